@@ -1,0 +1,102 @@
+"""Builds `.venv` from the hashed requirements. Standard library only: it runs before anything is installed.
+
+`python3 stack/bootstrap.py` installs what the product needs, `--tests` adds what the tests need. A second run with
+unchanged requirements returns at once. Byte code is compiled here, because a process that may not write byte code
+(PYTHONDONTWRITEBYTECODE) would otherwise compile pandas and Streamlit again at every start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def main() -> int:
+    if sys.version_info < (3, 11):
+        print(f"Genba needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make up PYTHON=python3.12")
+        return 1
+    requirements = [ROOT / "requirements.txt"]
+    if "--tests" in sys.argv[1:]:
+        requirements.append(ROOT / "tests" / "requirements.txt")
+    stamp = VENV / f"installed-{len(requirements)}.sha256"
+    wanted = _fingerprint(requirements)
+    if stamp.is_file() and stamp.read_text() == wanted and _runs():
+        return 0
+    started = time.monotonic()
+    if not _runs():
+        _say(f"creating .venv with Python {sys.version.split()[0]}")
+        shutil.rmtree(VENV, ignore_errors=True)
+        if not _create_venv():
+            return 1
+    _say(f"installing {sum(map(_count, requirements))} packages (hash-checked)")
+    if not _install(requirements):
+        print("The packages could not be installed; the lines above say why. Check the network, then run it again.")
+        return 1
+    stamp.write_text(wanted)
+    _say(f"packages ready after {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def _fingerprint(requirements: list[Path]) -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for path in requirements:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _runs() -> bool:
+    """Whether the venv's interpreter starts and is the version we were called with."""
+    if not PYTHON.exists():
+        return False
+    asked = subprocess.run([PYTHON, "-c", "import sys; print(sys.version)"], capture_output=True, text=True)
+    return asked.returncode == 0 and asked.stdout.strip() == sys.version.strip()
+
+
+def _create_venv() -> bool:
+    made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
+    if made.returncode == 0:
+        return True
+    print(made.stdout + made.stderr)
+    print(
+        "The venv could not be made. On Debian and Ubuntu the module is a package of its own: "
+        "apt-get install python3-venv, then run it again."
+    )
+    return False
+
+
+def _count(path: Path) -> int:
+    return sum("==" in line for line in path.read_text().splitlines())
+
+
+def _install(requirements: list[Path]) -> bool:
+    """uv is five times faster than pip; where it has no wheel or cannot reach the index, pip does the same work."""
+    files = [argument for path in requirements for argument in ("-r", str(path))]
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--require-hashes"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["VIRTUAL_ENV"] = str(VENV)
+    if "PIP_INDEX_URL" in environment:
+        environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
+    installer = subprocess.run([*pip, "-r", str(ROOT / "stack" / "installer.txt")], env=environment)
+    if installer.returncode == 0:
+        uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--require-hashes", "--compile-bytecode"]
+        if subprocess.run([*uv, *files], env=environment).returncode == 0:
+            return True
+        _say("uv could not finish; pip takes over (slower)")
+    return subprocess.run([*pip, "--compile", *files], env=environment).returncode == 0
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

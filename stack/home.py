@@ -1,0 +1,88 @@
+"""Where one clone of Genba keeps its data, sockets, logs and secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pwd
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A unix socket's path may have 107 bytes; PostgreSQL adds "/.s.PGSQL.5432" and Celery's broker its own name.
+LONGEST_SOCKET_FOLDER = 80
+
+
+@dataclass(frozen=True)
+class Home:
+    path: Path
+
+    @property
+    def postgres(self) -> Path:
+        return self.path / "postgres"
+
+    @property
+    def valkey(self) -> Path:
+        return self.path / "valkey"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def pids(self) -> Path:
+        return self.path / "pids"
+
+    @property
+    def sockets(self) -> Path:
+        """Inside the home where the path is short enough, else in the temp folder under a name of its own."""
+        inside = self.path / "sockets"
+        if len(str(inside)) <= LONGEST_SOCKET_FOLDER:
+            return inside
+        return Path("/tmp") / f"genba-{os.getuid()}-{_digest(self.path)}"
+
+    def prepare(self) -> None:
+        """Creates the folders. As root they stay readable for PostgreSQL's own account, the secrets file does not."""
+        mode = 0o755 if os.getuid() == 0 else 0o700
+        for folder in (self.path, self.valkey, self.logs, self.pids, self.sockets):
+            folder.mkdir(parents=True, exist_ok=True)
+            if folder.stat().st_uid != os.getuid():
+                raise PermissionError(f"{folder} belongs to another user; remove it or set GENBA_HOME.")
+            folder.chmod(mode)
+
+    def secrets(self) -> dict[str, str]:
+        """Random per clone, made on first use: nothing that runs here ever has a default password."""
+        file = self.path / "secrets.json"
+        if file.exists():
+            known: dict[str, str] = json.loads(file.read_text())
+            return known
+        made = {name: secrets.token_urlsafe(32) for name in ("superuser", "owner", "app", "backup", "secret_key")}
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+            json.dump(made, handle)
+        return made
+
+
+def home() -> Home:
+    """`GENBA_HOME`, or `.genba` in the clone; as root, where PostgreSQL's account cannot reach the clone, /var/lib."""
+    if os.environ.get("GENBA_HOME"):
+        return Home(Path(os.environ["GENBA_HOME"]).resolve())
+    if os.getuid() == 0 and not reachable_by_others(ROOT):
+        return Home(Path("/var/lib/genba") / _digest(ROOT))
+    return Home(ROOT / ".genba")
+
+
+def reachable_by_others(path: Path) -> bool:
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents))
+
+
+def server_account() -> pwd.struct_passwd | None:
+    """The account PostgreSQL runs under: it refuses root, so root lends it `nobody`; otherwise our own (None)."""
+    return pwd.getpwnam("nobody") if os.getuid() == 0 else None
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(str(path).encode()).hexdigest()[:8]
