@@ -48,9 +48,12 @@ class Home:
     def prepare(self) -> None:
         """Creates the folders. As root they stay readable for PostgreSQL's own account, the secrets file does not."""
         mode = 0o755 if os.getuid() == 0 else 0o700
+        account = server_account()
         for folder in (self.path, self.valkey, self.logs, self.pids, self.sockets):
             folder.mkdir(parents=True, exist_ok=True)
-            if folder.stat().st_uid != os.getuid():
+            # PostgreSQL makes its socket itself, so that one folder is lent to its account.
+            lent = account is not None and folder == self.sockets
+            if folder.stat().st_uid != os.getuid() and not (account and lent and folder.stat().st_uid == account.pw_uid):
                 raise PermissionError(f"{folder} belongs to another user; remove it or set GENBA_HOME.")
             folder.chmod(mode)
 

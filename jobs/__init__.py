@@ -1,0 +1,1 @@
+"""Celery: wakes what the service decides and delivers what it published. PostgreSQL decides, Celery only wakes."""

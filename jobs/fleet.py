@@ -1,0 +1,28 @@
+"""The fleet's jobs: open a transaction, call one action."""
+
+from __future__ import annotations
+
+import structlog
+
+from jobs.app import app
+from service.core.db import transaction
+from service.core.health import record_job
+from service.fleet import actions
+
+log = structlog.get_logger()
+
+
+@app.task(name="fleet.watch")
+def watch() -> None:
+    with transaction() as db:
+        done = actions.watch(db)
+        record_job(db, "fleet.watch")
+    if any(done.values()):
+        log.info("fleet watched", **done)
+
+
+@app.task(name="fleet.make_partitions")
+def make_partitions() -> None:
+    with transaction() as db:
+        actions.make_partitions(db)
+        record_job(db, "fleet.make_partitions")

@@ -1,0 +1,1 @@
+"""The floor all areas stand on. It knows no area."""

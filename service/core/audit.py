@@ -1,0 +1,72 @@
+"""Who changed what, from what, to what. Append-only: the application's role may insert and read, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, String, func
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from service.core.auth import Actor
+from service.core.db import Base
+
+Action = Literal[
+    "create", "update", "delete", "status_change", "cancel", "login", "logout", "login_failed", "reveal", "export"
+]
+SECRET_FIELDS = frozenset({"password", "token", "code"})
+MASK = "********"
+
+
+class AuditEntry(Base):
+    __tablename__ = "audit_entries"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now(), index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    # Kept beside the id: an entry must stay readable, and machines have a name but no user.
+    actor: Mapped[str] = mapped_column(String(100))
+    address: Mapped[str] = mapped_column(String(64))
+    area: Mapped[str] = mapped_column(String(32))
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(64))
+    subject_id: Mapped[str] = mapped_column(String(100))
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
+def record(
+    db: Session,
+    by: Actor | str,
+    action: Action,
+    area: str,
+    subject: str,
+    subject_id: object,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    address: str = "-",
+) -> None:
+    """Adds an entry in the transaction that makes the change. `by` is a person or a machine's name."""
+    person = by if isinstance(by, Actor) else None
+    db.add(
+        AuditEntry(
+            user_id=person.user_id if person else None,
+            actor=person.login_id if person else str(by)[:100],
+            address=(person.address if person else address)[:64],
+            area=area,
+            action=action,
+            subject=subject,
+            subject_id=str(subject_id)[:100],
+            before=masked(before),
+            after=masked(after),
+        )
+    )
+
+
+def masked(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if values is None:
+        return None
+    return {name: MASK if name in SECRET_FIELDS else value for name, value in values.items()}

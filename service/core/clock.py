@@ -1,0 +1,46 @@
+"""One clock for what the product decides: the database's `app_now()`, which tests and the demo can move.
+
+Sessions and signatures stay on real time: a moved clock must not sign people out or let them in.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import CheckConstraint, Column, Interval, SmallInteger, Table, func, select, text
+from sqlalchemy.orm import Session
+
+from service.core.db import Base
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+WEEKDAYS = "月火水木金土日"
+
+# One row: how far app_now() is moved from real time. The application's role may read it; only the owner moves it.
+app_clock = Table(
+    "app_clock",
+    Base.metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("shift", Interval, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+
+def app_now(db: Session) -> datetime:
+    """The product's time, aware, in UTC; within one transaction it stands still."""
+    return db.execute(select(func.app_now())).scalar_one().astimezone(UTC)
+
+
+def real_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def in_words(moment: datetime) -> str:
+    """A moment as people here write it: 2026/11/21（土）9:05, Tokyo time."""
+    local = moment.astimezone(TOKYO)
+    return f"{local:%Y/%m/%d}（{WEEKDAYS[local.weekday()]}）{local.hour}:{local:%M}"
+
+
+def make_day_partitions(db: Session, table: str, days_ahead: int) -> None:
+    """Daily partitions for today and the days ahead, by the product's clock; the default one catches the rest."""
+    db.execute(text("SELECT make_day_partitions(:table, :days)"), {"table": table, "days": days_ahead})

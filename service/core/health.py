@@ -1,0 +1,77 @@
+"""Is everything there that an answer needs? Asked by load balancers, the launcher and the watchdog."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+import redis
+from alembic.script import ScriptDirectory
+from sqlalchemy import String, func, select, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from service.core.clock import real_now
+from service.core.db import Base, transaction
+from service.core.settings import settings
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+JOBS_ARE_SILENT_AFTER = timedelta(seconds=60)
+
+
+class JobHeartbeat(Base):
+    """When a job last ran to its end, on real time."""
+
+    __tablename__ = "job_heartbeats"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+
+
+def record_job(db: Session, name: str) -> None:
+    now = insert(JobHeartbeat).values(name=name, at=real_now())
+    db.execute(now.on_conflict_do_update(index_elements=["name"], set_={"at": now.excluded.at}))
+
+
+@lru_cache(maxsize=1)
+def newest_revision() -> str | None:
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def readiness() -> dict[str, str]:
+    """Each part with `ok` or, in words, what is wrong with it."""
+    found = {"database": "ok", "migrations": "ok", "redis": "ok", "jobs": "ok"}
+    try:
+        with transaction() as db:
+            found["migrations"] = _migrations(db)
+            found["jobs"] = _jobs(db)
+    except SQLAlchemyError:
+        found |= dict.fromkeys(("database", "migrations", "jobs"), "データベースに接続できません")
+    try:
+        client = redis.Redis.from_url(
+            settings().redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2
+        )
+        client.ping()
+        client.close()
+    except redis.exceptions.RedisError:
+        found["redis"] = "Redis（Valkey）に接続できません"
+    return found
+
+
+def _migrations(db: Session) -> str:
+    if db.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return "マイグレーションが一度も実行されていません"
+    at = db.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return "ok" if at == newest_revision() else f"マイグレーションが最新ではありません（現在 {at}）"
+
+
+def _jobs(db: Session) -> str:
+    if db.execute(text("SELECT to_regclass('job_heartbeats')")).scalar() is None:
+        return "ジョブの記録がまだありません"
+    newest = db.scalar(select(func.max(JobHeartbeat.at)))
+    if newest is None:
+        return "ジョブがまだ一度も動いていません"
+    silent = real_now() - newest
+    return "ok" if silent < JOBS_ARE_SILENT_AFTER else f"ジョブが{int(silent.total_seconds())}秒間動いていません"

@@ -1,0 +1,227 @@
+"""Refusals as application/problem+json: a title, a Japanese `detail` a person can act on, `errors[]` per field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger()
+
+
+class FieldError(BaseModel):
+    field: str
+    message: str
+
+
+class ProblemBody(BaseModel):
+    """The shape of every refusal."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = []
+
+
+class Problem(Exception):
+    """Raised anywhere below a door; the door answers it."""
+
+    status = 400
+    title = "リクエストを処理できません"
+    type = "about:blank"
+    headers: Mapping[str, str] = {}
+
+    def __init__(self, detail: str, errors: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = [FieldError(field=field, message=message) for field, message in errors]
+
+    def body(self) -> bytes:
+        body = ProblemBody(
+            type=self.type, title=self.title, status=self.status, detail=self.detail, errors=self.errors
+        )
+        return body.model_dump_json().encode()
+
+    def response(self) -> Response:
+        return Response(self.body(), self.status, dict(self.headers), MEDIA_TYPE)
+
+
+class Malformed(Problem):
+    status, title = 400, "リクエストの形式が正しくありません"
+
+
+class Unauthorized(Problem):
+    status, title = 401, "サインインが必要です"
+    headers = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(Problem):
+    status, title = 403, "この操作の権限がありません"
+
+
+class NotFound(Problem):
+    """Absent and not-yours alike."""
+
+    status, title = 404, "見つかりません"
+
+
+class MethodNotAllowed(Problem):
+    status, title = 405, "この操作はできません"
+
+
+class Conflict(Problem):
+    status, title = 409, "ほかの変更とぶつかりました"
+
+
+class TooLarge(Problem):
+    status, title = 413, "データが大きすぎます"
+
+
+class Invalid(Problem):
+    status, title = 422, "入力内容を確認してください"
+
+
+class Unavailable(Problem):
+    """Nothing was stored; the same request may be sent again after `Retry-After` seconds."""
+
+    status, title = 503, "ただいま利用できません"
+    headers = {"Retry-After": "5"}
+
+
+class Unexpected(Problem):
+    status, title = 500, "予期しない問題が起きました"
+
+
+# pydantic's error types in the words of the people who read them; {…} are the error's own limits.
+MESSAGES = {
+    "missing": "必須の項目です。",
+    "extra_forbidden": "使えない項目です。",
+    "string_type": "文字列で指定してください。",
+    "string_too_short": "{min_length}文字以上で入力してください。",
+    "string_too_long": "{max_length}文字以内で入力してください。",
+    "string_pattern_mismatch": "使えない文字が含まれているか、形式が正しくありません。",
+    "int_type": "整数で指定してください。",
+    "int_parsing": "整数で指定してください。",
+    "int_from_float": "整数で指定してください。",
+    "float_type": "数値で指定してください。",
+    "float_parsing": "数値で指定してください。",
+    "finite_number": "数値で指定してください。",
+    "bool_type": "true か false で指定してください。",
+    "bool_parsing": "true か false で指定してください。",
+    "greater_than_equal": "{ge}以上の値を指定してください。",
+    "greater_than": "{gt}より大きい値を指定してください。",
+    "less_than_equal": "{le}以下の値を指定してください。",
+    "less_than": "{lt}より小さい値を指定してください。",
+    "enum": "選べる値は {expected} です。",
+    "literal_error": "選べる値は {expected} です。",
+    "uuid_type": "UUIDで指定してください。",
+    "uuid_parsing": "UUIDで指定してください。",
+    "datetime_type": "日時（ISO 8601）で指定してください。",
+    "datetime_parsing": "日時（ISO 8601）で指定してください。",
+    "datetime_from_date_parsing": "日時（ISO 8601）で指定してください。",
+    "timezone_aware": "タイムゾーン付きの日時で指定してください。",
+    "date_parsing": "日付で指定してください。",
+    "date_from_datetime_parsing": "日付で指定してください。",
+    "model_type": "JSONのオブジェクトで指定してください。",
+    "model_attributes_type": "JSONのオブジェクトで指定してください。",
+    "json_invalid": "JSONとして読み取れません。",
+    "value_error": "{reason}",
+}
+
+
+def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """pydantic's errors as (field, Japanese message)."""
+    found = []
+    for error in errors:
+        place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path"))
+        values = dict(error.get("ctx") or {})
+        values["reason"] = str(values.get("error", ""))
+        found.append((place, MESSAGES.get(error["type"], "値が正しくありません。").format_map(values)))
+    return found
+
+
+def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
+    listed = list(errors)
+    if any(error["type"] == "json_invalid" for error in listed):
+        return Malformed("本文をJSONとして読み取れません。送信側のプログラムを確認してください。")
+    fields = field_errors(listed)
+    named = "、".join(field for field, _ in fields[:5] if field)
+    return Invalid(f"次の項目を直して、もう一度送信してください: {named or '本文'}。", fields)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every failure of the app a problem."""
+
+    @app.exception_handler(Problem)
+    async def known(_: Request, problem: Problem) -> Response:
+        return problem.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> Response:
+        return invalid(error.errors()).response()
+
+    @app.exception_handler(HTTPException)
+    async def routing(_: Request, error: HTTPException) -> Response:
+        response = _routing_problem(error).response()
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(PoolTimeout)
+    async def database_down(_: Request, error: Exception) -> Response:
+        log.error("database unavailable", error=str(error).splitlines()[0])
+        return Unavailable(
+            "データベースに接続できません。変更は保存されていません。しばらく待ってから、もう一度お試しください。"
+        ).response()
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        # A statement's parameters can hold personal data, so the log gets the error's first line without them.
+        shown = str(error.orig).splitlines()[0] if isinstance(error, DBAPIError) and error.orig else None
+        log.error("unexpected failure", path=request.url.path, error=shown, exc_info=error)
+        reference = structlog.contextvars.get_contextvars().get("request_id", "-")
+        return Unexpected(
+            "サーバーで予期しない問題が起きました。もう一度お試しいただき、続く場合は"
+            f"管理者に受付番号 {reference} をお知らせください。"
+        ).response()
+
+
+def _routing_problem(error: HTTPException) -> Problem:
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return NotFound("指定されたURLは見つかりません。URLを確認してください。")
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return MethodNotAllowed("このURLでは、その操作（HTTPメソッド）は使えません。")
+    problem = Problem("リクエストを処理できませんでした。内容を確認して、もう一度お試しください。")
+    problem.status = error.status_code
+    return problem
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemBody, "content": {MEDIA_TYPE: {}}, "description": text}
+    for status, text in (
+        (400, "Malformed"),
+        (401, "Not signed in"),
+        (403, "Not permitted"),
+        (404, "Absent or not yours"),
+        (409, "Conflict"),
+        (422, "Invalid"),
+        (503, "Unavailable"),
+    )
+}
+
+
+def as_json(problem: Problem) -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(problem.body())
+    return decoded

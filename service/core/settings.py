@@ -1,0 +1,66 @@
+"""Every environment variable the service and the jobs read, typed, in one place.
+
+Production is the default and starts with no default secret: the demo has to be asked for (GENBA_MODE=demo).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+WEAK_SECRETS = {"", "changeme", "changethis", "secret", "change-me"}
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(extra="ignore", str_strip_whitespace=True)
+
+    mode: Literal["production", "demo"] = Field("production", validation_alias="GENBA_MODE")
+    secret_key: SecretStr = SecretStr("")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    public_base_url: str = "http://127.0.0.1:8501"
+
+    # Connections as the role genba_app. DATABASE_URL may be a PgBouncer in transaction mode; LISTEN and the heartbeat
+    # batcher need a session of their own, so they take DATABASE_DIRECT_URL. Empty means: the same as DATABASE_URL.
+    database_url: SecretStr = SecretStr("")
+    database_direct_url: SecretStr = SecretStr("")
+    # Migrations alone connect as genba_owner.
+    database_owner_url: SecretStr = SecretStr("")
+    database_pool_size: int = Field(10, ge=1, le=100)
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+
+    session_hours: float = Field(12, gt=0, le=24 * 30)
+
+    fleet_heartbeat_interval_seconds: int = Field(300, ge=5, le=3600)
+    fleet_alert_recipients: str = ""
+
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = Field(25, ge=1, le=65535)
+    smtp_username: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_starttls: bool = False
+    mail_from: str = "Genba <genba@localhost>"
+
+    @model_validator(mode="after")
+    def _refuse_weak_secrets(self) -> Self:
+        key = self.secret_key.get_secret_value()
+        if key.lower() in WEAK_SECRETS or len(key) < 32:
+            raise ValueError("SECRET_KEY is missing, too short (32 characters at least) or a known default.")
+        if not self.database_url.get_secret_value():
+            raise ValueError("DATABASE_URL is missing.")
+        return self
+
+    @property
+    def direct_url(self) -> str:
+        return self.database_direct_url.get_secret_value() or self.database_url.get_secret_value()
+
+    @property
+    def alert_recipients(self) -> list[str]:
+        return [address.strip() for address in self.fleet_alert_recipients.split(",") if address.strip()]
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    return Settings()

@@ -1,0 +1,27 @@
+"""`python -m service.demo [--stores-file PATH]`: fills the database, and writes the terminals the simulator plays."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from service.core.db import transaction
+from service.core.settings import settings
+from service.demo import fleet, people
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m service.demo")
+    parser.add_argument("--stores-file", type=Path)
+    arguments = parser.parse_args()
+    if settings().mode != "demo":
+        raise SystemExit("Demo data is for GENBA_MODE=demo only; nothing was changed.")
+    with transaction() as db:
+        people.fill(db)
+        fleet.fill(db)
+    if arguments.stores_file:
+        arguments.stores_file.write_text(json.dumps(fleet.simulated(), ensure_ascii=False, indent=1))
+
+
+main()

@@ -1,0 +1,81 @@
+"""The demo fleet: the three customers of the document's dashboard, a tenth of their terminals."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core.clock import app_now
+from service.core.identity import hash_token
+from service.fleet import actions, schemas
+from service.fleet.models import Customer, EnrolmentCode, Terminal
+from service.fleet.rules import ContractType
+
+BY = "demo"
+ENROLMENT_CODE = "GENBA-DEMO"
+
+# company -> contact, mail, phone, contract, stores with their number of tills
+CUSTOMERS = {
+    "ABC商事": (
+        ("青木 誠", "aoki@abc-shoji.example", "03-1234-5601", ContractType.PREMIUM),
+        {"新宿店": 12, "池袋店": 10, "上野店": 8, "品川店": 8, "横浜店": 8, "大宮店": 6},
+    ),
+    "XYZ商店": (
+        ("小林 由美", "kobayashi@xyz-shoten.example", "03-1234-5602", ContractType.STANDARD),
+        {"渋谷店": 11, "吉祥寺店": 8, "立川店": 7, "町田店": 5},
+    ),
+    "田中ストア": (
+        ("田中 一", "tanaka@tanaka-store.example", "03-1234-5603", ContractType.BASIC),
+        {"本店": 6, "駅前店": 3},
+    ),
+}
+
+
+def tills() -> list[tuple[str, str, str]]:
+    """Serial number, customer and store name of every demo terminal."""
+    places = [
+        (company, f"{store} レジ{till}番")
+        for company, (_, stores) in CUSTOMERS.items()
+        for store, count in stores.items()
+        for till in range(1, count + 1)
+    ]
+    return [(f"TC200-{number:06}", company, place) for number, (company, place) in enumerate(places, 1)]
+
+
+def simulated() -> list[dict[str, str]]:
+    """The terminals that the simulator plays: all but the first, which a real agent and a TC-200 on a line play."""
+    return [{"serial_number": serial, "store_name": store} for serial, _, store in tills()[1:]]
+
+
+def fill(db: Session) -> None:
+    known = {customer.company_name: customer for customer in db.scalars(select(Customer))}
+    for company, ((person, mail, phone, contract), _) in CUSTOMERS.items():
+        if company not in known:
+            new = schemas.NewCustomer(
+                company_name=company,
+                contact_person=person,
+                contact_email=mail,
+                contact_phone=phone,
+                contract_type=contract,
+            )
+            known[company] = actions.create_customer(db, BY, new)
+    registered = set(db.scalars(select(Terminal.serial_number)))
+    for number, (serial, company, store) in enumerate(tills()):
+        if serial not in registered:
+            new_terminal = schemas.NewTerminal(
+                serial_number=serial,
+                customer_id=known[company].id,
+                store_name=store,
+                installed_date=date(2025, 4, 1) + timedelta(days=number * 3),
+            )
+            actions.create_terminal(db, BY, new_terminal)
+    hashed = hash_token(ENROLMENT_CODE)
+    code = db.scalars(select(EnrolmentCode).where(EnrolmentCode.code_hash == hashed)).one_or_none()
+    if code is None:
+        new_code = schemas.NewEnrolmentCode(maximum_uses=20_000, valid_hours=24 * 90)
+        actions.issue_enrolment_code(db, BY, new_code, ENROLMENT_CODE)
+    else:
+        code.expires_at = app_now(db) + timedelta(days=90)
+        code.uses = 0

@@ -1,0 +1,229 @@
+"""Every write of the fleet: change, audit, outbox, one verb each."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, and_, func, select, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.core import audit, clock, outbox
+from service.core.auth import Actor
+from service.core.clock import app_now, in_words
+from service.core.identity import hash_token, new_token
+from service.core.problems import Conflict, Forbidden, Invalid
+from service.core.settings import settings
+from service.fleet import queries, rules, schemas
+from service.fleet.models import Alert, Customer, EnrolmentCode, Liveness, Terminal, TerminalState, TerminalToken
+from service.fleet.rules import AREA, AlertType, Status
+
+
+def create_customer(db: Session, by: Actor | str, new: schemas.NewCustomer) -> Customer:
+    customer = Customer(**new.model_dump())
+    try:
+        with db.begin_nested():
+            db.add(customer)
+    except IntegrityError:
+        message = f"「{new.company_name}」はすでに登録されています。"
+        raise Conflict(message, [("company_name", message)]) from None
+    audit.record(db, by, "create", AREA, "customer", customer.id, after=new.model_dump(mode="json"))
+    return customer
+
+
+def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal) -> Terminal:
+    queries.get_customer(db, new.customer_id)
+    terminal = Terminal(**new.model_dump())
+    try:
+        with db.begin_nested():
+            db.add(terminal)
+            db.flush()  # for the id
+            db.add(TerminalState(terminal_id=terminal.id))
+    except IntegrityError:
+        message = f"シリアル番号「{new.serial_number}」はすでに登録されています。"
+        raise Conflict(message, [("serial_number", message)]) from None
+    audit.record(db, by, "create", AREA, "terminal", terminal.id, after=new.model_dump(mode="json"))
+    return terminal
+
+
+def issue_enrolment_code(
+    db: Session, by: Actor | str, new: schemas.NewEnrolmentCode, code: str | None = None
+) -> tuple[EnrolmentCode, str]:
+    """The code's row and the code itself, which is not kept. A given `code` is for the demo alone."""
+    if new.customer_id is not None:
+        queries.get_customer(db, new.customer_id)
+    code = code or "-".join(secrets.token_hex(2).upper() for _ in range(4))
+    row = EnrolmentCode(
+        code_hash=hash_token(code),
+        customer_id=new.customer_id,
+        expires_at=app_now(db) + new.lifetime,
+        maximum_uses=new.maximum_uses,
+    )
+    db.add(row)
+    db.flush()  # for the id
+    audit.record(db, by, "create", AREA, "enrolment_code", row.id, after=new.model_dump(mode="json"))
+    return row, code
+
+
+def enrol(db: Session, new: schemas.NewEnrolment, address: str) -> tuple[int, str]:
+    """A terminal's id and its new token. The terminal is registered when the serial number is new; an earlier token
+    of the same terminal ends, so that an agent installed again takes over from the one before.
+
+    Raises:
+        Forbidden: the code is unknown, used up or expired (one answer for all three: a stranger learns nothing), or it
+            belongs to no customer and the serial number is not registered.
+        Invalid: the serial number is new and no store name is given.
+        Conflict: the serial number belongs to another customer than the code.
+    """
+    code = queries.enrolment_code_for_use(db, hash_token(new.enrolment_code))
+    if code is None or code.uses >= code.maximum_uses or code.expires_at <= app_now(db):
+        raise Forbidden("登録コードが無効か、期限切れ、または使用済みです。管理者に新しいコードの発行を依頼してください。")
+    terminal = queries.get_terminal_by_serial(db, new.serial_number)
+    agent = f"agent {new.serial_number}"
+    if terminal is None:
+        if code.customer_id is None:
+            raise Forbidden("このシリアル番号は登録されていません。管理者に端末の登録を依頼してください。")
+        if new.store_name is None:
+            message = "初めて登録する端末には、設置店舗名（store_name）を指定してください。"
+            raise Invalid(message, [("store_name", message)])
+        terminal = create_terminal(
+            db,
+            agent,
+            schemas.NewTerminal(
+                serial_number=new.serial_number, customer_id=code.customer_id, store_name=new.store_name
+            ),
+        )
+    elif code.customer_id not in (None, terminal.customer_id):
+        raise Conflict("このシリアル番号は、この登録コードでは登録できません。シリアル番号と登録コードを確認してください。")
+    code.uses += 1
+    revoke_tokens(db, terminal.id)
+    token = new_token()
+    db.add(TerminalToken(token_hash=hash_token(token), terminal_id=terminal.id))
+    audit.record(
+        db,
+        agent,
+        "create",
+        AREA,
+        "terminal_token",
+        terminal.id,
+        after={"enrolment_code_id": code.id, "agent_version": new.agent_version},
+        address=address,
+    )
+    return terminal.id, token
+
+
+def revoke_tokens(db: Session, terminal_id: int) -> int:
+    """Ends the terminal's tokens; how many. The database's trigger tells every ingest at commit."""
+    done = db.execute(
+        update(TerminalToken)
+        .where(TerminalToken.terminal_id == terminal_id, TerminalToken.revoked_at.is_(None))
+        .values(revoked_at=func.app_now())
+    )
+    return cast("CursorResult[Any]", done).rowcount
+
+
+def watch(db: Session) -> dict[str, int]:
+    """Looks at the whole fleet once: marks who fell silent, opens and resolves alerts, tells of the new ones in one
+    mail. Running it twice, or two at once, does nothing twice.
+
+    Returns:
+        How many terminals went offline, how many alerts were opened and resolved.
+    """
+    offline = _mark_offline(db)
+    opened = _open_alerts(db)
+    resolved = _resolve_alerts(db)
+    recipients = settings().alert_recipients
+    if opened and recipients:
+        now = app_now(db)
+        subject, body = rules.alert_mail(
+            opened, now, in_words(now), f"{settings().public_base_url.rstrip('/')}/dashboard"
+        )
+        outbox.publish(db, "mail", {"to": recipients, "subject": subject, "body": body})
+    return {"offline": offline, "opened": len(opened), "resolved": resolved}
+
+
+def _mark_offline(db: Session) -> int:
+    """One set-based statement. Silence counts only up to the moment the service itself was alive, and rows are
+    locked in the order the ingest locks them in; a row the ingest holds just now is about to be heard of."""
+    alive_at = select(Liveness.alive_at).where(Liveness.id == 1).scalar_subquery()
+    due = (
+        select(TerminalState.terminal_id)
+        .where(
+            TerminalState.status.in_([Status.ONLINE, Status.ERROR]),
+            TerminalState.offline_after < func.least(func.app_now(), func.coalesce(alive_at, func.app_now())),
+        )
+        .order_by(TerminalState.terminal_id)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    flipped = db.execute(
+        update(TerminalState)
+        .where(TerminalState.terminal_id == due.c.terminal_id)
+        .values(status=Status.OFFLINE, status_since=func.app_now())
+        .execution_options(synchronize_session=False)
+    )
+    return cast("CursorResult[Any]", flipped).rowcount
+
+
+def _open_alerts(db: Session) -> list[rules.NewAlert]:
+    """An alert for each terminal that is offline or in error and has none open yet. A terminal that never reported
+    is not missing: it is not installed yet."""
+    wrong = (
+        select(
+            TerminalState.terminal_id,
+            TerminalState.status,
+            text(
+                "CASE WHEN status = 'offline' THEN '最終通信は ' ||"
+                " to_char(last_heartbeat_at AT TIME ZONE 'Asia/Tokyo', 'YYYY/MM/DD HH24:MI') || ' です。'"
+                " ELSE coalesce(error, '端末（TC-200）がUSBで接続されていません。') END"
+            ),
+        )
+        .where(
+            TerminalState.status.in_([Status.OFFLINE, Status.ERROR]),
+            TerminalState.last_heartbeat_at.is_not(None),
+        )
+        .order_by(TerminalState.terminal_id)
+    )
+    opened = (
+        postgresql.insert(Alert)
+        .from_select(["terminal_id", "alert_type", "message"], wrong)
+        .on_conflict_do_nothing(index_elements=["terminal_id", "alert_type"], index_where=~Alert.is_resolved)
+        .returning(Alert.terminal_id, Alert.alert_type, Alert.message)
+        .cte("opened")
+    )
+    rows = db.execute(
+        select(Customer.company_name, Terminal.store_name, Terminal.serial_number, opened.c.alert_type, opened.c.message)
+        .select_from(opened)
+        .join(Terminal, Terminal.id == opened.c.terminal_id)
+        .join(Customer, Customer.id == Terminal.customer_id)
+        .order_by(Customer.company_name, Terminal.store_name)
+    )
+    return [
+        rules.NewAlert(company, store, serial, AlertType(kind), message)
+        for company, store, serial, kind, message in rows
+    ]
+
+
+def _resolve_alerts(db: Session) -> int:
+    """An offline alert ends when the terminal is heard of again, an error alert when it reports none."""
+    over = and_(
+        TerminalState.terminal_id == Alert.terminal_id,
+        ~Alert.is_resolved,
+        (
+            (Alert.alert_type == AlertType.OFFLINE) & (TerminalState.status != Status.OFFLINE)
+            | (Alert.alert_type == AlertType.ERROR) & (TerminalState.status == Status.ONLINE)
+        ),
+    )
+    resolved = db.execute(
+        update(Alert)
+        .where(over)
+        .values(is_resolved=True, resolved_at=func.app_now(), resolved_by="システム（自動復旧）")
+        .execution_options(synchronize_session=False)
+    )
+    return cast("CursorResult[Any]", resolved).rowcount
+
+
+def make_partitions(db: Session) -> None:
+    clock.make_day_partitions(db, "fleet_heartbeats", days_ahead=3)

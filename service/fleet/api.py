@@ -1,0 +1,86 @@
+"""The fleet's routes: permission, one call, answer. Heartbeats have a door of their own (`ingest`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+
+from service.core.auth import Actor, allow, client_address
+from service.core.db import Db
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+from service.fleet import actions, queries, schemas
+from service.fleet.rules import Status
+
+_REFUSALS = {status: RESPONSES[status] for status in (401, 403, 422, 503)}
+router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_REFUSALS)
+
+
+@router.get("/summary")
+def summary(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db) -> schemas.Summary:
+    """The fleet in numbers, now."""
+    return schemas.Summary.model_validate(queries.summary(db))
+
+
+@router.get("/customers")
+def customers(
+    actor: Annotated[Actor, allow("fleet:customer:read")], db: Db, limit: Limit = 50, cursor: Cursor = None
+) -> Page[schemas.CustomerItem]:
+    return Page[schemas.CustomerItem].model_validate(queries.customers(db, limit, cursor))
+
+
+@router.post("/customers", status_code=201, responses={409: RESPONSES[409]})
+def create_customer(
+    actor: Annotated[Actor, allow("fleet:customer:create")], db: Db, new: schemas.NewCustomer
+) -> schemas.Created:
+    return schemas.Created(id=actions.create_customer(db, actor, new).id)
+
+
+@router.get("/terminals")
+def terminals(
+    actor: Annotated[Actor, allow("fleet:terminal:read")],
+    db: Db,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    status: Status | None = None,
+    customer_id: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    q: Annotated[str | None, Query(max_length=100, pattern=schemas.NO_NUL)] = None,
+) -> Page[schemas.TerminalItem]:
+    found = queries.terminals(db, limit, cursor, status, customer_id, q)
+    return Page[schemas.TerminalItem].model_validate(found)
+
+
+@router.post("/terminals", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
+def create_terminal(
+    actor: Annotated[Actor, allow("fleet:terminal:create")], db: Db, new: schemas.NewTerminal
+) -> schemas.Created:
+    return schemas.Created(id=actions.create_terminal(db, actor, new).id)
+
+
+@router.get("/alerts")
+def alerts(
+    actor: Annotated[Actor, allow("fleet:alert:read")],
+    db: Db,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    state: Literal["open", "all"] = "open",
+) -> Page[schemas.AlertItem]:
+    return Page[schemas.AlertItem].model_validate(queries.alerts(db, limit, cursor, state == "open"))
+
+
+@router.post("/enrolment-codes", status_code=201, responses={404: RESPONSES[404]})
+def issue_enrolment_code(
+    actor: Annotated[Actor, allow("fleet:enrolment:create")], db: Db, new: schemas.NewEnrolmentCode
+) -> schemas.EnrolmentCodeAnswer:
+    row, code = actions.issue_enrolment_code(db, actor, new)
+    return schemas.EnrolmentCodeAnswer(
+        id=row.id, code=code, expires_at=row.expires_at, maximum_uses=row.maximum_uses
+    )
+
+
+@router.post("/enrolments", status_code=201, responses={409: RESPONSES[409]})
+def enrol(request: Request, db: Db, new: schemas.NewEnrolment) -> schemas.Enrolment:
+    """For agents: the enrolment code is the key."""
+    terminal_id, token = actions.enrol(db, new, client_address(request))
+    return schemas.Enrolment(terminal_id=terminal_id, token=token)

@@ -1,0 +1,168 @@
+"""The fleet's tables. What changes with every heartbeat lives in a narrow table of its own."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.core.db import Base
+from service.fleet.rules import AlertType, ContractType, Status
+
+
+def _one_of(column: str, choices: type[Status] | type[AlertType] | type[ContractType]) -> CheckConstraint:
+    listed = ", ".join(f"'{choice.value}'" for choice in choices)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+class Customer(Base):
+    """A company that TC-200 terminals were sold to (document 2.1)."""
+
+    __tablename__ = "fleet_customers"
+    __table_args__ = (_one_of("contract_type", ContractType),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    company_name: Mapped[str] = mapped_column(String(100), unique=True)
+    contact_person: Mapped[str] = mapped_column(String(50))
+    contact_email: Mapped[str] = mapped_column(String(254))
+    contact_phone: Mapped[str] = mapped_column(String(20))
+    contract_type: Mapped[str] = mapped_column(String(20), server_default="basic")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+
+
+class Terminal(Base):
+    """A TC-200 and the store PC it is plugged into."""
+
+    __tablename__ = "fleet_terminals"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    serial_number: Mapped[str] = mapped_column(String(50), unique=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("fleet_customers.id", ondelete="RESTRICT"), index=True)
+    store_name: Mapped[str] = mapped_column(String(100))
+    installed_date: Mapped[date | None]
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+
+
+class TerminalState(Base):
+    """The newest facts of a terminal. No column here may be indexed: an index on a column that every heartbeat
+    changes makes each heartbeat four to five times as dear (no heap-only update), and a scan of the narrow table
+    answers the sweep in milliseconds."""
+
+    __tablename__ = "fleet_terminal_states"
+    __table_args__ = (_one_of("status", Status),)
+
+    terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), primary_key=True)
+    status: Mapped[str] = mapped_column(String(20), server_default="offline")
+    status_since: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    last_heartbeat_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # The moment from which silence means offline; null until the first heartbeat.
+    offline_after: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    cpu_usage: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    memory_usage: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    disk_usage: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    firmware_version: Mapped[str] = mapped_column(String(20), server_default="1.0.0")
+    agent_version: Mapped[str | None] = mapped_column(String(20))
+    terminal_connected: Mapped[bool | None]
+    error: Mapped[str | None] = mapped_column(String(500))
+    sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # Which spool the newest heartbeat came from and its place in it: what is not newer is a repeat.
+    stream_id: Mapped[uuid.UUID | None] = mapped_column(UUID)
+    sequence: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class TerminalToken(Base):
+    """What an agent signs in with; only its SHA-256 is kept."""
+
+    __tablename__ = "fleet_terminal_tokens"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), index=True)
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    revoked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class EnrolmentCode(Base):
+    """Lets a technician enrol agents until it expires, as often as it allows: those of one customer, new ones included,
+    or, without a customer, those of any terminal that is registered already."""
+
+    __tablename__ = "fleet_enrolment_codes"
+    __table_args__ = (CheckConstraint("uses <= maximum_uses", name="uses"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("fleet_customers.id", ondelete="RESTRICT"))
+    expires_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    maximum_uses: Mapped[int]
+    uses: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+
+
+class Alert(Base):
+    """Something is wrong with a terminal; at most one open alert of each type."""
+
+    __tablename__ = "fleet_alerts"
+    __table_args__ = (
+        _one_of("alert_type", AlertType),
+        Index(
+            "uq_fleet_alerts_open", "terminal_id", "alert_type", unique=True, postgresql_where=text("NOT is_resolved")
+        ),
+        Index("ix_fleet_alerts_open", "created_at", "id", postgresql_where=text("NOT is_resolved")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), index=True)
+    alert_type: Mapped[str] = mapped_column(String(20))
+    message: Mapped[str] = mapped_column(Text)
+    is_resolved: Mapped[bool] = mapped_column(server_default="false")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    resolved_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    resolved_by: Mapped[str] = mapped_column(String(50), server_default="")
+
+
+# Every heartbeat as it came, in daily partitions by the time received. A table without a primary key: rows are only
+# appended by the ingest and read by terminal and time; a repeat is known by its sequence, before it gets here.
+heartbeats = Table(
+    "fleet_heartbeats",
+    Base.metadata,
+    Column("terminal_id", BigInteger, nullable=False),
+    Column("received_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("sent_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("stream_id", UUID, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("cpu_usage", SmallInteger, nullable=False),
+    Column("memory_usage", SmallInteger, nullable=False),
+    Column("disk_usage", SmallInteger, nullable=False),
+    Column("terminal_connected", Boolean, nullable=False),
+    Column("error", String(500)),
+    Index("ix_fleet_heartbeats_terminal_id_received_at", "terminal_id", "received_at"),
+    postgresql_partition_by="RANGE (received_at)",
+)
+
+
+class Liveness(Base):
+    """One row: when the ingest last could have stored a heartbeat. Nobody is offline for our own absence."""
+
+    __tablename__ = "fleet_liveness"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    alive_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))

@@ -1,0 +1,161 @@
+"""Every read of the fleet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from service.core.clock import app_now
+from service.core.paging import read_cursor, write_cursor
+from service.core.problems import NotFound
+from service.fleet.models import Alert, Customer, EnrolmentCode, Terminal, TerminalState
+from service.fleet.rules import Status
+
+_COUNTS = [func.count(TerminalState.terminal_id).label("total")] + [
+    func.count().filter(TerminalState.status == status).label(status.value) for status in Status
+]
+
+
+def summary(db: Session) -> dict[str, Any]:
+    counts = db.execute(select(*_COUNTS)).mappings().one()
+    alerts = db.execute(select(func.count(), func.min(Alert.created_at)).where(~Alert.is_resolved)).one()
+    return {
+        "as_of": app_now(db),
+        "terminals": dict(counts),
+        "open_alerts": alerts[0],
+        "oldest_open_alert_at": alerts[1],
+    }
+
+
+def customers(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
+    """Customers by name, each with its terminals counted by status."""
+    counted = (
+        select(Terminal.customer_id, *_COUNTS)
+        .join(TerminalState, TerminalState.terminal_id == Terminal.id)
+        .group_by(Terminal.customer_id)
+        .subquery()
+    )
+    found = (
+        select(Customer.id, Customer.company_name, Customer.contract_type, counted)
+        .outerjoin(counted, counted.c.customer_id == Customer.id)
+        .order_by(Customer.company_name, Customer.id)
+    )
+    if cursor:
+        name, key = read_cursor(cursor, str, int)
+        found = found.where(
+            or_(Customer.company_name > name, and_(Customer.company_name == name, Customer.id > key))
+        )
+    rows = db.execute(found.limit(limit + 1)).mappings().all()
+    return {
+        "items": [
+            {
+                "id": row["id"],
+                "company_name": row["company_name"],
+                "contract_type": row["contract_type"],
+                "terminals": {name: row[name] or 0 for name in ("total", *Status)},
+            }
+            for row in rows[:limit]
+        ],
+        "total": db.scalar(select(func.count()).select_from(Customer)),
+        "next_cursor": write_cursor(rows[limit - 1]["company_name"], rows[limit - 1]["id"])
+        if len(rows) > limit
+        else None,
+    }
+
+
+def terminals(
+    db: Session,
+    limit: int,
+    cursor: str | None,
+    status: Status | None = None,
+    customer_id: int | None = None,
+    q: str | None = None,
+) -> dict[str, Any]:
+    """Terminals in the order they were registered, found by status, customer, and part of serial or store name."""
+    joined = (
+        select(
+            Terminal.id,
+            Terminal.serial_number,
+            Terminal.customer_id,
+            Customer.company_name.label("customer_name"),
+            Terminal.store_name,
+            TerminalState.status,
+            TerminalState.firmware_version,
+            TerminalState.agent_version,
+            TerminalState.last_heartbeat_at,
+            TerminalState.cpu_usage,
+            TerminalState.memory_usage,
+            TerminalState.disk_usage,
+            TerminalState.error,
+        )
+        .join(TerminalState, TerminalState.terminal_id == Terminal.id)
+        .join(Customer, Customer.id == Terminal.customer_id)
+    )
+    if status is not None:
+        joined = joined.where(TerminalState.status == status)
+    if customer_id is not None:
+        joined = joined.where(Terminal.customer_id == customer_id)
+    if q:
+        joined = joined.where(
+            or_(
+                Terminal.serial_number.icontains(q, autoescape=True),
+                Terminal.store_name.icontains(q, autoescape=True),
+            )
+        )
+    return _page_by_id(db, joined, Terminal.id, limit, cursor)
+
+
+def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict[str, Any]:
+    """Alerts, the oldest first."""
+    joined = (
+        select(
+            Alert.id,
+            Alert.terminal_id,
+            Terminal.serial_number,
+            Terminal.customer_id,
+            Customer.company_name.label("customer_name"),
+            Terminal.store_name,
+            Alert.alert_type,
+            Alert.message,
+            Alert.is_resolved,
+            Alert.created_at,
+            Alert.resolved_at,
+        )
+        .join(Terminal, Terminal.id == Alert.terminal_id)
+        .join(Customer, Customer.id == Terminal.customer_id)
+    )
+    if only_open:
+        joined = joined.where(~Alert.is_resolved)
+    return _page_by_id(db, joined, Alert.id, limit, cursor)
+
+
+def _page_by_id(
+    db: Session, found: Select[Any], key: Any, limit: int, cursor: str | None
+) -> dict[str, Any]:
+    total = db.scalar(select(func.count()).select_from(found.order_by(None).subquery()))
+    if cursor:
+        found = found.where(key > read_cursor(cursor, int)[0])
+    rows = db.execute(found.order_by(key).limit(limit + 1)).mappings().all()
+    return {
+        "items": [dict(row) for row in rows[:limit]],
+        "total": total,
+        "next_cursor": write_cursor(rows[limit - 1]["id"]) if len(rows) > limit else None,
+    }
+
+
+def get_customer(db: Session, customer_id: int) -> Customer:
+    customer = db.get(Customer, customer_id)
+    if customer is None:
+        raise NotFound("指定された顧客企業は見つかりません。一覧を開き直してください。")
+    return customer
+
+
+def get_terminal_by_serial(db: Session, serial_number: str) -> Terminal | None:
+    return db.scalars(select(Terminal).where(Terminal.serial_number == serial_number)).one_or_none()
+
+
+def enrolment_code_for_use(db: Session, code_hash: bytes) -> EnrolmentCode | None:
+    """The code's row, locked: two agents must not both take its last use."""
+    return db.scalars(select(EnrolmentCode).where(EnrolmentCode.code_hash == code_hash).with_for_update()).one_or_none()

@@ -1,0 +1,85 @@
+"""What the fleet area decides: pure functions of facts and a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+AREA = "fleet"
+
+
+class Status(StrEnum):
+    ONLINE = "online"
+    OFFLINE = "offline"
+    ERROR = "error"
+    MAINTENANCE = "maintenance"
+
+
+class AlertType(StrEnum):
+    OFFLINE = "offline"
+    ERROR = "error"
+    HIGH_CPU = "high_cpu"
+    HIGH_MEMORY = "high_memory"
+    UPDATE_FAILED = "update_failed"
+
+
+class ContractType(StrEnum):
+    BASIC = "basic"
+    STANDARD = "standard"
+    PREMIUM = "premium"
+
+
+ALERT_WORDS = {
+    AlertType.OFFLINE: "オフライン",
+    AlertType.ERROR: "エラー",
+    AlertType.HIGH_CPU: "CPU使用率高",
+    AlertType.HIGH_MEMORY: "メモリ使用率高",
+    AlertType.UPDATE_FAILED: "更新失敗",
+}
+
+READ = frozenset({"fleet:alert:read", "fleet:customer:read", "fleet:terminal:read"})
+MANAGE = frozenset({"fleet:customer:create", "fleet:enrolment:create", "fleet:terminal:create"})
+
+# The document's four roles (5.1). A viewer reads reports only, which are not these lists.
+GRANTS = {
+    "admin": READ | MANAGE,
+    "operator": READ,
+    "support": READ,
+    "viewer": frozenset[str](),
+}
+
+
+def silence_allowed(interval_seconds: int) -> timedelta:
+    """How long a terminal may be silent before it counts as offline: two intervals and a minute."""
+    return timedelta(seconds=2 * interval_seconds + 60)
+
+
+@dataclass(frozen=True)
+class NewAlert:
+    """An alert as the mail about it needs it."""
+
+    customer_name: str
+    store_name: str
+    serial_number: str
+    alert_type: AlertType
+    message: str
+
+
+def alert_mail(alerts: Iterable[NewAlert], at: datetime, in_words: str, url: str) -> tuple[str, str]:
+    """Subject and text of the one mail that tells of the alerts found at the same moment."""
+    listed = list(alerts)
+    first = listed[0]
+    what = f"{first.customer_name} - {first.store_name}: {ALERT_WORDS[first.alert_type]}"
+    subject = f"【Genba】{what}" if len(listed) == 1 else f"【Genba】{what} ほか{len(listed) - 1}件"
+    lines = [
+        f"・{alert.customer_name} - {alert.store_name}（{alert.serial_number}）\n  {ALERT_WORDS[alert.alert_type]}: "
+        f"{alert.message}"
+        for alert in listed
+    ]
+    text = (
+        f"{in_words} に、次の{len(listed)}件のアラートを検知しました。\n"
+        "5分以内に初動確認をお願いします。\n\n" + "\n".join(lines) + f"\n\nダッシュボード: {url}\n"
+    )
+    return subject, text

@@ -1,0 +1,180 @@
+"""What goes in and out of the fleet's doors over HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from service.fleet.rules import AlertType, ContractType, Status
+
+# PostgreSQL's text cannot hold NUL, and a lone surrogate is no character.
+NO_NUL = r"^[^\x00]*$"
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("空白以外の文字を入力してください。")
+    return value.strip()
+
+
+def _a_year_we_know(moment: datetime) -> datetime:
+    if not 2000 <= moment.year <= 9000:
+        raise ValueError("年は2000から9000の間で指定してください。")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_a_year_we_know)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Version = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NUL)]
+Serial = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL), AfterValidator(_not_blank)]
+
+
+class Heartbeat(BaseModel):
+    """What an agent reports about its PC and its TC-200; usages in percent. `sequence` rises within a `stream_id`
+    (one per spool); a repeat is answered like the first one and stored once."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    cpu_usage: Percent
+    memory_usage: Percent
+    disk_usage: Percent
+    firmware_version: Version
+    agent_version: Version
+    terminal_connected: bool
+    error: Annotated[str, Field(max_length=500, pattern=NO_NUL)] | None = None
+    sent_at: Moment
+    stream_id: uuid.UUID
+    sequence: Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class Command(BaseModel):
+    """Something the agent is asked to do."""
+
+    id: int
+    name: str
+
+
+class HeartbeatAnswer(BaseModel):
+    server_time: datetime
+    next_heartbeat_in: int
+    commands: list[Command]
+
+
+class NewEnrolment(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    enrolment_code: Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
+    serial_number: Serial
+    store_name: Name | None = None
+    agent_version: Version | None = None
+
+
+class Enrolment(BaseModel):
+    """The token is shown once; the service keeps only its hash."""
+
+    terminal_id: int
+    token: str
+
+
+class NewEnrolmentCode(BaseModel):
+    """With a customer, the code enrols its terminals, new ones included; without, any that is registered already."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer_id: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    maximum_uses: Annotated[int, Field(ge=1, le=20_000)] = 1
+    valid_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 72
+
+    @property
+    def lifetime(self) -> timedelta:
+        return timedelta(hours=self.valid_hours)
+
+
+class EnrolmentCodeAnswer(BaseModel):
+    """The code is shown once; the service keeps only its hash."""
+
+    id: int
+    code: str
+    expires_at: datetime
+    maximum_uses: int
+
+
+class NewCustomer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    company_name: Name
+    contact_person: Annotated[Name, Field(max_length=50)]
+    contact_email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$")]
+    contact_phone: Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9+()\- ]+$")]
+    contract_type: ContractType = ContractType.BASIC
+
+
+class NewTerminal(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    serial_number: Serial
+    customer_id: Annotated[int, Field(ge=1, lt=2**63)]
+    store_name: Name
+    installed_date: Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))] | None = None
+
+
+class Created(BaseModel):
+    id: int
+
+
+class StatusCounts(BaseModel):
+    total: int
+    online: int
+    offline: int
+    error: int
+    maintenance: int
+
+
+class Summary(BaseModel):
+    as_of: datetime
+    terminals: StatusCounts
+    open_alerts: int
+    oldest_open_alert_at: datetime | None
+
+
+class CustomerItem(BaseModel):
+    id: int
+    company_name: str
+    contract_type: ContractType
+    terminals: StatusCounts
+
+
+class TerminalItem(BaseModel):
+    """`error` is what the agent reported last; usages in percent."""
+
+    id: int
+    serial_number: str
+    customer_id: int
+    customer_name: str
+    store_name: str
+    status: Status
+    firmware_version: str
+    agent_version: str | None
+    last_heartbeat_at: datetime | None
+    cpu_usage: int
+    memory_usage: int
+    disk_usage: int
+    error: str | None
+
+
+class AlertItem(BaseModel):
+    id: int
+    terminal_id: int
+    serial_number: str
+    customer_id: int
+    customer_name: str
+    store_name: str
+    alert_type: AlertType
+    message: str
+    is_resolved: bool
+    created_at: datetime
+    resolved_at: datetime | None

@@ -1,0 +1,80 @@
+"""The front door: one ASGI path table. Heartbeats go to their own door, everything else to FastAPI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+from starlette.types import Receive, Scope, Send
+
+from service.core import api as core_api
+from service.core import auth, observe, problems
+from service.core.settings import settings
+from service.fleet import api as fleet_api
+from service.fleet import rules as fleet_rules
+from service.fleet.ingest import PATH as HEARTBEATS
+from service.fleet.ingest import Ingest
+from service.fleet.ingest import openapi as heartbeats_openapi
+
+auth.GRANTS[fleet_rules.AREA] = fleet_rules.GRANTS
+
+
+def _fastapi(ingest: Ingest) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with ingest.run():
+            yield
+
+    api = FastAPI(
+        title="Genba",
+        version="0.1.0",
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=lifespan,
+    )
+    problems.install(api)
+    api.include_router(core_api.router)
+    api.include_router(fleet_api.router)
+
+    def openapi() -> dict[str, Any]:
+        if api.openapi_schema is None:
+            document = get_openapi(title=api.title, version=api.version, routes=api.routes)
+            models = document["components"]["schemas"]
+
+            def schema_of(model: type) -> dict[str, Any]:
+                schema = TypeAdapter(model).json_schema(ref_template="#/components/schemas/{model}")
+                models.update(schema.pop("$defs", {}))
+                models[model.__name__] = schema
+                return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+            document["paths"][HEARTBEATS] = heartbeats_openapi(schema_of)
+            api.openapi_schema = document
+        return api.openapi_schema
+
+    api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+    return api
+
+
+class FrontDoor:
+    """`doors` maps a path to the ASGI callable that answers it; `rest` takes all other paths and the lifespan."""
+
+    def __init__(self) -> None:
+        ingest = Ingest(settings().direct_url, settings().fleet_heartbeat_interval_seconds)
+        self.doors = {HEARTBEATS: ingest}
+        self.fastapi = _fastapi(ingest)
+        self.rest = observe.Observed(self.fastapi)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        door = self.doors.get(scope.get("path", "")) if scope["type"] == "http" else None
+        await (door or self.rest)(scope, receive, send)
+
+
+def app() -> FrontDoor:
+    """For uvicorn's `--factory`: settings are read when the process starts, not when the module is imported."""
+    observe.configure_logging(settings().log_level)
+    return FrontDoor()

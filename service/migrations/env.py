@@ -1,0 +1,40 @@
+"""Runs the migrations as the owner role; the application's role cannot change the schema."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from alembic import context
+from sqlalchemy import create_engine
+
+import service.core.audit
+import service.core.health
+import service.core.outbox
+import service.fleet.models  # noqa: F401  # every module with tables, so that `alembic check` sees them
+from service.core.db import Base, sqlalchemy_url
+
+# Partitions come and go by the day; their parent is what the models describe.
+PARTITION = re.compile(r"_(p\d{8}|default)$")
+
+
+def include_name(name: str | None, kind: str, _: object) -> bool:
+    return not (kind == "table" and name and PARTITION.search(name))
+
+
+url = os.environ.get("DATABASE_OWNER_URL")
+if not url:
+    raise SystemExit("DATABASE_OWNER_URL is missing: migrations connect as the role genba_owner.")
+
+engine = create_engine(sqlalchemy_url(url), connect_args={"prepare_threshold": None})
+with engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        include_name=include_name,
+        transaction_per_migration=True,
+        compare_server_default=False,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()

@@ -1,0 +1,295 @@
+"""The commands behind `make`: up, down, reset, logs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from stack import servers
+from stack.home import ROOT, Home, home
+from stack.programs import Program, environment, is_embedded, programs
+from stack.supervise import Supervisor, ask_to_stop, end_leftovers, leftovers
+
+
+class Stop(Exception):
+    """Asked to stop by Ctrl-C or a signal."""
+
+
+def main() -> int:
+    commands = {"up": up, "down": down, "reset": reset, "logs": logs}
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:
+        print(f"usage: python -m stack {{{'|'.join(commands)}}}")
+        return 2
+    return commands[sys.argv[1]](home())
+
+
+def up(place: Home) -> int:
+    started = time.monotonic()
+    place.prepare()
+    environ = environment(place)
+    listed = programs(place, environ)
+    launcher = place.path / "launcher.pid"
+    if _is_running(launcher):
+        print("Genba is already running from this folder. Stop it with Ctrl-C there, or with: make down")
+        return 1
+    ended = end_leftovers(place)
+    if ended:
+        _say(f"ended {ended} processes that an earlier run had left behind")
+    taken = [(program.name, port) for program in listed for port in program.ports if _is_taken(port)]
+    if taken:
+        name, port = taken[0]
+        setting = {"sandbox": "SANDBOX_PORT (or SANDBOX_SMTP_PORT)"}.get(name, f"{name.upper()}_PORT")
+        print(f"Port {port} is taken by another program. Free it, or choose another: {setting}=… make up")
+        return 1
+    launcher.write_text(f"{os.getpid()} {psutil.Process().create_time()}")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    supervisor = None
+    try:
+        # The fonts take seconds of a core the first time; nothing waits for them, pages fall back to the system's.
+        fonts = subprocess.Popen([sys.executable, "-m", "dashboards.fonts"], cwd=ROOT, stdout=subprocess.DEVNULL)
+        supervisor = _start(place, environ, listed)
+        if fonts.poll() is None:
+            _say("preparing the Japanese font")
+        fonts.wait()
+        print(_block(environ, time.monotonic() - started), flush=True)
+        _watch(supervisor, place)
+    except Stop:
+        print(flush=True)
+    except RuntimeError as error:
+        print(error, flush=True)
+        return 1
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if supervisor is not None:
+            _say("stopping")
+            try:
+                supervisor.stop(listed)
+            except OSError:
+                pass
+            end_leftovers(place)
+            _say("stopped; the data is kept")
+        launcher.unlink(missing_ok=True)
+    return 0
+
+
+def _start(place: Home, environ: dict[str, str], listed: list[Program]) -> Supervisor:
+    own_postgres, own_valkey = is_embedded(environ, place)
+    if own_postgres and servers.initialise(place):
+        _say("created a database cluster")
+    supervisor = Supervisor(place, listed, environ)
+    try:
+        if own_valkey:
+            supervisor.start("valkey")
+        if own_postgres:
+            supervisor.start("postgres")
+            _await("PostgreSQL", place, "postgres", lambda: _answers(lambda: servers.await_postgres(place, 0)))
+            servers.create_database(place)
+        if own_valkey:
+            _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))
+        _say("migrating the database")
+        _run([sys.executable, "-m", "alembic", "upgrade", "head"], environ)
+        if environ["GENBA_MODE"] == "demo":
+            _say("filling in the demo data")
+            _prepare_field(place, environ)
+        _say("starting the processes")
+        others = [program.name for program in listed if program.name not in ("postgres", "valkey", "agent", "fleet")]
+        for name in others:
+            supervisor.start(name)
+        service, dashboards = environ["SERVICE_URL"], f"http://127.0.0.1:{environ['DASHBOARDS_PORT']}"
+        _await("the service", place, "service", lambda: _is_ok(f"{service}/api/health/live"))
+        if environ["GENBA_MODE"] == "demo":
+            if not (_field(place) / "agent" / "credentials.json").exists():
+                agent = [sys.executable, "-m", "agent", "enrol", "--config", str(_field(place) / "agent.toml")]
+                _run([*agent, "--code", "GENBA-DEMO"], environ)
+            for name in ("agent", "fleet"):
+                supervisor.start(name)
+        _await("the dashboards", place, "dashboards", lambda: _is_ok(f"{dashboards}/_stcore/health"))
+        _await("the jobs", place, "worker", lambda: _is_ok(f"{service}/api/health/ready"))
+    except BaseException:
+        supervisor.stop(listed)
+        raise
+    return supervisor
+
+
+def _prepare_field(place: Home, environ: dict[str, str]) -> None:
+    folder = _field(place)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _run([sys.executable, "-m", "service.demo", "--stores-file", str(folder / "stores.json")], environ)
+    (folder / "agent.toml").write_text(
+        f'service_url = "{environ["SERVICE_URL"]}"\n'
+        f'state_dir = "{folder / "agent"}"\n'
+        f'serial_port = "{folder / "tc200"}"\n'
+        "start_spread_seconds = 0\n"
+    )
+
+
+def _field(place: Home) -> Path:
+    return place.path / "field"
+
+
+def _run(command: list[str], environ: dict[str, str]) -> None:
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
+
+
+def _await(what: str, place: Home, name: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what} did not become ready in {seconds:.0f} s. Its log:\n{_tail(place, name)}")
+        time.sleep(0.1)
+
+
+def _answers(check: Callable[[], None]) -> bool:
+    try:
+        check()
+    except Exception:
+        return False
+    return True
+
+
+def _is_ok(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _watch(supervisor: Supervisor, place: Home) -> None:
+    """Waits for the end, and says so when a process dies or comes back."""
+    before = supervisor.states()
+    while True:
+        time.sleep(1)
+        if supervisor.process.poll() is not None:
+            raise RuntimeError("supervisord was killed; start again with: make up")
+        try:
+            now = supervisor.states()
+        except OSError:
+            continue
+        for name, state in now.items():
+            if state != before.get(name):
+                _say(f"{name}: {state.lower()} (log: {_shown(place.logs / f'{name}.log')})")
+        before = now
+
+
+def _block(environ: dict[str, str], seconds: float) -> str:
+    service, dashboards = environ["SERVICE_URL"], environ["PUBLIC_BASE_URL"]
+    lines = [
+        "",
+        f"  Genba is ready ({seconds:.0f} s)",
+        "",
+        f"  画面（ダッシュボード）   {dashboards}",
+        f"  API                      {service}/api/docs",
+    ]
+    if environ["GENBA_MODE"] == "demo":
+        lines += [
+            f"  送信されたメール         http://127.0.0.1:{environ['SANDBOX_PORT']}",
+            "",
+            "  Demo accounts, password genba-demo:",
+            "    admin            すべての機能",
+            "    fleet-operator   運用オペレーター      fleet-support   サポート担当",
+            "    fleet-admin      システム管理者        fleet-viewer    閲覧のみ",
+        ]
+    lines += ["", "  Ctrl-C stops everything; the data is kept.  make logs shows what the processes say.", ""]
+    return "\n".join(lines)
+
+
+def down(place: Home) -> int:
+    pid = _pid(place.path / "launcher.pid")
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        psutil.Process(pid).wait(60)
+    elif ask_to_stop(place):
+        deadline = time.monotonic() + 60
+        while leftovers(place) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    ended = end_leftovers(place)
+    print("Genba is stopped." if pid is not None or ended else "Genba was not running.")
+    return 0
+
+
+def reset(place: Home) -> int:
+    """Deletes the data of this clone, after asking; `FORCE=1` answers yes."""
+    down(place)
+    if not place.path.exists():
+        print("There is no data to delete.")
+        return 0
+    if os.environ.get("FORCE") != "1":
+        print(f"This deletes the database, the logs and the secrets in {place.path}.")
+        if input("Type yes to go on: ").strip() != "yes":
+            print("Nothing was deleted.")
+            return 1
+    shutil.rmtree(place.path)
+    shutil.rmtree(place.sockets, ignore_errors=True)
+    print("Deleted. The next make up starts afresh.")
+    return 0
+
+
+def logs(place: Home) -> int:
+    files = sorted(place.logs.glob("*.log"))
+    if not files:
+        print("There are no logs yet; start Genba with: make up")
+        return 1
+    os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])
+
+
+def _pid(file: Path) -> int | None:
+    try:
+        pid, created = file.read_text().split()
+        alive = abs(psutil.Process(int(pid)).create_time() - float(created)) < 1
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return int(pid) if alive else None
+
+
+def _is_running(launcher: Path) -> bool:
+    return _pid(launcher) is not None
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the servers do it: connections of an earlier run that are still closing do not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _tail(place: Home, name: str) -> str:
+    try:
+        return "\n".join((place.logs / f"{name}.log").read_text(errors="replace").splitlines()[-20:])
+    except OSError:
+        return "(empty)"
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(ROOT) else str(path)
+
+
+def _stop(*_: object) -> None:
+    raise Stop
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""The processes of one machine, in the order they start; they stop in the reverse order."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from stack import servers
+from stack.home import ROOT, Home
+
+DEFAULTS = {
+    "GENBA_MODE": "demo",
+    "SERVICE_PORT": "8000",
+    "DASHBOARDS_PORT": "8501",
+    "SANDBOX_PORT": "8100",
+    "SANDBOX_SMTP_PORT": "8125",
+}
+DEMO_DEFAULTS = {
+    # Short enough to watch a terminal fall silent: two minutes instead of eleven.
+    "FLEET_HEARTBEAT_INTERVAL_SECONDS": "30",
+    "FLEET_ALERT_RECIPIENTS": "support@techcore.example",
+    "MAIL_FROM": "Genba <genba@techcore.example>",
+    "REFRESH_SECONDS": "5",
+}
+PYTHON = sys.executable
+
+
+@dataclass(frozen=True)
+class Program:
+    """`ports` are checked before anything starts."""
+
+    name: str
+    command: list[str]
+    ports: list[int] = field(default_factory=list)
+    stop_signal: str = "TERM"
+    stop_seconds: int = 10
+    as_server_account: bool = False
+
+
+def environment(home: Home) -> dict[str, str]:
+    """What the processes see: the shell's environment over `.env` over the defaults. `DATABASE_URL` or `REDIS_URL`
+    given there means: use those servers, start none of our own."""
+    merged = DEFAULTS | {name: value or "" for name, value in dotenv_values(ROOT / ".env").items()} | os.environ
+    merged = {name: value for name, value in merged.items() if value != "" or name not in DEFAULTS}
+    demo = merged["GENBA_MODE"] == "demo"
+    if not merged.get("DATABASE_URL"):
+        merged |= {
+            "DATABASE_URL": servers.url(home, "app"),
+            "DATABASE_DIRECT_URL": servers.url(home, "app"),
+            "DATABASE_OWNER_URL": servers.url(home, "owner"),
+        }
+    if not merged.get("REDIS_URL"):
+        merged["REDIS_URL"] = servers.redis_url(home)
+    given = {
+        "SERVICE_URL": f"http://127.0.0.1:{merged['SERVICE_PORT']}",
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{merged['DASHBOARDS_PORT']}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if demo:
+        given |= DEMO_DEFAULTS | {
+            "SECRET_KEY": home.secrets()["secret_key"],
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": merged["SANDBOX_SMTP_PORT"],
+        }
+    return given | merged
+
+
+def is_embedded(environ: dict[str, str], home: Home) -> tuple[bool, bool]:
+    """Whether PostgreSQL and Valkey are our own."""
+    return environ["DATABASE_URL"] == servers.url(home, "app"), environ["REDIS_URL"] == servers.redis_url(home)
+
+
+def programs(home: Home, environ: dict[str, str]) -> list[Program]:
+    own_postgres, own_valkey = is_embedded(environ, home)
+    service, dashboards = int(environ["SERVICE_PORT"]), int(environ["DASHBOARDS_PORT"])
+    listed = []
+    if own_postgres:
+        # INT is PostgreSQL's fast stop: it ends the sessions and writes everything down.
+        listed.append(
+            Program(
+                "postgres", servers.postgres_command(home), stop_signal="INT", stop_seconds=30, as_server_account=True
+            )
+        )
+    if own_valkey:
+        listed.append(Program("valkey", servers.valkey_command(home)))
+    if environ["GENBA_MODE"] == "demo":
+        ports = [int(environ["SANDBOX_PORT"]), int(environ["SANDBOX_SMTP_PORT"])]
+        listed.append(Program("sandbox", _uvicorn("tests.sandbox.app:app", ports[0], factory=True), ports))
+    celery = [PYTHON, "-m", "celery", "--app", "jobs.app"]
+    listed += [
+        Program("service", _uvicorn("service.main:app", service, factory=True), [service]),
+        Program("worker", [*celery, "worker", "--concurrency", "1", "--without-gossip", "--without-mingle"]),
+        Program("beat", [*celery, "beat", "--schedule", str(home.path / "beat"), "--pidfile", ""]),
+        Program("dashboards", _uvicorn("dashboards.app:app", dashboards), [dashboards]),
+    ]
+    if environ["GENBA_MODE"] == "demo":
+        listed += _demo(home, environ)
+    return listed
+
+
+def _uvicorn(target: str, port: int, *, factory: bool = False) -> list[str]:
+    return [
+        *(PYTHON, "-m", "uvicorn", target, "--host", "127.0.0.1", "--port", str(port)),
+        *(["--factory"] if factory else []),
+        *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "5"),
+    ]
+
+
+def _demo(home: Home, environ: dict[str, str]) -> list[Program]:
+    """The field: a TC-200 on a serial line, the agent beside it, and a simulator that plays the other terminals."""
+    agent = [PYTHON, "-m", "agent"]
+    simulate = [*agent, "simulate"]
+    field_home = home.path / "field"
+    return [
+        Program("terminal", [*simulate, "tc200", "--link", str(field_home / "tc200"), "--serial", "TC200-000001"]),
+        Program("agent", [*agent, "run", "--config", str(field_home / "agent.toml")]),
+        Program(
+            "fleet",
+            [
+                *(*simulate, "steady", "--service-url", environ["SERVICE_URL"], "--code", "GENBA-DEMO"),
+                *("--stores-file", str(field_home / "stores.json"), "--state-dir", str(field_home / "fleet")),
+                *("--interval", environ["FLEET_HEARTBEAT_INTERVAL_SECONDS"]),
+            ],
+        ),
+    ]
+
+
+def supervisor_config(home: Home, listed: list[Program]) -> str:
+    """Everything as foreground children, none started by itself: the launcher starts them in order and waits for each
+    that others need."""
+    parts = [
+        f"""[unix_http_server]
+file={supervisor_socket(home)}
+chmod=0600
+[supervisord]
+logfile={home.logs / "supervisord.log"}
+logfile_maxbytes=5MB
+logfile_backups=1
+pidfile={home.pids / "supervisord"}
+nodaemon=true
+silent=true
+directory={ROOT}
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+    ]
+    for place, program in enumerate(listed):
+        flag = ["--as-server-account"] if program.as_server_account else []
+        command = [PYTHON, "-m", "stack.child", str(home.pids / program.name), *flag, "--", *program.command]
+        parts.append(
+            f"""[program:{program.name}]
+command={" ".join(_quoted(word) for word in command)}
+priority={place + 1}
+autostart=false
+autorestart=true
+startsecs=1
+startretries=1000000
+stopsignal={program.stop_signal}
+stopwaitsecs={program.stop_seconds}
+redirect_stderr=true
+stdout_logfile={home.logs / f"{program.name}.log"}
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=2
+"""
+        )
+    return "\n".join(parts)
+
+
+def supervisor_socket(home: Home) -> Path:
+    return home.sockets / "supervisor.sock"
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace("%", "%%") + '"'
