@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -75,10 +76,8 @@ def up(place: Home) -> int:
             signal.signal(number, signal.SIG_IGN)
         if supervisor is not None:
             _say("stopping")
-            try:
+            with contextlib.suppress(OSError):
                 supervisor.stop(listed)
-            except OSError:
-                pass
             end_leftovers(place)
             _say("stopped; the data is kept")
         launcher.unlink(missing_ok=True)

@@ -53,7 +53,9 @@ class Home:
             folder.mkdir(parents=True, exist_ok=True)
             # PostgreSQL makes its socket itself, so that one folder is lent to its account.
             lent = account is not None and folder == self.sockets
-            if folder.stat().st_uid != os.getuid() and not (account and lent and folder.stat().st_uid == account.pw_uid):
+            if folder.stat().st_uid != os.getuid() and not (
+                account and lent and folder.stat().st_uid == account.pw_uid
+            ):
                 raise PermissionError(f"{folder} belongs to another user; remove it or set GENBA_HOME.")
             folder.chmod(mode)
 

@@ -67,7 +67,9 @@ class Supervisor:
 
 
 def _connect(home: Home) -> ServerProxy:
-    return ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{supervisor_socket(home)}"))
+    return ServerProxy(
+        "http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{supervisor_socket(home)}")
+    )
 
 
 def ask_to_stop(home: Home) -> bool:

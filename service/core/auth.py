@@ -74,7 +74,9 @@ def allow(permission: str) -> Any:
 
     def check(actor: SignedIn) -> Actor:
         if permission not in actor.permissions:
-            raise Forbidden("お使いのアカウントには、この操作の権限がありません。必要な場合は管理者に依頼してください。")
+            raise Forbidden(
+                "お使いのアカウントには、この操作の権限がありません。必要な場合は管理者に依頼してください。"
+            )
         return actor
 
     check.permission = permission  # type: ignore[attr-defined]  # read by the permission matrix test

@@ -28,7 +28,8 @@ app_clock = Table(
 
 def app_now(db: Session) -> datetime:
     """The product's time, aware, in UTC; within one transaction it stands still."""
-    return db.execute(select(func.app_now())).scalar_one().astimezone(UTC)
+    now: datetime = db.execute(select(func.app_now())).scalar_one()
+    return now.astimezone(UTC)
 
 
 def real_now() -> datetime:

@@ -27,7 +27,9 @@ class OutboxMessage(Base):
     __tablename__ = "outbox_messages"
     __table_args__ = (
         # The queue is the few rows still open; the many that are done stay out of its index.
-        Index("ix_outbox_messages_due", "next_attempt_at", postgresql_where=text("sent_at IS NULL AND dead_at IS NULL")),
+        Index(
+            "ix_outbox_messages_due", "next_attempt_at", postgresql_where=text("sent_at IS NULL AND dead_at IS NULL")
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -65,9 +67,7 @@ def claim(db: Session, limit: int = 20) -> list[Claimed]:
     now, lease = real_now(), uuid.uuid4()
     due = (
         select(OutboxMessage.id)
-        .where(
-            OutboxMessage.sent_at.is_(None), OutboxMessage.dead_at.is_(None), OutboxMessage.next_attempt_at <= now
-        )
+        .where(OutboxMessage.sent_at.is_(None), OutboxMessage.dead_at.is_(None), OutboxMessage.next_attempt_at <= now)
         .order_by(OutboxMessage.next_attempt_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

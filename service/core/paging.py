@@ -44,4 +44,5 @@ def read_cursor(cursor: str, *kinds: type) -> list[str | int]:
         raise Invalid("ページの位置（cursor）が正しくありません。最初のページから開き直してください。")
     if any(isinstance(part, int) and abs(part) >= 2**63 for part in position):
         raise Invalid("ページの位置（cursor）が正しくありません。最初のページから開き直してください。")
-    return position
+    listed: list[str | int] = position
+    return listed

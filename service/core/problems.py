@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from fastapi import FastAPI, Request
@@ -41,7 +41,7 @@ class Problem(Exception):
     status = 400
     title = "リクエストを処理できません"
     type = "about:blank"
-    headers: Mapping[str, str] = {}
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, detail: str, errors: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(detail)
@@ -49,9 +49,7 @@ class Problem(Exception):
         self.errors = [FieldError(field=field, message=message) for field, message in errors]
 
     def body(self) -> bytes:
-        body = ProblemBody(
-            type=self.type, title=self.title, status=self.status, detail=self.detail, errors=self.errors
-        )
+        body = ProblemBody(type=self.type, title=self.title, status=self.status, detail=self.detail, errors=self.errors)
         return body.model_dump_json().encode()
 
     def response(self) -> Response:
@@ -64,7 +62,7 @@ class Malformed(Problem):
 
 class Unauthorized(Problem):
     status, title = 401, "サインインが必要です"
-    headers = {"WWW-Authenticate": "Bearer"}
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
 class Forbidden(Problem):
@@ -97,7 +95,7 @@ class Unavailable(Problem):
     """Nothing was stored; the same request may be sent again after `Retry-After` seconds."""
 
     status, title = 503, "ただいま利用できません"
-    headers = {"Retry-After": "5"}
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
 
 
 class Unexpected(Problem):

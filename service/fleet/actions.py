@@ -79,7 +79,9 @@ def enrol(db: Session, new: schemas.NewEnrolment, address: str) -> tuple[int, st
     """
     code = queries.enrolment_code_for_use(db, hash_token(new.enrolment_code))
     if code is None or code.uses >= code.maximum_uses or code.expires_at <= app_now(db):
-        raise Forbidden("登録コードが無効か、期限切れ、または使用済みです。管理者に新しいコードの発行を依頼してください。")
+        raise Forbidden(
+            "登録コードが無効か、期限切れ、または使用済みです。管理者に新しいコードの発行を依頼してください。"
+        )
     terminal = queries.get_terminal_by_serial(db, new.serial_number)
     agent = f"agent {new.serial_number}"
     if terminal is None:
@@ -96,7 +98,9 @@ def enrol(db: Session, new: schemas.NewEnrolment, address: str) -> tuple[int, st
             ),
         )
     elif code.customer_id not in (None, terminal.customer_id):
-        raise Conflict("このシリアル番号は、この登録コードでは登録できません。シリアル番号と登録コードを確認してください。")
+        raise Conflict(
+            "このシリアル番号は、この登録コードでは登録できません。シリアル番号と登録コードを確認してください。"
+        )
     code.uses += 1
     revoke_tokens(db, terminal.id)
     token = new_token()
@@ -194,7 +198,9 @@ def _open_alerts(db: Session) -> list[rules.NewAlert]:
         .cte("opened")
     )
     rows = db.execute(
-        select(Customer.company_name, Terminal.store_name, Terminal.serial_number, opened.c.alert_type, opened.c.message)
+        select(
+            Customer.company_name, Terminal.store_name, Terminal.serial_number, opened.c.alert_type, opened.c.message
+        )
         .select_from(opened)
         .join(Terminal, Terminal.id == opened.c.terminal_id)
         .join(Customer, Customer.id == Terminal.customer_id)

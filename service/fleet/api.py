@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 
@@ -13,7 +13,7 @@ from service.core.problems import RESPONSES
 from service.fleet import actions, queries, schemas
 from service.fleet.rules import Status
 
-_REFUSALS = {status: RESPONSES[status] for status in (401, 403, 422, 503)}
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (401, 403, 422, 503)}
 router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_REFUSALS)
 
 
@@ -74,9 +74,7 @@ def issue_enrolment_code(
     actor: Annotated[Actor, allow("fleet:enrolment:create")], db: Db, new: schemas.NewEnrolmentCode
 ) -> schemas.EnrolmentCodeAnswer:
     row, code = actions.issue_enrolment_code(db, actor, new)
-    return schemas.EnrolmentCodeAnswer(
-        id=row.id, code=code, expires_at=row.expires_at, maximum_uses=row.maximum_uses
-    )
+    return schemas.EnrolmentCodeAnswer(id=row.id, code=code, expires_at=row.expires_at, maximum_uses=row.maximum_uses)
 
 
 @router.post("/enrolments", status_code=201, responses={409: RESPONSES[409]})

@@ -173,15 +173,9 @@ class Ingest:
             elif name == b"content-length":
                 length = int(value)
         if length > LARGEST_BODY:
-            raise problems.TooLarge(f"本文は{LARGEST_BODY // 1024}KB以内にしてください。")
+            raise _too_large()
         terminal_id = await self._terminal(token)
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        while message.get("more_body"):
-            message = await receive()
-            body += message.get("body", b"")
-            if len(body) > LARGEST_BODY:
-                raise problems.TooLarge(f"本文は{LARGEST_BODY // 1024}KB以内にしてください。")
+        body = await _read(receive)
         try:
             heartbeat = schemas.Heartbeat.model_validate_json(body)
         except ValidationError as error:
@@ -197,7 +191,9 @@ class Ingest:
         if known is None and token and hashed:
             known = await self._look_up(hashed)
         if known is None:
-            raise problems.Unauthorized("端末のトークンが無効です。管理者に登録コードの発行を依頼し、登録し直してください。")
+            raise problems.Unauthorized(
+                "端末のトークンが無効です。管理者に登録コードの発行を依頼し、登録し直してください。"
+            )
         return known
 
     async def _look_up(self, hashed: bytes) -> int | None:
@@ -252,7 +248,9 @@ class Ingest:
             now, held = await self._execute(batch)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             log.error("heartbeats not stored", error=str(error).splitlines()[0], count=len(batch))
-            _refuse(batch, problems.Unavailable("ただいま保存できません。Retry-After の秒数を待ってから再送してください。"))
+            _refuse(
+                batch, problems.Unavailable("ただいま保存できません。Retry-After の秒数を待ってから再送してください。")
+            )
             await self._forget_connection()
             return
         except psycopg.Error as error:
@@ -260,7 +258,9 @@ class Ingest:
             await self._commit_apart(batch, problems.Invalid("このハートビートは保存できない値を含んでいます。"))
             return
         if held < len({waiting.terminal_id for waiting in batch}):
-            await self._commit_apart(batch, problems.Unauthorized("この端末は登録されていません。登録し直してください。"))
+            await self._commit_apart(
+                batch, problems.Unauthorized("この端末は登録されていません。登録し直してください。")
+            )
             return
         answer = b'{"server_time":"%s","next_heartbeat_in":%d,"commands":[]}' % (
             now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode(),
@@ -349,6 +349,23 @@ class Ingest:
 
     async def _connect(self) -> Connection:
         return await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=3)
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        if len(body) > LARGEST_BODY:
+            raise _too_large()
+        message = await receive()
+        body += message.get("body", b"")
+    if len(body) > LARGEST_BODY:
+        raise _too_large()
+    return body
+
+
+def _too_large() -> Problem:
+    return problems.TooLarge(f"本文は{LARGEST_BODY // 1024}KB以内にしてください。")
 
 
 def _headers(body: bytes) -> list[tuple[bytes, bytes]]:

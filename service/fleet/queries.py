@@ -44,9 +44,7 @@ def customers(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
     )
     if cursor:
         name, key = read_cursor(cursor, str, int)
-        found = found.where(
-            or_(Customer.company_name > name, and_(Customer.company_name == name, Customer.id > key))
-        )
+        found = found.where(or_(Customer.company_name > name, and_(Customer.company_name == name, Customer.id > key)))
     rows = db.execute(found.limit(limit + 1)).mappings().all()
     return {
         "items": [
@@ -132,7 +130,7 @@ def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict
 
 
 def _page_by_id(
-    db: Session, found: Select[Any], key: Any, limit: int, cursor: str | None
+    db: Session, found: Select[*tuple[Any, ...]], key: Any, limit: int, cursor: str | None
 ) -> dict[str, Any]:
     total = db.scalar(select(func.count()).select_from(found.order_by(None).subquery()))
     if cursor:

@@ -39,7 +39,7 @@ class Mailbox:
                 recipients=list(envelope.rcpt_tos),
                 message_id=str(message["Message-ID"] or ""),
                 subject=str(message["Subject"] or ""),
-                body=body.get_content() if body else "",
+                body=body.get_content().replace("\r\n", "\n") if body else "",
             )
         )
         return "250 Message accepted"

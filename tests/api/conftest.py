@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from tests import cast
+
+
+@pytest.fixture
+def client(db: Session) -> TestClient:
+    """The whole front door in-process, nobody signed in."""
+    from service.main import app
+
+    return TestClient(app(), raise_server_exceptions=False)
+
+
+@pytest.fixture
+def sign_in(db: Session, client: TestClient) -> Callable[..., TestClient]:
+    """sign_in("alice", fleet="admin") → the client with her session."""
+
+    def as_person(login_id: str, **roles: str) -> TestClient:
+        return cast.signed_in(db, client, cast.person(db, login_id, **roles))
+
+    return as_person

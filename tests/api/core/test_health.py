@@ -1,0 +1,92 @@
+"""The readiness door names what is down."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text, update
+from sqlalchemy.orm import Session
+
+from service.core import health
+from service.core.clock import real_now
+from service.core.health import JobHeartbeat, record_job
+from service.core.settings import settings
+
+
+def test_live_asks_nothing_of_the_database(client: TestClient) -> None:
+    assert client.get("/api/health/live").json()["status"] == "ok"
+
+
+def test_ready_when_every_part_is(client: TestClient, db: Session) -> None:
+    record_job(db, "fleet.watch")
+    db.commit()
+
+    answer = client.get("/api/health/ready")
+
+    assert answer.status_code == 200
+    assert set(answer.json()["parts"].values()) == {"ok"}
+
+
+def test_silent_jobs_are_named_with_the_seconds(client: TestClient, db: Session) -> None:
+    record_job(db, "fleet.watch")
+    db.execute(update(JobHeartbeat).values(at=real_now() - timedelta(seconds=90)))
+    db.commit()
+
+    answer = client.get("/api/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["jobs"].startswith("ジョブが9")
+
+
+def test_a_missing_redis_is_named(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = settings().model_copy(update={"redis_url": type(settings().redis_url)("redis://127.0.0.1:1/0")})
+    monkeypatch.setattr(health, "settings", lambda: changed)
+
+    answer = client.get("/api/health/ready")
+
+    assert answer.status_code == 503
+    assert "Redis" in answer.json()["parts"]["redis"]
+
+
+def test_a_missing_database_is_named(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import sessionmaker
+
+    from service.core import db as core_db
+
+    nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    monkeypatch.setattr(core_db, "session_factory", lambda: sessionmaker(nowhere))
+
+    answer = client.get("/api/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["database"] != "ok"
+
+
+def test_a_database_behind_the_code_is_named(
+    client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "newest_revision", lambda: "9999_newer")
+
+    answer = client.get("/api/health/ready")
+
+    assert "マイグレーション" in answer.json()["parts"]["migrations"]
+
+
+def test_metrics_are_exposed_by_route_never_by_path(client: TestClient) -> None:
+    client.get("/api/health/live")
+    client.get("/api/nowhere/42")
+
+    exposed = client.get("/metrics").text
+
+    assert 'route="/api/health/live"' in exposed
+    assert "/api/nowhere/42" not in exposed
+
+
+def test_the_application_cannot_rewrite_the_audit_trail(db: Session) -> None:
+    may = db.execute(
+        text("SELECT has_table_privilege('audit_entries', 'update'), has_table_privilege('audit_entries', 'delete')")
+    ).one()
+    assert tuple(may) == (False, False)

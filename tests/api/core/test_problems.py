@@ -1,0 +1,78 @@
+"""Every refusal has one shape and says in Japanese what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
+
+from service.core import api as core_api
+from service.core import problems
+
+
+def assert_is_problem(answer: object, status: int) -> dict[str, object]:
+    assert answer.status_code == status, answer.text  # type: ignore[attr-defined]
+    assert answer.headers["content-type"] == "application/problem+json"  # type: ignore[attr-defined]
+    body: dict[str, object] = answer.json()  # type: ignore[attr-defined]
+    assert {"type", "title", "status", "detail", "errors"} == set(body)
+    assert body["status"] == status
+    assert str(body["detail"]).endswith("。")
+    return body
+
+
+def test_an_unknown_url_is_a_problem(client: TestClient) -> None:
+    assert_is_problem(client.get("/api/nowhere"), 404)
+
+
+def test_a_wrong_method_is_a_problem(client: TestClient) -> None:
+    assert_is_problem(client.delete("/api/auth/login"), 405)
+
+
+def test_broken_json_is_malformed_not_invalid(client: TestClient) -> None:
+    answer = client.post("/api/auth/login", content=b"{", headers={"Content-Type": "application/json"})
+    assert_is_problem(answer, 400)
+
+
+def test_missing_fields_are_named(client: TestClient) -> None:
+    body = assert_is_problem(client.post("/api/auth/login", json={"login_id": "alice"}), 422)
+    assert body["errors"] == [{"field": "password", "message": "必須の項目です。"}]
+
+
+def test_without_a_session_the_answer_is_401_and_without_the_right_403(
+    client: TestClient, sign_in: Callable[..., TestClient]
+) -> None:
+    assert_is_problem(client.get("/api/fleet/summary"), 401)
+    assert_is_problem(sign_in("vic", fleet="viewer").get("/api/fleet/summary"), 403)
+
+
+def test_an_unexpected_failure_gives_a_reference_and_no_detail_of_it(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> dict[str, str]:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(core_api.health, "readiness", broken)
+    answer = client.get("/api/health/ready", headers={"X-Request-Id": "abcdefgh-1"})
+
+    body = assert_is_problem(answer, 500)
+    assert "abcdefgh-1" in str(body["detail"])
+    assert "secret detail" not in answer.text
+
+
+def test_a_lost_database_is_503_with_retry_after(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> dict[str, str]:
+        raise OperationalError("select", {}, Exception("server closed the connection"))
+
+    monkeypatch.setattr(core_api.health, "readiness", gone)
+    answer = client.get("/api/health/ready")
+
+    assert_is_problem(answer, 503)
+    assert answer.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize("kind", sorted(problems.MESSAGES))
+def test_every_message_is_a_japanese_sentence(kind: str) -> None:
+    text = problems.MESSAGES[kind]
+    assert text.endswith("。") or text == "{reason}"

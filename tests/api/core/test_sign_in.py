@@ -1,0 +1,100 @@
+"""Signing in, staying signed in, signing out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from service.core.audit import AuditEntry
+from service.core.clock import real_now
+from service.core.identity import User, UserSession
+from tests.cast import PASSWORD, person
+
+
+def by_password(client: TestClient, login_id: str, password: str = PASSWORD) -> int:
+    answer = client.post("/api/auth/login", json={"login_id": login_id, "password": password})
+    if answer.status_code == 200:
+        client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+    return answer.status_code
+
+
+def actions_of(db: Session, actor: str) -> list[str]:
+    return list(db.scalars(select(AuditEntry.action).where(AuditEntry.actor == actor).order_by(AuditEntry.id)))
+
+
+def test_the_right_password_opens_a_session_that_knows_the_person(client: TestClient, db: Session) -> None:
+    person(db, "alice", fleet="operator")
+    db.commit()
+
+    answer = client.post("/api/auth/login", json={"login_id": "alice", "password": PASSWORD})
+    assert answer.status_code == 200
+    client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+    me = client.get("/api/auth/me").json()
+
+    assert answer.json()["user"] == me
+    assert me["login_id"] == "alice"
+    assert me["areas"] == [{"area": "fleet", "role": "operator"}]
+    assert "fleet:terminal:read" in me["permissions"]
+    assert "fleet:terminal:create" not in me["permissions"]
+    assert actions_of(db, "alice") == ["login"]
+
+
+def test_a_wrong_password_and_an_unknown_person_get_the_same_answer(client: TestClient, db: Session) -> None:
+    person(db, "alice", fleet="operator")
+    db.commit()
+
+    wrong = client.post("/api/auth/login", json={"login_id": "alice", "password": "wrong"})
+    unknown = client.post("/api/auth/login", json={"login_id": "nobody", "password": "wrong"})
+
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.json() == unknown.json()
+    assert "ログインIDまたはパスワードが違います" in wrong.json()["detail"]
+    assert actions_of(db, "alice") == ["login_failed"]
+
+
+def test_an_inactive_person_cannot_sign_in_and_loses_the_open_session(client: TestClient, db: Session) -> None:
+    user = person(db, "alice", fleet="operator")
+    db.commit()
+    assert by_password(client, "alice") == 200
+
+    db.execute(update(User).where(User.id == user.id).values(is_active=False))
+    db.commit()
+
+    assert client.get("/api/auth/me").status_code == 401
+    assert by_password(client, "alice") == 401
+
+
+def test_signing_out_ends_the_session(client: TestClient, db: Session) -> None:
+    person(db, "alice", fleet="operator")
+    db.commit()
+    by_password(client, "alice")
+
+    assert client.post("/api/auth/logout").status_code == 204
+
+    assert client.get("/api/auth/me").status_code == 401
+    assert actions_of(db, "alice") == ["login", "logout"]
+
+
+def test_an_expired_session_is_refused_in_words(sign_in: Callable[..., TestClient], db: Session) -> None:
+    client = sign_in("alice", fleet="operator")
+    db.execute(update(UserSession).values(expires_at=real_now() - timedelta(seconds=1)))
+    db.commit()
+
+    answer = client.get("/api/auth/me")
+
+    assert answer.status_code == 401
+    assert "有効期限" in answer.json()["detail"]
+
+
+def test_the_token_is_stored_only_as_a_hash(client: TestClient, db: Session) -> None:
+    person(db, "alice")
+    db.commit()
+    token = client.post("/api/auth/login", json={"login_id": "alice", "password": PASSWORD}).json()["token"]
+
+    stored = db.scalars(select(UserSession.token_hash)).all()
+
+    assert all(token.encode() not in hashed for hashed in stored)

@@ -1,0 +1,33 @@
+"""The fixed cast: who signs in during tests, and how."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from service.core.identity import Membership, User, hash_password, open_session
+
+PASSWORD = "correct horse battery staple"
+# bcrypt is slow on purpose; one hash for everybody who signs in by password in tests.
+_hashed: list[str] = []
+
+
+def person(db: Session, login_id: str, **roles: str) -> User:
+    """A user with memberships, e.g. person(db, "alice", fleet="admin")."""
+    if not _hashed:
+        _hashed.append(hash_password(PASSWORD))
+    user = User(login_id=login_id, name=f"{login_id} さん", password_hash=_hashed[0])
+    user.memberships.extend(Membership(area=area, role=role) for area, role in roles.items())
+    db.add(user)
+    db.flush()
+    return user
+
+
+def signed_in(db: Session, client: TestClient, user: User) -> TestClient:
+    """The client, carrying a fresh session of the user."""
+    token, _ = open_session(db, user, "testclient", timedelta(hours=1))
+    db.commit()
+    client.headers["Authorization"] = f"Bearer {token}"
+    return client

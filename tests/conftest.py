@@ -1,0 +1,195 @@
+"""The ground all tests stand on: real PostgreSQL and Valkey, started once, migrated by Alembic, used as the
+application's role.
+
+`db` gives a session whose whole test is rolled back. `service` is a real process on a database of its own, for what
+needs commits, sockets or several connections.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+from sqlalchemy import create_engine, event
+from sqlalchemy.orm import Session, sessionmaker
+
+from stack import servers
+from stack.home import ROOT, Home, server_account
+
+# Decided before any module of the product is imported: settings are read once per process.
+HOME = Home(Path(tempfile.mkdtemp(prefix="genba-test-")).resolve())
+HOME.prepare()
+atexit.register(shutil.rmtree, HOME.path, ignore_errors=True)
+for _name in [name for name in os.environ if name.startswith(("DATABASE_", "REDIS_", "FLEET_", "SMTP_", "GENBA_"))]:
+    del os.environ[_name]
+os.environ |= {
+    "GENBA_MODE": "demo",
+    "SECRET_KEY": "only-for-tests-" + "x" * 32,
+    "DATABASE_URL": servers.url(HOME, "app", "genba_test"),
+    "DATABASE_OWNER_URL": servers.url(HOME, "owner", "genba_test"),
+    "REDIS_URL": servers.redis_url(HOME),
+    "FLEET_ALERT_RECIPIENTS": "support@techcore.example",
+    "MAIL_FROM": "Genba <genba@techcore.example>",
+}
+
+TEMPLATE = "genba_template"
+
+
+@pytest.fixture(scope="session")
+def running_servers() -> Iterator[Home]:
+    servers.initialise(HOME)
+    account = server_account()
+    as_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+    with (HOME.logs / "servers.log").open("w") as log:
+        postgres = subprocess.Popen(servers.postgres_command(HOME), cwd="/", stdout=log, stderr=log, **as_account)
+        valkey = subprocess.Popen(servers.valkey_command(HOME), stdout=log, stderr=log)
+        try:
+            servers.await_postgres(HOME)
+            servers.await_valkey(HOME)
+            _make_template()
+            yield HOME
+        finally:
+            postgres.send_signal(2)
+            valkey.terminate()
+            postgres.wait(30)
+            valkey.wait(10)
+
+
+def _make_template() -> None:
+    """Migrated once by Alembic; every test database is a copy."""
+    servers.create_database(HOME, TEMPLATE)
+    environ = os.environ | {"DATABASE_OWNER_URL": servers.url(HOME, "owner", TEMPLATE)}
+    subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environ, check=True)
+    with psycopg.connect(servers.url(HOME, "owner", TEMPLATE)) as connection:
+        # Tests move the product's clock; in production nobody but the owner can.
+        connection.execute("GRANT UPDATE ON app_clock TO genba_app")
+
+
+@pytest.fixture(scope="session")
+def database(running_servers: Home) -> str:
+    """The URL of the database of rolled-back tests."""
+    servers.create_database(running_servers, "genba_test", TEMPLATE)
+    return servers.url(running_servers, "app", "genba_test")
+
+
+@pytest.fixture(scope="session")
+def _engine(database: str) -> Iterator[object]:
+    from service.core.db import sqlalchemy_url
+
+    engine = create_engine(sqlalchemy_url(database))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """A session on the connection that the service uses too during this test; everything is rolled back after it."""
+    from service.core import db as core_db
+
+    connection = _engine.connect()  # type: ignore[attr-defined]
+    outer = connection.begin()
+    factory = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+    monkeypatch.setattr(core_db, "session_factory", lambda: factory)
+    with factory() as session:
+        # Each request starts with an empty session, as in production; the test's own must not hold stale rows.
+        event.listen(session, "after_commit", lambda ended: ended.expire_all())
+        yield session
+    outer.rollback()
+    connection.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Service:
+    """A running service on a database of its own."""
+
+    url: str
+    database_url: str
+    owner_url: str
+    process: subprocess.Popen[bytes]
+    environ: dict[str, str]
+
+    def http(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=15)
+
+    @contextmanager
+    def committed(self) -> Iterator[Session]:
+        """A session whose rows the service sees when the block ends."""
+        from service.core.db import sqlalchemy_url
+
+        engine = create_engine(sqlalchemy_url(self.database_url))
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+        engine.dispose()
+
+    def rows(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            cursor = connection.execute(statement, list(parameters))
+            return cursor.fetchall() if cursor.description else []
+
+
+def start_service(home: Home, database: str) -> Service:
+    servers.create_database(home, database, TEMPLATE)
+    port = free_port()
+    environ = os.environ | {
+        "DATABASE_URL": servers.url(home, "app", database),
+        "DATABASE_OWNER_URL": servers.url(home, "owner", database),
+    }
+    command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:app", "--port", str(port)]
+    with (home.logs / f"{database}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--no-access-log", "--log-level", "warning"], cwd=ROOT, env=environ, stdout=log, stderr=log
+        )
+    url = f"http://127.0.0.1:{port}"
+    started = Service(url, environ["DATABASE_URL"], environ["DATABASE_OWNER_URL"], process, dict(environ))
+    await_ok(f"{url}/api/health/live", process)
+    return started
+
+
+def await_ok(url: str, process: subprocess.Popen[bytes] | None = None, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if httpx2.get(url, timeout=5).status_code == 200:
+                return
+        except httpx2.TransportError:
+            pass
+        if process is not None and process.poll() is not None:
+            raise RuntimeError(f"the process behind {url} ended with {process.returncode}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(url)
+        time.sleep(0.05)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(5)
+
+
+@pytest.fixture(scope="session")
+def service(running_servers: Home) -> Iterator[Service]:
+    started = start_service(running_servers, "genba_service")
+    yield started
+    end(started.process)

@@ -1,0 +1,38 @@
+"""Rows for tests, through the product's own actions."""
+
+from __future__ import annotations
+
+import itertools
+
+from sqlalchemy.orm import Session
+
+from service.fleet import actions, schemas
+from service.fleet.models import Customer, Terminal
+
+_numbers = itertools.count(1)
+
+
+def customer(db: Session, company_name: str | None = None) -> Customer:
+    new = schemas.NewCustomer(
+        company_name=company_name or f"顧客{next(_numbers)}",
+        contact_person="青木 誠",
+        contact_email="aoki@example.com",
+        contact_phone="03-1234-5678",
+    )
+    return actions.create_customer(db, "test", new)
+
+
+def terminal(
+    db: Session, of: Customer | None = None, serial_number: str | None = None, store_name: str = "新宿店 レジ1番"
+) -> Terminal:
+    new = schemas.NewTerminal(
+        serial_number=serial_number or f"TC200-{next(_numbers):06}",
+        customer_id=(of or customer(db)).id,
+        store_name=store_name,
+    )
+    return actions.create_terminal(db, "test", new)
+
+
+def enrolment_code(db: Session, of: Customer | None, maximum_uses: int = 1) -> str:
+    new = schemas.NewEnrolmentCode(customer_id=of.id if of else None, maximum_uses=maximum_uses)
+    return actions.issue_enrolment_code(db, "test", new)[1]

@@ -1,0 +1,141 @@
+"""The sweep: who fell silent, what is opened, resolved and told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from jobs import fleet as fleet_jobs
+from service.core.clock import app_clock, app_now
+from service.core.health import JobHeartbeat
+from service.core.outbox import OutboxMessage
+from service.fleet import actions
+from service.fleet.models import Alert, Liveness, Terminal, TerminalState
+from tests import factories
+
+
+def heard(db: Session, terminal: Terminal, **facts: Any) -> None:
+    """As the ingest leaves a terminal just after a heartbeat."""
+    now = app_now(db)
+    values = {"status": "online", "last_heartbeat_at": now, "offline_after": now + timedelta(minutes=11)} | facts
+    db.execute(update(TerminalState).where(TerminalState.terminal_id == terminal.id).values(**values))
+
+
+def later(db: Session, minutes: float, *, service_alive: bool = True) -> None:
+    """Moves the product's clock; the service was there all the while, unless said otherwise."""
+    db.execute(update(app_clock).values(shift=app_clock.c.shift + timedelta(minutes=minutes)))
+    if service_alive:
+        db.execute(update(Liveness).values(alive_at=app_now(db)))
+
+
+def open_alerts(db: Session) -> list[tuple[int, str]]:
+    return [(a.terminal_id, a.alert_type) for a in db.scalars(select(Alert).where(~Alert.is_resolved))]
+
+
+def mails(db: Session) -> list[dict[str, Any]]:
+    return [message.payload for message in db.scalars(select(OutboxMessage).order_by(OutboxMessage.id))]
+
+
+def test_a_terminal_silent_past_its_deadline_is_offline_with_an_alert_and_a_mail(db: Session) -> None:
+    terminal = factories.terminal(db, factories.customer(db, "ABC商事"))
+    heard(db, terminal)
+    later(db, 10.9)
+    assert actions.watch(db)["offline"] == 0
+
+    later(db, 0.2)
+    assert actions.watch(db) == {"offline": 1, "opened": 1, "resolved": 0}
+
+    db.expire_all()
+    assert db.get_one(TerminalState, terminal.id).status == "offline"
+    assert open_alerts(db) == [(terminal.id, "offline")]
+    [mail] = mails(db)
+    assert mail["to"] == ["support@techcore.example"]
+    assert mail["subject"] == "【Genba】ABC商事 - 新宿店 レジ1番: オフライン"
+    assert terminal.serial_number in mail["body"]
+    assert "最終通信は " in mail["body"]
+
+
+def test_sweeping_twice_tells_once(db: Session) -> None:
+    terminal = factories.terminal(db)
+    heard(db, terminal)
+    later(db, 12)
+
+    actions.watch(db)
+    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0}
+
+    assert len(mails(db)) == 1
+
+
+def test_many_at_once_are_one_mail(db: Session) -> None:
+    customer = factories.customer(db)
+    for _ in range(3):
+        heard(db, factories.terminal(db, customer))
+    later(db, 12)
+
+    assert actions.watch(db)["opened"] == 3
+
+    [mail] = mails(db)
+    assert mail["subject"].endswith("ほか2件")
+
+
+def test_a_terminal_heard_again_resolves_its_alert(db: Session) -> None:
+    terminal = factories.terminal(db)
+    heard(db, terminal)
+    later(db, 12)
+    actions.watch(db)
+
+    heard(db, terminal)
+    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 1}
+
+    db.expire_all()
+    [alert] = db.scalars(select(Alert))
+    assert alert.is_resolved
+    assert alert.resolved_at is not None
+
+
+def test_an_error_opens_an_alert_with_the_agents_words(db: Session) -> None:
+    terminal = factories.terminal(db)
+    heard(db, terminal, status="error", error="カードリーダー応答なし", terminal_connected=True)
+
+    actions.watch(db)
+
+    [alert] = db.scalars(select(Alert))
+    assert (alert.alert_type, alert.message) == ("error", "カードリーダー応答なし")
+
+
+def test_an_unplugged_terminal_is_named_as_such(db: Session) -> None:
+    heard(db, factories.terminal(db), status="error", error=None, terminal_connected=False)
+
+    actions.watch(db)
+
+    assert db.scalars(select(Alert.message)).one() == "端末（TC-200）がUSBで接続されていません。"
+
+
+def test_a_terminal_never_heard_of_raises_nothing(db: Session) -> None:
+    factories.terminal(db)
+    later(db, 60 * 24)
+
+    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0}
+
+
+def test_maintenance_is_left_alone(db: Session) -> None:
+    heard(db, factories.terminal(db), status="maintenance")
+    later(db, 60)
+
+    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0}
+
+
+def test_while_the_service_was_away_nobody_went_offline(db: Session) -> None:
+    heard(db, factories.terminal(db))
+    later(db, 30, service_alive=False)
+
+    assert actions.watch(db)["offline"] == 0
+
+
+def test_the_job_leaves_its_heartbeat(db: Session) -> None:
+    fleet_jobs.watch()
+
+    assert "fleet.watch" in db.scalars(select(JobHeartbeat.name)).all()
