@@ -10,11 +10,9 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from stack import servers
 from stack.home import ROOT, Home, server_account
+from tests.processes import await_ok, end, free_port
 
 # Decided before any module of the product is imported: settings are read once per process.
 HOME = Home(Path(tempfile.mkdtemp(prefix="genba-test-")).resolve())
@@ -111,12 +110,6 @@ def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     connection.close()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass
 class Service:
     """A running service on a database of its own."""
@@ -162,30 +155,6 @@ def start_service(home: Home, database: str) -> Service:
     started = Service(url, environ["DATABASE_URL"], environ["DATABASE_OWNER_URL"], process, dict(environ))
     await_ok(f"{url}/api/health/live", process)
     return started
-
-
-def await_ok(url: str, process: subprocess.Popen[bytes] | None = None, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if httpx2.get(url, timeout=5).status_code == 200:
-                return
-        except httpx2.TransportError:
-            pass
-        if process is not None and process.poll() is not None:
-            raise RuntimeError(f"the process behind {url} ended with {process.returncode}")
-        if time.monotonic() > deadline:
-            raise TimeoutError(url)
-        time.sleep(0.05)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(5)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from service.core import outbox
 from service.core.clock import real_now
 from service.core.outbox import OutboxMessage
 from service.core.settings import settings
-from tests.conftest import free_port
+from tests.processes import free_port
 from tests.sandbox.mailbox import Mailbox, listen
 
 MAIL = {"to": ["support@techcore.example"], "subject": "件名", "body": "本文です。\n"}

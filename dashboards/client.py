@@ -1,0 +1,106 @@
+"""The only HTTP client of the dashboards: whatever goes wrong on the way becomes one exception, ApiProblem."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import httpx2
+
+from dashboards.settings import settings
+
+SAFE_METHODS = {"GET", "HEAD"}
+
+
+@dataclass(eq=False)
+class ApiProblem(Exception):
+    """A refusal or a failure, in words for the person. `status` 0 means that no answer came from the service."""
+
+    status: int
+    title: str
+    detail: str
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    reference: str = ""
+
+    @property
+    def temporary(self) -> bool:
+        """True when the service failed or could not be reached, so that asking again later makes sense."""
+        return self.status == 0 or self.status >= 500
+
+
+def new_reference() -> str:
+    """A number short enough to read out on the phone; the service logs a request under the one it was sent with."""
+    return uuid.uuid4().hex[:12]
+
+
+@cache
+def make_client() -> httpx2.Client:
+    """One pooled, thread-safe client for all sessions; tests put the service's test client in its place."""
+    config = settings()
+    return httpx2.Client(
+        base_url=config.service_url,
+        timeout=httpx2.Timeout(config.service_timeout_seconds, connect=3),
+        limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20),
+        trust_env=False,
+    )
+
+
+@dataclass(frozen=True)
+class Api:
+    """The service as one signed-in person sees it."""
+
+    token: str | None = None
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return self._call("POST", path, json=body)
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        reference = new_reference()
+        headers = {"X-Request-Id": reference}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        try:
+            response = make_client().request(method, path, headers=headers, **options)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            raise _never_sent(method, reference) from error
+        except httpx2.HTTPError as error:
+            raise _no_answer(method, reference) from error
+        if response.is_success:
+            return response.json() if response.content else None
+        raise _refused(response, response.headers.get("X-Request-Id", reference))
+
+
+def _never_sent(method: str, reference: str) -> ApiProblem:
+    stored = "" if method in SAFE_METHODS else "保存はされていません。"
+    detail = f"サービスに接続できません。{stored}しばらく待ってから、もう一度お試しください。"
+    return ApiProblem(0, "サービスに接続できません", detail, reference=reference)
+
+
+def _no_answer(method: str, reference: str) -> ApiProblem:
+    if method in SAFE_METHODS:
+        detail = "サービスから応答がありませんでした。しばらく待ってから、もう一度お試しください。"
+    else:
+        detail = (
+            "サービスから応答がなく、保存されたかどうかを確認できません。"
+            "画面を読み込み直して、内容が変わったかどうかをお確かめください。"
+        )
+    return ApiProblem(0, "サービスから応答がありません", detail, reference=reference)
+
+
+def _refused(response: httpx2.Response, reference: str) -> ApiProblem:
+    status = response.status_code
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or "detail" not in body:
+        # Not our service's words: a proxy in between, or a wrong SERVICE_URL.
+        detail = f"サービスが正しく応答しませんでした（状態 {status}）。しばらく待ってから、もう一度お試しください。"
+        return ApiProblem(status, "サービスの応答が正しくありません", detail, reference=reference)
+    return ApiProblem(status, str(body.get("title", "")), str(body["detail"]), body.get("errors") or [], reference)

@@ -1,0 +1,1 @@
+"""Pages of 端末管理, one file per page."""

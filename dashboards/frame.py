@@ -1,0 +1,76 @@
+"""The frame around every page: who is signed in, the menu cut to what they may see, and the page itself.
+
+Streamlit runs this file from the top on every rerun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.addresses import LOGOUT
+from dashboards.client import ApiProblem
+from dashboards.menu import MENU, allowed
+from dashboards.ui import feedback
+from dashboards.ui.text import plain
+
+STATIC = Path(__file__).parent / "static"
+SIDEBAR_WIDTH = 224
+
+
+def show(user: session.User) -> None:
+    """The menu of this person, and the page they are on. Pages they may not see say so at their address."""
+    entries = {entry: entry.page() for entry in allowed(user)}
+
+    def start() -> None:
+        if entries:
+            st.switch_page(next(iter(entries.values())))
+        feedback.nothing_allowed()
+
+    sections: dict[str, list[st.Page]] = {}
+    for entry, page in entries.items():
+        sections.setdefault(entry.section, []).append(page)
+    refused = [entry.instead(feedback.forbidden, "権限がありません") for entry in MENU if entry not in entries]
+    home = st.Page(start, title="Genba", url_path="start", default=True, visibility="hidden")
+    page = st.navigation({"": [home, *refused], **sections}, expanded=True)
+    st.set_page_config(page_title=f"{page.title}｜Genba")
+    with st.sidebar:
+        if len(entries) == 1:  # Streamlit draws no menu for a single page.
+            [(entry, only)] = entries.items()
+            st.caption(entry.section)
+            st.page_link(only)
+            st.divider()
+        account(user)
+    page.run()
+
+
+def account(user: session.User) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f":material/account_circle: {plain(user.name)}", width="content")
+        # A link, because nothing else leaves Streamlit's page, and HTML, because Streamlit's own links open a new tab.
+        st.html(f'<a href="{LOGOUT}" target="_self" style="color: inherit">ログアウト</a>', width="content")
+
+
+def show_only(screen: Callable[[], None]) -> None:
+    """One message at whatever address this is, without a menu."""
+    home = st.Page(screen, title="Genba", url_path="start", default=True)
+    st.navigation([home, *(entry.instead(screen, "Genba") for entry in MENU)], position="hidden").run()
+
+
+st.set_page_config(
+    page_title="Genba（現場）", page_icon=str(STATIC / "mark.svg"), layout="wide", initial_sidebar_state=SIDEBAR_WIDTH
+)
+st.logo(str(STATIC / "logo.svg"), size="large", icon_image=str(STATIC / "mark.svg"))
+try:
+    user = session.current()
+except ApiProblem as problem:
+    show_only(partial(feedback.failed, problem))
+else:
+    if user:
+        show(user)
+    else:
+        show_only(feedback.session_expired)

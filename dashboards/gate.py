@@ -1,0 +1,125 @@
+"""The gate: nothing behind it, page, file or websocket, is served without a valid session."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from anyio import to_thread
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from dashboards.addresses import HEALTH, LOGIN, LOGOUT, login_url
+from dashboards.client import ApiProblem
+from dashboards.plain import notice
+from dashboards.session import COOKIE, User, sessions
+
+log = logging.getLogger(__name__)
+
+OPEN_PATHS = {LOGIN, LOGOUT, HEALTH, "/_stcore/health"}
+OPEN_FOLDERS = ("/static/", "/app/static/")
+CLOSED_PATHS = {"/_stcore/metrics"}
+# What the browser fetches by itself: a redirect to a login page would only confuse the code that asked.
+FETCHED_FOLDERS = ("/_stcore/", "/media/", "/component/")
+# Proxies in front of other products sign people in with these. Here a browser could forge them, so no code sees them.
+IDENTITY_HEADERS = {
+    b"remote-user",
+    b"x-remote-user",
+    b"x-forwarded-user",
+    b"x-forwarded-email",
+    b"x-app-user",
+    b"x-app-role",
+}
+
+SESSION_ENDED = "セッションの有効期限が切れました。ページを読み込み直して、もう一度ログインしてください。"
+
+
+class Gate:
+    """Pure ASGI, because Starlette's BaseHTTPMiddleware never sees websockets."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        headers = [(name, value) for name, value in scope["headers"] if name.lower() not in IDENTITY_HEADERS]
+        scope = {**scope, "headers": headers}
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        answer: Response | None = None
+        if path in CLOSED_PATHS:
+            answer = PlainTextResponse("見つかりません。", HTTPStatus.NOT_FOUND)
+        elif path not in OPEN_PATHS and not path.startswith(OPEN_FOLDERS):
+            try:
+                user = await signed_in(scope)
+            except ApiProblem as problem:
+                answer = _nobody_can_tell(scope, problem)
+            else:
+                answer = None if user else _sign_in_first(scope)
+        await (answer or self.app)(scope, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not same_origin(Headers(scope=scope)):
+            log.warning("websocket refused: foreign origin %r", Headers(scope=scope).get("origin"))
+            await WebSocketClose()(scope, receive, send)
+            return
+        try:
+            user = await signed_in(scope)
+        except ApiProblem:
+            await WebSocketClose(code=1013)(scope, receive, send)
+            return
+        await (self.app if user else WebSocketClose())(scope, receive, send)
+
+
+async def signed_in(scope: Scope) -> User | None:
+    """The user behind a request's cookie. Raises ApiProblem when the service cannot be asked."""
+    token = HTTPConnection(scope).cookies.get(COOKIE)
+    if not token:
+        return None
+    if known := sessions.remembered(token):
+        return known[0]
+    return await to_thread.run_sync(sessions.find, token)
+
+
+def same_origin(headers: Headers) -> bool:
+    """Whether a page of ours, the address bar or a program other than a browser sent this, and not a foreign page."""
+    origin = headers.get("origin")
+    from_here = origin is None or urlsplit(origin).netloc == headers.get("host")
+    return from_here and headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+
+
+def _is_page(scope: Scope) -> bool:
+    path: str = scope["path"]
+    # Streamlit looks for its own doors below the page's path too, as in /dashboard/_stcore/health.
+    return scope["method"] in ("GET", "HEAD") and not path.startswith(FETCHED_FOLDERS) and "/_stcore/" not in path
+
+
+def _sign_in_first(scope: Scope) -> Response:
+    if not _is_page(scope):
+        return PlainTextResponse(SESSION_ENDED, HTTPStatus.UNAUTHORIZED)
+    reason = "expired" if COOKIE in HTTPConnection(scope).cookies else ""
+    return RedirectResponse(login_url(scope["path"], scope["query_string"].decode("latin-1"), reason=reason), 303)
+
+
+def _nobody_can_tell(scope: Scope, problem: ApiProblem) -> Response:
+    if not _is_page(scope):
+        return PlainTextResponse(problem.detail, HTTPStatus.SERVICE_UNAVAILABLE)
+    return notice(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        title="サービスに接続できません",
+        text="データを管理しているサービスから応答がないため、画面を表示できません。"
+        "保存済みのデータはそのままです。10秒ごとに自動で再接続します。",
+        reference=problem.reference,
+        retry=True,
+    )

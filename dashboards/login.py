@@ -1,0 +1,92 @@
+"""Signing in and out. The token lives in an HttpOnly cookie that only these two routes set and clear."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from dashboards.addresses import login_url, safe_next
+from dashboards.client import Api, ApiProblem
+from dashboards.gate import same_origin, signed_in
+from dashboards.plain import notice, page
+from dashboards.session import COOKIE, sessions
+from dashboards.settings import settings
+
+DEMO_PASSWORD = "genba-demo"
+DEMO_ACCOUNTS = (
+    ("admin", "全体の管理者"),
+    ("fleet-admin", "端末管理・管理者"),
+    ("fleet-operator", "端末管理・運用"),
+    ("fleet-support", "端末管理・サポート"),
+    ("fleet-viewer", "端末管理・閲覧のみ"),
+)
+REASONS = {
+    "expired": "セッションの有効期限が切れました。もう一度ログインしてください。",
+    "signed_out": "ログアウトしました。",
+}
+NOT_NOW = "サービスに接続できないため、ログインできません。しばらく待ってから、もう一度お試しください。"
+
+
+async def login(request: Request) -> Response:
+    target = safe_next(request.query_params.get("next"))
+    if request.method == "POST":
+        return await _sign_in(request, target)
+    with suppress(ApiProblem):  # The form says so itself once it is sent.
+        if await signed_in(request.scope):
+            return RedirectResponse(target, HTTPStatus.SEE_OTHER)
+    return _form(HTTPStatus.OK, target, notice=REASONS.get(request.query_params.get("reason", ""), ""))
+
+
+async def logout(request: Request) -> Response:
+    # A link is all that Streamlit can draw, so this is a GET; a picture on a foreign page must not sign people out.
+    if not same_origin(request.headers):
+        return notice(
+            HTTPStatus.FORBIDDEN,
+            title="ログアウトしていません",
+            text="ほかのサイトからの操作だったため、ログアウトしませんでした。ログアウトは画面のメニューから行ってください。",
+        )
+    if token := request.cookies.get(COOKIE):
+        await to_thread.run_sync(_revoke, token)
+    response = RedirectResponse(login_url("/", reason="signed_out"), HTTPStatus.SEE_OTHER)
+    response.delete_cookie(COOKIE, httponly=True, secure=settings().session_cookie_secure, samesite="lax")
+    return response
+
+
+async def _sign_in(request: Request, target: str) -> Response:
+    if not same_origin(request.headers):
+        error = "ほかのサイトから送られたため、ログインできませんでした。この画面からもう一度ログインしてください。"
+        return _form(HTTPStatus.FORBIDDEN, target, error=error)
+    form = await request.form()
+    login_id, password = str(form.get("login_id", "")).strip(), str(form.get("password", ""))
+    if not login_id or not password:
+        error = "ログインIDとパスワードを入力してください。"
+        return _form(HTTPStatus.UNPROCESSABLE_ENTITY, target, login_id=login_id, error=error)
+    credentials = {"login_id": login_id, "password": password}
+    try:
+        answer = await to_thread.run_sync(Api().post, "/api/auth/login", credentials)
+    except ApiProblem as problem:
+        error = NOT_NOW if problem.temporary else problem.detail
+        return _form(problem.status or HTTPStatus.SERVICE_UNAVAILABLE, target, login_id=login_id, error=error)
+    response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
+    response.set_cookie(
+        COOKIE, answer["token"], httponly=True, secure=settings().session_cookie_secure, samesite="lax", path="/"
+    )
+    return response
+
+
+def _form(status: int, target: str, **values: Any) -> Response:
+    shown = {"login_id": "", "error": "", "notice": "", "next": target} | values
+    demo = DEMO_ACCOUNTS if settings().demo_mode else ()
+    return page("login.html", status, demo_accounts=demo, demo_password=DEMO_PASSWORD, **shown)
+
+
+def _revoke(token: str) -> None:
+    # Without an answer the cookie is cleared all the same, and the token runs out by itself.
+    with suppress(ApiProblem):
+        Api(token).post("/api/auth/logout")
+    sessions.forget(token)

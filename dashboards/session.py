@@ -1,0 +1,117 @@
+"""Who is signed in: the cookie's token, answered by the service and remembered for a few seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from dashboards.client import Api, ApiProblem
+
+COOKIE = "genba_session"
+REMEMBER_SECONDS = 15
+REMEMBER_AT_MOST = 2048
+_LAST_KNOWN = "session.user"
+
+
+@dataclass(frozen=True)
+class User:
+    login_id: str
+    name: str
+    permissions: frozenset[str]
+
+    @classmethod
+    def from_answer(cls, answer: Mapping[str, Any]) -> User:
+        return cls(answer["login_id"], answer["name"], frozenset(answer["permissions"]))
+
+
+class Sessions:
+    """Answers of `GET /api/auth/me` by token, the same for the gate and for the pages.
+
+    A token that the service refused is remembered as None, so that a stale tab does not ask on every request.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[float, User | None]] = OrderedDict()
+        self._guard = threading.Lock()
+        # One question per token at a time: a page opens with dozens of requests at once.
+        self._asking = [threading.Lock() for _ in range(16)]
+
+    def remembered(self, token: str) -> tuple[User | None] | None:
+        """The remembered answer in a 1-tuple, or None when the service has to be asked."""
+        with self._guard:
+            found = self._known.get(token)
+        return (found[1],) if found and found[0] > time.monotonic() else None
+
+    def find(self, token: str) -> User | None:
+        """The user of a token, or None when it is not valid any more. Raises ApiProblem when nobody can tell."""
+        with self._asking[hash(token) % len(self._asking)]:
+            if known := self.remembered(token):
+                return known[0]
+            user: User | None
+            try:
+                user = User.from_answer(Api(token).get("/api/auth/me"))
+            except ApiProblem as problem:
+                if problem.status != 401:
+                    raise
+                user = None
+            with self._guard:
+                self._known[token] = (time.monotonic() + REMEMBER_SECONDS, user)
+                self._known.move_to_end(token)
+                while len(self._known) > REMEMBER_AT_MOST:
+                    self._known.popitem(last=False)
+            return user
+
+    def forget(self, token: str) -> None:
+        with self._guard:
+            self._known.pop(token, None)
+
+
+sessions = Sessions()
+
+
+def token() -> str | None:
+    """The session token of the browser behind the running script."""
+    return st.context.cookies.get(COOKIE)
+
+
+def current() -> User | None:
+    """The signed-in user, asked again on every rerun; None when the session has ended.
+
+    While the service cannot be reached, a tab keeps the user it already knew, so that the page can go on showing its
+    last state. This grants nothing: every piece of data is still decided by the service.
+    """
+    mine = token()
+    if not mine:
+        return None
+    try:
+        user = sessions.find(mine)
+    except ApiProblem as problem:
+        known: User | None = st.session_state.get(_LAST_KNOWN)
+        if problem.temporary and known:
+            return known
+        raise
+    st.session_state[_LAST_KNOWN] = user
+    return user
+
+
+def may(permission: str) -> bool:
+    user = current()
+    return user is not None and permission in user.permissions
+
+
+def api() -> Api:
+    """The service as the signed-in person sees it."""
+    return Api(token())
+
+
+def ended() -> bool:
+    """Whether a 401 from the service means that the session is over, rather than that one call was refused."""
+    if mine := token():
+        sessions.forget(mine)
+    return current() is None

@@ -1,0 +1,42 @@
+"""Every environment variable the dashboards read, typed, in one place."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEMO_REFRESH_SECONDS = 5
+
+
+def _mode_word(value: Any) -> Any:
+    """GENBA_MODE, which the service reads too, says demo or production; DEMO_MODE says true or false."""
+    return {"demo": True, "production": False}.get(value, value) if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(extra="ignore", str_strip_whitespace=True)
+
+    service_url: str = "http://127.0.0.1:8000"
+    service_timeout_seconds: float = Field(10, gt=0, le=60)
+    demo_mode: Annotated[
+        bool, BeforeValidator(_mode_word), Field(validation_alias=AliasChoices("DEMO_MODE", "GENBA_MODE"))
+    ] = False
+    session_cookie_secure: bool = True
+    refresh_seconds: int = Field(30, ge=2, le=3600)
+
+    @model_validator(mode="after")
+    def _demo_defaults(self) -> Self:
+        # The demo is served over plain http on loopback, and its visitors want to see things move.
+        if self.demo_mode and "session_cookie_secure" not in self.model_fields_set:
+            self.session_cookie_secure = False
+        if self.demo_mode and "refresh_seconds" not in self.model_fields_set:
+            self.refresh_seconds = DEMO_REFRESH_SECONDS
+        return self
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    return Settings()

@@ -1,0 +1,69 @@
+"""The HTML page that every Streamlit page starts from: Streamlit's own, in Japanese and for our addresses only.
+
+Streamlit answers every unknown address with its page and then opens the start page with an English message. Here an
+address that is no page of the menu is a 404 in Japanese.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from pathlib import Path
+
+import streamlit
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dashboards.addresses import HEALTH, LOGIN, LOGOUT
+from dashboards.menu import PATHS
+from dashboards.plain import TEMPLATES, notice
+
+FONT = Path(__file__).parent / "static" / "fonts" / "NotoSansJP-Regular.woff2"
+# Everything that is not a page: our own routes and Streamlit's doors and files.
+DOORS = (LOGIN, LOGOUT, HEALTH, "/_stcore/", "/static/", "/app/static/", "/media/", "/component/")
+
+
+def render() -> str:
+    """Streamlit's index page with our head. Fails at the start when a new Streamlit no longer looks as expected."""
+    html = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    head = TEMPLATES.get_template("head.html").render(preload_font=FONT.exists())
+    for pattern, replacement in (
+        (r"<!--.*?-->", ""),
+        (r'<html lang="en">', '<html lang="ja">'),
+        (r'<link rel="shortcut icon"[^>]*>', ""),
+        (r'<link\s+rel="preload"[^>]*as="font"[^>]*>', ""),
+        (r'<link rel="service-desc"[^>]*>', ""),
+        (r"<title>.*?</title>", head),
+        # Only prerendering services read this flag, and inline scripts are refused by our policy.
+        (r"<script>\s*window\.prerenderReady.*?</script>", ""),
+        (r'(href|src)="\./', r'\1="/'),
+        (
+            r"<noscript>.*?</noscript>",
+            "<noscript><p>この画面を使うには、ブラウザーのJavaScriptを有効にしてください。</p></noscript>",
+        ),
+    ):
+        html, found = re.subn(pattern, replacement, html, flags=re.DOTALL)
+        if not found:
+            raise RuntimeError(f"Streamlit's index.html has changed: {pattern} is not in it")
+    return html
+
+
+class Shell:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.html = render()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        is_page = scope["type"] == "http" and not path.startswith(DOORS) and "/_stcore/" not in path
+        if not is_page:
+            await self.app(scope, receive, send)
+        elif path in PATHS:
+            await HTMLResponse(self.html, headers={"Cache-Control": "no-cache"})(scope, receive, send)
+        else:
+            unknown = notice(
+                HTTPStatus.NOT_FOUND,
+                title="ページが見つかりません",
+                text="このアドレスのページはありません。アドレスが正しいかを確認するか、最初の画面から開いてください。",
+            )
+            await unknown(scope, receive, send)

@@ -1,0 +1,120 @@
+// Streamlit's own words, which it has in English only. Words from people and records are left as they are.
+const WORDS = new Map(Object.entries({
+  "Add an option": "選択肢を追加",
+  "Add rows": "行を追加",
+  "Autosize": "幅を自動調整",
+  "Browse files": "ファイルを選択",
+  "Choose an option": "選択してください",
+  "Choose options": "選択してください",
+  "Clear selection": "選択を解除",
+  "Clear value": "入力を消す",
+  "Close": "閉じる",
+  "Close fullscreen": "全画面表示を終了",
+  "Collapse sidebar": "メニューを閉じる",
+  "Connection error": "接続が切れました",
+  "Copied": "コピーしました",
+  "Copy to clipboard": "コピー",
+  "Delete row(s)": "行を削除",
+  "Download as CSV": "CSVでダウンロード",
+  "Drag and drop file here": "ここにファイルをドロップ",
+  "Drag and drop files here": "ここにファイルをドロップ",
+  "Enter a valid email address.": "メールアドレスの形式で入力してください。",
+  "Expand sidebar": "メニューを開く",
+  "Export as CSV": "CSVでダウンロード",
+  "Format": "表示形式",
+  "Fullscreen": "全画面表示",
+  "Help": "説明",
+  "Hide column": "列を隠す",
+  "Hide password text": "パスワードを隠す",
+  "Navigate to home page": "最初の画面へ",
+  "No options to select.": "選択肢がありません。",
+  "No results": "該当する選択肢がありません",
+  "Page not found": "ページが見つかりません",
+  "Pin column": "列を固定",
+  "Unpin column": "列の固定を解除",
+  "Remove": "取り除く",
+  "Rerun": "再実行",
+  "Search": "検索",
+  "Select a date": "日付を選択",
+  "Select all": "すべて選択",
+  "Show password text": "パスワードを表示",
+  "Show/hide columns": "列の表示と非表示",
+  "Sort ascending": "昇順に並べ替え",
+  "Sort descending": "降順に並べ替え",
+  "Sidebar": "メニュー",
+  "Skip to main content": "本文へ移動",
+  "Statistics": "統計",
+  "This field is required.": "入力してください。",
+  "Upload": "ファイルを選択",
+  "View less": "少なく表示",
+  "(required)": "（必須）",
+  "progress": "割合",
+  "empty": "データがありません",
+}));
+// Whole sentences that no record contains, so they are translated wherever they stand.
+const SENTENCES = new Map(Object.entries({
+  "Streamlit server is not responding. Are you connected to the internet?":
+    "画面のサーバーから応答がありません。ネットワークの接続をご確認ください。自動で再接続します。",
+  "Is Streamlit still running? If you accidentally stopped Streamlit, just restart it in your terminal:":
+    "画面のサーバーが停止しています。再開すると、自動で再接続します。",
+}));
+const PATTERNS = [
+  [/^Help for (.+)$/, "「$1」の説明"],
+  // The word beside the icon says it all.
+  [/^[a-z0-9_]+ icon$/, ""],
+  [/^View (\d+) more$/, "ほか$1件を表示"],
+  [/^([\d.]+) ?([KMG]?B) per file$/, "1ファイル$1$2まで"],
+  [/^Limit ([\d.]+) ?([KMG]?B) per file(?: • (.+))?$/, "1ファイル$1$2まで $3"],
+  [/^Press Enter to (?:apply|submit form)$/, "Enterキーで確定"],
+];
+const ATTRIBUTES = ["aria-label", "title", "placeholder"];
+const RECORDS = "[data-testid=stMarkdownContainer], [data-testid=stHtml], [data-testid=stDataFrame] table, textarea";
+// Streamlit writes some words of its own as Markdown too.
+const CHROME = "[data-testid=stTooltipContent], [data-testid=stFileUploader] button";
+
+function translated(text) {
+  const key = text.trim();
+  if (!/[A-Za-z]/.test(key)) return null;
+  if (WORDS.has(key)) return WORDS.get(key);
+  const found = PATTERNS.find(([pattern]) => pattern.test(key));
+  return found ? key.replace(found[0], found[1]).trim() : null;
+}
+
+function translateText(node) {
+  const parent = node.parentElement;
+  if (!parent) return;
+  const isRecord = parent.closest(RECORDS) && !parent.closest(CHROME);
+  const text = SENTENCES.get(node.data.trim()) ?? (isRecord ? null : translated(node.data));
+  if (text !== null) node.data = text;
+}
+
+function translateAttributes(element) {
+  for (const name of ATTRIBUTES) {
+    const value = element.getAttribute(name);
+    const text = value ? translated(value) : null;
+    if (text !== null) element.setAttribute(name, text);
+  }
+}
+
+function translateTree(root) {
+  if (root.nodeType === Node.TEXT_NODE) return translateText(root);
+  if (root.nodeType !== Node.ELEMENT_NODE) return;
+  translateAttributes(root);
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (node.nodeType === Node.TEXT_NODE) translateText(node);
+    else translateAttributes(node);
+  }
+}
+
+new MutationObserver((changes) => {
+  for (const change of changes) {
+    if (change.type === "characterData") translateText(change.target);
+    else if (change.type === "attributes") translateAttributes(change.target);
+    else change.addedNodes.forEach(translateTree);
+  }
+}).observe(document.documentElement, {
+  subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ATTRIBUTES,
+});
+translateTree(document.documentElement);

@@ -1,0 +1,87 @@
+"""Failed, stale, empty, expired and refused: what happened, what became of the data, what to do now."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from html import escape
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from dashboards.addresses import login_url
+from dashboards.client import ApiProblem, new_reference
+from dashboards.ui import times
+from dashboards.ui.text import plain, small
+
+log = logging.getLogger(__name__)
+
+
+def failed(problem: ApiProblem, *, key: str = "page") -> None:
+    """Something could not be loaded, and there is nothing older to show."""
+    st.error(_in_words(problem), icon=":material/error:")
+    # A click reruns the block (or the page) around it, which is all that trying again takes.
+    st.button("もう一度読み込む", key=f"retry.{key}", icon=":material/refresh:")
+
+
+def stale(at: datetime, problem: ApiProblem) -> None:
+    """The service does not answer; what is shown below is from before."""
+    st.warning(
+        f"最新の状態を取得できません。{times.clock(at)}時点の内容を表示しています。"
+        f"自動で再接続します。{_reference(problem.reference)}",
+        icon=":material/cloud_off:",
+    )
+
+
+def empty(why: str, next_step: str) -> None:
+    with st.container(border=True, horizontal_alignment="center"):
+        st.markdown(f":gray[:material/inbox:] **{why}**", width="content")
+        st.markdown(small(next_step), width="content")
+
+
+def session_expired() -> None:
+    here = urlsplit(st.context.url or "/")
+    st.title("セッションの有効期限が切れました", anchor=False)
+    st.markdown("もう一度ログインすると、この画面に戻ります。")
+    # st.link_button would open a new tab. `style` gives the look of a primary button, which st.html does not know.
+    style = (
+        "display: inline-block; padding: 0.5rem 1rem; border-radius: 6px; "
+        f"background: {st.get_option('theme.primaryColor')}; color: #fff; text-decoration: none"
+    )
+    target = escape(login_url(here.path, here.query, reason="expired"))
+    st.html(f'<a href="{target}" target="_self" style="{style}">ログイン画面を開く</a>')
+
+
+def forbidden() -> None:
+    st.title("この画面を表示する権限がありません", anchor=False)
+    st.markdown("この画面が必要な場合は、管理者に権限の追加を依頼してください。")
+
+
+def nothing_allowed() -> None:
+    st.title("表示できる画面がありません", anchor=False)
+    st.markdown("このアカウントには、まだ画面を表示する権限がありません。管理者に権限の追加を依頼してください。")
+
+
+def script_failed(error: Exception) -> bool:
+    """Streamlit's last resort for errors that no page caught. Returning True keeps the traceback off the screen."""
+    if isinstance(error, ApiProblem):
+        st.error(_in_words(error), icon=":material/error:")
+        return True
+    reference = new_reference()
+    # Streamlit has just logged the traceback itself.
+    log.error("the error above (%s) was shown to a person with reference %s", type(error).__name__, reference)
+    st.error(
+        "プログラムの不具合により、この部分を表示できませんでした。保存済みのデータはそのままです。"
+        "ページを読み込み直しても続く場合は、管理者に受付番号をお知らせください。" + _reference(reference),
+        icon=":material/error:",
+    )
+    return True
+
+
+def _in_words(problem: ApiProblem) -> str:
+    # The service names the number itself when it has no better words.
+    return plain(problem.detail) + ("" if problem.reference in problem.detail else _reference(problem.reference))
+
+
+def _reference(reference: str) -> str:
+    return f"（受付番号 {reference}）" if reference else ""

@@ -1,0 +1,108 @@
+"""Fixtures of the agent's tests: the small service, simulated and played TC-200s, the command line."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.config import Settings
+from agent.simulator.tc200 import SimulatedTerminal
+from tests.agent.doubles import PlayedLine, SmallService
+
+ROOT = Path(__file__).resolve().parents[2]
+SERIAL = "TC200-000123"
+
+
+@pytest.fixture
+def service() -> Iterator[SmallService]:
+    small = SmallService()
+    yield small
+    small.close()
+
+
+@pytest.fixture
+def tc200(tmp_path: Path) -> Iterator[SimulatedTerminal]:
+    """A simulated TC-200 at tmp_path/tc200."""
+    terminal = SimulatedTerminal(tmp_path / "tc200", SERIAL, "2.3.4")
+    thread = threading.Thread(target=terminal.serve)
+    thread.start()
+    yield terminal
+    terminal.stop()
+    thread.join()
+
+
+@pytest.fixture
+def played_line(tmp_path: Path) -> Iterator[Callable[[Callable[[bytes], bytes | None]], PlayedLine]]:
+    lines: list[PlayedLine] = []
+
+    def make(answer: Callable[[bytes], bytes | None]) -> PlayedLine:
+        lines.append(PlayedLine(tmp_path, answer))
+        return lines[-1]
+
+    yield make
+    for line in lines:
+        line.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, service: SmallService) -> Settings:
+    """An agent of the small service, with no TC-200 on its (absent) port."""
+    return Settings(
+        service_url=service.url, serial_port=str(tmp_path / "tc200"), state_dir=tmp_path, start_spread_seconds=0
+    )
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, service: SmallService) -> Path:
+    path = tmp_path / "genba-agent.toml"
+    path.write_text(
+        f'service_url = "{service.url}"\nserial_port = "{tmp_path}/tc200"\nstate_dir = "state"\n'
+        'store_name = "新宿店"\nstart_spread_seconds = 0\nserial_timeout_seconds = 0.5\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+Command = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Command]:
+    """Start `python -m agent …`; whatever is left at the end is killed."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: object, code: str | None = None) -> subprocess.Popen[str]:
+        how = ["-c", code] if code else ["-m", "agent"]
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, *how, *map(str, arguments)],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            )
+        )
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def agent(start: Command) -> Callable[..., tuple[int, str, str]]:
+    """Run `python -m agent …` to its end: exit code, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        process = start(*arguments)
+        out, err = process.communicate(timeout=20)
+        return process.returncode, out, err
+
+    return run

@@ -1,0 +1,1 @@
+"""Load on loopback: what the hot paths cost, and the designs they are compared with."""

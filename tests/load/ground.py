@@ -1,0 +1,149 @@
+"""What every load run stands on: servers of its own in a temp folder, a migrated database, a fleet with tokens."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from service.core.identity import hash_token
+from stack import servers
+from stack.home import ROOT, Home, server_account
+from tests.processes import await_ok, end, free_port
+
+
+@dataclass
+class Ground:
+    home: Home
+    tokens: Path
+    environ: dict[str, str]
+    postgres: subprocess.Popen[bytes]
+    _sequence: int = field(default=0)
+
+    def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.environ["DATABASE_URL"], autocommit=True) as connection:
+            cursor = connection.execute(statement, list(parameters))
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def serving(self, target: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+        """A uvicorn of the target on a free port: (port, process)."""
+        port = free_port()
+        log = (self.home.logs / "load.log").open("ab")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "--factory", target, "--port", str(port), "--no-access-log"],
+            cwd=ROOT,
+            env=self.environ,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            await_ok(f"http://127.0.0.1:{port}/api/health/live" if "service" in target else _docs(port), process)
+            yield port, process
+        finally:
+            end(process)
+            log.close()
+
+    def load(self, port: int, **order: Any) -> dict[str, Any]:
+        """Runs the generator once; each run is a stream of its own, so that no heartbeat is a repeat."""
+        whole = order | {"port": port, "tokens": str(self.tokens), "stream": str(uuid.uuid4())}
+        command = [sys.executable, "-m", "tests.load.generator", json.dumps(whole)]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def cpu_seconds(self, process: subprocess.Popen[bytes]) -> float:
+        """User and system time so far of the process and its children and of all of PostgreSQL."""
+        return _cpu(process.pid) + _cpu(self.postgres.pid)
+
+
+def _docs(port: int) -> str:
+    return f"http://127.0.0.1:{port}/openapi.json"
+
+
+def _cpu(pid: int) -> float:
+    total = 0.0
+    root = psutil.Process(pid)
+    for process in [root, *root.children(recursive=True)]:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+        if process.pid == pid:
+            total += times.children_user + times.children_system
+    return total
+
+
+@contextmanager
+def ground(terminals: int) -> Iterator[Ground]:
+    home = Home(Path(tempfile.mkdtemp(prefix="genba-load-")).resolve())
+    home.prepare()
+    servers.initialise(home)
+    account = server_account()
+    lent: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+    log = (home.logs / "servers.log").open("ab")
+    postgres = subprocess.Popen(servers.postgres_command(home), cwd="/", stdout=log, stderr=log, **lent)
+    valkey = subprocess.Popen(servers.valkey_command(home), stdout=log, stderr=log)
+    try:
+        servers.await_postgres(home)
+        servers.await_valkey(home)
+        servers.create_database(home)
+        environ = os.environ | {
+            "GENBA_MODE": "demo",
+            "SECRET_KEY": home.secrets()["secret_key"],
+            "DATABASE_URL": servers.url(home, "app"),
+            "DATABASE_OWNER_URL": servers.url(home, "owner"),
+            "DATABASE_DIRECT_URL": servers.url(home, "app"),
+            "REDIS_URL": servers.redis_url(home),
+            "LOG_LEVEL": "warning",
+        }
+        subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environ, check=True)
+        made = Ground(home, home.path / "tokens", environ, postgres)
+        _fill(made, terminals)
+        yield made
+    finally:
+        postgres.send_signal(2)
+        valkey.terminate()
+        postgres.wait(30)
+        valkey.wait(10)
+        log.close()
+        shutil.rmtree(home.path, ignore_errors=True)
+
+
+def _fill(made: Ground, terminals: int) -> None:
+    tokens = [f"token-{number:06}-{uuid.uuid4().hex}" for number in range(terminals)]
+    made.tokens.write_text("\n".join(tokens))
+    with psycopg.connect(made.environ["DATABASE_OWNER_URL"], autocommit=True) as owner:
+        owner.execute(
+            "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
+            "SELECT '顧客' || n, '担当', 'a@example.com', '03' FROM generate_series(1, 100) n"
+        )
+        owner.execute(
+            "INSERT INTO fleet_terminals (serial_number, customer_id, store_name) "
+            "SELECT 'LOAD-' || n, 1 + n %% 100, '店' || n FROM generate_series(1, %s) n",
+            [terminals],
+        )
+        owner.execute("INSERT INTO fleet_terminal_states (terminal_id) SELECT id FROM fleet_terminals")
+        with (
+            owner.cursor() as cursor,
+            cursor.copy("COPY fleet_terminal_tokens (token_hash, terminal_id) FROM STDIN (FORMAT BINARY)") as copy,
+        ):
+            copy.set_types(["bytea", "int8"])
+            for number, token in enumerate(tokens, 1):
+                copy.write_row((hash_token(token), number))
+        owner.execute("VACUUM ANALYZE")
+    time.sleep(0.5)
