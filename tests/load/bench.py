@@ -100,9 +100,11 @@ def main() -> None:
 
 Written by `make bench`; run it again on your machine. {TERMINALS:,} terminals, real body, answered after the commit
 (fsync on), {ROUNDS} rounds of {SECONDS} s taken in turns, medians. {os.cpu_count()} cores shared with the sender,
-PostgreSQL {version}, Python {platform.python_version()}. CPU: the service's process and all of PostgreSQL, without the sender. The
-naive design (`tests/load/naive.py`) is a FastAPI route with one SQLAlchemy session a request: SELECT, UPDATE, INSERT,
-COMMIT. {TRUE_RATE}/s on new connections is what 20,000 terminals at five minutes send.
+PostgreSQL {version}, Python {platform.python_version()}.
+
+CPU is the service's process and all of PostgreSQL, without the sender. The naive design (`tests/load/naive.py`) is a
+FastAPI route with one SQLAlchemy session a request: SELECT, UPDATE, INSERT, COMMIT. {TRUE_RATE}/s on new connections is
+what 20,000 terminals at five minutes send.
 
 """ + "\n".join(table)
     print(text)

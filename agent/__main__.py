@@ -1,0 +1,200 @@
+"""The agent's commands: `python -m agent enrol | run | once | simulate`."""
+
+import argparse
+import logging
+import os
+import signal
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from threading import Event, Thread
+from types import FrameType
+
+from agent import __version__, config, spool, state
+from agent.arguments import parse
+from agent.config import ConfigError, Settings
+from agent.loop import Loop
+from agent.send import EnrolmentRefused, Service
+from agent.simulator import SimulatorError
+from agent.spool import Spool, SpoolError
+from agent.state import Credentials, StateError
+from agent.tc200 import Terminal, TerminalError
+
+STOP_SECONDS = 0.5
+_LEVELS = {logging.INFO: "情報", logging.WARNING: "警告", logging.ERROR: "エラー"}
+
+log = logging.getLogger("agent")
+
+
+class _Stopped(Exception):
+    """A command cannot go on; the message is Japanese."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns its exit code: 0 done, 1 not done (the reason is printed), 2 wrong command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that cannot show a character must not stop the agent.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    chosen = parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if chosen.command == "simulate":
+            return _simulate(chosen)
+        settings = config.load(chosen.config or config.default_config_path())
+        state.make_state_dir(settings.state_dir)
+        if chosen.command == "enrol":
+            return _enrol(settings, chosen.code, chosen.serial)
+        return _run(settings) if chosen.command == "run" else _once(settings)
+    except (ConfigError, StateError, SpoolError, EnrolmentRefused, SimulatorError, _Stopped) as error:
+        print(f"エラー: {error}", file=sys.stderr)
+        return 1
+    except sqlite3.Error as error:
+        print(
+            f"エラー: スプールを読み書きできません（{error}）。ディスクの空き容量を確認してください。", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _enrol(settings: Settings, code: str, serial_number: str | None) -> int:
+    # The spool is opened first: it keeps a running agent out, and shows that the token can be stored afterwards.
+    with closing(_open_spool(settings)) as held:
+        if serial_number is None:
+            serial_number = _read_serial_number(settings)
+        with closing(Service(settings.service_url, settings.http_timeout_seconds)) as service:
+            enrolment = service.enrol(code, serial_number, settings.store_name)
+        unsent = held.count()
+    if _previous_terminal(settings.state_dir) not in (None, enrolment.terminal_id):
+        state.forget_firmware_version(settings.state_dir)
+        if unsent:
+            # Before the new token is there: what one terminal measured is never sent as another's.
+            kept = spool.set_aside(held.path)
+            print(f"前の端末の未送信ハートビート {unsent} 件は、この端末のものではないため {kept} に移しました。")
+    state.save_credentials(settings.state_dir, Credentials(enrolment.terminal_id, serial_number, enrolment.token))
+    print(
+        f"登録しました（シリアル番号 {serial_number}、端末ID {enrolment.terminal_id}）。run で送信を開始してください。"
+    )
+    return 0
+
+
+def _read_serial_number(settings: Settings) -> str:
+    try:
+        with Terminal(settings.serial_port, settings.serial_timeout_seconds) as terminal:
+            return terminal.info().serial_number
+    except TerminalError as error:
+        raise _Stopped(
+            f"{error}。TC-200の電源とUSBケーブルを確認するか、--serial でシリアル番号を指定してください。"
+        ) from error
+
+
+def _previous_terminal(state_dir: Path) -> int | None:
+    try:
+        found = state.load_credentials(state_dir)
+    except StateError:
+        return None
+    return found.terminal_id if found else None
+
+
+def _once(settings: Settings) -> int:
+    _log_to_stderr()
+    credentials = _credentials(settings)
+    held = _open_spool(settings)
+    service = Service(settings.service_url, settings.http_timeout_seconds)
+    try:
+        reason = Loop(settings, credentials, held, service, Event()).once()
+        unsent = held.count()
+    finally:
+        service.close()
+        held.close()
+    if reason:
+        raise _Stopped(f"{reason}。未送信のハートビート {unsent} 件は保存されています。")
+    print("未送信のハートビートはありません。")
+    return 0
+
+
+def _run(settings: Settings) -> int:
+    _log_to_stderr()
+    credentials = _credentials(settings)
+    held = _open_spool(settings)
+    service = Service(settings.service_url, settings.http_timeout_seconds)
+    stop = Event()
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            Loop(settings, credentials, held, service, stop).run()
+        except Exception as error:
+            failures.append(error)
+        finally:
+            stop.set()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), on_signal)
+    log.info(
+        "エージェント %s を開始しました（%s → %s）。", __version__, credentials.serial_number, settings.service_url
+    )
+    # A daemon thread, so that a request which hangs cannot hold up the stop: its heartbeat is still in the spool.
+    worker = Thread(target=work, name="agent", daemon=True)
+    worker.start()
+    while not stop.wait(1.0):
+        # Windows delivers Ctrl-C only between waits, so the wait must not be endless.
+        pass
+    worker.join(STOP_SECONDS)
+    if not worker.is_alive():
+        service.close()
+        held.close()
+    if failures:
+        log.error("予期しない異常のため停止します。サービス管理が再起動します。", exc_info=failures[0])
+        return 1
+    log.info("停止しました。")
+    return 0
+
+
+def _credentials(settings: Settings) -> Credentials:
+    found = state.load_credentials(settings.state_dir)
+    if found is None:
+        raise _Stopped("この店舗PCはまだ登録されていません。先に enrol で登録してください。")
+    return found
+
+
+def _open_spool(settings: Settings) -> Spool:
+    held = Spool(settings.state_dir / spool.FILE_NAME, settings.spool_limit)
+    if held.set_aside:
+        print(f"警告: スプールが壊れていたため {held.set_aside} に移し、新しく作成しました。", file=sys.stderr)
+    return held
+
+
+def _log_to_stderr() -> None:
+    for level, name in _LEVELS.items():
+        logging.addLevelName(level, name)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    log.setLevel(logging.INFO)
+
+
+def _simulate(chosen: argparse.Namespace) -> int:
+    # Imported here: a store PC needs none of it, and Windows has no pseudo terminals.
+    if chosen.scenario == "tc200":
+        if os.name != "posix":
+            raise SimulatorError("simulate tc200 はこのOSでは使えません（LinuxまたはmacOSで実行してください）。")
+        from agent.simulator import tc200
+
+        return tc200.run(chosen.link, chosen.serial, chosen.firmware, chosen.error)
+    from agent.simulator.scenario import Cast, run
+    from agent.simulator.steady import Steady
+    from agent.simulator.storm import Storm
+
+    cast = Cast(chosen.service_url, chosen.code, chosen.state_dir, chosen.terminals, chosen.prefix, chosen.stores_file)
+    if chosen.scenario == "steady":
+        steady = Steady(chosen.interval, silent=chosen.silent, erroring=chosen.erroring)
+        return run(cast, steady, keep_alive=True, seconds=chosen.seconds)
+    return run(cast, Storm(chosen.within), keep_alive=False, seconds=chosen.seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""How long to wait before the next try: exponential, with full jitter, capped at ten minutes."""
+
+import random
+
+BASE_SECONDS = 1.0
+CAP_SECONDS = 600.0
+
+
+class Backoff:
+    """Delays that grow with every failure in a row.
+
+    Full jitter (anything between nothing and the ceiling) is what keeps thousands of store PCs that lost the
+    service at the same moment from coming back at the same moment. The cap is ten minutes, so that an agent is
+    never away for longer than that once the service is back.
+    """
+
+    def __init__(
+        self, rng: random.Random | None = None, *, base: float = BASE_SECONDS, cap: float = CAP_SECONDS
+    ) -> None:
+        self._rng = rng or random.Random()
+        self._base = base
+        self._cap = cap
+        self._ceiling = base
+
+    def next_delay(self) -> float:
+        """Seconds to wait after one more failure."""
+        delay = self._rng.uniform(0, min(self._ceiling, self._cap))
+        self._ceiling = min(self._ceiling * 2, self._cap)
+        return delay
+
+    def reset(self) -> None:
+        """Forget the failures: the service answered."""
+        self._ceiling = self._base

@@ -1,0 +1,78 @@
+"""One reading of everything the service wants to know. One file per fact; each may fail alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from agent import __version__
+from agent.collectors import cpu, disk, memory, terminal
+from agent.config import Settings
+
+MAX_ERROR_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The facts of one moment. Usages are percent, None when they could not be read."""
+
+    taken_at: datetime
+    cpu_usage: float | None
+    memory_usage: float | None
+    disk_usage: float | None
+    firmware_version: str | None
+    terminal_connected: bool
+    error: str | None
+
+    def heartbeat(self, known_firmware: str) -> dict[str, Any]:
+        """The reading as the service takes it, without stream and sequence.
+
+        `known_firmware` fills in for a terminal that could not be asked. The service takes numbers only, so a usage
+        that could not be read goes as 0; `error` says so.
+        """
+        return {
+            "cpu_usage": self.cpu_usage or 0.0,
+            "memory_usage": self.memory_usage or 0.0,
+            "disk_usage": self.disk_usage or 0.0,
+            "firmware_version": self.firmware_version or known_firmware,
+            "agent_version": __version__,
+            "terminal_connected": self.terminal_connected,
+            "error": self.error,
+            "sent_at": self.taken_at.isoformat(),
+        }
+
+
+def collect(settings: Settings, serial_number: str) -> Reading:
+    """Ask every collector; a failing one leaves a None and its words in `error`, and stops none of the others.
+
+    `serial_number`: the terminal this store PC is enrolled for.
+    """
+    errors: list[str] = []
+
+    def usage(name: str, read: Callable[[], float]) -> float | None:
+        try:
+            return round(min(100.0, max(0.0, read())), 1)
+        except Exception as error:
+            errors.append(f"{name}を取得できません（{type(error).__name__}）")
+            return None
+
+    taken_at = datetime.now(UTC)
+    cpu_usage = usage("CPU使用率", cpu.usage)
+    memory_usage = usage("メモリ使用率", memory.usage)
+    disk_usage = usage("ディスク使用率", lambda: disk.usage(settings.disk_path))
+    try:
+        facts = terminal.read(settings.serial_port, settings.serial_timeout_seconds, serial_number)
+    except Exception as error:
+        facts = terminal.Facts(False, None, f"TC-200を確認できません（{type(error).__name__}）")
+    if facts.error:
+        # The terminal's words come first: they are what support acts on, and the end may be cut.
+        errors.insert(0, facts.error)
+    return Reading(
+        taken_at=taken_at,
+        cpu_usage=cpu_usage,
+        memory_usage=memory_usage,
+        disk_usage=disk_usage,
+        firmware_version=facts.firmware_version,
+        terminal_connected=facts.connected,
+        error="、".join(errors)[:MAX_ERROR_CHARACTERS] or None,
+    )

@@ -1,0 +1,142 @@
+"""The agent's settings: one TOML file, read into one typed object, refused with a sentence that says what to mend."""
+
+import difflib
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.send import UnsafeUrl, safe_service_url
+
+FILE_NAME = "genba-agent.toml"
+MIN_INTERVAL_SECONDS = 5.0
+MAX_INTERVAL_SECONDS = 3600.0
+
+
+class ConfigError(Exception):
+    """The settings cannot be used; the message is Japanese and names the file and the key."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the settings file says. All times are in seconds."""
+
+    service_url: str
+    serial_port: str
+    state_dir: Path
+    store_name: str | None = None
+    heartbeat_seconds: float = 300.0
+    start_spread_seconds: float = 30.0
+    spool_limit: int = 2000
+    disk_path: str = "C:\\" if os.name == "nt" else "/"
+    serial_timeout_seconds: float = 1.0
+    http_timeout_seconds: float = 10.0
+
+
+KEYS = tuple(Settings.__dataclass_fields__)
+
+
+def default_config_path() -> Path:
+    """`./genba-agent.toml` when it is there, else the platform's place for it."""
+    here = Path(FILE_NAME)
+    if here.exists():
+        return here
+    return _program_data() / FILE_NAME if os.name == "nt" else Path("/etc") / FILE_NAME
+
+
+def default_state_dir() -> Path:
+    """The platform's place for the token and the spool."""
+    if os.name == "nt":
+        return _program_data() / "agent"
+    if os.geteuid() == 0:
+        return Path("/var/lib/genba-agent")
+    return Path.home() / ".local/state/genba-agent"
+
+
+def _program_data() -> Path:
+    return Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / "Genba"
+
+
+def load(path: Path) -> Settings:
+    """Read the settings file. Raises ConfigError."""
+    try:
+        # utf-8-sig: the Windows editor puts a byte-order mark in front, which TOML does not allow.
+        table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"設定ファイル {path} が見つかりません。--config で場所を指定するか、README の例から作成してください。"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"設定ファイル {path} を読めません（{error.strerror}）。") from error
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"設定ファイル {path} の文字コードが UTF-8 ではありません。UTF-8 で保存し直してください。"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"設定ファイル {path} の書き方に誤りがあります（{error}）。"
+            "文字列は引用符で囲み、\\ を含むパスは 'C:\\...' のように一重引用符で囲んでください。"
+        ) from None
+    try:
+        return _settings(table, path.absolute().parent)
+    except ConfigError as error:
+        raise ConfigError(f"設定ファイル {path}: {error}") from None
+
+
+def _settings(table: Mapping[str, Any], folder: Path) -> Settings:
+    for key in table:
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, n=1)
+            hint = f"{near[0]} の間違いではありませんか。" if near else f"使える項目: {', '.join(KEYS)}"
+            raise ConfigError(f"項目 {key} は使えません。{hint}")
+    try:
+        service_url = safe_service_url(_text(table, "service_url"))
+    except UnsafeUrl as error:
+        raise ConfigError(f"項目 service_url: {error}") from None
+    default = Settings(service_url, _text(table, "serial_port"), default_state_dir())
+    return Settings(
+        service_url=default.service_url,
+        serial_port=default.serial_port,
+        # A relative folder is meant from the settings file, not from wherever a service manager starts the agent.
+        state_dir=folder / Path(_text(table, "state_dir", str(default.state_dir))).expanduser(),
+        store_name=_text(table, "store_name", longest=100) if "store_name" in table else None,
+        heartbeat_seconds=_number(
+            table, "heartbeat_seconds", default.heartbeat_seconds, MIN_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS
+        ),
+        start_spread_seconds=_number(table, "start_spread_seconds", default.start_spread_seconds, 0, 300),
+        spool_limit=_whole_number(table, "spool_limit", default.spool_limit, 1, 100_000),
+        disk_path=_text(table, "disk_path", default.disk_path),
+        serial_timeout_seconds=_number(table, "serial_timeout_seconds", default.serial_timeout_seconds, 0.1, 10),
+        http_timeout_seconds=_number(table, "http_timeout_seconds", default.http_timeout_seconds, 1, 60),
+    )
+
+
+def _text(table: Mapping[str, Any], key: str, default: str | None = None, *, longest: int = 500) -> str:
+    value = table.get(key, default)
+    if value is None:
+        raise ConfigError(f'項目 {key} がありません。{key} = "..." の行を追加してください。')
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f'項目 {key} は空でない文字列にしてください（例: {key} = "..."）。')
+    if len(value) > longest:
+        raise ConfigError(f"項目 {key} は {longest} 文字以内にしてください。")
+    return value.strip()
+
+
+def _number(table: Mapping[str, Any], key: str, default: float, lowest: float, highest: float) -> float:
+    value = table.get(key, default)
+    # bool is an int to Python, but `heartbeat_seconds = true` is a slip.
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        raise ConfigError(f"項目 {key} は数値にしてください（例: {key} = {default:g}）。")
+    if not lowest <= value <= highest:
+        raise ConfigError(f"項目 {key} は {lowest:g} から {highest:g} の間にしてください（現在: {value}）。")
+    return float(value)
+
+
+def _whole_number(table: Mapping[str, Any], key: str, default: int, lowest: int, highest: int) -> int:
+    value = _number(table, key, default, lowest, highest)
+    if not value.is_integer():
+        raise ConfigError(f"項目 {key} は整数にしてください（例: {key} = {default}）。")
+    return int(value)

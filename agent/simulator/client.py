@@ -1,0 +1,116 @@
+"""The HTTP side of a played fleet: many terminals over one asynchronous client, counted by answer."""
+
+import asyncio
+import random
+from collections import Counter, deque
+from time import monotonic
+from typing import Any
+
+import httpx2
+
+from agent.backoff import Backoff
+from agent.send import (
+    Accepted,
+    Answer,
+    Enrolment,
+    EnrolmentRefused,
+    Failed,
+    Outcome,
+    UnsafeUrl,
+    describe,
+    enrolment_body,
+    enrolments_url,
+    heartbeats_url,
+    is_loopback,
+    read_enrolment,
+    read_heartbeat,
+    request_headers,
+    safe_service_url,
+)
+from agent.simulator import SimulatorError
+
+_TIMEOUT_SECONDS = 30.0
+_KEPT_CONNECTIONS = 100
+_STORM_CONNECTIONS = 500
+_ENROLMENT_TRIES = 20
+_TIMES_KEPT = 200_000
+
+
+class FleetClient:
+    """Speaks to the service for every played terminal. Use it with `async with`."""
+
+    def __init__(self, service_url: str, *, keep_alive: bool) -> None:
+        """`keep_alive=False`: each request on a connection of its own. Raises SimulatorError for any other machine."""
+        try:
+            self._url = safe_service_url(service_url)
+        except UnsafeUrl as error:
+            raise SimulatorError(str(error)) from None
+        if not is_loopback(self._url):
+            raise SimulatorError(f"シミュレーションの相手は、このPC自身のサービスだけです（指定: {service_url}）。")
+        self._headers = {} if keep_alive else {"Connection": "close"}
+        connections = _KEPT_CONNECTIONS if keep_alive else _STORM_CONNECTIONS
+        self._client = httpx2.AsyncClient(
+            # A request that waits for a free connection is late, not lost: the pool never times out.
+            timeout=httpx2.Timeout(_TIMEOUT_SECONDS, pool=None),
+            limits=httpx2.Limits(
+                max_connections=connections, max_keepalive_connections=connections if keep_alive else 0
+            ),
+            trust_env=False,
+        )
+        self.statuses: Counter[str] = Counter()
+        # Bounded, because steady may run for weeks.
+        self.seconds: deque[float] = deque(maxlen=_TIMES_KEPT)
+        self.retries = 0
+
+    async def __aenter__(self) -> "FleetClient":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def enrol(self, code: str, serial_number: str, store_name: str | None) -> Enrolment:
+        """Enrol one terminal, waiting when the service asks to. Raises EnrolmentRefused."""
+        backoff = Backoff()
+        refusal = EnrolmentRefused("サービスが混み合っているため、登録できません。")
+        for _ in range(_ENROLMENT_TRIES):
+            try:
+                answer = await self._post(
+                    enrolments_url(self._url), enrolment_body(code, serial_number, store_name), request_headers()
+                )
+            except httpx2.HTTPError as error:
+                refusal = EnrolmentRefused(describe(error))
+                await asyncio.sleep(backoff.next_delay())
+                continue
+            outcome = read_heartbeat(answer) if answer.status in (429, 503) else None
+            if not isinstance(outcome, Failed):
+                return read_enrolment(answer)
+            refusal = EnrolmentRefused(outcome.reason)
+            await asyncio.sleep((outcome.retry_after or 0.0) + backoff.next_delay())
+        raise refusal
+
+    async def deliver(self, token: str, body: dict[str, Any], rng: random.Random) -> Outcome:
+        """Send one heartbeat until it is stored or refused for good, with the agent's own back-off."""
+        backoff = Backoff(rng)
+        while isinstance(outcome := await self._heartbeat(token, body), Failed):
+            self.retries += 1
+            await asyncio.sleep((outcome.retry_after or 0.0) + backoff.next_delay())
+        return outcome
+
+    async def _heartbeat(self, token: str, body: dict[str, Any]) -> Outcome:
+        started = monotonic()
+        try:
+            answer = await self._post(heartbeats_url(self._url), body, request_headers(token))
+        except httpx2.HTTPError as error:
+            self.statuses[type(error).__name__] += 1
+            return Failed(describe(error))
+        finally:
+            self.seconds.append(monotonic() - started)
+        outcome = read_heartbeat(answer)
+        # A 2xx that is not the service's own is no success, whatever its number says.
+        genuine = isinstance(outcome, Accepted) or not 200 <= answer.status < 300
+        self.statuses[str(answer.status) if genuine else f"{answer.status}?"] += 1
+        return outcome
+
+    async def _post(self, url: str, body: dict[str, Any], headers: dict[str, str]) -> Answer:
+        response = await self._client.post(url, json=body, headers=headers | self._headers)
+        return Answer(response.status_code, response.headers, response.content)

@@ -1,0 +1,195 @@
+"""The terminals a scenario plays: who they are, kept in one file so that a restart carries on, and how they enrol."""
+
+import asyncio
+import json
+import os
+import random
+import sqlite3
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent.collectors import Reading
+from agent.simulator import MAX_TERMINALS, SimulatorError
+from agent.simulator.client import FleetClient
+from agent.state import StateError, make_state_dir
+
+FILE_NAME = "fleet.db"
+FIRMWARE_VERSION = "1.0.0"
+DEFAULT_TERMINALS = 10
+# After a killed run the last sequences are unknown. The service asks only that they rise, so a jump is safe.
+SEQUENCE_JUMP = 1_000_000
+_ENROLLING_AT_ONCE = 16
+_BATCH = 256
+_LOCK_WAIT_SECONDS = 1.0
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS terminal (serial_number TEXT PRIMARY KEY, terminal_id INTEGER NOT NULL,"
+    " token TEXT NOT NULL, stream_id TEXT NOT NULL, sequence INTEGER NOT NULL)"
+)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A terminal to play."""
+
+    serial_number: str
+    store_name: str | None
+
+
+@dataclass
+class Played:
+    """One enrolled terminal with readings that wander slowly, as a shop PC's do."""
+
+    serial_number: str
+    token: str = field(repr=False)
+    stream_id: str
+    sequence: int
+    rng: random.Random
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        self._cpu = self.rng.uniform(8, 35)
+        self._memory = self.rng.uniform(35, 65)
+        self._disk = self.rng.uniform(20, 70)
+
+    def next_heartbeat(self) -> dict[str, Any]:
+        """The next reading, with the next sequence."""
+        self.sequence += 1
+        self._cpu = _wander(self._cpu, self.rng.gauss(0, 3), 3, 70)
+        self._memory = _wander(self._memory, self.rng.gauss(0, 1), 25, 78)
+        self._disk = _wander(self._disk, self.rng.gauss(0.01, 0.05), 10, 85)
+        reading = Reading(
+            taken_at=datetime.now(UTC),
+            cpu_usage=round(self._cpu, 1),
+            memory_usage=round(self._memory, 1),
+            disk_usage=round(self._disk, 1),
+            firmware_version=FIRMWARE_VERSION,
+            terminal_connected=True,
+            error=self.error,
+        )
+        return {**reading.heartbeat(FIRMWARE_VERSION), "stream_id": self.stream_id, "sequence": self.sequence}
+
+
+class FleetFile:
+    """Tokens, stream ids and sequences of the played terminals. One simulation at a time may hold it."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Open or create, for the owner only. Raises SimulatorError."""
+        path = state_dir / FILE_NAME
+        try:
+            make_state_dir(state_dir)
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self._db = sqlite3.connect(path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None)
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute("BEGIN EXCLUSIVE")
+            self._db.execute(_SCHEMA)
+            if self._db.execute("PRAGMA user_version").fetchone() == (1,):
+                self._db.execute("UPDATE terminal SET sequence = sequence + ?", (SEQUENCE_JUMP,))
+            self._db.execute("PRAGMA user_version = 1")
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise SimulatorError(f"{state_dir} は別のシミュレーションが使用中です。") from error
+            raise SimulatorError(f"{path} を開けません（{error}）。") from error
+        except (StateError, sqlite3.DatabaseError, OSError) as error:
+            raise SimulatorError(f"{path} を開けません（{error}）。") from error
+
+    def load(self) -> dict[str, Played]:
+        """The enrolled terminals by serial number."""
+        rows = self._db.execute("SELECT serial_number, token, stream_id, sequence FROM terminal").fetchall()
+        return {
+            serial: Played(serial, token, stream_id, sequence, random.Random(serial))
+            for serial, token, stream_id, sequence in rows
+        }
+
+    def add(self, serial_number: str, terminal_id: int, token: str) -> None:
+        """Keep a newly enrolled terminal."""
+        self._db.execute(
+            "INSERT INTO terminal VALUES (?, ?, ?, ?, 0)", (serial_number, terminal_id, token, str(uuid.uuid4()))
+        )
+
+    def begin(self) -> None:
+        """Collect several `add`s into one write."""
+        self._db.execute("BEGIN")
+
+    def commit(self) -> None:
+        """Write what was added since `begin`."""
+        self._db.execute("COMMIT")
+
+    def close(self, terminals: Sequence[Played]) -> None:
+        """Keep the sequences and give the file back: the next run carries on where this one ended."""
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "UPDATE terminal SET sequence = ? WHERE serial_number = ?",
+            [(terminal.sequence, terminal.serial_number) for terminal in terminals],
+        )
+        self._db.execute("PRAGMA user_version = 0")
+        self._db.execute("COMMIT")
+        self._db.close()
+
+
+def choose_stores(count: int | None, prefix: str, stores_file: Path | None) -> list[Store]:
+    """Which terminals to play: those of the file first, numbered ones up to `count` after. Raises SimulatorError."""
+    stores = _read_stores(stores_file) if stores_file else []
+    if count is None:
+        count = len(stores) or DEFAULT_TERMINALS
+    if count > MAX_TERMINALS:
+        raise SimulatorError(f"端末は {MAX_TERMINALS} 台までです。")
+    numbered = [Store(f"{prefix}-{number:06d}", None) for number in range(1, count - len(stores) + 1)]
+    return (stores + numbered)[:count]
+
+
+def _read_stores(path: Path) -> list[Store]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+        stores = [Store(str(row["serial_number"]), row.get("store_name")) for row in rows]
+    except OSError as error:
+        raise SimulatorError(f"{path} を読めません（{error.strerror}）。") from error
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SimulatorError(
+            f'{path} は [{{"serial_number": "…", "store_name": "…"}}, …] の形のJSONにしてください。'
+        ) from None
+    if not stores or len({store.serial_number for store in stores}) != len(stores):
+        raise SimulatorError(f"{path} の端末が空か、シリアル番号が重複しています。")
+    return stores
+
+
+async def enrol_missing(
+    stores: Sequence[Store], terminals: list[Played], file: FleetFile, client: FleetClient, code: str
+) -> None:
+    """Fill `terminals`, in order; those not enrolled yet enrol through the service's own door.
+
+    Raises EnrolmentRefused; what was enrolled until then is kept.
+    """
+    known = file.load()
+    missing = [store for store in stores if store.serial_number not in known]
+    if missing:
+        print(f"{len(missing)} 台を登録しています…", flush=True)
+    turns = asyncio.Semaphore(_ENROLLING_AT_ONCE)
+
+    async def enrol(store: Store) -> None:
+        async with turns:
+            enrolment = await client.enrol(code, store.serial_number, store.store_name)
+        file.add(store.serial_number, enrolment.terminal_id, enrolment.token)
+
+    for first in range(0, len(missing), _BATCH):
+        file.begin()
+        try:
+            results = await asyncio.gather(*map(enrol, missing[first : first + _BATCH]), return_exceptions=True)
+        finally:
+            file.commit()
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+    played = file.load()
+    terminals += [played[store.serial_number] for store in stores]
+
+
+def _wander(value: float, step: float, lowest: float, highest: float) -> float:
+    return min(highest, max(lowest, value + step))

@@ -1,0 +1,159 @@
+"""A simulated TC-200: the terminal's side of the line protocol, on a pseudo terminal (pty)."""
+
+import os
+import selectors
+import signal
+import tty
+from contextlib import suppress
+from pathlib import Path
+from socket import socketpair
+from types import FrameType
+
+from agent.simulator import SimulatorError
+from agent.tc200 import MAX_LINE_BYTES, PROTOCOL_VERSION, Garbled, Line, TerminalError, decode, encode
+
+DEFAULT_ERROR = "カードリーダー応答なし"
+ERROR_CODE = "E01"
+MODEL = "TC-200"
+
+
+class SimulatedTerminal:
+    """One TC-200. `serve` answers until `stop`; the other methods may be called from signal handlers and threads."""
+
+    def __init__(self, link: Path, serial_number: str, firmware_version: str, error: str | None = None) -> None:
+        """`link`: where the symbolic link to the serial device is put. `error`: reported from the start."""
+        self._link = link
+        self._identity = {
+            "serial": serial_number,
+            "model": MODEL,
+            "firmware": firmware_version,
+            "protocol": PROTOCOL_VERSION,
+        }
+        self._error_text = error or DEFAULT_ERROR
+        self._error_shown = error is not None
+        self._wanted_plugged = True
+        self._running = True
+        self._master: int | None = None
+        self._slave: int | None = None
+        self._plug()
+        self._wake, self._waker = socketpair()
+        self._waker.setblocking(False)
+
+    def toggle_error(self) -> None:
+        """Begin or end reporting the error."""
+        self._error_shown = not self._error_shown
+
+    def toggle_plug(self) -> None:
+        """Pull the cable, or put it back."""
+        self._wanted_plugged = not self._wanted_plugged
+        self._notice()
+
+    def stop(self) -> None:
+        """End `serve`."""
+        self._running = False
+        self._notice()
+
+    def serve(self) -> None:
+        """Answer requests until `stop`, then remove the link."""
+        pending = bytearray()
+        try:
+            while self._running:
+                if self._wanted_plugged != (self._master is not None):
+                    pending.clear()
+                    self._plug() if self._wanted_plugged else self._unplug()
+                self._answer_what_comes(pending)
+        finally:
+            self._unplug()
+            self._wake.close()
+            self._waker.close()
+
+    def _answer_what_comes(self, pending: bytearray) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake, selectors.EVENT_READ)
+            if self._master is not None:
+                selector.register(self._master, selectors.EVENT_READ)
+            ready = {key.fileobj for key, _ in selector.select()}
+        if self._wake in ready:
+            self._wake.recv(64)
+            return
+        assert self._master is not None
+        pending += os.read(self._master, MAX_LINE_BYTES)
+        while (end := pending.find(b"\n") + 1) > 0:
+            answer = self._answer(bytes(pending[:end]))
+            del pending[:end]
+            if answer:
+                # Nobody reads and the line is full: the answer is lost, as on a real line.
+                with suppress(BlockingIOError):
+                    os.write(self._master, answer)
+        if len(pending) > MAX_LINE_BYTES:
+            pending.clear()
+
+    def _answer(self, raw: bytes) -> bytes | None:
+        try:
+            request = decode(raw)
+            if request.direction != ">":
+                raise Garbled
+        except TerminalError:
+            # A damaged request gets no answer: its number cannot be trusted. The agent asks again.
+            return None
+        result, values = "OK", dict(self._identity)
+        if request.command == "STATUS":
+            values = {"state": "ok"}
+            if self._error_shown:
+                values = {"state": "error", "code": ERROR_CODE, "text": self._error_text}
+        elif request.command != "INFO":
+            result, values = "NG", {"code": "UNKNOWN_COMMAND"}
+        return encode(Line("<", request.number, request.command, result, values))
+
+    def _plug(self) -> None:
+        if self._link.exists() and not self._link.is_symlink():
+            raise SimulatorError(f"{self._link} は既に存在します。別のパスを指定してください。")
+        self._master, self._slave = os.openpty()
+        # The slave stays open here as well, or the line would hang up whenever the agent closes it.
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        fresh = self._link.with_name(f".{self._link.name}.{os.getpid()}")
+        try:
+            fresh.symlink_to(os.ttyname(self._slave))
+            fresh.replace(self._link)
+        except OSError as error:
+            self._close_line()
+            raise SimulatorError(f"{self._link} を作成できません（{error.strerror}）。") from error
+
+    def _unplug(self) -> None:
+        with suppress(FileNotFoundError):
+            self._link.unlink()
+        self._close_line()
+
+    def _close_line(self) -> None:
+        for descriptor in (self._master, self._slave):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._master = self._slave = None
+
+    def _notice(self) -> None:
+        with suppress(OSError):
+            self._waker.send(b"!")
+
+
+def run(link: Path, serial_number: str, firmware_version: str, error: str | None) -> int:
+    """The command `simulate tc200`: until SIGTERM or SIGINT; SIGUSR1 toggles the error, SIGUSR2 the cable."""
+    terminal = SimulatedTerminal(link, serial_number, firmware_version, error)
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if number == signal.SIGUSR1:
+            terminal.toggle_error()
+        elif number == signal.SIGUSR2:
+            terminal.toggle_plug()
+        else:
+            terminal.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, on_signal)
+    print(
+        f"模擬TC-200（{serial_number}）を {link} で動かしています。停止は Ctrl-C、"
+        f"異常の切り替えは kill -USR1 {os.getpid()}、抜き差しは kill -USR2 {os.getpid()} です。",
+        flush=True,
+    )
+    terminal.serve()
+    return 0

@@ -1,0 +1,118 @@
+"""The small files in the state folder: the terminal's token, and the firmware version seen last."""
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from agent.tc200 import MAX_FIRMWARE_CHARACTERS
+
+UNKNOWN_FIRMWARE = "unknown"
+_CREDENTIALS = "credentials.json"
+_FIRMWARE = "firmware_version"
+
+
+class StateError(Exception):
+    """A state file cannot be used; the message is Japanese and says what to do."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who this store PC is to the service."""
+
+    terminal_id: int
+    serial_number: str
+    token: str
+
+    def __repr__(self) -> str:
+        """Without the token, so that no log or traceback can carry it."""
+        return f"Credentials(terminal_id={self.terminal_id}, serial_number={self.serial_number!r})"
+
+
+def make_state_dir(path: Path) -> None:
+    """Create the state folder for its owner only; an existing one is left as it is.
+
+    Raises StateError.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(
+            f"状態フォルダー {path} を作成できません（{error.strerror}）。権限を確認してください。"
+        ) from error
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step, durable and readable by its owner only (0600).
+
+    mkstemp creates with O_CREAT|O_EXCL and 0600, so the text is never readable by others, not even for a moment.
+    Windows has no such bits: there the folder's access list decides (see README).
+    """
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def save_credentials(state_dir: Path, credentials: Credentials) -> None:
+    """Keep the terminal's token. Raises StateError."""
+    path = state_dir / _CREDENTIALS
+    try:
+        write_private(path, json.dumps(asdict(credentials), ensure_ascii=False))
+    except OSError as error:
+        raise StateError(
+            f"トークンを {path} に保存できません（{error.strerror}）。空き容量と権限を確認してください。"
+        ) from error
+
+
+def load_credentials(state_dir: Path) -> Credentials | None:
+    """The token kept by `enrol`, or None before it. Raises StateError for a file that cannot be used."""
+    path = state_dir / _CREDENTIALS
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        credentials = Credentials(int(found["terminal_id"]), str(found["serial_number"]), str(found["token"]))
+        if not (credentials.token and credentials.token.isascii() and credentials.token.isprintable()):
+            raise ValueError
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StateError(
+            f"{path} を読めません（{error.strerror}）。エージェントを登録時と同じ利用者で実行してください。"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(f"{path} が壊れています。enrol で登録し直してください。") from error
+    return credentials
+
+
+def load_firmware_version(state_dir: Path) -> str:
+    """The firmware version that the TC-200 reported last, or "unknown"."""
+    try:
+        text = (state_dir / _FIRMWARE).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return UNKNOWN_FIRMWARE
+    return text[:MAX_FIRMWARE_CHARACTERS] or UNKNOWN_FIRMWARE
+
+
+def forget_firmware_version(state_dir: Path) -> None:
+    """Another terminal takes this PC over; the version of the one before is not its own. Raises OSError."""
+    (state_dir / _FIRMWARE).unlink(missing_ok=True)
+
+
+def save_firmware_version(state_dir: Path, version: str) -> None:
+    """Remember the firmware version for the time when the TC-200 cannot be asked. Raises OSError."""
+    write_private(state_dir / _FIRMWARE, version)

@@ -1,0 +1,272 @@
+"""The client side of the TC-200 line protocol over USB serial (described in README.md).
+
+One request, one answer, each a line of ASCII with a request number and a checksum. Whatever the line does (noise,
+half a line, a cable pulled in the middle), the caller gets an answer or a named TerminalError within the timeout.
+"""
+
+import binascii
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import quote, unquote
+
+import serial
+
+BAUD_RATE = 115_200
+MAX_LINE_BYTES = 512
+MAX_REQUEST_NUMBER = 9999
+MAX_SERIAL_CHARACTERS = 50
+MAX_FIRMWARE_CHARACTERS = 20
+MAX_TEXT_CHARACTERS = 40
+PROTOCOL_VERSION = "1"
+ATTEMPTS = 2
+_READ_SLICE_SECONDS = 0.1
+
+_T = TypeVar("_T")
+
+_LINE = re.compile(r"([<>])(\d{4}) ([A-Z]{1,16})(?: (OK|NG))?((?: [a-z_]{1,16}=[!-)+-<>-~]*)*)\*([0-9A-F]{4})\r?\n")
+
+# What pyserial raises (SerialException is an OSError; a nonsensical port name is a ValueError).
+# Flushing a port whose cable was pulled raises termios.error, which is not an OSError; Windows has no termios.
+try:
+    from termios import error as _termios_error
+
+    _PORT_FAILURES: tuple[type[Exception], ...] = (OSError, _termios_error)
+except ImportError:
+    _PORT_FAILURES = (OSError,)
+_OPEN_FAILURES: tuple[type[Exception], ...] = (*_PORT_FAILURES, ValueError)
+
+
+class TerminalError(Exception):
+    """The TC-200 could not be read; the message is a short Japanese phrase for the heartbeat's `error`."""
+
+
+class PortUnavailable(TerminalError):
+    """The port is absent, or cannot be opened."""
+
+
+class NoAnswer(TerminalError):
+    """The port is open but nothing came back in time."""
+
+
+class Unplugged(TerminalError):
+    """The port went away while it was being used."""
+
+
+class PartialLine(TerminalError):
+    """Bytes came, but no line end before the timeout."""
+
+
+class LineTooLong(TerminalError):
+    """More bytes than a line may have, without a line end."""
+
+
+class Garbled(TerminalError):
+    """A whole line came that is not in the protocol's form."""
+
+
+class WrongChecksum(TerminalError):
+    """A line in the right form whose checksum does not match its text."""
+
+
+class WrongAnswer(TerminalError):
+    """Only answers to other requests came (late ones, for example)."""
+
+
+class WrongProtocol(TerminalError):
+    """The TC-200 speaks another version of the protocol."""
+
+
+class Refused(TerminalError):
+    """The TC-200 answered NG to the request."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One request (`>`) or answer (`<`) without its checksum."""
+
+    direction: str
+    number: int
+    command: str
+    result: str | None
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Info:
+    """What the TC-200 says about itself."""
+
+    serial_number: str
+    model: str
+    firmware_version: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the TC-200 says it is; `code` and `text` are None when it is well."""
+
+    code: str | None
+    text: str | None
+
+
+def checksum(text: bytes) -> int:
+    """CRC-16/CCITT-FALSE: polynomial 0x1021, start 0xFFFF, not reflected; `123456789` gives 0x29B1."""
+    return binascii.crc_hqx(text, 0xFFFF)
+
+
+def encode(line: Line) -> bytes:
+    """The line's bytes, checksum and CR LF included. Raises ValueError when it would be too long."""
+    words = [f"{line.direction}{line.number:04d}", line.command]
+    words += [line.result] if line.result else []
+    words += [f"{key}={quote(value, safe='')}" for key, value in line.values.items()]
+    text = " ".join(words).encode("ascii")
+    encoded = text + b"*%04X\r\n" % checksum(text)
+    if len(encoded) > MAX_LINE_BYTES:
+        raise ValueError(f"a line may have at most {MAX_LINE_BYTES} bytes")
+    return encoded
+
+
+def decode(raw: bytes) -> Line:
+    """Read one line. Raises Garbled or WrongChecksum."""
+    match = _LINE.fullmatch(raw.decode("ascii", errors="replace"))
+    if not match:
+        raise Garbled("TC-200との通信が乱れています（不明な応答）")
+    direction, number, command, result, pairs, given = match.groups()
+    if int(given, 16) != checksum(raw[: raw.rindex(b"*")]):
+        raise WrongChecksum("TC-200との通信が乱れています（チェックサム不一致）")
+    values = {}
+    for pair in pairs.split():
+        key, _, value = pair.partition("=")
+        values[key] = unquote(value)
+    return Line(direction, int(number), command, result, values)
+
+
+class Terminal:
+    """An open serial line to a TC-200; use it with `with`."""
+
+    def __init__(self, port: str, timeout: float) -> None:
+        """Open the port; `timeout` is seconds per attempt. Raises PortUnavailable."""
+        self._timeout = timeout
+        # Not 1 each time: a late answer to the previous reading must not pass for one to this reading.
+        self._number = random.randint(1, MAX_REQUEST_NUMBER)
+        try:
+            # exclusive: a second program on the port would eat half of the answers.
+            self._port = serial.Serial(
+                port, BAUD_RATE, timeout=min(_READ_SLICE_SECONDS, timeout / 2), write_timeout=timeout, exclusive=True
+            )
+        except _OPEN_FAILURES as error:
+            raise PortUnavailable(f"TC-200のポートを開けません（{port}）") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._port.close()
+
+    def info(self) -> Info:
+        """Ask who the TC-200 is. Raises TerminalError."""
+        return self._ask("INFO", _read_info)
+
+    def status(self) -> Status:
+        """Ask how the TC-200 is. Raises TerminalError."""
+        return self._ask("STATUS", _read_status)
+
+    def _ask(self, command: str, read: Callable[[Mapping[str, str]], _T]) -> _T:
+        problem: TerminalError = NoAnswer("TC-200が応答しません")
+        for _ in range(ATTEMPTS):
+            try:
+                return read(self._exchange(command))
+            except (Unplugged, Refused, WrongProtocol):
+                raise
+            except TerminalError as error:
+                problem = error
+        raise problem
+
+    def _exchange(self, command: str) -> Mapping[str, str]:
+        self._number = self._number % MAX_REQUEST_NUMBER + 1
+        deadline = monotonic() + self._timeout
+        try:
+            self._port.reset_input_buffer()
+            self._port.write(encode(Line(">", self._number, command, None, {})))
+            return self._await_answer(command, deadline)
+        except serial.SerialTimeoutException as error:
+            raise NoAnswer("TC-200が応答しません（送信が詰まっています）") from error
+        except _PORT_FAILURES as error:
+            raise Unplugged("TC-200との接続が途中で切れました") from error
+
+    def _await_answer(self, command: str, deadline: float) -> Mapping[str, str]:
+        """Skip everything that is not the answer, and at the deadline raise what was seen last."""
+        problem: TerminalError = NoAnswer("TC-200が応答しません")
+        pending = bytearray()
+        too_long = False
+        while monotonic() < deadline:
+            pending += self._port.read(max(1, min(self._port.in_waiting, MAX_LINE_BYTES)))
+            while (end := pending.find(b"\n") + 1) > 0:
+                raw = bytes(pending[:end])
+                del pending[:end]
+                if too_long or len(raw) > MAX_LINE_BYTES:
+                    too_long, problem = False, _line_too_long()
+                    continue
+                try:
+                    line = decode(raw)
+                except TerminalError as error:
+                    problem = error
+                    continue
+                if (line.direction, line.number, line.command) == ("<", self._number, command):
+                    return _accepted(line)
+                problem = WrongAnswer("TC-200から別の要求への応答が届きました")
+            if len(pending) > MAX_LINE_BYTES:
+                pending.clear()
+                too_long, problem = True, _line_too_long()
+        if pending and isinstance(problem, NoAnswer):
+            raise PartialLine("TC-200の応答が途中で途切れました")
+        raise problem
+
+
+def _line_too_long() -> LineTooLong:
+    return LineTooLong("TC-200との通信が乱れています（行が長すぎます）")
+
+
+def _accepted(line: Line) -> Mapping[str, str]:
+    if line.result == "OK":
+        return line.values
+    raise Refused(f"TC-200が要求を拒否しました（{_clean(line.values.get('code', '理由不明'))}）")
+
+
+def _read_info(values: Mapping[str, str]) -> Info:
+    if values.get("protocol") != PROTOCOL_VERSION:
+        raise WrongProtocol("TC-200の通信仕様の版に対応していません")
+    serial_number = _clean(_required(values, "serial"))
+    if len(serial_number) > MAX_SERIAL_CHARACTERS:
+        raise Garbled("TC-200のシリアル番号が長すぎます")
+    firmware_version = _clean(_required(values, "firmware"))[:MAX_FIRMWARE_CHARACTERS]
+    return Info(serial_number, _clean(_required(values, "model")), firmware_version)
+
+
+def _read_status(values: Mapping[str, str]) -> Status:
+    state = _required(values, "state")
+    if state == "ok":
+        return Status(None, None)
+    return Status(_clean(_required(values, "code")), _clean(values.get("text", ""))[:MAX_TEXT_CHARACTERS] or None)
+
+
+def _required(values: Mapping[str, str], key: str) -> str:
+    value = values.get(key, "").strip()
+    if not value:
+        raise Garbled(f"TC-200の応答に項目がありません（{key}）")
+    return value
+
+
+def _clean(text: str) -> str:
+    """Without control characters: these words end up in logs and on screens."""
+    return "".join(character if character.isprintable() else " " for character in text).strip()
