@@ -25,3 +25,30 @@ reset: setup ## delete this clone's data (asks first)
 
 logs: setup ## follow the logs
 	@$(VENV) -m stack logs
+
+test: setup-tests ## everything that must hold: lint, types, contracts, all tests
+	@$(VENV) tests/ensure_browser.py
+	@$(MAKE) --no-print-directory lint
+	@$(VENV) -m dashboards.fonts
+	@$(VENV) -m pytest
+
+lint: setup-tests
+	@$(VENV) -m ruff check
+	@$(VENV) -m ruff format --check
+	@$(VENV) -m mypy
+	@.venv/bin/lint-imports --no-cache
+
+format: setup-tests
+	@$(VENV) -m ruff check --fix
+	@$(VENV) -m ruff format
+
+test-faults: setup-tests ## kill processes under load and count (minutes)
+	@$(VENV) -m pytest -m faults
+
+bench: setup-tests ## measure the speed claims, write docs/benchmarks.md (minutes)
+	@$(VENV) -m tests.load.bench
+
+lock: setup ## compile the requirements anew from pyproject.toml
+	@UV="$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate"; \
+	$$UV pyproject.toml -o requirements.txt && \
+	$$UV --group test -c requirements.txt -o tests/requirements.txt

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode, urlsplit
+from posixpath import normpath
+from urllib.parse import unquote, urlencode, urlsplit
 
 LOGIN, LOGOUT, HEALTH = "/login", "/logout", "/health"
 
 
 def safe_next(target: str | None) -> str:
     """The place to go to after signing in, or the start page when it is not a page of our own."""
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or not target.isprintable():
+    if not target or not target.startswith("/") or target.startswith("//") or not target.isprintable():
         return "/"
-    return "/" if urlsplit(target).path in (LOGIN, LOGOUT, HEALTH) else target
+    path = urlsplit(target).path
+    if "\\" in path:  # Browsers read it as a slash.
+        return "/"
+    # As the browser and the router will read it: /x/../logout and /%6Cogout/ would sign out who has just signed in.
+    return "/" if normpath(unquote(path)) in (LOGIN, LOGOUT, HEALTH) else target
 
 
 def login_url(path: str, query: str = "", *, reason: str = "") -> str:

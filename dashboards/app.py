@@ -19,9 +19,10 @@ from starlette.routing import Route
 from dashboards.addresses import HEALTH, LOGIN, LOGOUT
 from dashboards.client import Api, ApiProblem, new_reference
 from dashboards.gate import Gate
-from dashboards.headers import SecurityHeaders
+from dashboards.headers import HEADERS, SecurityHeaders
 from dashboards.login import login, logout
 from dashboards.plain import notice
+from dashboards.settings import settings
 from dashboards.shell import Shell
 from dashboards.ui.feedback import script_failed
 
@@ -45,18 +46,21 @@ async def request_failed(request: Request, error: Exception) -> HTMLResponse:
     """An error in our own routes and middleware. Starlette raises it again afterwards, so the log has the traceback."""
     reference = new_reference()
     log.error("%s failed, shown to a person with reference %s", request.url.path, reference)
-    return notice(
+    response = notice(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         title="画面を表示できません",
         text="プログラムの不具合により、画面を表示できませんでした。保存済みのデータはそのままです。"
         "もう一度開いても続く場合は、管理者に受付番号をお知らせください。",
         reference=reference,
     )
+    response.headers.update(HEADERS)  # Starlette answers errors outside all middleware.
+    return response
 
 
 @asynccontextmanager
 async def warmed_up(_: st.App) -> AsyncIterator[None]:
     """Streamlit imports its heavy libraries on first use; the first visitor should not wait for that."""
+    settings()  # a wrong setting ends the start, not the first visit
     for name in HEAVY_IMPORTS:
         await to_thread.run_sync(importlib.import_module, name)
     yield

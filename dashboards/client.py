@@ -71,9 +71,16 @@ class Api:
             raise _never_sent(method, reference) from error
         except httpx2.HTTPError as error:
             raise _no_answer(method, reference) from error
+        if response.is_success and not response.content:
+            return None
+        reference = response.headers.get("X-Request-Id", reference)
+        try:
+            body = response.json()
+        except ValueError:
+            raise _not_ours(response, reference) from None
         if response.is_success:
-            return response.json() if response.content else None
-        raise _refused(response, response.headers.get("X-Request-Id", reference))
+            return body
+        raise _refused(response, body, reference)
 
 
 def _never_sent(method: str, reference: str) -> ApiProblem:
@@ -93,14 +100,16 @@ def _no_answer(method: str, reference: str) -> ApiProblem:
     return ApiProblem(0, "サービスから応答がありません", detail, reference=reference)
 
 
-def _refused(response: httpx2.Response, reference: str) -> ApiProblem:
-    status = response.status_code
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
+def _refused(response: httpx2.Response, body: Any, reference: str) -> ApiProblem:
     if not isinstance(body, dict) or "detail" not in body:
-        # Not our service's words: a proxy in between, or a wrong SERVICE_URL.
-        detail = f"サービスが正しく応答しませんでした（状態 {status}）。しばらく待ってから、もう一度お試しください。"
-        return ApiProblem(status, "サービスの応答が正しくありません", detail, reference=reference)
-    return ApiProblem(status, str(body.get("title", "")), str(body["detail"]), body.get("errors") or [], reference)
+        return _not_ours(response, reference)
+    title, detail, errors = str(body.get("title", "")), str(body["detail"]), body.get("errors") or []
+    return ApiProblem(response.status_code, title, detail, errors, reference)
+
+
+def _not_ours(response: httpx2.Response, reference: str) -> ApiProblem:
+    """Not our service's words: a proxy in between, or a wrong SERVICE_URL. Whatever it says, even 200 or 401, says
+    nothing about the person or the data."""
+    status = response.status_code
+    detail = f"サービスが正しく応答しませんでした（状態 {status}）。しばらく待ってから、もう一度お試しください。"
+    return ApiProblem(max(status, 502), "サービスの応答が正しくありません", detail, reference=reference)

@@ -29,6 +29,7 @@ REASONS = {
     "expired": "セッションの有効期限が切れました。もう一度ログインしてください。",
     "signed_out": "ログアウトしました。",
 }
+IMPOSSIBLE = "ログインIDまたはパスワードの形式が正しくありません。入力を確認して、もう一度お試しください。"
 NOT_NOW = "サービスに接続できないため、ログインできません。しばらく待ってから、もう一度お試しください。"
 
 
@@ -70,7 +71,7 @@ async def _sign_in(request: Request, target: str) -> Response:
     try:
         answer = await to_thread.run_sync(Api().post, "/api/auth/login", credentials)
     except ApiProblem as problem:
-        error = NOT_NOW if problem.temporary else problem.detail
+        error = NOT_NOW if problem.temporary else IMPOSSIBLE if problem.errors else problem.detail
         return _form(problem.status or HTTPStatus.SERVICE_UNAVAILABLE, target, login_id=login_id, error=error)
     response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
     response.set_cookie(

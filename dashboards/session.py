@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -15,6 +15,8 @@ from dashboards.client import Api, ApiProblem
 
 COOKIE = "genba_session"
 REMEMBER_SECONDS = 15
+# Requests that waited behind a question that failed share its failure, instead of waiting for a timeout each.
+REMEMBER_FAILURE_SECONDS = 1
 REMEMBER_AT_MOST = 2048
 _LAST_KNOWN = "session.user"
 
@@ -37,16 +39,20 @@ class Sessions:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[float, User | None]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, User | ApiProblem | None]] = OrderedDict()
         self._guard = threading.Lock()
         # One question per token at a time: a page opens with dozens of requests at once.
         self._asking = [threading.Lock() for _ in range(16)]
 
     def remembered(self, token: str) -> tuple[User | None] | None:
-        """The remembered answer in a 1-tuple, or None when the service has to be asked."""
+        """The remembered answer in a 1-tuple, or None when the service has to be asked. Raises like `find`."""
         with self._guard:
-            found = self._known.get(token)
-        return (found[1],) if found and found[0] > time.monotonic() else None
+            until, answer = self._known.get(token, (0.0, None))
+        if until <= time.monotonic():
+            return None
+        if isinstance(answer, ApiProblem):
+            raise replace(answer)
+        return (answer,)
 
     def find(self, token: str) -> User | None:
         """The user of a token, or None when it is not valid any more. Raises ApiProblem when nobody can tell."""
@@ -58,14 +64,18 @@ class Sessions:
                 user = User.from_answer(Api(token).get("/api/auth/me"))
             except ApiProblem as problem:
                 if problem.status != 401:
+                    self._remember(token, problem, REMEMBER_FAILURE_SECONDS)
                     raise
                 user = None
-            with self._guard:
-                self._known[token] = (time.monotonic() + REMEMBER_SECONDS, user)
-                self._known.move_to_end(token)
-                while len(self._known) > REMEMBER_AT_MOST:
-                    self._known.popitem(last=False)
+            self._remember(token, user, REMEMBER_SECONDS)
             return user
+
+    def _remember(self, token: str, answer: User | ApiProblem | None, seconds: float) -> None:
+        with self._guard:
+            self._known[token] = (time.monotonic() + seconds, answer)
+            self._known.move_to_end(token)
+            while len(self._known) > REMEMBER_AT_MOST:
+                self._known.popitem(last=False)
 
     def forget(self, token: str) -> None:
         with self._guard:

@@ -19,8 +19,9 @@ from dashboards.menu import PATHS
 from dashboards.plain import TEMPLATES, notice
 
 FONT = Path(__file__).parent / "static" / "fonts" / "NotoSansJP-Regular.woff2"
-# Everything that is not a page: our own routes and Streamlit's doors and files.
-DOORS = (LOGIN, LOGOUT, HEALTH, "/_stcore/", "/static/", "/app/static/", "/media/", "/component/")
+# Everything that is not a page: our own routes, and Streamlit's doors and files.
+ROUTES = {LOGIN, LOGOUT, HEALTH}
+DOORS = ("/_stcore/", "/static/", "/app/static/", "/media/", "/component/")
 
 
 def render() -> str:
@@ -55,8 +56,8 @@ class Shell:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
-        is_page = scope["type"] == "http" and not path.startswith(DOORS) and "/_stcore/" not in path
-        if not is_page:
+        is_door = path in ROUTES or path.startswith(DOORS) or "/_stcore/" in path
+        if scope["type"] != "http" or is_door:
             await self.app(scope, receive, send)
         elif path in PATHS:
             await HTMLResponse(self.html, headers={"Cache-Control": "no-cache"})(scope, receive, send)

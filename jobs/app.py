@@ -1,4 +1,4 @@
-"""The Celery app, its queues and its timetable.
+"""The worker's Celery app.
 
 Each tick asks the database what is due; a tick that comes late, twice or not at all changes nothing but the moment.
 Ticks therefore expire instead of piling up, and are never retried: the next one does the same work.
@@ -12,16 +12,11 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from jobs.timetable import broker
 from service.core.observe import configure_logging
 from service.core.settings import settings
 
-
-def _broker(url: str) -> str:
-    """redis-py's name for a unix socket in Celery's words."""
-    return url.replace("unix://", "redis+socket://", 1)
-
-
-app = Celery("genba", broker=_broker(settings().redis_url.get_secret_value()), include=["jobs.fleet", "jobs.outbox"])
+app = Celery("genba", broker=broker(), include=["jobs.fleet", "jobs.outbox"])
 app.conf.update(
     task_ignore_result=True,
     timezone="Asia/Tokyo",
@@ -33,13 +28,6 @@ app.conf.update(
     broker_connection_max_retries=None,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     task_create_missing_queues=True,
-    beat_schedule={
-        "watch the fleet": {"task": "fleet.watch", "schedule": 10.0, "options": {"expires": 30}},
-        "send the outbox": {"task": "outbox.send", "schedule": 3.0, "options": {"expires": 10}},
-        "make partitions": {"task": "fleet.make_partitions", "schedule": 3600.0, "options": {"expires": 600}},
-    },
-    # The timetable is fixed here and every tick is harmless: nothing about the last run needs a file.
-    beat_scheduler="celery.beat:Scheduler",
 )
 
 

@@ -90,16 +90,21 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     if environ["GENBA_MODE"] == "demo":
         ports = [int(environ["SANDBOX_PORT"]), int(environ["SANDBOX_SMTP_PORT"])]
         listed.append(Program("sandbox", _uvicorn("tests.sandbox.app:app", ports[0], factory=True), ports))
-    celery = [PYTHON, "-m", "celery", "--app", "jobs.app"]
+    celery = [PYTHON, "-m", "celery", "--app"]
     listed += [
         Program("service", _uvicorn("service.main:app", service, factory=True), [service]),
-        Program("worker", [*celery, "worker", "--concurrency", "1", "--without-gossip", "--without-mingle"]),
-        Program("beat", [*celery, "beat", "--schedule", str(home.path / "beat"), "--pidfile", ""]),
+        Program(
+            "worker", [*celery, "jobs.app", "worker", "--concurrency", "1", "--without-gossip", "--without-mingle"]
+        ),
+        Program("beat", [*celery, "jobs.timetable", "beat", "--pidfile", ""]),
         Program("dashboards", _uvicorn("dashboards.app:app", dashboards), [dashboards]),
     ]
     if environ["GENBA_MODE"] == "demo":
         listed += _demo(home, environ)
     return listed
+
+
+_WORKER = ["worker", "--concurrency", "1", "--without-gossip", "--without-mingle"]
 
 
 def _uvicorn(target: str, port: int, *, factory: bool = False) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -82,14 +84,12 @@ def ask_to_stop(home: Home) -> bool:
 
 
 def leftovers(home: Home) -> list[tuple[str, psutil.Process]]:
-    """Our processes still alive, the last started first; supervisord before all, or it would start them again."""
+    """Our processes still alive, by the names of their pid files."""
     found = []
     for file in home.pids.glob("*") if home.pids.is_dir() else []:
         process = _alive(file)
         if process is not None:
             found.append((file.name, process))
-    found.sort(key=lambda pair: pair[1].create_time(), reverse=True)
-    found.sort(key=lambda pair: pair[0] != "supervisord")
     return found
 
 
@@ -106,17 +106,25 @@ def _alive(pid_file: Path) -> psutil.Process | None:
 
 
 def end_leftovers(home: Home) -> int:
-    """Ends what an earlier run left behind; how many processes. PostgreSQL gets INT, its fast stop."""
+    """Ends what an earlier run left behind: first supervisord, then what uses the servers, then the servers. How many.
+
+    PostgreSQL gets INT, its fast stop.
+    """
     found = leftovers(home)
-    for name, process in found:
-        try:
-            process.send_signal(2 if name == "postgres" else 15)
-            process.wait(30 if name == "postgres" else 10)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(10)
-        except psutil.NoSuchProcess:
-            continue
+    for group in (("supervisord",), _others(found), ("valkey", "postgres")):
+        ending = [(name, process) for name, process in found if name in group]
+        for name, process in ending:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+        _, alive = psutil.wait_procs([process for _, process in ending], timeout=20)
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(alive, timeout=10)
     for file in home.pids.glob("*"):
         file.unlink(missing_ok=True)
     return len(found)
+
+
+def _others(found: list[tuple[str, psutil.Process]]) -> set[str]:
+    return {name for name, _ in found} - {"supervisord", "valkey", "postgres"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from html import escape
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
@@ -40,7 +40,9 @@ def empty(why: str, next_step: str) -> None:
 
 
 def session_expired() -> None:
-    here = urlsplit(st.context.url or "/")
+    # Streamlit gives the address without its query, where the filters are.
+    path = urlsplit(st.context.url or "/").path
+    query = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
     st.title("セッションの有効期限が切れました", anchor=False)
     st.markdown("もう一度ログインすると、この画面に戻ります。")
     # st.link_button would open a new tab. `style` gives the look of a primary button, which st.html does not know.
@@ -48,7 +50,7 @@ def session_expired() -> None:
         "display: inline-block; padding: 0.5rem 1rem; border-radius: 6px; "
         f"background: {st.get_option('theme.primaryColor')}; color: #fff; text-decoration: none"
     )
-    target = escape(login_url(here.path, here.query, reason="expired"))
+    target = escape(login_url(path, query, reason="expired"))
     st.html(f'<a href="{target}" target="_self" style="{style}">ログイン画面を開く</a>')
 
 

@@ -61,7 +61,7 @@ def _me(actor: Actor) -> Me:
     )
 
 
-@router.post("/api/auth/login", responses={status: RESPONSES[status] for status in (401, 422)}, tags=["auth"])
+@router.post("/api/auth/login", responses={status: RESPONSES[status] for status in (400, 401, 422)}, tags=["auth"])
 def sign_in(credentials: Credentials, request: Request) -> SignedInAnswer:
     """Opens a session; the token goes into `Authorization: Bearer …`."""
     address = client_address(request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -206,8 +205,9 @@ def _routing_problem(error: HTTPException) -> Problem:
     return problem
 
 
+# For a route's `responses`; the front door puts ProblemBody among the document's schemas.
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemBody, "content": {MEDIA_TYPE: {}}, "description": text}
+    status: {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}, "description": text}
     for status, text in (
         (400, "Malformed"),
         (401, "Not signed in"),
@@ -218,8 +218,3 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         (503, "Unavailable"),
     )
 }
-
-
-def as_json(problem: Problem) -> dict[str, Any]:
-    decoded: dict[str, Any] = json.loads(problem.body())
-    return decoded

@@ -13,7 +13,7 @@ from service.core.problems import RESPONSES
 from service.fleet import actions, queries, schemas
 from service.fleet.rules import Status
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (401, 403, 422, 503)}
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_REFUSALS)
 
 

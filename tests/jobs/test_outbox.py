@@ -61,9 +61,7 @@ def test_a_mail_reaches_the_server_once_with_the_outbox_key_as_its_id(db: Sessio
     assert message.sent_at is not None
 
 
-def test_an_unreachable_server_means_another_try_after_a_pause(
-    db: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_server_means_another_try_after_a_pause(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": 1}))
     outbox.publish(db, "mail", MAIL)
     db.commit()

@@ -65,9 +65,7 @@ def test_a_missing_database_is_named(client: TestClient, monkeypatch: pytest.Mon
     assert answer.json()["parts"]["database"] != "ok"
 
 
-def test_a_database_behind_the_code_is_named(
-    client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_behind_the_code_is_named(client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "newest_revision", lambda: "9999_newer")
 
     answer = client.get("/api/health/ready")

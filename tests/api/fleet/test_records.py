@@ -183,9 +183,7 @@ def test_a_code_enrols_only_the_terminals_of_its_customer(client: TestClient, db
     foreign = factories.terminal(db, factories.customer(db))
     code = factories.enrolment_code(db, factories.customer(db))
 
-    answer = client.post(
-        "/api/fleet/enrolments", json={"enrolment_code": code, "serial_number": foreign.serial_number}
-    )
+    answer = client.post("/api/fleet/enrolments", json={"enrolment_code": code, "serial_number": foreign.serial_number})
 
     assert answer.status_code == 409
     assert db.scalars(select(TerminalToken)).all() == []

@@ -1,0 +1,28 @@
+"""When each tick happens, and the app that beat runs: it only sends names, so it loads none of the tasks."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from service.core.settings import settings
+
+TICKS = {
+    "watch the fleet": {"task": "fleet.watch", "schedule": 10.0, "options": {"expires": 30}},
+    "send the outbox": {"task": "outbox.send", "schedule": 3.0, "options": {"expires": 10}},
+    "make partitions": {"task": "fleet.make_partitions", "schedule": 3600.0, "options": {"expires": 600}},
+}
+
+
+def broker() -> str:
+    """The Redis URL; redis-py's name for a unix socket in Celery's words."""
+    return settings().redis_url.get_secret_value().replace("unix://", "redis+socket://", 1)
+
+
+app = Celery("genba", broker=broker())
+app.conf.update(
+    timezone="Asia/Tokyo",
+    task_default_queue="ticks",
+    beat_schedule=TICKS,
+    # Every tick is harmless, whenever it comes: nothing about the last run needs a file.
+    beat_scheduler="celery.beat:Scheduler",
+)

@@ -1,0 +1,109 @@
+"""The whole API against its own OpenAPI document: whatever is sent, the answer is one it names, and never a 500."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import httpx2
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from service.core.identity import hash_token, new_token, open_session
+from service.fleet.models import TerminalToken
+from service.main import app
+from tests import cast, factories
+from tests.conftest import Service
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture(scope="session")
+def document(service: Service) -> dict[str, object]:
+    with service.http() as http:
+        found: dict[str, object] = http.get("/api/openapi.json").json()
+    return found
+
+
+@pytest.fixture(scope="session")
+def tokens(service: Service) -> dict[str, str]:
+    """A person who may do everything, and a terminal."""
+    token = new_token()
+    with service.committed() as db:
+        person = cast.person(db, "fuzz-admin", fleet="admin")
+        session, _ = open_session(db, person, "testclient", timedelta(hours=1))
+        db.add(TerminalToken(token_hash=hash_token(token), terminal_id=factories.terminal(db).id))
+    return {"person": session, "terminal": token}
+
+
+OPERATIONS = [result.ok() for result in schemathesis.openapi.from_dict(app().fastapi.openapi()).get_all_operations()]
+
+
+# Requests that follow the document, and, where there is something to break, requests that break it.
+CASES = [(operation, GenerationMode.POSITIVE) for operation in OPERATIONS] + [
+    (operation, GenerationMode.NEGATIVE) for operation in OPERATIONS if operation.body or operation.query
+]
+
+
+@pytest.mark.parametrize(
+    ("operation", "mode"), CASES, ids=[f"{operation.label} {mode.value}" for operation, mode in CASES]
+)
+def test_no_request_makes_the_service_fail(
+    operation: schemathesis.APIOperation, mode: GenerationMode, service: Service, tokens: dict[str, str]
+) -> None:
+    kind = "terminal" if operation.path == "/api/fleet/heartbeats" else "person"
+    # Signing in costs a quarter of a second on purpose, and signing out would end the session for the others.
+    signing = operation.path.startswith("/api/auth/log")
+    # No jobs run beside this service: "not ready" is the right answer of that one door.
+    checks = [check for check in CHECKS if check is not not_a_server_error or operation.path != "/api/health/ready"]
+    headers = {} if signing else {"Authorization": f"Bearer {tokens[kind]}"}
+
+    @settings(max_examples=8 if signing else 40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def whatever_is_sent(case: schemathesis.Case) -> None:
+        case.validate_response(case.call(base_url=service.url, headers=headers), checks=checks)
+
+    whatever_is_sent()
+
+
+def operations(document: dict[str, object]) -> list[tuple[str, str]]:
+    paths = document["paths"]
+    assert isinstance(paths, dict)
+    return [(method.upper(), path) for path, item in paths.items() for method in item]
+
+
+def test_every_route_but_the_open_ones_refuses_a_stranger(
+    service: Service, document: dict[str, object], http_of: Callable[[], httpx2.Client]
+) -> None:
+    """Without a session nothing is answered but what everybody may ask; `enrolments` has the code as its key."""
+    open_to_all = {"/api/auth/login", "/api/health/live", "/api/health/ready", "/api/fleet/enrolments"}
+    with http_of() as http:
+        for method, path in operations(document):
+            if path not in open_to_all:
+                answer = http.request(method, path, content=json.dumps({}))
+                assert answer.status_code == 401, (method, path)
+
+
+def test_every_refusal_is_described_as_a_problem(document: dict[str, object]) -> None:
+    paths = document["paths"]
+    assert isinstance(paths, dict)
+    for path, item in paths.items():
+        for operation in item.values():
+            for status, response in operation["responses"].items():
+                if status >= "400" and path != "/api/health/ready":
+                    assert "application/problem+json" in response["content"], (path, status)
+                    assert "application/json" not in response["content"], (path, status)
+
+
+@pytest.fixture
+def http_of(service: Service) -> Callable[[], httpx2.Client]:
+    return service.http
