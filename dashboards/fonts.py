@@ -64,13 +64,13 @@ def build(weight: str) -> None:
         name_IDs=[0, 1, 2, 3, 4, 5, 6, 13, 14],  # With copyright and licence, as the OFL asks.
         drop_tables=[*subset.Options().drop_tables, "GSUB", "GPOS", "BASE", "VORG", "vhea", "vmtx"],
     )
-    font = subset.load_font(str(source(weight)), options)
-    subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=characters())
-    subsetter.subset(font)
-    font.flavor = "woff2"
     unfinished = target(weight).with_suffix(".part")
-    font.save(unfinished)
+    with subset.load_font(str(source(weight)), options) as font:
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(unicodes=characters())
+        subsetter.subset(font)
+        font.flavor = "woff2"
+        font.save(unfinished)
     unfinished.replace(target(weight))
 
 

@@ -40,6 +40,10 @@ def up(place: Home) -> int:
     place.prepare()
     environ = environment(place)
     listed = programs(place, environ)
+    wrong = _wrong_settings(environ)
+    if wrong:
+        print(f"{wrong} Settings come from the environment or from .env; .env.example lists them all.")
+        return 1
     launcher = place.path / "launcher.pid"
     if _is_running(launcher):
         print("Genba is already running from this folder. Stop it with Ctrl-C there, or with: make down")
@@ -133,6 +137,20 @@ def _prepare_field(place: Home, environ: dict[str, str]) -> None:
         f'serial_port = "{folder / "tc200"}"\n'
         "start_spread_seconds = 0\n"
     )
+
+
+def _wrong_settings(environ: dict[str, str]) -> str:
+    """What is wrong with the settings, asked of a process that sees what the service will see; empty: nothing is."""
+    check = (
+        "from pydantic import ValidationError\n"
+        "from service.core.settings import Settings\n"
+        "try:\n    Settings()\n"
+        "except ValidationError as wrong:\n"
+        "    for e in wrong.errors():\n"
+        "        print('.'.join(map(str, e['loc'])).upper() + ': ' * bool(e['loc']) + e['msg'] + '.')\n"
+    )
+    asked = subprocess.run([sys.executable, "-c", check], cwd=ROOT, env=environ, capture_output=True, text=True)
+    return asked.stdout.strip() or asked.stderr.strip()
 
 
 def _field(place: Home) -> Path:

@@ -1,3 +1,5 @@
+"""Back-off: how long to wait, and never all at once."""
+
 import random
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""The commands as a technician runs them."""
+
 import json
 import re
 import signal

@@ -1,3 +1,5 @@
+"""Each fact is collected alone and fails alone."""
+
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

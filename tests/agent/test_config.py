@@ -1,3 +1,5 @@
+"""The settings file, and what is said when it is wrong."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Collect, spool, send: the agent's loop against a real HTTP server."""
+
 import logging
 import random
 import sqlite3

@@ -1,3 +1,5 @@
+"""What each answer of the service means to the sender."""
+
 from collections.abc import Callable
 
 import pytest

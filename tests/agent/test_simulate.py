@@ -1,3 +1,5 @@
+"""The simulator against a real HTTP server."""
+
 import json
 import os
 import signal

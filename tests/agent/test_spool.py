@@ -1,3 +1,5 @@
+"""The spool: what is written stays until it is acknowledged."""
+
 import sqlite3
 import subprocess
 import uuid

@@ -1,3 +1,5 @@
+"""The token and the small facts kept between runs."""
+
 import os
 import stat
 from pathlib import Path

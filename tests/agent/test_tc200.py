@@ -1,3 +1,5 @@
+"""The serial line, clean and dirty, on a real pty."""
+
 import os
 import re
 import threading

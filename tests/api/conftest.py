@@ -1,3 +1,5 @@
+"""The API in-process, and people to call it."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from stack import servers
-from stack.home import ROOT, Home
+from stack.home import ROOT
 from tests.ensure_browser import browser as browser_path
-from tests.processes import free_port
+from tests.stack import Stack, running_stack
 
 RESULTS = ROOT / "test-results"
 
@@ -35,109 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@dataclass
-class Stack:
-    """One `python -m stack up` with a home and ports of its own."""
-
-    home: Home
-    environ: dict[str, str]
-    lines: list[str] = field(default_factory=list)
-    process: subprocess.Popen[str] | None = None
-
-    @property
-    def dashboards(self) -> str:
-        return f"http://127.0.0.1:{self.environ['DASHBOARDS_PORT']}"
-
-    @property
-    def service(self) -> str:
-        return f"http://127.0.0.1:{self.environ['SERVICE_PORT']}"
-
-    @property
-    def sandbox(self) -> str:
-        return f"http://127.0.0.1:{self.environ['SANDBOX_PORT']}"
-
-    def start(self) -> float:
-        """Starts and waits for the block that says it is ready; seconds it took."""
-        begun = time.monotonic()
-        self.lines = []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "stack", "up"],
-            cwd=ROOT,
-            env=self.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        reader = threading.Thread(target=self._read, daemon=True)
-        reader.start()
-        while not any("Genba is ready" in line for line in self.lines):
-            if self.process.poll() is not None or time.monotonic() > begun + 120:
-                self.process.kill()
-                self.process.wait(10)
-                reader.join(5)
-                raise AssertionError("make up did not get ready:\n" + "".join(self.lines))
-            time.sleep(0.1)
-        return time.monotonic() - begun
-
-    def _read(self) -> None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        with self.process.stdout as said:
-            for line in said:
-                self.lines.append(line)
-
-    def stop(self) -> int:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
-
-    def pid(self, name: str) -> int:
-        return int((self.home.pids / name).read_text().split()[0])
-
-    def move_clock(self, minutes: int) -> None:
-        """As the demo may: the product's clock and the word of our own presence move together."""
-        with psycopg.connect(servers.url(self.home, "owner")) as owner:
-            owner.execute("UPDATE app_clock SET shift = shift + make_interval(mins => %s)", [minutes])
-            owner.execute("UPDATE fleet_liveness SET alive_at = app_now()")
-
-    def is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.service}/api/health/ready", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-
-def make_stack(parent: Path) -> Stack:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "REDIS_"))}
-    for name in ("SECRET_KEY", "FLEET_ALERT_RECIPIENTS", "MAIL_FROM"):
-        environ.pop(name, None)
-    environ |= {
-        "GENBA_HOME": str(parent / "home"),
-        "SERVICE_PORT": str(free_port()),
-        "DASHBOARDS_PORT": str(free_port()),
-        "SANDBOX_PORT": str(free_port()),
-        "SANDBOX_SMTP_PORT": str(free_port()),
-        "FLEET_HEARTBEAT_INTERVAL_SECONDS": "5",
-        "REFRESH_SECONDS": "2",
-    }
-    return Stack(Home(parent / "home"), environ)
-
-
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    parent = Path(tempfile.mkdtemp(prefix="genba-stack-")).resolve()
-    parent.chmod(0o755)
-    running = make_stack(parent)
-    try:
-        running.start()
+    with running_stack() as running:
         yield running
-    finally:
-        if running.process is not None and running.process.poll() is None:
-            running.stop()
         if request.session.testsfailed:
             shutil.copytree(running.home.logs, RESULTS / "logs", dirs_exist_ok=True)
-        shutil.rmtree(parent, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,14 @@ import signal
 import time
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Stack, make_stack
+from tests.stack import Stack, make_stack
 
 STORE = "新宿店 レジ1番"
 expect.set_options(timeout=20_000)
@@ -125,32 +127,28 @@ def test_a_killed_process_is_started_again(stack: Stack) -> None:
         wait_for(stack.is_ready, 30, f"not ready within 30 s after {name} was killed")
 
 
-def test_a_taken_port_is_one_clear_sentence(stack: Stack, tmp_path_factory: Any) -> None:
-    folder = tmp_path_factory.mktemp("second")
-    second = make_stack(folder)
+def test_a_taken_port_is_one_clear_sentence(stack: Stack, tmp_path: Path) -> None:
+    second = make_stack(tmp_path)
     second.environ["SERVICE_PORT"] = stack.environ["SERVICE_PORT"]
 
-    try:
+    with pytest.raises(AssertionError, match=f"Port {stack.environ['SERVICE_PORT']} is taken by another program") as no:
         second.start()
-    except AssertionError as refused:
-        said = str(refused)
-    else:
-        raise AssertionError("it started on a taken port")
 
-    assert f"Port {stack.environ['SERVICE_PORT']} is taken by another program." in said
-    assert "SERVICE_PORT=" in said
-    assert "Traceback" not in said
+    assert "SERVICE_PORT=" in str(no.value)
+    assert "Traceback" not in str(no.value)
 
 
 def test_a_second_start_in_the_same_place_is_refused_in_words(stack: Stack) -> None:
-    second = Stack(stack.home, stack.environ)
+    with pytest.raises(AssertionError, match="already running from this folder"):
+        Stack(stack.home, stack.environ).start()
 
-    try:
-        second.start()
-    except AssertionError as refused:
-        assert "already running" in str(refused)
-    else:
-        raise AssertionError("two stacks in one place")
+
+def test_production_without_its_secrets_is_refused_in_words(tmp_path: Path) -> None:
+    bare = make_stack(tmp_path)
+    bare.environ["GENBA_MODE"] = "production"
+
+    with pytest.raises(AssertionError, match="SECRET_KEY is missing"):
+        bare.start()
 
 
 def test_stopping_leaves_no_process_and_the_next_start_finds_the_data(stack: Stack) -> None:

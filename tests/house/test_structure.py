@@ -1,0 +1,115 @@
+"""The building code that import contracts and linters do not know."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from service.core import auth
+from service.main import FrontDoor
+from stack import servers
+from stack.home import ROOT, Home
+
+AGENT_MAY_IMPORT = {"cryptography", "httpx2", "psutil", "serial"}
+# Doors without a permission, each for a reason of its own.
+OPEN_DOORS = {
+    "/api/auth/login",  # one signs in here
+    "/api/auth/logout",  # whoever is signed in
+    "/api/auth/me",  # whoever is signed in
+    "/api/health/live",
+    "/api/health/ready",
+    "/metrics",  # closed by the reverse proxy
+    "/api/fleet/enrolments",  # the enrolment code is the key
+}
+
+
+def test_the_agent_stays_small_enough_for_a_store_pc() -> None:
+    graph = grimp.build_graph("agent", include_external_packages=True, cache_dir=None)
+    outside = {
+        imported.split(".")[0]
+        for module in graph.find_descendants("agent") | {"agent"}
+        for imported in graph.find_modules_directly_imported_by(module)
+    } - {"agent"}
+
+    assert outside - set(sys.stdlib_module_names) <= AGENT_MAY_IMPORT
+
+
+def doors() -> dict[str, list[list[str]]]:
+    """Every path with the permissions of each of its routes."""
+    found: dict[str, list[list[str]]] = {}
+    for context in iter_route_contexts(FrontDoor().fastapi.routes):
+        if isinstance(context.original_route, APIRoute):
+            calls = [dependency.call for dependency in context.original_route.dependant.dependencies]
+            locks = [permission for call in calls if (permission := getattr(call, "permission", None))]
+            found.setdefault(str(context.path), []).append(locks)
+    return found
+
+
+def test_every_route_declares_its_permission() -> None:
+    assert len(doors()) > len(OPEN_DOORS)
+    assert [
+        path for path, routes in doors().items() if path not in OPEN_DOORS and any(len(x) != 1 for x in routes)
+    ] == []
+    assert [path for path, routes in doors().items() if path in OPEN_DOORS and any(routes)] == []
+
+
+def test_every_permission_at_a_door_is_granted_to_somebody_and_the_other_way_round() -> None:
+    at_doors = {lock for routes in doors().values() for locks in routes for lock in locks}
+    granted = {permission for roles in auth.GRANTS.values() for role in roles.values() for permission in role}
+
+    assert at_doors == granted
+
+
+def alembic(database: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_OWNER_URL": database},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def empty_database(running_servers: Home) -> str:
+    servers.create_database(running_servers, "genba_migrations")
+    return servers.url(running_servers, "owner", "genba_migrations")
+
+
+def test_migrations_go_up_and_down_and_up_and_match_the_models(empty_database: str) -> None:
+    for step in (["upgrade", "head"], ["downgrade", "base"], ["upgrade", "head"], ["check"]):
+        done = alembic(empty_database, *step)
+        assert done.returncode == 0, f"alembic {' '.join(step)}\n{done.stdout}{done.stderr}"
+
+
+def test_the_application_owns_nothing_and_bypasses_nothing(database: str) -> None:
+    import psycopg
+
+    with psycopg.connect(database) as connection:
+        owned = connection.execute(
+            "SELECT relname FROM pg_class WHERE pg_get_userbyid(relowner) = current_user"
+        ).fetchall()
+        [rights] = connection.execute(
+            "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+        ).fetchall()
+
+    assert owned == []
+    assert rights == (False, False, False, False)
+
+
+def test_no_file_is_an_attic() -> None:
+    """A file that asks for headings is two files."""
+    long = [
+        path
+        for room in ("service", "jobs", "dashboards", "agent", "stack")
+        for path in (ROOT / room).rglob("*.py")
+        if len(path.read_text().splitlines()) > 500
+    ]
+
+    assert [str(path.relative_to(ROOT)) for path in long if path != Path()] == []

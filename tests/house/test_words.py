@@ -1,0 +1,91 @@
+"""Documentation under test: what the docs name exists, and what exists is named."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dashboards.login import DEMO_ACCOUNTS
+from dashboards.settings import Settings as DashboardSettings
+from service.core.settings import Settings as ServiceSettings
+from service.demo.people import ACCOUNTS, PASSWORD
+from stack.home import ROOT
+from stack.programs import DEFAULTS
+
+README = (ROOT / "README.md").read_text()
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return [ROOT / name for name in listed.split() if (ROOT / name).is_file()]
+
+
+def variables(model: type[ServiceSettings] | type[DashboardSettings]) -> set[str]:
+    return {str(field.validation_alias or name).upper() for name, field in model.model_fields.items()}
+
+
+def test_env_example_names_every_setting_and_no_other() -> None:
+    named = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert named == variables(ServiceSettings) | variables(DashboardSettings) | set(DEFAULTS) | {"GENBA_HOME"}
+
+
+def test_the_defaults_in_env_example_are_the_real_ones() -> None:
+    shown = dict(re.findall(r"^([A-Z_]+)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    fields = {**ServiceSettings.model_fields, **DashboardSettings.model_fields}
+    for name, field in fields.items():
+        variable = str(field.validation_alias or name).upper()
+        if variable in shown and variable != "GENBA_MODE":
+            assert str(field.default).lower() == shown[variable].lower(), variable
+
+
+def test_the_demo_accounts_are_the_same_everywhere() -> None:
+    assert [login_id for login_id, _ in DEMO_ACCOUNTS] == list(ACCOUNTS)
+    for login_id in ACCOUNTS:
+        assert f"`{login_id}`" in README
+    assert PASSWORD in README
+
+
+def test_the_readme_names_every_make_target() -> None:
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for target in targets:
+        if target != "help":
+            assert f"make {target}" in README, target
+
+
+def test_every_link_and_image_in_the_documents_exists() -> None:
+    for document in tracked("*.md"):
+        for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+@pytest.mark.parametrize("path", tracked("*.py"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert not tree.body or ast.get_docstring(tree), "a module docstring says what the room is for"
+
+
+@pytest.mark.parametrize("path", tracked("requirements.txt", "tests/requirements.txt", "stack/installer.txt"), ids=str)
+def test_pinned_requirements_are_hashed_and_name_no_registry(path: Path) -> None:
+    text = path.read_text()
+    assert "://" not in text
+    for line in re.findall(r"^[a-z].*==.*$", text, re.MULTILINE):
+        assert line.endswith("\\"), f"no hash: {line}"
+
+
+def test_no_file_names_a_machine() -> None:
+    """Paths of the machine it was written on would break elsewhere."""
+    home = re.compile(r"/(?:home|Users)/\w+|(?<![\w.])/root/|/work/\w")
+    for path in tracked("*.py", "*.md", "*.toml", "*.js", "*.html", "*.css", "Makefile", ".ci/run", ".env.example"):
+        if path != Path(__file__).resolve():
+            assert home.search(path.read_text()) is None, path
