@@ -121,6 +121,7 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program]) -> Super
                 supervisor.start(name)
         _await("the dashboards", place, "dashboards", lambda: _is_ok(f"{dashboards}/_stcore/health"))
         _await("the jobs", place, "worker", lambda: _is_ok(f"{service}/api/health/ready"))
+        _await("every process", place, "supervisord", lambda: set(supervisor.states().values()) == {"RUNNING"})
     except BaseException:
         supervisor.stop(listed)
         raise

@@ -141,7 +141,8 @@ def choose_stores(count: int | None, prefix: str, stores_file: Path | None) -> l
         count = len(stores) or DEFAULT_TERMINALS
     if count > MAX_TERMINALS:
         raise SimulatorError(f"端末は {MAX_TERMINALS} 台までです。")
-    numbered = [Store(f"{prefix}-{number:06d}", None) for number in range(1, count - len(stores) + 1)]
+    # The service wants a store name for a terminal it does not know yet.
+    numbered = [Store(f"{prefix}-{number:06d}", f"模擬店舗 {number}番") for number in range(1, count - len(stores) + 1)]
     return (stores + numbered)[:count]
 
 

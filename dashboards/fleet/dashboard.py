@@ -17,6 +17,7 @@ from dashboards.ui.text import plain, small
 ALERTS_SHOWN = 20
 TERMINALS_SHOWN = 50
 LIST_HEIGHT = 268
+ALERTS_WITHOUT_SCROLLING = 4
 CUSTOMERS_WITHOUT_SCROLLING = 8
 NO_TERMINALS = "まだ端末が登録されていません"
 ENROL_FIRST = "登録コードを発行し、店舗PCのエージェントを登録してください。"
@@ -91,7 +92,7 @@ def alerts() -> None:
     if not items:
         feedback.empty("対応が必要なアラートはありません", "端末の通信が途絶えると、ここに自動で表示されます。")
         return
-    with st.container(border=True, height=LIST_HEIGHT):
+    with st.container(border=True, height="content" if len(items) <= ALERTS_WITHOUT_SCROLLING else LIST_HEIGHT):
         for alert in items:
             st.markdown(alert_lines(alert))
         if total > len(items):

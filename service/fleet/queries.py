@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, case, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
@@ -16,6 +16,13 @@ from service.fleet.rules import Status
 _COUNTS = [func.count(TerminalState.terminal_id).label("total")] + [
     func.count().filter(TerminalState.status == status).label(status.value) for status in Status
 ]
+
+# Where a person looks first.
+_TROUBLE = case(
+    {status: place for place, status in enumerate(("offline", "error", "maintenance"))},
+    value=TerminalState.status,
+    else_=3,
+)
 
 
 def summary(db: Session) -> dict[str, Any]:
@@ -71,7 +78,8 @@ def terminals(
     customer_id: int | None = None,
     q: str | None = None,
 ) -> dict[str, Any]:
-    """Terminals in the order they were registered, found by status, customer, and part of serial or store name."""
+    """Terminals, those in trouble first, else in the order they were registered; found by status, customer, and part
+    of serial or store name."""
     joined = (
         select(
             Terminal.id,
@@ -102,7 +110,7 @@ def terminals(
                 Terminal.store_name.icontains(q, autoescape=True),
             )
         )
-    return _page_by_id(db, joined, Terminal.id, limit, cursor)
+    return _page(db, joined, (_TROUBLE, Terminal.id), limit, cursor)
 
 
 def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict[str, Any]:
@@ -126,20 +134,24 @@ def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict
     )
     if only_open:
         joined = joined.where(~Alert.is_resolved)
-    return _page_by_id(db, joined, Alert.id, limit, cursor)
+    return _page(db, joined, (Alert.id,), limit, cursor)
 
 
-def _page_by_id(
-    db: Session, found: Select[*tuple[Any, ...]], key: Any, limit: int, cursor: str | None
+def _page(
+    db: Session, found: Select[*tuple[Any, ...]], order: tuple[Any, ...], limit: int, cursor: str | None
 ) -> dict[str, Any]:
+    """A page in the order of whole-number columns, the last of them unique; the cursor is the last row's values."""
     total = db.scalar(select(func.count()).select_from(found.order_by(None).subquery()))
+    position = tuple_(*order)
     if cursor:
-        found = found.where(key > read_cursor(cursor, int)[0])
-    rows = db.execute(found.order_by(key).limit(limit + 1)).mappings().all()
+        found = found.where(position > tuple_(*map(literal, read_cursor(cursor, *[int] * len(order)))))
+    columns = [column.label(f"position_{place}") for place, column in enumerate(order)]
+    rows = db.execute(found.add_columns(*columns).order_by(*order).limit(limit + 1)).mappings().all()
+    last = rows[limit - 1] if len(rows) > limit else None
     return {
         "items": [dict(row) for row in rows[:limit]],
         "total": total,
-        "next_cursor": write_cursor(rows[limit - 1]["id"]) if len(rows) > limit else None,
+        "next_cursor": write_cursor(*(last[column.key] for column in columns)) if last else None,
     }
 
 

@@ -180,7 +180,7 @@ def test_a_stores_file_names_the_terminals_and_numbers_fill_up(tmp_path: Path) -
     assert [(store.serial_number, store.store_name) for store in stores] == [
         ("A", "新宿店"),
         ("B", None),
-        ("X-000001", None),
+        ("X-000001", "模擬店舗 1番"),
     ]
     assert len(choose_stores(None, "X", path)) == 2
     assert len(choose_stores(1, "X", path)) == 1

@@ -100,6 +100,25 @@ def test_pages_follow_one_another_without_gaps(sign_in: Callable[..., TestClient
     assert seen == [f"PAGE-{number}" for number in range(5)]
 
 
+def test_terminals_in_trouble_come_first_on_every_page(sign_in: Callable[..., TestClient], db: Session) -> None:
+    customer = factories.customer(db)
+    statuses = ["online", "error", "online", "offline", "maintenance"]
+    for number, status in enumerate(statuses):
+        terminal = factories.terminal(db, customer, f"ORDER-{number}")
+        db.get_one(TerminalState, terminal.id).status = status
+    client = sign_in("alice", fleet="operator")
+
+    seen: list[str] = []
+    cursor: str | None = None
+    while not seen or cursor:
+        query = {"limit": 2, "cursor": cursor} if cursor else {"limit": 2}
+        page = client.get("/api/fleet/terminals", params=query).json()
+        seen += [item["serial_number"] for item in page["items"]]
+        cursor = page["next_cursor"]
+
+    assert seen == ["ORDER-3", "ORDER-1", "ORDER-4", "ORDER-0", "ORDER-2"]
+
+
 def test_customers_are_paged_by_name_with_their_terminals_counted(
     sign_in: Callable[..., TestClient], db: Session
 ) -> None:
@@ -117,7 +136,7 @@ def test_customers_are_paged_by_name_with_their_terminals_counted(
     assert second["next_cursor"] is None
 
 
-@pytest.mark.parametrize("cursor", ["x", "WyJhIl0", "W10", "WzEuNV0", "Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTld"])
+@pytest.mark.parametrize("cursor", ["x", "WyJhIiwgMV0", "W10", "WzEuNSwgMV0", "WzEsIDk5OTk5OTk5OTk5OTk5OTk5OTk5OTld"])
 def test_a_cursor_made_up_by_hand_is_refused(sign_in: Callable[..., TestClient], cursor: str) -> None:
     assert sign_in("alice", fleet="operator").get("/api/fleet/terminals", params={"cursor": cursor}).status_code == 422
 
