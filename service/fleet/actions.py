@@ -140,10 +140,8 @@ def watch(db: Session) -> dict[str, int]:
     resolved = _resolve_alerts(db)
     recipients = settings().alert_recipients
     if opened and recipients:
-        now = app_now(db)
-        subject, body = rules.alert_mail(
-            opened, now, in_words(now), f"{settings().public_base_url.rstrip('/')}/dashboard"
-        )
+        page = f"{settings().public_base_url.rstrip('/')}/dashboard"
+        subject, body = rules.alert_mail(opened, in_words(app_now(db)), page)
         outbox.publish(db, "mail", {"to": recipients, "subject": subject, "body": body})
     return {"offline": offline, "opened": len(opened), "resolved": resolved}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 AREA = "fleet"
@@ -67,7 +67,7 @@ class NewAlert:
     message: str
 
 
-def alert_mail(alerts: Iterable[NewAlert], at: datetime, in_words: str, url: str) -> tuple[str, str]:
+def alert_mail(alerts: Iterable[NewAlert], found_at: str, url: str) -> tuple[str, str]:
     """Subject and text of the one mail that tells of the alerts found at the same moment."""
     listed = list(alerts)
     first = listed[0]
@@ -79,7 +79,7 @@ def alert_mail(alerts: Iterable[NewAlert], at: datetime, in_words: str, url: str
         for alert in listed
     ]
     text = (
-        f"{in_words} に、次の{len(listed)}件のアラートを検知しました。\n"
+        f"{found_at} に、次の{len(listed)}件のアラートを検知しました。\n"
         "5分以内に初動確認をお願いします。\n\n" + "\n".join(lines) + f"\n\nダッシュボード: {url}\n"
     )
     return subject, text
