@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEMO_REFRESH_SECONDS = 5
-
-
-def _mode_word(value: Any) -> Any:
-    """GENBA_MODE, which the service reads too, says demo or production; DEMO_MODE says true or false."""
-    return {"demo": True, "production": False}.get(value, value) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -21,11 +16,13 @@ class Settings(BaseSettings):
 
     service_url: str = "http://127.0.0.1:8000"
     service_timeout_seconds: float = Field(10, gt=0, le=60)
-    demo_mode: Annotated[
-        bool, BeforeValidator(_mode_word), Field(validation_alias=AliasChoices("DEMO_MODE", "GENBA_MODE"))
-    ] = False
+    mode: Literal["production", "demo"] = Field("production", validation_alias="GENBA_MODE")
     session_cookie_secure: bool = True
     refresh_seconds: int = Field(30, ge=2, le=3600)
+
+    @property
+    def demo_mode(self) -> bool:
+        return self.mode == "demo"
 
     @model_validator(mode="after")
     def _demo_defaults(self) -> Self:

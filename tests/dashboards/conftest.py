@@ -1,0 +1,120 @@
+"""The dashboards in-process, in front of the real service on the rolled-back database of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+import dashboards.app as dashboards_app
+from dashboards import client, session
+from dashboards.session import COOKIE
+from service.core.identity import open_session
+from tests import cast
+from tests.processes import free_port
+
+
+@dataclass
+class Line:
+    """The way from the dashboards to the service: a test can read what went over it, cut it and mend it."""
+
+    service: TestClient
+    calls: list[str] = field(default_factory=list)
+    references: list[str] = field(default_factory=list)
+    _nowhere: httpx2.Client | None = None
+
+    def note(self, request: httpx2.Request) -> None:
+        self.calls.append(f"{request.method} {request.url.path}")
+        self.references.append(request.headers["x-request-id"])
+
+    def client(self) -> httpx2.Client:
+        return self._nowhere or self.service
+
+    def cut(self) -> None:
+        """From now on the connection is refused, by a port on which nothing listens."""
+        self.use(httpx2.Client(base_url=f"http://127.0.0.1:{free_port()}", trust_env=False))
+
+    def use(self, other: httpx2.Client) -> None:
+        self.mend()
+        self._nowhere = other
+
+    def mend(self) -> None:
+        if self._nowhere is not None:
+            self._nowhere.close()
+        self._nowhere = None
+
+
+@pytest.fixture(scope="session")
+def front_door() -> TestClient:
+    """The service's front door, with the doors and rules of production."""
+    from service.main import app
+
+    return TestClient(app(), raise_server_exceptions=False)
+
+
+@pytest.fixture
+def line(front_door: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    made = Line(front_door)
+    monkeypatch.setattr(front_door, "event_hooks", {"request": [made.note]})
+    monkeypatch.setattr(client, "make_client", made.client)
+    forget_sessions()
+    yield made
+    made.mend()
+    forget_sessions()
+
+
+def forget_sessions() -> None:
+    """As if the seconds for which the dashboards remember an answer had passed."""
+    session.sessions._known.clear()
+
+
+@pytest.fixture
+def token_of(db: Session) -> Callable[..., str]:
+    """token_of("alice", fleet="admin") → the token of a session of hers."""
+
+    def opened(login_id: str, **roles: str) -> str:
+        token, _ = open_session(db, cast.person(db, login_id, **roles), "testclient", timedelta(hours=1))
+        db.commit()
+        return token
+
+    return opened
+
+
+@pytest.fixture
+def screen(line: Line, token_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """screen("alice", fleet="operator") → the frame as her browser has it, not yet opened."""
+
+    def of(login_id: str, **roles: str) -> AppTest:
+        token = token_of(login_id, **roles)
+        monkeypatch.setattr(session, "token", lambda: token)
+        return AppTest.from_file(str(dashboards_app.FRAME), default_timeout=30)
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[TestClient]:
+    """The ASGI application, started once: Streamlit allows one per process."""
+    with TestClient(dashboards_app.app, raise_server_exceptions=False) as started:
+        yield started
+
+
+@pytest.fixture
+def web(running: TestClient, line: Line) -> TestClient:
+    """A browser without cookies in front of the whole application."""
+    browser = TestClient(dashboards_app.app, raise_server_exceptions=False, follow_redirects=False)
+    browser.portal = running.portal
+    return browser
+
+
+@pytest.fixture
+def signed_in(web: TestClient, token_of: Callable[..., str]) -> TestClient:
+    """The same browser with the cookie of an operator."""
+    web.cookies.set(COOKIE, token_of("olivia", fleet="operator"))
+    return web

@@ -1,0 +1,77 @@
+"""A Saturday morning in the fleet, at a minute that stands still."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from service.core.clock import app_clock
+from service.fleet import actions
+from service.fleet.models import Liveness, Terminal, TerminalState
+from tests import factories
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+INTERVAL = timedelta(minutes=5)
+
+
+def at(clock: str) -> datetime:
+    """That Saturday, Tokyo time; a fifth of a second past, so that rounding cannot reach the second before."""
+    hour, minute = clock.split(":")
+    return datetime(2026, 11, 21, int(hour), int(minute), 0, 200_000, TOKYO)
+
+
+def set_clock(db: Session, clock: str) -> None:
+    """Moves the product's clock; the service was there all the while."""
+    moment = at(clock).astimezone(UTC)
+    db.execute(update(app_clock).values(shift=moment - db.execute(select(func.now())).scalar_one()))
+    db.execute(update(Liveness).values(alive_at=moment))
+    db.commit()
+
+
+def heard(db: Session, terminal: Terminal, clock: str, **facts: Any) -> None:
+    """As the ingest leaves a terminal just after a heartbeat."""
+    moment = at(clock)
+    silence_ends = moment + 2 * INTERVAL + timedelta(minutes=1)
+    values = {
+        "status": "online",
+        "last_heartbeat_at": moment,
+        "offline_after": silence_ends,
+        "terminal_connected": True,
+        "cpu_usage": 23,
+        "memory_usage": 61,
+        "disk_usage": 40,
+        "firmware_version": "2.1.0",
+    }
+    db.execute(update(TerminalState).where(TerminalState.terminal_id == terminal.id).values(**values | facts))
+
+
+def a_morning(db: Session) -> None:
+    """Two customers, a terminal in each status and one never heard of, two open alerts; it is 10:00."""
+    abc, xyz = factories.customer(db, "ABC商事"), factories.customer(db, "XYZストア")
+    silent = factories.terminal(db, abc, "TC200-000001", "新宿店 レジ1番")
+    broken = factories.terminal(db, xyz, "TC200-000002", "梅田店 レジ1番")
+    fine = factories.terminal(db, abc, "TC200-000003", "渋谷店 レジ1番")
+    resting = factories.terminal(db, abc, "TC200-000004", "池袋店 レジ1番")
+    factories.terminal(db, xyz, "TC200-000005", "難波店 レジ1番")
+
+    set_clock(db, "9:30")
+    heard(db, silent, "9:15")
+    actions.watch(db)
+    set_clock(db, "9:48")
+    heard(db, broken, "9:48", status="error", error="カードリーダー応答なし")
+    actions.watch(db)
+    heard(db, fine, "9:57", cpu_usage=97)
+    heard(db, resting, "9:57", status="maintenance")
+    set_clock(db, "10:00")
+
+
+def all_well(db: Session, terminals: int = 2) -> None:
+    """One customer whose terminals are all online; it is 10:00."""
+    customer = factories.customer(db, "ABC商事")
+    for _ in range(terminals):
+        heard(db, factories.terminal(db, customer), "9:59")
+    set_clock(db, "10:00")

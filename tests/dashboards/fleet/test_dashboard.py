@@ -1,0 +1,318 @@
+"""ダッシュボード: what a person reads there on a morning with alerts, when all is well, when nothing is there yet, and
+when the service fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import create_engine, update
+from sqlalchemy.orm import Session, sessionmaker
+from streamlit.testing.v1 import AppTest
+
+from service.core import db as core_db
+from service.core.clock import real_now
+from service.core.identity import UserSession
+from service.fleet import queries
+from tests import factories
+from tests.dashboards.conftest import Line, forget_sessions
+from tests.dashboards.fleet.scene import a_morning, all_well, heard, set_clock
+
+Screen = Callable[..., AppTest]
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(element.value for element in page.main.markdown)
+
+
+def figures(page: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in page.metric}
+
+
+def break_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    monkeypatch.setattr(core_db, "session_factory", lambda: sessionmaker(nowhere))
+
+
+def break_program(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(queries, query, broken)
+
+
+@pytest.fixture
+def morning(db: Session, screen: Screen) -> AppTest:
+    a_morning(db)
+    return screen("olivia", fleet="operator").run()
+
+
+def test_the_first_line_says_how_many_alerts_wait_and_since_when(morning: AppTest) -> None:
+    assert [title.value for title in morning.title] == ["ダッシュボード"]
+    assert [error.value for error in morning.error] == [
+        "現在、対応が必要なアラートが2件あります。最も古いものは30分前です。"
+    ]
+    assert not morning.success
+    assert not morning.warning
+    assert not morning.exception
+
+
+def test_the_figures_are_those_of_the_fleet(morning: AppTest) -> None:
+    assert figures(morning) == {"総端末数": "5台", "オンライン": "1台", "アラート": "2件", "稼働率": "20.0%"}
+    for note in ("うちメンテナンス中 1台", "オフライン 2台・エラー 1台", "最も古いもの 30分前"):
+        assert f":gray[:small[{note}]]" in texts(morning)
+
+
+def test_alerts_name_customer_store_kind_age_and_the_words_of_the_machine_oldest_first(morning: AppTest) -> None:
+    offline, error = [element.value for element in morning.main.markdown if element.value.startswith("**")]
+
+    assert offline.startswith("**ABC商事 \\- 新宿店 レジ1番**: :red-badge[:material/cloud_off: オフライン] (30分前)")
+    assert "2026\\/11\\/21（土）9\\:30" in offline
+    assert "TC200\\-000001" in offline
+    assert error.startswith("**XYZストア \\- 梅田店 レジ1番**: :orange-badge[:material/error: エラー] (12分前)")
+    assert error.endswith("カードリーダー応答なし]]")
+
+
+def test_customers_are_listed_with_their_terminals_counted_by_status(morning: AppTest) -> None:
+    customers = morning.dataframe[0].value
+
+    assert customers.to_dict("records") == [
+        {"顧客名": "ABC商事", "total": 3, "online": 1, "offline": 1, "error": 0, "maintenance": 1},
+        {"顧客名": "XYZストア", "total": 2, "online": 0, "offline": 1, "error": 1, "maintenance": 0},
+    ]
+
+
+def test_terminals_show_status_in_words_and_when_they_were_heard(morning: AppTest) -> None:
+    terminals = morning.dataframe[1].value.set_index("シリアル番号")
+
+    assert {serial: [*status] for serial, status in terminals["状態"].items()} == {
+        "TC200-000001": ["オフライン"],
+        "TC200-000002": ["エラー"],
+        "TC200-000003": ["オンライン"],
+        "TC200-000004": ["メンテナンス中"],
+        "TC200-000005": ["オフライン"],
+    }
+    assert terminals["最終通信"].to_dict() == {
+        "TC200-000001": "45分前（9:15）",
+        "TC200-000002": "12分前（9:48）",
+        "TC200-000003": "3分前（9:57）",
+        "TC200-000004": "3分前（9:57）",
+        "TC200-000005": "通信なし",
+    }
+    assert terminals.loc["TC200-000003"].drop(["状態", "最終通信", "エラー内容"]).to_dict() == {
+        "顧客名": "ABC商事",
+        "設置店舗名": "渋谷店 レジ1番",
+        "CPU": 97,
+        "メモリ": 61,
+        "ディスク": 40,
+        "ファームウェア": "2.1.0",
+    }
+    assert terminals["エラー内容"].dropna().to_dict() == {"TC200-000002": "カードリーダー応答なし"}
+    assert "全5台のうち5台を表示しています。" in texts(morning)
+
+
+def test_every_block_says_when_it_was_read_by_the_services_clock(morning: AppTest) -> None:
+    assert re.findall(r":gray\[:small\[最終更新 10:00:\d\d\]\]", texts(morning))[0].endswith("10:00:00]]")
+    assert len(re.findall(r"最終更新 10:00:\d\d", texts(morning))) == 4
+
+
+def test_a_page_costs_one_call_per_block(morning: AppTest, line: Line) -> None:
+    assert sorted(line.calls) == [
+        "GET /api/auth/me",
+        "GET /api/fleet/alerts",
+        "GET /api/fleet/customers",
+        "GET /api/fleet/summary",
+        "GET /api/fleet/terminals",
+    ]
+
+
+def test_names_cannot_smuggle_links_or_colours_into_the_page(db: Session, screen: Screen) -> None:
+    customer = factories.customer(db, "[無料](https://evil.example)")
+    terminal = factories.terminal(db, customer, store_name=":red[緊急] **太字**")
+    heard(db, terminal, "9:15", status="error", error="![x](https://evil.example/x.png)")
+    set_clock(db, "9:20")
+    from service.fleet import actions
+
+    actions.watch(db)
+    db.commit()
+
+    page = screen("olivia", fleet="operator").run()
+
+    [alert] = [element.value for element in page.main.markdown if element.value.startswith("**")]
+    assert alert.startswith("**\\[無料\\]\\(https\\:\\/\\/evil\\.example\\) \\- \\:red\\[緊急\\] \\*\\*太字\\*\\***: ")
+    assert "\\!\\[x\\]\\(https" in alert
+
+
+def test_when_all_is_well_it_says_so(db: Session, screen: Screen) -> None:
+    all_well(db)
+
+    page = screen("olivia", fleet="operator").run()
+
+    assert [success.value for success in page.success] == [
+        "現在、対応が必要なアラートはありません。全2台がオンラインです。"
+    ]
+    assert not page.error
+    assert figures(page)["稼働率"] == "100.0%"
+    assert "**対応が必要なアラートはありません**" in texts(page)
+    assert "対応待ちはありません" in texts(page)
+
+
+def test_without_alerts_but_not_all_online_it_says_who_is_where(db: Session, screen: Screen) -> None:
+    all_well(db)
+    factories.terminal(db)
+    heard(db, factories.terminal(db), "9:59", status="maintenance")
+    db.commit()
+
+    page = screen("olivia", fleet="operator").run()
+
+    assert page.success[0].value.endswith("オンライン 2台、オフライン 1台、メンテナンス中 1台。")
+
+
+def test_an_empty_fleet_says_why_and_what_to_do_first(db: Session, screen: Screen) -> None:
+    page = screen("olivia", fleet="operator").run()
+
+    enrol = "登録コードを発行し、店舗PCのエージェントを登録してください。"
+    assert [info.value for info in page.info] == [f"まだ端末が登録されていません。{enrol}"]
+    assert figures(page) == {"総端末数": "0台", "オンライン": "0台", "アラート": "0件", "稼働率": "–"}
+    assert "**まだ顧客が登録されていません**" in texts(page)
+    assert "**まだ端末が登録されていません**" in texts(page)
+    assert not page.dataframe
+
+
+def test_more_than_a_block_shows_is_counted_in_words(db: Session, screen: Screen) -> None:
+    from service.fleet import actions
+
+    customer = factories.customer(db, "ABC商事")
+    for _ in range(51):
+        heard(db, factories.terminal(db, customer), "9:48", status="error", error="用紙切れ")
+        factories.customer(db)
+    set_clock(db, "9:50")
+    actions.watch(db)
+    db.commit()
+
+    page = screen("olivia", fleet="operator").run()
+
+    assert page.error[0].value.startswith("現在、対応が必要なアラートが51件あります。")
+    assert "ほかに31件あります。古いものから20件を表示しています。" in texts(page)
+    assert "全52社のうち50社を表示しています。" in texts(page)
+    assert "全51台のうち50台を表示しています。" in texts(page)
+
+
+def test_without_a_database_each_block_says_what_failed_and_offers_to_try_again(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch, line: Line
+) -> None:
+    page = screen("olivia", fleet="operator")
+    from dashboards import session
+
+    assert session.sessions.find(session.token() or "")
+    break_database(monkeypatch)
+
+    page.run()
+
+    assert [title.value for title in page.title] == ["ダッシュボード"]
+    assert [heading.value for heading in page.subheader] == ["重要アラート", "顧客別状況", "端末の状態"]
+    assert len(page.error) == 4
+    for error, reference in zip(page.error, line.references[1:], strict=True):
+        assert error.value.startswith("データベースに接続できません。変更は保存されていません。")
+        assert error.value.endswith(f"（受付番号 {reference}）")
+    assert [button.label for button in page.main.button] == ["もう一度読み込む"] * 4
+    assert not page.metric
+    assert not page.exception
+
+
+def test_a_bug_in_the_service_spoils_one_block_and_gives_its_reference_once(
+    db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch, line: Line
+) -> None:
+    a_morning(db)
+    break_program(monkeypatch, "alerts")
+
+    page = screen("olivia", fleet="operator").run()
+
+    reference = line.references[line.calls.index("GET /api/fleet/alerts")]
+    spoiled = page.error[1].value
+    assert spoiled.startswith("サーバーで予期しない問題が起きました。")
+    assert spoiled.count(reference) == spoiled.count("受付番号") == 1
+    assert len(page.dataframe) == 2
+    assert figures(page)["アラート"] == "2件"
+
+
+def test_trying_again_after_a_failure_shows_the_block(
+    db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_morning(db)
+    with monkeypatch.context() as for_now:
+        break_program(for_now, "alerts")
+        page = screen("olivia", fleet="operator").run()
+
+    page.button(key="retry.fleet.alerts").click().run()
+
+    assert [error.value for error in page.error if "予期しない" in error.value] == []
+    assert "ABC商事 \\- 新宿店 レジ1番" in texts(page)
+
+
+def test_while_the_service_is_away_the_last_state_stays_and_says_from_when_it_is(morning: AppTest, line: Line) -> None:
+    line.cut()
+
+    morning.run()
+
+    [warning] = [element.value for element in morning.warning]
+    assert warning.startswith("最新の状態を取得できません。10:00:00時点の内容を表示しています。自動で再接続します。")
+    assert re.search(r"（受付番号 [0-9a-f]{12}）$", warning)
+    assert not morning.error
+    assert figures(morning)["総端末数"] == ":gray[5台]"
+    assert len(morning.dataframe) == 2
+    assert len(re.findall(r"最終更新 10:00:\d\d（更新できていません）", texts(morning))) == 4
+
+
+def test_the_last_state_outlives_the_seconds_for_which_the_session_is_remembered(morning: AppTest, line: Line) -> None:
+    line.cut()
+    forget_sessions()
+
+    morning.run()
+
+    assert figures(morning)["総端末数"] == ":gray[5台]"
+
+
+def test_once_the_service_is_back_the_page_is_new_again(db: Session, morning: AppTest, line: Line) -> None:
+    line.cut()
+    morning.run()
+    line.mend()
+    set_clock(db, "10:05")
+
+    morning.run()
+
+    assert not morning.warning
+    assert morning.error[0].value.endswith("最も古いものは35分前です。")
+    assert figures(morning)["総端末数"] == "5台"
+    assert "最終更新 10:05:0" in texts(morning)
+
+
+def test_the_service_never_reached_is_said_instead_of_an_empty_page(screen: Screen, line: Line) -> None:
+    page = screen("olivia", fleet="operator")
+    line.cut()
+
+    page.run()
+
+    [error] = [element.value for element in page.error]
+    assert error.startswith("サービスに接続できません。しばらく待ってから、もう一度お試しください。（受付番号 ")
+    assert [button.label for button in page.button] == ["もう一度読み込む"]
+    assert not page.sidebar.markdown
+
+
+def test_a_session_ended_elsewhere_ends_here_at_the_next_call(db: Session, morning: AppTest, line: Line) -> None:
+    db.execute(update(UserSession).values(revoked_at=real_now()))
+    db.commit()
+    morning.context = {"url": "http://genba.example/dashboard"}
+    morning.query_params = {"status": ["offline", "error"]}
+
+    morning.run()
+
+    assert [title.value for title in morning.title] == ["セッションの有効期限が切れました"]
+    assert (
+        'href="/login?next=%2Fdashboard%3Fstatus%3Doffline%26status%3Derror&amp;reason=expired"'
+        in morning.html[0].value
+    )
+    assert not morning.dataframe
+    assert not morning.metric
+    assert not morning.exception

@@ -1,0 +1,196 @@
+"""The only HTTP client: what a person is told when the service refuses, fails, or does not answer."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Thread
+
+import httpx2
+import pytest
+
+from dashboards import client
+from dashboards.client import Api, ApiProblem
+from dashboards.settings import Settings
+from tests.dashboards.conftest import Line
+
+Answer = Callable[[httpx2.Request], httpx2.Response]
+
+
+def answering(line: Line, status: int, **content: object) -> list[httpx2.Request]:
+    """Something else than our service answers from now on; the list fills with what it was asked."""
+    asked: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(status, **content)  # type: ignore[arg-type]
+
+    line.use(httpx2.Client(base_url="http://service", transport=httpx2.MockTransport(answer)))
+    return asked
+
+
+@contextmanager
+def peer(behave: Callable[[socket.socket], None]) -> Iterator[httpx2.Client]:
+    """A real listener that does with the first connection what the test says, and a client that has 0.2 s for it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(1024)
+                behave(connection)
+
+        thread = Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with httpx2.Client(base_url=url, timeout=0.2, trust_env=False) as http:
+            yield http
+        thread.join()
+
+
+def silence(connection: socket.socket) -> None:
+    """Answers nothing until the other side gives up."""
+    with suppress(OSError):
+        while connection.recv(1024):
+            pass
+
+
+def hanging_up(_: socket.socket) -> None:
+    """Closes the connection without an answer."""
+
+
+def problem_of(call: Callable[[], object]) -> ApiProblem:
+    with pytest.raises(ApiProblem) as caught:
+        call()
+    return caught.value
+
+
+def test_a_refusal_carries_the_services_words_and_fields(line: Line) -> None:
+    problem = problem_of(lambda: Api().post("/api/auth/login", {"login_id": "", "password": "x"}))
+
+    assert problem.status == 422
+    assert problem.title == "入力内容を確認してください"
+    assert problem.detail.endswith("login_id。")
+    assert problem.errors == [{"field": "login_id", "message": "1文字以上で入力してください。"}]
+    assert not problem.temporary
+
+
+def test_a_refusal_has_the_number_the_service_logged_it_under(line: Line) -> None:
+    problem = problem_of(lambda: Api("not-a-token").get("/api/auth/me"))
+
+    assert problem.status == 401
+    assert [problem.reference] == line.references
+    assert len(problem.reference) == 12
+
+
+def test_the_token_travels_as_a_bearer_and_only_when_there_is_one(line: Line) -> None:
+    asked = answering(line, 200, json={})
+
+    Api("the-token").get("/x")
+    Api().get("/x")
+
+    assert asked[0].headers["authorization"] == "Bearer the-token"
+    assert "authorization" not in asked[1].headers
+
+
+def test_parameters_without_a_value_are_left_out(line: Line) -> None:
+    asked = answering(line, 200, json={})
+
+    Api().get("/x", limit=20, q=None, state="")
+
+    assert asked[0].url.query == b"limit=20&state="
+
+
+def test_an_answer_without_content_is_none(line: Line) -> None:
+    answering(line, 204)
+
+    assert Api().post("/x") is None
+
+
+@pytest.mark.parametrize(
+    ("method", "detail"),
+    [
+        ("get", "サービスに接続できません。しばらく待ってから、もう一度お試しください。"),
+        ("post", "サービスに接続できません。保存はされていません。しばらく待ってから、もう一度お試しください。"),
+    ],
+)
+def test_a_service_that_cannot_be_reached_has_stored_nothing(line: Line, method: str, detail: str) -> None:
+    line.cut()
+
+    problem = problem_of(lambda: getattr(Api(), method)("/x"))
+
+    assert (problem.status, problem.detail) == (0, detail)
+    assert problem.temporary
+    assert problem.reference
+
+
+@pytest.mark.parametrize("behave", [silence, hanging_up])
+def test_a_read_without_an_answer_may_be_tried_again(line: Line, behave: Callable[[socket.socket], None]) -> None:
+    with peer(behave) as http:
+        line.use(http)
+        problem = problem_of(lambda: Api().get("/x"))
+
+    assert problem.status == 0
+    assert problem.detail == "サービスから応答がありませんでした。しばらく待ってから、もう一度お試しください。"
+
+
+@pytest.mark.parametrize("behave", [silence, hanging_up])
+def test_a_write_without_an_answer_may_have_been_stored_and_says_so(
+    line: Line, behave: Callable[[socket.socket], None]
+) -> None:
+    with peer(behave) as http:
+        line.use(http)
+        problem = problem_of(lambda: Api().post("/x", {"a": 1}))
+
+    assert problem.status == 0
+    assert "保存されたかどうかを確認できません。" in problem.detail
+    assert "もう一度お試し" not in problem.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        *((status, {"text": "<h1>nginx</h1>"}) for status in (200, 302, 401, 404, 502)),
+        *((status, {"json": ["nginx"]}) for status in (401, 404, 502)),
+        (403, {"json": {"message": "nginx"}}),
+    ],
+)
+def test_words_that_are_not_our_services_are_never_taken_for_its_answer(
+    line: Line, status: int, content: dict[str, object]
+) -> None:
+    answering(line, status, **content)
+
+    problem = problem_of(lambda: Api().get("/x"))
+
+    assert problem.status == 502
+    assert problem.temporary
+    assert f"（状態 {status}）" in problem.detail
+    assert "nginx" not in problem.detail
+
+
+def test_trouble_in_the_service_is_temporary_and_a_refusal_is_not() -> None:
+    assert [ApiProblem(status, "", "").temporary for status in (0, 500, 503, 400, 401, 403, 404, 409, 422)] == (
+        [True] * 3 + [False] * 6
+    )
+
+
+def test_the_client_asks_where_the_settings_say_and_waits_as_long_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = Settings(service_url="http://service.example:9000", service_timeout_seconds=7)
+    monkeypatch.setattr(client, "settings", lambda: chosen)
+
+    with client.make_client.__wrapped__() as made:
+        assert str(made.base_url) == "http://service.example:9000"
+        assert (made.timeout.read, made.timeout.write, made.timeout.connect) == (7, 7, 3)
+
+
+def test_all_sessions_share_one_client() -> None:
+    client.make_client.cache_clear()
+    try:
+        assert client.make_client() is client.make_client()
+    finally:
+        client.make_client().close()
+        client.make_client.cache_clear()

@@ -1,0 +1,140 @@
+"""The frame: whose menu, which page, and what stands there instead of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from dashboards import menu, session
+from service.core.clock import real_now
+from service.core.identity import Membership, UserSession
+from tests.dashboards.conftest import Line, forget_sessions
+
+Screen = Callable[..., AppTest]
+
+
+def opened_at(page: AppTest, url_path: str, **query: str) -> AppTest:
+    """As after typing the address; AppTest itself can only switch to pages that are files."""
+    page._page_hash = calc_hash(url_path)
+    page.context = {"url": f"http://genba.example/{url_path}"}
+    page.query_params = dict(query)
+    return page.run()
+
+
+def links(page: AppTest) -> list[str]:
+    return [link.label for link in page.sidebar.page_link]
+
+
+def titles(page: AppTest) -> list[str]:
+    return [title.value for title in page.title]
+
+
+def test_the_start_address_opens_the_first_page_of_the_menu(screen: Screen) -> None:
+    page = screen("olivia", fleet="operator").run()
+
+    assert titles(page) == ["ダッシュボード"]
+    assert links(page) == ["ダッシュボード"]
+    assert [caption.value for caption in page.sidebar.caption] == ["端末管理"]
+
+
+@pytest.mark.parametrize("role", ["admin", "operator", "support"])
+def test_whoever_works_with_the_fleet_sees_its_pages(screen: Screen, role: str) -> None:
+    assert titles(opened_at(screen("olivia", fleet=role), "dashboard")) == ["ダッシュボード"]
+
+
+def test_a_viewer_is_refused_in_words_and_no_data_is_fetched(screen: Screen, line: Line) -> None:
+    page = opened_at(screen("vera", fleet="viewer"), "dashboard")
+
+    assert titles(page) == ["この画面を表示する権限がありません"]
+    assert "管理者に権限の追加を依頼してください。" in page.main.markdown[0].value
+    assert line.calls == ["GET /api/auth/me"]
+    assert links(page) == []
+    assert not page.exception
+
+
+def test_a_person_without_any_area_is_told_whom_to_ask(screen: Screen, line: Line) -> None:
+    page = screen("nina").run()
+
+    assert titles(page) == ["表示できる画面がありません"]
+    assert "管理者に権限の追加を依頼してください。" in page.main.markdown[0].value
+    assert line.calls == ["GET /api/auth/me"]
+    assert links(page) == []
+
+
+def test_the_sidebar_names_the_person_and_lets_her_out_in_the_same_tab(screen: Screen) -> None:
+    page = screen("vera", fleet="viewer").run()
+
+    assert page.sidebar.markdown[0].value == ":material/account_circle: vera さん"
+    [link] = [element.value for element in page.sidebar.html]
+    assert 'href="/logout" target="_self"' in link
+
+
+def test_a_page_that_needs_more_than_one_has_is_left_out_of_the_menu(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = menu.Entry("端末管理", "fleet/dashboard.py", "更新計画", ":material/lock:", "plans", "fleet:plan:read")
+    monkeypatch.setattr(menu, "MENU", (locked, *menu.MENU))
+
+    page = screen("olivia", fleet="operator").run()
+    refused = opened_at(screen("otto", fleet="operator"), "plans")
+
+    assert links(page) == ["ダッシュボード"]
+    assert titles(page) == ["ダッシュボード"]
+    assert titles(refused) == ["この画面を表示する権限がありません"]
+    assert not refused.metric
+
+
+def test_an_expired_session_says_so_and_leads_back_to_where_one_was(db: Session, screen: Screen, line: Line) -> None:
+    page = screen("olivia", fleet="operator")
+    db.execute(update(UserSession).values(expires_at=real_now()))
+    db.commit()
+
+    opened_at(page, "dashboard", customer="3")
+
+    assert titles(page) == ["セッションの有効期限が切れました"]
+    assert 'href="/login?next=%2Fdashboard%3Fcustomer%3D3&amp;reason=expired" target="_self"' in page.html[0].value
+    assert line.calls == ["GET /api/auth/me"]
+    assert not page.sidebar.markdown
+
+
+def test_without_a_cookie_there_is_no_question_to_the_service(
+    screen: Screen, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = screen("olivia", fleet="operator")
+    monkeypatch.setattr(session, "token", lambda: None)
+
+    page.run()
+
+    assert titles(page) == ["セッションの有効期限が切れました"]
+    assert line.calls == []
+
+
+def test_a_role_taken_away_closes_the_page_at_the_next_question(db: Session, screen: Screen) -> None:
+    page = screen("olivia", fleet="operator").run()
+    db.execute(update(Membership).values(role="viewer"))
+    db.commit()
+    forget_sessions()
+
+    page.run()
+
+    assert titles(page) == ["この画面を表示する権限がありません"]
+    assert not page.metric
+    assert not page.dataframe
+
+
+def test_a_role_taken_away_counts_even_before_the_frame_knows(db: Session, screen: Screen) -> None:
+    page = screen("olivia", fleet="operator").run()
+    db.execute(update(Membership).values(role="viewer"))
+    db.commit()
+
+    page.run()
+
+    assert len(page.error) == 4
+    assert page.error[0].value.startswith("お使いのアカウントには、この操作の権限がありません。")
+    assert not page.metric
+    assert not page.dataframe

@@ -1,0 +1,117 @@
+"""Remembering who is signed in: one question for many requests, and never longer than it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.session import REMEMBER_AT_MOST, REMEMBER_FAILURE_SECONDS, REMEMBER_SECONDS, Sessions
+from service.core.clock import real_now
+from service.core.identity import UserSession
+from tests.dashboards.conftest import Line
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """passing(15): so many seconds go by, for the memory of sessions alone."""
+    clock = [1000.0]
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return clock[0]
+
+    monkeypatch.setattr(session, "time", Clock)
+
+    def passed(seconds: float) -> None:
+        clock[0] += seconds
+
+    return passed
+
+
+def revoke_all(db: Session) -> None:
+    db.execute(update(UserSession).values(revoked_at=real_now()))
+    db.commit()
+
+
+def test_an_answer_is_remembered_for_some_seconds_and_no_longer(
+    db: Session, line: Line, token_of: Callable[..., str], passing: Callable[[float], None]
+) -> None:
+    token, sessions = token_of("olivia", fleet="operator"), Sessions()
+    first = sessions.find(token)
+    revoke_all(db)
+
+    assert first is not None
+    assert first.login_id == "olivia"
+    assert "fleet:terminal:read" in first.permissions
+    passing(REMEMBER_SECONDS - 0.1)
+    assert sessions.find(token) is first
+    assert line.calls == ["GET /api/auth/me"]
+    passing(0.1)
+    assert sessions.find(token) is None
+
+
+def test_a_forgotten_session_is_asked_about_at_once(db: Session, line: Line, token_of: Callable[..., str]) -> None:
+    token, sessions = token_of("olivia"), Sessions()
+    assert sessions.find(token)
+    revoke_all(db)
+
+    sessions.forget(token)
+
+    assert sessions.remembered(token) is None
+    assert sessions.find(token) is None
+    assert sessions.remembered(token) == (None,)
+
+
+def test_many_requests_at_once_are_one_question(line: Line, token_of: Callable[..., str]) -> None:
+    token, sessions = token_of("olivia"), Sessions()
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(sessions.find, [token] * 24))
+
+    assert {user.login_id for user in found if user} == {"olivia"}
+    assert line.calls == ["GET /api/auth/me"]
+
+
+def test_requests_that_waited_behind_a_failure_share_it_instead_of_waiting_for_their_own(
+    line: Line, token_of: Callable[..., str], passing: Callable[[float], None]
+) -> None:
+    token, sessions = token_of("olivia"), Sessions()
+    line.cut()
+    with pytest.raises(ApiProblem) as first:
+        sessions.find(token)
+    line.mend()
+
+    with pytest.raises(ApiProblem) as second:
+        sessions.find(token)
+
+    assert second.value.reference == first.value.reference
+    assert line.calls == []
+    passing(REMEMBER_FAILURE_SECONDS)
+    assert sessions.find(token)
+
+
+def test_another_person_never_gets_the_answer_of_the_first(line: Line, token_of: Callable[..., str]) -> None:
+    sessions = Sessions()
+    olivia, vera = token_of("olivia", fleet="operator"), token_of("vera", fleet="viewer")
+
+    found = [sessions.find(token) for token in (olivia, vera, olivia)]
+
+    assert [user.login_id for user in found if user] == ["olivia", "vera", "olivia"]
+
+
+def test_the_memory_does_not_grow_without_end(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "REMEMBER_AT_MOST", 3)
+    sessions = Sessions()
+
+    for number in range(5):
+        sessions.find(f"not-a-token-{number}")
+
+    assert REMEMBER_AT_MOST >= 1000
+    assert [sessions.remembered(f"not-a-token-{number}") for number in range(5)] == [None, None] + [(None,)] * 3
