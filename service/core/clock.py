@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, Column, Interval, SmallInteger, Table, func, select, text
+from sqlalchemy import CheckConstraint, Column, Interval, ScalarSelect, SmallInteger, Table, func, select, text
 from sqlalchemy.orm import Session
 
 from service.core.db import Base
@@ -30,6 +30,11 @@ def app_now(db: Session) -> datetime:
     """The product's time, aware, in UTC; within one transaction it stands still."""
     now: datetime = db.execute(select(func.app_now())).scalar_one()
     return now.astimezone(UTC)
+
+
+def now_sql() -> ScalarSelect[datetime]:
+    """app_now() inside a statement about many rows: asked once. The function itself would run for each row."""
+    return select(func.app_now()).scalar_subquery()
 
 
 def real_now() -> datetime:

@@ -149,12 +149,12 @@ def watch(db: Session) -> dict[str, int]:
 def _mark_offline(db: Session) -> int:
     """One set-based statement. Silence counts only up to the moment the service itself was alive, and rows are
     locked in the order the ingest locks them in; a row the ingest holds just now is about to be heard of."""
-    alive_at = select(Liveness.alive_at).where(Liveness.id == 1).scalar_subquery()
+    known_until = select(func.least(func.app_now(), Liveness.alive_at)).where(Liveness.id == 1).scalar_subquery()
     due = (
         select(TerminalState.terminal_id)
         .where(
             TerminalState.status.in_([Status.ONLINE, Status.ERROR]),
-            TerminalState.offline_after < func.least(func.app_now(), func.coalesce(alive_at, func.app_now())),
+            TerminalState.offline_after < known_until,
         )
         .order_by(TerminalState.terminal_id)
         .with_for_update(skip_locked=True)
@@ -163,7 +163,7 @@ def _mark_offline(db: Session) -> int:
     flipped = db.execute(
         update(TerminalState)
         .where(TerminalState.terminal_id == due.c.terminal_id)
-        .values(status=Status.OFFLINE, status_since=func.app_now())
+        .values(status=Status.OFFLINE, status_since=clock.now_sql())
         .execution_options(synchronize_session=False)
     )
     return cast("CursorResult[Any]", flipped).rowcount
@@ -223,7 +223,7 @@ def _resolve_alerts(db: Session) -> int:
     resolved = db.execute(
         update(Alert)
         .where(over)
-        .values(is_resolved=True, resolved_at=func.app_now(), resolved_by="システム（自動復旧）")
+        .values(is_resolved=True, resolved_at=clock.now_sql(), resolved_by="システム（自動復旧）")
         .execution_options(synchronize_session=False)
     )
     return cast("CursorResult[Any]", resolved).rowcount

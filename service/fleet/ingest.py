@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,8 +38,14 @@ FEW = 24
 LINGER_SECONDS = 0.05
 LONGEST_QUEUE = 10_000
 LONGEST_LOOKUP_QUEUE = 200
+STRANGER_SECONDS = 5
+MOST_STRANGERS = 10_000
 RECONNECT_SECONDS = 0.5
+# How long a commit may take before those who wait are told to try again.
+STORE_SECONDS = 10
+MOST_GIVEN_UP = 3
 ALIVE_EVERY_SECONDS = 10
+DEAF_AFTER_SECONDS = 35
 # A longer gap was our absence, not jitter: everybody's deadline moves by it.
 ABSENT_AFTER = timedelta(seconds=60)
 
@@ -97,13 +105,15 @@ WITH gap AS (
     SELECT terminal_id, absent FROM fleet_terminal_states, gap
     WHERE absent > %s AND status IN ('online', 'error') ORDER BY terminal_id FOR NO KEY UPDATE OF fleet_terminal_states
 ), moved AS (
-    UPDATE fleet_terminal_states AS state SET offline_after = offline_after + absent
+    UPDATE fleet_terminal_states AS state SET offline_after = least(offline_after + absent, app_now() + %s)
     FROM waiting WHERE state.terminal_id = waiting.terminal_id
 )
 UPDATE fleet_liveness SET alive_at = app_now() FROM gap WHERE id = 1 RETURNING absent
 """
 
 LOOK_UP = "SELECT token_hash, terminal_id FROM fleet_terminal_tokens WHERE revoked_at IS NULL"
+
+HASH = re.compile(r"^[0-9a-f]{64}$")
 
 Connection = psycopg.AsyncConnection[TupleRow]
 
@@ -127,29 +137,33 @@ class Ingest:
         self._interval_seconds = interval_seconds
         self._silence_allowed = rules.silence_allowed(interval_seconds)
         self._terminals: dict[bytes, int] = {}
+        # Hashes that nobody has, for a short while: a stranger's retries must not keep the look-up busy.
+        self._strangers: dict[bytes, float] = {}
+        self._changes = 0
         self._queue: list[Waiting] = []
         self._arrived = asyncio.Event()
         self._enough = asyncio.Event()
+        self._committing = False
         self._writing: Connection | None = None
+        self._given_up: set[asyncio.Task[tuple[datetime, int]]] = set()
         self._looking: Connection | None = None
         self._lookup = asyncio.Lock()
         self._lookups_waiting = 0
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(work()) for work in (self._write, self._follow_tokens, self._stay_alive)]
+        tasks = [asyncio.create_task(work()) for work in (self._write, self._work_beside)]
         try:
             yield
         finally:
             # What already waits is still answered; new requests no longer arrive when the server stops.
-            while self._queue:
+            while self._queue or self._committing:
                 await asyncio.sleep(LINGER_SECONDS)
-            for task in tasks:
+            for task in [*tasks, *self._given_up]:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for connection in (self._writing, self._looking):
-                if connection is not None:
-                    await connection.close()
+            if self._writing is not None:
+                await self._writing.close()
 
     # The door
 
@@ -198,9 +212,12 @@ class Ingest:
 
     async def _look_up(self, hashed: bytes) -> int | None:
         """A token enrolled a moment ago may be used before the database's word of it arrives."""
+        if self._strangers.get(hashed, 0) > time.monotonic():
+            return None
         if self._looking is None or self._lookups_waiting >= LONGEST_LOOKUP_QUEUE:
             raise problems.Unavailable("ただいま端末を確認できません。しばらく待ってから再送してください。")
         self._lookups_waiting += 1
+        changes = self._changes
         try:
             async with self._lookup:
                 cursor = await self._looking.execute(LOOK_UP + " AND token_hash = %b", [hashed])
@@ -210,8 +227,13 @@ class Ingest:
         finally:
             self._lookups_waiting -= 1
         if row is None:
+            if len(self._strangers) >= MOST_STRANGERS:
+                self._strangers.clear()
+            self._strangers[hashed] = time.monotonic() + STRANGER_SECONDS
             return None
-        self._terminals[hashed] = row[1]
+        # A revocation told of meanwhile may have been this token's: then the answer is not kept.
+        if changes == self._changes:
+            self._terminals[hashed] = row[1]
         return int(row[1])
 
     async def _store(self, terminal_id: int, heartbeat: schemas.Heartbeat) -> bytes:
@@ -238,24 +260,30 @@ class Ingest:
             if len(self._queue) < FEW:
                 self._enough.clear()
             WAITING.set(len(batch) + len(self._queue))
-            await self._commit(batch)
+            self._committing = True
+            try:
+                await self._commit(batch)
+            except Exception:
+                # Whatever it was, those who wait get an answer and the next batch a new connection.
+                log.exception("heartbeats not stored", count=len(batch))
+                _refuse(batch, _not_stored())
+                await self._forget_connection()
+            self._committing = False
             WAITING.set(len(self._queue))
 
     async def _commit(self, batch: list[Waiting]) -> None:
-        """Answers every one of the batch, whatever happens. A row that the database refuses fails alone: the batch is
-        halved until the row is found."""
+        """Answers every one of the batch. A row that the database refuses fails alone: the batch is halved until the
+        row is found. Any other fault is ours, not the row's: the agents keep their heartbeats and send them again."""
         try:
             now, held = await self._execute(batch)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            log.error("heartbeats not stored", error=str(error).splitlines()[0], count=len(batch))
-            _refuse(
-                batch, problems.Unavailable("ただいま保存できません。Retry-After の秒数を待ってから再送してください。")
-            )
-            await self._forget_connection()
-            return
-        except psycopg.Error as error:
-            log.error("heartbeat refused by the database", error=str(error).splitlines()[0], count=len(batch))
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            log.error("heartbeat refused by the database", error=type(error).__name__, count=len(batch))
             await self._commit_apart(batch, problems.Invalid("このハートビートは保存できない値を含んでいます。"))
+            return
+        except (psycopg.Error, TimeoutError) as error:
+            log.error("heartbeats not stored", error=str(error).partition("\n")[0], count=len(batch))
+            _refuse(batch, _not_stored())
+            await self._forget_connection()
             return
         if held < len({waiting.terminal_id for waiting in batch}):
             await self._commit_apart(
@@ -280,20 +308,43 @@ class Ingest:
         await self._commit(batch[middle:])
 
     async def _execute(self, batch: list[Waiting]) -> tuple[datetime, int]:
+        """The database's time and how many of the terminals it holds.
+
+        Raises:
+            TimeoutError: the database did not answer. Its connection is left to end by itself: a statement under way
+                cannot be cancelled on a server that does not listen.
+        """
         if self._writing is None:
+            if len(self._given_up) >= MOST_GIVEN_UP:
+                raise TimeoutError("the database is still silent")
             try:
                 self._writing = await self._connect()
             except psycopg.OperationalError:
                 await asyncio.sleep(RECONNECT_SECONDS)
                 raise
+        statement = asyncio.create_task(self._statement(self._writing, batch))
+        done, _ = await asyncio.wait({statement}, timeout=STORE_SECONDS)
+        if not done:
+            self._writing = None
+            self._given_up.add(statement)
+            statement.add_done_callback(self._let_go)
+            raise TimeoutError(f"the database did not answer within {STORE_SECONDS} s")
+        return statement.result()
+
+    async def _statement(self, connection: Connection, batch: list[Waiting]) -> tuple[datetime, int]:
         rows, newest = _distinct(batch)
         columns = list(zip(*rows, strict=True))
-        cursor = await self._writing.execute(
+        cursor = await connection.execute(
             STORE, [*map(list, columns), newest, list(columns[0]), self._silence_allowed], prepare=True
         )
         row = await cursor.fetchone()
         assert row is not None  # the statement selects from one row
         return row[0], row[1]
+
+    def _let_go(self, statement: asyncio.Task[tuple[datetime, int]]) -> None:
+        self._given_up.discard(statement)
+        if not statement.cancelled():
+            statement.exception()  # taken notice of; its heartbeats were answered long ago
 
     async def _forget_connection(self) -> None:
         if self._writing is not None:
@@ -303,52 +354,74 @@ class Ingest:
 
     # Beside the batcher
 
-    async def _follow_tokens(self) -> None:
-        """Keeps the tokens in memory the same as in the database; after a lost connection, all are read again."""
+    async def _work_beside(self) -> None:
+        """Follows the tokens and writes down that we are alive; when either fails, both start again."""
         while True:
             try:
-                self._looking = await self._connect()
-                async with await self._connect() as listening:
-                    await listening.execute("LISTEN fleet_tokens")
-                    cursor = await listening.execute(LOOK_UP)
-                    self._terminals = {bytes(hashed): terminal_id async for hashed, terminal_id in cursor}
-                    while True:
-                        told = [bytes.fromhex(note.payload) async for note in listening.notifies(stop_after=1)]
-                        cursor = await listening.execute(LOOK_UP + " AND token_hash = ANY (%b)", [told])
-                        valid = {bytes(row[0]): int(row[1]) for row in await cursor.fetchall()}
-                        for hashed in told:
-                            if hashed not in valid:
-                                self._terminals.pop(hashed, None)
-                        self._terminals.update(valid)
-            except psycopg.Error as error:
-                log.warning("token listener lost the database", error=str(error).splitlines()[0])
-            # A revocation could be missed from here on, so nothing cached is believed until it is read again.
-            self._terminals.clear()
-            if self._looking is not None:
-                connection, self._looking = self._looking, None
-                with contextlib.suppress(psycopg.Error):
-                    await connection.close()
+                async with await self._connect() as looking, await self._connect() as listening:
+                    self._looking = looking
+                    async with asyncio.TaskGroup() as both:
+                        both.create_task(self._follow_tokens(listening))
+                        both.create_task(self._stay_alive(looking))
+            except* Exception as failures:
+                for failure in failures.exceptions:
+                    log.warning("starting again beside the batcher", error=str(failure).partition("\n")[0])
+            finally:
+                self._looking = None
+                # A revocation could be missed from here on, so nothing in memory is believed until it is read again.
+                self._terminals.clear()
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _stay_alive(self) -> None:
+    async def _follow_tokens(self, listening: Connection) -> None:
+        """Keeps the tokens in memory the same as in the database.
+
+        Raises:
+            RuntimeError: nothing is heard, not even our own notes. Either the connection is dead, or
+                DATABASE_DIRECT_URL leads through a PgBouncer, through which no notification comes.
+        """
+        await listening.execute("LISTEN fleet_tokens")
+        cursor = await listening.execute(LOOK_UP)
+        self._terminals = {bytes(hashed): terminal_id async for hashed, terminal_id in cursor}
+        while True:
+            notes = [note.payload async for note in listening.notifies(timeout=DEAF_AFTER_SECONDS, stop_after=1)]
+            if not notes:
+                raise RuntimeError("no notification arrives; DATABASE_DIRECT_URL must lead straight to PostgreSQL")
+            told = [bytes.fromhex(note) for note in notes if HASH.match(note)]
+            if not told:
+                continue
+            self._changes += 1
+            cursor = await listening.execute(LOOK_UP + " AND token_hash = ANY (%b)", [told])
+            valid = {bytes(row[0]): int(row[1]) for row in await cursor.fetchall()}
+            for hashed in told:
+                self._strangers.pop(hashed, None)
+                if hashed not in valid:
+                    self._terminals.pop(hashed, None)
+            self._terminals.update(valid)
+
+    async def _stay_alive(self, looking: Connection) -> None:
         """Writes down that heartbeats could be stored until now. After an absence of our own, every deadline moves by
         it first: a terminal is never offline because we did not listen."""
         while True:
-            if self._looking is not None:
-                try:
-                    async with self._lookup:
-                        cursor = await self._looking.execute(ALIVE, [ABSENT_AFTER])
-                        row = await cursor.fetchone()
-                    if row and row[0] > ABSENT_AFTER:
-                        log.warning("back after an absence; deadlines moved", seconds=int(row[0].total_seconds()))
-                    await asyncio.sleep(ALIVE_EVERY_SECONDS)
-                    continue
-                except psycopg.Error as error:
-                    log.warning("liveness not written", error=str(error).splitlines()[0])
-            await asyncio.sleep(RECONNECT_SECONDS)
+            async with self._lookup:
+                cursor = await looking.execute(ALIVE, [ABSENT_AFTER, self._silence_allowed])
+                row = await cursor.fetchone()
+                # Heard by our own listener, which would otherwise not know that it is deaf.
+                await looking.execute("NOTIFY fleet_tokens")
+            if row and row[0] > ABSENT_AFTER:
+                log.warning("back after an absence; deadlines moved", seconds=int(row[0].total_seconds()))
+            await asyncio.sleep(ALIVE_EVERY_SECONDS)
 
     async def _connect(self) -> Connection:
-        return await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=3)
+        # A host that vanished without a word is noticed within half a minute, not by the kernel's two hours.
+        return await psycopg.AsyncConnection.connect(
+            self._conninfo,
+            autocommit=True,
+            connect_timeout=3,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            tcp_user_timeout=25_000,
+        )
 
 
 async def _read(receive: Receive) -> bytes:
@@ -362,6 +435,10 @@ async def _read(receive: Receive) -> bytes:
     if len(body) > LARGEST_BODY:
         raise _too_large()
     return body
+
+
+def _not_stored() -> Problem:
+    return problems.Unavailable("ただいま保存できません。Retry-After の秒数を待ってから再送してください。")
 
 
 def _too_large() -> Problem:
