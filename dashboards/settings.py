@@ -12,7 +12,7 @@ DEMO_REFRESH_SECONDS = 5
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(extra="ignore", str_strip_whitespace=True)
+    model_config = SettingsConfigDict(extra="ignore", str_strip_whitespace=True, hide_input_in_errors=True)
 
     service_url: str = "http://127.0.0.1:8000"
     service_timeout_seconds: float = Field(10, gt=0, le=60)

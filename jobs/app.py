@@ -13,7 +13,7 @@ from celery import Celery
 from celery.signals import setup_logging
 
 from jobs.timetable import broker
-from service.core.observe import configure_logging
+from service.core.logs import configure_logging
 from service.core.settings import settings
 
 app = Celery("genba", broker=broker(), include=["jobs.fleet", "jobs.outbox"])
@@ -22,7 +22,6 @@ app.conf.update(
     timezone="Asia/Tokyo",
     task_default_queue="ticks",
     worker_prefetch_multiplier=1,
-    task_time_limit=300,
     broker_connection_retry_on_startup=True,
     # A worker that lost its broker must come back by itself, however long that takes.
     broker_connection_max_retries=None,
@@ -35,5 +34,5 @@ app.conf.update(
 def _log_as_json(**_: Any) -> None:
     configure_logging(settings().log_level)
     # One line per tick would drown what matters.
-    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+    for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)

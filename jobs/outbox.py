@@ -1,7 +1,9 @@
-"""Claims due messages and hands each to its vendor, outside any transaction."""
+"""Claims due messages, one at a time, and hands each to its vendor, outside any transaction."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -14,17 +16,29 @@ from service.core.db import transaction
 from service.core.health import record_job
 
 VENDORS: Mapping[str, Callable[[outbox.Claimed], None]] = {"mail": mail.send}
+# A tick ends after this, whatever is left; the next one goes on.
+TICK_SECONDS = 30
 
 log = structlog.get_logger()
+# One tick at a time in this process: a slow mail server must not take every thread and stop the other jobs.
+_sending = threading.Lock()
 
 
 @app.task(name="outbox.send")
 def send() -> None:
-    with transaction() as db:
-        claimed = outbox.claim(db)
-        record_job(db, "outbox.send")
-    for message in claimed:
-        _deliver(message)
+    if not _sending.acquire(blocking=False):
+        return
+    try:
+        until = time.monotonic() + TICK_SECONDS
+        while time.monotonic() < until:
+            with transaction() as db:
+                message = outbox.claim(db)
+                record_job(db, "outbox.send")
+            if message is None:
+                return
+            _deliver(message)
+    finally:
+        _sending.release()
 
 
 def _deliver(message: outbox.Claimed) -> None:
@@ -37,7 +51,12 @@ def _deliver(message: outbox.Claimed) -> None:
         log.warning("message not sent", topic=message.topic, key=str(message.key), error=str(failure))
         with transaction() as db:
             outbox.failed(db, message, str(failure), permanent=isinstance(failure, PermanentFailure))
-        return
-    with transaction() as db:
-        outbox.sent(db, message)
-    log.info("message sent", topic=message.topic, key=str(message.key), attempt=message.attempt)
+    except Exception as error:
+        # A message that breaks its vendor's client must not hold up the others.
+        log.exception("message not sent", topic=message.topic, key=str(message.key))
+        with transaction() as db:
+            outbox.failed(db, message, f"送信処理で問題が起きました（{type(error).__name__}）")
+    else:
+        with transaction() as db:
+            settled = outbox.sent(db, message)
+        log.info("message sent", topic=message.topic, key=str(message.key), attempt=message.attempt, settled=settled)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from celery import Celery
+import logging
+from typing import Any
 
+from celery import Celery
+from celery.signals import setup_logging
+
+from service.core.logs import configure_logging
 from service.core.settings import settings
 
 TICKS = {
@@ -26,3 +31,9 @@ app.conf.update(
     # Every tick is harmless, whenever it comes: nothing about the last run needs a file.
     beat_scheduler="celery.beat:Scheduler",
 )
+
+
+@setup_logging.connect
+def _log_as_json(**_: Any) -> None:
+    configure_logging(settings().log_level)
+    logging.getLogger("celery.beat").setLevel(logging.WARNING)

@@ -12,18 +12,16 @@ from pydantic import TypeAdapter
 from starlette.types import Receive, Scope, Send
 
 from service.core import api as core_api
-from service.core import auth, observe, problems
+from service.core import auth, logs, observe, problems
 from service.core.settings import settings
 from service.fleet import api as fleet_api
+from service.fleet import ingest as fleet_ingest
 from service.fleet import rules as fleet_rules
-from service.fleet.ingest import PATH as HEARTBEATS
-from service.fleet.ingest import Ingest
-from service.fleet.ingest import openapi as heartbeats_openapi
 
 auth.GRANTS[fleet_rules.AREA] = fleet_rules.GRANTS
 
 
-def _fastapi(ingest: Ingest) -> FastAPI:
+def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with ingest.run():
@@ -52,7 +50,7 @@ def _fastapi(ingest: Ingest) -> FastAPI:
                 models[model.__name__] = schema
                 return {"$ref": f"#/components/schemas/{model.__name__}"}
 
-            document["paths"][HEARTBEATS] = heartbeats_openapi(schema_of)
+            document["paths"][fleet_ingest.PATH] = fleet_ingest.openapi(schema_of)
             api.openapi_schema = document
         return api.openapi_schema
 
@@ -64,8 +62,8 @@ class FrontDoor:
     """`doors` maps a path to the ASGI callable that answers it; `rest` takes all other paths and the lifespan."""
 
     def __init__(self) -> None:
-        ingest = Ingest(settings().direct_url, settings().fleet_heartbeat_interval_seconds)
-        self.doors = {HEARTBEATS: ingest}
+        ingest = fleet_ingest.Ingest(settings().direct_url, settings().fleet_heartbeat_interval_seconds)
+        self.doors = {fleet_ingest.PATH: ingest}
         self.fastapi = _fastapi(ingest)
         self.rest = observe.Observed(self.fastapi)
 
@@ -76,5 +74,5 @@ class FrontDoor:
 
 def app() -> FrontDoor:
     """For uvicorn's `--factory`: settings are read when the process starts, not when the module is imported."""
-    observe.configure_logging(settings().log_level)
+    logs.configure_logging(settings().log_level)
     return FrontDoor()

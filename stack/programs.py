@@ -44,8 +44,8 @@ class Program:
 def environment(home: Home) -> dict[str, str]:
     """What the processes see: the shell's environment over `.env` over the defaults. `DATABASE_URL` or `REDIS_URL`
     given there means: use those servers, start none of our own."""
-    merged = DEFAULTS | {name: value or "" for name, value in dotenv_values(ROOT / ".env").items()} | os.environ
-    merged = {name: value for name, value in merged.items() if value != "" or name not in DEFAULTS}
+    given = {name: value for name, value in (dotenv_values(ROOT / ".env") | os.environ).items() if value}
+    merged = DEFAULTS | given
     demo = merged["GENBA_MODE"] == "demo"
     if not merged.get("DATABASE_URL"):
         merged |= {
@@ -55,18 +55,18 @@ def environment(home: Home) -> dict[str, str]:
         }
     if not merged.get("REDIS_URL"):
         merged["REDIS_URL"] = servers.redis_url(home)
-    given = {
+    standard = {
         "SERVICE_URL": f"http://127.0.0.1:{merged['SERVICE_PORT']}",
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{merged['DASHBOARDS_PORT']}",
         "PYTHONUNBUFFERED": "1",
     }
     if demo:
-        given |= DEMO_DEFAULTS | {
+        standard |= DEMO_DEFAULTS | {
             "SECRET_KEY": home.secrets()["secret_key"],
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": merged["SANDBOX_SMTP_PORT"],
         }
-    return given | merged
+    return standard | merged
 
 
 def is_embedded(environ: dict[str, str], home: Home) -> tuple[bool, bool]:
@@ -94,7 +94,18 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     listed += [
         Program("service", _uvicorn("service.main:app", service, factory=True), [service]),
         Program(
-            "worker", [*celery, "jobs.app", "worker", "--concurrency", "1", "--without-gossip", "--without-mingle"]
+            "worker",
+            [
+                *celery,
+                "jobs.app",
+                "worker",
+                "--pool",
+                "threads",
+                "--concurrency",
+                "4",
+                "--without-gossip",
+                "--without-mingle",
+            ],
         ),
         Program("beat", [*celery, "jobs.timetable", "beat", "--pidfile", ""]),
         Program("dashboards", _uvicorn("dashboards.app:app", dashboards), [dashboards]),
@@ -104,7 +115,8 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     return listed
 
 
-_WORKER = ["worker", "--concurrency", "1", "--without-gossip", "--without-mingle"]
+# Threads, because ticks wait for servers rather than compute. One machine has one worker: it listens for no others.
+_WORKER = ["worker", "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
 
 
 def _uvicorn(target: str, port: int, *, factory: bool = False) -> list[str]:

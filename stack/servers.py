@@ -32,6 +32,9 @@ SETTINGS = {
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
     "log_min_duration_statement": "'500ms'",
+    # Slow and failed statements are logged without what was in them: names, phones, addresses.
+    "log_parameter_max_length": "0",
+    "log_error_verbosity": "terse",
     # Three I/O worker processes would sit idle on a machine of this size.
     "io_method": "sync",
 }
@@ -178,3 +181,8 @@ def create_database(home: Home, name: str = DATABASE, template: str = "template0
         accounts = sql.SQL(", ").join(map(sql.Identifier, ROLES.values()))
         connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(name), accounts))
     return True
+
+
+def drop_database(home: Home, name: str) -> None:
+    with psycopg.connect(url(home, "superuser", "postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

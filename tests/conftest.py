@@ -77,6 +77,16 @@ def _make_template() -> None:
         connection.execute("GRANT UPDATE ON app_clock TO genba_app")
 
 
+@contextmanager
+def committed_database(home: Home, name: str) -> Iterator[str]:
+    """SQLAlchemy's URL of a database of its own, for tests that need several connections."""
+    from service.core.db import sqlalchemy_url
+
+    servers.create_database(home, name, TEMPLATE)
+    yield sqlalchemy_url(servers.url(home, "app", name))
+    servers.drop_database(home, name)
+
+
 @pytest.fixture(scope="session")
 def database(running_servers: Home) -> str:
     """The URL of the database of rolled-back tests."""

@@ -7,12 +7,17 @@ import ssl
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
+import structlog
+
 from jobs.vendors.failures import PermanentFailure, VendorFailure
 from service.core.clock import TOKYO, real_now
 from service.core.outbox import Claimed
 from service.core.settings import settings
 
-TIMEOUT_SECONDS = 20
+# For each step of the conversation; all of them together stay under the outbox's lease.
+TIMEOUT_SECONDS = 10
+
+log = structlog.get_logger()
 
 
 def send(message: Claimed) -> None:
@@ -27,7 +32,7 @@ def send(message: Claimed) -> None:
     mail = EmailMessage()
     mail["From"] = config.mail_from
     mail["To"] = ", ".join(payload["to"])
-    mail["Subject"] = payload["subject"]
+    mail["Subject"] = " ".join(payload["subject"].split())
     mail["Date"] = format_datetime(real_now().astimezone(TOKYO))
     domain = parseaddr(config.mail_from)[1].rpartition("@")[2] or "localhost"
     mail["Message-ID"] = f"<{message.key}@{domain}>"
@@ -39,7 +44,9 @@ def send(message: Claimed) -> None:
                 server.starttls(context=ssl.create_default_context())
             if config.smtp_username:
                 server.login(config.smtp_username, config.smtp_password.get_secret_value())
-            server.send_message(mail)
+            refused = server.send_message(mail)
+            if refused:
+                log.warning("some recipients refused", key=str(message.key), count=len(refused))
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         kind = PermanentFailure if all(code >= 500 for code in codes) else VendorFailure

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Annotated
 
+import psycopg
 from fastapi import Depends
 from sqlalchemy import Engine, MetaData, create_engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from service.core.settings import settings
@@ -43,6 +45,8 @@ def engine() -> Engine:
         max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=True,
+        # An error's text goes to the log; the parameters of its statement may be personal data.
+        hide_parameters=True,
         # PgBouncer in transaction mode hands each transaction another server: no server-side prepared statements.
         connect_args={"prepare_threshold": None, "connect_timeout": 5},
     )
@@ -58,6 +62,11 @@ def transaction() -> Iterator[Session]:
     """A session whose changes are committed when the block ends and rolled back when it raises."""
     with session_factory()() as session, session.begin():
         yield session
+
+
+def violates(error: IntegrityError, constraint: str) -> bool:
+    """Whether it was this constraint, and not another, that refused the row."""
+    return isinstance(error.orig, psycopg.Error) and error.orig.diag.constraint_name == constraint
 
 
 def _session_for_a_route() -> Iterator[Session]:

@@ -1,13 +1,10 @@
-"""JSON logs with a request id, and metrics: one ASGI layer in front of every door but the heartbeats' own."""
+"""A request id, one log line and metrics for each request: one ASGI layer before every door but the heartbeats' own."""
 
 from __future__ import annotations
 
-import logging
 import re
-import sys
 import time
 import uuid
-from typing import Any
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -18,34 +15,6 @@ SECONDS = Histogram("genba_http_request_seconds", "Time to answer, seconds", ["r
 GIVEN_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
 
 log = structlog.get_logger()
-
-
-def configure_logging(level: str) -> None:
-    """Everything as one JSON object a line on standard output, libraries' loggers included."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
-            ],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
 
 
 class Observed:

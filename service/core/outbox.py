@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, Identity, Index, String, Text, func, select, text, update
+from sqlalchemy import BigInteger, CursorResult, Identity, Index, String, Text, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -62,42 +62,47 @@ def publish(db: Session, topic: str, payload: Mapping[str, Any]) -> None:
     db.add(OutboxMessage(topic=topic, payload=dict(payload)))
 
 
-def claim(db: Session, limit: int = 20) -> list[Claimed]:
-    """Due messages, oldest first. Commit before sending: the lease must hold before anything leaves."""
-    now, lease = real_now(), uuid.uuid4()
+def claim(db: Session) -> Claimed | None:
+    """The message due longest, on loan for `LEASE`. Commit before sending: the lease must hold before anything leaves.
+
+    One at a time: a batch would keep its last message waiting longer than the lease lasts. A message whose senders
+    died so often that its tries are used up is a dead letter.
+    """
+    now = real_now()
     due = (
-        select(OutboxMessage.id)
+        select(OutboxMessage)
         .where(OutboxMessage.sent_at.is_(None), OutboxMessage.dead_at.is_(None), OutboxMessage.next_attempt_at <= now)
         .order_by(OutboxMessage.next_attempt_at)
-        .limit(limit)
+        .limit(1)
         .with_for_update(skip_locked=True)
     )
-    rows = db.scalars(
-        update(OutboxMessage)
-        .where(OutboxMessage.id.in_(due.scalar_subquery()))
-        .values(lease=lease, next_attempt_at=now + LEASE, attempts=OutboxMessage.attempts + 1)
-        .returning(OutboxMessage)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-    found = [Claimed(row.id, row.key, row.topic, row.payload, lease, row.attempts) for row in rows]
-    return sorted(found, key=lambda message: message.id)
+    while (message := db.scalars(due).one_or_none()) is not None:
+        if message.attempts > len(BACK_OFF):
+            message.dead_at = now
+            db.flush()  # so that it is no longer found
+            continue
+        message.lease, message.next_attempt_at = uuid.uuid4(), now + LEASE
+        message.attempts += 1
+        return Claimed(message.id, message.key, message.topic, message.payload, message.lease, message.attempts)
+    return None
 
 
-def sent(db: Session, message: Claimed) -> None:
-    _settle(db, message, sent_at=real_now(), last_error=None)
+def sent(db: Session, message: Claimed) -> bool:
+    """False when the lease had passed to another sender meanwhile."""
+    return _settle(db, message, sent_at=real_now(), last_error=None)
 
 
-def failed(db: Session, message: Claimed, error: str, *, permanent: bool = False) -> None:
-    """Back to the queue after a pause, or, for good, among the dead letters."""
+def failed(db: Session, message: Claimed, error: str, *, permanent: bool = False) -> bool:
+    """Back to the queue after a pause, or, for good, among the dead letters. False as in `sent`."""
     if permanent or message.attempt > len(BACK_OFF):
-        _settle(db, message, dead_at=real_now(), last_error=error[:2000])
-    else:
-        _settle(db, message, next_attempt_at=real_now() + BACK_OFF[message.attempt - 1], last_error=error[:2000])
+        return _settle(db, message, dead_at=real_now(), last_error=error[:2000])
+    return _settle(db, message, next_attempt_at=real_now() + BACK_OFF[message.attempt - 1], last_error=error[:2000])
 
 
-def _settle(db: Session, message: Claimed, **values: Any) -> None:
-    db.execute(
+def _settle(db: Session, message: Claimed, **values: Any) -> bool:
+    done = db.execute(
         update(OutboxMessage)
         .where(OutboxMessage.id == message.id, OutboxMessage.lease == message.lease)
         .values(lease=None, **values)
     )
+    return cast("CursorResult[Any]", done).rowcount == 1

@@ -42,7 +42,12 @@ def read_cursor(cursor: str, *kinds: type) -> list[str | int]:
     fits = isinstance(position, list) and len(position) == len(kinds)
     if not fits or not all(type(part) is kind for part, kind in zip(position, kinds, strict=True)):
         raise Invalid("ページの位置（cursor）が正しくありません。最初のページから開き直してください。")
-    if any(isinstance(part, int) and abs(part) >= 2**63 for part in position):
+    if any(abs(part) >= 2**63 if isinstance(part, int) else not _is_text(part) for part in position):
         raise Invalid("ページの位置（cursor）が正しくありません。最初のページから開き直してください。")
     listed: list[str | int] = position
     return listed
+
+
+def _is_text(part: str) -> bool:
+    """What PostgreSQL takes for text: no NUL, no lone surrogate."""
+    return "\x00" not in part and part.isprintable()

@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -178,16 +178,14 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     @app.exception_handler(PoolTimeout)
     async def database_down(_: Request, error: Exception) -> Response:
-        log.error("database unavailable", error=str(error).splitlines()[0])
+        log.error("database unavailable", error=type(error).__name__)
         return Unavailable(
-            "データベースに接続できません。変更は保存されていません。しばらく待ってから、もう一度お試しください。"
+            "データベースとの通信が途切れました。しばらく待ってから開き直し、変更が保存されたかを確認してください。"
         ).response()
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        # A statement's parameters can hold personal data, so the log gets the error's first line without them.
-        shown = str(error.orig).splitlines()[0] if isinstance(error, DBAPIError) and error.orig else None
-        log.error("unexpected failure", path=request.url.path, error=shown, exc_info=error)
+        log.error("unexpected failure", path=request.url.path, exc_info=error)
         reference = structlog.contextvars.get_contextvars().get("request_id", "-")
         return Unexpected(
             "サーバーで予期しない問題が起きました。もう一度お試しいただき、続く場合は"

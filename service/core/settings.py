@@ -5,17 +5,18 @@ Production is the default and starts with no default secret: the demo has to be 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-WEAK_SECRETS = {"", "changeme", "changethis", "secret", "change-me"}
+ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(extra="ignore", str_strip_whitespace=True)
+    model_config = SettingsConfigDict(extra="ignore", str_strip_whitespace=True, hide_input_in_errors=True)
 
     mode: Literal["production", "demo"] = Field("production", validation_alias="GENBA_MODE")
     secret_key: SecretStr = SecretStr("")
@@ -26,8 +27,6 @@ class Settings(BaseSettings):
     # batcher need a session of their own, so they take DATABASE_DIRECT_URL. Empty means: the same as DATABASE_URL.
     database_url: SecretStr = SecretStr("")
     database_direct_url: SecretStr = SecretStr("")
-    # Migrations alone connect as genba_owner.
-    database_owner_url: SecretStr = SecretStr("")
     database_pool_size: int = Field(10, ge=1, le=100)
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
@@ -46,11 +45,19 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_weak_secrets(self) -> Self:
         key = self.secret_key.get_secret_value()
-        if key.lower() in WEAK_SECRETS or len(key) < 32:
-            raise ValueError("SECRET_KEY is missing, too short (32 characters at least) or a known default.")
+        if len(key) < 32 or len(set(key)) < 8:
+            raise ValueError("SECRET_KEY is missing or too weak; 32 random characters at least.")
         if not self.database_url.get_secret_value():
             raise ValueError("DATABASE_URL is missing.")
         return self
+
+    @field_validator("fleet_alert_recipients")
+    @classmethod
+    def _are_addresses(cls, listed: str) -> str:
+        for address in filter(None, map(str.strip, listed.split(","))):
+            if not ADDRESS.fullmatch(address):
+                raise ValueError(f"「{address}」 is not a mail address")
+        return listed
 
     @property
     def direct_url(self) -> str:

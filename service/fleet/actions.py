@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from service.core import audit, clock, outbox
 from service.core.auth import Actor
 from service.core.clock import app_now, in_words
+from service.core.db import violates
 from service.core.identity import hash_token, new_token
 from service.core.problems import Conflict, Forbidden, Invalid
 from service.core.settings import settings
@@ -26,14 +27,16 @@ def create_customer(db: Session, by: Actor | str, new: schemas.NewCustomer) -> C
     try:
         with db.begin_nested():
             db.add(customer)
-    except IntegrityError:
+    except IntegrityError as error:
+        if not violates(error, "uq_fleet_customers_company_name"):
+            raise
         message = f"「{new.company_name}」はすでに登録されています。"
         raise Conflict(message, [("company_name", message)]) from None
     audit.record(db, by, "create", AREA, "customer", customer.id, after=new.model_dump(mode="json"))
     return customer
 
 
-def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal) -> Terminal:
+def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal, address: str = "-") -> Terminal:
     queries.get_customer(db, new.customer_id)
     terminal = Terminal(**new.model_dump())
     try:
@@ -41,10 +44,13 @@ def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal) -> T
             db.add(terminal)
             db.flush()  # for the id
             db.add(TerminalState(terminal_id=terminal.id))
-    except IntegrityError:
+    except IntegrityError as error:
+        if not violates(error, "uq_fleet_terminals_serial_number"):
+            raise
         message = f"シリアル番号「{new.serial_number}」はすでに登録されています。"
         raise Conflict(message, [("serial_number", message)]) from None
-    audit.record(db, by, "create", AREA, "terminal", terminal.id, after=new.model_dump(mode="json"))
+    values = new.model_dump(mode="json")
+    audit.record(db, by, "create", AREA, "terminal", terminal.id, after=values, address=address)
     return terminal
 
 
@@ -56,7 +62,7 @@ def issue_enrolment_code(
         queries.get_customer(db, new.customer_id)
     code = code or "-".join(secrets.token_hex(2).upper() for _ in range(4))
     row = EnrolmentCode(
-        code_hash=hash_token(code),
+        code_hash=hash_token(code.upper()),
         customer_id=new.customer_id,
         expires_at=app_now(db) + new.lifetime,
         maximum_uses=new.maximum_uses,
@@ -82,7 +88,7 @@ def enrol(db: Session, new: schemas.NewEnrolment, address: str) -> tuple[int, st
         raise Forbidden(
             "登録コードが無効か、期限切れ、または使用済みです。管理者に新しいコードの発行を依頼してください。"
         )
-    terminal = queries.get_terminal_by_serial(db, new.serial_number)
+    terminal = queries.terminal_for_enrolment(db, new.serial_number)
     agent = f"agent {new.serial_number}"
     if terminal is None:
         if code.customer_id is None:
@@ -96,6 +102,7 @@ def enrol(db: Session, new: schemas.NewEnrolment, address: str) -> tuple[int, st
             schemas.NewTerminal(
                 serial_number=new.serial_number, customer_id=code.customer_id, store_name=new.store_name
             ),
+            address,
         )
     elif code.customer_id not in (None, terminal.customer_id):
         raise Conflict(

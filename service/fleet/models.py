@@ -90,9 +90,14 @@ class TerminalState(Base):
 
 
 class TerminalToken(Base):
-    """What an agent signs in with; only its SHA-256 is kept."""
+    """What an agent signs in with; only its SHA-256 is kept. A terminal has one that is valid."""
 
     __tablename__ = "fleet_terminal_tokens"
+    __table_args__ = (
+        Index(
+            "uq_fleet_terminal_tokens_valid", "terminal_id", unique=True, postgresql_where=text("revoked_at IS NULL")
+        ),
+    )
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), index=True)

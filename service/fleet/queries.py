@@ -162,8 +162,9 @@ def get_customer(db: Session, customer_id: int) -> Customer:
     return customer
 
 
-def get_terminal_by_serial(db: Session, serial_number: str) -> Terminal | None:
-    return db.scalars(select(Terminal).where(Terminal.serial_number == serial_number)).one_or_none()
+def terminal_for_enrolment(db: Session, serial_number: str) -> Terminal | None:
+    """The terminal, locked: of two enrolments at once, the later one ends the earlier one's token."""
+    return db.scalars(select(Terminal).where(Terminal.serial_number == serial_number).with_for_update()).one_or_none()
 
 
 def enrolment_code_for_use(db: Session, code_hash: bytes) -> EnrolmentCode | None:

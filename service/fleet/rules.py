@@ -39,6 +39,9 @@ ALERT_WORDS = {
     AlertType.UPDATE_FAILED: "更新失敗",
 }
 
+# A mail about a district without power must still be read on a phone.
+MAIL_LISTS = 50
+
 READ = frozenset({"fleet:alert:read", "fleet:customer:read", "fleet:terminal:read"})
 MANAGE = frozenset({"fleet:customer:create", "fleet:enrolment:create", "fleet:terminal:create"})
 
@@ -73,11 +76,14 @@ def alert_mail(alerts: Iterable[NewAlert], found_at: str, url: str) -> tuple[str
     first = listed[0]
     what = f"{first.customer_name} - {first.store_name}: {ALERT_WORDS[first.alert_type]}"
     subject = f"【Genba】{what}" if len(listed) == 1 else f"【Genba】{what} ほか{len(listed) - 1}件"
+    shown = listed[:MAIL_LISTS]
     lines = [
         f"・{alert.customer_name} - {alert.store_name}（{alert.serial_number}）\n  {ALERT_WORDS[alert.alert_type]}: "
         f"{alert.message}"
-        for alert in listed
+        for alert in shown
     ]
+    if len(listed) > len(shown):
+        lines.append(f"・ほか{len(listed) - len(shown)}件")
     text = (
         f"{found_at} に、次の{len(listed)}件のアラートを検知しました。\n"
         "5分以内に初動確認をお願いします。\n\n" + "\n".join(lines) + f"\n\nダッシュボード: {url}\n"

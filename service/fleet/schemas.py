@@ -10,8 +10,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.fleet.rules import AlertType, ContractType, Status
 
-# PostgreSQL's text cannot hold NUL, and a lone surrogate is no character.
+# PostgreSQL's text cannot hold NUL.
 NO_NUL = r"^[^\x00]*$"
+# A name stands in mail subjects, file names and table cells: one line, no control characters.
+ONE_LINE = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
 
 
 def _not_blank(value: str) -> str:
@@ -30,7 +32,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_a_year_we_know)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Version = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NUL)]
 Serial = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL), AfterValidator(_not_blank)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), AfterValidator(_not_blank)]
 
 
 class Heartbeat(BaseModel):
@@ -67,7 +69,9 @@ class HeartbeatAnswer(BaseModel):
 class NewEnrolment(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    enrolment_code: Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
+    enrolment_code: Annotated[
+        str, Field(min_length=1, max_length=100, pattern=ONE_LINE), AfterValidator(lambda typed: typed.strip().upper())
+    ]
     serial_number: Serial
     store_name: Name | None = None
     agent_version: Version | None = None

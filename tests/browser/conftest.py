@@ -31,7 +31,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
             shutil.copytree(running.home.logs, RESULTS / "logs", dirs_exist_ok=True)
 
 
-# Playwright keeps an event loop running in the main thread for as long as it lives, and meanwhile nothing else there can
+# Playwright keeps an event loop running in the main thread for as long as it lives. Meanwhile nothing else there can
 # call asyncio.run: so it lives for one module, not for the whole run.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import create_engine, select, update
 from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
@@ -17,6 +17,8 @@ from service.core import outbox
 from service.core.clock import real_now
 from service.core.outbox import OutboxMessage
 from service.core.settings import settings
+from stack.home import Home
+from tests.conftest import committed_database
 from tests.processes import free_port
 from tests.sandbox.mailbox import Mailbox, listen
 
@@ -100,19 +102,70 @@ def test_a_claimed_message_is_not_claimed_again_while_its_lease_holds(db: Sessio
     outbox.publish(db, "mail", MAIL)
     db.commit()
 
-    assert len(outbox.claim(db)) == 1
-    assert outbox.claim(db) == []
+    assert outbox.claim(db) is not None
+    assert outbox.claim(db) is None
 
 
 def test_a_sender_that_lost_its_lease_cannot_settle_the_message(db: Session) -> None:
     outbox.publish(db, "mail", MAIL)
     db.commit()
-    [slow] = outbox.claim(db)
+    slow = outbox.claim(db)
     make_due(db)
-    [fast] = outbox.claim(db)
+    fast = outbox.claim(db)
+    assert slow is not None
+    assert fast is not None
 
-    outbox.failed(db, slow, "too slow", permanent=True)
+    assert not outbox.failed(db, slow, "too slow", permanent=True)
     assert only_message(db).dead_at is None
-    outbox.sent(db, fast)
+    assert outbox.sent(db, fast)
 
     assert only_message(db).sent_at is not None
+
+
+def test_a_message_that_breaks_its_vendor_does_not_hold_up_the_others(
+    db: Session, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: outbox.Claimed) -> None:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(outbox_jobs, "VENDORS", {"mail": mail.send, "broken": broken})
+    outbox.publish(db, "broken", {})
+    outbox.publish(db, "mail", MAIL)
+    db.commit()
+
+    outbox_jobs.send()
+
+    assert len(mailbox.newest_first()) == 1
+    db.expire_all()
+    errors = {message.topic: message.last_error for message in db.scalars(select(OutboxMessage))}
+    assert errors == {"broken": "送信処理で問題が起きました（ValueError）", "mail": None}
+
+
+def test_a_message_whose_senders_keep_dying_becomes_a_dead_letter(db: Session) -> None:
+    outbox.publish(db, "mail", MAIL)
+    db.commit()
+    for _ in range(len(outbox.BACK_OFF) + 1):
+        assert outbox.claim(db) is not None
+        make_due(db)
+
+    assert outbox.claim(db) is None
+    assert only_message(db).dead_at is not None
+
+
+def test_two_senders_at_once_never_get_the_same_message(running_servers: Home) -> None:
+    """On two connections: the first has claimed but not committed yet."""
+    with committed_database(running_servers, "genba_outbox") as url:
+        first, second = Session(create_engine(url)), Session(create_engine(url))
+        outbox.publish(first, "mail", MAIL)
+        outbox.publish(first, "mail", MAIL)
+        first.commit()
+
+        one, other = outbox.claim(first), outbox.claim(second)
+
+        assert one is not None
+        assert other is not None
+        assert one.id != other.id
+        for session in (first, second):
+            session.rollback()
+            session.get_bind().dispose()  # type: ignore[union-attr]
+            session.close()

@@ -75,6 +75,7 @@ CREATE TABLE fleet_terminal_tokens (
     revoked_at timestamptz
 );
 CREATE INDEX ix_fleet_terminal_tokens_terminal_id ON fleet_terminal_tokens (terminal_id);
+CREATE UNIQUE INDEX uq_fleet_terminal_tokens_valid ON fleet_terminal_tokens (terminal_id) WHERE revoked_at IS NULL;
 
 -- Every ingest process keeps the tokens in memory; it hears of each change when the change commits.
 CREATE FUNCTION fleet_tell_token() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
+from service.core.paging import write_cursor
 from service.fleet import actions
 from service.fleet.models import Alert, EnrolmentCode, TerminalState, TerminalToken
 from tests import factories
@@ -58,6 +59,7 @@ def test_a_serial_number_is_registered_once(sign_in: Callable[..., TestClient], 
         ({"company_name": "  "}, "company_name"),
         ({"company_name": "あ" * 101}, "company_name"),
         ({"company_name": "ABC\x00"}, "company_name"),
+        ({"company_name": "ABC\n商事"}, "company_name"),
         ({"contact_email": "aoki"}, "contact_email"),
         ({"contact_phone": "電話なし"}, "contact_phone"),
         ({"contract_type": "gold"}, "contract_type"),
@@ -139,6 +141,13 @@ def test_customers_are_paged_by_name_with_their_terminals_counted(
 @pytest.mark.parametrize("cursor", ["x", "WyJhIiwgMV0", "W10", "WzEuNSwgMV0", "WzEsIDk5OTk5OTk5OTk5OTk5OTk5OTk5OTld"])
 def test_a_cursor_made_up_by_hand_is_refused(sign_in: Callable[..., TestClient], cursor: str) -> None:
     assert sign_in("alice", fleet="operator").get("/api/fleet/terminals", params={"cursor": cursor}).status_code == 422
+
+
+@pytest.mark.parametrize("name", ["a\x00", "\ud800"])
+def test_a_cursor_with_text_no_database_takes_is_refused(sign_in: Callable[..., TestClient], name: str) -> None:
+    cursor = write_cursor(name, 1)
+
+    assert sign_in("alice", fleet="operator").get("/api/fleet/customers", params={"cursor": cursor}).status_code == 422
 
 
 def test_a_percent_sign_in_a_search_is_a_percent_sign(sign_in: Callable[..., TestClient], db: Session) -> None:

@@ -10,7 +10,7 @@ from service.core.settings import Settings
 
 def settings(monkeypatch: pytest.MonkeyPatch, **environ: str) -> Settings:
     monkeypatch.setenv("DATABASE_URL", "postgresql://genba_app@db/genba")
-    monkeypatch.setenv("SECRET_KEY", "k" * 40)
+    monkeypatch.setenv("SECRET_KEY", "".join(map(chr, range(65, 105))))
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     return Settings()

@@ -1,0 +1,117 @@
+"""The ASGI callable: who sends, what is sent, and the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
+
+from service.core import problems
+from service.core.problems import Problem
+from service.fleet import schemas
+from service.fleet.ingest.batches import ANSWERED, Batches
+from service.fleet.ingest.tokens import Tokens
+
+PATH = "/api/fleet/heartbeats"
+LARGEST_BODY = 8 * 1024
+
+
+class Ingest:
+    """The door. `run()` is entered for the life of the process."""
+
+    def __init__(self, conninfo: str, interval_seconds: int) -> None:
+        self._tokens = Tokens(conninfo, interval_seconds)
+        self._batches = Batches(conninfo, interval_seconds)
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(part.work()) for part in (self._tokens, self._batches)]
+        try:
+            yield
+        finally:
+            # What already waits is still answered; new requests no longer arrive when the server stops.
+            await self._batches.drain()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._batches.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await self._answer(scope, receive)
+        except Problem as problem:
+            ANSWERED.labels(str(problem.status)).inc()
+            await problem.response()(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(body)})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
+        if scope["method"] != "POST":
+            raise problems.MethodNotAllowed("ハートビートはPOSTで送信してください。")
+        token, length = b"", 0
+        for name, value in scope["headers"]:
+            if name == b"authorization" and value[:7].lower() == b"bearer ":
+                token = value[7:]
+            elif name == b"content-length":
+                length = int(value)
+        if length > LARGEST_BODY:
+            raise _too_large()
+        terminal_id = await self._tokens.terminal(token)
+        body = await _read(receive)
+        try:
+            heartbeat = schemas.Heartbeat.model_validate_json(body)
+        except ValidationError as error:
+            raise problems.invalid(error.errors(include_url=False, include_input=False)) from None
+        return await self._batches.put(terminal_id, heartbeat)
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        if len(body) > LARGEST_BODY:
+            raise _too_large()
+        message = await receive()
+        body += message.get("body", b"")
+    if len(body) > LARGEST_BODY:
+        raise _too_large()
+    return body
+
+
+def _too_large() -> Problem:
+    return problems.TooLarge(f"本文は{LARGEST_BODY // 1024}KB以内にしてください。")
+
+
+def _headers(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+
+
+def openapi(schema_of: Callable[[type], dict[str, Any]]) -> dict[str, Any]:
+    """This door's entry in the OpenAPI document; it is no FastAPI route, so it describes itself."""
+    refusal = {"content": {problems.MEDIA_TYPE: {"schema": schema_of(problems.ProblemBody)}}}
+    refusals = {"400": "Malformed", "401": "Unknown token", "413": "Too large", "422": "Invalid", "503": "Try later"}
+    return {
+        "post": {
+            "tags": ["fleet"],
+            "summary": "Heartbeat",
+            "description": "For agents. Answered after the commit that stored it; a repeat is stored once.",
+            "operationId": "heartbeat_api_fleet_heartbeats_post",
+            "security": [{"HTTPBearer": []}],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": schema_of(schemas.Heartbeat)}},
+            },
+            "responses": {
+                "200": {
+                    "description": "Stored",
+                    "content": {"application/json": {"schema": schema_of(schemas.HeartbeatAnswer)}},
+                },
+                **{status: {"description": text, **refusal} for status, text in refusals.items()},
+            },
+        }
+    }
