@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from service.core import api as core_api
-from service.core import auth, logs, observe, problems
+from service.core import auth, health, logs, observe, problems
+from service.core.db import transaction
+from service.core.installation import refuse_demo_in_production
 from service.core.settings import settings
 from service.fleet import api as fleet_api
 from service.fleet import ingest as fleet_ingest
 from service.fleet import rules as fleet_rules
 
 auth.GRANTS[fleet_rules.AREA] = fleet_rules.GRANTS
+health.EXPECTED_JOBS |= fleet_rules.EXPECTED_JOBS
 
 
 def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await to_thread.run_sync(_refuse_demo_in_production)
         async with ingest.run():
             yield
 
@@ -56,6 +63,12 @@ def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return api
+
+
+def _refuse_demo_in_production() -> None:
+    """A database that is away just now is no reason not to start: the readiness door says so."""
+    with contextlib.suppress(SQLAlchemyError), transaction() as db:
+        refuse_demo_in_production(db)
 
 
 class FrontDoor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -12,8 +13,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -21,6 +23,8 @@ from stack import servers
 from stack.home import ROOT, Home, home
 from stack.programs import Program, environment, is_embedded, programs
 from stack.supervise import Supervisor, ask_to_stop, end_leftovers, leftovers
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop(Exception):
@@ -32,7 +36,11 @@ def main() -> int:
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         print(f"usage: python -m stack {{{'|'.join(commands)}}}")
         return 2
-    return commands[sys.argv[1]](home())
+    try:
+        return commands[sys.argv[1]](home())
+    except (PermissionError, ValueError) as error:
+        print(error)
+        return 1
 
 
 def up(place: Home) -> int:
@@ -44,88 +52,114 @@ def up(place: Home) -> int:
     if wrong:
         print(f"{wrong} Settings come from the environment or from .env; .env.example lists them all.")
         return 1
-    launcher = place.path / "launcher.pid"
-    if _is_running(launcher):
-        print("Genba is already running from this folder. Stop it with Ctrl-C there, or with: make down")
-        return 1
-    ended = end_leftovers(place)
-    if ended:
-        _say(f"ended {ended} processes that an earlier run had left behind")
-    taken = [(program.name, port) for program in listed for port in program.ports if _is_taken(port)]
-    if taken:
-        name, port = taken[0]
-        setting = {"sandbox": "SANDBOX_PORT (or SANDBOX_SMTP_PORT)"}.get(name, f"{name.upper()}_PORT")
-        print(f"Port {port} is taken by another program. Free it, or choose another: {setting}=… make up")
-        return 1
-    launcher.write_text(f"{os.getpid()} {psutil.Process().create_time()}")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    held = contextlib.ExitStack()
+    try:
+        if not held.enter_context(_only_one(place)):
+            print("Genba is already running from this folder. Stop it with Ctrl-C there, or with: make down")
+            return 1
+        ended = end_leftovers(place)
+        if ended:
+            _say(f"ended {ended} processes that an earlier run had left behind")
+        taken = [(program.name, port) for program in listed for port in program.ports if _is_taken(port)]
+        if taken:
+            name, port = taken[0]
+            setting = {"sandbox": "SANDBOX_PORT (or SANDBOX_SMTP_PORT)"}.get(name, f"{name.upper()}_PORT")
+            print(f"Port {port} is taken by another program. Free it, or choose another: {setting}=… make up")
+            return 1
+        return _run_until_stopped(place, environ, listed, started)
+    finally:
+        held.close()
+
+
+def _run_until_stopped(place: Home, environ: dict[str, str], listed: list[Program], started: float) -> int:
+    for number in STOPPING:
         signal.signal(number, _stop)
-    supervisor = None
+    supervisor = fonts = None
     try:
         # The fonts take seconds of a core the first time; nothing waits for them, pages fall back to the system's.
         fonts = subprocess.Popen([sys.executable, "-m", "dashboards.fonts"], cwd=ROOT, stdout=subprocess.DEVNULL)
-        supervisor = _start(place, environ, listed)
+        own_postgres, _ = is_embedded(environ, place)
+        if own_postgres and servers.initialise(place):
+            _say("created a database cluster")
+        supervisor = Supervisor(place, listed, _without_owner(environ))
+        _start(place, environ, listed, supervisor)
         if fonts.poll() is None:
             _say("preparing the Japanese font")
         fonts.wait()
-        print(_block(environ, time.monotonic() - started), flush=True)
+        _say(_block(environ, time.monotonic() - started))
         _watch(supervisor, place)
     except Stop:
-        print(flush=True)
+        return 0
     except RuntimeError as error:
-        print(error, flush=True)
+        _say(str(error))
         return 1
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Nothing may interrupt the stop, neither a second Ctrl-C nor a terminal that is gone.
+        for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
+        _say("stopping")
+        if fonts is not None:
+            fonts.kill()
+            fonts.wait()
         if supervisor is not None:
-            _say("stopping")
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
                 supervisor.stop(listed)
-            end_leftovers(place)
-            _say("stopped; the data is kept")
-        launcher.unlink(missing_ok=True)
-    return 0
+        end_leftovers(place)
+        _say("stopped; the data is kept")
 
 
-def _start(place: Home, environ: dict[str, str], listed: list[Program]) -> Supervisor:
+@contextlib.contextmanager
+def _only_one(place: Home) -> Iterator[bool]:
+    """Whether this is the only launcher of the home. The lock ends with the process, however it ends; the file holds
+    its pid for `make down`."""
+    with (place.path / "launcher.pid").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        file.truncate(0)
+        file.write(f"{os.getpid()} {psutil.Process().create_time()}")
+        file.flush()
+        yield True
+        file.truncate(0)
+
+
+def _without_owner(environ: dict[str, str]) -> dict[str, str]:
+    """What the processes see: the owner's connection is for migrations alone."""
+    return {name: value for name, value in environ.items() if name != "DATABASE_OWNER_URL"}
+
+
+def _start(place: Home, environ: dict[str, str], listed: list[Program], supervisor: Supervisor) -> None:
     own_postgres, own_valkey = is_embedded(environ, place)
-    if own_postgres and servers.initialise(place):
-        _say("created a database cluster")
-    supervisor = Supervisor(place, listed, environ)
-    try:
-        if own_valkey:
-            supervisor.start("valkey")
-        if own_postgres:
-            supervisor.start("postgres")
-            _await("PostgreSQL", place, "postgres", lambda: _answers(lambda: servers.await_postgres(place, 0)))
-            servers.create_database(place)
-        if own_valkey:
-            _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))
-        _say("migrating the database")
-        _run([sys.executable, "-m", "alembic", "upgrade", "head"], environ)
-        if environ["GENBA_MODE"] == "demo":
-            _say("filling in the demo data")
-            _prepare_field(place, environ)
-        _say("starting the processes")
-        others = [program.name for program in listed if program.name not in ("postgres", "valkey", "agent", "fleet")]
-        for name in others:
+    if own_valkey:
+        supervisor.start("valkey")
+    if own_postgres:
+        supervisor.start("postgres")
+        _await("PostgreSQL", place, "postgres", lambda: _answers(lambda: servers.await_postgres(place, 0)))
+        servers.create_database(place)
+    if own_valkey:
+        _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))
+    _say("migrating the database")
+    _run([sys.executable, "-m", "alembic", "upgrade", "head"], environ)
+    if environ["GENBA_MODE"] == "demo":
+        _say("filling in the demo data")
+        _prepare_field(place, environ)
+    _say("starting the processes")
+    others = [program.name for program in listed if program.name not in ("postgres", "valkey", "agent", "fleet")]
+    for name in others:
+        supervisor.start(name)
+    service, dashboards = environ["SERVICE_URL"], f"http://127.0.0.1:{environ['DASHBOARDS_PORT']}"
+    _await("the service", place, "service", lambda: _is_ok(f"{service}/api/health/live"))
+    if environ["GENBA_MODE"] == "demo":
+        if not (_field(place) / "agent" / "credentials.json").exists():
+            agent = [sys.executable, "-m", "agent", "enrol", "--config", str(_field(place) / "agent.toml")]
+            _run([*agent, "--code", "GENBA-DEMO"], environ)
+        for name in ("agent", "fleet"):
             supervisor.start(name)
-        service, dashboards = environ["SERVICE_URL"], f"http://127.0.0.1:{environ['DASHBOARDS_PORT']}"
-        _await("the service", place, "service", lambda: _is_ok(f"{service}/api/health/live"))
-        if environ["GENBA_MODE"] == "demo":
-            if not (_field(place) / "agent" / "credentials.json").exists():
-                agent = [sys.executable, "-m", "agent", "enrol", "--config", str(_field(place) / "agent.toml")]
-                _run([*agent, "--code", "GENBA-DEMO"], environ)
-            for name in ("agent", "fleet"):
-                supervisor.start(name)
-        _await("the dashboards", place, "dashboards", lambda: _is_ok(f"{dashboards}/_stcore/health"))
-        _await("the jobs", place, "worker", lambda: _is_ok(f"{service}/api/health/ready"))
-        _await("every process", place, "supervisord", lambda: set(supervisor.states().values()) == {"RUNNING"})
-    except BaseException:
-        supervisor.stop(listed)
-        raise
-    return supervisor
+    _await("the dashboards", place, "dashboards", lambda: _is_ok(f"{dashboards}/_stcore/health"))
+    _await("the jobs", place, "worker", lambda: _is_ok(f"{service}/api/health/ready"))
+    _await("every process", place, "supervisord", lambda: set(supervisor.states().values()) == {"RUNNING"})
 
 
 def _prepare_field(place: Home, environ: dict[str, str]) -> None:
@@ -188,7 +222,7 @@ def _is_ok(url: str) -> bool:
         return False
 
 
-def _watch(supervisor: Supervisor, place: Home) -> None:
+def _watch(supervisor: Supervisor, place: Home) -> NoReturn:
     """Waits for the end, and says so when a process dies or comes back."""
     before = supervisor.states()
     while True:
@@ -229,29 +263,35 @@ def _block(environ: dict[str, str], seconds: float) -> str:
 
 def down(place: Home) -> int:
     pid = _pid(place.path / "launcher.pid")
+    running = len(leftovers(place))
     if pid is not None:
-        os.kill(pid, signal.SIGTERM)
-        psutil.Process(pid).wait(60)
+        with contextlib.suppress(psutil.Error):
+            launcher = psutil.Process(pid)
+            launcher.terminate()
+            launcher.wait(60)
     elif ask_to_stop(place):
         deadline = time.monotonic() + 60
         while leftovers(place) and time.monotonic() < deadline:
             time.sleep(0.1)
-    ended = end_leftovers(place)
-    print("Genba is stopped." if pid is not None or ended else "Genba was not running.")
+    end_leftovers(place)
+    print("Genba is stopped." if pid is not None or running else "Genba was not running.")
     return 0
 
 
 def reset(place: Home) -> int:
     """Deletes the data of this clone, after asking; `FORCE=1` answers yes."""
-    down(place)
     if not place.path.exists():
         print("There is no data to delete.")
         return 0
+    if not place.is_ours():
+        print(f"{place.path} was not made by Genba; nothing was deleted. Check GENBA_HOME.")
+        return 1
     if os.environ.get("FORCE") != "1":
-        print(f"This deletes the database, the logs and the secrets in {place.path}.")
+        print(f"This stops Genba and deletes the database, the logs and the secrets in {place.path}.")
         if input("Type yes to go on: ").strip() != "yes":
             print("Nothing was deleted.")
             return 1
+    down(place)
     shutil.rmtree(place.path)
     shutil.rmtree(place.sockets, ignore_errors=True)
     print("Deleted. The next make up starts afresh.")
@@ -273,10 +313,6 @@ def _pid(file: Path) -> int | None:
     except (OSError, ValueError, psutil.Error):
         return None
     return int(pid) if alive else None
-
-
-def _is_running(launcher: Path) -> bool:
-    return _pid(launcher) is not None
 
 
 def _is_taken(port: int) -> bool:
@@ -306,7 +342,8 @@ def _stop(*_: object) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"  {text}", flush=True)
+    with contextlib.suppress(OSError):  # the terminal may be gone; what is under way goes on
+        print(f"  {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -47,10 +47,21 @@ class Home:
 
     def prepare(self) -> None:
         """Creates the folders. As root they stay readable for PostgreSQL's own account, the secrets file does not."""
+        if self.path.exists() and not self.is_ours():
+            raise PermissionError(f"{self.path} holds something else. Set GENBA_HOME to an empty or a new folder.")
+        if server_account() and not reachable_by_others(self.path.parent):
+            raise PermissionError(
+                f"Started as root, PostgreSQL runs as the user nobody, who cannot reach {self.path}. "
+                "Set GENBA_HOME to a folder that everybody can enter, or start as an ordinary user."
+            )
         mode = 0o755 if os.getuid() == 0 else 0o700
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.secrets()
         account = server_account()
         for folder in (self.path, self.valkey, self.logs, self.pids, self.sockets):
             folder.mkdir(parents=True, exist_ok=True)
+            if folder.is_symlink():
+                raise PermissionError(f"{folder} is a link; remove it or set GENBA_HOME.")
             # PostgreSQL makes its socket itself, so that one folder is lent to its account.
             lent = account is not None and folder == self.sockets
             if folder.stat().st_uid != os.getuid() and not (
@@ -58,6 +69,10 @@ class Home:
             ):
                 raise PermissionError(f"{folder} belongs to another user; remove it or set GENBA_HOME.")
             folder.chmod(mode)
+
+    def is_ours(self) -> bool:
+        """Whether the folder is empty or was made by `prepare`: nothing else is ever changed or deleted."""
+        return (self.path / "secrets.json").is_file() or not any(self.path.iterdir())
 
     def secrets(self) -> dict[str, str]:
         """Random per clone, made on first use: nothing that runs here ever has a default password."""

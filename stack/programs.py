@@ -76,7 +76,7 @@ def is_embedded(environ: dict[str, str], home: Home) -> tuple[bool, bool]:
 
 def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     own_postgres, own_valkey = is_embedded(environ, home)
-    service, dashboards = int(environ["SERVICE_PORT"]), int(environ["DASHBOARDS_PORT"])
+    service, dashboards = _port(environ, "SERVICE_PORT"), _port(environ, "DASHBOARDS_PORT")
     listed = []
     if own_postgres:
         # INT is PostgreSQL's fast stop: it ends the sessions and writes everything down.
@@ -88,7 +88,7 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     if own_valkey:
         listed.append(Program("valkey", servers.valkey_command(home)))
     if environ["GENBA_MODE"] == "demo":
-        ports = [int(environ["SANDBOX_PORT"]), int(environ["SANDBOX_SMTP_PORT"])]
+        ports = [_port(environ, "SANDBOX_PORT"), _port(environ, "SANDBOX_SMTP_PORT")]
         listed.append(Program("sandbox", _uvicorn("tests.sandbox.app:app", ports[0], factory=True), ports))
     celery = [PYTHON, "-m", "celery", "--app"]
     listed += [
@@ -113,6 +113,13 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     if environ["GENBA_MODE"] == "demo":
         listed += _demo(home, environ)
     return listed
+
+
+def _port(environ: dict[str, str], name: str) -> int:
+    value = environ[name]
+    if not value.isdecimal() or not 1 <= int(value) <= 65535:
+        raise ValueError(f"{name} must be a port number from 1 to 65535, not {value!r}.")
+    return int(value)
 
 
 # Threads, because ticks wait for servers rather than compute. One machine has one worker: it listens for no others.

@@ -100,7 +100,8 @@ def _alive(pid_file: Path) -> psutil.Process | None:
         process = psutil.Process(int(words[0]))
         if len(words) > 1:
             return process if abs(process.create_time() - float(words[1])) < 1 else None
-        return process if any("supervisord" in word for word in process.cmdline()) else None
+        config = str(pid_file.parent.parent / "supervisord.conf")
+        return process if config in process.cmdline() else None
     except (OSError, ValueError, IndexError, psutil.Error):
         return None
 

@@ -113,14 +113,23 @@ def make_stack(parent: Path) -> Stack:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
-    parent = Path(tempfile.mkdtemp(prefix="genba-stack-")).resolve()
-    parent.chmod(0o755)
-    running = make_stack(parent)
+def some_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own account can reach too; pytest's are closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="genba-stack-")).resolve()
+    folder.chmod(0o755)
     try:
-        running.start()
-        yield running
+        yield folder
     finally:
-        if running.process is not None and running.process.poll() is None:
-            running.stop()
-        shutil.rmtree(parent, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_stack() -> Iterator[Stack]:
+    with some_folder() as parent:
+        running = make_stack(parent)
+        try:
+            running.start()
+            yield running
+        finally:
+            if running.process is not None and running.process.poll() is None:
+                running.stop()

@@ -65,15 +65,20 @@ def _me(actor: Actor) -> Me:
 def sign_in(credentials: Credentials, request: Request) -> SignedInAnswer:
     """Opens a session; the token goes into `Authorization: Bearer …`."""
     address = client_address(request)
-    # A transaction of its own: a refused sign-in must leave its audit entry, though the answer is a refusal.
+    # Transactions of its own: none is open while the password is checked, and a refused sign-in leaves its audit entry
+    # though the answer is a refusal.
     with transaction() as db:
-        user = identity.find_by_password(db, credentials.login_id, credentials.password)
-        if user is not None:
+        user = identity.find_by_login_id(db, credentials.login_id)
+    right = identity.is_right(credentials.password, user.password_hash if user else None)
+    with transaction() as db:
+        if user is not None and right and user.is_active:
             token, expires_at = identity.open_session(db, user, address, timedelta(hours=settings().session_hours))
             actor = actor_of(user, expires_at, address)
             audit.record(db, actor, "login", "core", "user", user.id)
             return SignedInAnswer(token=token, expires_at=expires_at, user=_me(actor))
-        audit.record(db, credentials.login_id, "login_failed", "core", "user", "-", address=address)
+        # What was typed for a login id that nobody has may be a password; the trail is for ever.
+        typed = user.login_id if user else "（登録のないログインID）"
+        audit.record(db, typed, "login_failed", "core", "user", user.id if user else "-", address=address)
     raise Unauthorized("ログインIDまたはパスワードが違います。入力を確認して、もう一度お試しください。")
 
 

@@ -16,7 +16,8 @@ from service.core.db import Base
 Action = Literal[
     "create", "update", "delete", "status_change", "cancel", "login", "logout", "login_failed", "reveal", "export"
 ]
-SECRET_FIELDS = frozenset({"password", "token", "code"})
+# Any field with one of these words in its name, at any depth.
+SECRET_WORDS = ("password", "token", "secret", "card_number", "security_code", "enrolment_code")
 MASK = "********"
 
 
@@ -67,6 +68,14 @@ def record(
 
 
 def masked(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if values is None:
-        return None
-    return {name: MASK if name in SECRET_FIELDS else value for name, value in values.items()}
+    """The values with every secret replaced, nested ones included. An id or a hash of a secret is none."""
+    return None if values is None else {name: _masked(name, value) for name, value in values.items()}
+
+
+def _masked(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return masked(value)
+    if isinstance(value, list):
+        return [_masked(name, item) for item in value]
+    secret = any(word in name for word in SECRET_WORDS) and not name.endswith("_id")
+    return MASK if secret and value is not None else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 from datetime import datetime, timedelta
 
 import bcrypt
@@ -75,12 +76,18 @@ def _digest(password: str) -> bytes:
 
 # An unknown login id costs the same time as a wrong password, so that time does not tell who exists.
 _NOBODY = "$2b$12$C6UzMDM.H6dfI/f/IKcEeO7ZBnKxHvGqXXJcBcXy1UFqvzWmvUmBG"
+# A check takes a quarter of a second of a core by design: a rush of sign-ins must leave a core for everybody else.
+_checking = threading.BoundedSemaphore(1)
 
 
-def find_by_password(db: Session, login_id: str, password: str) -> User | None:
-    user = db.scalars(select(User).where(User.login_id == login_id)).one_or_none()
-    right = bcrypt.checkpw(_digest(password), (user.password_hash if user else _NOBODY).encode())
-    return user if user and right and user.is_active else None
+def is_right(password: str, hashed: str | None) -> bool:
+    """Slow on purpose; call it outside any transaction, or it holds a connection of the pool meanwhile."""
+    with _checking:
+        return bcrypt.checkpw(_digest(password), (hashed or _NOBODY).encode()) and hashed is not None
+
+
+def find_by_login_id(db: Session, login_id: str) -> User | None:
+    return db.scalars(select(User).where(User.login_id == login_id)).one_or_none()
 
 
 def open_session(db: Session, user: User, address: str, lifetime: timedelta) -> tuple[str, datetime]:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from service.core.db import transaction
+from service.core.installation import mark_as_demo
 from service.core.settings import settings
 from service.demo import fleet, people
 
@@ -18,6 +19,7 @@ def main() -> None:
     if settings().mode != "demo":
         raise SystemExit("Demo data is for GENBA_MODE=demo only; nothing was changed.")
     with transaction() as db:
+        mark_as_demo(db)
         people.fill(db)
         fleet.fill(db)
     if arguments.stores_file:

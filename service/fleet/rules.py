@@ -42,6 +42,8 @@ ALERT_WORDS = {
 # A mail about a district without power must still be read on a phone.
 MAIL_LISTS = 50
 
+EXPECTED_JOBS = {"fleet.watch": timedelta(seconds=60)}
+
 READ = frozenset({"fleet:alert:read", "fleet:customer:read", "fleet:terminal:read"})
 MANAGE = frozenset({"fleet:customer:create", "fleet:enrolment:create", "fleet:terminal:create"})
 

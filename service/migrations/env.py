@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 
 import service.core.audit
 import service.core.health
+import service.core.installation
 import service.core.outbox
 import service.fleet.models  # noqa: F401  # every module with tables, so that `alembic check` sees them
 from service.core.db import Base, sqlalchemy_url

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,19 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.stack import Stack, make_stack
+from stack import servers
+from stack.home import ROOT
+from tests.processes import free_port
+from tests.stack import Stack, make_stack, some_folder
 
 STORE = "新宿店 レジ1番"
 expect.set_options(timeout=20_000)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with some_folder() as made:
+        yield made
 
 
 def sign_in(page: Page, stack: Stack, login_id: str = "fleet-operator") -> None:
@@ -64,17 +76,23 @@ def test_a_person_sees_a_store_fall_silent_and_come_back(page: Page, stack: Stac
     expect(alert).to_have_count(0, timeout=40_000)
 
 
-def test_the_mail_reached_a_real_server_and_reads_well(stack: Stack, page: Page) -> None:
-    """The erroring terminal of the demo has told of itself since the start."""
-    wait_for(
-        lambda: any("カードリーダー応答なし" in mail["body"] for mail in mails(stack)), 40, "no mail about the error"
-    )
-    [mail] = [mail for mail in mails(stack) if "カードリーダー応答なし" in mail["body"]][:1]
+def test_an_error_on_the_serial_line_becomes_a_mail_that_reads_well(stack: Stack, page: Page) -> None:
+    def about_the_error() -> list[dict[str, Any]]:
+        return [mail for mail in mails(stack) if f"{STORE}: エラー" in mail["subject"]]
+
+    toggle = functools.partial(os.kill, stack.pid("terminal"), signal.SIGUSR1)
+    toggle()
+    try:
+        wait_for(about_the_error, 40, "no mail about the error")
+    finally:
+        toggle()
+    mail = about_the_error()[0]
     assert mail["recipients"] == ["support@techcore.example"]
-    assert mail["subject"].startswith("【Genba】")
+    assert mail["subject"] == f"【Genba】ABC商事 - {STORE}: エラー"
+    assert "カードリーダー応答なし" in mail["body"]
 
     page.goto(stack.sandbox)
-    expect(page.get_by_text("カードリーダー応答なし").first).to_be_visible()
+    expect(page.get_by_text(mail["subject"]).first).to_be_visible()
 
 
 def test_reload_and_a_second_tab_keep_the_person_signed_in(page: Page, stack: Stack) -> None:
@@ -128,8 +146,8 @@ def test_a_killed_process_is_started_again(stack: Stack) -> None:
         wait_for(stack.is_ready, 30, f"not ready within 30 s after {name} was killed")
 
 
-def test_a_taken_port_is_one_clear_sentence(stack: Stack, tmp_path: Path) -> None:
-    second = make_stack(tmp_path)
+def test_a_taken_port_is_one_clear_sentence(stack: Stack, folder: Path) -> None:
+    second = make_stack(folder)
     second.environ["SERVICE_PORT"] = stack.environ["SERVICE_PORT"]
 
     with pytest.raises(AssertionError, match=f"Port {stack.environ['SERVICE_PORT']} is taken by another program") as no:
@@ -144,8 +162,66 @@ def test_a_second_start_in_the_same_place_is_refused_in_words(stack: Stack) -> N
         Stack(stack.home, stack.environ).start()
 
 
-def test_production_without_its_secrets_is_refused_in_words(tmp_path: Path) -> None:
-    bare = make_stack(tmp_path)
+def test_a_port_that_is_no_number_is_refused_in_words(folder: Path) -> None:
+    bare = make_stack(folder)
+    bare.environ["SERVICE_PORT"] = "abc"
+
+    with pytest.raises(AssertionError, match="SERVICE_PORT must be a port number"):
+        bare.start()
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(folder: Path) -> None:
+    foreign = make_stack(folder)
+    foreign.home.path.mkdir()
+    precious = foreign.home.path / "precious.txt"
+    precious.write_text("keep me")
+
+    with pytest.raises(AssertionError, match="holds something else"):
+        foreign.start()
+    reset = subprocess.run(
+        [sys.executable, "-m", "stack", "reset"],
+        cwd=ROOT,
+        env=foreign.environ | {"FORCE": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert "nothing was deleted" in reset.stdout
+    assert precious.read_text() == "keep me"
+
+
+def test_production_on_the_demos_data_does_not_start(stack: Stack) -> None:
+    """In the way a careless administrator would: the same database, another mode."""
+    environ = stack.environ | {
+        "GENBA_MODE": "production",
+        "SECRET_KEY": "".join(map(chr, range(65, 105))),
+        "DATABASE_URL": servers.url(stack.home, "app"),
+        "REDIS_URL": servers.redis_url(stack.home),
+    }
+    command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:app", "--port", str(free_port())]
+
+    refused = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+
+    assert refused.returncode != 0
+    assert "holds the demo's accounts" in refused.stdout + refused.stderr
+
+
+def test_a_second_ctrl_c_does_not_leave_orphans(folder: Path) -> None:
+    hasty = make_stack(folder)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stack", "up"], cwd=ROOT, env=hasty.environ, stdout=subprocess.DEVNULL
+    )
+    wait_for(lambda: (hasty.home.pids / "service").exists(), 60, "the service did not start")
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+
+    assert process.wait(60) == 0
+    assert list(hasty.home.pids.glob("*")) == []
+
+
+def test_production_without_its_secrets_is_refused_in_words(folder: Path) -> None:
+    bare = make_stack(folder)
     bare.environ["GENBA_MODE"] = "production"
 
     with pytest.raises(AssertionError, match="SECRET_KEY is missing"):

@@ -19,11 +19,19 @@ GRANT SELECT ON app_clock TO genba_app;
 CREATE FUNCTION app_now() RETURNS timestamptz STABLE PARALLEL SAFE LANGUAGE sql
     RETURN now() + (SELECT shift FROM app_clock WHERE id = 1);
 
+-- What this database is for. A production service refuses one that holds the demo's accounts.
+CREATE TABLE installation (
+    id smallint CONSTRAINT pk_installation PRIMARY KEY CONSTRAINT ck_installation_one_row CHECK (id = 1),
+    holds_demo boolean NOT NULL
+);
+INSERT INTO installation VALUES (1, false);
+GRANT SELECT, UPDATE ON installation TO genba_app;
+
 -- Partitions of a table by Tokyo day, named <table>_pYYYYMMDD, for yesterday (a clock may run behind) to `days_ahead`.
 -- Runs with the owner's rights: the application may make partitions and nothing else. Rows that the default
 -- partition caught meanwhile move to where they belong.
 CREATE FUNCTION make_day_partitions(parent regclass, days_ahead int) RETURNS int
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '5s' AS $$
 DECLARE
     day date;
     key text;
@@ -32,6 +40,9 @@ DECLARE
     upper_bound timestamptz;
     made int := 0;
 BEGIN
+    IF days_ahead NOT BETWEEN 0 AND 31 THEN
+        RAISE EXCEPTION 'days_ahead must be between 0 and 31';
+    END IF;
     SELECT attname INTO STRICT key FROM pg_partitioned_table t
         JOIN pg_attribute a ON a.attrelid = t.partrelid AND a.attnum = t.partattrs[0] WHERE t.partrelid = parent;
     FOR day IN SELECT generate_series(-1, days_ahead) + (app_now() AT TIME ZONE 'Asia/Tokyo')::date LOOP
@@ -125,7 +136,7 @@ REVOKE SELECT ON alembic_version FROM genba_app;
 DROP TABLE job_heartbeats, outbox_messages, audit_entries, sessions, memberships, users;
 DROP FUNCTION make_day_partitions;
 DROP FUNCTION app_now;
-DROP TABLE app_clock;
+DROP TABLE installation, app_clock;
 """
 
 

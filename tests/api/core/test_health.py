@@ -20,7 +20,8 @@ def test_live_asks_nothing_of_the_database(client: TestClient) -> None:
 
 
 def test_ready_when_every_part_is(client: TestClient, db: Session) -> None:
-    record_job(db, "fleet.watch")
+    for name in health.EXPECTED_JOBS:
+        record_job(db, name)
     db.commit()
 
     answer = client.get("/api/health/ready")
@@ -30,14 +31,16 @@ def test_ready_when_every_part_is(client: TestClient, db: Session) -> None:
 
 
 def test_silent_jobs_are_named_with_the_seconds(client: TestClient, db: Session) -> None:
-    record_job(db, "fleet.watch")
-    db.execute(update(JobHeartbeat).values(at=real_now() - timedelta(seconds=90)))
+    for name in health.EXPECTED_JOBS:
+        record_job(db, name)
+    silent_since = real_now() - timedelta(seconds=90)
+    db.execute(update(JobHeartbeat).where(JobHeartbeat.name == "fleet.watch").values(at=silent_since))
     db.commit()
 
     answer = client.get("/api/health/ready")
 
     assert answer.status_code == 503
-    assert answer.json()["parts"]["jobs"].startswith("ジョブが9")
+    assert answer.json()["parts"]["jobs"].startswith("ジョブ fleet.watch が9")
 
 
 def test_a_missing_redis_is_named(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

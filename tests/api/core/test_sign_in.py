@@ -56,6 +56,12 @@ def test_a_wrong_password_and_an_unknown_person_get_the_same_answer(client: Test
     assert actions_of(db, "alice") == ["login_failed"]
 
 
+def test_what_was_typed_for_an_unknown_login_id_is_not_kept(client: TestClient, db: Session) -> None:
+    client.post("/api/auth/login", json={"login_id": "my-secret-password", "password": "x"})
+
+    assert "my-secret-password" not in [entry.actor for entry in db.scalars(select(AuditEntry))]
+
+
 def test_an_inactive_person_cannot_sign_in_and_loses_the_open_session(client: TestClient, db: Session) -> None:
     user = person(db, "alice", fleet="operator")
     db.commit()
