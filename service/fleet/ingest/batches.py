@@ -121,6 +121,7 @@ class Batches:
     async def close(self) -> None:
         for statement in self._given_up:
             statement.cancel()
+        await asyncio.gather(*self._given_up, return_exceptions=True)
         await self._forget_connection()
 
     async def work(self) -> None:
@@ -209,10 +210,14 @@ class Batches:
     async def _statement(self, connection: Connection, batch: list[Waiting]) -> tuple[datetime, int]:
         rows, newest = _distinct(batch)
         columns = list(zip(*rows, strict=True))
-        cursor = await connection.execute(
-            STORE, [*map(list, columns), newest, list(columns[0]), self._silence_allowed], prepare=True
-        )
-        row = await cursor.fetchone()
+        try:
+            cursor = await connection.execute(
+                STORE, [*map(list, columns), newest, list(columns[0]), self._silence_allowed], prepare=True
+            )
+            row = await cursor.fetchone()
+        finally:
+            if connection is not self._writing:  # given up meanwhile
+                await connection.close()
         assert row is not None  # the statement selects from one row
         return row[0], row[1]
 
