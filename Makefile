@@ -17,13 +17,13 @@ setup-tests:
 up: setup ## start Genba on this machine (Ctrl-C stops it)
 	@exec $(VENV) -m stack up
 
-down: setup ## stop it from another terminal
+down: ## stop it from another terminal
 	@$(VENV) -m stack down
 
-reset: setup ## delete this clone's data (asks first)
+reset: ## delete this clone's data (asks first)
 	@$(VENV) -m stack reset
 
-logs: setup ## follow the logs
+logs: ## follow the logs
 	@$(VENV) -m stack logs
 
 test: setup-tests ## everything that must hold: lint, types, contracts, all tests

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from service.core import api as core_api
-from service.core import auth, health, logs, observe, problems
+from service.core import auth, health, logs, observe, problems, seats
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
 from service.core.settings import settings
@@ -78,7 +78,9 @@ class FrontDoor:
         ingest = fleet_ingest.Ingest(settings().direct_url, settings().fleet_heartbeat_interval_seconds)
         self.doors = {fleet_ingest.PATH: ingest}
         self.fastapi = _fastapi(ingest)
-        self.rest = observe.Observed(self.fastapi)
+        # Taking the pulse must work when everything else waits.
+        free = frozenset({"/api/health/live", "/metrics", "/api/openapi.json"})
+        self.rest = observe.Observed(seats.Seats(self.fastapi, settings().database_pool_size, free))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         door = self.doors.get(scope.get("path", "")) if scope["type"] == "http" else None

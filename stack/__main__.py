@@ -27,6 +27,16 @@ from stack.supervise import Supervisor, ask_to_stop, end_leftovers, leftovers
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+# The words of the login page; a house test compares them.
+DEMO_ACCOUNTS = {
+    "admin": "すべての機能",
+    "fleet-admin": "端末管理・システム管理者",
+    "fleet-operator": "端末管理・運用オペレーター",
+    "fleet-support": "端末管理・サポート担当",
+    "fleet-viewer": "端末管理・閲覧のみ（画面は準備中）",
+}
+
+
 class Stop(Exception):
     """Asked to stop by Ctrl-C or a signal."""
 
@@ -77,7 +87,9 @@ def _run_until_stopped(place: Home, environ: dict[str, str], listed: list[Progra
     supervisor = fonts = None
     try:
         # The fonts take seconds of a core the first time; nothing waits for them, pages fall back to the system's.
-        fonts = subprocess.Popen([sys.executable, "-m", "dashboards.fonts"], cwd=ROOT, stdout=subprocess.DEVNULL)
+        fonts = subprocess.Popen(
+            [sys.executable, "-m", "dashboards.fonts"], cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
+        )
         own_postgres, _ = is_embedded(environ, place)
         if own_postgres and servers.initialise(place):
             _say("created a database cluster")
@@ -178,11 +190,14 @@ def _wrong_settings(environ: dict[str, str]) -> str:
     """What is wrong with the settings, asked of a process that sees what the service will see; empty: nothing is."""
     check = (
         "from pydantic import ValidationError\n"
-        "from service.core.settings import Settings\n"
-        "try:\n    Settings()\n"
-        "except ValidationError as wrong:\n"
-        "    for e in wrong.errors():\n"
-        "        print('.'.join(map(str, e['loc'])).upper() + ': ' * bool(e['loc']) + e['msg'] + '.')\n"
+        "from dashboards.settings import Settings as Dashboards\n"
+        "from service.core.settings import Settings as Service\n"
+        "for settings in (Service, Dashboards):\n"
+        "    try:\n        settings()\n"
+        "    except ValidationError as wrong:\n"
+        "        for e in wrong.errors():\n"
+        "            text = e['msg'].removeprefix('Value error, ').rstrip('.') + '.'\n"
+        "            print('.'.join(map(str, e['loc'])).upper() + ': ' * bool(e['loc']) + text)\n"
     )
     asked = subprocess.run([sys.executable, "-c", check], cwd=ROOT, env=environ, capture_output=True, text=True)
     return asked.stdout.strip() or asked.stderr.strip()
@@ -253,9 +268,7 @@ def _block(environ: dict[str, str], seconds: float) -> str:
             f"  送信されたメール         http://127.0.0.1:{environ['SANDBOX_PORT']}",
             "",
             "  Demo accounts, password genba-demo:",
-            "    admin            すべての機能",
-            "    fleet-operator   運用オペレーター      fleet-support   サポート担当",
-            "    fleet-admin      システム管理者        fleet-viewer    閲覧のみ",
+            *(f"    {login_id:<16} {words}" for login_id, words in DEMO_ACCOUNTS.items()),
         ]
     lines += ["", "  Ctrl-C stops everything; the data is kept.  make logs shows what the processes say.", ""]
     return "\n".join(lines)
@@ -288,7 +301,7 @@ def reset(place: Home) -> int:
         return 1
     if os.environ.get("FORCE") != "1":
         print(f"This stops Genba and deletes the database, the logs and the secrets in {place.path}.")
-        if input("Type yes to go on: ").strip() != "yes":
+        if _typed("Type yes to go on: ") != "yes":
             print("Nothing was deleted.")
             return 1
     down(place)
@@ -296,6 +309,13 @@ def reset(place: Home) -> int:
     shutil.rmtree(place.sockets, ignore_errors=True)
     print("Deleted. The next make up starts afresh.")
     return 0
+
+
+def _typed(question: str) -> str:
+    try:
+        return input(question).strip()
+    except EOFError:
+        return ""
 
 
 def logs(place: Home) -> int:

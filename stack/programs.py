@@ -75,6 +75,7 @@ def is_embedded(environ: dict[str, str], home: Home) -> tuple[bool, bool]:
 
 
 def programs(home: Home, environ: dict[str, str]) -> list[Program]:
+    """Raises ValueError, in words, for ports that cannot be."""
     own_postgres, own_valkey = is_embedded(environ, home)
     service, dashboards = _port(environ, "SERVICE_PORT"), _port(environ, "DASHBOARDS_PORT")
     listed = []
@@ -112,6 +113,10 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     ]
     if environ["GENBA_MODE"] == "demo":
         listed += _demo(home, environ)
+    asked = [port for program in listed for port in program.ports]
+    twice = {port for port in asked if asked.count(port) > 1}
+    if twice:
+        raise ValueError(f"Port {twice.pop()} is set for two programs; give each *_PORT a number of its own.")
     return listed
 
 

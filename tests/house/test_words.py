@@ -13,6 +13,7 @@ from dashboards.login import DEMO_ACCOUNTS
 from dashboards.settings import Settings as DashboardSettings
 from service.core.settings import Settings as ServiceSettings
 from service.demo.people import ACCOUNTS, PASSWORD
+from stack.__main__ import DEMO_ACCOUNTS as PRINTED_ACCOUNTS
 from stack.home import ROOT
 from stack.programs import DEFAULTS
 
@@ -52,6 +53,7 @@ def test_the_defaults_in_env_example_are_the_real_ones() -> None:
 
 
 def test_the_demo_accounts_are_the_same_everywhere() -> None:
+    assert dict(DEMO_ACCOUNTS) == PRINTED_ACCOUNTS
     assert [login_id for login_id, _ in DEMO_ACCOUNTS] == list(ACCOUNTS)
     for login_id in ACCOUNTS:
         assert f"`{login_id}`" in README

@@ -8,9 +8,10 @@ from datetime import timedelta
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import ConfigDict
 from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
-from service.core.db import Db
+from service.core.db import transaction
 from service.core.identity import hash_token
 from service.fleet.models import TerminalState, TerminalToken, heartbeats
 from service.fleet.schemas import Heartbeat, HeartbeatAnswer
@@ -26,7 +27,11 @@ def app() -> FastAPI:
     api = FastAPI()
 
     @api.post("/api/fleet/heartbeats")
-    def heartbeat(request: Request, beat: Body, db: Db) -> HeartbeatAnswer:
+    def heartbeat(request: Request, beat: Body) -> HeartbeatAnswer:
+        with transaction() as db:
+            return store(db, request, beat)
+
+    def store(db: Session, request: Request, beat: Body) -> HeartbeatAnswer:
         token = request.headers.get("authorization", "")[7:]
         state = db.scalars(
             select(TerminalState)

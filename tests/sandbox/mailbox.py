@@ -7,8 +7,9 @@ import email
 import email.policy
 from collections import deque
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.message import EmailMessage
+from zoneinfo import ZoneInfo
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -34,7 +35,7 @@ class Mailbox:
         body = message.get_body(("plain",))
         self._mails.append(
             Mail(
-                received_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                received_at=f"{datetime.now(ZoneInfo('Asia/Tokyo')):%Y/%m/%d %H:%M:%S}",
                 sender=envelope.mail_from or "",
                 recipients=list(envelope.rcpt_tos),
                 message_id=str(message["Message-ID"] or ""),

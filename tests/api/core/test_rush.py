@@ -1,0 +1,64 @@
+"""Many requests at once: everybody is served, nobody stands in the way of those who hold a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+
+import httpx2
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from service.core import seats
+from service.core.identity import open_session
+from tests import cast
+from tests.conftest import Service
+
+
+def test_two_hundred_at_once_are_all_answered(service: Service) -> None:
+    """Four times the threads and twenty times the connections."""
+    with service.committed() as db:
+        token, _ = open_session(db, cast.person(db, "rush", fleet="operator"), "testclient", timedelta(hours=1))
+
+    async def rush() -> list[int]:
+        limits = httpx2.Limits(max_connections=200)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(base_url=service.url, headers=headers, limits=limits, timeout=30) as http:
+            answers = await asyncio.gather(*(http.get("/api/fleet/summary") for _ in range(200)))
+        return [answer.status_code for answer in answers]
+
+    begun = time.monotonic()
+    assert asyncio.run(rush()) == [200] * 200
+    # Not a claim of speed: a standstill lasts until the pool gives up, five seconds at a time.
+    assert time.monotonic() - begun < 15
+
+
+def test_beyond_a_long_queue_one_is_told_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seats, "LONGEST_QUEUE", 1)
+
+    async def three() -> list[int]:
+        let_go = asyncio.Event()
+        statuses: list[int] = []
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            await let_go.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        door = seats.Seats(slow, 1, frozenset())
+
+        async def one() -> None:
+            async def send(message: dict[str, object]) -> None:
+                if message["type"] == "http.response.start":
+                    statuses.append(int(str(message["status"])))
+
+            await door({"type": "http", "path": "/", "method": "GET"}, None, send)  # type: ignore[arg-type]
+
+        tasks = [asyncio.create_task(one()) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        let_go.set()
+        await asyncio.gather(*tasks)
+        return statuses
+
+    assert asyncio.run(three()) == [503, 200, 200]
