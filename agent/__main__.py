@@ -110,7 +110,7 @@ def _once(settings: Settings) -> int:
         held.close()
     if reason:
         raise _Stopped(f"{reason}。未送信のハートビート {unsent} 件は保存されています。")
-    print("未送信のハートビートはありません。")
+    print("送信しました（未送信 0 件）。")
     return 0
 
 

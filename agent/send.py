@@ -241,7 +241,7 @@ def _detail(answer: Answer) -> str:
     errors = problem.get("errors")
     if isinstance(errors, list):
         words += [json.dumps(error, ensure_ascii=False) for error in errors[:5]]
-    return " ".join([*words, f"（HTTP {answer.status}）"])[:500]
+    return (" ".join(words) + f"（HTTP {answer.status}）")[:500]
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -83,7 +83,7 @@ def test_once_sends_everything_and_exits_0(enrolled: Path, service: SmallService
     spool.put({"old": 1})
     spool.close()
     status, out, err = agent("once", "--config", enrolled)
-    assert (status, out) == (0, "未送信のハートビートはありません。\n")
+    assert (status, out) == (0, "送信しました（未送信 0 件）。\n")
     assert [body["sequence"] for body in service.heartbeats] == [1, 2]
     assert re.search(r"\d\d:\d\d:\d\d,\d+ 情報 ハートビート 2 を送信しました", err)
     assert TOKEN not in err
