@@ -93,7 +93,7 @@ def test_once_exits_1_with_the_reason_and_keeps_what_is_left(enrolled: Path, ser
     service.replies = [problem(503, "メンテナンス中です。")]
     status, _, err = agent("once", "--config", enrolled)
     assert status == 1
-    assert "エラー: メンテナンス中です。 （HTTP 503）。未送信のハートビート 1 件は保存されています。" in err
+    assert "エラー: メンテナンス中です。（HTTP 503）。未送信のハートビート 1 件は保存されています。" in err
     status, _, _ = agent("once", "--config", enrolled)
     assert status == 0
     assert [body["sequence"] for body in service.heartbeats] == [1, 1, 2]

@@ -153,7 +153,7 @@ def test_a_row_that_can_never_succeed_is_moved_aside_and_the_next_one_goes(
     service.replies = [problem(status, "値が範囲外です。")]
     assert made.loop().once() is None
     assert [body["sequence"] for body in service.heartbeats] == [1, 2]
-    assert made.spool.rejected() == [(1, f"値が範囲外です。 （HTTP {status}）")]
+    assert made.spool.rejected() == [(1, f"値が範囲外です。（HTTP {status}）")]
     assert "除外しました" in caplog.text
 
 

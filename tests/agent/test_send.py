@@ -54,7 +54,7 @@ def test_each_refusal_keeps_the_services_own_words(
 ) -> None:
     outcome = send(problem(status, "理由はこちらです。"))
     assert isinstance(outcome, kind)
-    assert outcome.reason == f"理由はこちらです。 （HTTP {status}）"
+    assert outcome.reason == f"理由はこちらです。（HTTP {status}）"
 
 
 @pytest.mark.parametrize(
