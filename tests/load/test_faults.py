@@ -42,13 +42,21 @@ class Fleet:
         self.failures: Counter[str] = Counter()
         self.stopping = False
         with psycopg.connect(servers.url(stack.home, "owner")) as owner:
-            found = owner.execute("SELECT id FROM fleet_terminals ORDER BY id LIMIT %s", [AGENTS]).fetchall()
-            self.tokens = {int(row[0]): f"fault-{row[0]}-{uuid.uuid4()}" for row in found}
-            for terminal_id, token in self.tokens.items():
+            self.tokens = {}
+            for _ in range(AGENTS):
+                serial, token = f"FAULT-{uuid.uuid4()}", f"fault-{uuid.uuid4()}"
+                row = owner.execute(
+                    "INSERT INTO fleet_terminals (serial_number, customer_id, store_name) "
+                    "SELECT %s, min(id), '店' FROM fleet_customers RETURNING id",
+                    [serial],
+                ).fetchone()
+                assert row is not None
+                owner.execute("INSERT INTO fleet_terminal_states (terminal_id) VALUES (%s)", [row[0]])
                 owner.execute(
                     "INSERT INTO fleet_terminal_tokens (token_hash, terminal_id) VALUES (%s, %s)",
-                    [hash_token(token), terminal_id],
+                    [hash_token(token), row[0]],
                 )
+                self.tokens[int(row[0])] = token
 
     async def agent(self, terminal_id: int, http: httpx2.AsyncClient) -> None:
         sequence, done = 0, self.answered.setdefault(terminal_id, [])
