@@ -53,6 +53,7 @@ class Api:
     """The service as one signed-in person sees it."""
 
     token: str | None = None
+    patience: float | None = None  # seconds to wait for an answer, when not those of the settings
 
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
@@ -65,6 +66,9 @@ class Api:
         headers = {"X-Request-Id": reference}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        if self.patience:
+            # As an extension, because Starlette's test client refuses the argument of that name.
+            options["extensions"] = {"timeout": httpx2.Timeout(self.patience).as_dict()}
         try:
             response = make_client().request(method, path, headers=headers, **options)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:

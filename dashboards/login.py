@@ -19,14 +19,14 @@ from dashboards.settings import settings
 
 DEMO_PASSWORD = "genba-demo"
 DEMO_ACCOUNTS = (
-    ("admin", "全体の管理者"),
-    ("fleet-admin", "端末管理・管理者"),
-    ("fleet-operator", "端末管理・運用"),
-    ("fleet-support", "端末管理・サポート"),
-    ("fleet-viewer", "端末管理・閲覧のみ"),
+    ("admin", "すべての機能"),
+    ("fleet-admin", "端末管理・システム管理者"),
+    ("fleet-operator", "端末管理・運用オペレーター"),
+    ("fleet-support", "端末管理・サポート担当"),
+    ("fleet-viewer", "端末管理・閲覧のみ（画面は準備中）"),
 )
 REASONS = {
-    "expired": "セッションの有効期限が切れました。もう一度ログインしてください。",
+    "expired": "ログアウトしたか、セッションの有効期限が切れました。もう一度ログインしてください。",
     "signed_out": "ログアウトしました。",
 }
 IMPOSSIBLE = "ログインIDまたはパスワードの形式が正しくありません。入力を確認して、もう一度お試しください。"

@@ -115,9 +115,9 @@ def may(permission: str) -> bool:
     return user is not None and permission in user.permissions
 
 
-def api() -> Api:
+def api(*, patience: float | None = None) -> Api:
     """The service as the signed-in person sees it."""
-    return Api(token())
+    return Api(token(), patience)
 
 
 def ended() -> bool:

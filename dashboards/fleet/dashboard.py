@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
+from streamlit.elements.lib.grid_container import GridContainer
 
-from dashboards.session import api, may
+from dashboards.session import may
 from dashboards.settings import settings
 from dashboards.ui import feedback, live, times
 from dashboards.ui.status import ALERT, TERMINAL, UNKNOWN
@@ -17,6 +17,7 @@ from dashboards.ui.text import plain, small
 ALERTS_SHOWN = 20
 TERMINALS_SHOWN = 50
 LIST_HEIGHT = 268
+TILE_WIDTH = 150  # Four in a row, and two on a phone.
 ALERTS_WITHOUT_SCROLLING = 4
 CUSTOMERS_WITHOUT_SCROLLING = 8
 NO_TERMINALS = "まだ端末が登録されていません"
@@ -27,12 +28,10 @@ refreshing = st.fragment(run_every=settings().refresh_seconds)
 
 @refreshing
 def overview() -> None:
-    reading = live.block("fleet.summary", "ダッシュボード", lambda: api().get("/api/fleet/summary"), heading=st.title)
+    reading = live.block("fleet.summary", "ダッシュボード", "/api/fleet/summary", headline=True)
     if reading is None:
         return
-    if reading.problem:
-        feedback.stale(reading.at, reading.problem)
-    else:
+    if not reading.problem:
         state_sentence(reading.data)
     key_figures(reading)
 
@@ -59,21 +58,21 @@ def breakdown(terminals: dict[str, int]) -> str:
 def key_figures(reading: live.Reading) -> None:
     terminals, alerts, oldest = (reading.data[name] for name in ("terminals", "open_alerts", "oldest_open_alert_at"))
     total, online = terminals["total"], terminals["online"]
-    columns = st.columns(4)
-    figure(columns[0], reading, "総端末数", f"{total:,}台", f"うちメンテナンス中 {terminals['maintenance']:,}台")
+    tiles = st.grid(4, min_column_width=TILE_WIDTH, border=True)
+    figure(tiles, reading, "総端末数", f"{total:,}台", f"うちメンテナンス中 {terminals['maintenance']:,}台")
     troubled = f"オフライン {terminals['offline']:,}台・エラー {terminals['error']:,}台"
-    figure(columns[1], reading, "オンライン", f"{online:,}台", troubled)
+    figure(tiles, reading, "オンライン", f"{online:,}台", troubled)
     waiting = f"最も古いもの {times.ago(times.parse(oldest))}" if oldest else "対応待ちはありません"
-    figure(columns[2], reading, "アラート", f"{alerts:,}件", waiting)
-    with columns[3].container(border=True, height="stretch", gap="xsmall"):
+    figure(tiles, reading, "アラート", f"{alerts:,}件", waiting)
+    with tiles.cell():
         rate = online / total if total else None
         shown = "–" if rate is None else f"{rate:.1%}"
         st.metric("稼働率", faded(shown, reading), help="現在の稼働率です。オンラインの台数 ÷ 総端末数で計算します。")
         st.progress(rate or 0.0)
 
 
-def figure(column: DeltaGenerator, reading: live.Reading, label: str, value: str, note: str) -> None:
-    with column.container(border=True, height="stretch", gap="xsmall"):
+def figure(tiles: GridContainer, reading: live.Reading, label: str, value: str, note: str) -> None:
+    with tiles.cell():
         st.metric(label, faded(value, reading))
         st.markdown(small(note))
 
@@ -84,8 +83,7 @@ def faded(value: str, reading: live.Reading) -> str:
 
 @refreshing
 def alerts() -> None:
-    query = {"state": "open", "limit": ALERTS_SHOWN}
-    reading = live.block("fleet.alerts", "重要アラート", lambda: api().get("/api/fleet/alerts", **query))
+    reading = live.block("fleet.alerts", "重要アラート", "/api/fleet/alerts", state="open", limit=ALERTS_SHOWN)
     if reading is None:
         return
     items, total = reading.data["items"], reading.data["total"]
@@ -109,7 +107,7 @@ def alert_lines(alert: dict[str, Any]) -> str:
 
 @refreshing
 def customers() -> None:
-    reading = live.block("fleet.customers", "顧客別状況", lambda: api().get("/api/fleet/customers"))
+    reading = live.block("fleet.customers", "顧客別状況", "/api/fleet/customers")
     if reading is None:
         return
     items, total = reading.data["items"], reading.data["total"]
@@ -124,7 +122,7 @@ def customers() -> None:
             "online": count_column("オンライン", width=84),
             "error": count_column("エラー", width=68),
             "offline": count_column("オフライン", width=84),
-            "maintenance": count_column("メンテナンス中", width=112),
+            "maintenance": count_column("保守中", width=68, help="メンテナンス中の端末の台数です。"),
         },
         hide_index=True,
         height="content" if len(items) < CUSTOMERS_WITHOUT_SCROLLING else LIST_HEIGHT,
@@ -135,9 +133,7 @@ def customers() -> None:
 
 @refreshing
 def terminals() -> None:
-    reading = live.block(
-        "fleet.terminals", "端末の状態", lambda: api().get("/api/fleet/terminals", limit=TERMINALS_SHOWN)
-    )
+    reading = live.block("fleet.terminals", "端末の状態", "/api/fleet/terminals", limit=TERMINALS_SHOWN)
     if reading is None:
         return
     items, total = reading.data["items"], reading.data["total"]
@@ -147,20 +143,22 @@ def terminals() -> None:
     st.dataframe(
         [terminal_row(terminal) for terminal in items],
         column_config={
-            "シリアル番号": st.column_config.TextColumn(width=108),
+            "シリアル番号": st.column_config.TextColumn(width=104),
             "状態": status_column("状態", TERMINAL),
-            "最終通信": st.column_config.TextColumn(width=165),
+            "エラー内容": st.column_config.TextColumn(width=156),
+            "顧客名": st.column_config.TextColumn(width=100),
+            "設置店舗名": st.column_config.TextColumn(width=122),
+            "最終通信": st.column_config.TextColumn(width=180),
             "CPU": percent_column("CPU", width=56),
             "メモリ": percent_column("メモリ", width=64),
             "ディスク": percent_column("ディスク", width=72),
-            "ファームウェア": st.column_config.TextColumn(width=98),
-            "エラー内容": st.column_config.TextColumn(width=190),
+            "ファームウェア": st.column_config.TextColumn(width=100),
         },
         hide_index=True,
         placeholder="–",
         height="content",
     )
-    st.markdown(small(f"全{total:,}台のうち{len(items):,}台を表示しています。"))
+    st.markdown(small(f"全{total:,}台のうち{len(items):,}台を表示しています。対応が必要な端末から順に表示しています。"))
 
 
 def terminal_row(terminal: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +166,7 @@ def terminal_row(terminal: dict[str, Any]) -> dict[str, Any]:
     return {
         "シリアル番号": terminal["serial_number"],
         "状態": status_cell(terminal["status"], TERMINAL),
+        "エラー内容": terminal["error"],
         "顧客名": terminal["customer_name"],
         "設置店舗名": terminal["store_name"],
         "最終通信": f"{times.ago(heard)}（{times.brief(heard)}）" if heard else "通信なし",
@@ -175,7 +174,6 @@ def terminal_row(terminal: dict[str, Any]) -> dict[str, Any]:
         "メモリ": terminal["memory_usage"],
         "ディスク": terminal["disk_usage"],
         "ファームウェア": terminal["firmware_version"],
-        "エラー内容": terminal["error"],
     }
 
 

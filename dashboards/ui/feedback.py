@@ -43,8 +43,8 @@ def session_expired() -> None:
     # Streamlit gives the address without its query, where the filters are.
     path = urlsplit(st.context.url or "/").path
     query = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
-    st.title("セッションの有効期限が切れました", anchor=False)
-    st.markdown("もう一度ログインすると、この画面に戻ります。")
+    st.title("ログインし直してください", anchor=False)
+    st.markdown("ログアウトしたか、セッションの有効期限が切れました。もう一度ログインすると、この画面に戻ります。")
     # st.link_button would open a new tab. `style` gives the look of a primary button, which st.html does not know.
     style = (
         "display: inline-block; padding: 0.5rem 1rem; border-radius: 6px; "
@@ -61,7 +61,7 @@ def forbidden() -> None:
 
 def nothing_allowed() -> None:
     st.title("表示できる画面がありません", anchor=False)
-    st.markdown("このアカウントには、まだ画面を表示する権限がありません。管理者に権限の追加を依頼してください。")
+    st.markdown("お使いの役割で表示できる画面は、まだありません。別の役割が必要な場合は管理者にご相談ください。")
 
 
 def script_failed(error: Exception) -> bool:

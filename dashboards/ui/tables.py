@@ -25,8 +25,8 @@ def status_cell(code: str, kinds: Mapping[str, Status]) -> list[str]:
     return [kinds.get(code, UNKNOWN).word]
 
 
-def count_column(label: str, *, width: int) -> ColumnConfig:
-    return st.column_config.NumberColumn(label, format="localized", width=width)
+def count_column(label: str, *, width: int, help: str | None = None) -> ColumnConfig:
+    return st.column_config.NumberColumn(label, format="localized", width=width, help=help)
 
 
 def percent_column(label: str, *, width: int) -> ColumnConfig:

@@ -61,7 +61,7 @@ def test_a_person_without_any_area_is_told_whom_to_ask(screen: Screen, line: Lin
     page = screen("nina").run()
 
     assert titles(page) == ["表示できる画面がありません"]
-    assert "管理者に権限の追加を依頼してください。" in page.main.markdown[0].value
+    assert page.main.markdown[0].value.endswith("別の役割が必要な場合は管理者にご相談ください。")
     assert line.calls == ["GET /api/auth/me"]
     assert links(page) == []
 
@@ -96,7 +96,7 @@ def test_an_expired_session_says_so_and_leads_back_to_where_one_was(db: Session,
 
     opened_at(page, "dashboard", customer="3")
 
-    assert titles(page) == ["セッションの有効期限が切れました"]
+    assert titles(page) == ["ログインし直してください"]
     assert 'href="/login?next=%2Fdashboard%3Fcustomer%3D3&amp;reason=expired" target="_self"' in page.html[0].value
     assert line.calls == ["GET /api/auth/me"]
     assert not page.sidebar.markdown
@@ -110,7 +110,7 @@ def test_without_a_cookie_there_is_no_question_to_the_service(
 
     page.run()
 
-    assert titles(page) == ["セッションの有効期限が切れました"]
+    assert titles(page) == ["ログインし直してください"]
     assert line.calls == []
 
 

@@ -60,7 +60,7 @@ def test_with_a_cookie_that_is_not_valid_any_more_the_login_page_says_why(web: T
     answer = web.get("/dashboard")
 
     assert answer.headers["location"] == "/login?next=%2Fdashboard&reason=expired"
-    assert "セッションの有効期限が切れました。" in web.get(answer.headers["location"]).text
+    assert "ログアウトしたか、セッションの有効期限が切れました。" in web.get(answer.headers["location"]).text
 
 
 @pytest.mark.parametrize("address", ["/_stcore/host-config", "/media/picture.png", "/dashboard/_stcore/host-config"])
@@ -68,7 +68,7 @@ def test_what_a_browser_fetches_by_itself_is_refused_without_a_redirect(web: Tes
     answer = web.get(address)
 
     assert answer.status_code == 401
-    assert answer.text.startswith("セッションの有効期限が切れました。")
+    assert answer.text.startswith("ログアウトしたか、セッションの有効期限が切れました。")
 
 
 def test_an_upload_without_a_session_is_refused(web: TestClient) -> None:

@@ -188,7 +188,7 @@ def test_while_the_service_is_away_the_form_says_that_signing_in_is_not_possible
     else:
         from service.core import identity
 
-        monkeypatch.setattr(identity, "find_by_password", lambda *_: 1 / 0)
+        monkeypatch.setattr(identity, "find_by_login_id", lambda *_: 1 / 0)
 
     answer = send(web, alice, PASSWORD)
 

@@ -6,11 +6,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import httpx2
 import pytest
 from sqlalchemy import create_engine, update
 from sqlalchemy.orm import Session, sessionmaker
 from streamlit.testing.v1 import AppTest
 
+from dashboards.settings import DEMO_REFRESH_SECONDS
+from dashboards.ui import feedback, live
 from service.core import db as core_db
 from service.core.clock import real_now
 from service.core.identity import UserSession
@@ -28,6 +31,11 @@ def texts(page: AppTest) -> str:
 
 def figures(page: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in page.metric}
+
+
+def a_moment_later(page: AppTest) -> None:
+    """As if the seconds for which the blocks of a page share a failure had passed."""
+    del page.session_state["live.away"]
 
 
 def break_database(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +116,7 @@ def test_terminals_show_status_in_words_and_when_they_were_heard(morning: AppTes
         "ディスク": 40,
         "ファームウェア": "2.1.0",
     }
+    assert [*terminals.columns][:2] == ["状態", "エラー内容"]
     assert terminals["エラー内容"].dropna().to_dict() == {"TC200-000002": "カードリーダー応答なし"}
     assert "全5台のうち5台を表示しています。" in texts(morning)
 
@@ -196,7 +205,7 @@ def test_more_than_a_block_shows_is_counted_in_words(db: Session, screen: Screen
     assert page.error[0].value.startswith("現在、対応が必要なアラートが51件あります。")
     assert "ほかに31件あります。古いものから20件を表示しています。" in texts(page)
     assert "全52社のうち50社を表示しています。" in texts(page)
-    assert "全51台のうち50台を表示しています。" in texts(page)
+    assert "全51台のうち50台を表示しています。対応が必要な端末から順に表示しています。" in texts(page)
 
 
 def test_without_a_database_each_block_says_what_failed_and_offers_to_try_again(
@@ -214,7 +223,7 @@ def test_without_a_database_each_block_says_what_failed_and_offers_to_try_again(
     assert [heading.value for heading in page.subheader] == ["重要アラート", "顧客別状況", "端末の状態"]
     assert len(page.error) == 4
     for error, reference in zip(page.error, line.references[1:], strict=True):
-        assert error.value.startswith("データベースに接続できません。変更は保存されていません。")
+        assert error.value.startswith("データベースとの通信が途切れました。")
         assert error.value.endswith(f"（受付番号 {reference}）")
     assert [button.label for button in page.main.button] == ["もう一度読み込む"] * 4
     assert not page.metric
@@ -265,6 +274,49 @@ def test_while_the_service_is_away_the_last_state_stays_and_says_from_when_it_is
     assert len(re.findall(r"最終更新 10:00:\d\d（更新できていません）", texts(morning))) == 4
 
 
+@pytest.fixture
+def unanswered(line: Line) -> list[httpx2.Request]:
+    """What the service was asked since it hangs: it takes requests and never answers."""
+    asked: list[httpx2.Request] = []
+
+    def silent(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        raise httpx2.ReadTimeout("", request=request)
+
+    line.use(httpx2.Client(base_url="http://service", transport=httpx2.MockTransport(silent)))
+    return asked
+
+
+def test_a_service_that_hangs_is_waited_for_by_one_block_and_all_say_so_together(
+    morning: AppTest, unanswered: list[httpx2.Request]
+) -> None:
+    morning.run()
+
+    [request] = unanswered
+    assert request.url.path == "/api/fleet/summary"
+    assert request.extensions["timeout"]["read"] == live.PATIENCE_SECONDS
+    assert len(morning.warning) == 1
+    assert figures(morning)["総端末数"] == ":gray[5台]"
+    assert len(re.findall(r"（更新できていません）", texts(morning))) == 4
+
+
+def test_while_it_waits_once_more_the_page_already_says_that_it_is_not_up_to_date(
+    morning: AppTest, unanswered: list[httpx2.Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[int] = []
+    monkeypatch.setattr(feedback, "stale", lambda *_: said.append(len(unanswered)))
+    morning.run()
+    a_moment_later(morning)
+
+    morning.run()
+
+    assert said == [1, 1, 2]
+
+
+def test_waiting_for_a_service_that_hangs_ends_before_the_next_refresh_of_the_demo() -> None:
+    assert live.PATIENCE_SECONDS < DEMO_REFRESH_SECONDS
+
+
 def test_the_last_state_outlives_the_seconds_for_which_the_session_is_remembered(morning: AppTest, line: Line) -> None:
     line.cut()
     forget_sessions()
@@ -278,6 +330,7 @@ def test_once_the_service_is_back_the_page_is_new_again(db: Session, morning: Ap
     line.cut()
     morning.run()
     line.mend()
+    a_moment_later(morning)
     set_clock(db, "10:05")
 
     morning.run()
@@ -308,7 +361,7 @@ def test_a_session_ended_elsewhere_ends_here_at_the_next_call(db: Session, morni
 
     morning.run()
 
-    assert [title.value for title in morning.title] == ["セッションの有効期限が切れました"]
+    assert [title.value for title in morning.title] == ["ログインし直してください"]
     assert (
         'href="/login?next=%2Fdashboard%3Fstatus%3Doffline%26status%3Derror&amp;reason=expired"'
         in morning.html[0].value
