@@ -67,7 +67,8 @@ def load(path: Path) -> Settings:
         table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
-            f"設定ファイル {path} が見つかりません。--config で場所を指定するか、agent/README.md の例から作成してください。"
+            f"設定ファイル {path} が見つかりません。"
+            "--config で場所を指定するか、agent/README.md の例から作成してください。"
         ) from None
     except OSError as error:
         raise ConfigError(f"設定ファイル {path} を読めません（{error.strerror}）。") from error
