@@ -8,7 +8,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, Column, Interval, ScalarSelect, SmallInteger, Table, func, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    ColumnExpressionArgument,
+    Integer,
+    Interval,
+    ScalarSelect,
+    SmallInteger,
+    Table,
+    cast,
+    extract,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.orm import Session
 
 from service.core.db import Base
@@ -45,6 +60,13 @@ def in_words(moment: datetime) -> str:
     """A moment as people here write it: 2026/11/21（土）9:05, Tokyo time."""
     local = moment.astimezone(TOKYO)
     return f"{local:%Y/%m/%d}（{WEEKDAYS[local.weekday()]}）{local.hour}:{local:%M}"
+
+
+def in_words_sql(moment: ColumnExpressionArgument[datetime | None]) -> ColumnElement[str]:
+    """`in_words` inside a statement about many rows."""
+    local = func.timezone(TOKYO.key, moment)
+    weekday = func.substr(WEEKDAYS, cast(extract("isodow", local), Integer), 1)
+    return func.concat(func.to_char(local, "YYYY/MM/DD"), "（", weekday, "）", func.to_char(local, "FMHH24:MI"))
 
 
 def make_day_partitions(db: Session, table: str, days_ahead: int) -> None:

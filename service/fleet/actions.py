@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, and_, func, select, text, update
+from sqlalchemy import CursorResult, and_, case, func, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -183,10 +183,12 @@ def _open_alerts(db: Session) -> list[rules.NewAlert]:
         select(
             TerminalState.terminal_id,
             TerminalState.status,
-            text(
-                "CASE WHEN status = 'offline' THEN '最終通信は ' ||"
-                " to_char(last_heartbeat_at AT TIME ZONE 'Asia/Tokyo', 'YYYY/MM/DD HH24:MI') || ' です。'"
-                " ELSE coalesce(error, '端末（TC-200）がUSBで接続されていません。') END"
+            case(
+                (
+                    TerminalState.status == Status.OFFLINE,
+                    func.concat("最終通信は ", clock.in_words_sql(TerminalState.last_heartbeat_at), " です。"),
+                ),
+                else_=func.coalesce(TerminalState.error, "端末（TC-200）がUSBで接続されていません。"),
             ),
         )
         .where(

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from jobs import fleet as fleet_jobs
-from service.core.clock import app_clock, app_now
+from service.core.clock import app_clock, app_now, in_words
 from service.core.health import JobHeartbeat
 from service.core.outbox import OutboxMessage
 from service.fleet import actions
@@ -55,7 +55,9 @@ def test_a_terminal_silent_past_its_deadline_is_offline_with_an_alert_and_a_mail
     assert mail["to"] == ["support@techcore.example"]
     assert mail["subject"] == "【Genba】ABC商事 - 新宿店 レジ1番: オフライン"
     assert terminal.serial_number in mail["body"]
-    assert "最終通信は " in mail["body"]
+    last_heartbeat_at = db.get_one(TerminalState, terminal.id).last_heartbeat_at
+    assert last_heartbeat_at is not None
+    assert f"最終通信は {in_words(last_heartbeat_at)} です。" in mail["body"]
 
 
 def test_sweeping_twice_tells_once(db: Session) -> None:
