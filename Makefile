@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up down reset logs test lint format lock bench test-faults
+.PHONY: help setup setup-tests up down reset logs test lint format lock bench test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ format: setup-tests
 
 test-faults: setup-tests ## kill processes under load and count (minutes)
 	@$(VENV) -m pytest -m faults
+
+test-production: setup-tests ## production mode on real servers over TCP
+	@$(VENV) -m pytest -m production
 
 bench: setup-tests ## measure the speed claims, write docs/benchmarks.md (minutes)
 	@$(VENV) -m tests.load.bench
