@@ -49,15 +49,15 @@ class Home:
         """Creates the folders. As root they stay readable for PostgreSQL's own account, the secrets file does not."""
         if self.path.exists() and not self.is_ours():
             raise PermissionError(f"{self.path} holds something else. Set GENBA_HOME to an empty or a new folder.")
-        if server_account() and not reachable_by_others(self.path.parent):
+        self.path.mkdir(parents=True, exist_ok=True)
+        account = server_account()
+        if account and not reachable_by_others(self.path.parent):
             raise PermissionError(
                 f"Started as root, PostgreSQL runs as the user nobody, who cannot reach {self.path}. "
                 "Set GENBA_HOME to a folder that everybody can enter, or start as an ordinary user."
             )
         mode = 0o755 if os.getuid() == 0 else 0o700
-        self.path.mkdir(parents=True, exist_ok=True)
         self.secrets()
-        account = server_account()
         for folder in (self.path, self.valkey, self.logs, self.pids, self.sockets):
             folder.mkdir(parents=True, exist_ok=True)
             if folder.is_symlink():

@@ -1,0 +1,29 @@
+"""The folder that one clone keeps its data in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stack.home import Home
+from tests.stack import some_folder
+
+
+def test_a_home_whose_parents_do_not_exist_yet_is_made() -> None:
+    with some_folder() as folder:
+        home = Home(folder / "not" / "there" / "yet")
+
+        home.prepare()
+
+        assert home.logs.is_dir()
+        assert (home.path / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("keep me")
+
+    with pytest.raises(PermissionError, match="holds something else"):
+        Home(tmp_path).prepare()
+
+    assert [file.name for file in tmp_path.iterdir()] == ["precious.txt"]
