@@ -1,4 +1,4 @@
-"""When each tick happens, and the app that beat runs: it only sends names, so it loads none of the tasks."""
+"""The Celery app and when each tick happens. Beat runs just this: it only sends names and loads none of the tasks."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ TICKS = {
 }
 
 
-def broker() -> str:
-    """The Redis URL; redis-py's name for a unix socket in Celery's words."""
-    return settings().redis_url.get_secret_value().replace("unix://", "redis+socket://", 1)
+# The Redis URL; redis-py's name for a unix socket in Celery's words.
+BROKER = settings().redis_url.get_secret_value().replace("unix://", "redis+socket://", 1)
 
-
-app = Celery("genba", broker=broker())
+app = Celery("genba", broker=BROKER)
 app.conf.update(
     timezone="Asia/Tokyo",
     task_default_queue="ticks",
@@ -36,4 +34,6 @@ app.conf.update(
 @setup_logging.connect
 def _log_as_json(**_: Any) -> None:
     configure_logging(settings().log_level)
-    logging.getLogger("celery.beat").setLevel(logging.WARNING)
+    # One line per tick would drown what matters.
+    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
