@@ -1,0 +1,21 @@
+"""What the watchdog saw."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0010_system"
+down_revision = "0009_retention"
+
+UPGRADE = "SELECT 1"
+DOWNGRADE = "SELECT 1"
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute(UPGRADE)
+
+
+def downgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute(DOWNGRADE)
