@@ -1,46 +1,24 @@
-"""The pages, in the order of the day's work, each with the permission it takes to see it."""
+"""All pages, in the order of the menu: the areas', each in the order of the day's work, then the floor's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
 
-import streamlit as st
-from streamlit.navigation.page import Page as StreamlitPage
-
+from dashboards.pages import Entry
 from dashboards.session import User
+from dashboards.settings import settings
 
+AREAS = ("fleet",)
 
-@dataclass(frozen=True)
-class Entry:
-    section: str
-    file: str
-    title: str
-    icon: str
-    url_path: str
-    permission: str
-
-    def page(self) -> StreamlitPage:
-        return st.Page(self.file, title=self.title, icon=self.icon, url_path=self.url_path)
-
-    def instead(self, screen: Callable[[], None], title: str) -> StreamlitPage:
-        """This page's URL, showing something else. Without it Streamlit would open the start page there."""
-        return st.Page(screen, title=title, url_path=self.url_path, visibility="hidden")
-
-
-MENU = (
-    Entry(
-        section="端末管理",
-        file="fleet/dashboard.py",
-        title="ダッシュボード",
-        icon=":material/monitoring:",
-        url_path="dashboard",
-        permission="fleet:terminal:read",
-    ),
+MENU: tuple[Entry, ...] = tuple(
+    entry
+    for area in (*AREAS, "core")
+    for entry in import_module(f"dashboards.{area}.menu").PAGES
+    if not entry.demo_only or settings().demo_mode
 )
 
 PATHS = frozenset({"/", *(f"/{entry.url_path}" for entry in MENU)})
 
 
 def allowed(user: User) -> list[Entry]:
-    return [entry for entry in MENU if entry.permission in user.permissions]
+    return [entry for entry in MENU if entry.permission is None or entry.permission in user.permissions]

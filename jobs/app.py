@@ -7,11 +7,12 @@ Ticks therefore expire instead of piling up, and are never retried: the next one
 from __future__ import annotations
 
 from jobs.timetable import app
+from service.core.areas import AREAS
 
 __all__ = ["app"]
 
 app.conf.update(
-    include=["jobs.fleet", "jobs.outbox"],
+    include=["jobs.outbox", *(f"jobs.{area}" for area in AREAS)],
     task_ignore_result=True,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,

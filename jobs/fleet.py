@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from jobs.app import app
-from service.core.db import transaction
+from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
 from service.fleet import actions
 
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 @app.task(name="fleet.watch")
 def watch() -> None:
-    with transaction() as db:
+    with transaction(SYSTEM) as db:
         done = actions.watch(db)
         record_job(db, "fleet.watch")
     if any(done.values()):
@@ -23,6 +23,6 @@ def watch() -> None:
 
 @app.task(name="fleet.make_partitions")
 def make_partitions() -> None:
-    with transaction() as db:
+    with transaction(SYSTEM) as db:
         actions.make_partitions(db)
         record_job(db, "fleet.make_partitions")

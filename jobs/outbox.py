@@ -12,7 +12,7 @@ from jobs.app import app
 from jobs.vendors import mail
 from jobs.vendors.failures import PermanentFailure, VendorFailure
 from service.core import outbox
-from service.core.db import transaction
+from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
 
 VENDORS: Mapping[str, Callable[[outbox.Claimed], None]] = {"mail": mail.send}
@@ -31,7 +31,7 @@ def send() -> None:
     try:
         until = time.monotonic() + TICK_SECONDS
         while time.monotonic() < until:
-            with transaction() as db:
+            with transaction(SYSTEM) as db:
                 message = outbox.claim(db)
                 record_job(db, "outbox.send")
             if message is None:
@@ -49,14 +49,14 @@ def _deliver(message: outbox.Claimed) -> None:
         vendor(message)
     except VendorFailure as failure:
         log.warning("message not sent", topic=message.topic, key=str(message.key), error=str(failure))
-        with transaction() as db:
+        with transaction(SYSTEM) as db:
             outbox.failed(db, message, str(failure), permanent=isinstance(failure, PermanentFailure))
     except Exception as error:
         # A message that breaks its vendor's client must not hold up the others.
         log.exception("message not sent", topic=message.topic, key=str(message.key))
-        with transaction() as db:
+        with transaction(SYSTEM) as db:
             outbox.failed(db, message, f"送信処理で問題が起きました（{type(error).__name__}）")
     else:
-        with transaction() as db:
+        with transaction(SYSTEM) as db:
             settled = outbox.sent(db, message)
         log.info("message sent", topic=message.topic, key=str(message.key), attempt=message.attempt, settled=settled)

@@ -8,13 +8,18 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from service.core.areas import ticks
 from service.core.logs import configure_logging
 from service.core.settings import settings
 
+# A tick that waited for three of its turns is dropped: the next one does its work.
 TICKS = {
-    "watch the fleet": {"task": "fleet.watch", "schedule": 10.0, "options": {"expires": 30}},
-    "send the outbox": {"task": "outbox.send", "schedule": 3.0, "options": {"expires": 10}},
-    "make partitions": {"task": "fleet.make_partitions", "schedule": 3600.0, "options": {"expires": 600}},
+    name: {
+        "task": name,
+        "schedule": tick.every,
+        "options": {"expires": max(10, min(600, 3 * tick.every.total_seconds()))},
+    }
+    for name, tick in ticks().items()
 }
 
 

@@ -15,16 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from service.core import api as core_api
-from service.core import auth, health, logs, observe, problems, seats
+from service.core import areas, logs, observe, problems, seats
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
 from service.core.settings import settings
-from service.fleet import api as fleet_api
 from service.fleet import ingest as fleet_ingest
-from service.fleet import rules as fleet_rules
-
-auth.GRANTS[fleet_rules.AREA] = fleet_rules.GRANTS
-health.EXPECTED_JOBS |= fleet_rules.EXPECTED_JOBS
 
 
 def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
@@ -44,7 +39,8 @@ def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
     )
     problems.install(api)
     api.include_router(core_api.router)
-    api.include_router(fleet_api.router)
+    for door in areas.modules("api"):
+        api.include_router(door.router)
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:

@@ -21,12 +21,13 @@ from pathlib import Path
 import httpx2
 import psycopg
 import pytest
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.processes import await_ok, end, free_port
+from tests.sight import seeing_all
 
 # Decided before any module of the product is imported: settings are read once per process.
 HOME = Home(Path(tempfile.mkdtemp(prefix="genba-test-")).resolve())
@@ -112,6 +113,14 @@ def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     outer = connection.begin()
     factory = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     monkeypatch.setattr(core_db, "session_factory", lambda: factory)
+
+    def see_all(_: object = None) -> None:
+        for name, value in core_db.SYSTEM.as_settings().items():
+            connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+
+    see_all()
+    # What a transaction of the product may see outlives its savepoint; the test itself goes on seeing everything.
+    event.listen(factory, "after_commit", see_all)
     with factory() as session:
         # Each request starts with an empty session, as in production; the test's own must not hold stale rows.
         event.listen(session, "after_commit", lambda ended: ended.expire_all())
@@ -138,13 +147,13 @@ class Service:
         """A session whose rows the service sees when the block ends."""
         from service.core.db import sqlalchemy_url
 
-        engine = create_engine(sqlalchemy_url(self.database_url))
+        engine = create_engine(sqlalchemy_url(seeing_all(self.database_url)))
         with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
         engine.dispose()
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.database_url, autocommit=True) as connection:
+        with psycopg.connect(seeing_all(self.database_url), autocommit=True) as connection:
             cursor = connection.execute(statement, list(parameters))
             return cursor.fetchall() if cursor.description else []
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, String, func
+from sqlalchemy import BigInteger, ForeignKey, Identity, String, func, insert
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -52,8 +52,11 @@ def record(
 ) -> None:
     """Adds an entry in the transaction that makes the change. `by` is a person or a machine's name."""
     person = by if isinstance(by, Actor) else None
-    db.add(
-        AuditEntry(
+    # Not through the session: that would ask for the new row's id, and whoever writes an entry need not see it.
+    db.execute(
+        insert(AuditEntry)
+        .inline()
+        .values(
             user_id=person.user_id if person else None,
             actor=person.login_id if person else str(by)[:100],
             address=(person.address if person else address)[:64],

@@ -11,26 +11,33 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.core import identity
-from service.core.db import Db
+from service.core.areas import areas
+from service.core.db import Db, Scopes, set_scopes
 from service.core.problems import Forbidden, Unauthorized
-
-# area -> role -> permissions. Filled by the front door from each area's rules: the floor knows no area.
-GRANTS: dict[str, Mapping[str, frozenset[str]]] = {}
 
 _bearer = HTTPBearer(auto_error=False)
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A signed-in person. `roles` maps area to role."""
+    """A signed-in person. `roles` maps area to role, `grants` area to what that role may do there."""
 
     user_id: int
     login_id: str
     name: str
     roles: Mapping[str, str]
-    permissions: frozenset[str]
+    grants: Mapping[str, frozenset[str]]
+    scopes: Scopes
     session_expires_at: datetime
     address: str
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        return frozenset[str]().union(*self.grants.values())
+
+    def areas_where(self, permission: str) -> frozenset[str]:
+        """The areas in which the person holds it. What an area's administrator may do ends at the area's border."""
+        return frozenset(area for area, granted in self.grants.items() if permission in granted)
 
 
 def client_address(request: Request) -> str:
@@ -46,14 +53,24 @@ def bearer_token(
 
 
 def actor_of(user: identity.User, expires_at: datetime, address: str) -> Actor:
-    roles = {membership.area: membership.role for membership in user.memberships}
-    granted = (GRANTS.get(area, {}).get(role, frozenset[str]()) for area, role in roles.items())
+    roles, grants, whole, tenants = {}, {}, set(), set()
+    for membership in user.memberships:
+        area = areas().get(membership.area)
+        role = area.roles.get(membership.role) if area else None
+        if role is None:  # a role or an area of an earlier release grants nothing
+            continue
+        roles[membership.area], grants[membership.area] = membership.role, role.permissions
+        if role.scope is None:
+            whole.add(membership.area)
+        elif membership.tenant_id is not None:
+            tenants.add((membership.area, membership.tenant_id))
     return Actor(
         user_id=user.id,
         login_id=user.login_id,
         name=user.name,
         roles=roles,
-        permissions=frozenset[str]().union(*granted),
+        grants=grants,
+        scopes=Scopes(frozenset(whole), frozenset(tenants)),
         session_expires_at=expires_at,
         address=address,
     )
@@ -63,7 +80,9 @@ def signed_in(request: Request, db: Db, token: Annotated[str, Depends(bearer_tok
     found = identity.find_session(db, token)
     if found is None:
         raise Unauthorized("セッションの有効期限が切れています。もう一度サインインしてください。")
-    return actor_of(*found, client_address(request))
+    actor = actor_of(*found, client_address(request))
+    set_scopes(db, actor.scopes)
+    return actor
 
 
 SignedIn = Annotated[Actor, Depends(signed_in)]

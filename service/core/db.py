@@ -1,22 +1,45 @@
 """The database session. Only `transaction()` commits.
 
-Sync from end to end: the same actions serve the API and the jobs.
+Sync from end to end: the same actions serve the API and the jobs. Every transaction says whose rows it may see;
+row-level security holds it to that (migration 0003), and who says nothing sees nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated
 
 import psycopg
 from fastapi import Depends
-from sqlalchemy import Engine, MetaData, create_engine
+from sqlalchemy import Engine, MetaData, create_engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
+from service.core.areas import AREAS, CORE
 from service.core.settings import settings
+
+
+@dataclass(frozen=True)
+class Scopes:
+    """Whose rows a transaction sees: whole areas, and single tenants (an agency, a nursery) of areas."""
+
+    whole: frozenset[str] = frozenset()
+    tenants: frozenset[tuple[str, int]] = frozenset()
+
+    def as_settings(self) -> dict[str, str]:
+        """As the settings that the policies read: PostgreSQL's arrays."""
+        return {
+            "genba.areas": "{" + ",".join(sorted(self.whole)) + "}",
+            "genba.tenants": "{" + ",".join(sorted(f"{area}:{tenant}" for area, tenant in self.tenants)) + "}",
+        }
+
+
+NOBODY = Scopes()
+# Jobs, the launcher, and machines' doors before they know who is calling see what they are there for.
+SYSTEM = Scopes(frozenset({CORE, *AREAS}))
 
 
 class Base(DeclarativeBase):
@@ -58,10 +81,21 @@ def session_factory() -> sessionmaker[Session]:
 
 
 @contextmanager
-def transaction() -> Iterator[Session]:
+def transaction(scopes: Scopes = NOBODY) -> Iterator[Session]:
     """A session whose changes are committed when the block ends and rolled back when it raises."""
     with session_factory()() as session, session.begin():
+        # Always, also for nobody: what a transaction before it set must not reach into this one.
+        set_scopes(session, scopes)
         yield session
+
+
+_SET_SCOPES = text("SELECT set_config('genba.areas', :areas, true), set_config('genba.tenants', :tenants, true)")
+
+
+def set_scopes(db: Session, scopes: Scopes) -> None:
+    """From here to the end of the transaction."""
+    named = scopes.as_settings()
+    db.execute(_SET_SCOPES, {"areas": named["genba.areas"], "tenants": named["genba.tenants"]})
 
 
 def violates(error: IntegrityError, constraint: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,13 +13,12 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from service.core.areas import ticks
 from service.core.clock import real_now
 from service.core.db import Base, transaction
 from service.core.settings import settings
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-# Jobs that run all the time, each with the silence it may keep. The front door adds those of the areas.
-EXPECTED_JOBS: dict[str, timedelta] = {"outbox.send": timedelta(seconds=120)}
 
 
 class JobHeartbeat(Base):
@@ -72,7 +71,8 @@ def _jobs(db: Session) -> str:
     if db.execute(text("SELECT to_regclass('job_heartbeats')")).scalar() is None:
         return "ジョブの記録がまだありません"
     newest = {heartbeat.name: heartbeat.at for heartbeat in db.scalars(select(JobHeartbeat))}
-    for name, allowed in EXPECTED_JOBS.items():
+    expected = {name: tick.silence for name, tick in ticks().items() if tick.silence}
+    for name, allowed in expected.items():
         if name not in newest:
             return f"ジョブ {name} がまだ一度も動いていません"
         silent = real_now() - newest[name]

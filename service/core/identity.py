@@ -32,7 +32,7 @@ class User(Base):
 
 
 class Membership(Base):
-    """A person's role in one area."""
+    """A person's role in one area; `tenant_id` is the agency or nursery when the role is bound to one."""
 
     __tablename__ = "memberships"
     __table_args__ = (UniqueConstraint("user_id", "area"),)
@@ -41,6 +41,7 @@ class Membership(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     area: Mapped[str] = mapped_column(String(32))
     role: Mapped[str] = mapped_column(String(32))
+    tenant_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class UserSession(Base):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib import import_module
 from pathlib import Path
 
-from service.core.db import transaction
+from service.core import areas
+from service.core.db import SYSTEM, transaction
 from service.core.installation import mark_as_demo
 from service.core.settings import settings
 from service.demo import fleet, people
@@ -18,10 +20,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if settings().mode != "demo":
         raise SystemExit("Demo data is for GENBA_MODE=demo only; nothing was changed.")
-    with transaction() as db:
+    with transaction(SYSTEM) as db:
         mark_as_demo(db)
         people.fill(db)
-        fleet.fill(db)
+        for area in areas.AREAS:
+            import_module(f"service.demo.{area}").fill(db)
     if arguments.stores_file:
         arguments.stores_file.write_text(json.dumps(fleet.simulated(), ensure_ascii=False, indent=1))
 

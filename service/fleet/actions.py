@@ -32,7 +32,7 @@ def create_customer(db: Session, by: Actor | str, new: schemas.NewCustomer) -> C
             raise
         message = f"「{new.company_name}」はすでに登録されています。"
         raise Conflict(message, [("company_name", message)]) from None
-    audit.record(db, by, "create", AREA, "customer", customer.id, after=new.model_dump(mode="json"))
+    audit.record(db, by, "create", AREA.name, "customer", customer.id, after=new.model_dump(mode="json"))
     return customer
 
 
@@ -50,7 +50,7 @@ def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal, addr
         message = f"シリアル番号「{new.serial_number}」はすでに登録されています。"
         raise Conflict(message, [("serial_number", message)]) from None
     values = new.model_dump(mode="json")
-    audit.record(db, by, "create", AREA, "terminal", terminal.id, after=values, address=address)
+    audit.record(db, by, "create", AREA.name, "terminal", terminal.id, after=values, address=address)
     return terminal
 
 
@@ -69,7 +69,7 @@ def issue_enrolment_code(
     )
     db.add(row)
     db.flush()  # for the id
-    audit.record(db, by, "create", AREA, "enrolment_code", row.id, after=new.model_dump(mode="json"))
+    audit.record(db, by, "create", AREA.name, "enrolment_code", row.id, after=new.model_dump(mode="json"))
     return row, code
 
 
@@ -116,7 +116,7 @@ def enrol(db: Session, new: schemas.NewEnrolment, address: str) -> tuple[int, st
         db,
         agent,
         "create",
-        AREA,
+        AREA.name,
         "terminal_token",
         terminal.id,
         after={"enrolment_code_id": code.id, "agent_version": new.agent_version},

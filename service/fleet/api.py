@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 
 from service.core.auth import Actor, allow, client_address
-from service.core.db import Db
+from service.core.db import Db, Scopes, set_scopes
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.fleet import actions, queries, schemas
-from service.fleet.rules import Status
+from service.fleet.rules import AREA, Status
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_REFUSALS)
@@ -80,5 +80,6 @@ def issue_enrolment_code(
 @router.post("/enrolments", status_code=201, responses={409: RESPONSES[409]})
 def enrol(request: Request, db: Db, new: schemas.NewEnrolment) -> schemas.Enrolment:
     """For agents: the enrolment code is the key."""
+    set_scopes(db, Scopes(frozenset({AREA.name})))
     terminal_id, token = actions.enrol(db, new, client_address(request))
     return schemas.Enrolment(terminal_id=terminal_id, token=token)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-AREA = "fleet"
+from service.core.areas import ADMINISTRATION, Area, Role, Tick
 
 
 class Status(StrEnum):
@@ -42,18 +42,24 @@ ALERT_WORDS = {
 # A mail about a district without power must still be read on a phone.
 MAIL_LISTS = 50
 
-EXPECTED_JOBS = {"fleet.watch": timedelta(seconds=60)}
-
 READ = frozenset({"fleet:alert:read", "fleet:customer:read", "fleet:terminal:read"})
 MANAGE = frozenset({"fleet:customer:create", "fleet:enrolment:create", "fleet:terminal:create"})
 
-# The document's four roles (5.1). A viewer reads reports only, which are not these lists.
-GRANTS = {
-    "admin": READ | MANAGE,
-    "operator": READ,
-    "support": READ,
-    "viewer": frozenset[str](),
-}
+AREA = Area(
+    name="fleet",
+    title="端末管理",
+    # The document's four roles (5.1). A viewer reads reports only, which are not these lists.
+    roles={
+        "admin": Role("システム管理者", READ | MANAGE | ADMINISTRATION),
+        "operator": Role("運用オペレーター", READ),
+        "support": Role("サポート担当", READ),
+        "viewer": Role("閲覧のみ", frozenset[str]()),
+    },
+    ticks={
+        "fleet.watch": Tick(timedelta(seconds=10), silence=timedelta(seconds=60)),
+        "fleet.make_partitions": Tick(timedelta(hours=1)),
+    },
+)
 
 
 def silence_allowed(interval_seconds: int) -> timedelta:

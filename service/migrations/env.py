@@ -11,9 +11,12 @@ from sqlalchemy import create_engine
 import service.core.audit
 import service.core.health
 import service.core.installation
-import service.core.outbox
-import service.fleet.models  # noqa: F401  # every module with tables, so that `alembic check` sees them
+import service.core.outbox  # noqa: F401  # every module with tables, so that `alembic check` sees them
+from service.core import areas
 from service.core.db import Base, sqlalchemy_url
+
+for _ in areas.modules("models"):
+    pass  # imported, which is all it takes
 
 # Partitions come and go by the day; their parent is what the models describe.
 PARTITION = re.compile(r"_(p\d{8}|default)$")

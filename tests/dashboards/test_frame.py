@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import update
@@ -77,7 +78,7 @@ def test_the_sidebar_names_the_person_and_lets_her_out_in_the_same_tab(screen: S
 def test_a_page_that_needs_more_than_one_has_is_left_out_of_the_menu(
     screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    locked = menu.Entry("端末管理", "fleet/dashboard.py", "更新計画", ":material/lock:", "plans", "fleet:plan:read")
+    locked = replace(menu.MENU[0], title="更新計画", url_path="plans", permission="fleet:plan:read")
     monkeypatch.setattr(menu, "MENU", (locked, *menu.MENU))
 
     page = screen("olivia", fleet="operator").run()

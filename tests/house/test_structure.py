@@ -11,7 +11,7 @@ import grimp
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from service.core import auth
+from service.core.areas import areas
 from service.main import FrontDoor
 from stack import servers
 from stack.home import ROOT, Home
@@ -61,7 +61,8 @@ def test_every_route_declares_its_permission() -> None:
 
 def test_every_permission_at_a_door_is_granted_to_somebody_and_the_other_way_round() -> None:
     at_doors = {lock for routes in doors().values() for locks in routes for lock in locks}
-    granted = {permission for roles in auth.GRANTS.values() for role in roles.values() for permission in role}
+    roles = [role for area in areas().values() for role in area.roles.values()]
+    granted = {permission for role in roles for permission in role.permissions}
 
     assert at_doors == granted
 

@@ -22,6 +22,7 @@ import psycopg
 
 from stack.home import ROOT
 from tests.load.ground import Ground, ground
+from tests.sight import seeing_all
 from tests.stack import running_stack
 
 TERMINALS = 20_000
@@ -112,7 +113,7 @@ def heartbeats(made: Ground) -> tuple[list[str], list[Goal]]:
 
 def sweep(made: Ground) -> Goal:
     """The offline sweep over a fleet in which a tenth has just fallen due."""
-    with psycopg.connect(made.environ["DATABASE_OWNER_URL"], autocommit=True) as owner:
+    with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
         owner.execute(
             "UPDATE fleet_terminal_states SET status = 'online', last_heartbeat_at = now(), "
             "offline_after = now() + CASE WHEN terminal_id % 10 = 0 THEN interval '-1 s' ELSE interval '1 h' END"
@@ -130,9 +131,9 @@ def sweep(made: Ground) -> Goal:
 
 SWEEP = """
 import time
-from service.core.db import transaction
+from service.core.db import SYSTEM, transaction
 from service.fleet import actions
-with transaction() as db:
+with transaction(SYSTEM) as db:
     db.connection()
     begun = time.perf_counter()
     assert actions._mark_offline(db) > 0

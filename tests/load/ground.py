@@ -23,6 +23,7 @@ from service.core.identity import hash_token
 from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.processes import await_ok, end, free_port
+from tests.sight import seeing_all
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Ground:
     _sequence: int = field(default=0)
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.environ["DATABASE_URL"], autocommit=True) as connection:
+        with psycopg.connect(seeing_all(self.environ["DATABASE_URL"]), autocommit=True) as connection:
             cursor = connection.execute(statement, list(parameters))
             return cursor.fetchall() if cursor.description else []
 
@@ -127,7 +128,7 @@ def ground(terminals: int) -> Iterator[Ground]:
 def _fill(made: Ground, terminals: int) -> None:
     tokens = [f"token-{number:06}-{uuid.uuid4().hex}" for number in range(terminals)]
     made.tokens.write_text("\n".join(tokens))
-    with psycopg.connect(made.environ["DATABASE_OWNER_URL"], autocommit=True) as owner:
+    with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
         owner.execute(
             "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
             "SELECT '顧客' || n, '担当', 'a@example.com', '03' FROM generate_series(1, 100) n"

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
-from service.core.db import transaction
+from service.core.db import SYSTEM, transaction
 from service.core.identity import hash_token
 from service.fleet.models import TerminalState, TerminalToken, heartbeats
 from service.fleet.schemas import Heartbeat, HeartbeatAnswer
@@ -28,7 +28,7 @@ def app() -> FastAPI:
 
     @api.post("/api/fleet/heartbeats")
     def heartbeat(request: Request, beat: Body) -> HeartbeatAnswer:
-        with transaction() as db:
+        with transaction(SYSTEM) as db:
             return store(db, request, beat)
 
     def store(db: Session, request: Request, beat: Body) -> HeartbeatAnswer:

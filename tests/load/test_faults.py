@@ -17,6 +17,7 @@ import pytest
 
 from service.core.identity import hash_token
 from stack import servers
+from tests.sight import seeing_all
 from tests.stack import Stack, running_stack
 
 pytestmark = pytest.mark.faults
@@ -41,7 +42,7 @@ class Fleet:
         self.answered_at: list[float] = []
         self.failures: Counter[str] = Counter()
         self.stopping = False
-        with psycopg.connect(servers.url(stack.home, "owner")) as owner:
+        with psycopg.connect(seeing_all(servers.url(stack.home, "owner"))) as owner:
             self.tokens = {}
             for _ in range(AGENTS):
                 serial, token = f"FAULT-{uuid.uuid4()}", f"fault-{uuid.uuid4()}"
@@ -118,7 +119,7 @@ class Fleet:
         return len(later) > 2 * AGENTS and later[-1] > killed + 0.5
 
     def stored(self) -> dict[int, Counter[int]]:
-        with psycopg.connect(servers.url(self.stack.home, "app")) as connection:
+        with psycopg.connect(seeing_all(servers.url(self.stack.home, "app"))) as connection:
             rows = connection.execute(
                 "SELECT terminal_id, sequence FROM fleet_heartbeats WHERE stream_id = %s", [self.stream]
             ).fetchall()

@@ -5,8 +5,13 @@ from __future__ import annotations
 import psycopg
 from psycopg.rows import TupleRow
 
+from service.core.db import Scopes
+from service.fleet.rules import AREA
+
 Connection = psycopg.AsyncConnection[TupleRow]
 RECONNECT_SECONDS = 0.5
+# The ingest is a machine's door: it sees the fleet whole, for as long as a connection lasts.
+SCOPES = Scopes(frozenset({AREA.name})).as_settings()
 
 
 async def connect(conninfo: str) -> Connection:
@@ -14,6 +19,7 @@ async def connect(conninfo: str) -> Connection:
     return await psycopg.AsyncConnection.connect(
         conninfo,
         autocommit=True,
+        options=" ".join(f"-c {name}={value}" for name, value in SCOPES.items()),
         connect_timeout=3,
         keepalives_idle=10,
         keepalives_interval=5,

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from service.core import api as core_api
-from service.core import logs
+from service.core import identity, logs
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +29,7 @@ def test_a_failing_sign_in_does_not_log_the_password(
     def broken(*_: object) -> None:
         raise RuntimeError("the database says no")
 
-    monkeypatch.setattr(core_api.identity, "find_by_login_id", broken)
+    monkeypatch.setattr(identity, "find_by_login_id", broken)
     answer = client.post("/api/auth/login", json={"login_id": "alice", "password": "MY-SECRET-PASSWORD"})
 
     said = capsys.readouterr().out

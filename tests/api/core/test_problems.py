@@ -8,8 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from service.core import api as core_api
-from service.core import problems
+from service.core import health, problems
 
 
 def assert_is_problem(answer: object, status: int) -> dict[str, object]:
@@ -53,7 +52,7 @@ def test_an_unexpected_failure_gives_a_reference_and_no_detail_of_it(
     def broken() -> dict[str, str]:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(core_api.health, "readiness", broken)
+    monkeypatch.setattr(health, "readiness", broken)
     answer = client.get("/api/health/ready", headers={"X-Request-Id": "abcdefgh-1"})
 
     body = assert_is_problem(answer, 500)
@@ -65,7 +64,7 @@ def test_a_lost_database_is_503_with_retry_after(client: TestClient, monkeypatch
     def gone() -> dict[str, str]:
         raise OperationalError("select", {}, Exception("server closed the connection"))
 
-    monkeypatch.setattr(core_api.health, "readiness", gone)
+    monkeypatch.setattr(health, "readiness", gone)
     answer = client.get("/api/health/ready")
 
     assert_is_problem(answer, 503)

@@ -21,6 +21,7 @@ from service.fleet import actions
 from service.fleet.models import TerminalToken
 from tests import factories
 from tests.conftest import Service
+from tests.sight import seeing_all
 
 
 class Agent:
@@ -287,7 +288,7 @@ def test_many_at_once_are_all_stored_each_in_its_place(service: Service, http: h
 def test_one_bad_row_never_fails_its_neighbours(service: Service, http: httpx2.Client) -> None:
     """A row that only the database can refuse: its terminal breaks a constraint made for this test."""
     bad, *good = [Agent(service, http) for _ in range(8)]
-    with psycopg.connect(service.owner_url) as owner:
+    with psycopg.connect(seeing_all(service.owner_url)) as owner:
         owner.execute(
             f"ALTER TABLE fleet_terminal_states ADD CONSTRAINT refuse_bad CHECK (terminal_id <> {bad.id} "
             "OR sequence IS NULL) NOT VALID"
@@ -302,7 +303,7 @@ def test_one_bad_row_never_fails_its_neighbours(service: Service, http: httpx2.C
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(send, [bad, *good]))
     finally:
-        with psycopg.connect(service.owner_url) as owner:
+        with psycopg.connect(seeing_all(service.owner_url)) as owner:
             owner.execute("ALTER TABLE fleet_terminal_states DROP CONSTRAINT refuse_bad")
 
     assert answers == [422] + [200] * 7

@@ -26,6 +26,7 @@ from stack import servers
 from stack.home import Home
 from tests import factories
 from tests.conftest import Service, committed_database
+from tests.sight import seeing_all
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Place:
     tokens: dict[int, str]
 
     def owner(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.owner_url, autocommit=True) as connection:
+        with psycopg.connect(seeing_all(self.owner_url), autocommit=True) as connection:
             cursor = connection.execute(statement, list(parameters))
             return cursor.fetchall() if cursor.description else []
 
@@ -175,7 +176,7 @@ def test_a_database_that_is_silent_is_answered_for_not_waited_for(
 
     async def behind_a_lock() -> list[str]:
         batches = Batches(place.app_url, 300)
-        with psycopg.connect(place.owner_url) as holder:
+        with psycopg.connect(seeing_all(place.owner_url)) as holder:
             holder.execute("LOCK TABLE fleet_terminal_states")
             async with at_work(batches):
                 during = await outcome(batches.put(terminal, heartbeat()))
@@ -342,7 +343,7 @@ def test_two_sweeps_at_once_do_the_work_once_and_do_not_wait(place: Place) -> No
     place.owner("UPDATE fleet_terminal_states SET status = 'online', last_heartbeat_at = now(), offline_after = now()")
     place.owner("UPDATE fleet_liveness SET alive_at = now() + interval '1 minute'")
     time.sleep(0.01)
-    engine = create_engine(sqlalchemy_url(place.app_url))
+    engine = create_engine(sqlalchemy_url(seeing_all(place.app_url)))
     with Session(engine) as one, Session(engine) as other:
         first = actions._mark_offline(one)
         second = actions._mark_offline(other)

@@ -43,5 +43,5 @@ def test_every_type_of_alert_has_its_word() -> None:
 
 
 def test_a_viewer_sees_no_lists_and_only_an_admin_registers() -> None:
-    assert rules.GRANTS["viewer"] == frozenset()
-    assert [role for role, granted in rules.GRANTS.items() if granted & rules.MANAGE] == ["admin"]
+    assert rules.AREA.roles["viewer"].permissions == frozenset()
+    assert [role for role, held in rules.AREA.roles.items() if held.permissions & rules.MANAGE] == ["admin"]

@@ -1,15 +1,14 @@
-"""The floor's routes: sign-in, who-am-I, health, metrics."""
+"""Sign-in, who-am-I, sign-out."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core import audit, health, identity
+from service.core import audit, identity
 from service.core.auth import Actor, SignedIn, actor_of, bearer_token, client_address
 from service.core.db import Db, transaction
 from service.core.problems import RESPONSES, Unauthorized
@@ -44,11 +43,6 @@ class SignedInAnswer(BaseModel):
     token: str
     expires_at: datetime
     user: Me
-
-
-class Health(BaseModel):
-    status: str
-    parts: dict[str, str] = {}
 
 
 def _me(actor: Actor) -> Me:
@@ -91,23 +85,3 @@ def who_am_i(actor: SignedIn) -> Me:
 def sign_out(actor: SignedIn, db: Db, token: Annotated[str, Depends(bearer_token)]) -> None:
     identity.close_session(db, token)
     audit.record(db, actor, "logout", "core", "user", actor.user_id)
-
-
-@router.get("/api/health/live", tags=["health"])
-def live() -> Health:
-    """The process answers; nothing else is asked."""
-    return Health(status="ok")
-
-
-@router.get("/api/health/ready", responses={503: {"model": Health}}, tags=["health"])
-def ready(response: Response) -> Health:
-    """Database, migrations, Redis and jobs; 503 names what is down."""
-    parts = health.readiness()
-    fine = all(state == "ok" for state in parts.values())
-    response.status_code = 200 if fine else 503
-    return Health(status="ok" if fine else "down", parts=parts)
-
-
-@router.get("/metrics", include_in_schema=False)
-def metrics() -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,19 @@
+"""端末管理"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dashboards.pages import Entry
+
+_page = partial(Entry, area="fleet", section="端末管理")
+
+PAGES = (
+    _page(
+        file="dashboard.py",
+        title="ダッシュボード",
+        icon=":material/monitoring:",
+        url_path="dashboard",
+        permission="fleet:terminal:read",
+    ),
+)

@@ -1,0 +1,30 @@
+"""What a page of the menu is. The pages themselves are listed by area, in `dashboards/<area>/menu.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.navigation.page import Page as StreamlitPage
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`file` is relative to the area's folder. `permission` None: everybody who is signed in sees the page."""
+
+    area: str
+    section: str
+    file: str
+    title: str
+    icon: str
+    url_path: str
+    permission: str | None
+    demo_only: bool = False
+
+    def page(self) -> StreamlitPage:
+        return st.Page(f"{self.area}/{self.file}", title=self.title, icon=self.icon, url_path=self.url_path)
+
+    def instead(self, screen: Callable[[], None], title: str) -> StreamlitPage:
+        """This page's URL, showing something else. Without it Streamlit would open the start page there."""
+        return st.Page(screen, title=title, url_path=self.url_path, visibility="hidden")

@@ -1,0 +1,85 @@
+"""The areas by name, and what an area says about itself: roles, permissions, ticks.
+
+`AREAS` is the one list. Everything else is found by an area's name: its tables in `service/<area>/models`, its routes
+in `service/<area>/api`, its jobs in `jobs/<area>`, its demo in `service/demo/<area>`. This module is pure, so that
+beat can read it without loading the product.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from types import ModuleType
+from typing import Literal
+
+AREAS = ("fleet",)
+# The floor's own name where rows, permissions and jobs carry an area's.
+CORE = "core"
+
+# What the administrator of an area may do with the floor's pages, within that area.
+ADMINISTRATION = frozenset[str]()
+
+
+@dataclass(frozen=True)
+class Role:
+    """`scope`: a person in this role sees one agency or nursery only, the one of the membership."""
+
+    title: str
+    permissions: frozenset[str]
+    scope: Literal["agency", "nursery"] | None = None
+
+
+@dataclass(frozen=True)
+class Tick:
+    """How often a job is woken, and the silence after which it counts as broken (None: nobody waits for it)."""
+
+    every: timedelta
+    silence: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Area:
+    name: str
+    title: str
+    roles: Mapping[str, Role]
+    ticks: Mapping[str, Tick] = field(default_factory=dict)
+
+
+CORE_TICKS: Mapping[str, Tick] = {"outbox.send": Tick(timedelta(seconds=3), silence=timedelta(seconds=120))}
+
+
+@lru_cache(maxsize=1)
+def areas() -> Mapping[str, Area]:
+    """Each area's own `AREA`, from its rules."""
+    found: dict[str, Area] = {name: importlib.import_module(f"service.{name}.rules").AREA for name in AREAS}
+    wrong = [name for name, area in found.items() if area.name != name]
+    if wrong:
+        raise RuntimeError(f"service/{wrong[0]}/rules.py declares an area of another name")
+    return found
+
+
+def ticks() -> dict[str, Tick]:
+    """Every job's tick, the floor's first."""
+    listed = dict(CORE_TICKS)
+    for area in areas().values():
+        listed |= area.ticks
+    return listed
+
+
+def modules(kind: str) -> Iterator[ModuleType]:
+    """The modules of one name (`models`, `api`) in all areas and their topics."""
+    for area in AREAS:
+        package = importlib.import_module(f"service.{area}")
+        folders = [package.__name__, *(f"{package.__name__}.{topic}" for topic in _packages(package))]
+        for folder in folders:
+            if importlib.util.find_spec(f"{folder}.{kind}"):
+                yield importlib.import_module(f"{folder}.{kind}")
+
+
+def _packages(package: ModuleType) -> list[str]:
+    return [found.name for found in pkgutil.iter_modules(package.__path__) if found.ispkg]

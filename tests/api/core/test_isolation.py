@@ -1,0 +1,115 @@
+"""Isolation by the database: what a transaction did not ask to see, it does not see, whatever the query."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from service.core import audit
+from service.core.audit import AuditEntry
+from service.core.db import NOBODY, SYSTEM, Scopes, set_scopes, transaction
+from service.fleet.models import Customer
+from tests import factories
+from tests.cast import person
+
+# Tables that row-level security leaves open to every transaction, each for a reason of its own.
+OPEN_TABLES = {
+    "alembic_version": "one row about the schema",
+    "app_clock": "one row about time",
+    "installation": "one row about this database",
+    "job_heartbeats": "when jobs ran",
+    "fleet_liveness": "when the ingest was there",
+    "outbox_messages": "jobs alone read it",
+    # Read before it is known who is calling. Every other read is scoped in service/core/users.
+    "users": "signing in",
+    "memberships": "signing in",
+    "sessions": "signing in",
+}
+
+
+def test_every_table_is_under_row_level_security_or_named_here(db: Session) -> None:
+    """A partition counts through its parent: the application has no right to it by its own name."""
+    tables = db.execute(
+        text(
+            "SELECT relname, relrowsecurity AND relforcerowsecurity "
+            "AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid) FROM pg_class c "
+            "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
+        )
+    ).all()
+
+    assert [name for name, secured in tables if not secured and name not in OPEN_TABLES] == []
+    assert sorted(OPEN_TABLES) == sorted(name for name, secured in tables if not secured)
+
+
+def test_no_partition_can_be_reached_by_its_own_name(db: Session) -> None:
+    reachable = db.execute(
+        text(
+            "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r' "
+            "AND has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE')"
+        )
+    ).all()
+
+    assert reachable == []
+
+
+def test_who_says_nothing_sees_nothing_and_changes_nothing(db: Session) -> None:
+    customer = factories.customer(db)
+    db.commit()
+
+    for scopes in (NOBODY, Scopes(frozenset({"loaners"})), Scopes(tenants=frozenset({("fleet", customer.id)}))):
+        with transaction(scopes) as stranger:
+            assert stranger.scalars(select(Customer)).all() == []
+            assert stranger.execute(text("UPDATE fleet_customers SET company_name = 'x' RETURNING id")).all() == []
+            with pytest.raises(DBAPIError, match="row-level security"), stranger.begin_nested():
+                factories.customer(stranger)
+    with transaction(SYSTEM) as system:
+        assert [found.id for found in system.scalars(select(Customer))] == [customer.id]
+
+
+def test_what_one_transaction_saw_does_not_reach_into_the_next(db: Session) -> None:
+    factories.customer(db)
+    db.commit()
+
+    with transaction(SYSTEM) as first:
+        assert first.scalars(select(Customer)).all()
+    with transaction() as second:
+        assert second.scalars(select(Customer)).all() == []
+
+
+def test_the_owner_of_the_tables_is_held_to_it_too(db: Session, database: str) -> None:
+    forced = db.scalar(
+        text("SELECT bool_and(relforcerowsecurity) FROM pg_class WHERE relrowsecurity AND relkind IN ('r', 'p')")
+    )
+
+    assert forced
+
+
+def test_an_entry_of_the_trail_is_written_by_anybody_and_read_where_it_belongs(db: Session) -> None:
+    alice = person(db, "alice", fleet="admin")
+    with transaction() as nobody:
+        audit.record(nobody, "station", "create", "fleet", "terminal", 1)
+        audit.record(nobody, "somebody", "login_failed", "core", "user", "-")
+        nobody.execute(
+            text(
+                "INSERT INTO audit_entries (user_id, actor, address, area, action, subject, subject_id) "
+                "VALUES (:user_id, 'alice', '-', 'core', 'login', 'user', '1')"
+            ),
+            {"user_id": alice.id},
+        )
+
+    def seen(scopes: Scopes) -> list[str]:
+        set_scopes(db, scopes)
+        return list(db.scalars(select(AuditEntry.actor).order_by(AuditEntry.id)))
+
+    assert seen(NOBODY) == []
+    assert seen(Scopes(frozenset({"fleet"}))) == ["station", "alice"]
+    assert seen(Scopes(frozenset({"loaners"}))) == []
+    assert seen(SYSTEM) == ["station", "somebody", "alice"]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit_entries SET actor = 'x'", "DELETE FROM audit_entries"])
+def test_the_trail_is_never_changed(db: Session, statement: str) -> None:
+    with pytest.raises(DBAPIError, match="permission denied"), db.begin_nested():
+        db.execute(text(statement))
