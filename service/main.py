@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
@@ -53,12 +54,23 @@ def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
                 models[model.__name__] = schema
                 return {"$ref": f"#/components/schemas/{model.__name__}"}
 
+            for method, path, lock in locks(api):
+                document["paths"][path][method]["x-permission"] = lock
             document["paths"][fleet_ingest.PATH] = fleet_ingest.openapi(schema_of)
             api.openapi_schema = document
         return api.openapi_schema
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return api
+
+
+def locks(api: FastAPI) -> Iterator[tuple[str, str, str]]:
+    """Each route that declares a permission: (method, path, permission)."""
+    for context in iter_route_contexts(api.routes):
+        if isinstance(route := context.original_route, APIRoute) and route.include_in_schema:
+            for dependency in route.dependant.dependencies:
+                if lock := getattr(dependency.call, "permission", None):
+                    yield from ((method.lower(), str(context.path), lock) for method in route.methods or ())
 
 
 def _refuse_demo_in_production() -> None:

@@ -45,6 +45,9 @@ os.environ |= {
     "MAIL_FROM": "Genba <genba@techcore.example>",
 }
 
+# A sixth area, which tests/house/test_sixth_area.py lays over a copy of the product.
+collect_ignore = ["scratch"]
+
 TEMPLATE = "genba_template"
 
 

@@ -1,1 +1,19 @@
 """The demo's people and data: the documents' own examples. Never loaded outside demo mode; safe to run again."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from sqlalchemy.orm import Session
+
+from service.core.areas import AREAS
+from service.core.installation import mark_as_demo
+from service.demo import people
+
+
+def fill(db: Session) -> None:
+    """People first: an area's data may be somebody's."""
+    mark_as_demo(db)
+    people.fill(db)
+    for area in AREAS:
+        import_module(f"service.demo.{area}").fill(db)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from importlib import import_module
 from pathlib import Path
 
-from service.core import areas
 from service.core.db import SYSTEM, transaction
-from service.core.installation import mark_as_demo
 from service.core.settings import settings
-from service.demo import fleet, people
+from service.demo import fill, fleet
 
 
 def main() -> None:
@@ -21,10 +18,7 @@ def main() -> None:
     if settings().mode != "demo":
         raise SystemExit("Demo data is for GENBA_MODE=demo only; nothing was changed.")
     with transaction(SYSTEM) as db:
-        mark_as_demo(db)
-        people.fill(db)
-        for area in areas.AREAS:
-            import_module(f"service.demo.{area}").fill(db)
+        fill(db)
     if arguments.stores_file:
         arguments.stores_file.write_text(json.dumps(fleet.simulated(), ensure_ascii=False, indent=1))
 

@@ -1,0 +1,105 @@
+"""Walking the whole API as somebody: every operation of the OpenAPI document, and whatever rows it leads to.
+
+Nothing here knows an area. Routes, permissions and parameters come from the document, rows from the lists the walker
+may read: a list at `/api/x/things` leads to `/api/x/things/{id}` and on to what lies below each of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from fastapi.testclient import TestClient
+
+PARAMETER = re.compile(r"\{[^}]+\}")
+# Enough to see whether a border holds; a walk through every row would take minutes.
+ROWS_FOLLOWED = 3
+PAGE = 100
+
+
+@dataclass(frozen=True)
+class Operation:
+    method: str
+    path: str
+    permission: str | None
+    description: Mapping[str, Any] = field(compare=False)
+
+    @property
+    def parameters(self) -> int:
+        return len(PARAMETER.findall(self.path))
+
+
+def operations(document: Mapping[str, Any]) -> list[Operation]:
+    return [
+        Operation(method.upper(), path, operation.get("x-permission"), operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    ]
+
+
+@dataclass
+class Walker:
+    """One signed-in person in front of the API."""
+
+    login_id: str
+    token: str
+    client: TestClient
+    document: Mapping[str, Any]
+    tenants: Mapping[str, int]  # area -> the agency or nursery this person is bound to there
+    _lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer: httpx2.Response = self.client.request(method, path, headers=headers, **options)
+        return answer
+
+    def may(self) -> frozenset[str]:
+        return frozenset(self.call("GET", "/api/auth/me").json()["permissions"])
+
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        """The items of the list at a path; none when there is no such list for this person."""
+        if path not in self._lists:
+            answer = self.call("GET", path, params={"limit": PAGE}) if self._is_list(path) else None
+            is_json = answer is not None and answer.headers.get("content-type") == "application/json"
+            body = answer.json() if answer is not None and is_json and answer.status_code == 200 else {}
+            self._lists[path] = body.get("items", []) if isinstance(body, dict) else []
+        return self._lists[path]
+
+    def _is_list(self, path: str) -> bool:
+        patterns = (PARAMETER.sub("[^/]+", known) for known, item in self.document["paths"].items() if "get" in item)
+        return any(re.fullmatch(pattern, path) for pattern in patterns)
+
+    def places(self, template: str) -> Iterator[str]:
+        """The template with each parameter replaced by ids this person can list."""
+        found = PARAMETER.search(template)
+        if found is None:
+            yield template
+            return
+        before, after = template[: found.start()], template[found.end() :]
+        for row in self.rows(before.rstrip("/"))[:ROWS_FOLLOWED]:
+            if "id" in row:
+                yield from self.places(f"{before}{row['id']}{after}")
+
+    def lists(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """Every list this person can read, below every row they can list: (path, rows)."""
+        for operation in operations(self.document):
+            if operation.method == "GET":
+                yield from ((place, self.rows(place)) for place in self.places(operation.path))
+
+    def words(self) -> set[str]:
+        """Every text in every row this person can list: what a stranger must not find anywhere."""
+        return {text for _, rows in self.lists() for row in rows for text in _texts(row) if len(text) >= 6}
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)

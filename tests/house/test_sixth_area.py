@@ -1,0 +1,79 @@
+"""A sixth area is a name in a list: nothing of the floor changes, and the walks that guard the others guard it too."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+
+from stack.home import ROOT
+
+AREA = ROOT / "tests" / "scratch"
+LISTS = (Path("service/core/areas.py"), Path("dashboards/menu.py"))
+ROOMS = ("agent", "dashboards", "jobs", "service", "stack", "tests")
+NOTICING = (
+    "tests/api/core/test_isolation.py::test_every_table_is_under_row_level_security_or_named_here",
+    "tests/api/test_walk.py::test_people_of_two_agencies_or_nurseries_have_no_row_in_common",
+)
+WATCHED = (
+    "tests/api/test_walk.py",
+    "tests/api/core/test_isolation.py",
+    "tests/api/test_scratch.py",
+    "tests/dashboards/test_scratch.py",
+    "tests/jobs/test_scratch.py",
+)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The product with the scratch area laid over it and its name added to the list."""
+    folder = tmp_path_factory.mktemp("sixth") / "genba"
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "fonts", "scratch"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(AREA, folder, dirs_exist_ok=True)
+    for name in LISTS:
+        text, found = re.subn(r"(?m)^AREAS = \((.*?),?\)$", r'AREAS = (\1, "scratch")', (folder / name).read_text())
+        assert found == 1, f"no list of areas in {name}"
+        (folder / name).write_text(text)
+    head = ScriptDirectory(str(ROOT / "service" / "migrations")).get_current_head()
+    [migration] = (folder / "service" / "migrations" / "versions").glob("2099_*")
+    migration.write_text(migration.read_text().replace("HEAD_OF_THE_PRODUCT", str(head)))
+    return folder
+
+
+def run(folder: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def test_a_sixth_area_needs_its_name_in_the_list_and_nothing_else(copy: Path) -> None:
+    changed = [
+        str(path)
+        for path in sorted((copy / "service" / "core").rglob("*.py"))
+        if path.read_text() != (ROOT / path.relative_to(copy)).read_text()
+    ]
+    done = run(copy, *WATCHED)
+
+    assert changed == [str(copy / LISTS[0])]
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_the_walk_notices_an_area_that_shows_a_stranger_the_rows_of_others(copy: Path, tmp_path: Path) -> None:
+    """The same area without its second layer; its queries never had the first."""
+    leaky = tmp_path / "genba"
+    shutil.copytree(copy, leaky)
+    [migration] = (leaky / "service" / "migrations" / "versions").glob("2099_*")
+    text = migration.read_text()
+    migration.write_text(text.replace("SELECT enforce_isolation('scratch_notes', 'scratch', 'agency_id');", ""))
+    assert migration.read_text() != text
+
+    done = run(leaky, *NOTICING)
+
+    assert done.returncode == 1
+    assert [test for test in NOTICING if f"FAILED {test}" not in done.stdout] == []

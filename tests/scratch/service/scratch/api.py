@@ -1,0 +1,36 @@
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+from service.scratch import actions, queries, schemas
+
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.paging import Limit, Page
+from service.core.problems import RESPONSES
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
+router = APIRouter(prefix="/api/scratch", tags=["scratch"], responses=_REFUSALS)
+NoteId = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+@router.get("/notes")
+def notes(actor: Annotated[Actor, allow("scratch:note:read")], db: Db, limit: Limit = 50) -> Page[schemas.NoteItem]:
+    return Page[schemas.NoteItem].model_validate(queries.notes(db, limit), from_attributes=True)
+
+
+@router.get("/notes.csv")
+def notes_as_csv(actor: Annotated[Actor, allow("scratch:note:read")], db: Db) -> Response:
+    listed = queries.notes(db, 100)["items"]
+    return Response("\r\n".join(note.text for note in listed), media_type="text/csv")  # type: ignore[attr-defined]
+
+
+@router.get("/notes/{note_id}")
+def note(actor: Annotated[Actor, allow("scratch:note:read")], db: Db, note_id: NoteId) -> schemas.NoteItem:
+    return schemas.NoteItem.model_validate(queries.get_note(db, note_id))
+
+
+@router.patch("/notes/{note_id}")
+def rewrite(
+    actor: Annotated[Actor, allow("scratch:note:update")], db: Db, note_id: NoteId, new: schemas.NoteText
+) -> schemas.NoteItem:
+    return schemas.NoteItem.model_validate(actions.rewrite(db, actor, note_id, new.text))

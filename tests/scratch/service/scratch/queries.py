@@ -1,0 +1,18 @@
+from service.scratch.models import Note
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.core.problems import NotFound
+
+
+def notes(db: Session, limit: int) -> dict[str, object]:
+    """Unscoped on purpose: the second layer, row-level security, has to hold alone here."""
+    items = db.scalars(select(Note).order_by(Note.id).limit(limit)).all()
+    return {"items": items, "total": db.scalar(select(func.count()).select_from(Note))}
+
+
+def get_note(db: Session, note_id: int) -> Note:
+    note = db.get(Note, note_id)
+    if note is None:
+        raise NotFound("指定されたメモは見つかりません。一覧を開き直してください。")
+    return note

@@ -1,0 +1,17 @@
+from datetime import timedelta
+
+from service.core.areas import ADMINISTRATION, Area, Role, Tick
+
+READ = frozenset({"scratch:note:read"})
+WRITE = frozenset({"scratch:note:update"})
+
+AREA = Area(
+    name="scratch",
+    title="メモ",
+    roles={
+        "admin": Role("管理者", READ | WRITE | ADMINISTRATION),
+        "sales": Role("営業", READ | WRITE, scope="agency"),
+        "reader": Role("閲覧者", READ),
+    },
+    ticks={"scratch.tidy": Tick(timedelta(minutes=1), silence=timedelta(minutes=5))},
+)
