@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psycopg
 
+from dashboards.addresses import HEALTH
 from stack import servers
 from stack.home import ROOT, Home
 from tests.processes import free_port
@@ -89,11 +90,15 @@ class Stack:
             owner.execute("UPDATE fleet_liveness SET alive_at = app_now()")
 
     def is_ready(self) -> bool:
+        """Whether the service has all it needs and the dashboards can show it."""
         try:
-            with urllib.request.urlopen(f"{self.service}/api/health/ready", timeout=5) as answer:
-                return bool(answer.status == 200)
+            for url in (f"{self.service}/api/health/ready", f"{self.dashboards}{HEALTH}"):
+                with urllib.request.urlopen(url, timeout=5) as answer:
+                    if answer.status != 200:
+                        return False
         except OSError:
             return False
+        return True
 
 
 def make_stack(parent: Path) -> Stack:
