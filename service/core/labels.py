@@ -1,0 +1,137 @@
+"""Sheets of labels: a QR code or a Code 128 bar code and lines of text, placed for A4 label stock. Print at 100 %."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Literal
+
+import segno
+
+from service.core import code128
+from service.core.reports.typeset import typeset
+
+Symbology = Literal["qr", "code128"]
+
+# Millimetres that hand-held readers and office printers still manage for one module.
+SMALLEST_MODULE: dict[Symbology, float] = {"qr": 0.33, "code128": 0.19}
+# Keeps print away from a label's edge: sheets never lie quite straight in the printer.
+EDGE = 1.5
+QR_QUIET = 4
+BAR_HEIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Labels on an A4 sheet, in millimetres: the size of one, the pitch to the next, the corner of the first."""
+
+    name: str
+    columns: int
+    rows: int
+    width: float
+    height: float
+    pitch_x: float
+    pitch_y: float
+    left: float
+    top: float
+
+    @property
+    def places(self) -> int:
+        return self.columns * self.rows
+
+
+def _centred(name: str, columns: int, rows: int, width: float, height: float, gap_x: float = 0) -> Stock:
+    """Stock whose labels stand in the middle of the sheet, as the makers' do."""
+    left = (210 - columns * width - (columns - 1) * gap_x) / 2
+    top = (297 - rows * height) / 2
+    return Stock(name, columns, rows, width, height, width + gap_x, height, round(left, 2), round(top, 2))
+
+
+# The usual stock of Japanese offices (A-one and compatible).
+STOCKS = {
+    "24": _centred("24面（66×33.9mm）", 3, 8, 66.0, 33.9),
+    "44": _centred("44面（48.3×25.4mm）", 4, 11, 48.3, 25.4),
+    "65": _centred("65面（38.1×21.2mm）", 5, 13, 38.1, 21.2, gap_x=2.5),
+}
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is coded, and the lines to read: the first one in bold."""
+
+    code: str
+    lines: Sequence[str]
+
+
+class TooLong(ValueError):
+    """The code would be printed too small to be read on this stock."""
+
+
+def sheets(
+    labels: Sequence[Label],
+    stock: Stock,
+    made_at: datetime,
+    symbology: Symbology = "qr",
+    start: int = 1,
+    while_waiting: Callable[[], None] | None = None,
+) -> bytes:
+    """The PDF of all labels, the first one at place `start` (from 1, along the rows) so that a begun sheet is used
+    up. Raises TooLong before anything is printed."""
+    placed = [_place(number, stock) | _drawn(label, stock, symbology) for number, label in enumerate(labels, start - 1)]
+    pages = [list(page) for _, page in groupby(placed, key=lambda label: label["page"])]
+    data = {
+        "title": f"ラベル {stock.name}",
+        "pages": pages,
+        "width": stock.width,
+        "height": stock.height,
+        "edge": EDGE,
+        "beside": symbology == "qr",
+    }
+    return typeset("labels.typ", data, made_at, tagged=False, while_waiting=while_waiting)
+
+
+def _place(number: int, stock: Stock) -> dict[str, Any]:
+    page, place = divmod(number, stock.places)
+    row, column = divmod(place, stock.columns)
+    return {"page": page, "x": stock.left + column * stock.pitch_x, "y": stock.top + row * stock.pitch_y}
+
+
+def _drawn(label: Label, stock: Stock, symbology: Symbology) -> dict[str, Any]:
+    """The symbol as an SVG with its quiet zone, its size in millimetres, and the lines."""
+    if symbology == "qr":
+        rows = ["".join(map(str, row)) for row in segno.make_qr(label.code, error="m").matrix]
+        quiet = QR_QUIET
+        available = min(stock.height - 2 * EDGE, stock.width * 0.5)
+    else:
+        rows, quiet = [code128.modules(label.code)], code128.QUIET
+        available = stock.width - 2 * EDGE
+    across = len(rows[0]) + 2 * quiet
+    module = available / across
+    if module < SMALLEST_MODULE[symbology]:
+        raise TooLong(label.code)
+    if symbology == "qr":
+        size = {"code_width": available, "code_height": available}
+        svg = _svg(rows, across, across, quiet, quiet)
+    else:
+        # No wider than readers and eyes need, and as high as the lines of text allow.
+        size = {"code_width": min(module, 0.4) * across, "code_height": (stock.height - 2 * EDGE) * BAR_HEIGHT}
+        svg = _svg(rows, across, 1, quiet, 0)
+    return size | {"svg": svg, "lines": list(label.lines)}
+
+
+def _svg(rows: Sequence[str], width: int, height: int, left: int, top: int) -> str:
+    """Dark modules as one path: separate shapes would show hairlines between them."""
+    path = []
+    for y, row in enumerate(rows, top):
+        x = left
+        for dark, run in groupby(row):
+            length = len(list(run))
+            if dark == "1":
+                path.append(f"M{x} {y}h{length}v1h-{length}z")
+            x += length
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'preserveAspectRatio="none"><path d="{"".join(path)}"/></svg>'
+    )

@@ -1,0 +1,57 @@
+"""The process that sets type: JSON on its standard input, PDF on its standard output.
+
+Started by `typeset` as a plain script in Python's isolated mode: it knows nothing of the product, has none of its
+environment, and gives all memory back when it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import typst
+
+TEMPLATES = Path(__file__).parent / "typst"
+FONTS = ("noto_cjk_sans_jp_regular", "noto_cjk_sans_jp_bold")
+# No report needs more; one that does must not take the machine along.
+MEMORY = 2 * 1024**3
+
+
+def font_folders() -> list[str]:
+    """Where the fonts' wheels are installed."""
+    specs = [find_spec(name) for name in FONTS]
+    folders = [folder for spec in specs if spec for folder in spec.submodule_search_locations or ()]
+    if len(folders) != len(FONTS):
+        raise SystemExit(f"not all of {', '.join(FONTS)} are installed; see requirements.txt")
+    return folders
+
+
+def limit_memory() -> None:
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def main() -> None:
+    limit_memory()
+    job = json.load(sys.stdin.buffer)
+    # As files in memory: a template can read these and nothing else.
+    files: dict[str, bytes] = {path.name: path.read_bytes() for path in TEMPLATES.glob("*.typ")}
+    files["main.typ"] = files.pop(job["template"])
+    pdf, warnings = typst.compile_with_warnings(  # type: ignore[call-overload]  # its stubs forget the files as a dict
+        files,
+        font_paths=typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=font_folders()),
+        ignore_system_fonts=True,
+        sys_inputs={"data": json.dumps(job["data"], ensure_ascii=False)},
+        timestamp=job["timestamp"],
+        pdf_tags=job["tagged"],
+    )
+    sys.stderr.write("".join(f"{warning.message}\n" for warning in warnings))
+    sys.stdout.buffer.write(pdf)
+
+
+if __name__ == "__main__":
+    main()
