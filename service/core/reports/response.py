@@ -1,0 +1,46 @@
+"""A PDF as the answer of a route: made after the route's transaction has ended, one at a time, and few may wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from service.core.problems import Unavailable
+
+# Whoever waits holds a seat of the front door: the others must keep most of them.
+LONGEST_QUEUE = 3
+PDF_ANSWER = {200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}}
+
+# Waiting happens outside the threads, which the other routes need.
+_turns: RunVar[CapacityLimiter] = RunVar("reports.turns")
+
+
+class Pdf(Response):
+    """`make` is called in a thread when the answer is sent: by then the database's connection is free again. A
+    problem it raises is answered like any other."""
+
+    media_type = "application/pdf"
+
+    def __init__(self, make: Callable[[], bytes] = bytes, filename: str = "report.pdf") -> None:
+        super().__init__()
+        self.make = make
+        self.filename = filename
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        turns = _turns.get(None)
+        if turns is None:
+            turns = CapacityLimiter(1)
+            _turns.set(turns)
+        if turns.statistics().tasks_waiting >= LONGEST_QUEUE:
+            raise Unavailable("PDFの作成が混み合っています。10秒ほど待ってから、もう一度お試しください。")
+        body = await to_thread.run_sync(self.make, limiter=turns)
+        headers = {
+            "Content-Disposition": f"inline; filename*=UTF-8''{quote(self.filename)}",
+            "Cache-Control": "no-store",
+        }
+        await Response(body, 200, headers, self.media_type)(scope, receive, send)

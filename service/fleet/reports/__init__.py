@@ -1,0 +1,1 @@
+"""What the fleet prints: the status report and sheets of labels."""

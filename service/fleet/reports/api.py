@@ -1,0 +1,46 @@
+"""The routes that answer with paper: permission, one call, a PDF."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from service.core import labels
+from service.core.auth import Actor, allow
+from service.core.clock import TOKYO, app_now
+from service.core.db import Db
+from service.core.problems import RESPONSES
+from service.core.reports.render import render
+from service.core.reports.response import PDF_ANSWER, Pdf
+from service.fleet.reports import queries, rules
+
+router = APIRouter(
+    prefix="/api/fleet",
+    tags=["fleet"],
+    responses={**PDF_ANSWER, **{status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}},
+)
+
+
+@router.get("/reports/status.pdf", response_class=Pdf)
+def status_report(actor: Annotated[Actor, allow("fleet:report:read")], db: Db) -> Pdf:
+    """The state of the fleet, for paper and mail."""
+    report = rules.status_report(queries.status_facts(db))
+    return Pdf(partial(render, report), f"{report.title}_{report.made_at.astimezone(TOKYO):%Y%m%d-%H%M}.pdf")
+
+
+@router.get("/terminals/labels.pdf", response_class=Pdf, responses={404: RESPONSES[404]})
+def terminal_labels(
+    actor: Annotated[Actor, allow("fleet:terminal:read")],
+    db: Db,
+    customer_id: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    layout: Literal["24", "44", "65"] = "65",
+    start: Annotated[int, Query(ge=1, le=65)] = 1,
+) -> Pdf:
+    """Labels for the terminals, each with its serial number as a QR code; `start` is the first free place of the
+    sheet."""
+    stock = labels.STOCKS[layout]
+    queries.check_start(start, stock)
+    printed = queries.terminal_labels(db, customer_id)
+    return Pdf(partial(labels.sheets, printed, stock, app_now(db), start=start), "端末ラベル.pdf")
