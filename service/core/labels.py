@@ -11,6 +11,7 @@ from typing import Any, Literal
 import segno
 
 from service.core import code128
+from service.core.problems import Invalid
 from service.core.reports.typeset import typeset
 
 Symbology = Literal["qr", "code128"]
@@ -55,6 +56,15 @@ STOCKS = {
     "44": _centred("44面（48.3×25.4mm）", 4, 11, 48.3, 25.4),
     "65": _centred("65面（38.1×21.2mm）", 5, 13, 38.1, 21.2, gap_x=2.5),
 }
+
+
+def stock_for(layout: str, start: int) -> Stock:
+    """The stock of that name; refuses a first place that its sheet does not have."""
+    stock = STOCKS[layout]
+    if start > stock.places:
+        words = f"開始位置は1から{stock.places}の間で指定してください。"
+        raise Invalid(f"{stock.name}の用紙は{stock.places}面です。{words}", [("start", words)])
+    return stock
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ ALERT_WORDS = {
 MAIL_LISTS = 50
 
 READ = frozenset({"fleet:alert:read", "fleet:customer:read", "fleet:terminal:read"})
+REPORTS = frozenset({"fleet:report:read"})
 MANAGE = frozenset({"fleet:customer:create", "fleet:enrolment:create", "fleet:terminal:create"})
 
 AREA = Area(
@@ -50,10 +51,10 @@ AREA = Area(
     title="端末管理",
     # The document's four roles (5.1). A viewer reads reports only, which are not these lists.
     roles={
-        "admin": Role("システム管理者", READ | MANAGE | ADMINISTRATION),
-        "operator": Role("運用オペレーター", READ),
-        "support": Role("サポート担当", READ),
-        "viewer": Role("閲覧のみ", frozenset[str]()),
+        "admin": Role("システム管理者", READ | REPORTS | MANAGE | ADMINISTRATION),
+        "operator": Role("運用オペレーター", READ | REPORTS),
+        "support": Role("サポート担当", READ | REPORTS),
+        "viewer": Role("閲覧のみ", REPORTS),
     },
     ticks={
         "fleet.watch": Tick(timedelta(seconds=10), silence=timedelta(seconds=60)),

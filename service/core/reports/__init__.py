@@ -3,6 +3,7 @@
 from service.core.reports.model import (
     Badge,
     BarChart,
+    Block,
     Cell,
     Column,
     Figure,
@@ -20,6 +21,7 @@ from service.core.reports.model import (
 __all__ = [
     "Badge",
     "BarChart",
+    "Block",
     "Cell",
     "Column",
     "Figure",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
@@ -14,7 +15,9 @@ from service.core.problems import Unavailable
 
 # Whoever waits holds a seat of the front door: the others must keep most of them.
 LONGEST_QUEUE = 3
-PDF_ANSWER = {200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}}
+PDF_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
+}
 
 # Waiting happens outside the threads, which the other routes need.
 _turns: RunVar[CapacityLimiter] = RunVar("reports.turns")

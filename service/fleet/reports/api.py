@@ -40,7 +40,6 @@ def terminal_labels(
 ) -> Pdf:
     """Labels for the terminals, each with its serial number as a QR code; `start` is the first free place of the
     sheet."""
-    stock = labels.STOCKS[layout]
-    queries.check_start(start, stock)
+    stock = labels.stock_for(layout, start)
     printed = queries.terminal_labels(db, customer_id)
     return Pdf(partial(labels.sheets, printed, stock, app_now(db), start=start), "端末ラベル.pdf")

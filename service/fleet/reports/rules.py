@@ -159,12 +159,20 @@ def _customers(listed: Listed) -> list[Block]:
         assert isinstance(counts, dict)
         share = f"{rate(counts)}%" if counts["total"] else None
         contract = CONTRACT_WORDS[ContractType(str(row["contract_type"]))]
-        rows.append([str(row["company_name"]), contract, counts["total"], *(counts[one] for one in STATUS_WORDS), share])
+        rows.append(
+            [str(row["company_name"]), contract, counts["total"], *(counts[one] for one in STATUS_WORDS), share]
+        )
     return _with_rest(Table(columns, rows, "顧客企業はまだ登録されていません。"), listed, "社", "顧客企業の画面")
 
 
 def _alerts(listed: Listed) -> list[Block]:
-    columns = [Column("検知", 0), Column("種類", 1.2), Column("顧客企業", 1.6), Column("店舗", 1.8), Column("内容", 2.6)]
+    columns = [
+        Column("検知", 0),
+        Column("種類", 1.2),
+        Column("顧客企業", 1.6),
+        Column("店舗", 1.8),
+        Column("内容", 2.6),
+    ]
     rows = [
         [
             str(row["created_at"]),

@@ -42,6 +42,6 @@ def test_every_type_of_alert_has_its_word() -> None:
     assert set(rules.ALERT_WORDS) == set(AlertType)
 
 
-def test_a_viewer_sees_no_lists_and_only_an_admin_registers() -> None:
-    assert rules.AREA.roles["viewer"].permissions == frozenset()
+def test_a_viewer_sees_reports_but_no_lists_and_only_an_admin_registers() -> None:
+    assert rules.AREA.roles["viewer"].permissions == {"fleet:report:read"}
     assert [role for role, held in rules.AREA.roles.items() if held.permissions & rules.MANAGE] == ["admin"]
