@@ -25,7 +25,7 @@ def _frame(chart: LineChart | BarChart | ShareBar, kind: str, is_empty: bool) ->
     return {
         "kind": kind,
         "title": chart.title,
-        "unit": chart.unit,
+        "unit": "" if is_empty else chart.unit,
         "note": chart.note,
         "empty": chart.empty if is_empty else "",
         "alt": chart.empty if is_empty else chart.title,

@@ -10,6 +10,7 @@ from service.core.reports import (
     Badge,
     BarChart,
     Block,
+    Cell,
     Column,
     Figure,
     Figures,
@@ -104,6 +105,8 @@ def _figures(facts: StatusFacts) -> Figures:
 def _share(counts: Mapping[str, int]) -> ShareBar:
     trouble = counts["offline"] + counts["error"]
     title = f"対応が必要な端末は{trouble:,}台です" if trouble else "対応が必要な端末はありません"
+    if not counts["total"]:
+        title = "登録された端末がありません"
     parts = [Part(word, counts[status], tone) for status, (word, tone) in STATUS_WORDS.items()]
     return ShareBar(title, "台", parts, "端末はまだ登録されていません。端末を登録すると、ここに内訳が出ます。")
 
@@ -162,15 +165,26 @@ def _customers(listed: Listed) -> list[Block]:
         rows.append(
             [str(row["company_name"]), contract, counts["total"], *(counts[one] for one in STATUS_WORDS), share]
         )
-    return _with_rest(Table(columns, rows, "顧客企業はまだ登録されていません。"), listed, "社", "顧客企業の画面")
+    table = Table(columns, rows, "顧客企業はまだ登録されていません。", total=_sum_of(listed))
+    return _with_rest(table, listed, "社", "顧客企業の画面")
+
+
+def _sum_of(listed: Listed) -> list[Cell] | None:
+    """The last row of the customers' table; none when some are left out, since it would not be the sum of all."""
+    if len(listed.rows) < max(2, listed.total):
+        return None
+    each = [row["terminals"] for row in listed.rows]
+    counts = {name: sum(one[name] for one in each if isinstance(one, dict)) for name in ("total", *STATUS_WORDS)}
+    by_status = [counts[status] for status in STATUS_WORDS]
+    return ["合計", "", counts["total"], *by_status, f"{rate(counts)}%" if counts["total"] else None]
 
 
 def _alerts(listed: Listed) -> list[Block]:
     columns = [
         Column("検知", 0),
-        Column("種類", 1.2),
-        Column("顧客企業", 1.6),
-        Column("店舗", 1.8),
+        Column("種類", 0),
+        Column("顧客企業", 1.4),
+        Column("店舗", 1.7),
         Column("内容", 2.6),
     ]
     rows = [
@@ -204,4 +218,5 @@ def _terminals(listed: Listed) -> list[Block]:
         place = [str(row["serial_number"]), str(row["customer_name"]), str(row["store_name"])]
         rows.append([*place, Badge(words, tone), str(heard) if heard else "通信なし", *usages])
     table = Table(columns, rows, "端末はまだ登録されていません。")
-    return [Note("対応が必要な端末から順に並べています。"), *_with_rest(table, listed, "台", "端末の画面")]
+    order = [Note("対応が必要な端末から順に並べています。")] if rows else []
+    return [*order, *_with_rest(table, listed, "台", "端末の画面")]
