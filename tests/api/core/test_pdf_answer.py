@@ -1,0 +1,94 @@
+"""PDFs as answers: they hold up neither the database nor the other requests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Annotated
+
+import anyio
+import httpx2
+import pytest
+from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
+
+from service.core import problems
+from service.core.reports.response import LONGEST_QUEUE, Pdf
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    api = FastAPI()
+    problems.install(api)
+    return api
+
+
+def test_the_transaction_has_ended_before_the_pdf_is_made(app: FastAPI) -> None:
+    happened: list[str] = []
+
+    def transaction() -> Iterator[None]:
+        yield
+        happened.append("committed")
+
+    @app.get("/")
+    def route(_: Annotated[None, Depends(transaction, scope="function")]) -> Pdf:
+        return Pdf(lambda: happened.append("made") or b"%PDF", "報告 1.pdf")  # type: ignore[func-returns-value]  # on purpose
+
+    answer = TestClient(app).get("/")
+
+    assert happened == ["committed", "made"]
+    assert answer.content == b"%PDF"
+    assert answer.headers["content-disposition"] == "inline; filename*=UTF-8''%E5%A0%B1%E5%91%8A%201.pdf"
+
+
+def test_a_refusal_found_while_making_it_is_answered_like_any_other(app: FastAPI) -> None:
+    def refuse() -> bytes:
+        raise problems.Invalid("ラベルに入りません。")
+
+    app.get("/")(lambda: Pdf(refuse))
+
+    answer = TestClient(app).get("/")
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == problems.MEDIA_TYPE
+
+
+def test_pdfs_are_made_one_at_a_time_and_whoever_would_wait_too_long_is_told_to_come_back(app: FastAPI) -> None:
+    go_on = threading.Event()
+    working, most = [0], [0]
+
+    def make() -> bytes:
+        working[0] += 1
+        most[0] = max(most[0], working[0])
+        assert go_on.wait(30)
+        working[0] -= 1
+        return b"%PDF"
+
+    app.get("/pdf")(lambda: Pdf(make))
+    app.get("/other")(lambda: "served")
+
+    async def rush() -> list[int]:
+        answers: list[int] = []
+
+        async def ask(http: httpx2.AsyncClient) -> None:
+            answers.append((await http.get("/pdf")).status_code)
+
+        transport = httpx2.ASGITransport(app)
+        async with (
+            httpx2.AsyncClient(transport=transport, base_url="http://test") as http,
+            anyio.create_task_group() as group,
+        ):
+            for _ in range(LONGEST_QUEUE + 3):
+                group.start_soon(ask, http)
+            with anyio.fail_after(30):
+                while len(answers) < 2:
+                    await anyio.lowlevel.checkpoint()
+            # Others are served while a PDF is being made and three wait.
+            assert (await http.get("/other")).json() == "served"
+            go_on.set()
+        return answers
+
+    answers = anyio.run(rush)
+
+    assert sorted(answers) == [200] * (LONGEST_QUEUE + 1) + [503] * 2
+    assert most == [1]

@@ -1,0 +1,162 @@
+"""The fleet on paper: who gets it, what it says, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from service.core.clock import app_now
+from service.core.identity import new_token
+from service.fleet.models import Alert, TerminalState, heartbeats
+from tests import factories, paper
+
+REPORT = "/api/fleet/reports/status.pdf"
+LABELS = "/api/fleet/terminals/labels.pdf"
+
+
+def beat(db: Session, terminal_id: int, ago: timedelta, count: int = 1) -> None:
+    row = {
+        "terminal_id": terminal_id,
+        "received_at": app_now(db) - ago,
+        "sent_at": app_now(db) - ago,
+        "stream_id": "00000000-0000-0000-0000-000000000001",
+        "cpu_usage": 1,
+        "memory_usage": 1,
+        "disk_usage": 1,
+        "terminal_connected": True,
+    }
+    db.execute(insert(heartbeats), [row | {"sequence": number} for number in range(count)])
+
+
+@pytest.mark.parametrize(
+    ("role", "report", "sheet"),
+    [("admin", 200, 200), ("operator", 200, 200), ("support", 200, 200), ("viewer", 200, 403)],
+)
+def test_every_role_gets_the_report_and_a_viewer_nothing_else(
+    sign_in: Callable[..., TestClient], db: Session, role: str, report: int, sheet: int
+) -> None:
+    factories.terminal(db)
+    client = sign_in("alice", fleet=role)
+
+    assert client.get(REPORT).status_code == report
+    assert client.get(LABELS).status_code == sheet
+
+
+@pytest.mark.parametrize("path", [REPORT, LABELS])
+def test_a_stranger_gets_no_paper(client: TestClient, sign_in: Callable[..., TestClient], path: str) -> None:
+    assert client.get(path).status_code == 401
+    assert sign_in("charlie").get(path).status_code == 403
+    assert client.get(path, headers={"Authorization": f"Bearer {new_token()}"}).status_code == 401
+
+
+def test_the_report_tells_the_state_of_the_fleet(sign_in: Callable[..., TestClient], db: Session) -> None:
+    customer = factories.customer(db, "ABC商事 #1 *本部*")
+    online = factories.terminal(db, customer, store_name="新宿店 [1F] $レジ$")
+    broken = factories.terminal(db, customer)
+    factories.terminal(db, factories.customer(db, "XYZ商店"))
+    db.get_one(TerminalState, online.id).status = "online"
+    db.get_one(TerminalState, broken.id).status = "error"
+    db.add(Alert(terminal_id=broken.id, alert_type="error", message="カードリーダー応答なし"))
+    beat(db, online.id, timedelta(hours=2), count=1234)
+    beat(db, online.id, timedelta(hours=30), count=5000)
+
+    answer = sign_in("vic", fleet="viewer").get(REPORT)
+
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-disposition"].startswith("inline; filename*=UTF-8''%E7%AB%AF")
+    said = "".join(paper.pages(answer.content))
+    for words in (
+        "対応が必要な端末は2台です",
+        "33.3",
+        "受信は24時間で1,234件",
+        "ABC商事 #1 *本部*",
+        "新宿店 [1F] $レジ$",
+        "XYZ商店",
+        "カードリーダー応答なし",
+        broken.serial_number,
+    ):
+        assert words in said, words
+    # Those in trouble come first.
+    assert said.rindex(broken.serial_number) < said.rindex(online.serial_number)
+
+
+def test_the_report_of_an_empty_fleet_says_so_in_words(sign_in: Callable[..., TestClient]) -> None:
+    [said] = paper.pages(sign_in("vic", fleet="viewer").get(REPORT).content)
+
+    assert "端末はまだ登録されていません。" in said
+    assert "未解決のアラートはありません。" in said
+    assert "1 / 1ページ" in said
+
+
+def test_at_the_same_moment_the_same_facts_are_the_same_file(sign_in: Callable[..., TestClient], db: Session) -> None:
+    # One transaction, one app_now().
+    factories.terminal(db)
+    client = sign_in("alice", fleet="admin")
+
+    assert client.get(REPORT).content == client.get(REPORT).content
+
+
+def test_labels_carry_the_serial_number_of_each_terminal_of_a_customer(
+    sign_in: Callable[..., TestClient], db: Session
+) -> None:
+    customer = factories.customer(db, "ABC商事")
+    serials = [factories.terminal(db, customer, store_name="とても長い名前の店舗 " * 6).serial_number for _ in range(3)]
+    factories.terminal(db)
+    client = sign_in("oscar", fleet="operator")
+
+    answer = client.get(LABELS, params={"customer_id": customer.id, "layout": "24", "start": 23})
+
+    first, second = paper.codes(answer.content)
+    assert sorted(text for _, text, _, _ in [*first, *second]) == sorted(serials)
+    assert (len(first), len(second)) == (2, 1)
+    assert serials[0] in paper.pages(answer.content)[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ({"customer_id": 10**9}, 404, "顧客企業は見つかりません"),
+        ({"layout": "24", "start": 25}, 422, "24面"),
+        ({"layout": "30"}, 422, "layout"),
+        ({"start": 0}, 422, "start"),
+        ({}, 404, "印刷する端末がありません"),
+    ],
+)
+def test_labels_that_cannot_be_printed_are_refused_in_words(
+    sign_in: Callable[..., TestClient], query: dict[str, object], status: int, words: str
+) -> None:
+    answer = sign_in("alice", fleet="admin").get(LABELS, params=query)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert words in answer.json()["detail"]
+
+
+def test_too_many_labels_at_once_are_refused(
+    sign_in: Callable[..., TestClient], db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.fleet.reports.queries.MOST_LABELS", 2)
+    for _ in range(3):
+        factories.terminal(db)
+
+    answer = sign_in("alice", fleet="admin").get(LABELS)
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["customer_id"]
+
+
+def test_a_pdf_that_cannot_be_made_is_a_failure_with_a_number_to_tell(
+    sign_in: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    monkeypatch.setattr("service.core.reports.typeset.COMPILE", tmp_path)
+
+    answer = sign_in("vic", fleet="viewer").get(REPORT)
+
+    assert answer.status_code == 500
+    assert "受付番号" in answer.json()["detail"]

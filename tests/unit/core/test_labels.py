@@ -1,0 +1,88 @@
+"""Sheets of labels, read back from the PDF."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from service.core.labels import EDGE, STOCKS, Label, Symbology, TooLong, sheets, stock_for
+from service.core.problems import Invalid
+from tests import paper
+
+NOW = datetime(2026, 11, 21, 0, 26, tzinfo=UTC)
+LONG = "株式会社とても長い名前の会社 新宿駅南口地下一階フードコート前 臨時売店 レジ12番"
+
+
+def some(count: int) -> list[Label]:
+    return [Label(f"TC200-{number:06}", (f"TC200-{number:06}", LONG, "ABC商事")) for number in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("symbology", ["qr", "code128"])
+@pytest.mark.parametrize("layout", STOCKS)
+def test_every_label_of_a_full_sheet_is_readable_and_in_its_place(layout: str, symbology: Symbology) -> None:
+    stock = STOCKS[layout]
+
+    [page] = paper.codes(sheets(some(stock.places), stock, NOW, symbology))
+
+    places = {text: (x, y) for _, text, x, y in page}
+    assert sorted(places) == [label.code for label in some(stock.places)]
+    for number, label in enumerate(some(stock.places)):
+        row, column = divmod(number, stock.columns)
+        x, y = places[label.code]
+        left, top = stock.left + column * stock.pitch_x, stock.top + row * stock.pitch_y
+        assert left + EDGE < x < left + stock.width - EDGE, label.code
+        assert top + EDGE < y < top + stock.height - EDGE, label.code
+
+
+def test_every_stock_lies_within_an_a4_sheet() -> None:
+    for one in STOCKS.values():
+        assert one.left >= 0
+        assert one.left + (one.columns - 1) * one.pitch_x + one.width <= 210
+        assert one.top >= 0
+        assert one.top + (one.rows - 1) * one.pitch_y + one.height <= 297
+    assert [one.places for one in STOCKS.values()] == [24, 44, 65]
+
+
+def test_a_begun_sheet_is_used_from_its_first_free_place() -> None:
+    stock = STOCKS["24"]
+
+    first, second = paper.codes(sheets(some(4), stock, NOW, start=22))
+
+    assert sorted(text for _, text, _, _ in first) == ["TC200-000001", "TC200-000002", "TC200-000003"]
+    [(_, text, x, y)] = second
+    assert text == "TC200-000004"
+    assert x < stock.left + stock.width
+    assert y < stock.top + stock.height
+    assert min(y for _, _, _, y in first) > stock.top + 7 * stock.pitch_y
+
+
+def test_a_place_that_the_sheet_does_not_have_is_refused_in_words() -> None:
+    with pytest.raises(Invalid, match="24面"):
+        stock_for("24", 25)
+    assert stock_for("65", 65).places == 65
+
+
+def test_the_number_is_whole_and_a_long_name_is_cut_with_dots() -> None:
+    [text] = paper.pages(sheets(some(1), STOCKS["65"], NOW))
+
+    assert "TC200-000001" in text
+    assert "…" in text
+    assert "ABC商事" in text
+
+
+def test_a_code_too_long_for_the_stock_is_refused_before_it_is_printed_unreadable() -> None:
+    long = [Label("A" * 60, ("A" * 60,))]
+
+    with pytest.raises(TooLong):
+        sheets(long, STOCKS["65"], NOW, "code128")
+    [[(kind, text, _, _)]] = paper.codes(sheets(long, STOCKS["65"], NOW, "qr"))
+    assert kind.startswith("QR")
+    assert text == "A" * 60
+
+
+def test_the_pages_are_a4_and_the_same_labels_give_the_same_bytes() -> None:
+    pdf = sheets(some(30), STOCKS["24"], NOW)
+
+    assert paper.sizes(pdf) == {(210, 297)}
+    assert sheets(some(30), STOCKS["24"], NOW) == pdf
