@@ -19,8 +19,17 @@ PDF_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
 }
 
-# Waiting happens outside the threads, which the other routes need.
-_turns: RunVar[CapacityLimiter] = RunVar("reports.turns")
+
+class _Queue:
+    """One at work, few waiting; outside the threads, which the other routes need."""
+
+    def __init__(self) -> None:
+        self.turn = CapacityLimiter(1)
+        self.inside = 0
+
+
+# One for each event loop; a process has one.
+_queue: RunVar[_Queue] = RunVar("reports.queue")
 
 
 class Pdf(Response):
@@ -35,13 +44,17 @@ class Pdf(Response):
         self.filename = filename
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        turns = _turns.get(None)
-        if turns is None:
-            turns = CapacityLimiter(1)
-            _turns.set(turns)
-        if turns.statistics().tasks_waiting >= LONGEST_QUEUE:
+        queue = _queue.get(None)
+        if queue is None:
+            queue = _Queue()
+            _queue.set(queue)
+        if queue.inside > LONGEST_QUEUE:
             raise Unavailable("PDFの作成が混み合っています。10秒ほど待ってから、もう一度お試しください。")
-        body = await to_thread.run_sync(self.make, limiter=turns)
+        queue.inside += 1
+        try:
+            body = await to_thread.run_sync(self.make, limiter=queue.turn)
+        finally:
+            queue.inside -= 1
         headers = {
             "Content-Disposition": f"inline; filename*=UTF-8''{quote(self.filename)}",
             "Cache-Control": "no-store",

@@ -49,7 +49,7 @@ def _heartbeats_per_hour(db: Session, since: datetime) -> list[tuple[str, int]]:
     """Label and number of each hour from `since` on, hours without a heartbeat included."""
     hour = func.date_trunc("hour", heartbeats.c.received_at, TOKYO.key)
     counted = select(hour, func.count()).where(heartbeats.c.received_at >= since).group_by(hour)
-    found: dict[datetime, int] = dict(db.execute(counted).tuples().all())
+    found: dict[datetime, int] = {row[0]: row[1] for row in db.execute(counted)}
     moments = [since + timedelta(hours=place) for place in range(HOURS)]
     return [(f"{moment.hour}時", found.get(moment, 0)) for moment in moments]
 

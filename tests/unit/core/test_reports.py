@@ -241,7 +241,7 @@ def test_the_colours_are_those_of_the_dashboards() -> None:
             "ground": theme[f"{name}BackgroundColor"],
             "text": theme[f"{name}TextColor"],
         }
-        assert TONES[tone] == shown  # type: ignore[index]  # the keys of `names` are the tones
+        assert TONES[tone] == shown
     assert PAPER["primary"] == theme["primaryColor"]
     assert (PAPER["text"], PAPER["border"]) == (theme["textColor"], theme["borderColor"])
     assert (PAPER["ground"], PAPER["head"]) == (
