@@ -38,7 +38,7 @@ class Pdf(Response):
 
     media_type = "application/pdf"
 
-    def __init__(self, make: Callable[[], bytes] = bytes, filename: str = "report.pdf") -> None:
+    def __init__(self, make: Callable[[], bytes], filename: str) -> None:
         super().__init__()
         self.make = make
         self.filename = filename

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from service.core import labels
 from service.core.auth import Actor, allow
@@ -23,14 +23,14 @@ router = APIRouter(
 )
 
 
-@router.get("/reports/status.pdf", response_class=Pdf)
+@router.get("/reports/status.pdf", response_class=Response)
 def status_report(actor: Annotated[Actor, allow("fleet:report:read")], db: Db) -> Pdf:
     """The state of the fleet, for paper and mail."""
     report = rules.status_report(queries.status_facts(db))
     return Pdf(partial(render, report), f"{report.title}_{report.made_at.astimezone(TOKYO):%Y%m%d-%H%M}.pdf")
 
 
-@router.get("/terminals/labels.pdf", response_class=Pdf, responses={404: RESPONSES[404]})
+@router.get("/terminals/labels.pdf", response_class=Response, responses={404: RESPONSES[404]})
 def terminal_labels(
     actor: Annotated[Actor, allow("fleet:terminal:read")],
     db: Db,

@@ -48,7 +48,7 @@ def test_a_refusal_found_while_making_it_is_answered_like_any_other(app: FastAPI
     def refuse() -> bytes:
         raise problems.Invalid("ラベルに入りません。")
 
-    app.get("/")(lambda: Pdf(refuse))
+    app.get("/")(lambda: Pdf(refuse, "x.pdf"))
 
     answer = TestClient(app).get("/")
 
@@ -67,7 +67,7 @@ def test_pdfs_are_made_one_at_a_time_and_whoever_would_wait_too_long_is_told_to_
         working[0] -= 1
         return b"%PDF"
 
-    app.get("/pdf")(lambda: Pdf(make))
+    app.get("/pdf")(lambda: Pdf(make, "x.pdf"))
     app.get("/other")(lambda: "served")
 
     async def rush() -> list[int]:
