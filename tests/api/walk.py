@@ -14,6 +14,8 @@ from typing import Any
 import httpx2
 from fastapi.testclient import TestClient
 
+from tests import paper
+
 PARAMETER = re.compile(r"\{[^}]+\}")
 # Enough to see whether a border holds; a walk through every row would take minutes.
 ROWS_FOLLOWED = 3
@@ -69,8 +71,12 @@ class Walker:
         return self._lists[path]
 
     def _is_list(self, path: str) -> bool:
-        patterns = (PARAMETER.sub("[^/]+", known) for known, item in self.document["paths"].items() if "get" in item)
+        answers = ((known, item["get"]["responses"]["200"]) for known, item in self._reads().items())
+        patterns = (PARAMETER.sub("[^/]+", known) for known, answer in answers if _is_json(answer))
         return any(re.fullmatch(pattern, path) for pattern in patterns)
+
+    def _reads(self) -> dict[str, Any]:
+        return {known: item for known, item in self.document["paths"].items() if "get" in item}
 
     def places(self, template: str) -> Iterator[str]:
         """The template with each parameter replaced by ids this person can list."""
@@ -92,6 +98,17 @@ class Walker:
     def words(self) -> set[str]:
         """Every text in every row this person can list: what a stranger must not find anywhere."""
         return {text for _, rows in self.lists() for row in rows for text in _texts(row) if len(text) >= 6}
+
+
+def _is_json(answer: Mapping[str, Any]) -> bool:
+    return "application/json" in answer.get("content", {})
+
+
+def readable(answer: httpx2.Response) -> str:
+    """What a person reads in an answer; a PDF's text is compressed in the file."""
+    if answer.headers.get("content-type") == "application/pdf":
+        return "\n".join(paper.pages(answer.content))
+    return answer.text
 
 
 def _texts(value: object) -> Iterator[str]:
