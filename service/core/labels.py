@@ -8,11 +8,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Literal
 
-import segno
-
 from service.core import code128
 from service.core.problems import Invalid
-from service.core.reports.typeset import typeset
+from service.core.reports.typeset import Unfit, typeset
 
 Symbology = Literal["qr", "code128"]
 
@@ -20,7 +18,6 @@ Symbology = Literal["qr", "code128"]
 SMALLEST_MODULE: dict[Symbology, float] = {"qr": 0.33, "code128": 0.19}
 # Keeps print away from a label's edge: sheets never lie quite straight in the printer.
 EDGE = 1.5
-QR_QUIET = 4
 BAR_HEIGHT = 0.5
 
 
@@ -99,7 +96,10 @@ def sheets(
         "edge": EDGE,
         "beside": symbology == "qr",
     }
-    return typeset("labels.typ", data, made_at, tagged=False, while_waiting=while_waiting)
+    try:
+        return typeset("labels.typ", data, made_at, tagged=False, while_waiting=while_waiting)
+    except Unfit as unfit:
+        raise TooLong(str(unfit)) from unfit
 
 
 def _place(number: int, stock: Stock) -> dict[str, Any]:
@@ -109,39 +109,19 @@ def _place(number: int, stock: Stock) -> dict[str, Any]:
 
 
 def _drawn(label: Label, stock: Stock, symbology: Symbology) -> dict[str, Any]:
-    """The symbol as an SVG with its quiet zone, its size in millimetres, and the lines."""
+    """The code, its size with the quiet zone in millimetres, and the lines. The process that sets type draws it:
+    QR codes are half of the work."""
+    lines = list(label.lines)
     if symbology == "qr":
-        rows = ["".join(map(str, row)) for row in segno.make_qr(label.code, error="m").matrix]
-        quiet = QR_QUIET
-        available = min(stock.height - 2 * EDGE, stock.width * 0.5)
-    else:
-        rows, quiet = [code128.modules(label.code)], code128.QUIET
-        available = stock.width - 2 * EDGE
-    across = len(rows[0]) + 2 * quiet
-    module = available / across
-    if module < SMALLEST_MODULE[symbology]:
+        side = min(stock.height - 2 * EDGE, stock.width * 0.5)
+        most = int(side / SMALLEST_MODULE["qr"])
+        return {"qr": label.code, "most": most, "code_width": side, "code_height": side, "lines": lines}
+    modules = code128.modules(label.code)
+    across = len(modules) + 2 * code128.QUIET
+    module = (stock.width - 2 * EDGE) / across
+    if module < SMALLEST_MODULE["code128"]:
         raise TooLong(label.code)
-    if symbology == "qr":
-        size = {"code_width": available, "code_height": available}
-        svg = _svg(rows, across, across, quiet, quiet)
-    else:
-        # No wider than readers and eyes need, and as high as the lines of text allow.
-        size = {"code_width": min(module, 0.4) * across, "code_height": (stock.height - 2 * EDGE) * BAR_HEIGHT}
-        svg = _svg(rows, across, 1, quiet, 0)
-    return size | {"svg": svg, "lines": list(label.lines)}
-
-
-def _svg(rows: Sequence[str], width: int, height: int, left: int, top: int) -> str:
-    """Dark modules as one path: separate shapes would show hairlines between them."""
-    path = []
-    for y, row in enumerate(rows, top):
-        x = left
-        for dark, run in groupby(row):
-            length = len(list(run))
-            if dark == "1":
-                path.append(f"M{x} {y}h{length}v1h-{length}z")
-            x += length
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'preserveAspectRatio="none"><path d="{"".join(path)}"/></svg>'
-    )
+    # No wider than readers and eyes need, and as high as the lines of text allow.
+    width, height = min(module, 0.4) * across, (stock.height - 2 * EDGE) * BAR_HEIGHT
+    quiet = "0" * code128.QUIET
+    return {"modules": [quiet + modules + quiet], "code_width": width, "code_height": height, "lines": lines}

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import sys
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import typst
 
@@ -17,6 +19,9 @@ TEMPLATES = Path(__file__).parent / "typst"
 FONTS = ("noto_cjk_sans_jp_regular", "noto_cjk_sans_jp_bold")
 # No report needs more; one that does must not take the machine along.
 MEMORY = 2 * 1024**3
+QR_QUIET = 4
+# Exit status: a code has no room on its label.
+UNFIT = 3
 
 
 def font_folders() -> list[str]:
@@ -35,9 +40,46 @@ def limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
+def svg(rows: list[str]) -> str:
+    """Rows of modules (1 dark, 0 light) as one path: separate shapes would show hairlines between them."""
+    path = []
+    for y, row in enumerate(rows):
+        x = 0
+        for dark, run in groupby(row):
+            length = len(list(run))
+            if dark == "1":
+                path.append(f"M{x} {y}h{length}v1h-{length}z")
+            x += length
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {len(rows[0])} {len(rows)}" width="{len(rows[0])}" '
+        f'height="{len(rows)}" preserveAspectRatio="none"><path d="{"".join(path)}"/></svg>'
+    )
+
+
+def qr(code: str, most: int) -> list[str]:
+    """The modules with the quiet zone; ends the process when there are more than `most` across."""
+    import segno  # reports need none
+
+    border = [0] * QR_QUIET
+    rows = [border + [module & 1 for module in row] + border for row in segno.make_qr(code, error="m").matrix]
+    light = [[0] * len(rows[0])] * QR_QUIET
+    if len(rows[0]) > most:
+        sys.stderr.write(code)
+        raise SystemExit(UNFIT)
+    return ["".join(map(str, row)) for row in [*light, *rows, *light]]
+
+
+def draw_codes(data: dict[str, Any]) -> None:
+    """Gives every label its picture."""
+    for page in data.get("pages", ()):
+        for label in page:
+            label["svg"] = svg(label.get("modules") or qr(label["qr"], label["most"]))
+
+
 def main() -> None:
     limit_memory()
     job = json.load(sys.stdin.buffer)
+    draw_codes(job["data"])
     # As files in memory: a template can read these and nothing else.
     files: dict[str, bytes] = {path.name: path.read_bytes() for path in TEMPLATES.glob("*.typ")}
     files["main.typ"] = files.pop(job["template"])

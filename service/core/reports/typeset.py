@@ -25,10 +25,16 @@ COMPILE = Path(__file__).parent / "compile.py"
 MISSING = "〓"
 LONGEST = 120.0
 LOOK_UP = 0.5
+# The child's way to say Unfit; the same number stands there.
+UNFIT = 3
 
 log = structlog.get_logger()
 # One at a time in each process of ours: two at once take as long as one after the other, and twice the memory.
 _turn = threading.Lock()
+
+
+class Unfit(ValueError):
+    """What was to be coded has no room."""
 
 
 class TypesetFailed(Exception):
@@ -71,7 +77,8 @@ def typeset(
     longest: float = LONGEST,
 ) -> bytes:
     """The PDF. `while_waiting` is called twice a second, to prolong a lease or to look whether the work is still
-    wanted: when it raises, the process is killed and the exception passed on. Raises TypesetFailed."""
+    wanted: when it raises, the process is killed and the exception passed on.
+    Raises TypesetFailed, and Unfit for a code without room."""
     job = {"template": template, "data": cleaned(data), "timestamp": int(made_at.timestamp()), "tagged": tagged}
     payload = json.dumps(job, ensure_ascii=False).encode()
     deadline = time.monotonic() + longest
@@ -114,6 +121,8 @@ def _run(payload: bytes, while_waiting: Callable[[], None] | None, deadline: flo
             process.kill()
             process.communicate()
     told = said.decode(errors="replace").strip()
+    if process.returncode == UNFIT:
+        raise Unfit(told)
     if process.returncode != 0:
         raise TypesetFailed(f"typst ended with {process.returncode}: {told[-2000:]}")
     if told:

@@ -76,6 +76,8 @@ def test_a_code_too_long_for_the_stock_is_refused_before_it_is_printed_unreadabl
 
     with pytest.raises(TooLong):
         sheets(long, STOCKS["65"], NOW, "code128")
+    with pytest.raises(TooLong, match=r"^B+$"):
+        sheets([Label("B" * 300, ("B",))], STOCKS["65"], NOW, "qr")
     [[(kind, text, _, _)]] = paper.codes(sheets(long, STOCKS["65"], NOW, "qr"))
     assert kind.startswith("QR")
     assert text == "A" * 60
