@@ -19,7 +19,7 @@ from service.core.areas import AREAS, areas
 from service.core.identity import User, open_session
 from service.demo import fill
 from service.main import app
-from tests.api.walk import PARAMETER, Walker, operations, readable
+from tests.api.walk import PARAMETER, Walker, operations
 
 DOCUMENT = app().fastapi.openapi()
 OPERATIONS = operations(DOCUMENT)
@@ -114,7 +114,7 @@ def test_words_of_others_are_nowhere_in_what_one_can_read(walkers: list[Walker])
     words = {walker.login_id: walker.words() for walker in walkers}
     for one in walkers:
         read = [
-            readable(one.call("GET", place))
+            one.reads(place)
             for operation in OPERATIONS
             if operation.method == "GET"
             for place in one.places(operation.path)
