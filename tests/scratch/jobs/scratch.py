@@ -1,3 +1,5 @@
+"""Scratch: jobs."""
+
 from service.scratch import actions
 
 from jobs.app import app

@@ -1,3 +1,5 @@
+"""Scratch: its page."""
+
 import streamlit as st
 
 from dashboards.ui import live

@@ -1,3 +1,5 @@
+"""Scratch: demo."""
+
 from service.scratch.models import Note
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session

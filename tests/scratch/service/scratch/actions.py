@@ -1,3 +1,5 @@
+"""Scratch: actions."""
+
 from service.scratch import queries
 from service.scratch.models import Note
 from service.scratch.rules import AREA

@@ -1,3 +1,5 @@
+"""Scratch: api."""
+
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response

@@ -1,3 +1,5 @@
+"""Scratch: models."""
+
 from sqlalchemy import BigInteger, Identity, String
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -1,3 +1,5 @@
+"""Scratch: rules."""
+
 from datetime import timedelta
 
 from service.core.areas import ADMINISTRATION, Area, Role, Tick

@@ -1,3 +1,5 @@
+"""Scratch: schemas."""
+
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
