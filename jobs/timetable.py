@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
-from service.core.areas import ticks
+from service.core.areas import TICK_QUEUE, ticks
 from service.core.logs import configure_logging
 from service.core.settings import settings
 
@@ -29,7 +29,7 @@ BROKER = settings().redis_url.get_secret_value().replace("unix://", "redis+socke
 app = Celery("genba", broker=BROKER)
 app.conf.update(
     timezone="Asia/Tokyo",
-    task_default_queue="ticks",
+    task_default_queue=TICK_QUEUE,
     beat_schedule=TICKS,
     # Every tick is harmless, whenever it comes: nothing about the last run needs a file.
     beat_scheduler="celery.beat:Scheduler",

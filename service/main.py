@@ -19,6 +19,7 @@ from service.core import api as core_api
 from service.core import areas, logs, observe, problems, seats
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
+from service.core.instances import Presence
 from service.core.settings import settings
 from service.fleet import ingest as fleet_ingest
 
@@ -27,8 +28,9 @@ def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(_refuse_demo_in_production)
-        async with ingest.run():
-            yield
+        with Presence("service"):
+            async with ingest.run():
+                yield
 
     api = FastAPI(
         title="Genba",

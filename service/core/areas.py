@@ -20,9 +20,11 @@ from typing import Literal
 AREAS = ("fleet",)
 # The floor's own name where rows, permissions and jobs carry an area's.
 CORE = "core"
+# Where beat puts its ticks and the worker takes them.
+TICK_QUEUE = "ticks"
 
 # What the administrator of an area may do with the floor's pages, within that area.
-ADMINISTRATION = frozenset[str]()
+ADMINISTRATION = frozenset({"core:system:read"})
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ class Role:
 
 @dataclass(frozen=True)
 class Tick:
-    """How often a job is woken, and the silence after which it counts as broken (None: nobody waits for it)."""
+    """What a job does in words, how often it is woken, and the silence after which it counts as broken (None: nobody
+    waits for it)."""
 
+    title: str
     every: timedelta
     silence: timedelta | None = None
 
@@ -50,7 +54,9 @@ class Area:
     ticks: Mapping[str, Tick] = field(default_factory=dict)
 
 
-CORE_TICKS: Mapping[str, Tick] = {"outbox.send": Tick(timedelta(seconds=3), silence=timedelta(seconds=120))}
+CORE_TICKS: Mapping[str, Tick] = {
+    "outbox.send": Tick("通知の送信", timedelta(seconds=3), silence=timedelta(seconds=120)),
+}
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,8 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.core.traffic import COUNTING
+
 REQUESTS = Counter("genba_http_requests_total", "HTTP requests answered", ["method", "route", "status"])
 SECONDS = Histogram("genba_http_request_seconds", "Time to answer, seconds", ["route"])
 GIVEN_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
@@ -48,5 +50,6 @@ class Observed:
             route = getattr(scope.get("route"), "path", "-")
             REQUESTS.labels(scope["method"], route, status).inc()
             SECONDS.labels(route).observe(seconds)
-            if not route.startswith("/api/health"):
+            if not route.startswith(("/api/health", "/metrics")):
+                COUNTING.count(status, seconds)
                 log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))

@@ -57,8 +57,8 @@ AREA = Area(
         "viewer": Role("閲覧のみ", REPORTS),
     },
     ticks={
-        "fleet.watch": Tick(timedelta(seconds=10), silence=timedelta(seconds=60)),
-        "fleet.make_partitions": Tick(timedelta(hours=1)),
+        "fleet.watch": Tick("端末の監視", timedelta(seconds=10), silence=timedelta(seconds=60)),
+        "fleet.make_partitions": Tick("記録領域の準備", timedelta(hours=1)),
     },
 )
 

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine
 import service.core.audit
 import service.core.health
 import service.core.installation
+import service.core.instances
 import service.core.outbox  # noqa: F401  # every module with tables, so that `alembic check` sees them
 from service.core import areas
 from service.core.db import Base, sqlalchemy_url

@@ -20,6 +20,8 @@ OPEN_TABLES = {
     "app_clock": "one row about time",
     "installation": "one row about this database",
     "job_heartbeats": "when jobs ran",
+    "instances": "processes of the product",
+    "traffic_minutes": "sums of requests",
     "fleet_liveness": "when the ingest was there",
     "outbox_messages": "jobs alone read it",
     # Read before it is known who is calling. Every other read is scoped in service/core/users.

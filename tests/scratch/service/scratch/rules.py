@@ -15,5 +15,5 @@ AREA = Area(
         "sales": Role("営業", READ | WRITE, scope="agency"),
         "reader": Role("閲覧者", READ),
     },
-    ticks={"scratch.tidy": Tick(timedelta(minutes=1), silence=timedelta(minutes=5))},
+    ticks={"scratch.tidy": Tick("メモの整理", timedelta(minutes=1), silence=timedelta(minutes=5))},
 )

@@ -1,0 +1,101 @@
+"""システム状態: for administrators."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import AwareDatetime, BaseModel
+
+from service.core import system
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.problems import RESPONSES
+
+router = APIRouter(
+    prefix="/api/core", tags=["core"], responses={status: RESPONSES[status] for status in (400, 401, 403, 503)}
+)
+
+
+class Database(BaseModel):
+    version: str
+    size_bytes: int
+    connections: int
+    connections_allowed: int
+    started_at: AwareDatetime
+
+
+class Broker(BaseModel):
+    """`waiting`: ticks that no worker has taken yet."""
+
+    name: str
+    version: str
+    memory_bytes: int
+    started_at: AwareDatetime
+    waiting: int
+
+
+class InstanceItem(BaseModel):
+    """A process of the service or the jobs. Percentages of one core, and of its machine."""
+
+    name: str
+    host: str
+    pid: int
+    started_at: AwareDatetime
+    seen_at: AwareDatetime
+    is_there: bool
+    cpu_percent: float
+    memory_bytes: int
+    host_cpu_percent: float
+    host_memory_percent: float
+    host_disk_percent: float
+
+
+class JobItem(BaseModel):
+    name: str
+    title: str
+    every_seconds: int
+    last_at: AwareDatetime | None
+    is_late: bool
+
+
+class Outbox(BaseModel):
+    waiting: int
+    retrying: int
+    dead: int
+    oldest_waiting_at: AwareDatetime | None
+
+
+class Minute(BaseModel):
+    minute: AwareDatetime
+    requests: int
+    errors: int
+
+
+class Traffic(BaseModel):
+    """The last five minutes: `error_rate` from 0 to 1, null for too few requests; `p95_ms` an upper bound, null when
+    unknown. `minutes`: the last hour; a minute without requests is missing."""
+
+    requests: int
+    errors: int
+    error_rate: float | None
+    p95_ms: int | None
+    minutes: list[Minute]
+
+
+class SystemState(BaseModel):
+    """`redis` is null when it cannot be reached."""
+
+    as_of: datetime
+    database: Database
+    redis: Broker | None
+    instances: list[InstanceItem]
+    jobs: list[JobItem]
+    outbox: Outbox
+    traffic: Traffic
+
+
+@router.get("/system")
+def state(actor: Annotated[Actor, allow("core:system:read")], db: Db) -> SystemState:
+    return SystemState.model_validate(system.state(db))

@@ -1,0 +1,119 @@
+"""The state of the whole: servers, processes, queues, jobs, traffic. Every part on its own, so that one that is away
+does not hide the others."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import redis
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from service.core import traffic
+from service.core.areas import TICK_QUEUE, ticks
+from service.core.clock import app_now, real_now
+from service.core.health import JobHeartbeat
+from service.core.instances import GONE_AFTER, Instance
+from service.core.outbox import OutboxMessage
+from service.core.settings import settings
+from service.core.traffic import TrafficMinute
+
+TRAFFIC_SHOWN = timedelta(hours=1)
+
+
+def state(db: Session) -> dict[str, Any]:
+    now = real_now()
+    return {
+        "as_of": app_now(db),
+        "database": _database(db),
+        "redis": _redis(),
+        "instances": _instances(db, now),
+        "jobs": _jobs(db, now),
+        "outbox": _outbox(db),
+        "traffic": _traffic(db),
+    }
+
+
+def _database(db: Session) -> dict[str, Any]:
+    row = db.execute(
+        text(
+            "SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS size_bytes, "
+            "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections, "
+            "current_setting('max_connections')::int AS connections_allowed, "
+            "pg_postmaster_start_time() AS started_at"
+        )
+    )
+    return dict(row.mappings().one())
+
+
+def _redis() -> dict[str, Any] | None:
+    """None when it cannot be reached."""
+    url = settings().redis_url.get_secret_value()
+    client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+    try:
+        info: Any = client.info()
+        waiting: Any = client.llen(TICK_QUEUE)
+    except redis.exceptions.RedisError:
+        return None
+    finally:
+        client.close()
+    return {
+        # Valkey calls itself redis for old clients' sake, and gives its own version beside it.
+        "version": str(info.get("valkey_version") or info.get("redis_version")),
+        "name": "Valkey" if "valkey_version" in info else "Redis",
+        "memory_bytes": int(info["used_memory"]),
+        "started_at": real_now() - timedelta(seconds=int(info["uptime_in_seconds"])),
+        "waiting": int(waiting),
+    }
+
+
+def _instances(db: Session, now: datetime) -> list[dict[str, Any]]:
+    rows = db.scalars(select(Instance).order_by(Instance.name, Instance.started_at))
+    columns = [column.key for column in Instance.__table__.columns if column.key != "id"]
+    return [
+        {name: getattr(row, name) for name in columns} | {"is_there": now - row.seen_at <= GONE_AFTER} for row in rows
+    ]
+
+
+def _jobs(db: Session, now: datetime) -> list[dict[str, Any]]:
+    """Every tick of the timetable with its last run; `is_late`: silent for longer than it may be."""
+    last = {heartbeat.name: heartbeat.at for heartbeat in db.scalars(select(JobHeartbeat))}
+    return [
+        {
+            "name": name,
+            "title": tick.title,
+            "every_seconds": int(tick.every.total_seconds()),
+            "last_at": last.get(name),
+            "is_late": tick.silence is not None and (name not in last or now - last[name] > tick.silence),
+        }
+        for name, tick in ticks().items()
+    ]
+
+
+def _outbox(db: Session) -> dict[str, Any]:
+    """Of the areas that the reader administers."""
+    waiting = OutboxMessage.sent_at.is_(None) & OutboxMessage.dead_at.is_(None)
+    row = db.execute(
+        select(
+            func.count().filter(waiting).label("waiting"),
+            func.count().filter(waiting, OutboxMessage.attempts > 0).label("retrying"),
+            func.count().filter(OutboxMessage.dead_at.is_not(None)).label("dead"),
+            func.min(OutboxMessage.created_at).filter(waiting).label("oldest_waiting_at"),
+        )
+    )
+    return dict(row.mappings().one())
+
+
+def _traffic(db: Session) -> dict[str, Any]:
+    five = traffic.recent(db)
+    minutes = db.scalars(
+        select(TrafficMinute).where(TrafficMinute.minute > real_now() - TRAFFIC_SHOWN).order_by(TrafficMinute.minute)
+    )
+    return {
+        "requests": five.requests,
+        "errors": five.errors,
+        "error_rate": five.error_rate,
+        "p95_ms": five.p95_ms,
+        "minutes": [{"minute": row.minute, "requests": row.requests, "errors": row.errors} for row in minutes],
+    }

@@ -1,0 +1,122 @@
+"""システム状態: every process, server and job says how it is."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from service.core import traffic
+from service.core.clock import real_now
+from service.core.health import record_job
+from service.core.instances import GONE_AFTER, Instance, Presence
+from service.core.traffic import BUCKETS_MS, Counting, TrafficMinute
+from tests.conftest import Service
+
+SignIn = Callable[..., TestClient]
+URL = "/api/core/system"
+
+
+def test_servers_say_what_they_are(sign_in: SignIn) -> None:
+    state = sign_in("alice", fleet="admin").get(URL).json()
+
+    assert state["database"]["version"].startswith("18")
+    assert 0 < state["database"]["connections"] <= state["database"]["connections_allowed"]
+    assert state["database"]["size_bytes"] > 1_000_000
+    assert state["redis"]["name"] == "Valkey"
+    assert state["redis"]["waiting"] == 0
+
+
+@pytest.mark.parametrize("role", ["operator", "support", "viewer"])
+def test_only_administrators_see_it(sign_in: SignIn, role: str) -> None:
+    assert sign_in("bob", fleet=role).get(URL).status_code == 403
+
+
+def test_a_job_that_never_ran_is_late_and_one_that_just_ran_is_not(sign_in: SignIn, db: Session) -> None:
+    record_job(db, "outbox.send")
+    db.commit()
+
+    jobs = {job["name"]: job for job in sign_in("alice", fleet="admin").get(URL).json()["jobs"]}
+
+    assert jobs["outbox.send"]["title"] == "通知の送信"
+    assert jobs["outbox.send"]["is_late"] is False
+    assert jobs["fleet.watch"]["last_at"] is None
+    assert jobs["fleet.watch"]["every_seconds"] == 10
+    assert jobs["fleet.watch"]["is_late"] is True
+
+
+def test_a_process_that_stopped_reporting_is_not_there(sign_in: SignIn, db: Session) -> None:
+    for name in ("service", "worker"):
+        Presence(name).report(db)
+    gone = real_now() - GONE_AFTER - timedelta(seconds=1)
+    db.execute(update(Instance).where(Instance.name == "worker").values(seen_at=gone))
+    db.commit()
+
+    listed = sign_in("alice", fleet="admin").get(URL).json()["instances"]
+
+    assert [(instance["name"], instance["is_there"]) for instance in listed] == [("service", True), ("worker", False)]
+    assert listed[0]["pid"] == os.getpid()
+    assert listed[0]["memory_bytes"] > 10_000_000
+    assert 0 <= listed[0]["host_memory_percent"] <= 100
+
+
+def test_replicas_add_up_in_the_same_minute(db: Session) -> None:
+    one, other = Counting(), Counting()
+    for counting in (one, other):
+        for _ in range(40):
+            counting.count(200, 0.03)
+        counting.count(503, 4.0)
+        traffic.write(db, counting.take())
+
+    found = traffic.recent(db)
+
+    assert (found.requests, found.errors) == (82, 2)
+    assert found.error_rate == pytest.approx(2 / 82)
+    assert found.p95_ms == 50
+    assert one.take() == {}
+
+
+def test_a_rate_of_few_requests_is_not_given(db: Session) -> None:
+    counting = Counting()
+    for _ in range(traffic.ENOUGH_REQUESTS - 1):
+        counting.count(500, 0.01)
+    traffic.write(db, counting.take())
+
+    assert traffic.recent(db).error_rate is None
+    assert traffic.recent(db).errors == traffic.ENOUGH_REQUESTS - 1
+
+
+def test_what_could_not_be_written_counts_with_the_next_attempt(db: Session) -> None:
+    counting = Counting()
+    counting.count(200, 0.01)
+    lost = counting.take()
+    counting.count(500, 60)
+    counting.give_back(lost)
+    traffic.write(db, counting.take())
+
+    rows = db.scalars(select(TrafficMinute)).all()
+    assert (sum(row.requests for row in rows), sum(row.errors for row in rows)) == (2, 1)
+    assert sum(row.buckets[0] for row in rows) == 1
+    assert sum(row.buckets[len(BUCKETS_MS)] for row in rows) == 1
+    assert traffic.recent(db).p95_ms is None
+
+
+def test_nothing_asked_is_nothing_to_say(db: Session) -> None:
+    assert traffic.recent(db) == traffic.Traffic(0, 0, None, None)
+
+
+def test_a_running_service_reports_itself_and_what_it_answered(service: Service) -> None:
+    with service.http() as http:
+        http.get("/api/auth/me")
+
+    deadline = time.monotonic() + 30
+    while not service.rows("SELECT 1 FROM traffic_minutes WHERE requests > 0"):
+        assert time.monotonic() < deadline, "the service never wrote what it had answered"
+        time.sleep(0.2)
+    assert service.rows("SELECT name, pid FROM instances") == [("service", service.process.pid)]
