@@ -14,6 +14,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,7 +23,7 @@ import psutil
 
 from stack import servers
 from stack.home import ROOT, Home, home
-from stack.programs import Program, environment, is_embedded, programs
+from stack.programs import Program, environment, is_embedded, programs, replicas
 from stack.supervise import Supervisor, ask_to_stop, end_leftovers, leftovers
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -93,7 +95,7 @@ def _run_until_stopped(place: Home, environ: dict[str, str], listed: list[Progra
         own_postgres, _ = is_embedded(environ, place)
         if own_postgres and servers.initialise(place):
             _say("created a database cluster")
-        supervisor = Supervisor(place, listed, _without_owner(environ))
+        supervisor = Supervisor(place, listed, _for_processes(environ))
         _start(place, environ, listed, supervisor)
         if fonts.poll() is None:
             _say("preparing the Japanese font")
@@ -137,9 +139,9 @@ def _only_one(place: Home) -> Iterator[bool]:
         file.truncate(0)
 
 
-def _without_owner(environ: dict[str, str]) -> dict[str, str]:
-    """What the processes see: the owner's connection is for migrations alone."""
-    return {name: value for name, value in environ.items() if name != "DATABASE_OWNER_URL"}
+def _for_processes(environ: dict[str, str]) -> dict[str, str]:
+    """What the processes see: the owner's connection is for migrations alone, the backup role's for backups."""
+    return {name: value for name, value in environ.items() if name not in ("DATABASE_OWNER_URL", "DATABASE_BACKUP_URL")}
 
 
 def _start(place: Home, environ: dict[str, str], listed: list[Program], supervisor: Supervisor) -> None:
@@ -161,16 +163,22 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
     others = [program.name for program in listed if program.name not in ("postgres", "valkey", "agent", "fleet")]
     for name in others:
         supervisor.start(name)
-    service, dashboards = environ["SERVICE_URL"], f"http://127.0.0.1:{environ['DASHBOARDS_PORT']}"
-    _await("the service", place, "service", lambda: _is_ok(f"{service}/api/health/live"))
+    # Asked at their own ports: SERVICE_URL may lead through a proxy.
+    service, dashboards = (
+        [(name, f"http://127.0.0.1:{port}") for name, port in replicas(environ, part)]
+        for part in ("service", "dashboards")
+    )
+    for name, url in service:
+        _await(f"the {name}", place, name, partial(_is_ok, f"{url}/api/health/live"))
     if environ["GENBA_MODE"] == "demo":
         if not (_field(place) / "agent" / "credentials.json").exists():
             agent = [sys.executable, "-m", "agent", "enrol", "--config", str(_field(place) / "agent.toml")]
             _run([*agent, "--code", "GENBA-DEMO"], environ)
         for name in ("agent", "fleet"):
             supervisor.start(name)
-    _await("the dashboards", place, "dashboards", lambda: _is_ok(f"{dashboards}/_stcore/health"))
-    _await("the jobs", place, "worker", lambda: _is_ok(f"{service}/api/health/ready"))
+    for name, url in dashboards:
+        _await(f"the {name}", place, name, partial(_is_ok, f"{url}/_stcore/health"))
+    _await("the jobs", place, "worker", lambda: _is_ok(f"{service[0][1]}/api/health/ready"))
     _await("every process", place, "supervisord", lambda: set(supervisor.states().values()) == {"RUNNING"})
 
 
@@ -246,7 +254,7 @@ def _watch(supervisor: Supervisor, place: Home) -> NoReturn:
             raise RuntimeError("supervisord was killed; start again with: make up")
         try:
             now = supervisor.states()
-        except OSError:
+        except (OSError, HTTPException):  # busy, or ending: the next second tells
             continue
         for name, state in now.items():
             if state != before.get(name):

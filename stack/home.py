@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A unix socket's path may have 107 bytes; PostgreSQL adds "/.s.PGSQL.5432" and Celery's broker its own name.
 LONGEST_SOCKET_FOLDER = 80
+SECRETS = ("superuser", "owner", "app", "backup", "secret_key", "watchdog")
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,17 @@ class Home:
     def secrets(self) -> dict[str, str]:
         """Random per clone, made on first use: nothing that runs here ever has a default password."""
         file = self.path / "secrets.json"
-        if file.exists():
-            known: dict[str, str] = json.loads(file.read_text())
-            return known
-        made = {name: secrets.token_urlsafe(32) for name in ("superuser", "owner", "app", "backup", "secret_key")}
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-            json.dump(made, handle)
-        return made
+        known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        made = {name: secrets.token_urlsafe(32) for name in SECRETS if name not in known}
+        if made:
+            known |= made
+            # Whole or not at all: a later release adds names to a file that holds the keys to data.
+            building = file.with_suffix(".part")
+            building.unlink(missing_ok=True)
+            with os.fdopen(os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+                json.dump(known, handle)
+            building.rename(file)
+        return known
 
 
 def home() -> Home:

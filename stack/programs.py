@@ -15,9 +15,12 @@ from stack.home import ROOT, Home
 DEFAULTS = {
     "GENBA_MODE": "demo",
     "SERVICE_PORT": "8000",
+    "SERVICE_REPLICAS": "1",
     "DASHBOARDS_PORT": "8501",
+    "DASHBOARDS_REPLICAS": "1",
     "SANDBOX_PORT": "8100",
     "SANDBOX_SMTP_PORT": "8125",
+    "WATCHDOG_INTERVAL_SECONDS": "30",
 }
 DEMO_DEFAULTS = {
     # Short enough to watch a terminal fall silent: two minutes instead of eleven.
@@ -26,6 +29,7 @@ DEMO_DEFAULTS = {
     "MAIL_FROM": "Genba <genba@techcore.example>",
     "REFRESH_SECONDS": "5",
 }
+MOST_REPLICAS = 16
 PYTHON = sys.executable
 
 
@@ -52,12 +56,15 @@ def environment(home: Home) -> dict[str, str]:
             "DATABASE_URL": servers.url(home, "app"),
             "DATABASE_DIRECT_URL": servers.url(home, "app"),
             "DATABASE_OWNER_URL": servers.url(home, "owner"),
+            "DATABASE_BACKUP_URL": servers.url(home, "backup"),
         }
     if not merged.get("REDIS_URL"):
         merged["REDIS_URL"] = servers.redis_url(home)
     standard = {
         "SERVICE_URL": f"http://127.0.0.1:{merged['SERVICE_PORT']}",
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{merged['DASHBOARDS_PORT']}",
+        "WATCHDOG_TOKEN": home.secrets()["watchdog"],
+        "WATCHDOG_FILE": str(home.path / "probes.sqlite"),
         "PYTHONUNBUFFERED": "1",
     }
     if demo:
@@ -77,7 +84,6 @@ def is_embedded(environ: dict[str, str], home: Home) -> tuple[bool, bool]:
 def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     """Raises ValueError, in words, for ports that cannot be."""
     own_postgres, own_valkey = is_embedded(environ, home)
-    service, dashboards = _port(environ, "SERVICE_PORT"), _port(environ, "DASHBOARDS_PORT")
     listed = []
     if own_postgres:
         # INT is PostgreSQL's fast stop: it ends the sessions and writes everything down.
@@ -92,25 +98,20 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
         ports = [_port(environ, "SANDBOX_PORT"), _port(environ, "SANDBOX_SMTP_PORT")]
         listed.append(Program("sandbox", _uvicorn("tests.sandbox.app:app", ports[0], factory=True), ports))
     celery = [PYTHON, "-m", "celery", "--app"]
+    proxy = environ.get("FORWARDED_ALLOW_IPS", "")
     listed += [
-        Program("service", _uvicorn("service.main:app", service, factory=True), [service]),
-        Program(
-            "worker",
-            [
-                *celery,
-                "jobs.app",
-                "worker",
-                "--pool",
-                "threads",
-                "--concurrency",
-                "4",
-                "--without-gossip",
-                "--without-mingle",
-            ],
-        ),
-        Program("beat", [*celery, "jobs.timetable", "beat", "--pidfile", ""]),
-        Program("dashboards", _uvicorn("dashboards.app:app", dashboards), [dashboards]),
+        Program(name, _uvicorn("service.main:app", port, factory=True, proxy=proxy), [port])
+        for name, port in replicas(environ, "service")
     ]
+    listed += [
+        Program("worker", [*celery, "jobs.app", *_WORKER]),
+        Program("beat", [*celery, "jobs.timetable", "beat", "--pidfile", ""]),
+    ]
+    listed += [
+        Program(name, _uvicorn("dashboards.app:app", port, proxy=proxy), [port])
+        for name, port in replicas(environ, "dashboards")
+    ]
+    listed.append(Program("watchdog", [PYTHON, "-m", "stack.watchdog"]))
     if environ["GENBA_MODE"] == "demo":
         listed += _demo(home, environ)
     asked = [port for program in listed for port in program.ports]
@@ -118,6 +119,16 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     if twice:
         raise ValueError(f"Port {twice.pop()} is set for two programs; give each *_PORT a number of its own.")
     return listed
+
+
+def replicas(environ: dict[str, str], name: str) -> list[tuple[str, int]]:
+    """The processes of one program with their ports, one after the other: service 8000, service-2 8001…"""
+    variable = f"{name.upper()}_REPLICAS"
+    wanted = environ[variable]
+    if not wanted.isdecimal() or not 1 <= int(wanted) <= MOST_REPLICAS:
+        raise ValueError(f"{variable} must be a number from 1 to {MOST_REPLICAS}, not {wanted!r}.")
+    first = _port(environ, f"{name.upper()}_PORT")
+    return [(f"{name}-{n + 1}" if n else name, first + n) for n in range(int(wanted))]
 
 
 def _port(environ: dict[str, str], name: str) -> int:
@@ -131,10 +142,12 @@ def _port(environ: dict[str, str], name: str) -> int:
 _WORKER = ["worker", "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
 
 
-def _uvicorn(target: str, port: int, *, factory: bool = False) -> list[str]:
+def _uvicorn(target: str, port: int, *, factory: bool = False, proxy: str = "") -> list[str]:
+    """`proxy`: whose X-Forwarded-For is believed. Nobody's without one: anybody on this machine could write it."""
     return [
         *(PYTHON, "-m", "uvicorn", target, "--host", "127.0.0.1", "--port", str(port)),
         *(["--factory"] if factory else []),
+        *(["--proxy-headers", "--forwarded-allow-ips", proxy] if proxy else ["--no-proxy-headers"]),
         *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "5"),
     ]
 

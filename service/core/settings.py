@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1, le=100)
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
+    # What watchdogs show at the door that takes their probes; empty: that door is closed.
+    watchdog_token: SecretStr = SecretStr("")
+
     session_hours: float = Field(12, gt=0, le=24 * 30)
 
     fleet_heartbeat_interval_seconds: int = Field(300, ge=5, le=3600)

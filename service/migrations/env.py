@@ -12,7 +12,8 @@ import service.core.audit
 import service.core.health
 import service.core.installation
 import service.core.instances
-import service.core.outbox  # noqa: F401  # every module with tables, so that `alembic check` sees them
+import service.core.outbox
+import service.core.probes  # noqa: F401  # every module with tables, so that `alembic check` sees them
 from service.core import areas
 from service.core.db import Base, sqlalchemy_url
 

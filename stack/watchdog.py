@@ -1,0 +1,221 @@
+"""The watchdog: asks the doors of the product, again and again, whether they answer, and remembers what it saw.
+
+It shares nothing with what it watches: what it sees goes into a SQLite file of its own first, and from there to the
+service whenever that answers, so that an outage is on record afterwards. Standard library only: it must not fail
+together with the product, and it costs little memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+MOST_AT_ONCE = 500
+# Delivered ones are kept here for a while too: whoever doubts the figures can look.
+KEPT = timedelta(days=40)
+LARGEST_ANSWER = 64 * 1024
+LONGEST_WORDS = 500
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS probes (
+    at text NOT NULL,
+    target text NOT NULL,
+    every_seconds integer NOT NULL,
+    ok integer NOT NULL,
+    latency_ms integer NOT NULL,
+    down text,
+    delivered_at text,
+    PRIMARY KEY (at, target)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS waiting ON probes (at) WHERE delivered_at IS NULL;
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`targets`: name → URL that answers 200 when all is well."""
+
+    file: Path
+    source: str
+    targets: Mapping[str, str]
+    every_seconds: int
+    timeout_seconds: float
+    deliver_to: str
+    token: str
+
+
+def settings(environ: Mapping[str, str]) -> Settings:
+    """Raises ValueError, in words, for what cannot be."""
+    every = environ.get("WATCHDOG_INTERVAL_SECONDS") or "30"
+    if not every.isdecimal() or not 1 <= int(every) <= 3600:
+        raise ValueError(f"WATCHDOG_INTERVAL_SECONDS must be a number from 1 to 3600, not {every!r}.")
+    service = environ.get("SERVICE_URL") or "http://127.0.0.1:8000"
+    dashboards = environ.get("PUBLIC_BASE_URL") or "http://127.0.0.1:8501"
+    return Settings(
+        file=Path(environ.get("WATCHDOG_FILE") or "probes.sqlite"),
+        source=(environ.get("WATCHDOG_SOURCE") or socket.gethostname())[:64],
+        targets={"service": f"{service}/api/health/ready", "dashboards": f"{dashboards}/health"},
+        every_seconds=int(every),
+        timeout_seconds=min(10.0, int(every) / 2),
+        deliver_to=f"{service}/api/core/probes",
+        token=environ.get("WATCHDOG_TOKEN", ""),
+    )
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one question was answered. `down` says in words what is wrong, None when nothing is."""
+
+    target: str
+    at: str
+    latency_ms: int
+    down: str | None
+
+
+def probe(target: str, url: str, timeout_seconds: float) -> Probe:
+    at, begun = datetime.now(UTC).isoformat(), time.monotonic()
+    try:
+        with urllib.request.urlopen(url, timeout=timeout_seconds) as answer:
+            answer.read(LARGEST_ANSWER)
+            down = None if answer.status == 200 else f"状態 {answer.status}"
+    except urllib.error.HTTPError as refused:
+        down = _words(refused)
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        down = (
+            f"{timeout_seconds:g}秒以内に応答がありません"
+            if isinstance(reason, TimeoutError)
+            else f"接続できません（{type(reason).__name__}）"
+        )
+    return Probe(target, at, round((time.monotonic() - begun) * 1000), down)
+
+
+def _words(refused: urllib.error.HTTPError) -> str:
+    """The readiness door names what is down; other doors answer a sentence or nothing."""
+    text = ""
+    with refused, contextlib.suppress(OSError, HTTPException):
+        text = refused.read(LARGEST_ANSWER).decode(errors="replace")
+    try:
+        parts = json.loads(text)["parts"]
+        return "、".join(f"{name}: {state}" for name, state in parts.items() if state != "ok")[:LONGEST_WORDS]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        sentence = text.strip() if refused.headers.get_content_type() == "text/plain" else ""
+        return f"状態 {refused.code} {sentence}".strip()[:LONGEST_WORDS]
+
+
+class Memory:
+    """The file of what was seen."""
+
+    def __init__(self, file: Path) -> None:
+        self._db = sqlite3.connect(file, isolation_level=None)
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def keep(self, probes: list[Probe], every_seconds: int) -> None:
+        rows = [(seen.at, seen.target, every_seconds, seen.down is None, seen.latency_ms, seen.down) for seen in probes]
+        with self._whole():
+            self._db.executemany(
+                "INSERT INTO probes (at, target, every_seconds, ok, latency_ms, down) VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """The oldest that the service does not have yet, as it wants them."""
+        names = ("at", "target", "every_seconds", "ok", "latency_ms", "down")
+        rows = self._db.execute(
+            f"SELECT {', '.join(names)} FROM probes WHERE delivered_at IS NULL ORDER BY at LIMIT ?", [MOST_AT_ONCE]
+        )
+        return [dict(zip(names, row, strict=True)) | {"ok": bool(row[3])} for row in rows]
+
+    def delivered(self, probes: list[dict[str, Any]]) -> None:
+        now = datetime.now(UTC)
+        with self._whole():
+            self._db.executemany(
+                "UPDATE probes SET delivered_at = ? WHERE at = ? AND target = ?",
+                [(now.isoformat(), seen["at"], seen["target"]) for seen in probes],
+            )
+            self._db.execute("DELETE FROM probes WHERE delivered_at < ?", [(now - KEPT).isoformat()])
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+def deliver(memory: Memory, to: Settings) -> str:
+    """Sends all that waits, the oldest first. Returns why it could not, or nothing."""
+    while waiting := memory.waiting():
+        request = urllib.request.Request(
+            to.deliver_to,
+            json.dumps({"source": to.source, "probes": waiting}).encode(),
+            {"Content-Type": "application/json", "Authorization": f"Bearer {to.token}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=to.timeout_seconds):
+                pass
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            return f"the service answered {refused.code}"
+        except (OSError, HTTPException) as error:
+            return f"the service cannot be reached ({type(error).__name__})"
+        memory.delivered(waiting)
+    return ""
+
+
+def watch(how: Settings, memory: Memory) -> Iterator[None]:
+    """One round each time it is asked to go on."""
+    before: dict[str, str | None] = {}
+    with ThreadPoolExecutor(len(how.targets)) as pool:
+        while True:
+            asked = [pool.submit(probe, *target, how.timeout_seconds) for target in how.targets.items()]
+            seen = [answer.result() for answer in asked]
+            memory.keep(seen, how.every_seconds)
+            now = {one.target: one.down for one in seen} | {"delivery": deliver(memory, how) or None}
+            for name, down in now.items():
+                if down != before.get(name, ""):
+                    _say(name, down)
+            before = now
+            yield
+
+
+def _say(name: str, down: str | None) -> None:
+    line = {"timestamp": datetime.now(UTC).isoformat(), "event": f"{name}: {down or 'ok'}"}
+    print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+def main() -> int:
+    try:
+        how = settings(os.environ)
+    except ValueError as wrong:
+        print(wrong)
+        return 1
+    begun, rounds = time.monotonic(), 0
+    for _ in watch(how, Memory(how.file)):
+        # In step with the clock, however long the answers took; rounds that were slept through are left out.
+        rounds = max(rounds + 1, int((time.monotonic() - begun) // how.every_seconds))
+        time.sleep(max(0.0, begun + rounds * how.every_seconds - time.monotonic()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

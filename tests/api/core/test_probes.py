@@ -1,0 +1,97 @@
+"""What the watchdog delivers, and the month's availability that follows from it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from service.core import probes
+
+MIDNIGHT = datetime(2026, 9, 30, 15, tzinfo=UTC)  # 1 October in Tokyo
+OCTOBER = date(2026, 10, 15)
+
+
+def seen(minutes: float, target: str = "service", down: str | None = None, every: int = 60) -> dict[str, Any]:
+    moment = MIDNIGHT + timedelta(minutes=minutes)
+    return {
+        **{"at": moment, "target": target, "every_seconds": every},
+        **{"ok": down is None, "latency_ms": 5, "down": down},
+    }
+
+
+def both(minutes: range, down: str | None = None) -> list[dict[str, Any]]:
+    return [seen(minute, target, down) for minute in minutes for target in ("service", "dashboards")]
+
+
+def until(minutes: float) -> datetime:
+    return MIDNIGHT + timedelta(minutes=minutes)
+
+
+def test_a_repeated_delivery_is_stored_once(db: Session) -> None:
+    delivery = both(range(3))
+
+    assert probes.store(db, "a", delivery) == 6
+    assert probes.store(db, "a", delivery) == 0
+    assert probes.store(db, "b", delivery) == 6
+    assert probes.store(db, "a", []) == 0
+
+
+def test_minutes_down_in_a_month_and_what_was_down(db: Session) -> None:
+    probes.store(db, "a", both(range(30)))
+    probes.store(db, "a", [seen(30, "dashboards"), seen(30, "service", "database: 接続できません")])
+    probes.store(db, "a", [seen(31, "dashboards"), seen(31, "service", "jobs: 60秒間動いていません")])
+    probes.store(db, "a", both(range(32, 60)))
+
+    month = probes.month_availability(db, OCTOBER, until(60))
+
+    assert (month["up_minutes"], month["down_minutes"], month["unknown_minutes"]) == (58, 2, 0)
+    assert month["percent"] == 96.666
+    assert month["within_target"]
+    assert month["target_minutes"] == 43
+    assert month["outages"] == [
+        {"start": until(30), "end": until(32), "minutes": 2, "down": {"service": "database: 接続できません"}}
+    ]
+
+
+def test_a_silent_watchdog_is_a_gap_that_begins_after_two_intervals(db: Session) -> None:
+    probes.store(db, "a", both(range(10)))
+    probes.store(db, "a", both(range(20, 30)))
+
+    month = probes.month_availability(db, OCTOBER, until(29))
+
+    assert month["gaps"] == [{"start": until(11), "end": until(20), "minutes": 9}]
+    assert (month["up_minutes"], month["down_minutes"], month["percent"]) == (20, 0, 100)
+
+
+def test_one_late_probe_is_no_gap(db: Session) -> None:
+    probes.store(db, "a", both(range(0, 10, 2)))
+
+    assert probes.month_availability(db, OCTOBER, until(10))["gaps"] == []
+
+
+def test_a_month_counts_what_lies_in_it_by_tokyo_time(db: Session) -> None:
+    probes.store(db, "a", both(range(-10, 10), "down"))
+
+    september = probes.month_availability(db, date(2026, 9, 1))
+    october = probes.month_availability(db, OCTOBER, until(10))
+
+    assert september["down_minutes"] == 10
+    assert september["end"] == MIDNIGHT
+    assert october["down_minutes"] == 10
+    assert october["start"] == MIDNIGHT
+
+
+def test_more_than_the_target_is_said(db: Session) -> None:
+    probes.store(db, "a", both(range(44), "down"))
+
+    month = probes.month_availability(db, OCTOBER, until(44))
+
+    assert (month["down_minutes"], month["within_target"], month["percent"]) == (44, False, 0)
+
+
+def test_a_month_without_probes_is_unknown(db: Session) -> None:
+    month = probes.month_availability(db, OCTOBER, until(60))
+
+    assert (month["percent"], month["unknown_minutes"]) == (None, 60)
