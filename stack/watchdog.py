@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import sqlite3
 import sys
@@ -67,7 +68,7 @@ def settings(environ: Mapping[str, str]) -> Settings:
     dashboards = environ.get("PUBLIC_BASE_URL") or "http://127.0.0.1:8501"
     return Settings(
         file=Path(environ.get("WATCHDOG_FILE") or "probes.sqlite"),
-        source=(environ.get("WATCHDOG_SOURCE") or socket.gethostname())[:64],
+        source=re.sub(r"[^A-Za-z0-9._-]", "-", environ.get("WATCHDOG_SOURCE") or socket.gethostname())[:64],
         targets={"service": f"{service}/api/health/ready", "dashboards": f"{dashboards}/health"},
         every_seconds=int(every),
         timeout_seconds=min(10.0, int(every) / 2),

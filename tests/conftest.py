@@ -38,6 +38,7 @@ for _name in [name for name in os.environ if name.startswith(("DATABASE_", "REDI
 os.environ |= {
     "GENBA_MODE": "demo",
     "SECRET_KEY": "only-for-tests-" + "x" * 32,
+    "WATCHDOG_TOKEN": "only-for-the-watchdog-of-tests",
     "DATABASE_URL": servers.url(HOME, "app", "genba_test"),
     "DATABASE_OWNER_URL": servers.url(HOME, "owner", "genba_test"),
     "REDIS_URL": servers.redis_url(HOME),

@@ -23,6 +23,7 @@ OPEN_TABLES = {
     "instances": "processes of the product",
     "traffic_minutes": "sums of requests",
     "fleet_liveness": "when the ingest was there",
+    "probes": "when the doors answered",
     "outbox_messages": "jobs alone read it",
     # Read before it is known who is calling. Every other read is scoped in service/core/users.
     "users": "signing in",

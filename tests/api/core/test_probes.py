@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from service.core import probes
+from service.core.clock import TOKYO, real_now
+from service.core.settings import settings
 
+TOKEN = {"Authorization": "Bearer only-for-the-watchdog-of-tests"}
 MIDNIGHT = datetime(2026, 9, 30, 15, tzinfo=UTC)  # 1 October in Tokyo
 OCTOBER = date(2026, 10, 15)
 
@@ -95,3 +102,49 @@ def test_a_month_without_probes_is_unknown(db: Session) -> None:
     month = probes.month_availability(db, OCTOBER, until(60))
 
     assert (month["percent"], month["unknown_minutes"]) == (None, 60)
+
+
+def delivery(*probes_seen: dict[str, Any], source: str = "a") -> dict[str, Any]:
+    return {"source": source, "probes": [one | {"at": one["at"].isoformat()} for one in probes_seen]}
+
+
+def test_the_watchdogs_token_alone_opens_its_door(client: TestClient, sign_in: Callable[..., TestClient]) -> None:
+    body = delivery(*both(range(2)))
+
+    assert client.post("/api/core/probes", json=body).status_code == 401
+    assert sign_in("alice", fleet="admin").post("/api/core/probes", json=body).status_code == 401
+    answers = [client.post("/api/core/probes", json=body, headers=TOKEN) for _ in range(2)]
+
+    assert [answer.json() for answer in answers] == [{"stored": 4}, {"stored": 0}]
+
+
+def test_without_a_token_in_the_settings_the_door_is_closed(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = settings().model_copy(update={"watchdog_token": SecretStr("")})
+    monkeypatch.setattr("service.core.api.probes.settings", lambda: closed)
+
+    for given in (TOKEN, {"Authorization": "Bearer "}):
+        assert client.post("/api/core/probes", json=delivery(), headers=given).status_code == 401
+
+
+def test_a_probe_that_is_both_well_and_down_is_refused(client: TestClient) -> None:
+    wrong = seen(0) | {"down": "x"}
+
+    answer = client.post("/api/core/probes", json=delivery(wrong), headers=TOKEN)
+
+    assert answer.status_code == 422
+    assert "down" in answer.text
+
+
+def test_who_runs_the_system_reads_the_month(client: TestClient, sign_in: Callable[..., TestClient]) -> None:
+    client.post("/api/core/probes", json=delivery(*both(range(10)), *both(range(10, 12), "down")), headers=TOKEN)
+
+    assert sign_in("bob", fleet="operator").get("/api/core/probes/availability").status_code == 403
+    admin = sign_in("alice", fleet="admin")
+    month = admin.get("/api/core/probes/availability", params={"month": "2026-10"}).json()
+
+    assert (month["up_minutes"], month["down_minutes"]) == (10, 3)  # the last probe speaks for two intervals
+    assert month["outages"][0]["down"] == {"service": "down", "dashboards": "down"}
+    assert admin.get("/api/core/probes/availability").json()["month"] == f"{real_now().astimezone(TOKYO):%Y-%m}"
+    assert admin.get("/api/core/probes/availability", params={"month": "2026-13"}).status_code == 422

@@ -1,0 +1,103 @@
+"""The watchdogs' door, and the month's availability from what they saw."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from service.core import probes
+from service.core.auth import Actor, allow, bearer_token
+from service.core.clock import TOKYO, real_now
+from service.core.db import Db
+from service.core.problems import RESPONSES, Unauthorized
+from service.core.settings import settings
+
+router = APIRouter(prefix="/api/core/probes", tags=["system"])
+MONTH = r"^20\d{2}-(0[1-9]|1[0-2])$"
+
+
+class Probe(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    at: AwareDatetime
+    target: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+    every_seconds: Annotated[int, Field(ge=1, le=3600)]
+    ok: bool
+    latency_ms: Annotated[int, Field(ge=0, lt=2**31)]
+    down: Annotated[str | None, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] = None
+
+    @model_validator(mode="after")
+    def _words_when_down(self) -> Probe:
+        if self.ok == (self.down is not None):
+            raise ValueError("down には、ok が false のときだけ理由を指定してください。")
+        return self
+
+
+class Delivery(BaseModel):
+    """What one watchdog saw; (source, at, target) is stored once, however often it comes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    probes: Annotated[list[Probe], Field(max_length=500)]
+
+
+class Delivered(BaseModel):
+    stored: int
+
+
+class Gap(BaseModel):
+    start: datetime
+    end: datetime
+    minutes: float
+
+
+class Outage(Gap):
+    """`down`: what was down, with the words of whoever saw it first."""
+
+    down: dict[str, str]
+
+
+class Availability(BaseModel):
+    """`percent` is of the time that is known; null when nothing is. Months are those of Tokyo, times UTC."""
+
+    month: str
+    start: datetime
+    end: datetime
+    up_minutes: float
+    down_minutes: float
+    unknown_minutes: float
+    percent: float | None
+    target_minutes: float
+    within_target: bool
+    outages: list[Outage]
+    gaps: list[Gap]
+
+
+def _is_watchdog(token: Annotated[str, Depends(bearer_token)]) -> None:
+    wanted = settings().watchdog_token.get_secret_value()
+    if not wanted or not hmac.compare_digest(token.encode(), wanted.encode()):
+        raise Unauthorized("監視プログラムのトークンが違います。WATCHDOG_TOKEN の設定を確認してください。")
+
+
+@router.post(
+    "", dependencies=[Depends(_is_watchdog)], responses={status: RESPONSES[status] for status in (400, 401, 422, 503)}
+)
+def deliver(db: Db, delivery: Delivery) -> Delivered:
+    """For watchdogs: the token is the key."""
+    return Delivered(stored=probes.store(db, delivery.source, [probe.model_dump() for probe in delivery.probes]))
+
+
+@router.get("/availability", responses={status: RESPONSES[status] for status in (401, 403, 422, 503)})
+def availability(
+    actor: Annotated[Actor, allow("core:system:read")],
+    db: Db,
+    month: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM; without it, this month")] = None,
+) -> Availability:
+    """A Tokyo month against the target."""
+    day = date.fromisoformat(f"{month}-01") if month else real_now().astimezone(TOKYO).date()
+    return Availability.model_validate(probes.month_availability(db, day))
