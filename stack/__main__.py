@@ -1,9 +1,9 @@
-"""The commands behind `make`: up, down, reset, logs."""
+"""The commands behind `make`: up, down, reset, logs, backup, restore."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
@@ -22,7 +22,9 @@ from typing import NoReturn
 import psutil
 
 from stack import servers
+from stack.backup import backup, restore
 from stack.home import ROOT, Home, home
+from stack.lock import holder, only_one
 from stack.programs import Program, environment, is_embedded, programs, replicas
 from stack.supervise import Supervisor, ask_to_stop, end_leftovers, leftovers
 
@@ -44,12 +46,20 @@ class Stop(Exception):
 
 
 def main() -> int:
-    commands = {"up": up, "down": down, "reset": reset, "logs": logs}
-    if len(sys.argv) != 2 or sys.argv[1] not in commands:
-        print(f"usage: python -m stack {{{'|'.join(commands)}}}")
-        return 2
+    parser = argparse.ArgumentParser(prog="python -m stack")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("up", "down", "reset", "logs"):
+        commands.add_parser(name)
+    commands.add_parser("backup").add_argument("--to", type=Path, metavar="FOLDER", help="a new folder")
+    commands.add_parser("restore").add_argument("folder", type=Path)
+    asked = parser.parse_args()
+    run: dict[str, Callable[[Home], int]] = {
+        **{"up": up, "down": down, "reset": reset, "logs": logs},
+        "backup": lambda place: backup(place, asked.to),
+        "restore": lambda place: restore(place, asked.folder),
+    }
     try:
-        return commands[sys.argv[1]](home())
+        return run[asked.command](home())
     except (PermissionError, ValueError) as error:
         print(error)
         return 1
@@ -66,7 +76,7 @@ def up(place: Home) -> int:
         return 1
     held = contextlib.ExitStack()
     try:
-        if not held.enter_context(_only_one(place)):
+        if not held.enter_context(only_one(place)):
             print("Genba is already running from this folder. Stop it with Ctrl-C there, or with: make down")
             return 1
         ended = end_leftovers(place)
@@ -122,23 +132,6 @@ def _run_until_stopped(place: Home, environ: dict[str, str], listed: list[Progra
         _say("stopped; the data is kept")
 
 
-@contextlib.contextmanager
-def _only_one(place: Home) -> Iterator[bool]:
-    """Whether this is the only launcher of the home. The lock ends with the process, however it ends; the file holds
-    its pid for `make down`."""
-    with (place.path / "launcher.pid").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        file.truncate(0)
-        file.write(f"{os.getpid()} {psutil.Process().create_time()}")
-        file.flush()
-        yield True
-        file.truncate(0)
-
-
 def _for_processes(environ: dict[str, str]) -> dict[str, str]:
     """What the processes see: the owner's connection is for migrations alone, the backup role's for backups."""
     return {name: value for name, value in environ.items() if name not in ("DATABASE_OWNER_URL", "DATABASE_BACKUP_URL")}
@@ -160,7 +153,8 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
         _say("filling in the demo data")
         _prepare_field(place, environ)
     _say("starting the processes")
-    others = [program.name for program in listed if program.name not in ("postgres", "valkey", "agent", "fleet")]
+    later = ("agent", "fleet", "watchdog")
+    others = [program.name for program in listed if program.name not in ("postgres", "valkey", *later)]
     for name in others:
         supervisor.start(name)
     # Asked at their own ports: SERVICE_URL may lead through a proxy.
@@ -179,6 +173,8 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
     for name, url in dashboards:
         _await(f"the {name}", place, name, partial(_is_ok, f"{url}/_stcore/health"))
     _await("the jobs", place, "worker", lambda: _is_ok(f"{service[0][1]}/api/health/ready"))
+    # Last, or its first word would be that nothing is there.
+    supervisor.start("watchdog")
     _await("every process", place, "supervisord", lambda: set(supervisor.states().values()) == {"RUNNING"})
 
 
@@ -283,7 +279,7 @@ def _block(environ: dict[str, str], seconds: float) -> str:
 
 
 def down(place: Home) -> int:
-    pid = _pid(place.path / "launcher.pid")
+    pid = holder(place)
     running = len(leftovers(place))
     if pid is not None:
         with contextlib.suppress(psutil.Error):
@@ -332,15 +328,6 @@ def logs(place: Home) -> int:
         print("There are no logs yet; start Genba with: make up")
         return 1
     os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])
-
-
-def _pid(file: Path) -> int | None:
-    try:
-        pid, created = file.read_text().split()
-        alive = abs(psutil.Process(int(pid)).create_time() - float(created)) < 1
-    except (OSError, ValueError, psutil.Error):
-        return None
-    return int(pid) if alive else None
 
 
 def _is_taken(port: int) -> bool:

@@ -1,0 +1,220 @@
+"""Backup and restore: one folder with the database, the files and a manifest, checked before and after.
+
+    SHA256SUMS     as `sha256sum -c` reads it
+    manifest.json  when, of which version, and what every table held
+    database.dump  pg_dump's custom format
+    files.tar      the local folder of FILES_URL, where there is one
+
+The dump and the figures of the manifest come from one snapshot, so a backup taken while Genba works is consistent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic.script import ScriptDirectory
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from stack import attachments, contents, servers
+from stack.borrowed import running_postgres
+from stack.home import ROOT, Home
+from stack.programs import environment, is_embedded
+
+FORMAT = 1
+SUMS, MANIFEST, DUMP, FILES = "SHA256SUMS", "manifest.json", "database.dump", "files.tar"
+
+
+class Refused(Exception):
+    """Why it was not done, in words."""
+
+
+def backup(place: Home, to: Path | None) -> int:
+    """`python -m stack backup`: writes a new folder, which has its name only once it is whole."""
+    folder = (to or ROOT / "backups" / f"genba-{datetime.now(UTC):%Y%m%d-%H%M%S}").absolute()
+    place.prepare()
+    environ = environment(place)
+    building = folder.with_name(folder.name + ".part")
+    with _in_words():
+        if folder.exists():
+            raise Refused(f"{folder} exists already; give the name of a new folder.")
+        url = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup")
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir(mode=0o700, parents=True)
+        try:
+            with _database(place, environ):
+                manifest = _dump(place, environ, url, building / DUMP)
+            manifest["files"] = attachments.pack(environ, building / FILES)
+            _write(building / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+            names = [name for name in (MANIFEST, DUMP, FILES) if (building / name).exists()]
+            _write(building / SUMS, "".join(f"{_sha256(building / name)}  {name}\n" for name in names).encode())
+            building.rename(folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        rows = sum(table["rows"] for table in manifest["tables"].values())
+        print(f"Backed up {rows} rows of {len(manifest['tables'])} tables, and {_files(manifest)}, to {folder}")
+        return 0
+    return 1
+
+
+def restore(place: Home, folder: Path) -> int:
+    """`python -m stack restore FOLDER`: into an empty database, all or nothing, then compared with the manifest."""
+    place.prepare()
+    environ = environment(place)
+    with _in_words():
+        manifest = _checked(folder)
+        owner = _url(environ, "DATABASE_OWNER_URL", "the role genba_owner")
+        reader = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup")
+        attachments.refuse_unless_empty(environ, manifest["files"])
+        with _database(place, environ):
+            _refuse_target(owner, reader)
+            _run(place, environ, owner, "pg_restore", "--exit-on-error", "--single-transaction", str(folder / DUMP))
+            with psycopg.connect(owner, autocommit=True) as connection:
+                connection.execute("ANALYZE")
+            with psycopg.connect(reader) as connection:
+                found = contents.tables(connection)
+        attachments.unpack(environ, manifest["files"], folder / FILES)
+        different = contents.differences(manifest["tables"], found)
+        if different:
+            raise Refused("The restored database is not what was backed up:\n  " + "\n  ".join(different))
+        rows = sum(table["rows"] for table in found.values())
+        print(
+            f"Restored {rows} rows of {len(found)} tables, and {_files(manifest)}; all the same as when it was backed "
+            f"up ({manifest['made_at']}, version {manifest['version']})."
+        )
+        return 0
+    return 1
+
+
+def _dump(place: Home, environ: dict[str, str], url: str, file: Path) -> dict[str, Any]:
+    """The dump, and the manifest of the same snapshot."""
+    with psycopg.connect(url) as connection:
+        connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+        if not contents.sees_everything(connection):
+            raise Refused(
+                "DATABASE_BACKUP_URL connects as a role from which row-level security hides rows; the backup would be "
+                "a part. Use the role genba_backup."
+            )
+        snapshot, server = connection.execute(
+            "SELECT pg_export_snapshot(), current_setting('server_version')"
+        ).fetchone() or ("", "")
+        _run(place, environ, url, "pg_dump", "--format=custom", f"--snapshot={snapshot}", f"--file={file}")
+        file.chmod(0o600)
+        revision = connection.execute(contents.REVISION).fetchone()
+        return {
+            "format": FORMAT,
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "version": _version(),
+            "revision": revision[0] if revision else None,
+            "postgresql": server,
+            "tables": contents.tables(connection),
+        }
+
+
+def _checked(folder: Path) -> dict[str, Any]:
+    """The manifest of a backup that is whole, unchanged, and not from a release newer than this one."""
+    if not (folder / SUMS).is_file():
+        raise Refused(f"{folder} is not a whole backup: {SUMS} is missing.")
+    sums = {
+        name: digest for digest, _, name in (line.partition("  ") for line in (folder / SUMS).read_text().splitlines())
+    }
+    if not {MANIFEST, DUMP} <= sums.keys() <= {MANIFEST, DUMP, FILES}:
+        raise Refused(f"{folder} is not a whole backup: {SUMS} does not name what it should.")
+    for name, digest in sums.items():
+        if not (folder / name).is_file():
+            raise Refused(f"{folder} is not a whole backup: {name} is missing.")
+        if _sha256(folder / name) != digest:
+            raise Refused(f"{folder / name} has changed since it was backed up (its checksum differs); not restored.")
+    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    if manifest["format"] != FORMAT:
+        raise Refused(f"The backup is in format {manifest['format']}; this version reads {FORMAT}.")
+    known = {script.revision for script in ScriptDirectory(str(ROOT / "service" / "migrations")).walk_revisions()}
+    if manifest["revision"] not in known:
+        raise Refused(
+            f"The backup is of version {manifest['version']} with migration {manifest['revision']}, which this version "
+            "does not know. Restore it with that version or a newer one."
+        )
+    return manifest
+
+
+def _refuse_target(owner: str, reader: str) -> None:
+    with psycopg.connect(owner) as connection, psycopg.connect(reader) as other:
+        if contents.identity(connection) != contents.identity(other):
+            raise Refused("DATABASE_OWNER_URL and DATABASE_BACKUP_URL lead to two different databases.")
+        if not contents.sees_everything(other):
+            raise Refused("DATABASE_BACKUP_URL must connect as genba_backup, or what was restored cannot be compared.")
+        present = {name for (name,) in connection.execute(contents.ROLES, [list(servers.ROLES.values())])}
+        missing = sorted(set(servers.ROLES.values()) - present)
+        if missing:
+            raise Refused(f"The role {missing[0]} is missing; run service/migrations/roles.sql first.")
+        if not contents.is_empty(connection):
+            raise Refused(
+                "The database is not empty, and nothing is ever restored over data. Create a new one for it (on this "
+                "machine's own PostgreSQL: make reset)."
+            )
+
+
+def _run(place: Home, environ: dict[str, str], url: str, program: str, *arguments: str) -> None:
+    """pg_dump or pg_restore. The password goes by the environment: command lines can be read by everybody."""
+    folder = environ.get("POSTGRESQL_PROGRAMS")
+    known: dict[str, Any] = conninfo_to_dict(url)
+    password = str(known.pop("password", ""))
+    done = subprocess.run(
+        [
+            str((Path(folder) if folder else servers.bin_dir(place)) / program),
+            *("--no-password", f"--dbname={make_conninfo(**known)}"),
+            *arguments,
+        ],
+        env={"PATH": os.environ.get("PATH", ""), "LANG": "C", "PGPASSWORD": password},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise Refused(f"{program} failed:\n{done.stderr.strip()}")
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """A refusal is printed, and the block ends there."""
+    try:
+        yield
+    except (Refused, RuntimeError, OSError, psycopg.Error) as why:
+        print(str(why).strip())
+
+
+def _database(place: Home, environ: dict[str, str]) -> contextlib.AbstractContextManager[None]:
+    return running_postgres(place) if is_embedded(environ, place)[0] else contextlib.nullcontext()
+
+
+def _url(environ: dict[str, str], name: str, role: str) -> str:
+    if not environ.get(name):
+        raise Refused(f"{name} is missing: the address of the database as {role}.")
+    return environ[name]
+
+
+def _files(manifest: dict[str, Any]) -> str:
+    return f"{manifest['files']['count']} files" if manifest["files"] else "no files"
+
+
+def _version() -> str:
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+
+
+def _write(file: Path, content: bytes) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+        handle.write(content)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
