@@ -1,0 +1,248 @@
+"""Production as the README tells it, on one machine and with ports of its own: PostgreSQL and Valkey over TCP with
+passwords, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import psycopg
+import redis
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from stack import servers
+from stack.home import ROOT, Home, server_account
+from tests.ensure_servers import PATH, program
+from tests.processes import free_port
+from tests.stack import Stack, make_stack, some_folder
+
+SHIPPED = ROOT / "stack" / "production"
+# Of PgBouncer's server connections in the database entry that leads to the same database through very few.
+FEW = 3
+
+
+@dataclass
+class Production:
+    stack: Stack
+    theirs: Home
+    ports: dict[str, int]
+    folder: Path
+
+    @property
+    def origin(self) -> str:
+        return f"https://localhost:{self.ports['https']}"
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+
+    def url(self, role: str, database: str = "genba", *, pooled: bool = False) -> str:
+        user, port = servers.ROLES.get(role, "postgres"), self.ports["pgbouncer" if pooled else "postgres"]
+        return f"postgresql://{user}:{quote(self.theirs.secrets()[role])}@127.0.0.1:{port}/{database}"
+
+    def http(self, **options: Any) -> httpx2.Client:
+        """A client that trusts Caddy's own CA and nobody else."""
+        trusted = ssl.create_default_context(cafile=str(self.ca))
+        return httpx2.Client(base_url=self.origin, verify=trusted, timeout=15, trust_env=False, **options)
+
+    def replica(self, name: str) -> str:
+        """A replica's own address, behind the proxy's back: service, service-2, dashboards, dashboards-2."""
+        kind, _, number = name.partition("-")
+        first = int(self.stack.environ[f"{kind.upper()}_PORT"])
+        return f"http://127.0.0.1:{first + int(number or 1) - 1}"
+
+    @contextmanager
+    def committed(self) -> Iterator[Session]:
+        """A session that sees everything, as the application's role; its rows are there when the block ends."""
+        from service.core.db import SYSTEM, set_scopes, sqlalchemy_url
+
+        engine = create_engine(sqlalchemy_url(self.url("app")))
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            set_scopes(session, SYSTEM)
+            yield session
+        engine.dispose()
+
+
+@contextmanager
+def running_production() -> Iterator[Production]:
+    with some_folder() as folder, ExitStack() as running:
+        theirs = Home(folder / "theirs")
+        theirs.prepare()
+        ports = {name: free_port() for name in ("postgres", "valkey", "pgbouncer", "https", "http", "door")}
+        made = Production(make_stack(folder), theirs, ports, folder)
+        for server in (_postgres, _valkey, _pgbouncer):
+            running.enter_context(server(made))
+        _configure(made)
+        running.enter_context(_caddy(made))
+        made.stack.start()
+        try:
+            yield made
+        finally:
+            made.stack.stop()
+
+
+@contextmanager
+def _process(command: list[str], log: Path, stop: int = 15, **options: Any) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, **options)
+    try:
+        yield
+    finally:
+        process.send_signal(stop)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+
+
+def _await(ready: Callable[[], object], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            ready()
+            return
+        except (psycopg.OperationalError, redis.exceptions.ConnectionError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{error}\n{log.read_text(errors='replace')[-2000:]}") from None
+            time.sleep(0.1)
+
+
+def _as_servers() -> dict[str, Any]:
+    account = server_account()
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+
+
+@contextmanager
+def _postgres(made: Production) -> Iterator[None]:
+    """With roles and database as the README has an administrator make them."""
+    servers.initialise(made.theirs)
+    tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
+    log = made.folder / "postgres.log"
+    with _process([*servers.postgres_command(made.theirs), *tcp], log, stop=2, cwd="/", **_as_servers()):
+        url = made.url("superuser", "postgres")
+        _await(lambda: psycopg.connect(url).close(), log)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute((ROOT / "service" / "migrations" / "roles.sql").read_text())
+            for role in ("owner", "app", "backup"):
+                connection.execute(f"ALTER ROLE genba_{role} PASSWORD '{made.theirs.secrets()[role]}'")
+            make_database(made, "genba")
+        yield
+
+
+def make_database(made: Production, name: str) -> None:
+    with psycopg.connect(made.url("superuser", "postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} OWNER genba_owner")
+        connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+        connection.execute(f"GRANT CONNECT ON DATABASE {name} TO genba_owner, genba_app, genba_backup")
+
+
+@contextmanager
+def _valkey(made: Production) -> Iterator[None]:
+    password, log = made.theirs.secrets()["secret_key"], made.folder / "valkey.log"
+    tcp = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--requirepass", password]
+    with _process([*servers.valkey_command(made.theirs), *tcp], log):
+        _await(lambda: redis.Redis(port=made.ports["valkey"], password=password).ping(), log)
+        yield
+
+
+@contextmanager
+def _pgbouncer(made: Production) -> Iterator[None]:
+    """The shipped configuration with other addresses. (%include does not help: a second [pgbouncer] section puts all
+    its settings back to PgBouncer's own defaults.)"""
+    folder, log = made.folder / "pgbouncer", made.folder / "pgbouncer.log"
+    folder.mkdir()
+    with psycopg.connect(made.url("superuser", "postgres")) as connection:
+        secret = connection.execute(
+            """SELECT format('"%s" "%s"', rolname, rolpassword) FROM pg_authid WHERE rolname = 'genba_app'"""
+        ).fetchone()
+    assert secret is not None
+    (folder / "userlist.txt").write_text(secret[0] + "\n")
+    here = f"host=127.0.0.1 port={made.ports['postgres']} dbname=genba"
+    config = (SHIPPED / "pgbouncer.ini").read_text()
+    for shipped, ours in {
+        "genba = host=127.0.0.1 port=5432 dbname=genba": f"genba = {here}\ngenba_few = {here} pool_size={FEW}",
+        "listen_port = 6432": f"listen_port = {made.ports['pgbouncer']}",
+        "auth_file = /etc/pgbouncer/userlist.txt": f"auth_file = {folder / 'userlist.txt'}",
+        "logfile = /var/log/postgresql/pgbouncer.log": "",
+        "pidfile = /var/run/postgresql/pgbouncer.pid": "",
+    }.items():
+        assert f"\n{shipped}\n" in config, shipped
+        config = config.replace(f"\n{shipped}\n", f"\n{ours}\n")
+    (folder / "pgbouncer.ini").write_text(config)
+    for file in (folder, *folder.iterdir()):
+        if account := server_account():
+            os.chown(file, account.pw_uid, account.pw_gid)
+        file.chmod(0o700 if file.is_dir() else 0o600)
+    with _process([str(program("pgbouncer")), str(folder / "pgbouncer.ini")], log, stop=2, cwd="/", **_as_servers()):
+        _await(lambda: psycopg.connect(made.url("app", pooled=True)).close(), log)
+        yield
+
+
+def _configure(made: Production) -> None:
+    """What the README puts into .env."""
+    secrets, door = made.theirs.secrets(), f"127.0.0.1:{made.ports['door']}"
+    # Ports next to one another, as the launcher numbers replicas.
+    service, dashboards = _two_free_ports(), _two_free_ports()
+    made.stack.environ |= {
+        "GENBA_MODE": "production",
+        "SECRET_KEY": secrets["secret_key"],
+        "DATABASE_URL": made.url("app", pooled=True),
+        "DATABASE_DIRECT_URL": made.url("app"),
+        "DATABASE_OWNER_URL": made.url("owner"),
+        "DATABASE_BACKUP_URL": made.url("backup"),
+        "REDIS_URL": f"redis://:{quote(secrets['secret_key'])}@127.0.0.1:{made.ports['valkey']}/0",
+        "PUBLIC_BASE_URL": made.origin,
+        "SERVICE_URL": f"http://{door}",
+        "SERVICE_PORT": str(service),
+        "SERVICE_REPLICAS": "2",
+        "DASHBOARDS_PORT": str(dashboards),
+        "DASHBOARDS_REPLICAS": "2",
+        "FORWARDED_ALLOW_IPS": "127.0.0.1",
+        "WATCHDOG_INTERVAL_SECONDS": "1",
+        "SSL_CERT_FILE": str(made.ca),
+    }
+
+
+def _two_free_ports() -> int:
+    while True:
+        first = free_port()
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", first + 1)):
+            return first
+
+
+@contextmanager
+def _caddy(made: Production) -> Iterator[None]:
+    def both(name: str) -> str:
+        first = int(made.stack.environ[f"{name}_PORT"])
+        return f"127.0.0.1:{first} 127.0.0.1:{first + 1}"
+
+    environ = {
+        "PATH": PATH,
+        "HOME": str(made.folder),
+        "GENBA_SITE": "localhost",
+        "GENBA_HTTPS_PORT": str(made.ports["https"]),
+        "GENBA_HTTP_PORT": str(made.ports["http"]),
+        "GENBA_SERVICES": both("SERVICE"),
+        "GENBA_DASHBOARDS": both("DASHBOARDS"),
+        "GENBA_SERVICE_DOOR": f"127.0.0.1:{made.ports['door']}",
+        "GENBA_CADDY_ADMIN": "off",
+        "GENBA_CADDY_DATA": str(made.folder / "caddy"),
+    }
+    command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
+    log = made.folder / "caddy.log"
+    with _process(command, log, env=environ, cwd=made.folder):
+        _await(lambda: made.ca.stat(), log)
+        yield
