@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -246,3 +247,32 @@ def _caddy(made: Production) -> Iterator[None]:
     with _process(command, log, env=environ, cwd=made.folder):
         _await(lambda: made.ca.stat(), log)
         yield
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def is_live(production: Production, name: str) -> bool:
+    path = "/api/health/live" if name.startswith("service") else "/_stcore/health"
+    try:
+        return httpx2.get(production.replica(name) + path, timeout=2, trust_env=False).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+@contextmanager
+def killed(production: Production, name: str) -> Iterator[None]:
+    """kill -9 now; when the block ends, it is back, and so long that the proxy has asked it twice."""
+    os.kill(production.stack.pid(name), signal.SIGKILL)
+    yield
+    since: list[float] = []
+
+    def back() -> bool:
+        since.append(time.monotonic()) if is_live(production, name) else since.clear()
+        return bool(since) and since[-1] - since[0] > 2
+
+    wait_for(back, f"{name} did not come back")

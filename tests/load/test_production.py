@@ -1,104 +1,339 @@
-"""`make up` in production mode on servers of others: PostgreSQL and Redis over TCP, none of our own, no demo."""
+"""Production as the README tells it: one origin with TLS before two services and two dashboards, PgBouncer between
+them and PostgreSQL, passwords everywhere, no demo."""
 
 from __future__ import annotations
 
-import json
-import subprocess
+import os
+import random
+import re
+import signal
+import threading
 import time
-import urllib.error
-import urllib.request
+import uuid
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
+import httpx2
 import psycopg
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import sessionmaker
 
-from stack import servers
-from stack.home import ROOT, Home, server_account
-from tests.processes import free_port
-from tests.stack import Stack, make_stack, some_folder
+from service.core import db as core_db
+from service.core.db import Scopes, sqlalchemy_url, transaction
+from service.core.identity import hash_token
+from tests import cast, factories
+from tests.production import FEW, Production, is_live, killed, wait_for
 
 pytestmark = pytest.mark.production
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """The administrator's part by hand, as the README tells it, then `make up` with the addresses."""
-    with some_folder() as folder:
-        theirs, postgres_port, redis_port = Home(folder / "theirs"), free_port(), free_port()
-        theirs.prepare()
-        servers.initialise(theirs)
-        account = server_account()
-        lent: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-        tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={postgres_port}"]
-        postgres = subprocess.Popen([*servers.postgres_command(theirs), *tcp], cwd="/", **lent)
-        valkey = subprocess.Popen([*servers.valkey_command(theirs), "--port", str(redis_port)])
-
-        def url(user: str, password: str, database: str = "genba") -> str:
-            return f"postgresql://{user}:{theirs.secrets()[password]}@127.0.0.1:{postgres_port}/{database}"
-
-        try:
-            servers.await_valkey(theirs)
-            _administrate(url("postgres", "superuser", "postgres"), theirs)
-            running = make_stack(folder)
-            running.environ |= {
-                "GENBA_MODE": "production",
-                "SECRET_KEY": theirs.secrets()["secret_key"],
-                "DATABASE_URL": url("genba_app", "app"),
-                "DATABASE_OWNER_URL": url("genba_owner", "owner"),
-                "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
-            }
-            running.start()
-            try:
-                yield running
-            finally:
-                running.stop()
-        finally:
-            postgres.send_signal(2)
-            valkey.terminate()
-            postgres.wait(30)
-            valkey.wait(10)
+@contextmanager
+def signed_in(production: Production) -> Iterator[httpx2.Client]:
+    with production.http() as http:
+        answer = http.post("/api/auth/login", json={"login_id": "yamada", "password": cast.PASSWORD})
+        assert answer.status_code == 200, answer.text
+        http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        yield http
 
 
-def _administrate(url: str, theirs: Home) -> None:
-    for _ in range(300):
-        try:
-            connection = psycopg.connect(url, autocommit=True)
-            break
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-    else:
-        raise TimeoutError(url.rpartition("@")[2])
-    with connection:
-        connection.execute((ROOT / "service" / "migrations" / "roles.sql").read_text())
-        for role in ("owner", "app", "backup"):
-            connection.execute(f"ALTER ROLE genba_{role} PASSWORD '{theirs.secrets()[role]}'")
-        connection.execute("CREATE DATABASE genba OWNER genba_owner")
-        connection.execute("REVOKE ALL ON DATABASE genba FROM PUBLIC")
-        connection.execute("GRANT CONNECT ON DATABASE genba TO genba_owner, genba_app, genba_backup")
+# --- what is there, and what is not ----------------------------------------------------------------------------------
 
 
-def test_everything_is_ready_on_servers_of_others(stack: Stack) -> None:
-    assert stack.is_ready()
-    assert not (stack.home.path / "postgres").exists()
-    assert {file.name for file in stack.home.pids.glob("*")} == {
-        *("supervisord", "service", "worker", "beat", "dashboards")
+def test_everything_is_ready_on_servers_of_others(production: Production) -> None:
+    assert not (production.stack.home.path / "postgres").exists()
+    assert {file.name for file in production.stack.home.pids.glob("*")} == {
+        *("supervisord", "service", "service-2", "worker", "beat", "dashboards", "dashboards-2", "watchdog")
     }
+    with production.http() as http:
+        assert http.get("/api/health/ready").json()["status"] == "ok"
 
 
-def test_no_demo_account_exists(stack: Stack) -> None:
-    for login_id in ("admin", "fleet-admin"):
-        body = json.dumps({"login_id": login_id, "password": "genba-demo"}).encode()
-        request = urllib.request.Request(f"{stack.service}/api/auth/login", body, {"Content-Type": "application/json"})
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=10)
-        assert refused.value.code == 401
-        refused.value.close()
+def test_no_demo_account_exists(production: Production) -> None:
+    with production.http() as http:
+        for login_id in ("admin", "fleet-admin"):
+            body = {"login_id": login_id, "password": "genba-demo"}
+            assert http.post("/api/auth/login", json=body).status_code == 401
 
 
-def test_the_sign_in_page_shows_no_demo(stack: Stack) -> None:
-    with urllib.request.urlopen(f"{stack.dashboards}/login", timeout=10) as answer:
-        page = answer.read().decode()
+def test_the_sign_in_page_shows_no_demo(production: Production) -> None:
+    with production.http() as http:
+        page = http.get("/login").text
 
     assert "ログインする" in page
     assert "genba-demo" not in page
+
+
+@pytest.mark.parametrize(
+    ("path", "answered_by"),
+    [
+        ("/api/health/live", "service"),
+        ("/api/docs", "service"),
+        *((path, "service") for path in ("/mcp", "/.well-known/x", "/pay/x", "/cancel/x", "/guides/x", "/d/OSAKA-1")),
+        *((path, "service") for path in ("/entry-exit-login", "/entry-exit-registration", "/parent-card")),
+        *((path, "dashboards") for path in ("/login", "/dashboard", "/terminals/5", "/files/x", "/desktop/x", "/")),
+        ("/metrics", "proxy"),
+    ],
+)
+def test_each_path_has_one_door(production: Production, path: str, answered_by: str) -> None:
+    with production.http() as http:
+        answer = http.get(path)
+    # The service names every request; the dashboards refuse to be framed; the proxy does neither.
+    told = answer.headers
+    who = "service" if "x-request-id" in told else "dashboards" if "x-frame-options" in told else "proxy"
+
+    assert who == answered_by
+    if answered_by == "proxy":
+        assert answer.status_code == 404
+
+
+def test_no_security_header_is_there_twice(production: Production) -> None:
+    with production.http() as http:
+        for path in ("/login", "/api/health/live", "/_stcore/health", "/metrics"):
+            names = Counter(name.lower() for name, _ in http.get(path).headers.multi_items())
+            for name in ("strict-transport-security", "x-content-type-options", "referrer-policy"):
+                assert names[name] == 1, (path, name)
+            assert names["server"] == 0
+
+
+def test_answers_are_compressed_and_hashed_files_kept_for_a_year(production: Production) -> None:
+    with production.http() as http:
+        for encoding in ("zstd", "gzip"):
+            with http.stream("GET", "/api/openapi.json", headers={"Accept-Encoding": encoding}) as answer:
+                assert answer.headers["content-encoding"] == encoding
+        page = http.post(
+            "/login",
+            data={"login_id": "yamada", "password": cast.PASSWORD},
+            headers={"Origin": production.origin},
+            follow_redirects=True,
+        )
+        script = re.search(r'src="/(static/js/index\.[^"]+)"', page.text)
+        assert script is not None, page.text
+        kept = http.get(f"/{script[1]}").headers["cache-control"]
+    assert "immutable" in kept
+    assert "max-age=31536000" in kept
+
+
+def test_a_body_that_is_too_large_is_refused_by_the_proxy(production: Production) -> None:
+    with production.http() as http:
+        answers = [http.post("/api/auth/login", content=b"x" * 2_100_000) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [413] * 4
+        assert answers[0].json()["title"] == "データが大きすぎます"
+        assert http.get("/api/health/live").status_code == 200
+
+
+def test_plain_http_leads_to_the_origin(production: Production) -> None:
+    answer = httpx2.get(f"http://localhost:{production.ports['http']}/login", trust_env=False)
+
+    assert answer.status_code == 308
+    assert answer.headers["location"].startswith("https://localhost")
+
+
+def test_only_the_proxy_says_where_a_request_came_from(production: Production) -> None:
+    forged = {"X-Forwarded-For": "203.0.113.9", "X-Real-Ip": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+    with production.http() as http:
+        body = {"login_id": "yamada", "password": "wrong-one"}
+        assert http.post("/api/auth/login", json=body, headers=forged).status_code == 401
+    with psycopg.connect(production.url("backup")) as reader:
+        row = reader.execute(
+            "SELECT address FROM audit_entries WHERE action = 'login_failed' ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+    assert row is not None
+    assert row[0] in ("127.0.0.1", "::1")
+
+
+def test_the_callers_request_id_comes_back(production: Production) -> None:
+    with production.http() as http:
+        assert http.get("/api/health/live", headers={"X-Request-Id": "abc-123456"}).headers["x-request-id"] == (
+            "abc-123456"
+        )
+
+
+# --- PgBouncer -------------------------------------------------------------------------------------------------------
+
+
+def test_the_roles_time_outs_hold_through_pgbouncer(production: Production) -> None:
+    with psycopg.connect(production.url("app", pooled=True), prepare_threshold=None) as connection:
+        shown = [
+            connection.execute(f"SHOW {name}").fetchone()
+            for name in ("statement_timeout", "idle_in_transaction_session_timeout")
+        ]
+    assert shown == [("30s",), ("1min",)]
+
+
+def test_only_the_application_may_go_through_pgbouncer(production: Production) -> None:
+    for role in ("owner", "backup", "superuser"):
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(production.url(role, pooled=True))
+
+
+def test_a_wrong_password_opens_neither_door(production: Production) -> None:
+    for pooled in (True, False):
+        wrong = production.url("app", pooled=pooled).replace(production.theirs.secrets()["app"], "wrong")
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(wrong)
+
+
+def test_transactions_of_all_scopes_over_three_connections_see_their_own_rows_alone(
+    production: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    areas = ("fleet", "loaners", "agencies", "entries", "reservations")
+    engine = create_engine(
+        sqlalchemy_url(production.url("app", "genba_few", pooled=True)),
+        pool_size=16,
+        max_overflow=0,
+        connect_args={"prepare_threshold": None},
+    )
+    monkeypatch.setattr(core_db, "session_factory", lambda: sessionmaker(engine, expire_on_commit=False))
+    subject, insert = (
+        uuid.uuid4().hex,
+        (
+            "INSERT INTO audit_entries (actor, address, area, action, subject, subject_id) "
+            "VALUES ('x', '-', :area, 'create', :subject, '1')"
+        ),
+    )
+    for area in areas:
+        with transaction() as db:
+            db.execute(text(insert), {"area": area, "subject": subject})
+    served: set[int] = set()
+
+    def one(number: int) -> bool:
+        chosen = frozenset(random.Random(number).sample(areas, number % (len(areas) + 1)))
+        with transaction(Scopes(chosen)) as db:
+            served.add(db.execute(text("SELECT pg_backend_pid()")).scalar_one())
+            rows = db.execute(text("SELECT area FROM audit_entries WHERE subject = :s"), {"s": subject}).scalars()
+            return sorted(rows) == sorted(chosen)
+
+    with ThreadPoolExecutor(16) as pool:
+        right = Counter(pool.map(one, range(3000)))
+    engine.dispose()
+
+    assert right == {True: 3000}
+    assert len(served) <= FEW
+
+
+# --- terminals -------------------------------------------------------------------------------------------------------
+
+
+def heartbeat(sequence: int, stream: str) -> dict[str, Any]:
+    return {
+        **{"cpu_usage": 10, "memory_usage": 20, "disk_usage": 30, "firmware_version": "1.0.0"},
+        **{"agent_version": "0.1.0", "terminal_connected": True, "error": None},
+        **{"sent_at": datetime.now(UTC).isoformat(), "stream_id": stream, "sequence": sequence},
+    }
+
+
+def test_a_terminal_enrols_and_reports_through_the_origin(production: Production) -> None:
+    with production.committed() as db:
+        code = factories.enrolment_code(db, factories.customer(db))
+    stream = str(uuid.uuid4())
+    with production.http() as http:
+        enrolled = http.post(
+            "/api/fleet/enrolments",
+            json={"enrolment_code": code, "serial_number": "TC200-ORIGIN", "store_name": "本店"},
+        ).json()
+        assert "token" in enrolled, enrolled
+        http.headers["Authorization"] = f"Bearer {enrolled['token']}"
+        for sequence in (1, 2, 2, 3):
+            assert http.post("/api/fleet/heartbeats", json=heartbeat(sequence, stream)).status_code == 200
+    with psycopg.connect(production.url("backup")) as reader:
+        stored = reader.execute("SELECT sequence FROM fleet_heartbeats WHERE stream_id = %s ORDER BY 1", [stream])
+        assert [row[0] for row in stored] == [1, 2, 3]
+
+
+def test_a_revoked_token_is_refused_by_both_replicas_within_a_second(production: Production) -> None:
+    token, stream = f"revoked-{uuid.uuid4()}", str(uuid.uuid4())
+    with production.committed() as db:
+        terminal = factories.terminal(db)
+        db.execute(
+            text("INSERT INTO fleet_terminal_tokens (token_hash, terminal_id) VALUES (:hash, :id)"),
+            {"hash": hash_token(token), "id": terminal.id},
+        )
+    sequence = iter(range(1, 1000))
+
+    def answers() -> list[int]:
+        return [
+            httpx2.post(
+                f"{production.replica(name)}/api/fleet/heartbeats",
+                json=heartbeat(next(sequence), stream),
+                headers={"Authorization": f"Bearer {token}"},
+                trust_env=False,
+            ).status_code
+            for name in ("service", "service-2")
+        ]
+
+    assert answers() == [200, 200]
+    with production.committed() as db:
+        db.execute(
+            text("UPDATE fleet_terminal_tokens SET revoked_at = now() WHERE token_hash = :hash"),
+            {"hash": hash_token(token)},
+        )
+
+    wait_for(lambda: answers() == [401, 401], "a replica still believes a revoked token", seconds=1)
+
+
+# --- what dies -------------------------------------------------------------------------------------------------------
+
+
+def _flow(answers: Counter[str], more: int) -> None:
+    wanted = answers.total() + more
+    wait_for(lambda: answers.total() >= wanted, f"no answers any more: {answers}")
+
+
+def test_requests_go_on_while_one_service_is_killed(production: Production) -> None:
+    answers: Counter[str] = Counter()
+    stopping = threading.Event()
+
+    def ask() -> None:
+        with signed_in(production) as http:
+            while not stopping.is_set():
+                try:
+                    answers[str(http.get("/api/fleet/terminals").status_code)] += 1
+                except httpx2.TransportError as error:
+                    answers[type(error).__name__] += 1
+
+    askers = [threading.Thread(target=ask) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    try:
+        for name in ("service", "service-2"):
+            _flow(answers, 200)
+            with killed(production, name):
+                _flow(answers, 200)
+    finally:
+        stopping.set()
+        for asker in askers:
+            asker.join()
+    print(f"GET /api/fleet/terminals while each service was killed: {dict(answers)}")
+
+    assert answers.total() > 800
+    assert set(answers) == {"200"}
+
+
+def test_an_outage_is_on_record_when_it_is_over(production: Production) -> None:
+    """Both services are stopped for some seconds; the watchdog, which reaches them through the same proxy, tells."""
+    begun = datetime.now(UTC)
+    pids = [production.stack.pid(name) for name in ("service", "service-2")]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(8)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    ended = datetime.now(UTC)
+
+    def outages() -> list[dict[str, Any]]:
+        with signed_in(production) as http:
+            told = http.get("/api/core/probes/availability").json()
+        assert told["within_target"]
+        return [one for one in told["outages"] if datetime.fromisoformat(one["end"]) > begun]
+
+    wait_for(lambda: is_live(production, "service") and outages(), "the outage is not on record")
+    wait_for(lambda: datetime.fromisoformat(outages()[-1]["end"]) < datetime.now(UTC), "the outage does not end")
+    lasted = sum(one["minutes"] for one in outages()) * 60
+    print(f"stopped for {(ended - begun).total_seconds():.1f} s; on record {lasted:.1f} s: {outages()}")
+    assert 4 < lasted < 30
+    assert "service" in outages()[0]["down"]

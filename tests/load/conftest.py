@@ -1,0 +1,21 @@
+"""Production, started once for all tests that look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import cast, factories
+from tests.production import Production, running_production
+
+
+@pytest.fixture(scope="session")
+def production() -> Iterator[Production]:
+    """With one administrator, yamada, and three terminals."""
+    with running_production() as running:
+        with running.committed() as db:
+            cast.person(db, "yamada", fleet="admin")
+            for number in range(3):
+                factories.terminal(db, factories.customer(db), f"TC200-REAL{number}")
+        yield running
