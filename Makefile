@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up down reset logs test lint format lock bench test-faults test-production
+.PHONY: help setup setup-tests up down reset logs backup restore test lint format lock bench test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,13 @@ reset: ## delete this clone's data (asks first)
 logs: ## follow the logs
 	@$(VENV) -m stack logs
 
+backup: setup ## back up the database and the files (TO=folder; default: backups/ and the time)
+	@$(VENV) -m stack backup $(if $(TO),--to "$(TO)")
+
+restore: setup ## restore a backup into an empty database (FROM=folder)
+	@test -n "$(FROM)" || { echo "Which backup? make restore FROM=folder"; exit 2; }
+	@$(VENV) -m stack restore "$(FROM)"
+
 test: setup-tests ## everything that must hold: lint, types, contracts, all tests
 	@$(VENV) tests/ensure_browser.py
 	@$(MAKE) --no-print-directory lint
@@ -45,7 +52,9 @@ format: setup-tests
 test-faults: setup-tests ## kill processes under load and count (minutes)
 	@$(VENV) -m pytest -m faults
 
-test-production: setup-tests ## production mode on real servers over TCP
+test-production: setup-tests ## production: Caddy, PgBouncer, two of each, servers over TCP (minutes)
+	@$(VENV) tests/ensure_servers.py
+	@$(VENV) tests/ensure_browser.py
 	@$(VENV) -m pytest -m production
 
 bench: setup-tests ## measure the speed claims, write docs/benchmarks.md (minutes)

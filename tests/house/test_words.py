@@ -17,8 +17,11 @@ from stack.__main__ import DEMO_ACCOUNTS as PRINTED_ACCOUNTS
 from stack.home import ROOT
 from stack.programs import DEFAULTS
 
-# Read by the launcher and by Alembic, not by the processes.
-BY_OTHERS = {"DATABASE_OWNER_URL", "GENBA_HOME"}
+# Read by the launcher, the watchdog, Alembic and uvicorn, not by the processes' own settings.
+BY_OTHERS = {
+    *("DATABASE_OWNER_URL", "DATABASE_BACKUP_URL", "GENBA_HOME", "POSTGRESQL_PROGRAMS", "FORWARDED_ALLOW_IPS"),
+    *("WATCHDOG_SOURCE", "WATCHDOG_FILE"),
+}
 README = (ROOT / "README.md").read_text()
 
 

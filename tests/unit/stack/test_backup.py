@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -48,15 +50,39 @@ class Place:
             return connection.execute(statement).fetchall()
 
 
-@pytest.fixture
-def place(running_servers: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+@contextmanager
+def database_with_data(home: Home, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Place]:
     name = f"genba_kept_{next(_numbers)}"
-    with committed_database(running_servers, name):
-        _fill(running_servers, name)
-        made = Place(running_servers, name, tmp_path, monkeypatch)
+    with committed_database(home, name):
+        _fill(home, name)
+        made = Place(home, name, folder, patch)
         (made.files / "ab").mkdir(parents=True)
         (made.files / "ab" / "写真.bin").write_bytes(bytes(range(256)) * 40)
         yield made
+
+
+@pytest.fixture(scope="module")
+def shared(running_servers: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Path]]:
+    """Data that no test changes, and a backup of it."""
+    patch = pytest.MonkeyPatch()
+    with database_with_data(running_servers, tmp_path_factory.mktemp("shared"), patch) as made:
+        done, folder = made.back_up()
+        patch.undo()
+        assert done == 0
+        yield made, folder
+
+
+@pytest.fixture
+def place(shared: tuple[Place, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    made = Place(shared[0].home, shared[0].source, tmp_path, monkeypatch)
+    shutil.copytree(shared[0].files, made.files)
+    return made
+
+
+@pytest.fixture
+def folder(shared: tuple[Place, Path], place: Place) -> Path:
+    """A copy of the backup, to be spoilt."""
+    return shutil.copytree(shared[1], place.folder / "backup")
 
 
 def _fill(home: Home, database: str) -> None:
@@ -81,11 +107,8 @@ def empty(running_servers: Home) -> Iterator[str]:
 
 
 def test_what_was_backed_up_comes_back_to_the_last_value(
-    place: Place, empty: str, capsys: pytest.CaptureFixture[str]
+    place: Place, folder: Path, empty: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done, folder = place.back_up()
-    assert done == 0, capsys.readouterr().out
-
     assert place.restore_to(empty, folder) == 0, capsys.readouterr().out
 
     with (
@@ -105,8 +128,8 @@ FROM pg_class c WHERE relnamespace = 'public'::regnamespace ORDER BY 1
 """
 
 
-def test_owners_grants_and_row_level_security_come_back(place: Place, empty: str) -> None:
-    place.restore_to(empty, place.back_up()[1])
+def test_owners_grants_and_row_level_security_come_back(place: Place, folder: Path, empty: str) -> None:
+    assert place.restore_to(empty, folder) == 0
 
     restored = place.rows(empty, OWNERS_AND_LOCKS)
 
@@ -121,9 +144,16 @@ def test_owners_grants_and_row_level_security_come_back(place: Place, empty: str
         )
 
 
-def test_a_backup_taken_while_rows_arrive_is_of_one_moment(place: Place, empty: str) -> None:
+@pytest.fixture
+def busy(running_servers: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Data of its own, for a test that changes them."""
+    with database_with_data(running_servers, tmp_path, monkeypatch) as made:
+        yield made
+
+
+def test_a_backup_taken_while_rows_arrive_is_of_one_moment(busy: Place, empty: str) -> None:
     """The dump and the manifest's figures are compared by the restore: they agree only if both saw the same moment."""
-    stopping, written = threading.Event(), 0
+    place, stopping, written = busy, threading.Event(), 0
 
     def write() -> None:
         nonlocal written
@@ -170,9 +200,13 @@ def damage(name: str, at: int) -> Callable[[Path], None]:
     ids=["dump", "files", "manifest", "no dump", "no sums", "empty sums"],
 )
 def test_one_changed_byte_or_a_missing_part_is_refused(
-    place: Place, empty: str, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], None], said: str
+    place: Place,
+    folder: Path,
+    empty: str,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[Path], None],
+    said: str,
 ) -> None:
-    _, folder = place.back_up()
     spoil(folder)
 
     assert place.restore_to(empty, folder) == 1
@@ -181,8 +215,7 @@ def test_one_changed_byte_or_a_missing_part_is_refused(
     assert place.rows(empty, contents.TABLES) == []
 
 
-def test_nothing_is_restored_over_data(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    _, folder = place.back_up()
+def test_nothing_is_restored_over_data(place: Place, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = place.rows(place.source, "SELECT id, company_name FROM fleet_customers ORDER BY id")
 
     assert place.restore_to(place.source, folder) == 1
@@ -191,8 +224,7 @@ def test_nothing_is_restored_over_data(place: Place, capsys: pytest.CaptureFixtu
     assert place.rows(place.source, "SELECT id, company_name FROM fleet_customers ORDER BY id") == before
 
 
-def test_no_file_is_overwritten(place: Place, empty: str, capsys: pytest.CaptureFixture[str]) -> None:
-    _, folder = place.back_up()
+def test_no_file_is_overwritten(place: Place, folder: Path, empty: str, capsys: pytest.CaptureFixture[str]) -> None:
     there = place.folder / empty / "files" / "precious.txt"
     there.parent.mkdir(parents=True)
     there.write_text("keep me")
@@ -244,8 +276,8 @@ def test_a_restored_database_that_differs_is_said_table_by_table() -> None:
     assert contents.differences(wanted, wanted) == []
 
 
-def test_only_its_owner_can_read_a_backup(place: Place) -> None:
-    _, folder = place.back_up()
+def test_only_its_owner_can_read_a_backup(shared: tuple[Place, Path]) -> None:
+    _, folder = shared
 
     assert folder.stat().st_mode & 0o077 == 0
     assert [file.name for file in folder.iterdir() if file.stat().st_mode & 0o077] == []
