@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,16 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
         Home(tmp_path).prepare()
 
     assert [file.name for file in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_a_secret_that_a_later_version_needs_is_added_and_the_others_stay(tmp_path: Path) -> None:
+    first = Home(tmp_path).secrets()
+    older = {name: value for name, value in first.items() if name != "watchdog"}
+    (tmp_path / "secrets.json").write_text(json.dumps(older))
+
+    later = Home(tmp_path).secrets()
+
+    assert older.items() <= later.items()
+    assert len(later["watchdog"]) > 32
+    assert later == Home(tmp_path).secrets()
+    assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600

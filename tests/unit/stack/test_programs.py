@@ -1,0 +1,61 @@
+"""Which processes a machine runs, from its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stack.home import Home
+from stack.programs import Program, environment, programs
+
+
+@pytest.fixture
+def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Program]:
+    """Production with two of each, behind a proxy."""
+    settings = {
+        **{"GENBA_MODE": "production", "DATABASE_URL": "postgresql://x@db/genba", "REDIS_URL": "redis://r/0"},
+        **{"SERVICE_REPLICAS": "2", "DASHBOARDS_REPLICAS": "2", "FORWARDED_ALLOW_IPS": "10.0.0.5"},
+        **{"SERVICE_PORT": "9000", "DASHBOARDS_PORT": "9100"},
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    place = Home(tmp_path)
+    return {program.name: program for program in programs(place, environment(place))}
+
+
+def test_replicas_have_ports_one_after_the_other(listed: dict[str, Program]) -> None:
+    assert list(listed) == ["service", "service-2", "worker", "beat", "dashboards", "dashboards-2", "watchdog"]
+    assert [listed[name].ports for name in ("service", "service-2", "dashboards", "dashboards-2")] == [
+        *([9000], [9001], [9100], [9101])
+    ]
+
+
+def test_the_proxy_that_is_named_is_believed_and_nobody_else(
+    listed: dict[str, Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("service", "dashboards-2"):
+        assert " ".join(listed[name].command).count("--proxy-headers --forwarded-allow-ips 10.0.0.5") == 1
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS")
+    alone = {program.name: program for program in programs(Home(tmp_path), environment(Home(tmp_path)))}
+    for name in ("service", "dashboards-2"):
+        assert "--no-proxy-headers" in alone[name].command
+
+
+@pytest.mark.parametrize("value", ["0", "17", "two"])
+def test_a_number_of_replicas_that_cannot_be_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("SERVICE_REPLICAS", value)
+
+    with pytest.raises(ValueError, match="SERVICE_REPLICAS must be a number from 1 to 16"):
+        programs(Home(tmp_path), environment(Home(tmp_path)))
+
+
+def test_replicas_that_run_into_another_port_are_refused_in_words(
+    listed: dict[str, Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASHBOARDS_PORT", "9001")
+
+    with pytest.raises(ValueError, match="Port 9001 is set for two programs"):
+        programs(Home(tmp_path), environment(Home(tmp_path)))
