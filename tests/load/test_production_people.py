@@ -22,6 +22,7 @@ from tests.ensure_browser import browser as browser_path
 from tests.production import Production, killed, wait_for
 
 pytestmark = pytest.mark.production
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,7 @@ def open_tab(production: Production) -> Iterator[Tab]:
             additional_headers={"Cookie": "; ".join(f"{name}={value}" for name, value in http.cookies.items())},
             subprotocols=[Subprotocol("streamlit")],
             proxy=None,
+            close_timeout=1,  # nobody here reads what the page goes on to say
         ) as socket:
             ask = BackMsg()
             ask.rerun_script.query_string = ""
