@@ -46,8 +46,9 @@ def terminals(
     status: Status | None = None,
     customer_id: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     q: Annotated[str | None, Query(max_length=100, pattern=schemas.NO_NUL)] = None,
+    sort: Annotated[str, queries.TERMINAL_SORTS.parameter()] = queries.TERMINAL_SORTS.default,
 ) -> Page[schemas.TerminalItem]:
-    found = queries.terminals(db, limit, cursor, status, customer_id, q)
+    found = queries.terminals(db, limit, cursor, status, customer_id, q, sort)
     return Page[schemas.TerminalItem].model_validate(found)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, literal, or_, select, tuple_
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
-from service.core.paging import read_cursor, write_cursor
+from service.core.paging import Key, Sorts, read_cursor, write_cursor
 from service.core.problems import NotFound
 from service.fleet.models import Alert, Customer, EnrolmentCode, Terminal, TerminalState
 from service.fleet.rules import Status
@@ -23,6 +23,19 @@ _TROUBLE = case(
     value=TerminalState.status,
     else_=3,
 )
+
+TERMINAL_SORTS = Sorts(
+    Terminal.id,
+    {
+        "status": Key(_TROUBLE),
+        "serial_number": Key(Terminal.serial_number),
+        "store_name": Key(Terminal.store_name),
+        "customer_name": Key(Customer.company_name),
+        "last_heartbeat_at": Key(TerminalState.last_heartbeat_at, nullable=True),
+    },
+    default="status",
+)
+_ALERT_SORTS = Sorts(Alert.id, {"created_at": Key(Alert.created_at)}, default="created_at")
 
 
 def summary(db: Session) -> dict[str, Any]:
@@ -77,9 +90,10 @@ def terminals(
     status: Status | None = None,
     customer_id: int | None = None,
     q: str | None = None,
+    sort: str = TERMINAL_SORTS.default,
 ) -> dict[str, Any]:
-    """Terminals, those in trouble first, else in the order they were registered; found by status, customer, and part
-    of serial or store name."""
+    """Terminals, those in trouble first unless sorted otherwise; found by status, customer, and part of serial or
+    store name."""
     joined = (
         select(
             Terminal.id,
@@ -110,7 +124,7 @@ def terminals(
                 Terminal.store_name.icontains(q, autoescape=True),
             )
         )
-    return _page(db, joined, (_TROUBLE, Terminal.id), limit, cursor)
+    return TERMINAL_SORTS.page(db, joined, sort, limit, cursor)
 
 
 def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict[str, Any]:
@@ -134,25 +148,7 @@ def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict
     )
     if only_open:
         joined = joined.where(~Alert.is_resolved)
-    return _page(db, joined, (Alert.id,), limit, cursor)
-
-
-def _page(
-    db: Session, found: Select[*tuple[Any, ...]], order: tuple[Any, ...], limit: int, cursor: str | None
-) -> dict[str, Any]:
-    """A page in the order of whole-number columns, the last of them unique; the cursor is the last row's values."""
-    total = db.scalar(select(func.count()).select_from(found.order_by(None).subquery()))
-    position = tuple_(*order)
-    if cursor:
-        found = found.where(position > tuple_(*map(literal, read_cursor(cursor, *[int] * len(order)))))
-    columns = [column.label(f"position_{place}") for place, column in enumerate(order)]
-    rows = db.execute(found.add_columns(*columns).order_by(*order).limit(limit + 1)).mappings().all()
-    last = rows[limit - 1] if len(rows) > limit else None
-    return {
-        "items": [dict(row) for row in rows[:limit]],
-        "total": total,
-        "next_cursor": write_cursor(*(last[column.key] for column in columns)) if last else None,
-    }
+    return _ALERT_SORTS.page(db, joined, _ALERT_SORTS.default, limit, cursor)
 
 
 def get_customer(db: Session, customer_id: int) -> Customer:
