@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -13,6 +14,8 @@ import httpx2
 from dashboards.settings import settings
 
 SAFE_METHODS = {"GET", "HEAD"}
+# For what a person looks at while it loads: longer than any good answer takes, shorter than she would wait.
+PATIENCE_SECONDS = 4
 
 
 @dataclass(eq=False)
@@ -58,12 +61,22 @@ class Api:
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        return self._call("POST", path, json=body)
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, once: str | None = None) -> Any:
+        """`once` goes out as Idempotency-Key: a repeat with the same one is answered like the first and stored once."""
+        return self._call("POST", path, {"Idempotency-Key": once} if once else {}, json=body)
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._call("PUT", path, json=body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._call("PATCH", path, json=body)
+
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path)
+
+    def _call(self, method: str, path: str, extra: Mapping[str, str] = MappingProxyType({}), **options: Any) -> Any:
         reference = new_reference()
-        headers = {"X-Request-Id": reference}
+        headers = {"X-Request-Id": reference, **extra}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if self.patience:

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards.client import Api, ApiProblem
+from dashboards.client import PATIENCE_SECONDS, Api, ApiProblem
 
 COOKIE = "genba_session"
 REMEMBER_SECONDS = 15
@@ -61,7 +61,7 @@ class Sessions:
                 return known[0]
             user: User | None
             try:
-                user = User.from_answer(Api(token).get("/api/auth/me"))
+                user = User.from_answer(Api(token, PATIENCE_SECONDS).get("/api/auth/me"))
             except ApiProblem as problem:
                 if problem.status != 401:
                     self._remember(token, problem, REMEMBER_FAILURE_SECONDS)

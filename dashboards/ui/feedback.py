@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
-from html import escape
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
@@ -12,16 +12,27 @@ import streamlit as st
 from dashboards.addresses import login_url
 from dashboards.client import ApiProblem, new_reference
 from dashboards.ui import times
+from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 
 log = logging.getLogger(__name__)
 
 
-def failed(problem: ApiProblem, *, key: str = "page") -> None:
-    """Something could not be loaded, and there is nothing older to show."""
-    st.error(_in_words(problem), icon=":material/error:")
+def failed(problem: ApiProblem, *, key: str = "page", again: Callable[[], None] | None = None) -> None:
+    """Something could not be loaded, and there is nothing older to show. `again` runs before it is tried again."""
+    st.error(in_words(problem), icon=":material/error:")
     # A click reruns the block (or the page) around it, which is all that trying again takes.
-    st.button("もう一度読み込む", key=f"retry.{key}", icon=":material/refresh:")
+    st.button("もう一度読み込む", key=f"retry.{key}", icon=":material/refresh:", on_click=again)
+
+
+def not_done(problem: ApiProblem) -> None:
+    """A person's action was refused or failed."""
+    st.error(in_words(problem), icon=":material/error:")
+
+
+def loading(height: int = 160) -> None:
+    """Something of about this height is on its way."""
+    st.skeleton(height)
 
 
 def stale(at: datetime, problem: ApiProblem) -> None:
@@ -33,10 +44,15 @@ def stale(at: datetime, problem: ApiProblem) -> None:
     )
 
 
-def empty(why: str, next_step: str) -> None:
+def empty(
+    why: str, next_step: str, *, action: Callable[[], None] | None = None, icon: str = ":material/inbox:"
+) -> None:
+    """Nothing here: why, and what to do; `action` draws the button that does it."""
     with st.container(border=True, horizontal_alignment="center"):
-        st.markdown(f":gray[:material/inbox:] **{why}**", width="content")
+        st.markdown(f":gray[{icon}] **{why}**", width="content")
         st.markdown(small(next_step), width="content")
+        if action:
+            action()
 
 
 def session_expired() -> None:
@@ -45,13 +61,7 @@ def session_expired() -> None:
     query = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
     st.title("ログインし直してください", anchor=False)
     st.markdown("ログアウトしたか、セッションの有効期限が切れました。もう一度ログインすると、この画面に戻ります。")
-    # st.link_button would open a new tab. `style` gives the look of a primary button, which st.html does not know.
-    style = (
-        "display: inline-block; padding: 0.5rem 1rem; border-radius: 6px; "
-        f"background: {st.get_option('theme.primaryColor')}; color: #fff; text-decoration: none"
-    )
-    target = escape(login_url(path, query, reason="expired"))
-    st.html(f'<a href="{target}" target="_self" style="{style}">ログイン画面を開く</a>')
+    link("ログイン画面を開く", login_url(path, query, reason="expired"), primary=True)
 
 
 def forbidden() -> None:
@@ -67,7 +77,7 @@ def nothing_allowed() -> None:
 def script_failed(error: Exception) -> bool:
     """Streamlit's last resort for errors that no page caught. Returning True keeps the traceback off the screen."""
     if isinstance(error, ApiProblem):
-        st.error(_in_words(error), icon=":material/error:")
+        st.error(in_words(error), icon=":material/error:")
         return True
     reference = new_reference()
     # Streamlit has just logged the traceback itself.
@@ -80,7 +90,8 @@ def script_failed(error: Exception) -> bool:
     return True
 
 
-def _in_words(problem: ApiProblem) -> str:
+def in_words(problem: ApiProblem) -> str:
+    """The problem as Markdown, with the number to ask about."""
     # The service names the number itself when it has no better words.
     return plain(problem.detail) + ("" if problem.reference in problem.detail else _reference(problem.reference))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,38 +11,55 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import ApiProblem
+from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.settings import settings
 from dashboards.ui import feedback, times
 from dashboards.ui.text import small
 
 LOADING_HEIGHT = 160
-# Streamlit fades what is on the screen while it waits, and the next refresh is due soon.
-PATIENCE_SECONDS = 4
 # One block waits for a service that hangs; those whose turn comes just after it share its failure.
 SHARED_SECONDS = 2
 _AWAY = "live.away"
 
+refreshing = st.fragment(run_every=settings().refresh_seconds)
+
 
 @dataclass(frozen=True)
 class Reading:
-    """What a block shows: the answer, when it was given, and why there is no newer one, if there is none."""
+    """What a block shows: the answer to a query, when it was given, and why there is no newer one, if there is none."""
 
     data: Any
     at: datetime
     problem: ApiProblem | None = None
+    query: tuple[str, dict[str, Any]] = ("", {})
 
 
-def block(key: str, title: str, path: str, *, headline: bool = False, **query: Any) -> Reading | None:
+def block(
+    key: str,
+    title: str,
+    path: str,
+    *,
+    headline: bool = False,
+    beside: Callable[[], None] | None = None,
+    **query: Any,
+) -> Reading | None:
     """A title, the time of what is shown, and the answer to `path` or the last one; `key` is unique in all pages.
 
     The `headline` is the page's first block: it has the page's title, and says it when the page is not up to date.
+    `beside` draws what stands to the right of the title: the page's one primary action.
     None: there is nothing to show, and the reason is already on the screen.
     """
     slot = f"live.{key}"
-    last: Reading | None = st.session_state.get(slot)
+    asked = (path, query)
+    earlier: Reading | None = st.session_state.get(slot)
+    # Rows of another page or filter are no older state of this one.
+    last = earlier if earlier and earlier.query == asked else None
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         (st.title if headline else st.subheader)(title, anchor=False, width="content")
-        updated = st.empty()
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            updated = st.empty()
+            if beside:
+                beside()
     notice = st.empty()
 
     def say(reading: Reading) -> None:
@@ -50,19 +68,19 @@ def block(key: str, title: str, path: str, *, headline: bool = False, **query: A
             with notice:
                 feedback.stale(reading.at, reading.problem)
 
-    if last is None:
-        notice.skeleton(LOADING_HEIGHT)
-    else:
+    if last is not None:
         say(last)  # Already before the wait, so that nothing flickers and the warning does not fade.
+    elif earlier is None:
+        notice.skeleton(LOADING_HEIGHT)
     try:
-        reading = _read(path, query, shared=last is not None)
+        reading = _read(path, query)
     except ApiProblem as problem:
         if problem.status == 401 and session.ended():
             st.rerun()  # The frame knows how to say it, and the way back.
         if last is None or not problem.temporary:
             notice.empty()
             updated.empty()
-            feedback.failed(problem, key=key)
+            feedback.failed(problem, key=key, again=forget_failure)
             return None
         reading = replace(last, problem=problem)
     else:
@@ -72,9 +90,20 @@ def block(key: str, title: str, path: str, *, headline: bool = False, **query: A
     return reading
 
 
-def _read(path: str, query: dict[str, Any], *, shared: bool) -> Reading:
+def shown(key: str) -> Any:
+    """The answer that the block of this key showed last, or None."""
+    reading: Reading | None = st.session_state.get(f"live.{key}")
+    return reading.data if reading else None
+
+
+def forget_failure() -> None:
+    """A person who asks again gets an answer of her own."""
+    st.session_state.pop(_AWAY, None)
+
+
+def _read(path: str, query: dict[str, Any]) -> Reading:
     until, failure = st.session_state.get(_AWAY, (0.0, None))
-    if shared and time.monotonic() < until:
+    if time.monotonic() < until:
         raise replace(failure)
     try:
         data = session.api(patience=PATIENCE_SECONDS).get(path, **query)
@@ -84,7 +113,7 @@ def _read(path: str, query: dict[str, Any], *, shared: bool) -> Reading:
         raise
     if "as_of" in data:
         times.follow(times.parse(data["as_of"]))
-    return Reading(data, times.now())
+    return Reading(data, times.now(), query=(path, query))
 
 
 def _updated(reading: Reading) -> str:

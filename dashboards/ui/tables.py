@@ -1,33 +1,272 @@
-"""Column kinds that tables share, without pandas Styler, which takes seconds where these take none."""
+"""The one table for lists of the service: its pages, its order, its row actions, and what stands there without rows.
+
+The service sorts and cuts the pages; the browser gets one page. A click on a column's title would have Streamlit sort
+the rows of that page only, so it is taken as a choice of a column, which turns Streamlit's sorting off, and asks the
+service for that order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
-from streamlit.elements.lib.column_types import ColumnConfig
 
-from dashboards.ui.status import UNKNOWN, Status
+from dashboards.ui import feedback, live
+from dashboards.ui.columns import Column, Row
+from dashboards.ui.filters import Filters
+from dashboards.ui.links import link
+from dashboards.ui.text import small
+
+PAGE_ROWS = 50
+MENU_COLUMN = "操作"
+NOTHING_CHOSEN: dict[str, Any] = {"selection": {"rows": [], "columns": [], "cells": []}}
 
 
-def status_column(label: str, kinds: Mapping[str, Status]) -> ColumnConfig:
-    """A coloured badge with its word. The cells are lists, as made by `status_cell`."""
-    statuses = [*kinds.values(), UNKNOWN]
-    return st.column_config.MultiselectColumn(
-        label,
-        width=120,
-        options=[status.word for status in statuses],
-        color=[status.color for status in statuses],
+@dataclass(frozen=True)
+class Empty:
+    """Why a list has no rows at all, and what to do; `action` draws the button that does it."""
+
+    why: str
+    next_step: str
+    action: Callable[[], None] | None = None
+
+
+@dataclass
+class Pages:
+    """Where in a list a person is: the cursors of the pages up to this one, for one query."""
+
+    query: dict[str, Any]
+    cursors: list[str] = field(default_factory=list)
+    next_cursor: str | None = None
+
+    @property
+    def number(self) -> int:
+        return len(self.cursors) + 1
+
+    def forward(self) -> None:
+        if self.next_cursor:
+            self.cursors.append(self.next_cursor)
+            self.next_cursor = None
+
+    def back(self) -> None:
+        if self.cursors:
+            self.cursors.pop()
+
+
+def table(
+    key: str,
+    title: str,
+    path: str,
+    columns: Sequence[Column],
+    *,
+    counter: str = "件",
+    sorts: Mapping[str, str] | None = None,
+    sort_name: str = "sort",
+    filters: Filters | None = None,
+    query: Mapping[str, Any] | None = None,
+    rows: int = PAGE_ROWS,
+    actions: Mapping[str, Callable[[Row], None]] | None = None,
+    export: str | None = None,
+    empty: Empty | None = None,
+    headline: bool = False,
+    beside: Callable[[], None] | None = None,
+    height: int | None = None,
+) -> live.Reading | None:
+    """A list of the service at `path` (`items`, `total`, `next_cursor`), one page at a time.
+
+    Args:
+        key: unique in all pages; also the name that tests find the parts by (`<key>.grid`, `.previous`, `.next`).
+        counter: the word after a number of rows: 件, 台, 人.
+        sorts: the service's sort keys with the words for them, the first one being the service's default.
+        sort_name: the name of the order in the page's address; a second table on a page needs another one.
+        filters: from `filters.bar`; their values go to the service with `query`, and it is told the number of hits.
+        actions: word → what to do with the row: one is a button, several are a menu. Dialogs may be opened there.
+        export: the address of a download under our own origin; it is given the query and the order.
+        empty: what to say when there are no rows and no filters.
+        beside: draws the page's primary action, right of the title.
+        height: of the grid in pixels, when not that of its rows.
+
+    Returns what is shown, or None when there is nothing and the reason is on the screen.
+    """
+    asked = dict(query or {}) | (filters.query if filters else {})
+    pages = _pages(key, asked | _order(sorts, sort_name))
+    cursor = pages.cursors[-1] if pages.cursors else None
+    reading = live.block(
+        key, title, path, headline=headline, beside=beside, limit=rows, cursor=cursor, **pages.query
+    )
+    if reading is None:
+        # A cursor that does not hold any more must not lock a person in.
+        pages.cursors.clear()
+        return None
+    items, total = reading.data["items"], reading.data["total"]
+    pages.next_cursor = reading.data["next_cursor"]
+    if not items and pages.cursors:
+        pages.cursors.clear()
+        st.rerun()  # The rows of this page are gone.
+    if filters:
+        filters.tell(total, counter)
+    if not items:
+        _no_rows(key, filters, empty)
+        return reading
+    _tools(total, counter, rows, pages, sorts, sort_name, export, counted=filters is None)
+    _grid(key, title, items, columns, sorts, sort_name, actions or {}, height)
+    _pager(key, pages, max(pages.number, ceil(total / rows)), len(items), rows, counter)
+    _act(key, actions or {})
+    return reading
+
+
+def _order(sorts: Mapping[str, str] | None, name: str) -> dict[str, str]:
+    """The order that was chosen. Before its box is drawn for the first time, it may stand in the address only."""
+    if not sorts:
+        return {}
+    default = next(iter(sorts))
+    chosen = st.session_state.get(name)
+    if chosen is None:
+        by_words = {words: sort for sort, words in sorts.items()}
+        chosen = by_words.get(st.query_params.get(name, ""))
+    return {"sort": chosen if chosen in sorts else default}
+
+
+def _pages(key: str, query: dict[str, Any]) -> Pages:
+    """Another filter or order begins at the first page."""
+    slot = f"{key}.pages"
+    kept: Pages | None = st.session_state.get(slot)
+    if kept is None or kept.query != query:
+        kept = st.session_state[slot] = Pages(query)
+    return kept
+
+
+def _tools(
+    total: int,
+    counter: str,
+    rows: int,
+    pages: Pages,
+    sorts: Mapping[str, str] | None,
+    sort_name: str,
+    export: str | None,
+    *,
+    counted: bool,
+) -> None:
+    if not (counted or sorts or export):
+        return
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        first = (pages.number - 1) * rows + 1
+        shown = f"{first:,}–{min(first + rows - 1, total):,}{counter}目を表示" if total > rows else ""
+        st.markdown(f"全**{total:,}{counter}**　{small(shown)}" if shown else f"全**{total:,}{counter}**", width="content")
+        with st.container(horizontal=True, width="content", vertical_alignment="bottom"):
+            if sorts:
+                st.selectbox(
+                    "並べ替え",
+                    [*sorts],
+                    format_func=lambda sort: sorts[sort],
+                    key=sort_name,
+                    bind="query-params",
+                    filter_mode=None,
+                    label_visibility="collapsed",
+                    icon=":material/sort:",
+                    width=240,
+                )
+            if export:
+                wanted = {name: value for name, value in pages.query.items() if value is not None}
+                link("CSVで出力", f"{export}?{urlencode(wanted, doseq=True)}" if wanted else export, download=True)
+
+
+def _grid(
+    key: str,
+    title: str,
+    items: Sequence[Row],
+    columns: Sequence[Column],
+    sorts: Mapping[str, str] | None,
+    sort_name: str,
+    actions: Mapping[str, Callable[[Row], None]],
+    height: int | None,
+) -> None:
+    cells = {column.title: [column.cell(item) for item in items] for column in columns}
+    chosen = _order(sorts, sort_name).get("sort", "")
+    config = {
+        column.title: column.draw(column.title + _mark(column, chosen), cells[column.title]) for column in columns
+    }
+    if actions:
+        words = [*actions]
+        cells[MENU_COLUMN] = [words[0] if len(words) == 1 else words] * len(items)
+        config[MENU_COLUMN] = st.column_config.ButtonColumn(
+            MENU_COLUMN, width=76, type="tertiary", key=f"{key}.action", on_click=_clicked, args=(key,)
+        )
+    st.dataframe(
+        cells,
+        key=f"{key}.grid",
+        column_config=config,
+        hide_index=True,
+        placeholder="–",
+        height=height or "content",
+        selection_mode="single-column",
+        on_select=lambda: _title_clicked(key, columns, sorts, sort_name),
+        alt=title,
     )
 
 
-def status_cell(code: str, kinds: Mapping[str, Status]) -> list[str]:
-    return [kinds.get(code, UNKNOWN).word]
+def _mark(column: Column, chosen: str) -> str:
+    if not column.sort or chosen.removeprefix("-") != column.sort:
+        return ""
+    return " ▼" if chosen.startswith("-") else " ▲"
 
 
-def count_column(label: str, *, width: int, help: str | None = None) -> ColumnConfig:
-    return st.column_config.NumberColumn(label, format="localized", width=width, help=help)
+def _title_clicked(key: str, columns: Sequence[Column], sorts: Mapping[str, str] | None, sort_name: str) -> None:
+    chosen = st.session_state[f"{key}.grid"]["selection"]["columns"]
+    st.session_state[f"{key}.grid"] = NOTHING_CHOSEN
+    for column in columns:
+        if column.title in chosen and column.sort and sorts:
+            ways = [sort for sort in (column.sort, f"-{column.sort}") if sort in sorts]
+            now = _order(sorts, sort_name)["sort"]
+            if ways:
+                st.session_state[sort_name] = ways[(ways.index(now) + 1) % len(ways)] if now in ways else ways[0]
 
 
-def percent_column(label: str, *, width: int) -> ColumnConfig:
-    return st.column_config.NumberColumn(label, format="%d%%", width=width)
+def _clicked(key: str) -> None:
+    """Remembers the row as it was shown; what is to be done with it is done when the page is drawn."""
+    click = st.session_state[f"{key}.action"]
+    st.session_state[f"{key}.clicked"] = (click["label"], live.shown(key)["items"][click["row"]])
+
+
+def _act(key: str, actions: Mapping[str, Callable[[Row], None]]) -> None:
+    word, row = st.session_state.pop(f"{key}.clicked", (None, None))
+    if word in actions:
+        actions[word](row)
+
+
+def _pager(key: str, pages: Pages, last: int, shown: int, rows: int, counter: str) -> None:
+    if last == 1:
+        return
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
+        st.button(
+            "前へ",
+            key=f"{key}.previous",
+            icon=":material/chevron_left:",
+            on_click=pages.back,
+            disabled=not pages.cursors,
+        )
+        st.markdown(f"{pages.number:,} / {last:,}ページ", width="content")
+        st.button(
+            "次へ",
+            key=f"{key}.next",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            on_click=pages.forward,
+            disabled=pages.next_cursor is None,
+        )
+
+
+def _no_rows(key: str, filters: Filters | None, empty: Empty | None) -> None:
+    if filters and filters.active:
+        feedback.empty(
+            "条件に合うものはありません",
+            "条件を減らすか、「条件をクリア」を押すと、すべての行が表示されます。",
+            icon=":material/search_off:",
+        )
+    else:
+        said = empty or Empty("まだ何も登録されていません", "登録されると、ここに並びます。")
+        feedback.empty(said.why, said.next_step, action=said.action)

@@ -177,11 +177,15 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(PoolTimeout)
-    async def database_down(_: Request, error: Exception) -> Response:
+    async def database_down(request: Request, error: Exception) -> Response:
         log.error("database unavailable", error=type(error).__name__)
-        return Unavailable(
-            "データベースとの通信が途切れました。しばらく待ってから開き直し、変更が保存されたかを確認してください。"
-        ).response()
+        # Whoever only looked has nothing to check.
+        now = (
+            "しばらく待ってから、もう一度お試しください。"
+            if request.method in ("GET", "HEAD")
+            else "しばらく待ってから開き直し、変更が保存されたかを確認してください。"
+        )
+        return Unavailable(f"データベースとの通信が途切れました。{now}").response()
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

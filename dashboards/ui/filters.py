@@ -1,0 +1,149 @@
+"""The filter bar: one row, the rest behind 詳細条件, every condition in the page's address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+
+@dataclass(frozen=True)
+class Text:
+    """A part of a text. `name` is that of the service's parameter and of the one in the address, as below."""
+
+    name: str
+    label: str
+    hint: str = ""
+    width: int = 280
+    nothing = ""
+
+    def draw(self, key: str) -> None:
+        st.text_input(
+            self.label, key=key, placeholder=self.hint, icon=":material/search:", bind="query-params", width=self.width
+        )
+
+    def query(self, value: str) -> dict[str, Any]:
+        return {self.name: value.strip() or None}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several, or すべて. Options: what the service is asked for → the word for it."""
+
+    name: str
+    label: str
+    options: Mapping[Any, str]
+    width: int = 180
+    nothing = None
+
+    def draw(self, key: str) -> None:
+        st.selectbox(
+            self.label,
+            [*self.options],
+            index=None,
+            format_func=lambda option: self.options[option],
+            key=key,
+            placeholder="すべて",
+            filter_mode="contains",
+            bind="query-params",
+            width=self.width,
+        )
+
+    def query(self, value: Any) -> dict[str, Any]:
+        return {self.name: value}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Any of several, or すべて."""
+
+    name: str
+    label: str
+    options: Mapping[Any, str]
+    width: int = 260
+    nothing = ()
+
+    def draw(self, key: str) -> None:
+        st.multiselect(
+            self.label,
+            [*self.options],
+            format_func=lambda option: self.options[option],
+            key=key,
+            placeholder="すべて",
+            filter_mode="contains",
+            bind="query-params",
+            width=self.width,
+        )
+
+    def query(self, value: Sequence[Any]) -> dict[str, Any]:
+        return {self.name: [*value] or None}
+
+
+@dataclass(frozen=True)
+class Dates:
+    """From a day to a day, both included; the service gets them as `<name>_from` and `<name>_to`."""
+
+    name: str
+    label: str
+    width: int = 250
+    nothing = ()
+
+    def draw(self, key: str) -> None:
+        st.date_input(self.label, [], key=key, format="YYYY/MM/DD", bind="query-params", width=self.width)
+
+    def query(self, value: Any) -> dict[str, Any]:
+        days = [day.isoformat() for day in value] if isinstance(value, (tuple, list)) and len(value) == 2 else None
+        return {f"{self.name}_from": days[0] if days else None, f"{self.name}_to": days[1] if days else None}
+
+
+Field = Text | Choice | Choices | Dates
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What was asked for. `query` goes to the service as it is; `active` counts the conditions."""
+
+    query: dict[str, Any]
+    active: int
+    hits: DeltaGenerator
+
+    def tell(self, total: int, counter: str = "件") -> None:
+        """Says how many there are, beside the conditions."""
+        self.hits.markdown(f"該当 **{total:,}{counter}**" if self.active else f"全**{total:,}{counter}**", width="content")
+
+
+def bar(*first: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
+    """Draws the conditions and returns what was asked for. `prefix` keeps the names of two bars on a page apart."""
+    fields = [*first, *more]
+    keys = {field: f"{prefix}{field.name}" for field in fields}
+    with st.container(horizontal=True, vertical_alignment="bottom", key=f"{prefix or 'page'}.filters"):
+        for field in first:
+            field.draw(keys[field])
+        if more:
+            asked = sum(_is_asked(field, keys[field]) for field in more)
+            label = f"詳細条件（{asked}）" if asked else "詳細条件"
+            with st.popover(label, icon=":material/tune:", key=f"{prefix}more"):
+                for field in more:
+                    field.draw(keys[field])
+        active = sum(_is_asked(field, keys[field]) for field in fields)
+        if active:
+            st.button("条件をクリア", key=f"{prefix}clear", type="tertiary", on_click=_clear, args=(keys,))
+        hits = st.empty()
+        hits.markdown("", width="content")  # A block that refreshes itself may only write where the page wrote first.
+    query: dict[str, Any] = {}
+    for field in fields:
+        query |= field.query(st.session_state[keys[field]])
+    return Filters({name: value for name, value in query.items() if value is not None}, active, hits)
+
+
+def _is_asked(field: Field, key: str) -> bool:
+    value = st.session_state.get(key)
+    return bool(value.strip() if isinstance(value, str) else value is not None and value not in ((), []))
+
+
+def _clear(keys: Mapping[Field, str]) -> None:
+    for field, key in keys.items():
+        st.session_state[key] = field.nothing if not isinstance(field, (Choices, Dates)) else []
