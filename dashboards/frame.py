@@ -15,7 +15,7 @@ from dashboards import session
 from dashboards.addresses import LOGOUT
 from dashboards.client import ApiProblem
 from dashboards.menu import MENU, allowed
-from dashboards.ui import feedback
+from dashboards.ui import feedback, flash
 from dashboards.ui.text import plain
 
 STATIC = Path(__file__).parent / "static"
@@ -45,6 +45,7 @@ def show(user: session.User) -> None:
             st.page_link(only)
             st.divider()
         account(user)
+    flash.show()
     page.run()
 
 

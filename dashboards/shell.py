@@ -11,10 +11,11 @@ from http import HTTPStatus
 from pathlib import Path
 
 import streamlit
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboards.addresses import HEALTH, LOGIN, LOGOUT
+from dashboards.documents import page_for
 from dashboards.menu import PATHS
 from dashboards.plain import TEMPLATES, notice
 
@@ -61,6 +62,8 @@ class Shell:
             await self.app(scope, receive, send)
         elif path in PATHS:
             await HTMLResponse(self.html, headers={"Cache-Control": "no-cache"})(scope, receive, send)
+        elif page := page_for(path, scope["query_string"].decode("latin-1"), PATHS):
+            await RedirectResponse(page)(scope, receive, send)
         else:
             unknown = notice(
                 HTTPStatus.NOT_FOUND,

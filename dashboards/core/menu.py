@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from dashboards.pages import Entry
 
-PAGES: tuple[Entry, ...] = ()
+_page = partial(Entry, area="core", section="共通")
+
+PAGES: tuple[Entry, ...] = (
+    _page(
+        file="gallery.py",
+        title="部品一覧",
+        icon=":material/widgets:",
+        url_path="gallery",
+        permission="core:user:read",
+        demo_only=True,
+    ),
+)

@@ -5,25 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
-from streamlit.elements.lib.grid_container import GridContainer
 
+from dashboards.fleet.terminals_table import ENROL_FIRST, NO_TERMINALS, terminals_table
 from dashboards.session import may
-from dashboards.settings import settings
-from dashboards.ui import feedback, live, times
+from dashboards.ui import feedback, figures, live, times
+from dashboards.ui.figures import Figure
+from dashboards.ui.live import refreshing
 from dashboards.ui.status import ALERT, TERMINAL, UNKNOWN
-from dashboards.ui.tables import count_column, percent_column, status_cell, status_column
 from dashboards.ui.text import plain, small
 
 ALERTS_SHOWN = 20
-TERMINALS_SHOWN = 50
 LIST_HEIGHT = 268
-TILE_WIDTH = 150  # Four in a row, and two on a phone.
 ALERTS_WITHOUT_SCROLLING = 4
 CUSTOMERS_WITHOUT_SCROLLING = 8
-NO_TERMINALS = "まだ端末が登録されていません"
-ENROL_FIRST = "登録コードを発行し、店舗PCのエージェントを登録してください。"
-
-refreshing = st.fragment(run_every=settings().refresh_seconds)
 
 
 @refreshing
@@ -58,27 +52,29 @@ def breakdown(terminals: dict[str, int]) -> str:
 def key_figures(reading: live.Reading) -> None:
     terminals, alerts, oldest = (reading.data[name] for name in ("terminals", "open_alerts", "oldest_open_alert_at"))
     total, online = terminals["total"], terminals["online"]
-    tiles = st.grid(4, min_column_width=TILE_WIDTH, border=True)
-    figure(tiles, reading, "総端末数", f"{total:,}台", f"うちメンテナンス中 {terminals['maintenance']:,}台")
-    troubled = f"オフライン {terminals['offline']:,}台・エラー {terminals['error']:,}台"
-    figure(tiles, reading, "オンライン", f"{online:,}台", troubled)
-    waiting = f"最も古いもの {times.ago(times.parse(oldest))}" if oldest else "対応待ちはありません"
-    figure(tiles, reading, "アラート", f"{alerts:,}件", waiting)
-    with tiles.cell():
-        rate = online / total if total else None
-        shown = "–" if rate is None else f"{rate:.1%}"
-        st.metric("稼働率", faded(shown, reading), help="現在の稼働率です。オンラインの台数 ÷ 総端末数で計算します。")
-        st.progress(rate or 0.0)
-
-
-def figure(tiles: GridContainer, reading: live.Reading, label: str, value: str, note: str) -> None:
-    with tiles.cell():
-        st.metric(label, faded(value, reading))
-        st.markdown(small(note))
-
-
-def faded(value: str, reading: live.Reading) -> str:
-    return f":gray[{value}]" if reading.problem else value
+    rate = online / total if total else None
+    figures.row(
+        [
+            Figure("総端末数", f"{total:,}台", f"うちメンテナンス中 {terminals['maintenance']:,}台"),
+            Figure(
+                "オンライン",
+                f"{online:,}台",
+                f"オフライン {terminals['offline']:,}台・エラー {terminals['error']:,}台",
+            ),
+            Figure(
+                "アラート",
+                f"{alerts:,}件",
+                f"最も古いもの {times.ago(times.parse(oldest))}" if oldest else "対応待ちはありません",
+            ),
+            Figure(
+                "稼働率",
+                "–" if rate is None else f"{rate:.1%}",
+                share=rate or 0.0,
+                help="現在の稼働率です。オンラインの台数 ÷ 総端末数で計算します。",
+            ),
+        ],
+        faded=reading.problem is not None,
+    )
 
 
 @refreshing
@@ -118,11 +114,13 @@ def customers() -> None:
         [{"顧客名": customer["company_name"], **customer["terminals"]} for customer in items],
         column_order=("顧客名", "total", "online", "error", "offline", "maintenance"),
         column_config={
-            "total": count_column("端末数", width=68),
-            "online": count_column("オンライン", width=84),
-            "error": count_column("エラー", width=68),
-            "offline": count_column("オフライン", width=84),
-            "maintenance": count_column("保守中", width=68, help="メンテナンス中の端末の台数です。"),
+            "total": st.column_config.NumberColumn("端末数", width=68, format="localized"),
+            "online": st.column_config.NumberColumn("オンライン", width=84, format="localized"),
+            "error": st.column_config.NumberColumn("エラー", width=68, format="localized"),
+            "offline": st.column_config.NumberColumn("オフライン", width=84, format="localized"),
+            "maintenance": st.column_config.NumberColumn(
+                "保守中", width=68, format="localized", help="メンテナンス中の端末の台数です。"
+            ),
         },
         hide_index=True,
         height="content" if len(items) < CUSTOMERS_WITHOUT_SCROLLING else LIST_HEIGHT,
@@ -133,48 +131,7 @@ def customers() -> None:
 
 @refreshing
 def terminals() -> None:
-    reading = live.block("fleet.terminals", "端末の状態", "/api/fleet/terminals", limit=TERMINALS_SHOWN)
-    if reading is None:
-        return
-    items, total = reading.data["items"], reading.data["total"]
-    if not items:
-        feedback.empty(NO_TERMINALS, ENROL_FIRST)
-        return
-    st.dataframe(
-        [terminal_row(terminal) for terminal in items],
-        column_config={
-            "シリアル番号": st.column_config.TextColumn(width=104),
-            "状態": status_column("状態", TERMINAL),
-            "エラー内容": st.column_config.TextColumn(width=156),
-            "顧客名": st.column_config.TextColumn(width=100),
-            "設置店舗名": st.column_config.TextColumn(width=122),
-            "最終通信": st.column_config.TextColumn(width=180),
-            "CPU": percent_column("CPU", width=56),
-            "メモリ": percent_column("メモリ", width=64),
-            "ディスク": percent_column("ディスク", width=72),
-            "ファームウェア": st.column_config.TextColumn(width=100),
-        },
-        hide_index=True,
-        placeholder="–",
-        height="content",
-    )
-    st.markdown(small(f"全{total:,}台のうち{len(items):,}台を表示しています。対応が必要な端末から順に表示しています。"))
-
-
-def terminal_row(terminal: dict[str, Any]) -> dict[str, Any]:
-    heard = times.parse(terminal["last_heartbeat_at"]) if terminal["last_heartbeat_at"] else None
-    return {
-        "シリアル番号": terminal["serial_number"],
-        "状態": status_cell(terminal["status"], TERMINAL),
-        "エラー内容": terminal["error"],
-        "顧客名": terminal["customer_name"],
-        "設置店舗名": terminal["store_name"],
-        "最終通信": f"{times.ago(heard)}（{times.brief(heard)}）" if heard else "通信なし",
-        "CPU": terminal["cpu_usage"],
-        "メモリ": terminal["memory_usage"],
-        "ディスク": terminal["disk_usage"],
-        "ファームウェア": terminal["firmware_version"],
-    }
+    terminals_table("fleet.terminals", "端末の状態")
 
 
 overview()

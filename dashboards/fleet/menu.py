@@ -16,4 +16,11 @@ PAGES = (
         url_path="dashboard",
         permission="fleet:terminal:read",
     ),
+    _page(
+        file="terminals.py",
+        title="端末一覧",
+        icon=":material/point_of_sale:",
+        url_path="terminals",
+        permission="fleet:terminal:read",
+    ),
 )

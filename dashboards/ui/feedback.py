@@ -45,7 +45,7 @@ def stale(at: datetime, problem: ApiProblem) -> None:
 
 
 def empty(
-    why: str, next_step: str, *, action: Callable[[], None] | None = None, icon: str = ":material/inbox:"
+    why: str, next_step: str, *, action: Callable[[], object] | None = None, icon: str = ":material/inbox:"
 ) -> None:
     """Nothing here: why, and what to do; `action` draws the button that does it."""
     with st.container(border=True, horizontal_alignment="center"):

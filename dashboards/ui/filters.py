@@ -64,7 +64,6 @@ class Choices:
     label: str
     options: Mapping[Any, str]
     width: int = 260
-    nothing = ()
 
     def draw(self, key: str) -> None:
         st.multiselect(
@@ -89,7 +88,6 @@ class Dates:
     name: str
     label: str
     width: int = 250
-    nothing = ()
 
     def draw(self, key: str) -> None:
         st.date_input(self.label, [], key=key, format="YYYY/MM/DD", bind="query-params", width=self.width)
@@ -112,30 +110,32 @@ class Filters:
 
     def tell(self, total: int, counter: str = "件") -> None:
         """Says how many there are, beside the conditions."""
-        self.hits.markdown(f"該当 **{total:,}{counter}**" if self.active else f"全**{total:,}{counter}**", width="content")
+        self.hits.markdown(
+            f"該当 **{total:,}{counter}**" if self.active else f"全**{total:,}{counter}**", width="content"
+        )
 
 
 def bar(*first: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
     """Draws the conditions and returns what was asked for. `prefix` keeps the names of two bars on a page apart."""
     fields = [*first, *more]
-    keys = {field: f"{prefix}{field.name}" for field in fields}
+    keys = {field.name: f"{prefix}{field.name}" for field in fields}
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{prefix or 'page'}.filters"):
         for field in first:
-            field.draw(keys[field])
+            field.draw(keys[field.name])
         if more:
-            asked = sum(_is_asked(field, keys[field]) for field in more)
+            asked = sum(_is_asked(field, keys[field.name]) for field in more)
             label = f"詳細条件（{asked}）" if asked else "詳細条件"
             with st.popover(label, icon=":material/tune:", key=f"{prefix}more"):
                 for field in more:
-                    field.draw(keys[field])
-        active = sum(_is_asked(field, keys[field]) for field in fields)
+                    field.draw(keys[field.name])
+        active = sum(_is_asked(field, keys[field.name]) for field in fields)
         if active:
-            st.button("条件をクリア", key=f"{prefix}clear", type="tertiary", on_click=_clear, args=(keys,))
+            st.button("条件をクリア", key=f"{prefix}clear", type="tertiary", on_click=_clear, args=(fields, keys))
         hits = st.empty()
         hits.markdown("", width="content")  # A block that refreshes itself may only write where the page wrote first.
     query: dict[str, Any] = {}
     for field in fields:
-        query |= field.query(st.session_state[keys[field]])
+        query |= field.query(st.session_state[keys[field.name]])
     return Filters({name: value for name, value in query.items() if value is not None}, active, hits)
 
 
@@ -144,6 +144,6 @@ def _is_asked(field: Field, key: str) -> bool:
     return bool(value.strip() if isinstance(value, str) else value is not None and value not in ((), []))
 
 
-def _clear(keys: Mapping[Field, str]) -> None:
-    for field, key in keys.items():
-        st.session_state[key] = field.nothing if not isinstance(field, (Choices, Dates)) else []
+def _clear(fields: Sequence[Field], keys: Mapping[str, str]) -> None:
+    for field in fields:
+        st.session_state[keys[field.name]] = [] if isinstance(field, (Choices, Dates)) else field.nothing

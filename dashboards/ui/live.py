@@ -24,6 +24,10 @@ _AWAY = "live.away"
 refreshing = st.fragment(run_every=settings().refresh_seconds)
 
 
+# A path of the service, or a function that answers in its place.
+Source = str | Callable[..., Any]
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a block shows: the answer to a query, when it was given, and why there is no newer one, if there is none."""
@@ -31,22 +35,24 @@ class Reading:
     data: Any
     at: datetime
     problem: ApiProblem | None = None
-    query: tuple[str, dict[str, Any]] = ("", {})
+    query: tuple[Source, dict[str, Any]] = ("", {})
 
 
 def block(
     key: str,
     title: str,
-    path: str,
+    path: Source,
     *,
     headline: bool = False,
-    beside: Callable[[], None] | None = None,
+    left: Callable[[], object] | None = None,
+    right: Callable[[], object] | None = None,
     **query: Any,
 ) -> Reading | None:
     """A title, the time of what is shown, and the answer to `path` or the last one; `key` is unique in all pages.
 
     The `headline` is the page's first block: it has the page's title, and says it when the page is not up to date.
-    `beside` draws what stands to the right of the title: the page's one primary action.
+    `left` draws what stands just after the title, and `right` what stands at the end of that row: the page's one
+    primary action.
     None: there is nothing to show, and the reason is already on the screen.
     """
     slot = f"live.{key}"
@@ -55,11 +61,15 @@ def block(
     # Rows of another page or filter are no older state of this one.
     last = earlier if earlier and earlier.query == asked else None
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-        (st.title if headline else st.subheader)(title, anchor=False, width="content")
+        with st.container(horizontal=True, width="content", vertical_alignment="bottom"):
+            if title:
+                (st.title if headline else st.subheader)(title, anchor=False, width="content")
+            if left:
+                left()
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             updated = st.empty()
-            if beside:
-                beside()
+            if right:
+                right()
     notice = st.empty()
 
     def say(reading: Reading) -> None:
@@ -101,12 +111,12 @@ def forget_failure() -> None:
     st.session_state.pop(_AWAY, None)
 
 
-def _read(path: str, query: dict[str, Any]) -> Reading:
+def _read(path: Source, query: dict[str, Any]) -> Reading:
     until, failure = st.session_state.get(_AWAY, (0.0, None))
     if time.monotonic() < until:
         raise replace(failure)
     try:
-        data = session.api(patience=PATIENCE_SECONDS).get(path, **query)
+        data = path(**query) if callable(path) else session.api(patience=PATIENCE_SECONDS).get(path, **query)
     except ApiProblem as problem:
         if problem.status == 0:
             st.session_state[_AWAY] = (time.monotonic() + SHARED_SECONDS, problem)

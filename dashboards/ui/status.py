@@ -1,6 +1,6 @@
 """Status words with their colour and icon: the same thing looks the same on every page, and colour never stands alone.
 
-green: all is well; red: does not work; orange: works, but needs a person; gray: set aside on purpose.
+green: all is well; red: does not work; orange: works, but needs a person; blue: under way; gray: set aside on purpose.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 @dataclass(frozen=True)
 class Status:
     word: str
-    color: Literal["green", "red", "orange", "gray"]
+    color: Literal["green", "red", "orange", "gray", "blue"]
     icon: str
 
     def badge(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboards.ui import feedback, live
 from dashboards.ui.columns import Column, Row
@@ -32,7 +33,7 @@ class Empty:
 
     why: str
     next_step: str
-    action: Callable[[], None] | None = None
+    action: Callable[[], object] | None = None
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Pages:
 def table(
     key: str,
     title: str,
-    path: str,
+    path: live.Source,
     columns: Sequence[Column],
     *,
     counter: str = "件",
@@ -73,7 +74,7 @@ def table(
     export: str | None = None,
     empty: Empty | None = None,
     headline: bool = False,
-    beside: Callable[[], None] | None = None,
+    right: Callable[[], object] | None = None,
     height: int | None = None,
 ) -> live.Reading | None:
     """A list of the service at `path` (`items`, `total`, `next_cursor`), one page at a time.
@@ -87,7 +88,7 @@ def table(
         actions: word → what to do with the row: one is a button, several are a menu. Dialogs may be opened there.
         export: the address of a download under our own origin; it is given the query and the order.
         empty: what to say when there are no rows and no filters.
-        beside: draws the page's primary action, right of the title.
+        right: draws the page's primary action, at the end of the title's row.
         height: of the grid in pixels, when not that of its rows.
 
     Returns what is shown, or None when there is nothing and the reason is on the screen.
@@ -95,8 +96,23 @@ def table(
     asked = dict(query or {}) | (filters.query if filters else {})
     pages = _pages(key, asked | _order(sorts, sort_name))
     cursor = pages.cursors[-1] if pages.cursors else None
+    counts: list[DeltaGenerator] = []
+
+    def tools() -> None:
+        _tools(pages, sorts, sort_name, export)
+        if right:
+            right()
+
     reading = live.block(
-        key, title, path, headline=headline, beside=beside, limit=rows, cursor=cursor, **pages.query
+        key,
+        title,
+        path,
+        headline=headline,
+        left=lambda: counts.append(st.empty()),
+        right=tools,
+        limit=rows,
+        cursor=cursor,
+        **pages.query,
     )
     if reading is None:
         # A cursor that does not hold any more must not lock a person in.
@@ -110,13 +126,21 @@ def table(
     if filters:
         filters.tell(total, counter)
     if not items:
-        _no_rows(key, filters, empty)
+        _no_rows(filters, empty)
         return reading
-    _tools(total, counter, rows, pages, sorts, sort_name, export, counted=filters is None)
+    _count(counts[0], pages, total, rows, counter, told=filters is not None)
     _grid(key, title, items, columns, sorts, sort_name, actions or {}, height)
-    _pager(key, pages, max(pages.number, ceil(total / rows)), len(items), rows, counter)
+    _pager(key, pages, max(pages.number, ceil(total / rows)))
     _act(key, actions or {})
     return reading
+
+
+def _count(slot: DeltaGenerator, pages: Pages, total: int, rows: int, counter: str, *, told: bool) -> None:
+    first = (pages.number - 1) * rows + 1
+    words = [] if told else [f"全{total:,}{counter}"]
+    if total > rows:
+        words.append(f"{first:,}–{min(first + rows - 1, total):,}{counter}目を表示")
+    slot.markdown(small("　".join(words)), width="content")
 
 
 def _order(sorts: Mapping[str, str] | None, name: str) -> dict[str, str]:
@@ -128,7 +152,7 @@ def _order(sorts: Mapping[str, str] | None, name: str) -> dict[str, str]:
     if chosen is None:
         by_words = {words: sort for sort, words in sorts.items()}
         chosen = by_words.get(st.query_params.get(name, ""))
-    return {"sort": chosen if chosen in sorts else default}
+    return {"sort": str(chosen) if chosen in sorts else default}
 
 
 def _pages(key: str, query: dict[str, Any]) -> Pages:
@@ -140,39 +164,21 @@ def _pages(key: str, query: dict[str, Any]) -> Pages:
     return kept
 
 
-def _tools(
-    total: int,
-    counter: str,
-    rows: int,
-    pages: Pages,
-    sorts: Mapping[str, str] | None,
-    sort_name: str,
-    export: str | None,
-    *,
-    counted: bool,
-) -> None:
-    if not (counted or sorts or export):
-        return
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-        first = (pages.number - 1) * rows + 1
-        shown = f"{first:,}–{min(first + rows - 1, total):,}{counter}目を表示" if total > rows else ""
-        st.markdown(f"全**{total:,}{counter}**　{small(shown)}" if shown else f"全**{total:,}{counter}**", width="content")
-        with st.container(horizontal=True, width="content", vertical_alignment="bottom"):
-            if sorts:
-                st.selectbox(
-                    "並べ替え",
-                    [*sorts],
-                    format_func=lambda sort: sorts[sort],
-                    key=sort_name,
-                    bind="query-params",
-                    filter_mode=None,
-                    label_visibility="collapsed",
-                    icon=":material/sort:",
-                    width=240,
-                )
-            if export:
-                wanted = {name: value for name, value in pages.query.items() if value is not None}
-                link("CSVで出力", f"{export}?{urlencode(wanted, doseq=True)}" if wanted else export, download=True)
+def _tools(pages: Pages, sorts: Mapping[str, str] | None, sort_name: str, export: str | None) -> None:
+    if sorts:
+        st.selectbox(
+            "並べ替え",
+            [*sorts],
+            format_func=lambda sort: sorts[sort],
+            key=sort_name,
+            bind="query-params",
+            filter_mode=None,
+            label_visibility="collapsed",
+            icon=":material/sort:",
+            width=220,
+        )
+    if export:
+        link("CSVで出力", f"{export}?{urlencode(pages.query, doseq=True)}" if pages.query else export, download=True)
 
 
 def _grid(
@@ -187,7 +193,7 @@ def _grid(
 ) -> None:
     cells = {column.title: [column.cell(item) for item in items] for column in columns}
     chosen = _order(sorts, sort_name).get("sort", "")
-    config = {
+    config: dict[str, Any] = {
         column.title: column.draw(column.title + _mark(column, chosen), cells[column.title]) for column in columns
     }
     if actions:
@@ -238,7 +244,7 @@ def _act(key: str, actions: Mapping[str, Callable[[Row], None]]) -> None:
         actions[word](row)
 
 
-def _pager(key: str, pages: Pages, last: int, shown: int, rows: int, counter: str) -> None:
+def _pager(key: str, pages: Pages, last: int) -> None:
     if last == 1:
         return
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
@@ -260,7 +266,7 @@ def _pager(key: str, pages: Pages, last: int, shown: int, rows: int, counter: st
         )
 
 
-def _no_rows(key: str, filters: Filters | None, empty: Empty | None) -> None:
+def _no_rows(filters: Filters | None, empty: Empty | None) -> None:
     if filters and filters.active:
         feedback.empty(
             "条件に合うものはありません",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dashboards.ui import columns
 from dashboards.ui.status import ALERT, TERMINAL, UNKNOWN
-from dashboards.ui.tables import status_cell, status_column
 from service.fleet.rules import ALERT_WORDS, AlertType, Status
 
 
@@ -24,7 +24,10 @@ def test_colour_never_stands_alone() -> None:
 
 
 def test_a_status_this_release_does_not_know_is_called_unknown_in_tables() -> None:
-    assert status_cell("exploded", TERMINAL) == ["不明"]
-    column: dict[str, Any] = dict(status_column("状態", TERMINAL))
-    words = [option["value"] for option in column["type_config"]["options"]]
+    column = columns.badge("状態", "status", TERMINAL)
+    cell = column.cell({"status": "exploded"})
+    drawn: dict[str, Any] = dict(column.draw("状態", [cell]))
+
+    assert cell == ["不明"]
+    words = [option["value"] for option in drawn["type_config"]["options"]]
     assert words == [*(status.word for status in TERMINAL.values()), "不明"]

@@ -1,0 +1,20 @@
+"""What the gallery shows: one function per widget, each state in a container whose key tests and screenshots name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dashboards.core.exhibits import charts, dialogs, files, forms, records, screens, tables, tasks
+
+PARTS: dict[str, Callable[[], None]] = {
+    "表": tables.filled,
+    "表の状態": tables.states,
+    "指標": records.figure_rows,
+    "履歴": records.timelines,
+    "フォーム": forms.register,
+    "確認と競合": dialogs.dialogs,
+    "進捗": tasks.cards,
+    "ファイル": files.files,
+    "グラフ": charts.charts,
+    "状態の表示": screens.screens,
+}

@@ -1,0 +1,36 @@
+"""状態の表示: failed, stale, empty, loading, refused, expired, and every status word."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import streamlit as st
+
+from dashboards.core.exhibits.samples import AWAY, state
+from dashboards.ui import feedback, times
+from dashboards.ui.status import ALERT, TERMINAL
+from dashboards.ui.tasks import STATES
+
+
+def screens() -> None:
+    with state("status", "ステータスの言葉と色"):
+        for kinds in (TERMINAL, ALERT, STATES):
+            st.markdown("　".join(kind.badge() for kind in kinds.values()))
+    with state("failed", "読み込めなかったとき"):
+        feedback.failed(AWAY, key="gallery_failed_screen")
+    with state("stale", "更新できていないとき"):
+        feedback.stale(times.now() - timedelta(minutes=3), AWAY)
+    with state("empty", "何もないとき"):
+        feedback.empty(
+            "まだ顧客が登録されていません",
+            "顧客を登録すると、顧客ごとの台数がここに並びます。",
+            action=lambda: st.button("顧客を登録する", type="primary", key="gallery_empty_screen.new"),
+        )
+    with state("loading", "読み込み中"):
+        feedback.loading()
+    with state("forbidden", "権限がないとき"):
+        feedback.forbidden()
+    with state("expired", "セッションが切れたとき"):
+        feedback.session_expired()
+    with state("nothing_allowed", "表示できる画面がないとき"):
+        feedback.nothing_allowed()

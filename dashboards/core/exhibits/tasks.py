@@ -1,0 +1,53 @@
+"""進捗: a task in each of its states."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from dashboards.core.exhibits.samples import AWAY, state
+from dashboards.ui import tasks, times
+
+
+def cards() -> None:
+    begun = times.now() - timedelta(minutes=3)
+    shown: dict[str, tuple[str, dict[str, Any]]] = {
+        "waiting": ("順番待ち", {"state": "waiting", "percent": None, "message": ""}),
+        "running": (
+            "実行中",
+            {"state": "running", "percent": 42, "message": "10,000行のうち4,200行を取り込みました。"},
+        ),
+        "unknown": (
+            "実行中（全体の量が分からないとき）",
+            {"state": "running", "percent": None, "message": "PDFを作成しています。"},
+        ),
+        "done": (
+            "完了",
+            {
+                "state": "done",
+                "percent": 100,
+                "message": "10,000行を取り込みました。",
+                "result_url": "/app/static/samples/slip.svg",
+            },
+        ),
+        "failed": (
+            "失敗",
+            {
+                "state": "failed",
+                "percent": 42,
+                "message": "4,201行目の電話番号が正しくありません。それまでの4,200行は取り込み済みです。",
+            },
+        ),
+        "cancelled": ("中止", {"state": "cancelled", "percent": 42, "message": "取り込んだ行は元に戻しました。"}),
+    }
+    for number, (name, (title, facts)) in enumerate(shown.items()):
+        task = {
+            "id": number,
+            "kind": "import",
+            "title": "端末の取り込み（terminals.csv）",
+            "result_url": None,
+            "created_at": begun.isoformat(),
+            "finished_at": None if facts["state"] in tasks.RUNNING else times.now().isoformat(),
+        } | facts
+        with state(f"task.{name}", title):
+            tasks.card(task, key=f"gallery_task_{name}", problem=AWAY if name == "waiting" else None)

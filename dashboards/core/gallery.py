@@ -1,0 +1,12 @@
+"""部品一覧 (demo only): every shared widget in every state, with sample data. Their documentation and their test."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards.core.exhibits import PARTS
+
+st.title("部品一覧", anchor=False)
+st.markdown("画面の共通部品を、すべての状態で確認できます。ここでの操作はデータに影響しません。")
+part = st.pills("部品", [*PARTS], default=next(iter(PARTS)), required=True, key="part", bind="query-params")
+PARTS[part or next(iter(PARTS))]()

@@ -1,0 +1,77 @@
+"""The table of terminals, as it stands on the dashboard and on its own page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards.ui import columns, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.filters import Filters
+from dashboards.ui.status import TERMINAL, UNKNOWN
+from dashboards.ui.text import plain, small
+
+NO_TERMINALS = "まだ端末が登録されていません"
+ENROL_FIRST = "登録コードを発行し、店舗PCのエージェントを登録してください。"
+SORTS = {
+    "status": "対応が必要な順",
+    "serial_number": "シリアル番号順",
+    "-serial_number": "シリアル番号の逆順",
+    "customer_name": "顧客名順",
+    "-customer_name": "顧客名の逆順",
+    "store_name": "設置店舗名順",
+    "-store_name": "設置店舗名の逆順",
+    "last_heartbeat_at": "最終通信が古い順",
+    "-last_heartbeat_at": "最終通信が新しい順",
+}
+COLUMNS = (
+    columns.text("シリアル番号", "serial_number", width=112, sort="serial_number"),
+    columns.badge("状態", "status", TERMINAL, sort="status"),
+    columns.text("エラー内容", "error", width=156),
+    columns.text("顧客名", "customer_name", width=104, sort="customer_name"),
+    columns.text("設置店舗名", "store_name", width=126, sort="store_name"),
+    columns.ago("最終通信", "last_heartbeat_at", missing="通信なし", sort="last_heartbeat_at"),
+    columns.percent("CPU", "cpu_usage", width=56),
+    columns.percent("メモリ", "memory_usage", width=64),
+    columns.percent("ディスク", "disk_usage", width=72),
+    columns.text("ファームウェア", "firmware_version", width=100),
+)
+
+
+def terminals_table(key: str, title: str, *, filters: Filters | None = None) -> None:
+    tables.table(
+        key,
+        title,
+        "/api/fleet/terminals",
+        COLUMNS,
+        counter="台",
+        sorts=SORTS,
+        filters=filters,
+        actions={"詳細": drawer},
+        empty=tables.Empty(NO_TERMINALS, ENROL_FIRST),
+    )
+
+
+def drawer(terminal: Row) -> None:
+    """What is known about a terminal, beside the list."""
+
+    @st.dialog(terminal["serial_number"], position="right", width="small", icon=":material/point_of_sale:")
+    def show() -> None:
+        status = TERMINAL.get(terminal["status"], UNKNOWN)
+        st.markdown(f"{status.badge()}　**{plain(terminal['customer_name'])} - {plain(terminal['store_name'])}**")
+        if terminal["error"]:
+            st.warning(plain(terminal["error"]), icon=":material/error:")
+        heard = terminal["last_heartbeat_at"]
+        facts = {
+            "最終通信": times.full(times.parse(heard)) if heard else "通信なし",
+            "CPU使用率": f"{terminal['cpu_usage']}%",
+            "メモリ使用率": f"{terminal['memory_usage']}%",
+            "ディスク使用率": f"{terminal['disk_usage']}%",
+            "ファームウェア": terminal["firmware_version"],
+            "エージェント": terminal["agent_version"] or "–",
+        }
+        for label, value in facts.items():
+            left, right = st.columns([1, 2])
+            left.markdown(small(label))
+            right.markdown(plain(value))
+
+    show()

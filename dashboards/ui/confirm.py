@@ -1,0 +1,80 @@
+"""Asks once before what cannot be undone or leaves the house: names the thing and the consequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import streamlit as st
+
+from dashboards.client import ApiProblem
+from dashboards.ui import feedback, flash
+
+REASON_MISSING = "理由を入力してください。履歴に残ります。"
+
+
+def confirm(
+    key: str,
+    question: str,
+    consequence: str,
+    *,
+    action: str,
+    do: Callable[[str], None],
+    done: str,
+    reason: Literal["no", "optional", "required"] = "no",
+    danger: bool = True,
+) -> None:
+    """Opens the dialog; call it when the person pressed the button on the page.
+
+    Args:
+        question: names the thing: 「端末 TC200-000123（新宿店）を削除しますか？」.
+        consequence: what will happen, and whether it can be undone.
+        action: the verb on the button.
+        do: called with the reason; an ApiProblem is said in the dialog, which stays open.
+        done: said in a toast after the page was drawn anew.
+    """
+
+    @st.dialog(question, icon=":material/warning:" if danger else ":material/help:")
+    def ask() -> None:
+        state = st.session_state.setdefault(f"confirm.{key}", {"problem": None, "missing": False, "done": False})
+        if state["done"]:
+            del st.session_state[f"confirm.{key}"]
+            st.rerun()
+        (st.error if danger else st.info)(consequence)
+        if reason != "no":
+            mark = " :red-badge[必須]" if reason == "required" else "（任意）"
+            st.text_area(f"理由{mark}", key=f"{key}.reason", max_chars=500, height=96)
+            if state["missing"]:
+                st.markdown(f":red[:material/error: {REASON_MISSING}]")
+        if state["problem"]:
+            feedback.not_done(state["problem"])
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            if st.button("やめる", key=f"{key}.leave", on_click=_forget, args=(key,)):
+                st.rerun()
+            st.button(
+                f":red[**{action}**]" if danger else action,
+                key=f"{key}.confirm",
+                type="secondary" if danger else "primary",
+                on_click=decided,
+            )
+
+    def decided() -> None:
+        # In a callback, so that it happens before anything is drawn, whatever is drawn then.
+        state = st.session_state[f"confirm.{key}"]
+        why = st.session_state.get(f"{key}.reason", "").strip()
+        state |= {"problem": None, "missing": reason == "required" and not why}
+        if state["missing"]:
+            return
+        try:
+            do(why)
+        except ApiProblem as problem:
+            state["problem"] = problem
+        else:
+            state["done"] = True
+            flash.say(done)
+
+    ask()
+
+
+def _forget(key: str) -> None:
+    st.session_state.pop(f"confirm.{key}", None)

@@ -1,0 +1,67 @@
+"""Two people changed the same thing: both versions side by side, and the later one decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboards.ui.text import plain
+
+KEEP, LOAD = "自分の入力を残す", "最新を読み込む"
+NOTHING = "（空欄）"
+
+
+def conflict(
+    key: str,
+    labels: Mapping[str, str],
+    yours: Mapping[str, Any],
+    newest: Mapping[str, Any],
+    *,
+    changed: str,
+    keep: Callable[[], None],
+    load: Callable[[], None],
+) -> None:
+    """Opens the dialog. `labels` are the fields with their words, in the order of the form.
+
+    Args:
+        changed: who changed it, and when: 「山田 花子さんが 2026/11/21（土）9:05 に変更しました。」.
+        keep: takes the newest version's number, so that sending again overwrites it with what was typed.
+        load: puts the newest values into the form.
+    """
+
+    @st.dialog("ほかの人が先に変更しました", width="large", icon=":material/difference:")
+    def compare() -> None:
+        different = [name for name in labels if yours.get(name) != newest.get(name)]
+        st.markdown(f"{plain(changed)}あなたの変更はまだ保存されていません。違う項目は{len(different)}件です。")
+        table = st.container(border=True, gap="small")
+        _line(table, "**項目**", "**あなたの入力**", "**最新の内容**")
+        for name, label in labels.items():
+            mine, theirs = _shown(yours.get(name)), _shown(newest.get(name))
+            if name in different:
+                _line(table, f"**{label}**", f":orange-background[{mine}]", f":blue-background[{theirs}]")
+            else:
+                _line(table, label, mine, theirs)
+        st.markdown(
+            f"「{KEEP}」を選ぶと、入力した内容のまま編集を続けます。保存すると最新の内容を上書きします。  \n"
+            f"「{LOAD}」を選ぶと、入力した内容を破棄して、最新の内容を表示します。"
+        )
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            loaded = st.button(LOAD, key=f"{key}.load", on_click=load)
+            kept = st.button(KEEP, key=f"{key}.keep", type="primary", on_click=keep)
+        if loaded or kept:
+            st.rerun()
+
+    compare()
+
+
+def _line(table: Any, *cells: str) -> None:
+    for column, cell in zip(table.columns([1, 2, 2]), cells, strict=True):
+        column.markdown(cell)
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == "":
+        return f":gray[{NOTHING}]"
+    return plain(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))

@@ -1,0 +1,76 @@
+"""The row of key figures: three to six equal cards, each with its unit and, where asked, how it moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+
+from dashboards.ui.text import small
+
+CARD_WIDTH = 150  # Two in a row on a phone.
+LOADING_HEIGHT = 104
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`value` with its unit, as it is read (5台, 98.2%, ¥5,500); `-` for what cannot be said.
+
+    `change` is against `against` (前日比, 前週比) in `change_unit`; `good` is the direction that is welcome.
+    `history` draws a sparkline, oldest first. `share` (0 to 1) draws a bar.
+    """
+
+    label: str
+    value: str
+    note: str = ""
+    change: float | None = None
+    change_unit: str = ""
+    against: str = "前日比"
+    good: Literal["up", "down", "neither"] = "up"
+    history: Sequence[float] | None = None
+    share: float | None = None
+    help: str | None = None
+
+
+def row(figures: Sequence[Figure], *, faded: bool = False) -> None:
+    """`faded`: the figures are from before, because there are no newer ones."""
+    cards = st.grid(len(figures), min_column_width=CARD_WIDTH, border=True)
+    for figure in figures:
+        with cards.cell():
+            _card(figure, faded)
+
+
+def loading(count: int = 4) -> None:
+    cards = st.grid(count, min_column_width=CARD_WIDTH)
+    for _ in range(count):
+        with cards.cell():
+            st.skeleton(LOADING_HEIGHT)
+
+
+def _card(figure: Figure, faded: bool) -> None:
+    color: Literal["normal", "inverse", "off"] = "off"
+    if not faded and figure.good != "neither":
+        color = "normal" if figure.good == "up" else "inverse"
+    st.metric(
+        figure.label,
+        f":gray[{figure.value}]" if faded else figure.value,
+        _signed(figure.change, figure.change_unit),
+        color,
+        delta_description=figure.against if figure.change is not None else None,
+        chart_data=figure.history,
+        chart_type="area",
+        help=figure.help,
+    )
+    if figure.note:
+        st.markdown(small(figure.note))
+    if figure.share is not None:
+        st.progress(figure.share)
+
+
+def _signed(change: float | None, unit: str) -> str | None:
+    """Streamlit reads direction and colour from the sign; 0 has neither."""
+    if change is None:
+        return None
+    return f"±0{unit}" if change == 0 else f"{change:+,.4g}{unit}"

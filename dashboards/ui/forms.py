@@ -1,0 +1,119 @@
+"""Forms: each of the service's complaints stands below its field, and what was typed stays until it is stored."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.ui import feedback, flash
+from dashboards.ui.text import plain
+
+REQUIRED = "入力してください。"
+CORRECT = "入力内容をご確認ください。赤字の項目を直して、もう一度お試しください。まだ保存されていません。"
+
+
+class Form:
+    """A form while it is being drawn. What it remembers between runs is in the session under `form.<key>.`.
+
+    `once` is the same for every attempt until one succeeds, so that an attempt whose answer got lost and its repeat
+    are stored once.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.submitted = False
+        self._slots: dict[str, DeltaGenerator] = {}
+        self._required: dict[str, str] = {}
+        self._summary: DeltaGenerator | None = None
+        self._kept = st.session_state.setdefault(f"form.{key}", {"errors": {}, "round": 0, "once": uuid.uuid4().hex})
+
+    @property
+    def once(self) -> str:
+        once: str = self._kept["once"]
+        return once
+
+    def name(self, field: str) -> str:
+        """The key of a field's widget; another one after each success, so that the form is empty again."""
+        return f"{self.key}.{field}.{self._kept['round']}"
+
+    def field(
+        self, field: str, widget: Callable[..., Any], label: str, *, required: bool = False, **options: Any
+    ) -> Any:
+        """One of Streamlit's widgets (`st.text_input`, `st.selectbox`, …), and below it what is wrong with it.
+
+        `field` is the service's name of it, which its errors come back with.
+        """
+        with st.container(gap="xxsmall"):
+            mark = " :red-badge[必須]" if required else ""
+            value = widget(f"{label}{mark}", key=self.name(field), **options)
+            self._slots[field] = st.empty()
+        if required:
+            self._required[field] = self.name(field)
+        self._complain(field)
+        return value
+
+    def _complain(self, field: str) -> None:
+        if message := self._kept["errors"].get(field):
+            self._slots[field].markdown(f":red[:material/error: {plain(message)}]")
+
+    def send(self, call: Callable[[str], Any], *, done: str) -> Any:
+        """Sends what was typed. `call` gets `once`; `done` is said when it was stored, and the page drawn anew.
+
+        Returns the problem when it is none of single fields (a conflict, say), after it was said; None when fields
+        have to be corrected.
+        """
+        self._show_errors({})
+        missing = {field: REQUIRED for field, key in self._required.items() if _is_blank(st.session_state.get(key))}
+        if missing:
+            self._show_errors(missing, CORRECT)
+            return None
+        try:
+            call(self.once)
+        except ApiProblem as problem:
+            return self._refused(problem)
+        self._kept |= {"errors": {}, "round": self._kept["round"] + 1, "once": uuid.uuid4().hex}
+        flash.say(done)
+        st.rerun()
+
+    def _refused(self, problem: ApiProblem) -> ApiProblem | None:
+        if problem.status == 401 and session.ended():
+            st.rerun()
+        errors = {error["field"]: error["message"] for error in problem.errors}
+        own = {field: message for field, message in errors.items() if field in self._slots}
+        others = [message for field, message in errors.items() if field not in own]
+        if own:
+            self._show_errors(own, "\n\n".join([CORRECT, *map(plain, others)]))
+            return None
+        self._show_errors({}, "\n\n".join([feedback.in_words(problem), *map(plain, others)]))
+        return problem
+
+    def _show_errors(self, errors: Mapping[str, str], summary: str = "") -> None:
+        self._kept["errors"] = dict(errors)
+        for field, slot in self._slots.items():
+            slot.empty()
+            self._complain(field)
+        if self._summary is not None:
+            self._summary.empty()
+            if summary:
+                self._summary.error(summary, icon=":material/error:")
+
+
+@contextmanager
+def form(key: str, *, submit: str, icon: str | None = None) -> Iterator[Form]:
+    """`with form("shop", submit="登録する") as shop:` the fields; then `if shop.submitted: shop.send(…)`."""
+    drawn = Form(key)
+    with st.form(f"{key}.form", enter_to_submit=False):
+        drawn._summary = st.empty()
+        yield drawn
+        drawn.submitted = st.form_submit_button(submit, type="primary", icon=icon, key=f"{key}.submit")
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip()) or value in ([], ())

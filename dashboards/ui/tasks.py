@@ -1,0 +1,118 @@
+"""Long work that goes on without the page: how far it is, and what one can do about it.
+
+A task of the service: `id`, `kind`, `title`, `state` (waiting, running, done, failed, cancelled), `percent` (0 to 100,
+or None when nobody knows how much there is), `message`, `result_url`, `created_at`, `finished_at`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.ui import feedback, times
+from dashboards.ui.links import link
+from dashboards.ui.status import Status
+from dashboards.ui.text import plain, small
+
+PATH = "/api/core/tasks"
+POLL_SECONDS = 2
+RUNNING = ("waiting", "running")
+STATES = {
+    "waiting": Status("待機中", "gray", "schedule"),
+    "running": Status("実行中", "blue", "autorenew"),
+    "done": Status("完了", "green", "check_circle"),
+    "failed": Status("失敗", "red", "error"),
+    "cancelled": Status("中止", "gray", "cancel"),
+}
+SENTENCES = {
+    "waiting": "順番を待っています。このページを離れても続きます。",
+    "running": "このページを離れても続きます。",
+    "done": "完了しました。",
+    "failed": "途中で止まりました。",
+    "cancelled": "中止しました。",
+}
+
+
+def progress(task_id: int | str, *, key: str) -> None:
+    """Follows a task until it ends. `key` is unique in the page."""
+    last: Mapping[str, Any] | None = st.session_state.get(f"{key}.task")
+    ended = last is not None and str(last["id"]) == str(task_id) and last["state"] not in RUNNING
+
+    @st.fragment(run_every=None if ended else POLL_SECONDS)
+    def follow() -> None:
+        known: Mapping[str, Any] | None = st.session_state.get(f"{key}.task")
+        try:
+            task = session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{task_id}")
+        except ApiProblem as problem:
+            if problem.status == 401 and session.ended():
+                st.rerun()
+            if known is None or not problem.temporary:
+                feedback.failed(problem, key=key)
+            else:
+                card(known, key=key, problem=problem)
+            return
+        st.session_state[f"{key}.task"] = task
+        card(task, key=key)
+        if known and known["state"] in RUNNING and task["state"] not in RUNNING:
+            st.rerun()  # Nothing left to follow, and the page may show what came of it.
+
+    follow()
+
+
+def card(task: Mapping[str, Any], *, key: str, problem: ApiProblem | None = None) -> None:
+    """A task as it stands; `problem`: why this is not the newest."""
+    state, percent = task["state"], task["percent"]
+    kind = STATES[state]
+    with st.container(border=True, key=f"{key}.card"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(f"**{plain(task['title'])}**　{kind.badge()}", width="content")
+            st.markdown(small(_when(task)), width="content")
+        if state in RUNNING and percent is not None:
+            st.progress(percent / 100, f"{percent:.0f}%")
+        elif state == "running":
+            st.skeleton(8)  # It moves, and does not say how far.
+        st.markdown(f"{plain(task['message'])}　{small(SENTENCES[state])}" if task["message"] else SENTENCES[state])
+        if problem:
+            st.markdown(
+                ":orange[:material/sync_problem: 最新の状態を取得できません。処理は続いている可能性があります。]"
+            )
+        _buttons(task, key)
+
+
+def _when(task: Mapping[str, Any]) -> str:
+    if task["finished_at"]:
+        return f"{times.full(times.parse(task['finished_at']))} 終了"
+    return f"{times.full(times.parse(task['created_at']))} 開始"
+
+
+def _buttons(task: Mapping[str, Any], key: str) -> None:
+    refused: ApiProblem | None = st.session_state.pop(f"{key}.refused", None)
+    if refused:
+        feedback.not_done(refused)
+    with st.container(horizontal=True):
+        if task["state"] in RUNNING:
+            st.button(
+                "中止する",
+                key=f"{key}.cancel",
+                icon=":material/stop_circle:",
+                on_click=_ask,
+                args=(task, "cancel", key),
+            )
+        elif task["state"] in ("failed", "cancelled"):
+            words = "続きから再開する" if task["state"] == "failed" else "もう一度実行する"
+            st.button(words, key=f"{key}.resume", icon=":material/replay:", on_click=_ask, args=(task, "resume", key))
+        elif task["result_url"]:
+            link("結果をダウンロード", task["result_url"], primary=True, download=True)
+
+
+def _ask(task: Mapping[str, Any], verb: str, key: str) -> None:
+    try:
+        session.api().post(f"{PATH}/{task['id']}/{verb}")
+    except ApiProblem as problem:
+        st.session_state[f"{key}.refused"] = problem
+    else:
+        st.session_state.pop(f"{key}.task", None)  # So that it is followed again.
