@@ -82,6 +82,6 @@ export function isImage(file) {
 }
 
 export function sizeInWords(bytes) {
-  if (bytes >= 1024 * 1024) return `${(bytes / 1024 / 1024).toFixed(1)}MB`;
+  if (bytes >= 1024 * 1024) return `${Math.round(bytes / 1024 / 102.4) / 10}MB`;
   return `${Math.max(1, Math.round(bytes / 1024))}KB`;
 }

@@ -59,6 +59,10 @@ const SENTENCES = new Map(Object.entries({
     "画面のサーバーが停止しています。再開すると、自動で再接続します。",
 }));
 const PATTERNS = [
+  // The parts of an empty date.
+  [/^yyyy$/, "年"],
+  [/^mm$/, "月"],
+  [/^dd$/, "日"],
   [/^Help for (.+)$/, "「$1」の説明"],
   // The word beside the icon says it all.
   [/^[a-z0-9_]+ icon$/, ""],

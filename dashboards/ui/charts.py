@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
 from dashboards.ui import feedback, times
+from dashboards.ui.status import ALERT, TERMINAL
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -50,7 +52,6 @@ def template() -> go.layout.Template:
                 "tickformat": ",~r",
                 "automargin": True,
                 "fixedrange": True,
-                "title": {"standoff": 8},
             },
             legend={
                 "orientation": "h",
@@ -99,13 +100,16 @@ def _draw(
     import plotly.graph_objects as go
 
     labels = [_label(value) for value in x]
+    colors = _colors(series)
     figure = go.Figure()
     for name, values in series.items():
         hover = f"%{{x}}<br>{name} <b>%{{y:,~r}}{unit}</b><extra></extra>"
         if kind == "line":
-            figure.add_scatter(x=labels, y=[*values], name=name, mode="lines+markers", hovertemplate=hover)
+            figure.add_scatter(
+                x=labels, y=[*values], name=name, mode="lines+markers", hovertemplate=hover, line_color=colors[name]
+            )
         else:
-            figure.add_bar(x=labels, y=[*values], name=name, hovertemplate=hover)
+            figure.add_bar(x=labels, y=[*values], name=name, hovertemplate=hover, marker_color=colors[name])
     if goal is not None:
         figure.add_hline(y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"目標 {goal:,}{unit}")
     figure.update_layout(
@@ -116,9 +120,16 @@ def _draw(
         barmode="stack" if kind == "stacked" else "group",
     )
     figure.update_xaxes(type="category", nticks=MOST_TICKS, tickangle=0)
-    figure.update_yaxes(title_text=f"（{unit}）", rangemode="normal" if kind == "line" else "tozero")
+    figure.update_yaxes(ticksuffix=unit, rangemode="normal" if kind == "line" else "tozero")
     # theme=None: Streamlit's own template would win over ours.
     st.plotly_chart(figure, theme=None, config=CONFIG, key=key)
+
+
+def _colors(series: Series) -> dict[str, str]:
+    """A status has its colour here too; everything else takes the palette's in turn."""
+    known = {kind.word: st.get_option(f"theme.{kind.color}Color") for kind in (*ALERT.values(), *TERMINAL.values())}
+    palette = cycle(st.get_option("theme.chartCategoricalColors"))
+    return {name: known.get(name) or next(palette) for name in series}
 
 
 def _label(value: Any) -> str:

@@ -34,13 +34,18 @@ def confirm(
         done: said in a toast after the page was drawn anew.
     """
 
-    @st.dialog(question, icon=":material/warning:" if danger else ":material/help:")
+    @st.dialog(
+        question,
+        width="medium",
+        icon=":material/warning:" if danger else ":material/help:",
+        on_dismiss=lambda: _forget(key),
+    )
     def ask() -> None:
         state = st.session_state.setdefault(f"confirm.{key}", {"problem": None, "missing": False, "done": False})
         if state["done"]:
             del st.session_state[f"confirm.{key}"]
             st.rerun()
-        (st.error if danger else st.info)(consequence)
+        (st.warning if danger else st.info)(consequence)
         if reason != "no":
             mark = " :red-badge[必須]" if reason == "required" else "（任意）"
             st.text_area(f"理由{mark}", key=f"{key}.reason", max_chars=500, height=96)

@@ -51,13 +51,14 @@ def loading(count: int = 4) -> None:
 
 def _card(figure: Figure, faded: bool) -> None:
     color: Literal["normal", "inverse", "off"] = "off"
-    if not faded and figure.good != "neither":
+    if not faded and figure.good != "neither" and figure.change:
         color = "normal" if figure.good == "up" else "inverse"
     st.metric(
         figure.label,
         f":gray[{figure.value}]" if faded else figure.value,
         _signed(figure.change, figure.change_unit),
         color,
+        delta_arrow="auto" if figure.change else "off",
         delta_description=figure.against if figure.change is not None else None,
         chart_data=figure.history,
         chart_type="area",
@@ -70,7 +71,7 @@ def _card(figure: Figure, faded: bool) -> None:
 
 
 def _signed(change: float | None, unit: str) -> str | None:
-    """Streamlit reads direction and colour from the sign; 0 has neither."""
+    """Streamlit reads the direction from the sign."""
     if change is None:
         return None
     return f"±0{unit}" if change == 0 else f"{change:+,.4g}{unit}"

@@ -131,7 +131,8 @@ def bar(*first: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
         active = sum(_is_asked(field, keys[field.name]) for field in fields)
         if active:
             st.button("条件をクリア", key=f"{prefix}clear", type="tertiary", on_click=_clear, args=(fields, keys))
-        hits = st.empty()
+        with st.container(height=36, width="content", vertical_alignment="center", border=False):
+            hits = st.empty()
         hits.markdown("", width="content")  # A block that refreshes itself may only write where the page wrote first.
     query: dict[str, Any] = {}
     for field in fields:

@@ -13,7 +13,8 @@ def link(label: str, href: str, *, primary: bool = False, download: bool = False
     filled = f"background: {color}; border: 1px solid {color}; color: #fff"
     outlined = f"border: 1px solid {st.get_option('theme.borderColor')}; color: {st.get_option('theme.textColor')}"
     style = (
-        "display: inline-block; padding: 0.375rem 0.75rem; border-radius: 6px; line-height: 1.6; white-space: nowrap; "
+        "display: inline-block; padding: 0.45rem 0.75rem; border-radius: 6px; font-size: 0.875rem; line-height: 1.6; "
+        "white-space: nowrap; "
         f"text-decoration: none; {filled if primary else outlined}"
     )
     how = "download" if download else 'target="_self"'

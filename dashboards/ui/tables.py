@@ -200,7 +200,7 @@ def _grid(
         words = [*actions]
         cells[MENU_COLUMN] = [words[0] if len(words) == 1 else words] * len(items)
         config[MENU_COLUMN] = st.column_config.ButtonColumn(
-            MENU_COLUMN, width=76, type="tertiary", key=f"{key}.action", on_click=_clicked, args=(key,)
+            MENU_COLUMN, width=56, type="tertiary", key=f"{key}.action", on_click=_clicked, args=(key,)
         )
     st.dataframe(
         cells,

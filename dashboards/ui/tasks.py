@@ -75,7 +75,10 @@ def card(task: Mapping[str, Any], *, key: str, problem: ApiProblem | None = None
             st.progress(percent / 100, f"{percent:.0f}%")
         elif state == "running":
             st.skeleton(8)  # It moves, and does not say how far.
-        st.markdown(f"{plain(task['message'])}　{small(SENTENCES[state])}" if task["message"] else SENTENCES[state])
+        words = [plain(task["message"])] if task["message"] else [SENTENCES[state]]
+        if task["message"] and state in RUNNING:
+            words.append(small(SENTENCES["running"]))
+        st.markdown("　".join(words))
         if problem:
             st.markdown(
                 ":orange[:material/sync_problem: 最新の状態を取得できません。処理は続いている可能性があります。]"

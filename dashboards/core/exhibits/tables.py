@@ -90,6 +90,7 @@ def states() -> None:
             ),
         )
     with state("table.no_hits", "条件に合う行がないとき"):
+        st.session_state.setdefault("x_status", "offline")
         chosen = filters.bar(
             filters.Text("x_q", "キーワード"),
             filters.Choice("x_status", "状態", {code: kind.word for code, kind in TERMINAL.items()}),
