@@ -44,15 +44,13 @@ def block(
     path: Source,
     *,
     headline: bool = False,
-    left: Callable[[], object] | None = None,
     right: Callable[[], object] | None = None,
     **query: Any,
 ) -> Reading | None:
     """A title, the time of what is shown, and the answer to `path` or the last one; `key` is unique in all pages.
 
     The `headline` is the page's first block: it has the page's title, and says it when the page is not up to date.
-    `left` draws what stands just after the title, and `right` what stands at the end of that row: the page's one
-    primary action.
+    `right` draws what stands at the end of the title's row: the page's one primary action.
     None: there is nothing to show, and the reason is already on the screen.
     """
     slot = f"live.{key}"
@@ -60,12 +58,11 @@ def block(
     earlier: Reading | None = st.session_state.get(slot)
     # Rows of another page or filter are no older state of this one.
     last = earlier if earlier and earlier.query == asked else None
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-        with st.container(horizontal=True, width="content", vertical_alignment="bottom"):
-            if title:
-                (st.title if headline else st.subheader)(title, anchor=False, width="content")
-            if left:
-                left()
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute" if title else "right", vertical_alignment="bottom"
+    ):
+        if title:
+            (st.title if headline else st.subheader)(title, anchor=False, width="content")
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             updated = st.empty()
             if right:

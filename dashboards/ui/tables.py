@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from dashboards.ui import feedback, live
 from dashboards.ui.columns import Column, Row
@@ -96,7 +95,6 @@ def table(
     asked = dict(query or {}) | (filters.query if filters else {})
     pages = _pages(key, asked | _order(sorts, sort_name))
     cursor = pages.cursors[-1] if pages.cursors else None
-    counts: list[DeltaGenerator] = []
 
     def tools() -> None:
         _tools(pages, sorts, sort_name, export)
@@ -108,7 +106,6 @@ def table(
         title,
         path,
         headline=headline,
-        left=lambda: counts.append(st.empty()),
         right=tools,
         limit=rows,
         cursor=cursor,
@@ -128,19 +125,18 @@ def table(
     if not items:
         _no_rows(filters, empty)
         return reading
-    _count(counts[0], pages, total, rows, counter, told=filters is not None)
+    _count(pages, total, rows, counter, told=filters is not None)
     _grid(key, title, items, columns, sorts, sort_name, actions or {}, height)
     _pager(key, pages, max(pages.number, ceil(total / rows)))
     _act(key, actions or {})
     return reading
 
 
-def _count(slot: DeltaGenerator, pages: Pages, total: int, rows: int, counter: str, *, told: bool) -> None:
+def _count(pages: Pages, total: int, rows: int, counter: str, *, told: bool) -> None:
+    """Which rows these are. It also keeps Streamlit's own buttons, which hang above the grid, off the page's."""
     first = (pages.number - 1) * rows + 1
-    words = [] if told else [f"全{total:,}{counter}"]
-    if total > rows:
-        words.append(f"{first:,}–{min(first + rows - 1, total):,}{counter}目を表示")
-    slot.markdown(small("　".join(words)), width="content")
+    shown = f"{first:,}–{min(first + rows - 1, total):,}{counter}目を表示しています"
+    st.markdown(small(shown if told else f"全{total:,}{counter}のうち、{shown}"))
 
 
 def _order(sorts: Mapping[str, str] | None, name: str) -> dict[str, str]:
