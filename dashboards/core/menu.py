@@ -14,7 +14,7 @@ PAGES: tuple[Entry, ...] = (
         title="部品一覧",
         icon=":material/widgets:",
         url_path="gallery",
-        permission="core:user:read",
+        permission="fleet:customer:create",  # the one of an admin alone
         demo_only=True,
     ),
 )

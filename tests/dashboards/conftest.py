@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 import dashboards.app as dashboards_app
 from dashboards import client, session
@@ -72,6 +73,14 @@ def line(front_door: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch) -
 def forget_sessions() -> None:
     """As if the seconds for which the dashboards remember an answer had passed."""
     session.sessions._known.clear()
+
+
+def opened_at(page: AppTest, url_path: str, **query: str) -> AppTest:
+    """As after typing the address; AppTest itself can only switch to pages that are files."""
+    page._page_hash = calc_hash(url_path)
+    page.context = {"url": f"http://genba.example/{url_path}"}
+    page.query_params = dict(query)
+    return page.run()
 
 
 @pytest.fixture

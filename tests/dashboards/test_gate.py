@@ -217,7 +217,12 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
 @pytest.mark.parametrize(
     ("role", "menu", "title"),
     [
-        ("operator", [("端末管理", "ダッシュボード")], "ダッシュボード"),
+        ("operator", [("端末管理", "ダッシュボード"), ("端末管理", "端末一覧")], "ダッシュボード"),
+        (
+            "admin",
+            [("端末管理", "ダッシュボード"), ("端末管理", "端末一覧"), ("共通", "部品一覧")],
+            "ダッシュボード",
+        ),
         ("viewer", [], "表示できる画面がありません"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from service.core import health, problems
+from service.core import health, identity, problems
 
 
 def assert_is_problem(answer: object, status: int) -> dict[str, object]:
@@ -67,8 +67,21 @@ def test_a_lost_database_is_503_with_retry_after(client: TestClient, monkeypatch
     monkeypatch.setattr(health, "readiness", gone)
     answer = client.get("/api/health/ready")
 
-    assert_is_problem(answer, 503)
+    body = assert_is_problem(answer, 503)
     assert answer.headers["Retry-After"] == "5"
+    assert body["detail"] == "データベースとの通信が途切れました。しばらく待ってから、もう一度お試しください。"
+
+
+def test_whoever_wanted_to_change_something_is_told_to_look_whether_it_was_stored(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise OperationalError("select", {}, Exception("server closed the connection"))
+
+    monkeypatch.setattr(identity, "find_by_login_id", gone)
+    answer = client.post("/api/auth/login", json={"login_id": "alice", "password": "x"})
+
+    assert "変更が保存されたかを確認してください。" in str(assert_is_problem(answer, 503)["detail"])
 
 
 @pytest.mark.parametrize("kind", sorted(problems.MESSAGES))

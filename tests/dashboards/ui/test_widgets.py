@@ -1,0 +1,288 @@
+"""Widgets in front of a service that answers as each test wants it to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.ui import charts, columns, times
+
+AWAY = ApiProblem(0, "", "サービスに接続できません。", reference="abc123")
+
+
+@dataclass
+class Fake:
+    """Stands in for `session.api()`: answers in turn, the last one again and again, and remembers what it was asked."""
+
+    answers: list[Any] = field(default_factory=list)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self._answer(("GET", path, query))
+
+    def post(self, path: str, body: Any = None, *, once: str | None = None) -> Any:
+        return self._answer(("POST", path, body, once))
+
+    def _answer(self, call: tuple[Any, ...]) -> Any:
+        self.calls.append(call)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    fake = Fake()
+    monkeypatch.setattr(session, "api", lambda **_: fake)
+    return fake
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(element.value for element in page.markdown).replace("\\", "")
+
+
+def task(state: str, percent: int | None = None, message: str = "") -> dict[str, Any]:
+    moment = "2026-11-21T09:00:00+09:00"
+    return {
+        "id": 7,
+        "kind": "import",
+        "title": "端末の取り込み",
+        "state": state,
+        "percent": percent,
+        "message": message,
+        "result_url": "/downloads/7" if state == "done" else None,
+        "created_at": moment,
+        "finished_at": None if state in ("waiting", "running") else moment,
+    }
+
+
+def following() -> None:
+    from dashboards.ui import tasks
+
+    tasks.progress(7, key="import")
+
+
+def test_a_task_is_followed_until_it_is_done(service: Fake) -> None:
+    service.answers = [task("waiting"), task("running", 40, "40行を取り込みました。"), task("done", 100)]
+    page = AppTest.from_function(following).run()
+    assert "順番を待っています。" in texts(page)
+
+    page.run()
+    assert "40行を取り込みました。" in texts(page)
+    page.run()
+
+    assert 'href="/downloads/7" download' in page.html[0].value
+    assert not page.button
+    assert not page.exception
+    assert {call[1] for call in service.calls} == {"/api/core/tasks/7"}
+
+
+def test_a_task_can_be_cancelled_and_taken_up_again(service: Fake) -> None:
+    service.answers = [task("running", 10)]
+    page = AppTest.from_function(following).run()
+    service.answers = [{}, task("cancelled")]
+
+    page.button(key="import.cancel").click().run()
+    assert ("POST", "/api/core/tasks/7/cancel", None, None) in service.calls
+    assert "中止しました。" in texts(page)
+    service.answers = [{}, task("running", 10)]
+    page.button(key="import.resume").click().run()
+
+    assert ("POST", "/api/core/tasks/7/resume", None, None) in service.calls
+    assert page.button(key="import.cancel")
+
+
+def test_a_task_that_cannot_be_cancelled_any_more_says_so(service: Fake) -> None:
+    service.answers = [task("running", 10)]
+    page = AppTest.from_function(following).run()
+    service.answers = [ApiProblem(409, "", "すでに完了しています。"), task("done")]
+
+    page.button(key="import.cancel").click().run()
+
+    assert page.error[0].value == "すでに完了しています。"
+
+
+def test_a_task_stays_on_the_screen_while_the_service_is_away(service: Fake) -> None:
+    service.answers = [task("running", 40, "40行を取り込みました。"), AWAY]
+    page = AppTest.from_function(following).run()
+
+    page.run()
+
+    assert "最新の状態を取得できません。" in texts(page)
+    assert "40行を取り込みました。" in texts(page)
+
+
+def registering() -> None:
+    import streamlit as st
+
+    from dashboards import session
+    from dashboards.ui import flash, forms
+
+    flash.show()
+    with forms.form("shop", submit="登録する") as form:
+        name = form.field("name", st.text_input, "店舗名", required=True)
+    if form.submitted:
+        form.send(lambda once: session.api().post("/api/shops", {"name": name}, once=once), done="登録しました。")
+
+
+def test_attempts_share_a_key_until_one_is_stored(service: Fake) -> None:
+    service.answers = [AWAY, AWAY, {"id": 1}, {"id": 2}]
+    page = AppTest.from_function(registering).run()
+    for _ in range(3):
+        page.text_input[0].input("新宿店")
+        page.button(key="shop.submit").click().run()
+    page.text_input[0].input("渋谷店")
+    page.button(key="shop.submit").click().run()
+
+    keys = [call[3] for call in service.calls]
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+    assert all(keys)
+
+
+def test_a_complaint_about_no_field_of_the_form_is_said_above_it(service: Fake) -> None:
+    errors = [{"field": "name", "message": "短すぎます。"}, {"field": "site.2", "message": "住所がありません。"}]
+    service.answers = [ApiProblem(422, "", "直してください。", errors)]
+    page = AppTest.from_function(registering).run()
+    page.text_input[0].input("あ")
+
+    page.button(key="shop.submit").click().run()
+
+    assert "短すぎます。" in texts(page)
+    assert page.error[0].value.endswith("住所がありません。")
+    assert page.text_input[0].value == "あ"
+
+
+def test_a_blank_field_that_is_required_costs_no_call(service: Fake) -> None:
+    page = AppTest.from_function(registering).run()
+    page.text_input[0].input("　")
+
+    page.button(key="shop.submit").click().run()
+
+    assert service.calls == []
+    assert "入力してください。" in texts(page)
+
+
+def filtering() -> None:
+    import streamlit as st
+
+    from dashboards.ui import filters
+
+    asked = filters.bar(
+        filters.Text("q", "キーワード"),
+        filters.Choice("status", "状態", {"open": "未対応", "done": "対応済み"}),
+        filters.Dates("created", "登録日"),
+        more=[filters.Choices("area", "管轄", {1: "大阪", 2: "神戸"})],
+    )
+    st.json(asked.query)
+    st.session_state["active"] = asked.active
+
+
+def test_conditions_become_the_parameters_of_the_service() -> None:
+    page = AppTest.from_function(filtering).run()
+    assert page.json[0].value == "{}"
+
+    page.text_input(key="q").input("  新宿 ")
+    page.selectbox(key="status").select("open")
+    page.date_input(key="created").set_value((date(2026, 11, 1), date(2026, 11, 21)))
+    page.multiselect(key="area").select(2)
+    page.run()
+
+    import json
+
+    assert json.loads(page.json[0].value) == {
+        "q": "新宿",
+        "status": "open",
+        "created_from": "2026-11-01",
+        "created_to": "2026-11-21",
+        "area": [2],
+    }
+    assert page.session_state["active"] == 4
+
+
+def test_half_a_period_is_none_yet() -> None:
+    page = AppTest.from_function(filtering).run()
+
+    page.date_input(key="created").set_value((date(2026, 11, 1),)).run()
+
+    assert page.json[0].value == "{}"
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "cell"),
+    [
+        (columns.trend("前週比", "change"), {"change": 12.34}, ["↑ 12.34%"]),
+        (columns.trend("前週比", "change"), {"change": -1200}, ["↓ 1,200%"]),
+        (columns.trend("前週比", "change"), {"change": 0}, ["→ 0%"]),
+        (columns.trend("前週比", "change"), {"change": None}, []),
+        (columns.stamp("登録日時", "at"), {"at": "2026-11-21T00:05:00Z"}, "2026/11/21（土）9:05"),
+        (columns.stamp("登録日時", "at"), {"at": None}, "–"),
+        (columns.ago("最終通信", "at", missing="通信なし"), {"at": None}, "通信なし"),
+        (columns.money("売上", lambda row: row["a"] * 2), {"a": 5}, 10),
+    ],
+)
+def test_a_cell_reads_as_people_write_it(column: columns.Column, row: dict[str, Any], cell: Any) -> None:
+    assert column.cell(row) == cell
+
+
+@pytest.mark.parametrize(("good", "up", "down"), [("up", "green", "red"), ("down", "red", "green")])
+def test_an_arrow_has_the_colour_of_its_direction(good: Any, up: str, down: str) -> None:
+    column = columns.trend("前週比", "change", good=good)
+    drawn: Callable[..., Any] = column.draw
+
+    options = drawn("前週比", [["↑ 5%"], [], ["↓ 3%"], ["→ 0%"]])["type_config"]["options"]
+
+    assert {option["value"]: option["color"] for option in options} == {"↑ 5%": up, "↓ 3%": down, "→ 0%": "gray"}
+
+
+def test_plotly_is_not_loaded_by_pages_without_charts() -> None:
+    code = "import sys, dashboards.ui.charts, dashboards.ui.tables; print('plotly' in sys.modules)"
+
+    said = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+
+    assert said.stdout.strip() == "False"
+
+
+def drawing() -> None:
+    from datetime import date
+
+    from dashboards.ui import charts
+
+    days = [date(2026, 11, 20), date(2026, 11, 21)]
+    charts.bar("申込は土曜日に多い", days, {"申込": [3, 1200]}, unit="件", key="applications", goal=1000)
+    charts.stacked(
+        "止まっている端末がある", ["新宿店"], {"オンライン": [5], "オフライン": [1]}, unit="台", key="terminals"
+    )
+
+
+def test_a_chart_says_its_finding_its_unit_and_its_days_and_starts_at_zero() -> None:
+    import json
+
+    page = AppTest.from_function(drawing).run()
+    assert not page.exception
+    specs = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+    first, second = specs
+    assert first["layout"]["title"]["text"] == "申込は土曜日に多い"
+    assert first["data"][0]["x"] == ["11/20(金)", "11/21(土)"]
+    assert first["layout"]["yaxis"]["ticksuffix"] == "件"
+    assert first["layout"]["yaxis"]["rangemode"] == "tozero"
+    assert "申込 <b>%{y:,~r}件</b>" in first["data"][0]["hovertemplate"]
+    assert first["layout"]["annotations"][0]["text"] == "目標 1,000件"
+    assert json.loads(page.get("plotly_chart")[0].proto.config)["displayModeBar"] is False
+    # The same colours as the badges.
+    assert [trace["marker"]["color"] for trace in second["data"]] == ["#137A4B", "#C2303B"]
+
+
+def test_days_and_moments_at_an_axis_are_written_in_japanese() -> None:
+    assert charts.day(date(2026, 1, 5)) == "1/5(月)"
+    assert charts._label(datetime(2026, 1, 5, 9, 5, tzinfo=times.TOKYO)) == "1/5(月) 9:05"
