@@ -1,6 +1,6 @@
 """Charts that look alike: our colours and font, Japanese dates, units, and a title that says what one sees.
 
-Plotly is imported when the first chart is drawn; pages without charts never load it.
+Browsers fetch Plotly, almost five megabytes, with the first chart: a page that can do without one should.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def _when(task: Mapping[str, Any]) -> str:
 
 
 def _buttons(task: Mapping[str, Any], key: str) -> None:
-    refused: ApiProblem | None = st.session_state.pop(f"{key}.refused", None)
+    refused: ApiProblem | None = st.session_state.get(f"{key}.refused")
     if refused:
         feedback.not_done(refused)
     with st.container(horizontal=True):
@@ -113,6 +113,7 @@ def _buttons(task: Mapping[str, Any], key: str) -> None:
 
 
 def _ask(task: Mapping[str, Any], verb: str, key: str) -> None:
+    st.session_state.pop(f"{key}.refused", None)
     try:
         session.api().post(f"{PATH}/{task['id']}/{verb}")
     except ApiProblem as problem:

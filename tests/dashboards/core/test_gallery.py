@@ -47,7 +47,7 @@ def test_every_widget_is_shown_in_every_state_without_a_failure(
 ) -> None:
     page = gallery(part)
 
-    assert [title.value for title in page.title][0] == "部品一覧"
+    assert next(title.value for title in page.title) == "部品一覧"
     assert not page.exception
     assert not [error for error in page.error if "不具合" in error.value]
     assert line.calls == ["GET /api/auth/me"]
@@ -197,7 +197,7 @@ def test_a_list_says_why_it_is_empty_and_what_to_do(gallery: Callable[..., AppTe
 
 def test_a_list_that_fails_says_so_and_one_that_did_not_fail_before_stays(gallery: Callable[..., AppTest]) -> None:
     page = gallery("表の状態")
-    assert [error.value for error in page.error][0].startswith("サービスに接続できません。")
+    assert next(error.value for error in page.error).startswith("サービスに接続できません。")
     assert page.button(key="retry.gallery_failed")
 
     page.run()

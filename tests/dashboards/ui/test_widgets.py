@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -242,14 +240,6 @@ def test_an_arrow_has_the_colour_of_its_direction(good: Any, up: str, down: str)
     options = drawn("前週比", [["↑ 5%"], [], ["↓ 3%"], ["→ 0%"]])["type_config"]["options"]
 
     assert {option["value"]: option["color"] for option in options} == {"↑ 5%": up, "↓ 3%": down, "→ 0%": "gray"}
-
-
-def test_plotly_is_not_loaded_by_pages_without_charts() -> None:
-    code = "import sys, dashboards.ui.charts, dashboards.ui.tables; print('plotly' in sys.modules)"
-
-    said = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-
-    assert said.stdout.strip() == "False"
 
 
 def drawing() -> None:

@@ -1,0 +1,293 @@
+"""部品一覧 in a real browser: what people do with the widgets, and that nothing there is left in English."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+
+from dashboards.core.exhibits import PARTS
+from tests.browser.test_walking_path import sign_in
+from tests.stack import Stack
+
+expect.set_options(timeout=20_000)
+# Names, formats and numbers of the samples; everything else is Japanese.
+KNOWN = re.compile(
+    r"TC200|ABC|XYZ|Genba|JPEG|PNG|WebP|PDF|CSV|SMS|CPU|QRV|STOP|\.csv|\.svg|\.pdf|[\d.]+[KM]B|[0-9a-f]{12}"
+)
+# Every text and label a person sees or hears, in components too; symbols are ligatures of English words.
+WORDS_ON_SCREEN = """() => {
+    const found = [];
+    const walk = (root) => {
+        for (const element of root.querySelectorAll("*")) {
+            if (element.shadowRoot) walk(element.shadowRoot);
+            if (element.closest("script, style, noscript, [data-testid=stIconMaterial], [translate=no], [role=img]")) continue;
+            for (const name of ["aria-label", "title", "placeholder", "alt"]) found.push(element.getAttribute(name));
+            for (const node of element.childNodes) if (node.nodeType === Node.TEXT_NODE) found.push(node.data);
+        }
+    };
+    walk(document.body);
+    return found.filter(Boolean);
+}"""
+
+
+@pytest.fixture
+def gallery(page: Page, stack: Stack) -> Callable[[str], Page]:
+    """gallery("表") → the page at that part; an admin has signed in."""
+    sign_in(page, stack, "admin")
+    expect(page.get_by_text("総端末数")).to_be_visible()
+
+    def opened(part: str) -> Page:
+        page.goto(f"{stack.dashboards}/gallery?part={part}")
+        expect(page.get_by_role("heading", name="部品一覧")).to_be_visible()
+        expect(page.locator("[class*='st-key-gallery.']").last).to_be_visible()
+        return page
+
+    return opened
+
+
+def grid(page: Page) -> Locator:
+    return page.get_by_test_id("stDataFrame").first
+
+
+def click_in_grid(page: Page, x: float, row: int) -> None:
+    """On the titles (row 0) or a row, `x` pixels from the left, or from the right when negative."""
+    box = grid(page).locator("canvas").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + (x if x > 0 else box["width"] + x), box["y"] + 17 + 35 * row)
+
+
+def first_row(page: Page) -> Locator:
+    """From the table that the canvas holds for screen readers."""
+    return grid(page).locator("canvas [role=row][aria-rowindex='2']")
+
+
+def english(page: Page) -> list[str]:
+    texts: list[str] = page.evaluate(WORDS_ON_SCREEN)
+    return sorted({text for text in texts if re.search(r"[A-Za-z]{2}", KNOWN.sub("", text))})
+
+
+def test_a_list_is_leafed_through_sorted_by_a_click_and_survives_f5(gallery: Callable[[str], Page]) -> None:
+    page = gallery("表")
+    expect(first_row(page)).to_contain_text("TC200-000001")
+    page.get_by_role("button", name="次へ").click()
+    expect(page.get_by_text("2 / 41ページ")).to_be_visible()
+    expect(first_row(page)).to_contain_text("TC200-000051")
+
+    click_in_grid(page, 60, 0)
+    expect(first_row(page)).to_contain_text("TC200-002034")
+    expect(page.get_by_text("1 / 41ページ")).to_be_visible()
+    click_in_grid(page, 60, 0)
+    expect(first_row(page)).to_contain_text("TC200-000001")
+    click_in_grid(page, 60, 0)
+    expect(first_row(page)).to_contain_text("TC200-002034")
+
+    page.get_by_label("キーワード").fill("TC200-0019")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("該当 100台")).to_be_visible()
+    page.get_by_role("button", name="次へ").click()
+    expect(page.get_by_text("2 / 2ページ")).to_be_visible()
+
+    page.reload()
+
+    expect(page.get_by_label("キーワード")).to_have_value("TC200-0019")
+    expect(page.get_by_text("該当 100台")).to_be_visible()
+    expect(page.get_by_text("1 / 2ページ")).to_be_visible()
+    expect(first_row(page)).to_contain_text("TC200-001999")
+    page.get_by_role("button", name="条件をクリア").click()
+    expect(page.get_by_text("全2,034台")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("q="))
+
+
+def test_a_row_opens_its_drawer_which_stays_while_the_list_refreshes(gallery: Callable[[str], Page]) -> None:
+    page = gallery("表")
+    expect(first_row(page)).to_contain_text("TC200-000001")
+    click_in_grid(page, -40, 2)
+    page.get_by_role("menuitem", name="詳細").or_(page.get_by_label("詳細", exact=True)).first.click()
+    drawer = page.get_by_role("dialog")
+    expect(drawer).to_contain_text("TC200-000002")
+    drawer.get_by_label("メモ").fill("途中まで")
+    updated = page.get_by_text(re.compile("最終更新")).first
+    before = updated.inner_text()
+    expect(updated).not_to_have_text(before)
+
+    expect(drawer.get_by_label("メモ")).to_have_value("途中まで")
+
+
+def test_a_dangerous_action_asks_for_its_reason_first(gallery: Callable[[str], Page]) -> None:
+    page = gallery("確認と競合")
+    page.get_by_role("button", name="端末を削除する").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("端末 TC200-000123 を削除しますか？")
+    dialog.get_by_role("button", name="削除する").click()
+    expect(dialog).to_contain_text("理由を入力してください。")
+
+    dialog.get_by_label("理由").fill("二重に登録したため")
+    dialog.get_by_role("button", name="削除する").click()
+
+    expect(page.get_by_text("端末 TC200-000123 を削除しました。")).to_be_visible()
+    expect(dialog).to_have_count(0)
+
+
+def test_what_was_complained_of_is_forgotten_when_the_dialog_is_closed(gallery: Callable[[str], Page]) -> None:
+    page = gallery("確認と競合")
+    page.get_by_role("button", name="失敗する操作").click()
+    page.get_by_role("button", name="取り消して返金する").click()
+    expect(page.get_by_role("dialog")).to_contain_text("サービスに接続できません。")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    page.get_by_role("button", name="失敗する操作").click()
+
+    expect(page.get_by_role("dialog")).to_contain_text("全額を返金します。")
+    expect(page.get_by_role("dialog")).not_to_contain_text("サービスに接続できません。")
+
+
+def test_a_conflict_is_decided_by_the_person(gallery: Callable[[str], Page]) -> None:
+    page = gallery("確認と競合")
+    page.get_by_role("button", name="保存する").click()
+    expect(page.get_by_role("dialog")).to_contain_text("違う項目は3件です。")
+
+    page.get_by_role("button", name="自分の入力を残す").click()
+
+    expect(page.get_by_text("入力した内容を残しました。")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    from PIL import Image
+
+    path = tmp_path / "検針票.png"
+    Image.new("RGB", (320, 200), "#0F5FA8").save(path)
+    return path
+
+
+def test_files_are_sent_shown_enlarged_and_their_ids_reach_the_page(
+    gallery: Callable[[str], Page], picture: Path, tmp_path: Path
+) -> None:
+    page = gallery("ファイル")
+    sent: list[tuple[str, str | None, bytes | None]] = []
+
+    def door(route: Route) -> None:
+        request = route.request
+        if request.method == "PUT":
+            sent.append((request.url, request.headers.get("x-requested-with"), request.post_data_buffer))
+            if len(sent) == 1:
+                problem = {"detail": "ただいま混み合っています。しばらく待ってから、やり直してください。"}
+                route.fulfill(status=503, content_type="application/problem+json", body=json.dumps(problem))
+                return
+            stored = {"id": "f1", "name": "検針票.png", "size": picture.stat().st_size, "content_type": "image/png"}
+            route.fulfill(status=201, content_type="application/json", body=json.dumps(stored))
+        else:
+            route.fulfill(path=picture)
+
+    page.route("**/files*", door)
+    page.route("**/files/*", door)
+    upload = page.locator("[class*='st-key-gallery.upload']").first
+    upload.locator("input[type=file]").set_input_files(picture)
+    expect(upload.get_by_text("ただいま混み合っています。")).to_be_visible()
+    upload.get_by_role("button", name="やり直す").click()
+    expect(upload.get_by_text("送信しました")).to_be_visible()
+    expect(page.get_by_text("送信済み: 検針票.png")).to_be_visible()
+    url, header, body = sent[1]
+    assert url.endswith("/files?purpose=gallery&name=%E6%A4%9C%E9%87%9D%E7%A5%A8.png")
+    assert header == "genba"
+    assert body == picture.read_bytes()
+
+    text = tmp_path / "メモ.txt"
+    text.write_text("画像ではない")
+    upload.locator("input[type=file]").set_input_files(text)
+    expect(
+        upload.get_by_text("この形式のファイルは登録できません。JPEG・PNG・WebPのファイルを選んでください。")
+    ).to_be_visible()
+    assert len(sent) == 2
+
+    upload.get_by_role("button", name="検針票.png を拡大する").click()
+    zoom = page.get_by_role("dialog", name="画像の拡大表示")
+    expect(zoom).to_be_visible()
+    page.keyboard.press("Escape")
+    upload.get_by_role("button", name="検針票.png を取り除く").click()
+    expect(page.get_by_text("送信済み")).to_have_count(0)
+
+
+def test_a_picture_is_enlarged_turned_and_leafed_through(gallery: Callable[[str], Page]) -> None:
+    page = gallery("ファイル")
+    page.get_by_role("button", name="電気メーター.svg を拡大する").click()
+    zoom = page.get_by_role("dialog", name="画像の拡大表示")
+    shown = zoom.get_by_role("img")
+    expect(zoom.get_by_text("電気メーター.svg（1 / 2）")).to_be_visible()
+    zoom.get_by_role("button", name="右に回転").click()
+    expect(shown).to_have_attribute("style", re.compile(r"rotate\(90deg\)"))
+
+    page.keyboard.press("ArrowRight")
+
+    expect(zoom.get_by_text("検針票_新宿店.svg（2 / 2）")).to_be_visible()
+    expect(shown).to_have_attribute("style", re.compile(r"rotate\(0deg\)"))
+    expect(zoom.get_by_role("button", name="次へ")).to_be_disabled()
+    zoom.get_by_role("button", name="閉じる").click()
+    expect(zoom).to_have_count(0)
+
+
+def test_no_widget_speaks_english_or_breaks_a_policy(gallery: Callable[[str], Page], context: BrowserContext) -> None:
+    said: list[str] = []
+    for part in PARTS:
+        page = gallery(part)
+        if not said:
+            page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        found = settled(page)
+        assert found == [], part
+    assert said == []
+
+
+def test_what_opens_in_widgets_is_in_japanese_too(gallery: Callable[[str], Page]) -> None:
+    page = gallery("表")
+    expect(first_row(page)).to_contain_text("TC200-000001")
+    page.get_by_role("button", name="詳細条件").click()
+    page.get_by_label("顧客").last.click()
+    assert settled(page) == [], "詳細条件"
+    page.keyboard.type("zzz")
+    assert settled(page) == [], "no match"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_test_id("stDateInput").get_by_role("button").first.click()
+    expect(page.get_by_text("翌月").or_(page.get_by_label("翌月")).first).to_be_attached()
+    page.get_by_text("選択してください").last.click()
+    assert settled(page) == [], "calendar"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    grid(page).hover()
+    click_in_grid(page, 226, 0)
+    assert settled(page) == [], "column menu"
+
+
+def settled(page: Page) -> list[str]:
+    """What is left in English once everything is drawn and translated."""
+    deadline = time.monotonic() + 5
+    while (found := english(page)) and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    return found
+
+
+def test_charts_cost_only_those_pages_that_have_them(page: Page, stack: Stack) -> None:
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
+    sign_in(page, stack)
+    expect(page.get_by_text("総端末数")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+
+    assert not [url for url in fetched if "plotly" in url.lower()]
+
+
+def test_forms_and_files_fit_a_phone(gallery: Callable[[str], Page]) -> None:
+    for part in ("フォーム", "ファイル"):
+        page = gallery(part)
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.reload()
+        expect(page.locator("[class*='st-key-gallery.']").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, part
