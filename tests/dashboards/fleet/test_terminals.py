@@ -1,0 +1,115 @@
+"""端末一覧: the table of terminals with its conditions, in front of the real service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from tests import factories
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.fleet.scene import a_morning, heard, set_clock
+
+Screen = Callable[..., AppTest]
+
+
+def serials(page: AppTest) -> list[str]:
+    return list(page.dataframe[0].value["シリアル番号"]) if page.dataframe else []
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(element.value for element in page.markdown)
+
+
+@pytest.fixture
+def terminals(db: Session, screen: Screen) -> AppTest:
+    a_morning(db)
+    return opened_at(screen("olivia", fleet="operator"), "terminals")
+
+
+def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: AppTest, line: Line) -> None:
+    assert [title.value for title in terminals.title] == ["端末一覧"]
+    assert "登録されている端末は5台です。対応が必要な端末は、オフライン 2台、エラー 1台です。" in texts(terminals)
+    assert serials(terminals)[:3] == ["TC200-000001", "TC200-000005", "TC200-000002"]
+    assert not terminals.exception
+    assert sorted(line.calls) == [
+        "GET /api/auth/me",
+        "GET /api/fleet/customers",
+        "GET /api/fleet/summary",
+        "GET /api/fleet/terminals",
+    ]
+
+
+def test_conditions_are_those_of_the_service(terminals: AppTest) -> None:
+    terminals.selectbox(key="status").select("offline").run()
+    assert serials(terminals) == ["TC200-000001", "TC200-000005"]
+    assert "該当 **2台**" in texts(terminals)
+
+    terminals.text_input(key="q").input("難波").run()
+    assert serials(terminals) == ["TC200-000005"]
+
+
+def test_one_customers_terminals_are_found_by_her_name_in_the_address(db: Session, screen: Screen) -> None:
+    a_morning(db)
+
+    page = opened_at(
+        screen("olivia", fleet="operator"), "terminals", customer_id="XYZストア", sort="シリアル番号の逆順"
+    )
+
+    assert serials(page) == ["TC200-000005", "TC200-000002"]
+
+
+def test_an_order_is_the_services(terminals: AppTest) -> None:
+    terminals.selectbox(key="sort").select("-last_heartbeat_at").run()
+
+    assert serials(terminals)[-2:] == ["TC200-000001", "TC200-000005"]
+
+
+def test_pages_follow_one_another(db: Session, screen: Screen) -> None:
+    customer = factories.customer(db, "ABC商事")
+    for number in range(53):
+        heard(db, factories.terminal(db, customer, f"PAGE-{number:02}"), "9:59")
+    set_clock(db, "10:00")
+    page = opened_at(screen("olivia", fleet="operator"), "terminals", sort="シリアル番号順")
+
+    page.button(key="fleet.all_terminals.next").click().run()
+
+    assert serials(page) == ["PAGE-50", "PAGE-51", "PAGE-52"]
+    assert "2 / 2ページ" in texts(page)
+
+
+def test_a_terminal_is_shown_in_full_beside_the_list(terminals: AppTest, line: Line) -> None:
+    rows = terminals.session_state["live.fleet.all_terminals"].data["items"]
+    terminals.session_state["fleet.all_terminals.clicked"] = ("詳細", rows[2])
+
+    terminals.run()
+
+    assert [warning.value for warning in terminals.warning] == ["カードリーダー応答なし"]
+    assert "2026\\/11\\/21（土）9\\:48" in texts(terminals)
+
+
+def test_while_the_service_is_away_the_list_stays(terminals: AppTest, line: Line) -> None:
+    line.cut()
+
+    terminals.run()
+
+    assert len(serials(terminals)) == 5
+    assert terminals.warning[0].value.startswith("最新の状態を取得できません。")
+    terminals.session_state["live.away"] = (0.0, None)
+    terminals.text_input(key="q").input("難波").run()
+    assert serials(terminals) == []
+    assert any("接続できません" in error.value for error in terminals.error)
+
+
+def test_without_terminals_it_says_what_to_do_first(db: Session, screen: Screen) -> None:
+    page = opened_at(screen("olivia", fleet="operator"), "terminals")
+
+    assert "**まだ端末が登録されていません**" in texts(page)
+
+
+def test_a_viewer_is_refused(screen: Screen) -> None:
+    page = opened_at(screen("vera", fleet="viewer"), "terminals")
+
+    assert [title.value for title in page.title] == ["この画面を表示する権限がありません"]
