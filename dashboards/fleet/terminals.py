@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -16,12 +17,16 @@ from dashboards.ui.live import refreshing
 from dashboards.ui.status import TERMINAL
 
 CUSTOMERS_OFFERED = 1000
+CUSTOMERS_KEPT_SECONDS = 60
+_CUSTOMERS = "fleet.customers_offered"
 TROUBLE = ("offline", "error")
 
 
-@st.cache_data(ttl=60, scope="session", show_spinner=False)
 def customers() -> dict[int, str]:
-    """Id → name, for the filter; a failure is raised and not remembered."""
+    """Id → name, for the filter; kept in the session for a minute."""
+    until, known = st.session_state.get(_CUSTOMERS, (0.0, {}))
+    if time.monotonic() < until:
+        return dict(known)
     found: dict[int, str] = {}
     query: dict[str, Any] = {"limit": 100}
     while len(found) < CUSTOMERS_OFFERED:
@@ -30,6 +35,7 @@ def customers() -> dict[int, str]:
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
+    st.session_state[_CUSTOMERS] = (time.monotonic() + CUSTOMERS_KEPT_SECONDS, found)
     return found
 
 
