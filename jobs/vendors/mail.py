@@ -10,9 +10,10 @@ from email.utils import format_datetime, parseaddr
 import structlog
 
 from jobs.vendors.failures import PermanentFailure, VendorFailure
-from service.core.clock import TOKYO, real_now
+from service.core.clock import real_now
 from service.core.outbox import Claimed
 from service.core.settings import settings
+from service.core.times import TOKYO
 
 # For each step of the conversation; all of them together stay under the outbox's lease.
 TIMEOUT_SECONDS = 10

@@ -6,7 +6,6 @@ Sessions and signatures stay on real time: a moved clock must not sign people ou
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     CheckConstraint,
@@ -27,9 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from service.core.db import Base
-
-TOKYO = ZoneInfo("Asia/Tokyo")
-WEEKDAYS = "月火水木金土日"
+from service.core.times import TOKYO, WEEKDAYS
 
 # One row: how far app_now() is moved from real time. The application's role may read it; only the owner moves it.
 app_clock = Table(

@@ -1,0 +1,93 @@
+"""Tokyo's days and months: pure functions of facts. Moments are aware; what is stored and compared is UTC.
+
+Japan has no summer time, so a local day is always 24 hours long.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+WEEKDAYS = "月火水木金土日"
+DAY = timedelta(days=1)
+SATURDAY = 5
+
+
+def local_date(moment: datetime) -> date:
+    """The day it is in Tokyo."""
+    return moment.astimezone(TOKYO).date()
+
+
+def at(day: date, clock: time) -> datetime:
+    """That time of that day in Tokyo, in UTC."""
+    return datetime.combine(day, clock, TOKYO).astimezone(UTC)
+
+
+def day_bounds(day: date) -> tuple[datetime, datetime]:
+    """From the day's first moment to the next day's, which is no longer part of it."""
+    return at(day, time.min), at(day + DAY, time.min)
+
+
+@dataclass(frozen=True, order=True)
+class Month:
+    """A calendar month of Tokyo, written 2026-11."""
+
+    year: int
+    month: int
+
+    def __str__(self) -> str:
+        return f"{self.year:04}-{self.month:02}"
+
+    @property
+    def first(self) -> date:
+        return date(self.year, self.month, 1)
+
+    def plus(self, months: int) -> Month:
+        years, month = divmod(self.year * 12 + self.month - 1 + months, 12)
+        return Month(years, month + 1)
+
+    def bounds(self) -> tuple[datetime, datetime]:
+        """From the month's first moment to the next month's, which is no longer part of it."""
+        return at(self.first, time.min), at(self.plus(1).first, time.min)
+
+
+def month_of(moment: datetime) -> Month:
+    day = local_date(moment)
+    return Month(day.year, day.month)
+
+
+def parse_month(text: str) -> Month:
+    """The month written as 2026-11.
+
+    Raises:
+        ValueError: it is written otherwise, or there is no such month; years are 2000 to 9000.
+    """
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}", text):
+        raise ValueError("年月は 2026-11 の形式で指定してください。")
+    year, month = int(text[:4]), int(text[5:])
+    if not (2000 <= year <= 9000 and 1 <= month <= 12):
+        raise ValueError("年は2000から9000、月は01から12の間で指定してください。")
+    return Month(year, month)
+
+
+def is_business_day(day: date, holidays: Collection[date]) -> bool:
+    return day.weekday() < SATURDAY and day not in holidays
+
+
+def business_day(month: Month, number: int, holidays: Collection[date]) -> date:
+    """The month's n-th business day, counted from 1.
+
+    Raises:
+        ValueError: the month has fewer.
+    """
+    day, left = month.first, number
+    while number > 0 and day < month.plus(1).first:
+        left -= is_business_day(day, holidays)
+        if not left:
+            return day
+        day += DAY
+    raise ValueError(f"{month} has no business day number {number}")
