@@ -19,10 +19,3 @@ def watch() -> None:
         record_job(db, "fleet.watch")
     if any(done.values()):
         log.info("fleet watched", **done)
-
-
-@app.task(name="fleet.make_partitions")
-def make_partitions() -> None:
-    with transaction(SYSTEM) as db:
-        actions.make_partitions(db)
-        record_job(db, "fleet.make_partitions")

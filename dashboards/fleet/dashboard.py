@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards.fleet.terminals_table import ENROL_FIRST, NO_TERMINALS, terminals_table
 from dashboards.session import may
-from dashboards.ui import feedback, figures, live, times
+from dashboards.ui import feedback, figures, live, targets, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import ALERT, TERMINAL, UNKNOWN
@@ -98,7 +98,8 @@ def alert_lines(alert: dict[str, Any]) -> str:
     kind, since = ALERT.get(alert["alert_type"], UNKNOWN), times.parse(alert["created_at"])
     place = plain(f"{alert['customer_name']} - {alert['store_name']}")
     more = plain(f"{times.full(since)}　{alert['serial_number']}　{alert['message']}")
-    return f"**{place}**: {kind.badge()} ({times.ago(since)})  \n{small(more)}"
+    due = targets.countdown(times.parse(alert["respond_by"]), alert["response"])
+    return f"**{place}**: {kind.badge()} ({times.ago(since)}) {due}  \n{small(more)}"
 
 
 @refreshing

@@ -1,4 +1,4 @@
-"""The areas by name, and what an area says about itself: roles, permissions, ticks.
+"""The areas by name, and what an area says about itself: roles, permissions, ticks, retention.
 
 `AREAS` is the one list. Everything else is found by an area's name: its tables in `service/<area>/models`, its routes
 in `service/<area>/api`, its jobs in `jobs/<area>`, its demo in `service/demo/<area>`. This module is pure, so that
@@ -10,12 +10,15 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from service.core.settings import Settings
 
 AREAS = ("fleet",)
 # The floor's own name where rows, permissions and jobs carry an area's.
@@ -24,7 +27,9 @@ CORE = "core"
 TICK_QUEUE = "ticks"
 
 # What the administrator of an area may do with the floor's pages, within that area.
-ADMINISTRATION = frozenset({"core:system:read"})
+ADMINISTRATION = frozenset(
+    {"core:audit:export", "core:audit:read", "core:calendar:read", "core:calendar:update", "core:system:read"}
+)
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,36 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """How long the rows of a table stay; `title` is what they are, for people. The table itself, what makes its rows
+    old and the least they stay are declared by the migration (`kept_tables`), which no setting can undercut."""
+
+    table: str
+    title: str
+    keep: Callable[[Settings], timedelta]
+
+
+@dataclass(frozen=True)
 class Area:
     name: str
     title: str
     roles: Mapping[str, Role]
     ticks: Mapping[str, Tick] = field(default_factory=dict)
+    retention: tuple[Policy, ...] = ()
 
 
 CORE_TICKS: Mapping[str, Tick] = {
+    "core.make_partitions": Tick("記録領域の準備", timedelta(hours=1)),
+    "core.retention": Tick("保存期間の整理", timedelta(minutes=10)),
+    "core.top_up_holidays": Tick("休日の補充", timedelta(hours=1)),
     "outbox.send": Tick("通知の送信", timedelta(seconds=3), silence=timedelta(seconds=120)),
 }
+CORE_RETENTION = (
+    # Three years, leap day included.
+    Policy("audit_entries", "監査ログ", lambda _: timedelta(days=3 * 365 + 1)),
+    Policy("outbox_messages", "送信済みの通知", lambda _: timedelta(days=90)),
+    Policy("sessions", "期限切れのセッション", lambda _: timedelta(days=30)),
+)
 
 
 @lru_cache(maxsize=1)
@@ -75,6 +100,11 @@ def ticks() -> dict[str, Tick]:
     for area in areas().values():
         listed |= area.ticks
     return listed
+
+
+def policies() -> tuple[Policy, ...]:
+    """What is kept how long, the floor's first."""
+    return (*CORE_RETENTION, *(policy for area in areas().values() for policy in area.retention))
 
 
 def modules(kind: str) -> Iterator[ModuleType]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, String, func, insert
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, func, insert
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -22,10 +22,19 @@ MASK = "********"
 
 
 class AuditEntry(Base):
+    """In monthly partitions by `at`, which is why `at` is part of the key."""
+
     __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("ix_audit_entries_at_id", "at", "id"),
+        Index("ix_audit_entries_area_at", "area", "at"),
+        Index("ix_audit_entries_user_id_at", "user_id", "at"),
+        Index("ix_audit_entries_subject_subject_id_at", "subject", "subject_id", "at"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now(), index=True)
+    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now(), primary_key=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     # Kept beside the id: an entry must stay readable, and machines have a name but no user.
     actor: Mapped[str] = mapped_column(String(100))

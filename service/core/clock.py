@@ -21,7 +21,6 @@ from sqlalchemy import (
     extract,
     func,
     select,
-    text,
 )
 from sqlalchemy.orm import Session
 
@@ -64,8 +63,3 @@ def in_words_sql(moment: ColumnExpressionArgument[datetime | None]) -> ColumnEle
     local = func.timezone(TOKYO.key, moment)
     weekday = func.substr(WEEKDAYS, cast(extract("isodow", local), Integer), 1)
     return func.concat(func.to_char(local, "YYYY/MM/DD"), "（", weekday, "）", func.to_char(local, "FMHH24:MI"))
-
-
-def make_day_partitions(db: Session, table: str, days_ahead: int) -> None:
-    """Daily partitions for today and the days ahead, by the product's clock; the default one catches the rest."""
-    db.execute(text("SELECT make_day_partitions(:table, :days)"), {"table": table, "days": days_ahead})

@@ -37,6 +37,7 @@ class Settings(BaseSettings):
 
     fleet_heartbeat_interval_seconds: int = Field(300, ge=5, le=3600)
     fleet_alert_recipients: str = ""
+    fleet_heartbeat_keep_days: int = Field(35, ge=7, le=400)
 
     smtp_host: str = "127.0.0.1"
     smtp_port: int = Field(25, ge=1, le=65535)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, and_, case, func, select, update
+from sqlalchemy import CursorResult, and_, case, func, literal, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.core import audit, clock, outbox
+from service.core import audit, clock, holidays, outbox
 from service.core.auth import Actor
 from service.core.clock import app_now, in_words
 from service.core.db import violates
@@ -179,6 +179,8 @@ def _mark_offline(db: Session) -> int:
 def _open_alerts(db: Session) -> list[rules.NewAlert]:
     """An alert for each terminal that is offline or in error and has none open yet. A terminal that never reported
     is not missing: it is not installed yet."""
+    target = rules.FIRST_CHECK
+    respond_by = target.due_at(app_now(db), holidays.calendar_named(db, target.calendar))
     wrong = (
         select(
             TerminalState.terminal_id,
@@ -190,6 +192,7 @@ def _open_alerts(db: Session) -> list[rules.NewAlert]:
                 ),
                 else_=func.coalesce(TerminalState.error, "端末（TC-200）がUSBで接続されていません。"),
             ),
+            literal(respond_by),
         )
         .where(
             TerminalState.status.in_([Status.OFFLINE, Status.ERROR]),
@@ -199,7 +202,7 @@ def _open_alerts(db: Session) -> list[rules.NewAlert]:
     )
     opened = (
         postgresql.insert(Alert)
-        .from_select(["terminal_id", "alert_type", "message"], wrong)
+        .from_select(["terminal_id", "alert_type", "message", "respond_by"], wrong)
         .on_conflict_do_nothing(index_elements=["terminal_id", "alert_type"], index_where=~Alert.is_resolved)
         .returning(Alert.terminal_id, Alert.alert_type, Alert.message)
         .cte("opened")
@@ -236,7 +239,3 @@ def _resolve_alerts(db: Session) -> int:
         .execution_options(synchronize_session=False)
     )
     return cast("CursorResult[Any]", resolved).rowcount
-
-
-def make_partitions(db: Session) -> None:
-    clock.make_day_partitions(db, "fleet_heartbeats", days_ahead=3)

@@ -139,6 +139,8 @@ class Alert(Base):
     message: Mapped[str] = mapped_column(Text)
     is_resolved: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    # Until when somebody is to have had a first look, fixed when the alert opens.
+    respond_by: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     resolved_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     resolved_by: Mapped[str] = mapped_column(String(50), server_default="")
 

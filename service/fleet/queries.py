@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from service.core.clock import app_now
 from service.core.paging import Key, Sorts, read_cursor, write_cursor
 from service.core.problems import NotFound
+from service.fleet import rules
 from service.fleet.models import Alert, Customer, EnrolmentCode, Terminal, TerminalState
 from service.fleet.rules import Status
 
@@ -141,6 +142,7 @@ def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict
             Alert.message,
             Alert.is_resolved,
             Alert.created_at,
+            Alert.respond_by,
             Alert.resolved_at,
         )
         .join(Terminal, Terminal.id == Alert.terminal_id)
@@ -148,7 +150,10 @@ def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict
     )
     if only_open:
         joined = joined.where(~Alert.is_resolved)
-    return _ALERT_SORTS.page(db, joined, _ALERT_SORTS.default, limit, cursor)
+    found, now = _ALERT_SORTS.page(db, joined, _ALERT_SORTS.default, limit, cursor), app_now(db)
+    for alert in found["items"]:
+        alert["response"] = rules.response(alert["respond_by"], now, alert["resolved_at"])
+    return found
 
 
 def get_customer(db: Session, customer_id: int) -> Customer:

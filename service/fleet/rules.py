@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from service.core.areas import ADMINISTRATION, Area, Role, Tick
+from service.core.areas import ADMINISTRATION, Area, Policy, Role, Tick
+from service.core.calendar import calendar
+from service.core.targets import State, Target, read
 
 
 class Status(StrEnum):
@@ -42,6 +44,9 @@ ALERT_WORDS = {
 # A mail about a district without power must still be read on a phone.
 MAIL_LISTS = 50
 
+# Step 2 of the document's 4.2, 初動確認: within five minutes of detection, day and night.
+FIRST_CHECK = Target("first_check", timedelta(minutes=5))
+
 READ = frozenset({"fleet:alert:read", "fleet:customer:read", "fleet:terminal:read"})
 REPORTS = frozenset({"fleet:report:read"})
 MANAGE = frozenset({"fleet:customer:create", "fleet:enrolment:create", "fleet:terminal:create"})
@@ -56,16 +61,23 @@ AREA = Area(
         "support": Role("サポート担当", READ | REPORTS),
         "viewer": Role("閲覧のみ", REPORTS),
     },
-    ticks={
-        "fleet.watch": Tick("端末の監視", timedelta(seconds=10), silence=timedelta(seconds=60)),
-        "fleet.make_partitions": Tick("記録領域の準備", timedelta(hours=1)),
-    },
+    ticks={"fleet.watch": Tick("端末の監視", timedelta(seconds=10), silence=timedelta(seconds=60))},
+    retention=(
+        # Until a compact row per terminal and day takes their place, raw heartbeats are all there is.
+        Policy("fleet_heartbeats", "ハートビート", lambda settings: timedelta(days=settings.fleet_heartbeat_keep_days)),
+    ),
 )
 
 
 def silence_allowed(interval_seconds: int) -> timedelta:
     """How long a terminal may be silent before it counts as offline: two intervals and a minute."""
     return timedelta(seconds=2 * interval_seconds + 60)
+
+
+def response(respond_by: datetime, now: datetime, resolved_at: datetime | None) -> State:
+    """How an alert's first look stands. What resolved itself in time needs none."""
+    clock = calendar(FIRST_CHECK.calendar, frozenset())
+    return read(FIRST_CHECK, respond_by, now, clock, resolved_at).state
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from service.core.targets import State
 from service.fleet.rules import AlertType, ContractType, Status
 
 # PostgreSQL's text cannot hold NUL.
@@ -171,6 +172,8 @@ class TerminalItem(BaseModel):
 
 
 class AlertItem(BaseModel):
+    """`respond_by` is when the first look is due, `response` how that stands; for a resolved alert, how it ended."""
+
     id: int
     terminal_id: int
     serial_number: str
@@ -181,4 +184,6 @@ class AlertItem(BaseModel):
     message: str
     is_resolved: bool
     created_at: datetime
+    respond_by: datetime
+    response: State
     resolved_at: datetime | None

@@ -10,18 +10,20 @@ from sqlalchemy import create_engine
 
 import service.core.audit
 import service.core.health
+import service.core.holidays
 import service.core.installation
 import service.core.instances
 import service.core.outbox
-import service.core.probes  # noqa: F401  # every module with tables, so that `alembic check` sees them
+import service.core.probes
+import service.core.retention  # noqa: F401  # every module with tables, so that `alembic check` sees them
 from service.core import areas
 from service.core.db import Base, sqlalchemy_url
 
 for _ in areas.modules("models"):
     pass  # imported, which is all it takes
 
-# Partitions come and go by the day; their parent is what the models describe.
-PARTITION = re.compile(r"_(p\d{8}|default)$")
+# Partitions come and go by the day and the month; their parent is what the models describe.
+PARTITION = re.compile(r"_(p\d{6}(\d{2})?|default)$")
 
 
 def include_name(name: str | None, kind: str, _: object) -> bool:

@@ -1,0 +1,74 @@
+"""The holiday calendar: what the product counts as no working day."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from service.core import holidays
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.paging import Page
+from service.core.problems import RESPONSES
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+router = APIRouter(prefix="/api/core/holidays", tags=["core"], responses=_REFUSALS)
+
+
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise ValueError("空白以外の文字を入力してください。")
+    return name.strip()
+
+
+Day = Annotated[date, Path(ge=date(2000, 1, 1), le=date(2100, 12, 31))]
+Version = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class Named(BaseModel):
+    """`version` is the one read with the day; null adds the day."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[
+        str, Field(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$"), AfterValidator(_not_blank)
+    ]
+    version: Version | None = None
+
+
+class HolidayItem(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    day: date
+    name: str
+    source: Literal["shipped", "edited"]
+    version: int
+
+
+@router.get("")
+def of_year(
+    actor: Annotated[Actor, allow("core:calendar:read")],
+    db: Db,
+    year: Annotated[int | None, Query(ge=2000, le=2100)] = None,
+) -> Page[HolidayItem]:
+    """All of one year; without `year`, of this one in Tokyo."""
+    items = [HolidayItem.model_validate(holiday) for holiday in holidays.of_year(db, year)]
+    return Page(items=items, total=len(items))
+
+
+@router.put("/{day}", responses={409: RESPONSES[409]})
+def put(actor: Annotated[Actor, allow("core:calendar:update")], db: Db, day: Day, named: Named) -> HolidayItem:
+    return HolidayItem.model_validate(holidays.put(db, actor, day, named.name, named.version))
+
+
+@router.delete("/{day}", status_code=204, responses={404: RESPONSES[404], 409: RESPONSES[409]})
+def remove(
+    actor: Annotated[Actor, allow("core:calendar:update")],
+    db: Db,
+    day: Day,
+    version: Annotated[int, Query(ge=1, lt=2**31)],
+) -> None:
+    holidays.remove(db, actor, day, version)

@@ -1,0 +1,71 @@
+"""What is kept how long: what would go tonight, and what went in past nights."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from service.core import retention
+from service.core.areas import policies
+from service.core.auth import Actor, allow
+from service.core.db import SYSTEM, transaction
+from service.core.problems import RESPONSES
+from service.core.settings import settings
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (401, 403, 422, 503)}
+router = APIRouter(prefix="/api/core/retention", tags=["core"], responses=_REFUSALS)
+
+
+class Going(BaseModel):
+    """Rows with times before `before`, from `oldest` to `newest`; for partitions, from where the first begins to where
+    the last ends, and `rows` as last estimated."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    before: datetime
+    rows: int
+    bytes: int
+    oldest: datetime | None
+    newest: datetime | None
+    partitions: list[str]
+
+
+class PolicyItem(BaseModel):
+    """`plan` is a dry run: what would go if the night were now."""
+
+    table: str
+    title: str
+    keep_days: int
+    plan: Going
+
+
+class RunItem(Going):
+    day: date
+    target: str
+    at: datetime
+
+
+class Retention(BaseModel):
+    policies: list[PolicyItem]
+    runs: list[RunItem]
+
+
+@router.get("")
+def plan_and_past_runs(actor: Annotated[Actor, allow("core:system:read")]) -> Retention:
+    """The plan and the newest runs, newest first. Figures about whole tables, nobody's data: seen by the system."""
+    with transaction(SYSTEM) as db:
+        return Retention(
+            policies=[
+                PolicyItem(
+                    table=policy.table,
+                    title=policy.title,
+                    keep_days=policy.keep(settings()).days,
+                    plan=Going.model_validate(retention.plan(db, policy)),
+                )
+                for policy in policies()
+            ],
+            runs=[RunItem.model_validate(run) for run in retention.newest_runs(db)],
+        )
