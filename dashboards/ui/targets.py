@@ -9,7 +9,7 @@ from dashboards.ui.status import Status
 
 
 def countdown(due: datetime, state: str) -> str:
-    """対応期限まで3分, 対応期限を7分超過, as a badge. `state` is the service's; once the moment has passed here, it has."""
+    """対応期限まで3分, 対応期限を7分超過, as a badge. `state` is the service's; a moment that has passed is past."""
     left = due - times.now()
     if left < timedelta():
         return Status(f"対応期限を{times.duration(-left)}超過", "red", "alarm").badge()

@@ -68,6 +68,9 @@ class Area:
     roles: Mapping[str, Role]
     ticks: Mapping[str, Tick] = field(default_factory=dict)
     retention: tuple[Policy, ...] = ()
+    # Words for the codes in the area's audit entries: what an entry is about, and its fields.
+    subjects: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 CORE_TICKS: Mapping[str, Tick] = {

@@ -62,6 +62,27 @@ AREA = Area(
         "viewer": Role("閲覧のみ", REPORTS),
     },
     ticks={"fleet.watch": Tick("端末の監視", timedelta(seconds=10), silence=timedelta(seconds=60))},
+    subjects={
+        "customer": "顧客企業",
+        "terminal": "端末",
+        "enrolment_code": "登録コード",
+        "terminal_token": "端末の認証",
+    },
+    fields={
+        "company_name": "会社名",
+        "contact_person": "担当者",
+        "contact_email": "連絡先メール",
+        "contact_phone": "連絡先電話番号",
+        "contract_type": "契約種別",
+        "serial_number": "シリアル番号",
+        "customer_id": "顧客ID",
+        "store_name": "設置店舗名",
+        "installed_date": "設置日",
+        "maximum_uses": "使用できる回数",
+        "valid_hours": "有効時間",
+        "enrolment_code_id": "登録コードID",
+        "agent_version": "エージェントのバージョン",
+    },
     retention=(
         # Until a compact row per terminal and day takes their place, raw heartbeats are all there is.
         Policy("fleet_heartbeats", "ハートビート", lambda settings: timedelta(days=settings.fleet_heartbeat_keep_days)),

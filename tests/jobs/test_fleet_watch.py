@@ -12,7 +12,7 @@ from jobs import fleet as fleet_jobs
 from service.core.clock import app_clock, app_now, in_words
 from service.core.health import JobHeartbeat
 from service.core.outbox import OutboxMessage
-from service.fleet import actions
+from service.fleet import actions, queries
 from service.fleet.models import Alert, Liveness, Terminal, TerminalState
 from tests import factories
 
@@ -135,6 +135,35 @@ def test_while_the_service_was_away_nobody_went_offline(db: Session) -> None:
     later(db, 30, service_alive=False)
 
     assert actions.watch(db)["offline"] == 0
+
+
+def test_an_alert_is_to_be_looked_at_within_five_minutes_of_its_detection_day_and_night(db: Session) -> None:
+    heard(db, factories.terminal(db), status="error", error="カードリーダー応答なし")
+
+    actions.watch(db)
+
+    [alert] = db.scalars(select(Alert))
+    assert alert.respond_by - alert.created_at == timedelta(minutes=5)
+    stands = [queries.alerts(db, 50, None, only_open=True)["items"][0]["response"]]
+    for minutes in (3.5, 1, 1):
+        later(db, minutes)
+        stands.append(queries.alerts(db, 50, None, only_open=True)["items"][0]["response"])
+    assert stands == ["running", "running", "near", "overdue"]
+
+
+def test_a_resolved_alert_keeps_whether_its_target_was_met(db: Session) -> None:
+    terminals = [factories.terminal(db) for _ in range(2)]
+    for terminal in terminals:
+        heard(db, terminal, status="error", error="紙切れ")
+    actions.watch(db)
+    for terminal in terminals:
+        later(db, 4)
+        heard(db, terminal)
+        actions.watch(db)
+    later(db, 60)
+
+    found = queries.alerts(db, 50, None, only_open=False)["items"]
+    assert [alert["response"] for alert in found] == ["met", "missed"]
 
 
 def test_the_job_leaves_its_heartbeat(db: Session) -> None:

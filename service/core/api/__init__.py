@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.core.api import health, probes, sign_in, system
+from service.core.api import audit, health, holidays, probes, retention, sign_in, system
 
 router = APIRouter()
-for subject in (sign_in, health, system, probes):
+for subject in (sign_in, health, audit, holidays, retention, system, probes):
     router.include_router(subject.router)

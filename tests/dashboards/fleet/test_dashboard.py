@@ -78,6 +78,7 @@ def test_alerts_name_customer_store_kind_age_and_the_words_of_the_machine_oldest
     offline, error = [element.value for element in morning.main.markdown if element.value.startswith("**")]
 
     assert offline.startswith("**ABC商事 \\- 新宿店 レジ1番**: :red-badge[:material/cloud_off: オフライン] (30分前)")
+    assert ":red-badge[:material/alarm: 対応期限を25分超過]" in offline
     assert "2026\\/11\\/21（土）9\\:30" in offline
     assert "TC200\\-000001" in offline
     assert error.startswith("**XYZストア \\- 梅田店 レジ1番**: :orange-badge[:material/error: エラー] (12分前)")

@@ -1,0 +1,200 @@
+"""Reading the audit trail: found, scoped to areas, newest first, each entry with its differences field by field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, and_, literal, or_, select, tuple_
+from sqlalchemy import func as sql
+from sqlalchemy.orm import Session
+
+from service.core.areas import CORE, areas
+from service.core.audit import Action, AuditEntry
+from service.core.identity import Membership, User
+from service.core.paging import read_cursor, write_cursor
+from service.core.problems import Invalid
+from service.core.times import day_bounds
+
+ACTION_WORDS: Mapping[Action, str] = {
+    "create": "登録",
+    "update": "変更",
+    "delete": "削除",
+    "status_change": "状態の変更",
+    "cancel": "キャンセル",
+    "login": "ログイン",
+    "logout": "ログアウト",
+    "login_failed": "ログイン失敗",
+    "reveal": "マスクの解除",
+    "export": "出力",
+}
+CORE_TITLE = "共通"
+CORE_SUBJECTS = {"user": "利用者", "holiday": "休日", "audit": "監査ログ"}
+CORE_FIELDS = {
+    "day": "日付",
+    "name": "名称",
+    "day_from": "期間の始まり",
+    "day_to": "期間の終わり",
+    "area": "業務",
+    "actor": "操作者",
+    "user_id": "利用者ID",
+    "action": "操作",
+    "subject": "対象",
+    "q": "対象のID",
+}
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for; None: whatever. Days are Tokyo's, both included."""
+
+    day_from: date | None = None
+    day_to: date | None = None
+    area: str | None = None
+    actor: str | None = None
+    user_id: int | None = None
+    action: str | None = None
+    subject: str | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field in words, and its values as text; None: there was, or is, none."""
+
+    field: str
+    title: str
+    before: str | None
+    after: str | None
+
+
+def page(db: Session, seen: Collection[str], wanted: Wanted, limit: int, cursor: str | None) -> dict[str, Any]:
+    """A page of the entries of the areas `seen`, newest first."""
+    found = _found(seen, wanted)
+    total = db.scalar(select(sql.count()).select_from(found.subquery()))
+    if cursor:
+        found = found.where(tuple_(AuditEntry.at, AuditEntry.id) < tuple_(*map(literal, _position(cursor))))
+    rows = db.execute(_newest_first(found).limit(limit + 1)).all()
+    last = rows[limit - 1][0] if len(rows) > limit else None
+    return {
+        "items": [readable(entry, name) for entry, name in rows[:limit]],
+        "total": total,
+        "next_cursor": write_cursor((last.at - _EPOCH) // _TICK, last.id) if last else None,
+    }
+
+
+def all_entries(db: Session, seen: Collection[str], wanted: Wanted) -> Iterator[dict[str, Any]]:
+    """Every entry found, newest first, read in pieces: a trail of years does not fit into memory."""
+    rows = db.execute(_newest_first(_found(seen, wanted)).execution_options(yield_per=1000))
+    for entry, name in rows:
+        yield readable(entry, name)
+        db.expunge(entry)
+
+
+def _found(seen: Collection[str], wanted: Wanted) -> Select[AuditEntry, str]:
+    """Entries of the areas, and of the floor those that their members left: who signed in, and when."""
+    members = select(Membership.user_id).where(Membership.area.in_(seen))
+    conditions = [
+        or_(AuditEntry.area.in_(seen), and_(AuditEntry.area == CORE, AuditEntry.user_id.in_(members))),
+    ]
+    if wanted.day_from is not None:
+        conditions.append(AuditEntry.at >= day_bounds(wanted.day_from)[0])
+    if wanted.day_to is not None:
+        conditions.append(AuditEntry.at < day_bounds(wanted.day_to)[1])
+    for column, value in (
+        (AuditEntry.area, wanted.area),
+        (AuditEntry.user_id, wanted.user_id),
+        (AuditEntry.action, wanted.action),
+        (AuditEntry.subject, wanted.subject),
+    ):
+        if value is not None:
+            conditions.append(column == value)
+    if wanted.actor:
+        found_by = wanted.actor
+        conditions.append(
+            or_(AuditEntry.actor.icontains(found_by, autoescape=True), User.name.icontains(found_by, autoescape=True))
+        )
+    if wanted.q:
+        conditions.append(AuditEntry.subject_id.icontains(wanted.q, autoescape=True))
+    return select(AuditEntry, User.name).outerjoin(User, User.id == AuditEntry.user_id).where(*conditions)
+
+
+def _newest_first(found: Select[AuditEntry, str]) -> Select[AuditEntry, str]:
+    return found.order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
+
+
+def _position(cursor: str) -> tuple[datetime, int]:
+    ticks, key = read_cursor(cursor, int, int)
+    try:
+        return _EPOCH + int(ticks) * _TICK, int(key)
+    except OverflowError:
+        raise Invalid("ページの位置（cursor）が正しくありません。最初のページから開き直してください。") from None
+
+
+def readable(entry: AuditEntry, name: str | None) -> dict[str, Any]:
+    """The entry with words for its codes. Areas declare theirs; a code of an earlier release stands for itself."""
+    area = areas().get(entry.area)
+    subjects = {**CORE_SUBJECTS, **(area.subjects if area else {})}
+    fields = {**CORE_FIELDS, **(area.fields if area else {})}
+    titles: Mapping[str, str] = ACTION_WORDS  # type: ignore[assignment]  # as stored: any text
+    return {
+        "id": entry.id,
+        "at": entry.at,
+        "user_id": entry.user_id,
+        "actor": entry.actor,
+        "actor_name": name,
+        "address": entry.address,
+        "area": entry.area,
+        "area_title": area.title if area else CORE_TITLE,
+        "action": entry.action,
+        "action_title": titles.get(entry.action, entry.action),
+        "subject": entry.subject,
+        "subject_title": subjects.get(entry.subject, entry.subject),
+        "subject_id": entry.subject_id,
+        "changes": changes(entry.before, entry.after, fields),
+    }
+
+
+def changes(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, fields: Mapping[str, str]
+) -> list[Change]:
+    """What differs, in the order of `fields`, then the others (jsonb keeps no order); nested fields by their path."""
+    was = {path: _text(value) for path, value in _flat(before or {})}
+    now = {path: _text(value) for path, value in _flat(after or {})}
+    places = {name: place for place, name in enumerate(fields)}
+    different = [path for path in {**was, **now} if was.get(path) != now.get(path)]
+    return [
+        Change(
+            field=".".join(path),
+            title="・".join(fields.get(part, part) for part in path),
+            before=was.get(path),
+            after=now.get(path),
+        )
+        for path in sorted(different, key=lambda path: places.get(path[0], len(places)))
+    ]
+
+
+def _flat(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "はい" if value else "いいえ"
+    if isinstance(value, list):
+        return "、".join(_text(item) or "" for item in value)
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)

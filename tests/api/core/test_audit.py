@@ -1,0 +1,221 @@
+"""The audit trail as administrators read it: their areas' entries, found, paged, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import insert, select, text
+from sqlalchemy.orm import Session
+
+from service.core import audit, trail
+from service.core.audit import AuditEntry
+from service.core.auth import Actor, actor_of
+from service.core.clock import real_now
+from service.core.times import TOKYO, local_date
+from service.fleet import rules, schemas
+from tests import factories
+from tests.cast import person
+
+PATH = "/api/core/audit"
+
+
+@pytest.fixture
+def admin(sign_in: Callable[..., TestClient]) -> TestClient:
+    return sign_in("alice", fleet="admin")
+
+
+def acting(db: Session, login_id: str, **roles: str) -> Actor:
+    return actor_of(person(db, login_id, **roles), real_now() + timedelta(hours=1), "203.0.113.7")
+
+
+def entry_at(db: Session, moment: datetime, subject_id: object, **values: Any) -> None:
+    """An entry of another time; the product itself writes them only now."""
+    row = {"at": moment, "actor": "demo", "address": "-", "area": "fleet", "action": "create", "subject": "terminal"}
+    db.execute(insert(AuditEntry).inline().values(**row | {"subject_id": str(subject_id)} | values))
+
+
+def items(client: TestClient, **asked: Any) -> list[dict[str, Any]]:
+    answer = client.get(PATH, params=asked)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+def test_an_entry_says_in_words_who_did_what_and_what_changed(db: Session, admin: TestClient) -> None:
+    bob = acting(db, "bob", fleet="operator")
+    audit.record(
+        db,
+        bob,
+        "update",
+        "fleet",
+        "customer",
+        7,
+        before={"company_name": "ABC商事", "contact_phone": "03-1", "notes": ""},
+        after={"company_name": "ABC商会", "contact_phone": "03-1", "notes": None, "api_token": "s3cret"},
+    )
+
+    [entry] = items(admin, subject="customer")
+
+    assert entry["actor"] == "bob"
+    assert entry["actor_name"] == "bob さん"
+    assert entry["address"] == "203.0.113.7"
+    assert (entry["area_title"], entry["action_title"], entry["subject_title"]) == ("端末管理", "変更", "顧客企業")
+    assert entry["subject_id"] == "7"
+    assert entry["changes"] == [
+        {"field": "company_name", "title": "会社名", "before": "ABC商事", "after": "ABC商会"},
+        {"field": "api_token", "title": "api_token", "before": None, "after": "********"},
+    ]
+
+
+def test_an_areas_administrator_sees_that_areas_entries_and_who_of_it_signed_in(db: Session, admin: TestClient) -> None:
+    bob, stranger = acting(db, "bob", fleet="operator"), acting(db, "charlie")
+    for who in (bob, stranger):
+        audit.record(db, who, "login", "core", "user", who.user_id)
+    audit.record(db, "demo", "create", "loaners", "device", 1)
+    audit.record(db, "demo", "create", "fleet", "terminal", 2)
+
+    assert {(entry["actor"], entry["area"]) for entry in items(admin)} == {("bob", "core"), ("demo", "fleet")}
+
+
+def test_the_query_alone_keeps_to_the_areas_too(db: Session) -> None:
+    """Isolation twice: this session sees every area, and still finds only what was asked for."""
+    audit.record(db, "demo", "create", "loaners", "device", 1)
+    audit.record(db, "demo", "create", "fleet", "terminal", 2)
+    audit.record(db, acting(db, "charlie"), "login", "core", "user", 3)
+
+    found = trail.page(db, frozenset({"fleet"}), trail.Wanted(), 50, None)
+
+    assert [entry["area"] for entry in found["items"]] == ["fleet"]
+    assert found["total"] == 1
+
+
+def test_who_administers_nothing_reads_no_trail(sign_in: Callable[..., TestClient]) -> None:
+    operator = sign_in("bob", fleet="operator")
+
+    assert operator.get(PATH).status_code == 403
+    assert operator.get(f"{PATH}/choices").status_code == 403
+
+
+def test_pages_are_newest_first_and_neither_skip_nor_repeat(db: Session, admin: TestClient) -> None:
+    now = real_now()
+    for number in range(7):
+        entry_at(db, now - timedelta(minutes=number // 3), number)
+
+    seen: list[str] = []
+    cursor = None
+    while True:
+        answer = admin.get(PATH, params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        assert answer["total"] >= 7
+        seen += [entry["subject_id"] for entry in answer["items"]]
+        cursor = answer["next_cursor"]
+        if cursor is None:
+            break
+        entry_at(db, now + timedelta(minutes=1), "later")
+
+    assert seen == ["2", "1", "0", "5", "4", "3", "6"]
+
+
+def test_days_are_tokyos_and_both_are_included(db: Session, admin: TestClient) -> None:
+    for moment in ("2026-11-19 23:59:59", "2026-11-20 00:00:00", "2026-11-21 23:59:59", "2026-11-22 00:00:00"):
+        entry_at(db, datetime.fromisoformat(moment).replace(tzinfo=TOKYO), moment)
+
+    found = items(admin, day_from="2026-11-20", day_to="2026-11-21")
+
+    assert [entry["subject_id"] for entry in found] == ["2026-11-21 23:59:59", "2026-11-20 00:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"area": "core"}, ["login"]),
+        ({"action": "status_change"}, ["TC-1_00%"]),
+        ({"actor": "BO"}, ["login", "TC-1_00%"]),
+        ({"actor": "bob さん"}, ["login", "TC-1_00%"]),
+        ({"subject": "customer"}, ["7"]),
+        ({"q": "_0"}, ["TC-1_00%"]),
+        ({"q": "0%"}, ["TC-1_00%"]),
+        ({"actor": "demo", "subject": "terminal"}, []),
+        ({"area": "loaners"}, []),
+    ],
+)
+def test_entries_are_found_by_area_person_action_subject_and_part_of_the_id(
+    db: Session, admin: TestClient, asked: dict[str, str], found: list[str]
+) -> None:
+    bob = acting(db, "bob", fleet="operator")
+    audit.record(db, "demo", "create", "fleet", "customer", 7)
+    audit.record(db, bob, "status_change", "fleet", "terminal", "TC-1_00%")
+    audit.record(db, bob, "login", "core", "user", "login")
+    audit.record(db, "demo", "create", "loaners", "device", 1)
+
+    assert [entry["subject_id"] for entry in items(admin, **asked)] == found
+
+
+def test_entries_are_found_by_the_persons_number(db: Session, admin: TestClient) -> None:
+    bob = acting(db, "bob", fleet="operator")
+    audit.record(db, bob, "create", "fleet", "terminal", 1)
+    audit.record(db, "demo", "create", "fleet", "terminal", 2)
+
+    assert [entry["actor"] for entry in items(admin, user_id=bob.user_id)] == ["bob"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"day_from": "2026-11-21", "day_to": "2026-11-20"},
+        {"day_from": "yesterday"},
+        {"action": "destroy"},
+        {"cursor": trail.write_cursor(2**62, 1)},
+        {"cursor": "nonsense"},
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_words(admin: TestClient, asked: dict[str, str]) -> None:
+    answer = admin.get(PATH, params=asked)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+def test_the_filters_offer_what_one_may_see_in_words(admin: TestClient) -> None:
+    offered = admin.get(f"{PATH}/choices").json()
+
+    assert offered["areas"] == {"fleet": "端末管理", "core": "共通"}
+    assert offered["actions"]["status_change"] == "状態の変更"
+    assert offered["subjects"]["terminal"] == "端末"
+
+
+def test_every_action_has_its_word() -> None:
+    assert set(trail.ACTION_WORDS) == set(audit.Action.__args__)  # type: ignore[attr-defined]  # a Literal has them
+
+
+def test_what_the_fleet_writes_into_the_trail_has_words(db: Session) -> None:
+    factories.enrolment_code(db, factories.terminal(db) and None)
+    written = db.scalars(select(AuditEntry)).all()
+
+    assert {entry.subject for entry in written} <= set(rules.AREA.subjects)
+    for model in (schemas.NewCustomer, schemas.NewTerminal, schemas.NewEnrolmentCode):
+        assert set(model.model_fields) <= set(rules.AREA.fields), model
+
+
+def test_differences_are_told_field_by_field_and_by_path() -> None:
+    before = {"name": "A", "address": {"city": "大阪", "zip": "530"}, "tags": ["x"], "open": True, "same": 1}
+    after = {"name": "A", "address": {"city": "神戸", "zip": "530"}, "tags": ["x", "y"], "open": False, "same": 1}
+
+    assert trail.changes(before, after, {"address": "住所", "city": "市"}) == [
+        trail.Change("address.city", "住所・市", "大阪", "神戸"),
+        trail.Change("tags", "tags", "x", "x、y"),
+        trail.Change("open", "open", "はい", "いいえ"),
+    ]
+    assert trail.changes(None, {"name": "B"}, {}) == [trail.Change("name", "name", None, "B")]
+    assert trail.changes({"name": "B"}, None, {}) == [trail.Change("name", "name", "B", None)]
+
+
+def test_days_of_the_trail_are_its_own_months(db: Session) -> None:
+    """An entry lies in the partition of its Tokyo month."""
+    audit.record(db, "demo", "create", "fleet", "terminal", 1)
+
+    [part] = db.scalars(text("SELECT tableoid::regclass::text FROM audit_entries"))
+    assert part == f"audit_entries_p{local_date(real_now()):%Y%m}"

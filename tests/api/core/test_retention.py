@@ -1,0 +1,40 @@
+"""Retention as administrators see it: what would go tonight, and what went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from jobs import core as core_jobs
+from service.core.clock import real_now
+from service.core.identity import UserSession, hash_token, new_token
+from tests.cast import person
+
+
+def test_administrators_see_the_plan_and_the_past_nights(db: Session, sign_in: Callable[..., TestClient]) -> None:
+    admin = sign_in("alice", fleet="admin")
+    stranger = person(db, "bob").id
+    for days in (40, 20):
+        expired = real_now() - timedelta(days=days)
+        db.add(UserSession(token_hash=hash_token(new_token()), user_id=stranger, address="-", expires_at=expired))
+    db.commit()
+    before = {found["table"]: found for found in admin.get("/api/core/retention").json()["policies"]}
+
+    core_jobs.keep_to_retention()
+    after = admin.get("/api/core/retention").json()
+
+    assert {table: found["keep_days"] for table, found in before.items()} == {
+        "audit_entries": 1096,
+        "fleet_heartbeats": 35,
+        "outbox_messages": 90,
+        "sessions": 30,
+    }
+    assert before["sessions"]["title"] == "期限切れのセッション"
+    assert before["sessions"]["plan"]["rows"] == 1
+    [run] = [run for run in after["runs"] if run["target"] == "sessions"]
+    assert run["rows"] == 1
+    assert [found["plan"]["rows"] for found in after["policies"] if found["table"] == "sessions"] == [0]
+    assert sign_in("carol", fleet="operator").get("/api/core/retention").status_code == 403

@@ -1,0 +1,328 @@
+"""Partitions are made in time, and what is old enough goes by night: once, with a report, and never the last record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from jobs import core as core_jobs
+from service.core import partitions, retention
+from service.core.areas import Policy, policies
+from service.core.audit import AuditEntry
+from service.core.clock import app_clock, app_now, real_now
+from service.core.health import JobHeartbeat
+from service.core.identity import UserSession, hash_token, new_token
+from service.core.outbox import OutboxMessage
+from service.core.partitions import KeptTable
+from service.core.retention import RetentionRun
+from service.core.times import TOKYO, at, day_bounds, local_date, month_of
+from service.fleet.models import heartbeats
+from stack.home import Home
+from tests.cast import person
+from tests.conftest import committed_database
+from tests.sight import seeing_all
+
+
+def shifted(db: Session, by: timedelta) -> None:
+    db.execute(update(app_clock).values(shift=app_clock.c.shift + by))
+
+
+@contextmanager
+def back_then(db: Session, by: timedelta) -> Iterator[None]:
+    """The product's clock as it was."""
+    shifted(db, -by)
+    yield
+    shifted(db, by)
+
+
+def policy(table: str) -> Policy:
+    [found] = [policy for policy in policies() if policy.table == table]
+    return found
+
+
+def parts(db: Session, table: str) -> list[str]:
+    listed = db.scalars(
+        text("SELECT relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = to_regclass(:t)"),
+        {"t": table},
+    )
+    return sorted(name.removeprefix(f"{table}_") for name in listed)
+
+
+def beat(db: Session, received_at: datetime) -> None:
+    row = {
+        "terminal_id": 1,
+        "sent_at": received_at,
+        "stream_id": "6a2f41a3-c54c-fce8-32d2-0324e1c32e22",
+        "sequence": 1,
+        "cpu_usage": 1,
+        "memory_usage": 1,
+        "disk_usage": 1,
+        "terminal_connected": True,
+    }
+    db.execute(insert(heartbeats).values(received_at=received_at, **row))
+
+
+def entry(db: Session, moment: datetime) -> None:
+    values = {"actor": "demo", "address": "-", "area": "fleet", "action": "create", "subject": "x", "subject_id": "1"}
+    db.execute(insert(AuditEntry).inline().values(at=moment, **values))
+
+
+def old_heartbeats(db: Session, days: int, count: int) -> datetime:
+    """A day of heartbeats that long ago, in its own partition."""
+    with back_then(db, timedelta(days=days)):
+        partitions.make(db, "fleet_heartbeats")
+        moment = app_now(db)
+        for _ in range(count):
+            beat(db, moment)
+    return moment
+
+
+def test_every_partitioned_table_is_made_partitions_for_and_every_kept_table_has_its_policy(db: Session) -> None:
+    partitioned = db.scalars(text("SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY relname")).all()
+
+    assert partitions.tables(db) == partitioned
+    assert sorted(policy.table for policy in policies()) == sorted(db.scalars(select(KeptTable.name)))
+
+
+def test_the_job_makes_days_and_months_ahead_once(db: Session) -> None:
+    shifted(db, timedelta(days=400))
+    today = local_date(app_now(db))
+    month = month_of(app_now(db))
+
+    core_jobs.make_partitions()
+    made = parts(db, "fleet_heartbeats"), parts(db, "audit_entries")
+    core_jobs.make_partitions()
+
+    assert {f"p{today + timedelta(days=ahead):%Y%m%d}" for ahead in (-1, 0, 1, 2, 3)} <= set(made[0])
+    assert {f"p{month.plus(ahead).first:%Y%m}" for ahead in (-1, 0, 1, 2)} <= set(made[1])
+    assert (parts(db, "fleet_heartbeats"), parts(db, "audit_entries")) == made
+    assert "core.make_partitions" in db.scalars(select(JobHeartbeat.name)).all()
+
+
+def test_what_the_default_partition_caught_moves_to_where_it_belongs(db: Session) -> None:
+    """Also from a time long past: the job may have been away for weeks."""
+    caught = [real_now() + timedelta(days=days) for days in (-200, 200, 200, 201)]
+    for moment in caught:
+        entry(db, moment)
+        beat(db, moment)
+    assert db.scalar(text("SELECT count(*) FROM audit_entries WHERE tableoid = 'audit_entries_default'::regclass")) == 4
+
+    core_jobs.make_partitions()
+
+    for table, column, form in (("audit_entries", "at", "YYYYMM"), ("fleet_heartbeats", "received_at", "YYYYMMDD")):
+        places = db.execute(
+            text(f"SELECT tableoid::regclass::text, to_char({column} AT TIME ZONE 'Asia/Tokyo', '{form}') FROM {table}")
+        ).all()
+        assert len(places) == 4
+        assert all(place == f"{table}_p{belongs}" for place, belongs in places)
+
+
+def test_a_partition_begins_and_ends_with_the_tokyo_day(db: Session) -> None:
+    begins, ends = day_bounds(local_date(app_now(db)))
+    beat(db, begins)
+    beat(db, ends - timedelta(microseconds=1))
+    beat(db, ends)
+
+    places = db.scalars(text("SELECT tableoid::regclass::text FROM fleet_heartbeats ORDER BY received_at")).all()
+
+    assert places[0] == places[1] == f"fleet_heartbeats_p{begins.astimezone(TOKYO):%Y%m%d}"
+    assert places[2] == f"fleet_heartbeats_p{ends.astimezone(TOKYO):%Y%m%d}"
+
+
+def test_heartbeats_older_than_35_days_go_by_the_day_with_a_report(db: Session) -> None:
+    old = old_heartbeats(db, 40, 3)
+    kept = old_heartbeats(db, 33, 2)
+    planned = retention.plan(db, policy("fleet_heartbeats"))
+
+    core_jobs.keep_to_retention()
+
+    [run] = db.scalars(select(RetentionRun).where(RetentionRun.target == "fleet_heartbeats"))
+    gone = f"fleet_heartbeats_p{old.astimezone(TOKYO):%Y%m%d}"
+    assert gone in run.partitions
+    assert gone.removeprefix("fleet_heartbeats_") not in parts(db, "fleet_heartbeats")
+    assert run.rows == planned.rows == 3
+    assert run.bytes == planned.bytes > 0
+    assert run.oldest is not None
+    assert run.newest is not None
+    assert run.oldest <= old < run.newest <= run.before
+    assert db.scalars(select(heartbeats.c.received_at)).all() == [kept, kept]
+    assert "core.retention" in db.scalars(select(JobHeartbeat.name)).all()
+
+
+def test_the_plan_takes_nothing_away(db: Session) -> None:
+    old_heartbeats(db, 40, 3)
+    beat(db, app_now(db))
+    before = parts(db, "fleet_heartbeats")
+
+    for _ in range(2):
+        assert retention.plan(db, policy("fleet_heartbeats")).rows == 3
+
+    assert parts(db, "fleet_heartbeats") == before
+    assert db.scalars(select(RetentionRun)).all() == []
+
+
+def test_the_last_heartbeats_stay_however_old_they_are(db: Session) -> None:
+    last = old_heartbeats(db, 90, 2)
+
+    core_jobs.keep_to_retention()
+
+    assert db.scalars(select(heartbeats.c.received_at)).all() == [last, last]
+
+
+def test_the_trail_is_kept_for_three_years_to_the_month(db: Session) -> None:
+    now = app_now(db)
+    with back_then(db, timedelta(days=5 * 365)):
+        partitions.make(db, "audit_entries")
+        entry(db, app_now(db))
+    for days in (3 * 365 - 1, 0):
+        entry(db, now - timedelta(days=days))
+    partitions.make(db, "audit_entries")
+
+    core_jobs.keep_to_retention()
+
+    assert sorted(db.scalars(select(AuditEntry.at))) == [now - timedelta(days=3 * 365 - 1), now]
+    [run] = db.scalars(select(RetentionRun).where(RetentionRun.target == "audit_entries"))
+    assert run.rows == 1
+
+
+def session_of(db: Session, user_id: int, expired_days: float) -> None:
+    expires = real_now() - timedelta(days=expired_days)
+    db.add(UserSession(token_hash=hash_token(new_token()), user_id=user_id, address="-", expires_at=expires))
+    db.flush()
+
+
+def test_expired_sessions_go_but_everybodys_last_sign_in_stays(db: Session) -> None:
+    alice, bob = person(db, "alice").id, person(db, "bob").id
+    for user, days in ((alice, 90), (alice, 31), (alice, 29), (bob, 400), (bob, 300)):
+        session_of(db, user, days)
+
+    core_jobs.keep_to_retention()
+
+    left = db.execute(select(UserSession.user_id, UserSession.expires_at)).all()
+    assert sorted((user, (real_now() - expires).days) for user, expires in left) == [(alice, 29), (bob, 300)]
+    [run] = db.scalars(select(RetentionRun).where(RetentionRun.target == "sessions"))
+    assert (run.rows, run.partitions) == (3, [])
+    assert run.oldest is not None
+    assert (real_now() - run.oldest).days == 400
+
+
+def test_sent_messages_go_and_unsent_ones_stay(db: Session) -> None:
+    now = real_now()
+    for sent_at, dead_at in ((now - timedelta(days=91), None), (now - timedelta(days=89), None)):
+        db.add(OutboxMessage(topic="mail", payload={}, sent_at=sent_at, dead_at=dead_at))
+    db.add(OutboxMessage(topic="mail", payload={}, created_at=now - timedelta(days=400), dead_at=now))
+    db.flush()
+
+    core_jobs.keep_to_retention()
+
+    assert len(db.scalars(select(OutboxMessage)).all()) == 2
+    assert db.scalars(select(RetentionRun.rows).where(RetentionRun.target == "outbox_messages")).one() == 1
+
+
+def test_a_night_happens_once_and_the_next_one_after_three(db: Session) -> None:
+    three = at(local_date(app_now(db)) + timedelta(days=2), time(3))
+    runs = []
+    for minutes in (-61, -1, 0, 1, 23 * 60):
+        shifted(db, three + timedelta(minutes=minutes) - app_now(db))
+        core_jobs.keep_to_retention()
+        runs.append(len(db.scalars(select(RetentionRun).where(RetentionRun.target == "sessions")).all()))
+
+    assert runs == [1, 1, 2, 2, 2]
+
+
+def test_a_clock_moved_ahead_takes_nothing_away(db: Session) -> None:
+    alice = person(db, "alice").id
+    session_of(db, alice, 2)
+    session_of(db, alice, 1)
+    shifted(db, timedelta(days=1000))
+
+    core_jobs.keep_to_retention()
+
+    assert len(db.scalars(select(UserSession)).all()) == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT drop_partition('fleet_heartbeats', 'fleet_heartbeats_p' || to_char(now(), 'YYYYMMDD'))",
+        "SELECT drop_partition('fleet_heartbeats', 'fleet_heartbeats_default')",
+        "SELECT drop_partition('fleet_heartbeats', 'users')",
+        "SELECT drop_partition('audit_entries', 'audit_entries_p' || to_char(now(), 'YYYYMM'))",
+        "SELECT drop_partition('users', 'users')",
+        "SELECT expire_rows('sessions', now() - interval '29 days', 10, false)",
+        "SELECT expire_rows('sessions', now() - interval '29 days', 10, true)",
+        "SELECT expire_rows('users', now() - interval '9 years', 10, false)",
+        "SELECT expire_rows('audit_entries', now() - interval '9 years', 10, false)",
+        "SELECT make_partitions('users')",
+        "SELECT make_day_partitions('fleet_heartbeats', 3)",
+        "UPDATE kept_tables SET at_least = '0'",
+        "DROP TABLE fleet_heartbeats_default",
+        "DELETE FROM sessions",
+        "DELETE FROM retention_runs",
+        "UPDATE retention_runs SET day = day",
+    ],
+)
+def test_the_application_itself_can_take_away_nothing_young_and_nothing_else(db: Session, statement: str) -> None:
+    beat(db, app_now(db) + timedelta(days=1))
+    refused = "permission denied|must be owner|may go yet|are kept for|returned no rows"
+    with pytest.raises(DBAPIError, match=refused), db.begin_nested():
+        db.execute(text(statement))
+
+
+def test_a_partition_with_the_last_rows_cannot_be_dropped_by_the_application(db: Session) -> None:
+    old = old_heartbeats(db, 90, 1)
+    part = f"fleet_heartbeats_p{old.astimezone(TOKYO):%Y%m%d}"
+
+    with pytest.raises(DBAPIError, match="last rows"), db.begin_nested():
+        db.execute(text("SELECT drop_partition('fleet_heartbeats', :part)"), {"part": part})
+
+
+def test_two_at_once_do_the_night_once(running_servers: Home) -> None:
+    """On connections of their own: the later one waits for the earlier one and finds it done."""
+    done: list[Any] = []
+    with committed_database(running_servers, "genba_retention") as url:
+        engine = create_engine(seeing_all(url), pool_size=3)
+        first = Session(engine)
+        done.append(retention.run_if_due(first, policy("sessions")))
+
+        def another() -> None:
+            with Session(engine) as second, second.begin():
+                done.append(retention.run_if_due(second, policy("sessions")))
+
+        waiting = threading.Thread(target=another)
+        waiting.start()
+        first.commit()
+        first.close()
+        waiting.join(20)
+        with Session(engine) as session:
+            runs = len(session.scalars(select(RetentionRun)).all())
+        engine.dispose()
+
+    assert [run is not None for run in done] == [True, False]
+    assert runs == 1
+
+
+def test_a_night_that_fails_leaves_no_report_and_is_done_by_the_next_tick(
+    db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_order(*_: Any, **__: Any) -> None:
+        raise OSError("disk")
+
+    db.commit()
+    with monkeypatch.context() as broken:
+        broken.setattr(retention, "_rows", out_of_order)
+        with pytest.raises(OSError, match="disk"):
+            core_jobs.keep_to_retention()
+    assert db.scalars(select(RetentionRun).where(RetentionRun.target == "sessions")).all() == []
+
+    core_jobs.keep_to_retention()
+
+    assert db.scalars(select(RetentionRun).where(RetentionRun.target == "sessions")).one().rows == 0
