@@ -77,8 +77,11 @@ def plan(db: Session, policy: Policy) -> Going:
 
 
 def run_if_due(db: Session, policy: Policy) -> RetentionRun | None:
-    """The table's share of this night, unless it was done already. Of two at once the later one waits for the earlier
-    one's commit and finds it done."""
+    """The table's share of this night, unless it was done already or is being done just now."""
+    if not db.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext(f"retention.{policy.table}")))):
+        return None
+    # Nobody waits for an answer: counting a day of heartbeats may take longer than a request may.
+    db.execute(text("SET LOCAL statement_timeout = '15min'"))
     before = _before(db, policy)
     night = select(
         func.date(func.timezone(TOKYO.key, func.app_now()) - literal(BEGINS, Interval)),
