@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -95,6 +95,11 @@ def all_entries(db: Session, seen: Collection[str], wanted: Wanted) -> Iterator[
     for entry, name in rows:
         yield readable(entry, name)
         db.expunge(entry)
+
+
+def as_asked(wanted: Wanted) -> dict[str, Any]:
+    """The conditions that were set, for the trail itself."""
+    return {name: str(value) for name, value in asdict(wanted).items() if value is not None}
 
 
 def _found(seen: Collection[str], wanted: Wanted) -> Select[AuditEntry, str]:

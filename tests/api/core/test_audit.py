@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,10 +13,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from service.core import audit, trail
+from service.core import audit, trail, trail_csv
 from service.core.audit import AuditEntry
 from service.core.auth import Actor, actor_of
 from service.core.clock import real_now
+from service.core.db import SYSTEM
 from service.core.times import TOKYO, local_date
 from service.fleet import rules, schemas
 from tests import factories
@@ -219,3 +222,68 @@ def test_days_of_the_trail_are_its_own_months(db: Session) -> None:
 
     [part] = db.scalars(text("SELECT tableoid::regclass::text FROM audit_entries"))
     assert part == f"audit_entries_p{local_date(real_now()):%Y%m}"
+
+
+def export(client: TestClient, **asked: Any) -> list[list[str]]:
+    answer = client.get(f"{PATH}/export.csv", params=asked)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer.headers["content-disposition"]
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+def test_the_trail_is_taken_along_as_it_is_on_the_screen(db: Session, admin: TestClient) -> None:
+    bob = acting(db, "bob", fleet="operator")
+    before, after = {"company_name": "ABC商事"}, {"company_name": "ABC商会"}
+    entry_at(db, datetime(2026, 11, 20, 9, 5, 7, tzinfo=TOKYO), 7, action="update", before=before, after=after)
+    audit.record(db, bob, "login", "core", "user", bob.user_id)
+    audit.record(db, "demo", "create", "loaners", "device", 1)
+
+    header, taken, login, change = export(admin)
+
+    assert header == ["日時", "業務", "操作者", "氏名", "操作", "対象", "対象のID", "変更内容", "接続元"]
+    assert taken[2:6] == ["alice", "alice さん", "出力", "監査ログ"]
+    assert login[1:6] == ["共通", "bob", "bob さん", "ログイン", "利用者"]
+    assert change[0] == "2026/11/20 09:05:07"
+    assert change[1:] == ["端末管理", "demo", "", "変更", "端末", "7", "会社名: ABC商事 → ABC商会", ""]
+
+
+def test_an_export_keeps_to_the_conditions_and_is_in_the_trail_itself(db: Session, admin: TestClient) -> None:
+    audit.record(db, "demo", "create", "fleet", "terminal", 1)
+    audit.record(db, "demo", "create", "fleet", "customer", 2)
+
+    assert [row[6] for row in export(admin, subject="customer", day_from="2026-01-01")[1:]] == ["2"]
+
+    [left] = items(admin, action="export")
+    assert (left["actor"], left["subject_title"]) == ("alice", "監査ログ")
+    assert {change["title"]: change["after"] for change in left["changes"]} == {
+        "期間の始まり": "2026-01-01",
+        "対象": "customer",
+    }
+
+
+@pytest.mark.parametrize("typed", ["=1+1", "+81", "-1", "@x", "\tx", "＝1"])
+def test_nothing_in_the_file_is_run_by_a_spreadsheet(db: Session, admin: TestClient, typed: str) -> None:
+    audit.record(db, typed, "create", "fleet", "terminal", typed)
+
+    row = export(admin)[1:][-1]
+
+    assert (row[2], row[6]) == (f"'{typed}", f"'{typed}")
+
+
+def test_taking_the_trail_along_is_a_right_of_its_own(sign_in: Callable[..., TestClient]) -> None:
+    assert sign_in("bob", fleet="operator").get(f"{PATH}/export.csv").status_code == 403
+
+
+def test_a_long_trail_leaves_in_pieces(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trail_csv, "_PIECE", 1000)
+    for number in range(50):
+        audit.record(db, "demo", "create", "fleet", "terminal", number)
+    db.commit()
+
+    pieces = list(trail_csv.rows(SYSTEM, frozenset({"fleet"}), trail.Wanted()))
+
+    assert len(pieces) == 3
+    assert max(map(len, pieces)) < 1100
+    assert len("".join(pieces).splitlines()) == 51
