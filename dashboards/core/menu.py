@@ -10,6 +10,20 @@ _page = partial(Entry, area="core", section="共通")
 
 PAGES: tuple[Entry, ...] = (
     _page(
+        file="audit.py",
+        title="監査ログ",
+        icon=":material/history:",
+        url_path="audit",
+        permission="core:audit:read",
+    ),
+    _page(
+        file="holidays.py",
+        title="休日カレンダー",
+        icon=":material/event:",
+        url_path="holidays",
+        permission="core:calendar:read",
+    ),
+    _page(
         file="gallery.py",
         title="部品一覧",
         icon=":material/widgets:",

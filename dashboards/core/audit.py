@@ -1,0 +1,138 @@
+"""監査ログ: who changed what, when, and from what to what, in the areas one administers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.session import may
+from dashboards.ui import columns, filters, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain, small
+
+PATH = "/api/core/audit"
+# The relay under our own address that saves what the service answers.
+EXPORT = f"/download{PATH}/export.csv"
+NOTHING = ":gray[–]"
+
+
+def moment(entry: Row) -> str:
+    at = times.parse(entry["at"])
+    return f"{times.full(at)}:{at:%S}"
+
+
+def who(entry: Row) -> str:
+    return f"{entry['actor_name']}（{entry['actor']}）" if entry["actor_name"] else str(entry["actor"])
+
+
+def what(entry: Row) -> str:
+    return f"{entry['subject_title']} {entry['subject_id']}" if entry["subject_id"] != "-" else entry["subject_title"]
+
+
+def difference(entry: Row) -> str:
+    """The first field that changed, and how many more did."""
+    if not entry["changes"]:
+        return ""
+    first, *others = entry["changes"]
+    more = f" ほか{len(others)}項目" if others else ""
+    value = f"{first['before']} → {first['after'] or '–'}" if first["before"] else first["after"] or "–"
+    return f"{first['title']}: {value}{more}"
+
+
+COLUMNS = (
+    columns.text("日時", moment, width=176),
+    columns.text("操作者", who, width=170),
+    columns.text("操作種別", "action_title", width=96),
+    columns.text("対象", what, width=150),
+    columns.text("変更内容", difference, width=300),
+    columns.text("業務", "area_title", width=84),
+    columns.text("接続元", "address", width=110),
+)
+
+
+@st.cache_data(ttl=300, scope="session", show_spinner=False)
+def choices() -> dict[str, dict[str, str]]:
+    """What one can look for; a failure is raised and not remembered."""
+    found: dict[str, dict[str, str]] = session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/choices")
+    return found
+
+
+def conditions() -> filters.Filters:
+    first: list[filters.Field] = [
+        filters.Dates("day", "期間"),
+        filters.Text("actor", "操作者", "ログインID・氏名", 200),
+    ]
+    more: list[filters.Field] = [filters.Text("q", "対象のID", "番号の一部")]
+    with suppress(ApiProblem):  # The table says what is wrong; without words there is nothing to choose from.
+        offered = choices()
+        first.append(filters.Choice("action", "操作種別", offered["actions"], width=150))
+        first.append(filters.Choice("subject", "対象", offered["subjects"], width=150))
+        more.insert(0, filters.Choice("area", "業務", offered["areas"]))
+    return filters.bar(*first, more=more)
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block("core.audit_headline", "監査ログ", today, headline=True)
+    if reading is None:
+        return
+    if not reading.data["total"]:
+        st.markdown("今日の操作の記録はまだありません。")
+        return
+    newest = reading.data["items"][0]
+    said = f"{times.ago(times.parse(newest['at']))}に{plain(who(newest))}が行った"
+    st.markdown(
+        f"今日は{reading.data['total']:,}件の操作が記録されています。"
+        f"最も新しいものは、{said}「{plain(what(newest))}」の{newest['action_title']}です。"
+    )
+
+
+def today() -> Any:
+    return session.api(patience=PATIENCE_SECONDS).get(PATH, day_from=f"{times.now():%Y-%m-%d}", limit=1)
+
+
+@st.fragment
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        "core.audit",
+        "操作の記録",
+        PATH,
+        COLUMNS,
+        filters=chosen,
+        actions={"詳細": details},
+        export=EXPORT if may("core:audit:export") else None,
+        empty=tables.Empty("まだ操作の記録がありません", "登録や変更を行うと、ここに新しい順に並びます。"),
+    )
+
+
+def details(entry: Row) -> None:
+    """Before and after, side by side."""
+
+    @st.dialog(f"{entry['action_title']}: {what(entry)}", width="large", icon=":material/history:")
+    def show() -> None:
+        facts = {"日時": moment(entry), "操作者": who(entry), "接続元": entry["address"], "業務": entry["area_title"]}
+        st.markdown("　".join(f"{small(label)} {plain(value)}" for label, value in facts.items()))
+        if not entry["changes"]:
+            st.markdown("項目の変更はありません。")
+            return
+        with st.container(border=True, gap="small", key="core.audit.changes"):
+            line("**項目**", "**変更前**", "**変更後**")
+            for change in entry["changes"]:
+                before, after = (plain(change[side]) if change[side] else NOTHING for side in ("before", "after"))
+                line(f"**{plain(change['title'])}**", before, after)
+
+    show()
+
+
+def line(*cells: str) -> None:
+    for column, cell in zip(st.columns([1, 2, 2]), cells, strict=True):
+        column.markdown(cell)
+
+
+headline()
+listed(conditions())

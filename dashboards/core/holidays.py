@@ -1,0 +1,128 @@
+"""休日カレンダー: which days count as no working day, so that deadlines in working hours leave them out?"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.session import may
+from dashboards.ui import columns, confirm, forms, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.status import Status
+from dashboards.ui.text import plain
+
+PATH = "/api/core/holidays"
+YEARS_BACK, YEARS_AHEAD = 1, 4
+# More than a year has days: one page.
+ALL = 400
+SOURCES = {"shipped": Status("国民の祝日", "gray", "flag"), "edited": Status("追加・変更", "green", "edit_calendar")}
+
+
+def day_words(holiday: Row) -> str:
+    day = date.fromisoformat(holiday["day"])
+    return f"{day.year}/{day.month}/{day.day}（{times.WEEKDAYS[day.weekday()]}）"
+
+
+def note(holiday: Row) -> str:
+    return "もともと休業日（土日）です" if date.fromisoformat(holiday["day"]).weekday() >= 5 else ""
+
+
+COLUMNS = (
+    columns.text("日付", day_words, width=150),
+    columns.text("名称", "name", width=240),
+    columns.badge("種類", "source", SOURCES, width=124),
+    columns.text("備考", note, width=220),
+)
+
+
+def chosen_year() -> int:
+    now = times.now().year
+    years = list(range(now - YEARS_BACK, now + YEARS_AHEAD + 1))
+    year = st.selectbox(
+        "年", years, index=YEARS_BACK, format_func="{}年".format, key="year", bind="query-params", width=140
+    )
+    return int(year)
+
+
+@st.fragment
+def headline() -> None:
+    reading = live.block("core.holidays_headline", "休日カレンダー", PATH, headline=True, right=add_button)
+    if reading is None:
+        return
+    today = times.now().date().isoformat()
+    coming = [holiday for holiday in reading.data["items"] if holiday["day"] >= today]
+    what = (
+        f"次の休日は{plain(day_words(coming[0]))}の「{plain(coming[0]['name'])}」です。"
+        if coming
+        else "今年の休日はもうありません。"
+    )
+    st.markdown(f"{what}営業時間（平日 9:00〜18:00）で数える対応期限は、休日を除いて計算します。")
+
+
+def add_button() -> None:
+    if may("core:calendar:update") and st.button("休日を追加する", type="primary", key="holidays.add"):
+        add()
+
+
+@st.fragment
+def listed(year: int) -> None:
+    tables.table(
+        "core.holidays",
+        f"{year}年",
+        PATH,
+        COLUMNS,
+        counter="日",
+        query={"year": year},
+        rows=ALL,
+        actions={"名称を変更": rename, "削除": remove} if may("core:calendar:update") else None,
+        empty=tables.Empty("この年の休日は登録されていません", "祝日は数年先まで自動で登録されます。"),
+    )
+
+
+def add() -> None:
+    @st.dialog("休日を追加する", icon=":material/event:")
+    def ask() -> None:
+        with forms.form("holiday", submit="追加する") as form:
+            day = form.field("day", st.date_input, "日付", required=True, value=None, format="YYYY/MM/DD")
+            name = form.field("name", st.text_input, "名称", required=True, max_chars=50, placeholder="年末年始休業")
+        if form.submitted:
+            form.send(lambda _: put(day, name, None), done=f"{name} を休日に追加しました。")
+
+    ask()
+
+
+def rename(holiday: Row) -> None:
+    @st.dialog(f"{day_words(holiday)}の名称を変更する", icon=":material/edit_calendar:")
+    def ask() -> None:
+        with forms.form(f"holiday.{holiday['day']}", submit="変更する") as form:
+            name = form.field("name", st.text_input, "名称", required=True, max_chars=50, value=holiday["name"])
+        if form.submitted:
+            form.send(
+                lambda _: put(date.fromisoformat(holiday["day"]), name, holiday["version"]),
+                done=f"{day_words(holiday)}の名称を「{name}」に変更しました。",
+            )
+
+    ask()
+
+
+def remove(holiday: Row) -> None:
+    confirm.confirm(
+        "holiday",
+        f"{day_words(holiday)}「{holiday['name']}」を休日から削除しますか？",
+        "この日は平日として扱われ、これから始まる対応期限の計算に入ります。すでに決まっている期限は変わりません。"
+        "あとから追加し直すことができます。",
+        action="削除する",
+        do=lambda _: session.api().delete(f"{PATH}/{holiday['day']}?version={holiday['version']}"),
+        done=f"{day_words(holiday)}「{holiday['name']}」を休日から削除しました。",
+    )
+
+
+def put(day: date, name: str, version: int | None) -> Any:
+    return session.api().put(f"{PATH}/{day.isoformat()}", {"name": name, "version": version})
+
+
+headline()
+listed(chosen_year())
