@@ -25,7 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from service.core.db import Base
-from service.core.times import TOKYO, WEEKDAYS
+from service.core.times import TOKYO as TOKYO  # who asks for the time asks for its place too
+from service.core.times import WEEKDAYS
 
 # One row: how far app_now() is moved from real time. The application's role may read it; only the owner moves it.
 app_clock = Table(

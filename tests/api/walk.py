@@ -60,8 +60,9 @@ class Walker:
         return answer
 
     def reads(self, path: str) -> str:
-        """What this person reads at a path: the values of JSON, for its keys are the document's. A PDF's text is compressed in the file; and it may stand in for lists that
-        one may not see, so it gives something away only to those who are bound to a tenant of its area."""
+        """What this person reads at a path: the values of JSON, for its keys are the document's. A PDF's text is
+        compressed in the file; and it may stand in for lists that one may not see, so it gives something away only to
+        those who are bound to a tenant of its area."""
         answer = self.call("GET", path)
         kind = answer.headers.get("content-type")
         if kind in ("application/json", "application/problem+json"):
