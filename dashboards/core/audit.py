@@ -45,13 +45,13 @@ def difference(entry: Row) -> str:
 
 
 COLUMNS = (
-    columns.text("日時", moment, width=176),
-    columns.text("操作者", who, width=170),
-    columns.text("操作種別", "action_title", width=96),
-    columns.text("対象", what, width=150),
-    columns.text("変更内容", difference, width=300),
-    columns.text("業務", "area_title", width=84),
-    columns.text("接続元", "address", width=110),
+    columns.text("日時", moment, width=168),
+    columns.text("操作者", who, width=156),
+    columns.text("操作種別", "action_title", width=84),
+    columns.text("対象", what, width=128),
+    columns.text("変更内容", difference, width=264),
+    columns.text("業務", "area_title", width=78),
+    columns.text("接続元", "address", width=100),
 )
 
 
