@@ -27,6 +27,8 @@ DEMO_DEFAULTS = {
     "FLEET_HEARTBEAT_INTERVAL_SECONDS": "30",
     "FLEET_ALERT_RECIPIENTS": "support@techcore.example",
     "MAIL_FROM": "Genba <genba@techcore.example>",
+    "FLEET_ALERT_SLACK_CHANNEL": "#fleet-alerts",
+    "SLACK_BOT_TOKEN": "xoxb-genba-demo",
     "REFRESH_SECONDS": "5",
 }
 MOST_REPLICAS = 16
@@ -72,6 +74,9 @@ def environment(home: Home) -> dict[str, str]:
             "SECRET_KEY": home.secrets()["secret_key"],
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": merged["SANDBOX_SMTP_PORT"],
+            "SLACK_BASE_URL": f"http://127.0.0.1:{merged['SANDBOX_PORT']}/slack/api/",
+            # What the sandbox received outlives it.
+            "SANDBOX_STORE": str(home.path / "sandbox.sqlite"),
         }
     return standard | merged
 
@@ -96,7 +101,7 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
         listed.append(Program("valkey", servers.valkey_command(home)))
     if environ["GENBA_MODE"] == "demo":
         ports = [_port(environ, "SANDBOX_PORT"), _port(environ, "SANDBOX_SMTP_PORT")]
-        listed.append(Program("sandbox", _uvicorn("tests.sandbox.app:app", ports[0], factory=True), ports))
+        listed.append(Program("sandbox", [PYTHON, "-m", "tests.sandbox"], ports))
     celery = [PYTHON, "-m", "celery", "--app"]
     proxy = environ.get("FORWARDED_ALLOW_IPS", "")
     listed += [

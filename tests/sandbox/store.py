@@ -1,0 +1,208 @@
+"""What the vendors hold and what truly happened, in one SQLite file: a restart forgets nothing.
+
+`messages` is what the world sees of a vendor (mails, posts). `truth` is the log: each request with what was done and
+what was answered, which under a fault are not the same thing. Both keep the newest `KEEP` rows.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+KEEP = 10_000
+# Longer texts are cut in the log, never in the messages.
+LOGGED_CHARACTERS = 2_000
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    vendor TEXT NOT NULL,
+    at TEXT NOT NULL,
+    place INTEGER,          -- the order of appearing; none while it is held back
+    identity TEXT NOT NULL, -- what marks a repeat: a Message-ID, an outbox key
+    repeat INTEGER NOT NULL,-- how many of the same identity were there before
+    content TEXT NOT NULL,
+    words TEXT NOT NULL     -- what the search looks through
+);
+CREATE INDEX IF NOT EXISTS ix_messages_place ON messages (vendor, place);
+CREATE INDEX IF NOT EXISTS ix_messages_identity ON messages (vendor, identity);
+CREATE TABLE IF NOT EXISTS truth (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    vendor TEXT NOT NULL,
+    door TEXT NOT NULL,
+    request TEXT NOT NULL,
+    faults TEXT NOT NULL,
+    did TEXT NOT NULL,
+    answer TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS faults (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    vendor TEXT NOT NULL,
+    door TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    remaining INTEGER,
+    seen INTEGER NOT NULL DEFAULT 0
+);
+"""
+
+
+@dataclass(frozen=True)
+class Message:
+    id: int
+    vendor: str
+    at: str
+    held: bool
+    identity: str
+    repeat: int
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One request: what came in, what was done about it, what the caller got to hear."""
+
+    id: int
+    at: str
+    vendor: str
+    door: str
+    request: dict[str, Any]
+    faults: list[str]
+    did: list[str]
+    answer: str
+
+
+def now() -> str:
+    return f"{datetime.now(ZoneInfo('Asia/Tokyo')):%Y/%m/%d %H:%M:%S}"
+
+
+class Store:
+    def __init__(self, path: Path | str = ":memory:", keep: int = KEEP) -> None:
+        self.sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.sql.row_factory = sqlite3.Row
+        self.sql.execute("PRAGMA journal_mode = WAL")
+        self.sql.execute("PRAGMA synchronous = NORMAL")
+        self.sql.executescript(SCHEMA)
+        self._keep = keep
+
+    def close(self) -> None:
+        self.sql.close()
+
+    def add(self, vendor: str, identity: str, content: Mapping[str, Any], words: str, *, hold: bool = False) -> int:
+        """A message the vendor now has; held back, it exists but nobody sees it until `release`."""
+        row = self.sql.execute(
+            """INSERT INTO messages (vendor, at, place, identity, repeat, content, words) VALUES (:vendor, :at,
+            CASE WHEN :hold THEN NULL ELSE (SELECT coalesce(max(place), 0) + 1 FROM messages) END, :identity,
+            (SELECT count(*) FROM messages WHERE vendor = :vendor AND identity = :identity), :content, :words)
+            RETURNING id""",
+            {
+                "vendor": vendor,
+                "at": now(),
+                "hold": hold,
+                "identity": identity,
+                "content": json.dumps(content, ensure_ascii=False),
+                "words": words.casefold(),
+            },
+        ).fetchone()
+        self._trim("messages")
+        return int(row["id"])
+
+    def release(self, vendor: str) -> int:
+        """What was held back appears, the last one first; how many."""
+        held = self.sql.execute("SELECT id FROM messages WHERE vendor = ? AND place IS NULL ORDER BY id DESC", [vendor])
+        listed = [row["id"] for row in held]
+        for message_id in listed:
+            self.sql.execute(
+                "UPDATE messages SET place = (SELECT coalesce(max(place), 0) + 1 FROM messages) WHERE id = ?",
+                [message_id],
+            )
+        return len(listed)
+
+    def newest(self, vendor: str | None = None, q: str = "", limit: int = 200, offset: int = 0) -> list[Message]:
+        """Those that have appeared, the last to appear first."""
+        rows = self.sql.execute(
+            """SELECT * FROM messages WHERE place IS NOT NULL AND (:vendor IS NULL OR vendor = :vendor)
+            AND instr(words, :q) > 0 ORDER BY place DESC LIMIT :limit OFFSET :offset""",
+            {"vendor": vendor, "q": q.casefold(), "limit": limit, "offset": offset},
+        )
+        return [_message(row) for row in rows]
+
+    def message(self, message_id: int) -> Message | None:
+        row = self.sql.execute("SELECT * FROM messages WHERE id = ? AND place IS NOT NULL", [message_id]).fetchone()
+        return _message(row) if row else None
+
+    def count(self, vendor: str | None = None, *, held: bool = False) -> int:
+        row = self.sql.execute(
+            """SELECT count(*) FROM messages WHERE (:vendor IS NULL OR vendor = :vendor)
+            AND (place IS NULL) = :held""",
+            {"vendor": vendor, "held": held},
+        ).fetchone()
+        return int(row[0])
+
+    def note(
+        self, vendor: str, door: str, request: Mapping[str, Any], faults: list[str], did: list[str], answer: str
+    ) -> None:
+        shown = {
+            name: value[:LOGGED_CHARACTERS] if isinstance(value, str) else value for name, value in request.items()
+        }
+        self.sql.execute(
+            "INSERT INTO truth (at, vendor, door, request, faults, did, answer) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                now(),
+                vendor,
+                door,
+                json.dumps(shown, ensure_ascii=False),
+                json.dumps(faults, ensure_ascii=False),
+                json.dumps(did, ensure_ascii=False),
+                answer,
+            ],
+        )
+        self._trim("truth")
+
+    def truth(self, vendor: str | None = None, q: str = "", limit: int = 200) -> list[Entry]:
+        """The log, newest first."""
+        rows = self.sql.execute(
+            """SELECT * FROM truth WHERE (:vendor IS NULL OR vendor = :vendor)
+            AND instr(lower(door || request || did || answer), lower(:q)) > 0 ORDER BY id DESC LIMIT :limit""",
+            {"vendor": vendor, "q": q, "limit": limit},
+        )
+        return [
+            Entry(
+                id=row["id"],
+                at=row["at"],
+                vendor=row["vendor"],
+                door=row["door"],
+                request=json.loads(row["request"]),
+                faults=json.loads(row["faults"]),
+                did=json.loads(row["did"]),
+                answer=row["answer"],
+            )
+            for row in rows
+        ]
+
+    def empty(self) -> None:
+        """Forgets messages and log; fault switches stay as they are."""
+        self.sql.execute("DELETE FROM messages")
+        self.sql.execute("DELETE FROM truth")
+
+    def _trim(self, table: str) -> None:
+        self.sql.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", [self._keep])
+
+
+def _message(row: sqlite3.Row) -> Message:
+    return Message(
+        id=row["id"],
+        vendor=row["vendor"],
+        at=row["at"],
+        held=row["place"] is None,
+        identity=row["identity"],
+        repeat=row["repeat"],
+        content=json.loads(row["content"]),
+    )

@@ -1,0 +1,198 @@
+"""The doors as the real clients use them, and every fault switch as the real clients feel it."""
+
+from __future__ import annotations
+
+import smtplib
+import time
+from email.message import EmailMessage
+from http.client import RemoteDisconnected
+from pathlib import Path
+
+import pytest
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from tests.sandbox.process import TOKEN, Sandbox, running_sandbox
+
+
+def slack(sandbox: Sandbox, token: str = TOKEN) -> WebClient:
+    return WebClient(token, base_url=sandbox.slack_url, retry_handlers=[], timeout=10)
+
+
+def post(sandbox: Sandbox, text: str) -> str:
+    return str(slack(sandbox).chat_postMessage(channel="#fleet-alerts", text=text)["ts"])
+
+
+def send_mail(sandbox: Sandbox, subject: str, message_id: str = "<1@genba>") -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "genba@techcore.example", "support@techcore.example", subject
+    mail["Message-ID"] = message_id
+    mail.set_content("本文です。\n")
+    with smtplib.SMTP("127.0.0.1", sandbox.smtp_port, timeout=10) as server:
+        server.send_message(mail)
+
+
+def test_slack_takes_posts_and_shows_them_in_the_channels_history(sandbox: Sandbox) -> None:
+    client = slack(sandbox)
+    metadata = {"event_type": "genba_message", "event_payload": {"key": "k-1"}}
+    said = client.chat_postMessage(channel="#fleet-alerts", text="一つ目", metadata=metadata)
+    client.chat_postMessage(channel=said["channel"], text="二つ目")
+    client.chat_postMessage(channel="#general", text="別のチャンネル")
+
+    known = {channel["name"]: channel["id"] for channel in client.conversations_list()["channels"]}
+    assert known["fleet-alerts"] == said["channel"]
+    newest = client.conversations_history(channel=said["channel"], limit=1, include_all_metadata=True)
+    assert ([m["text"] for m in newest["messages"]], newest["has_more"]) == (["二つ目"], True)
+    cursor = newest["response_metadata"]["next_cursor"]
+    [first] = client.conversations_history(channel=said["channel"], limit=1, cursor=cursor, include_all_metadata=True)[
+        "messages"
+    ]
+    assert (first["ts"], first["metadata"]) == (said["ts"], metadata)
+    assert client.conversations_history(channel=said["channel"], oldest=said["ts"])["messages"][0]["text"] == "二つ目"
+    assert client.auth_test()["ok"]
+
+
+def test_slack_takes_a_form_as_well_as_json(sandbox: Sandbox) -> None:
+    answer = sandbox.http.post(
+        "/slack/api/chat.postMessage",
+        data={"channel": "#fleet-alerts", "text": "フォーム", "metadata": '{"event_payload": {"key": "k-2"}}'},
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    )
+
+    assert answer.json()["ok"]
+    assert sandbox.posts()[0]["metadata"]["event_payload"]["key"] == "k-2"
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "error"),
+    [
+        ("chat.postMessage", {"channel": "C0000000000", "text": "x"}, "channel_not_found"),
+        ("chat.postMessage", {"channel": "#a"}, "no_text"),
+        ("conversations.history", {"channel": "#fleet-alerts"}, "channel_not_found"),
+        ("chat.fly", {}, "unknown_method"),
+    ],
+)
+def test_slack_refuses_in_slacks_own_words(
+    sandbox: Sandbox, method: str, arguments: dict[str, str], error: str
+) -> None:
+    with pytest.raises(SlackApiError) as refused:
+        slack(sandbox).api_call(method, json=arguments)
+
+    assert refused.value.response["error"] == error
+
+
+def test_slack_takes_its_own_token_only(sandbox: Sandbox) -> None:
+    with pytest.raises(SlackApiError) as refused:
+        slack(sandbox, "xoxb-stranger").auth_test()
+    assert refused.value.response["error"] == "invalid_auth"
+    assert sandbox.http.post("/slack/api/auth.test").json()["error"] == "not_authed"
+
+
+def test_an_error_switch_answers_as_the_vendor_would_and_does_nothing(sandbox: Sandbox) -> None:
+    sandbox.fault("slack", "error", status=429, retry_after=7, count=1)
+    sandbox.fault("mail", "error", door="RCPT", status=550, count=1)
+
+    with pytest.raises(SlackApiError) as refused:
+        post(sandbox, "x")
+    assert (refused.value.response.status_code, refused.value.response.headers["Retry-After"]) == (429, "7")
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send_mail(sandbox, "x")
+
+    assert sandbox.posts() == sandbox.mails() == []
+    assert sandbox.faults() == []
+    [entry] = sandbox.truth("slack", "chat.postMessage")
+    assert (entry["did"], entry["faults"]) == ([], ["エラー 429"])
+
+
+def test_a_dropped_reply_means_done_but_never_said(sandbox: Sandbox) -> None:
+    sandbox.fault("slack", "drop", count=1)
+    sandbox.fault("mail", "drop", door="DATA", count=1)
+
+    with pytest.raises(RemoteDisconnected):
+        post(sandbox, "届いた")
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        send_mail(sandbox, "届いた")
+
+    assert len(sandbox.posts()) == len(sandbox.mails()) == 1
+    for vendor, door in (("slack", "chat.postMessage"), ("mail", "DATA")):
+        [entry] = sandbox.truth(vendor, door)
+        assert (len(entry["did"]), entry["answer"]) == (1, "応答せずに切断")
+
+
+def test_a_duplicate_is_done_twice_and_answered_once(sandbox: Sandbox) -> None:
+    sandbox.fault("mail", "duplicate", door="DATA", count=1)
+    sandbox.fault("slack", "duplicate", door="chat.postMessage", count=1)
+
+    send_mail(sandbox, "二重")
+    post(sandbox, "二重")
+
+    assert [mail["repeat"] for mail in sandbox.mails()] == [1, 0]
+    assert len(sandbox.posts()) == 2
+    assert len(sandbox.truth("mail", "DATA")) == 1
+
+
+def test_a_delay_keeps_the_caller_waiting(sandbox: Sandbox) -> None:
+    sandbox.fault("slack", "delay", seconds=0.4, count=1)
+
+    begun = time.monotonic()
+    post(sandbox, "x")
+
+    assert time.monotonic() - begun >= 0.4
+
+
+@pytest.mark.parametrize("ends", ["after its count", "when switched off"])
+def test_what_is_held_back_arrives_in_reverse(sandbox: Sandbox, ends: str) -> None:
+    switch = sandbox.fault("slack", "reorder", door="chat.postMessage", count=3 if ends == "after its count" else None)
+
+    first, second = post(sandbox, "一"), post(sandbox, "二")
+    assert sandbox.posts() == []
+    assert first < second
+    third = post(sandbox, "三")
+    if ends == "when switched off":
+        sandbox.switch_off(switch)
+
+    assert [arrived["ts"] for arrived in reversed(sandbox.posts())] == [third, second, first]
+    assert sandbox.faults() == []
+
+
+def test_a_die_falls_the_same_way_for_the_same_seed(sandbox: Sandbox) -> None:
+    def hits() -> list[bool]:
+        switch = sandbox.fault("mail", "duplicate", door="DATA", probability=0.5, seed=7)
+        for _ in range(12):
+            send_mail(sandbox, "x")
+        sandbox.switch_off(switch)
+        found = [len(entry["did"]) == 2 for entry in sandbox.truth("mail", "DATA")]
+        sandbox.reset()
+        return found
+
+    once = hits()
+    assert hits() == once
+    assert {True, False} == set(once)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"vendor": "fax", "kind": "drop"},
+        {"vendor": "mail", "door": "chat.postMessage", "kind": "drop"},
+        {"vendor": "mail", "kind": "explode"},
+        {"vendor": "mail", "kind": "error", "status": 200},
+        {"vendor": "mail", "kind": "drop", "probability": 0},
+    ],
+)
+def test_a_switch_that_cannot_be_is_refused(sandbox: Sandbox, wrong: dict[str, object]) -> None:
+    assert sandbox.http.post("/_control/faults", json=wrong).status_code == 422
+    assert sandbox.faults() == []
+
+
+def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
+    store = tmp_path / "sandbox.sqlite"
+    with running_sandbox(store) as first:
+        send_mail(first, "前")
+        first.fault("mail", "delay", seconds=1)
+        first.process.kill()
+        first.process.wait(10)
+    with running_sandbox(store) as second:
+        assert [mail["subject"] for mail in second.mails()] == ["前"]
+        assert [fault["kind"] for fault in second.faults()] == ["delay"]
+        assert len(second.truth("mail", "DATA")) == 1

@@ -1,0 +1,37 @@
+"""One module per vendor. It names itself and its doors, speaks its wire, and keeps what it got in the store.
+
+A vendor joins by such a module and a line in `app.VENDORS`; its doors pass through `Faults.passing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from starlette.routing import BaseRoute
+
+from tests.sandbox.faults import Faults
+from tests.sandbox.store import Message, Store
+
+
+@dataclass(frozen=True)
+class Card:
+    """A message as the inbox shows it."""
+
+    title: str
+    where: str
+    text: str
+    facts: Sequence[tuple[str, str]]
+
+
+class SandboxVendor(Protocol):
+    name: str
+    title: str
+    doors: tuple[str, ...]
+
+    def routes(self, store: Store, faults: Faults) -> list[BaseRoute]: ...
+
+    def card(self, message: Message) -> Card: ...
+
+    def as_json(self, message: Message) -> dict[str, Any]: ...

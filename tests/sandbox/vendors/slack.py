@@ -1,0 +1,206 @@
+"""Slack's Web API as slack-sdk speaks it: form or JSON in, `{"ok": …}` out, mostly with status 200."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from tests.sandbox.faults import Faults, Set
+from tests.sandbox.store import Message, Store
+from tests.sandbox.vendors import Card
+from tests.sandbox.wire import Cut
+
+Answer = Callable[["Workspace", Mapping[str, Any], bool], tuple[str, dict[str, Any]]]
+
+
+class Slack:
+    name, title = "slack", "Slack"
+    doors: tuple[str, ...] = ("chat.postMessage", "conversations.history", "conversations.list", "auth.test")
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def routes(self, store: Store, faults: Faults) -> list[BaseRoute]:
+        workspace = Workspace(store)
+        methods: dict[str, Answer] = {
+            "chat.postMessage": Workspace.post,
+            "conversations.history": Workspace.history,
+            "conversations.list": Workspace.channels,
+            "auth.test": Workspace.who_am_i,
+        }
+
+        async def call(request: Request) -> Response:
+            method = request.path_params["method"]
+            try:
+                arguments = await _arguments(request)
+            except ValueError:
+                return _answered({"ok": False, "error": "invalid_arguments"})
+
+            def work(hold: bool) -> tuple[str, Response]:
+                refused = self._refusal(request)
+                if refused:
+                    return "断った", _answered({"ok": False, "error": refused})
+                if method not in methods:
+                    return "断った", _answered({"ok": False, "error": "unknown_method"})
+                did, body = methods[method](workspace, arguments, hold)
+                return did, _answered(body)
+
+            answer = await faults.passing(self.name, method, arguments, work, _fault, _in_words)
+            return Cut() if answer is None else answer
+
+        async def posts(_: Request) -> Response:
+            return JSONResponse([self.as_json(message) for message in store.newest(self.name, limit=1000)])
+
+        return [Route("/slack/api/{method}", call, methods=["POST", "GET"]), Route("/slack/messages", posts)]
+
+    def _refusal(self, request: Request) -> str | None:
+        given = request.headers.get("authorization", "")
+        if not given:
+            return "not_authed"
+        return None if given == f"Bearer {self._token}" else "invalid_auth"
+
+    def card(self, message: Message) -> Card:
+        post = message.content
+        lines = post["text"].splitlines() or ["（本文なし）"]
+        return Card(
+            title=lines[0],
+            where=f"#{post['channel_name']}",
+            text=post["text"],
+            facts=[("チャンネル", f"#{post['channel_name']}（{post['channel']}）"), ("ts", post["ts"])],
+        )
+
+    def as_json(self, message: Message) -> dict[str, Any]:
+        return {"id": message.id, "received_at": message.at, "repeat": message.repeat} | message.content
+
+
+class Workspace:
+    """Channels appear with their first post. A name is an address only for posting, as at Slack."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._last_ts = 0.0
+
+    def post(self, arguments: Mapping[str, Any], hold: bool) -> tuple[str, dict[str, Any]]:
+        channel, text = str(arguments.get("channel") or ""), str(arguments.get("text") or "")
+        if not channel:
+            return "断った", {"ok": False, "error": "channel_not_found"}
+        if not text:
+            return "断った", {"ok": False, "error": "no_text"}
+        if len(text) > 40_000:
+            return "断った", {"ok": False, "error": "msg_too_long"}
+        names = {known: name for name, known in self._names().items()}
+        if channel in names:
+            name = names[channel]
+        elif channel.startswith("#"):
+            name = channel.removeprefix("#")
+        else:
+            return "断った", {"ok": False, "error": "channel_not_found"}
+        # Unique within the workspace and rising, as Slack's are within a channel.
+        self._last_ts = max(time.time(), self._last_ts + 0.000001)
+        post = {
+            "channel": _id_of(name),
+            "channel_name": name,
+            "ts": f"{self._last_ts:.6f}",
+            "text": text,
+            "metadata": arguments.get("metadata") or None,
+        }
+        metadata: dict[str, Any] = arguments.get("metadata") or {}
+        key = metadata.get("event_payload", {}).get("key") or post["ts"]
+        kept = self._store.add("slack", str(key), post, f"{name} {text}", hold=hold)
+        said = {"type": "message", "ts": post["ts"], "text": text}
+        return (
+            f"投稿{kept}を#{name}に{'預かった' if hold else '載せた'}",
+            {"ok": True, "channel": post["channel"], "ts": post["ts"], "message": said},
+        )
+
+    def history(self, arguments: Mapping[str, Any], _: bool) -> tuple[str, dict[str, Any]]:
+        channel = str(arguments.get("channel") or "")
+        if channel not in self._names().values():
+            return "断った", {"ok": False, "error": "channel_not_found"}
+        oldest, limit = float(arguments.get("oldest") or 0), min(int(arguments.get("limit") or 100), 999)
+        skip = int(arguments.get("cursor") or 0)
+        found = [
+            message.content
+            for message in self._store.newest("slack", limit=10_000)
+            if message.content["channel"] == channel and float(message.content["ts"]) > oldest
+        ]
+        more = len(found) > skip + limit
+        with_metadata = arguments.get("include_all_metadata") in (True, "1", "true")
+        return f"履歴{len(found)}件を見せた", {
+            "ok": True,
+            "messages": [
+                {"type": "message", "ts": post["ts"], "text": post["text"]}
+                | ({"metadata": post["metadata"]} if with_metadata and post["metadata"] else {})
+                for post in found[skip : skip + limit]
+            ],
+            "has_more": more,
+            "response_metadata": {"next_cursor": str(skip + limit) if more else ""},
+        }
+
+    def channels(self, arguments: Mapping[str, Any], _: bool) -> tuple[str, dict[str, Any]]:
+        listed = [{"id": known, "name": name, "is_channel": True} for name, known in self._names().items()]
+        return f"チャンネル{len(listed)}件を見せた", {
+            "ok": True,
+            "channels": listed,
+            "response_metadata": {"next_cursor": ""},
+        }
+
+    def who_am_i(self, arguments: Mapping[str, Any], _: bool) -> tuple[str, dict[str, Any]]:
+        return "名乗った", {
+            "ok": True,
+            "url": "https://sandbox.example/",
+            "team": "Genba サンドボックス",
+            "user": "genba",
+            "team_id": "T0000000001",
+            "user_id": "U0000000001",
+            "bot_id": "B0000000001",
+        }
+
+    def _names(self) -> dict[str, str]:
+        """Channel names and their ids. A post that is held back has made its channel all the same."""
+        rows = self._store.sql.execute(
+            "SELECT DISTINCT json_extract(content, '$.channel_name') AS name FROM messages WHERE vendor = 'slack'"
+        )
+        return {row["name"]: _id_of(row["name"]) for row in rows}
+
+
+def _id_of(channel_name: str) -> str:
+    return "C" + hashlib.sha256(channel_name.encode()).hexdigest()[:10].upper()
+
+
+async def _arguments(request: Request) -> dict[str, Any]:
+    """As Slack takes them: JSON, or a form whose structured fields are JSON texts."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        # slack-sdk says JSON and sends nothing when a method takes no arguments.
+        body = json.loads(await request.body() or "{}")
+        return dict(body) if isinstance(body, dict) else {}
+    given: dict[str, Any] = dict(request.query_params)
+    async with request.form() as form:
+        given |= {name: value for name, value in form.items() if isinstance(value, str)}
+    if isinstance(given.get("metadata"), str):
+        given["metadata"] = json.loads(given["metadata"])
+    return given
+
+
+def _answered(body: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse(body, status, headers)
+
+
+def _fault(fault: Set) -> Response:
+    """429 is Slack's own; a code without a status of its own comes with 200, as Slack's refusals do."""
+    if fault.status == 429:
+        return _answered({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(fault.retry_after or 30)})
+    if fault.code:
+        return _answered({"ok": False, "error": fault.code})
+    return Response("upstream error", fault.status, media_type="text/plain")
+
+
+def _in_words(response: Response) -> str:
+    return f"{response.status_code} {bytes(response.body).decode()[:200]}"
