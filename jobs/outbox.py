@@ -1,62 +1,117 @@
-"""Claims due messages, one at a time, and hands each to its vendor, outside any transaction."""
+"""Claims due messages, one at a time per topic, and hands each to its vendor, outside any transaction.
+
+A topic has a task of its own, so that a vendor that is slow or down holds up none of the others.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from datetime import timedelta
 
 import structlog
 
 from jobs.app import app
-from jobs.vendors import mail
-from jobs.vendors.failures import PermanentFailure, VendorFailure
+from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited, Sent, Vendor, VendorFailure
+from jobs.vendors.registry import REGISTRY
 from service.core import outbox
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
 
-VENDORS: Mapping[str, Callable[[outbox.Claimed], None]] = {"mail": mail.send}
-# A tick ends after this, whatever is left; the next one goes on.
+# A topic's task ends after this, whatever is left; the next one goes on.
 TICK_SECONDS = 30
 
 log = structlog.get_logger()
-# One tick at a time in this process: a slow mail server must not take every thread and stop the other jobs.
-_sending = threading.Lock()
+# One task per topic at a time in this process: a slow vendor must not take every thread and stop the other jobs.
+_sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 @app.task(name="outbox.send")
 def send() -> None:
-    if not _sending.acquire(blocking=False):
+    """Wakes a sender for each topic that has something due."""
+    with transaction(SYSTEM) as db:
+        topics = outbox.topics_due(db)
+        record_job(db, "outbox.send")
+    for topic in topics:
+        if not _sending[topic].locked():
+            send_topic.apply_async((topic,), expires=10)
+
+
+@app.task(name="outbox.send_topic")
+def send_topic(topic: str) -> None:
+    lock = _sending[topic]
+    if not lock.acquire(blocking=False):
         return
     try:
         until = time.monotonic() + TICK_SECONDS
         while time.monotonic() < until:
             with transaction(SYSTEM) as db:
-                message = outbox.claim(db)
-                record_job(db, "outbox.send")
+                message = outbox.claim(db, topic)
             if message is None:
                 return
             _deliver(message)
     finally:
-        _sending.release()
+        lock.release()
 
 
 def _deliver(message: outbox.Claimed) -> None:
+    """One try from beginning to end; whatever happens is settled."""
+    told = log.bind(topic=message.topic, key=str(message.key), attempt=message.attempt)
     try:
-        vendor = VENDORS.get(message.topic)
+        vendor = REGISTRY.get(message.topic)
         if vendor is None:
             raise PermanentFailure(f"宛先の種類「{message.topic}」に対応していません")
-        vendor(message)
-    except VendorFailure as failure:
-        log.warning("message not sent", topic=message.topic, key=str(message.key), error=str(failure))
+        arrived = _earlier_try(message, vendor)
+        if arrived is None and message.expires_at is not None and message.expired:
+            raise PermanentFailure(outbox.expiry_in_words(message.expires_at))
+        external_id = arrived.external_id if arrived else vendor.send(message)
+    except RateLimited as limit:
+        told.warning("message postponed", error=str(limit))
         with transaction(SYSTEM) as db:
-            outbox.failed(db, message, str(failure), permanent=isinstance(failure, PermanentFailure))
+            outbox.rate_limited(db, message, str(limit), max(limit.retry_after, timedelta(seconds=1)))
+    except VendorFailure as failure:
+        told.warning("message not sent", error=str(failure))
+        with transaction(SYSTEM) as db:
+            outbox.failed(
+                db,
+                message,
+                str(failure),
+                permanent=isinstance(failure, PermanentFailure),
+                in_doubt=isinstance(failure, OutcomeUnknown),
+            )
     except Exception as error:
         # A message that breaks its vendor's client must not hold up the others.
-        log.exception("message not sent", topic=message.topic, key=str(message.key))
+        told.exception("message not sent")
         with transaction(SYSTEM) as db:
-            outbox.failed(db, message, f"送信処理で問題が起きました（{type(error).__name__}）")
+            outbox.failed(db, message, f"送信処理で問題が起きました（{type(error).__name__}）", in_doubt=True)
     else:
         with transaction(SYSTEM) as db:
-            settled = outbox.sent(db, message)
-        log.info("message sent", topic=message.topic, key=str(message.key), attempt=message.attempt, settled=settled)
+            settled = outbox.sent(db, message, external_id, found=arrived is not None)
+        told.info("message sent", found=arrived is not None, settled=settled)
+
+
+def _earlier_try(message: outbox.Claimed, vendor: Vendor) -> Sent | None:
+    """What the vendor has of it already; None means: send it.
+
+    Raises:
+        OutcomeUnknown: the vendor could not be asked just now.
+        _Undecided: it cannot say, and a repeat would do harm.
+    """
+    if not message.in_doubt:
+        return None
+    try:
+        found = vendor.reconcile(message)
+    except RateLimited:
+        raise
+    except VendorFailure as failure:
+        raise OutcomeUnknown(f"前回の送信が届いたかどうかを確認できません: {failure}") from failure
+    if isinstance(found, Sent):
+        return found
+    if isinstance(found, NotSent) or vendor.when_unknown == "send" or message.insisted:
+        return None
+    raise Undecided("前回の送信が届いたかどうか分かりません。相手先に確認してから、再送または破棄してください。")
+
+
+class Undecided(PermanentFailure, OutcomeUnknown):
+    """Nobody can say whether it arrived, and a repeat would do harm: a person decides."""

@@ -1,4 +1,4 @@
-"""Mail over SMTP."""
+"""Mail over SMTP. A mail server cannot be asked what it has: a repeat carries the same Message-ID instead."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from email.utils import format_datetime, parseaddr
 
 import structlog
 
-from jobs.vendors.failures import PermanentFailure, VendorFailure
+from jobs.vendors import OutcomeUnknown, PermanentFailure, Unknown, Vendor, VendorFailure
 from service.core.clock import real_now
 from service.core.outbox import Claimed
 from service.core.settings import settings
@@ -21,39 +21,63 @@ TIMEOUT_SECONDS = 10
 log = structlog.get_logger()
 
 
-def send(message: Claimed) -> None:
-    """Sends the payload's `to`, `subject`, `body`. The Message-ID is made of the outbox key, so that a mail sent twice
-    (the answer was lost) is recognised as one.
+def send(message: Claimed) -> str:
+    """Sends the payload's `to`, `subject`, `body`; the Message-ID, made of the outbox key.
 
     Raises:
         PermanentFailure: the server refuses the mail or every address for good (5xx).
+        OutcomeUnknown: the mail was handed over and the server's word on it did not come.
         VendorFailure: anything else that went wrong.
     """
-    config, payload = settings(), message.payload
-    mail = EmailMessage()
-    mail["From"] = config.mail_from
-    mail["To"] = ", ".join(payload["to"])
-    mail["Subject"] = " ".join(payload["subject"].split())
-    mail["Date"] = format_datetime(real_now().astimezone(TOKYO))
-    domain = parseaddr(config.mail_from)[1].rpartition("@")[2] or "localhost"
-    mail["Message-ID"] = f"<{message.key}@{domain}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(payload["body"])
+    config, mail = settings(), _written(message)
+    step = "connecting"
     try:
         with smtplib.SMTP(config.smtp_host, config.smtp_port, timeout=TIMEOUT_SECONDS) as server:
             if config.smtp_starttls:
                 server.starttls(context=ssl.create_default_context())
             if config.smtp_username:
                 server.login(config.smtp_username, config.smtp_password.get_secret_value())
+            step = "handing over"
             refused = server.send_message(mail)
+            step = "done"
             if refused:
                 log.warning("some recipients refused", key=str(message.key), count=len(refused))
-    except smtplib.SMTPRecipientsRefused as error:
+    except (OSError, smtplib.SMTPException) as error:
+        # A bad goodbye takes nothing back.
+        if step != "done":
+            raise _failure(error, step) from error
+    return str(mail["Message-ID"])
+
+
+def _failure(error: OSError | smtplib.SMTPException, step: str) -> VendorFailure:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _ in error.recipients.values()]
         kind = PermanentFailure if all(code >= 500 for code in codes) else VendorFailure
-        raise kind(f"宛先を拒否されました（{codes[0]}）") from error
-    except smtplib.SMTPResponseException as error:
+        return kind(f"宛先を拒否されました（{codes[0]}）")
+    if isinstance(error, smtplib.SMTPResponseException):
         kind = PermanentFailure if error.smtp_code >= 500 else VendorFailure
-        raise kind(f"メールサーバーが拒否しました（{error.smtp_code}）") from error
-    except (OSError, smtplib.SMTPException) as error:
-        raise VendorFailure(f"メールサーバーに送信できません（{type(error).__name__}）") from error
+        return kind(f"メールサーバーが拒否しました（{error.smtp_code}）")
+    if step == "handing over":
+        return OutcomeUnknown("メールサーバーの応答が途中で途切れました。届いたかどうかは分かりません。")
+    return VendorFailure(f"メールサーバーに送信できません（{type(error).__name__}）")
+
+
+def _written(message: Claimed) -> EmailMessage:
+    sender, payload = settings().mail_from, message.payload
+    mail = EmailMessage()
+    mail["From"] = sender
+    mail["To"] = ", ".join(payload["to"])
+    mail["Subject"] = " ".join(payload["subject"].split())
+    mail["Date"] = format_datetime(real_now().astimezone(TOKYO))
+    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    mail["Message-ID"] = f"<{message.key}@{domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(payload["body"])
+    return mail
+
+
+def _cannot_be_asked(_: Claimed) -> Unknown:
+    return Unknown()
+
+
+VENDOR = Vendor(send, _cannot_be_asked, when_unknown="send")

@@ -2,6 +2,9 @@
 
 A message is claimed with a lease: the sender that dies loses it to the next one after `LEASE`. The lease's own random
 id fences off a sender that was only slow: what it reports after its lease was taken over is ignored.
+
+A message is *in doubt* when an earlier try may have reached the vendor (its sender died, or the answer was lost). Then
+the vendor is asked before anything is sent again. What people do with messages is in `messages`.
 """
 
 from __future__ import annotations
@@ -10,26 +13,53 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Literal, cast
 
-from sqlalchemy import BigInteger, CursorResult, Identity, Index, String, Text, func, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    CursorResult,
+    ForeignKey,
+    Identity,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.core.clock import real_now
+from service.core.clock import app_now, in_words, real_now
 from service.core.db import Base
 
+# Longer than any vendor's client waits, with time left for what is still under way to arrive there.
 LEASE = timedelta(minutes=2)
 BACK_OFF = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 3600, 3600)]
+# A vendor that did not answer may still be at work: it is asked once that has settled.
+DOUBT_PAUSE = timedelta(seconds=30)
+
+# How one try ended. `lost`: its sender died. `found`: an earlier try had arrived after all, nothing was sent again.
+Outcome = Literal["sent", "found", "failed", "refused", "rate_limited", "unknown", "lost"]
+
+_OPEN = "sent_at IS NULL AND dead_at IS NULL"
 
 
 class OutboxMessage(Base):
     __tablename__ = "outbox_messages"
     __table_args__ = (
         # The queue is the few rows still open; the many that are done stay out of its index.
+        Index("ix_outbox_messages_due", "topic", "next_attempt_at", postgresql_where=text(_OPEN)),
         Index(
-            "ix_outbox_messages_due", "next_attempt_at", postgresql_where=text("sent_at IS NULL AND dead_at IS NULL")
+            "ix_outbox_messages_dead",
+            "area",
+            "id",
+            postgresql_where=text("dead_at IS NOT NULL AND discarded_at IS NULL"),
         ),
+        Index("ix_outbox_messages_sent", "area", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -39,11 +69,50 @@ class OutboxMessage(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
     next_attempt_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
+    # All tries, which number the history.
     attempts: Mapped[int] = mapped_column(default=0)
     lease: Mapped[uuid.UUID | None] = mapped_column(UUID)
     last_error: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     dead_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # Whose message it is.
+    area: Mapped[str] = mapped_column(String(32))
+    tenant_id: Mapped[int | None] = mapped_column(BigInteger)
+    # For people: to whom, and what it says in a line.
+    recipient: Mapped[str] = mapped_column(String(400))
+    title: Mapped[str] = mapped_column(String(200))
+    # What it is about, so that a page can lead there.
+    subject: Mapped[str | None] = mapped_column(String(64))
+    subject_id: Mapped[str | None] = mapped_column(String(100))
+    # On the product's clock; past it nobody wants the message any more.
+    expires_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # The vendor's own id of what was sent.
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    # Tries that count against BACK_OFF: since it was written or a person sent it again, without rate limits.
+    tries: Mapped[int] = mapped_column(default=0)
+    in_doubt: Mapped[bool] = mapped_column(default=False)
+    # A person chose to send it although nobody can say whether it arrived.
+    insisted: Mapped[bool] = mapped_column(default=False)
+    discarded_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    discard_reason: Mapped[str | None] = mapped_column(String(500))
+
+
+class OutboxAttempt(Base):
+    """One try. Without an outcome it is under way, or its sender died a moment ago."""
+
+    __tablename__ = "outbox_attempts"
+    __table_args__ = (UniqueConstraint("message_id", "number"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("outbox_messages.id", ondelete="CASCADE"))
+    # The message's, for row-level security.
+    area: Mapped[str] = mapped_column(String(32))
+    tenant_id: Mapped[int | None] = mapped_column(BigInteger)
+    number: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    error: Mapped[str | None] = mapped_column(Text)
 
 
 @dataclass(frozen=True)
@@ -54,55 +123,161 @@ class Claimed:
     key: uuid.UUID
     topic: str
     payload: Mapping[str, Any]
+    created_at: datetime
     lease: uuid.UUID
     attempt: int
+    tries: int
+    in_doubt: bool
+    insisted: bool
+    expires_at: datetime | None
+    expired: bool
 
 
-def publish(db: Session, topic: str, payload: Mapping[str, Any]) -> None:
-    db.add(OutboxMessage(topic=topic, payload=dict(payload)))
+def publish(
+    db: Session,
+    topic: str,
+    payload: Mapping[str, Any],
+    *,
+    area: str,
+    recipient: str,
+    title: str,
+    tenant_id: int | None = None,
+    about: tuple[str, object] | None = None,
+    expires_at: datetime | None = None,
+) -> OutboxMessage:
+    """`recipient` and `title` are what people read in lists; `about` is what it concerns, as (subject, id)."""
+    subject, subject_id = about or (None, None)
+    message = OutboxMessage(
+        topic=topic,
+        payload=dict(payload),
+        area=area,
+        tenant_id=tenant_id,
+        recipient=recipient[:400],
+        title=" ".join(title.split())[:200],
+        subject=subject,
+        subject_id=None if subject_id is None else str(subject_id)[:100],
+        expires_at=expires_at,
+    )
+    db.add(message)
+    return message
 
 
-def claim(db: Session) -> Claimed | None:
-    """The message due longest, on loan for `LEASE`. Commit before sending: the lease must hold before anything leaves.
+def topics_due(db: Session) -> list[str]:
+    """The kinds of messages that wait for a sender now."""
+    due = and_(text(_OPEN), OutboxMessage.next_attempt_at <= real_now())
+    return sorted(db.scalars(select(OutboxMessage.topic).where(due).distinct()))
 
-    One at a time: a batch would keep its last message waiting longer than the lease lasts. A message whose senders
-    died so often that its tries are used up is a dead letter.
+
+def claim(db: Session, topic: str) -> Claimed | None:
+    """The topic's message due longest, on loan for `LEASE`. Commit before sending: the lease must hold before anything
+    leaves.
+
+    One at a time: a batch would keep its last message waiting longer than the lease lasts. A message that expired, or
+    whose senders died so often that its tries are used up, is a dead letter.
     """
-    now = real_now()
+    now, product_now = real_now(), app_now(db)
     due = (
         select(OutboxMessage)
-        .where(OutboxMessage.sent_at.is_(None), OutboxMessage.dead_at.is_(None), OutboxMessage.next_attempt_at <= now)
-        .order_by(OutboxMessage.next_attempt_at)
+        .where(text(_OPEN), OutboxMessage.topic == topic, OutboxMessage.next_attempt_at <= now)
+        .order_by(OutboxMessage.next_attempt_at, OutboxMessage.id)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
     while (message := db.scalars(due).one_or_none()) is not None:
-        if message.attempts > len(BACK_OFF):
+        if message.lease is not None:
+            lost = "送信の途中で処理が止まりました。届いたかどうかは分かりません。"
+            _end_attempt(db, message.id, message.attempts, "lost", lost)
+            message.in_doubt, message.lease, message.last_error = True, None, lost
+        expired = message.expires_at is not None and message.expires_at <= product_now
+        if (expired and not message.in_doubt) or message.tries > len(BACK_OFF):
             message.dead_at = now
+            if expired and message.expires_at is not None:
+                message.last_error = expiry_in_words(message.expires_at)
             db.flush()  # so that it is no longer found
             continue
         message.lease, message.next_attempt_at = uuid.uuid4(), now + LEASE
         message.attempts += 1
-        return Claimed(message.id, message.key, message.topic, message.payload, message.lease, message.attempts)
+        message.tries += 1
+        db.add(
+            OutboxAttempt(
+                message_id=message.id,
+                area=message.area,
+                tenant_id=message.tenant_id,
+                number=message.attempts,
+                started_at=now,
+            )
+        )
+        return Claimed(
+            id=message.id,
+            key=message.key,
+            topic=message.topic,
+            payload=message.payload,
+            created_at=message.created_at,
+            lease=message.lease,
+            attempt=message.attempts,
+            tries=message.tries,
+            in_doubt=message.in_doubt,
+            insisted=message.insisted,
+            expires_at=message.expires_at,
+            expired=expired,
+        )
     return None
 
 
-def sent(db: Session, message: Claimed) -> bool:
-    """False when the lease had passed to another sender meanwhile."""
-    return _settle(db, message, sent_at=real_now(), last_error=None)
+def expiry_in_words(expires_at: datetime) -> str:
+    return f"有効期限（{in_words(expires_at)}）を過ぎたため、送信しませんでした。"
 
 
-def failed(db: Session, message: Claimed, error: str, *, permanent: bool = False) -> bool:
-    """Back to the queue after a pause, or, for good, among the dead letters. False as in `sent`."""
-    if permanent or message.attempt > len(BACK_OFF):
-        return _settle(db, message, dead_at=real_now(), last_error=error[:2000])
-    return _settle(db, message, next_attempt_at=real_now() + BACK_OFF[message.attempt - 1], last_error=error[:2000])
+def sent(db: Session, message: Claimed, external_id: str | None = None, *, found: bool = False) -> bool:
+    """`found`: the vendor had it already. False when the lease had passed to another sender meanwhile."""
+    values = {"sent_at": real_now(), "last_error": None, "in_doubt": False, "external_id": external_id}
+    return _settle(db, message, "found" if found else "sent", None, values)
 
 
-def _settle(db: Session, message: Claimed, **values: Any) -> bool:
+def failed(db: Session, message: Claimed, error: str, *, permanent: bool = False, in_doubt: bool = False) -> bool:
+    """Back to the queue after a pause, or, for good, among the dead letters. `in_doubt`: it may have arrived.
+    False as in `sent`."""
+    outcome: Outcome = "unknown" if in_doubt else "refused" if permanent else "failed"
+    if permanent or message.tries > len(BACK_OFF):
+        end: dict[str, Any] = {"dead_at": real_now()}
+    else:
+        pause = BACK_OFF[message.tries - 1]
+        end = {"next_attempt_at": real_now() + (max(pause, DOUBT_PAUSE) if in_doubt else pause)}
+    return _settle(db, message, outcome, error, end | {"in_doubt": in_doubt})
+
+
+def rate_limited(db: Session, message: Claimed, error: str, retry_after: timedelta) -> bool:
+    """Back to the queue until the vendor takes messages again, and every other waiting message of the topic with it:
+    they would only be turned away too. It does not count as a try. False as in `sent`."""
+    until = real_now() + retry_after
+    back = {"next_attempt_at": until, "tries": message.tries - 1, "in_doubt": message.in_doubt}
+    settled = _settle(db, message, "rate_limited", error, back)
+    if settled:
+        db.execute(
+            update(OutboxMessage)
+            .where(text(_OPEN), OutboxMessage.topic == message.topic, OutboxMessage.lease.is_(None))
+            .where(OutboxMessage.next_attempt_at < until)
+            .values(next_attempt_at=until)
+        )
+    return settled
+
+
+def _settle(db: Session, message: Claimed, outcome: Outcome, error: str | None, values: Mapping[str, Any]) -> bool:
+    error = error[:2000] if error else None
     done = db.execute(
         update(OutboxMessage)
         .where(OutboxMessage.id == message.id, OutboxMessage.lease == message.lease)
-        .values(lease=None, **values)
+        .values({"lease": None, "last_error": error} | dict(values))
     )
-    return cast("CursorResult[Any]", done).rowcount == 1
+    settled = cast("CursorResult[Any]", done).rowcount == 1
+    if settled:
+        _end_attempt(db, message.id, message.attempt, outcome, error)
+    return settled
+
+
+def _end_attempt(db: Session, message_id: int, number: int, outcome: Outcome, error: str | None) -> None:
+    db.execute(
+        update(OutboxAttempt)
+        .where(OutboxAttempt.message_id == message_id, OutboxAttempt.number == number)
+        .values(ended_at=real_now(), outcome=outcome, error=error)
+    )

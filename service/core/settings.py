@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     fleet_heartbeat_interval_seconds: int = Field(300, ge=5, le=3600)
     fleet_alert_recipients: str = ""
     fleet_heartbeat_keep_days: int = Field(35, ge=7, le=400)
+    fleet_alert_slack_channel: str = ""
 
     smtp_host: str = "127.0.0.1"
     smtp_port: int = Field(25, ge=1, le=65535)
@@ -46,6 +47,9 @@ class Settings(BaseSettings):
     smtp_starttls: bool = False
     mail_from: str = "Genba <genba@localhost>"
 
+    slack_base_url: str = Field("https://slack.com/api/", pattern=r"^https?://.+/$")
+    slack_bot_token: SecretStr = SecretStr("")
+
     @model_validator(mode="after")
     def _refuse_weak_secrets(self) -> Self:
         key = self.secret_key.get_secret_value()
@@ -53,6 +57,12 @@ class Settings(BaseSettings):
             raise ValueError("SECRET_KEY is missing or too weak; 32 random characters at least.")
         if not self.database_url.get_secret_value():
             raise ValueError("DATABASE_URL is missing.")
+        return self
+
+    @model_validator(mode="after")
+    def _slack_needs_its_token(self) -> Self:
+        if self.fleet_alert_slack_channel and not self.slack_bot_token.get_secret_value():
+            raise ValueError("SLACK_BOT_TOKEN is missing; FLEET_ALERT_SLACK_CHANNEL needs it.")
         return self
 
     @field_validator("fleet_alert_recipients")

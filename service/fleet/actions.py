@@ -136,8 +136,8 @@ def revoke_tokens(db: Session, terminal_id: int) -> int:
 
 
 def watch(db: Session) -> dict[str, int]:
-    """Looks at the whole fleet once: marks who fell silent, opens and resolves alerts, tells of the new ones in one
-    mail. Running it twice, or two at once, does nothing twice.
+    """Looks at the whole fleet once: marks who fell silent, opens and resolves alerts, tells of the new ones once.
+    Running it twice, or two at once, does nothing twice.
 
     Returns:
         How many terminals went offline, how many alerts were opened and resolved.
@@ -145,12 +145,39 @@ def watch(db: Session) -> dict[str, int]:
     offline = _mark_offline(db)
     opened = _open_alerts(db)
     resolved = _resolve_alerts(db)
-    recipients = settings().alert_recipients
-    if opened and recipients:
-        page = f"{settings().public_base_url.rstrip('/')}/dashboard"
-        subject, body = rules.alert_mail(opened, in_words(app_now(db)), page)
-        outbox.publish(db, "mail", {"to": recipients, "subject": subject, "body": body})
+    if opened:
+        _tell(db, opened)
     return {"offline": offline, "opened": len(opened), "resolved": resolved}
+
+
+def _tell(db: Session, opened: list[rules.NewAlert]) -> None:
+    """One mail and one post on Slack, where they are wanted. A day later nobody wants to be told any more."""
+    now, config = app_now(db), settings()
+    page = f"{config.public_base_url.rstrip('/')}/dashboard"
+    subject, body = rules.alert_mail(opened, in_words(now), page)
+    expires_at = now + rules.NEWS_LASTS
+    if recipients := config.alert_recipients:
+        outbox.publish(
+            db,
+            "mail",
+            {"to": recipients, "subject": subject, "body": body},
+            area=AREA.name,
+            recipient="、".join(recipients),
+            title=subject,
+            about=("alert", opened[0].id),
+            expires_at=expires_at,
+        )
+    if channel := config.fleet_alert_slack_channel:
+        outbox.publish(
+            db,
+            "slack",
+            {"channel": channel, "text": rules.alert_post(opened, in_words(now), page)},
+            area=AREA.name,
+            recipient=channel,
+            title=subject,
+            about=("alert", opened[0].id),
+            expires_at=expires_at,
+        )
 
 
 def _mark_offline(db: Session) -> int:
@@ -204,12 +231,17 @@ def _open_alerts(db: Session) -> list[rules.NewAlert]:
         postgresql.insert(Alert)
         .from_select(["terminal_id", "alert_type", "message", "respond_by"], wrong)
         .on_conflict_do_nothing(index_elements=["terminal_id", "alert_type"], index_where=~Alert.is_resolved)
-        .returning(Alert.terminal_id, Alert.alert_type, Alert.message)
+        .returning(Alert.id, Alert.terminal_id, Alert.alert_type, Alert.message)
         .cte("opened")
     )
     rows = db.execute(
         select(
-            Customer.company_name, Terminal.store_name, Terminal.serial_number, opened.c.alert_type, opened.c.message
+            opened.c.id,
+            Customer.company_name,
+            Terminal.store_name,
+            Terminal.serial_number,
+            opened.c.alert_type,
+            opened.c.message,
         )
         .select_from(opened)
         .join(Terminal, Terminal.id == opened.c.terminal_id)
@@ -217,8 +249,8 @@ def _open_alerts(db: Session) -> list[rules.NewAlert]:
         .order_by(Customer.company_name, Terminal.store_name)
     )
     return [
-        rules.NewAlert(company, store, serial, AlertType(kind), message)
-        for company, store, serial, kind, message in rows
+        rules.NewAlert(alert_id, company, store, serial, AlertType(kind), message)
+        for alert_id, company, store, serial, kind, message in rows
     ]
 
 

@@ -41,8 +41,11 @@ ALERT_WORDS = {
     AlertType.UPDATE_FAILED: "更新失敗",
 }
 
-# A mail about a district without power must still be read on a phone.
+# A mail about a district without power must still be read on a phone, and a post is read at a glance.
 MAIL_LISTS = 50
+POST_LISTS = 10
+# An alert that could not be told for a day is news to nobody.
+NEWS_LASTS = timedelta(days=1)
 
 # Step 2 of the document's 4.2, 初動確認: within five minutes of detection, day and night.
 FIRST_CHECK = Target("first_check", timedelta(minutes=5))
@@ -103,8 +106,9 @@ def response(respond_by: datetime, now: datetime, resolved_at: datetime | None) 
 
 @dataclass(frozen=True)
 class NewAlert:
-    """An alert as the mail about it needs it."""
+    """An alert as the messages about it need it."""
 
+    id: int
     customer_name: str
     store_name: str
     serial_number: str
@@ -131,3 +135,25 @@ def alert_mail(alerts: Iterable[NewAlert], found_at: str, url: str) -> tuple[str
         "5分以内に初動確認をお願いします。\n\n" + "\n".join(lines) + f"\n\nダッシュボード: {url}\n"
     )
     return subject, text
+
+
+def alert_post(alerts: Iterable[NewAlert], found_at: str, url: str) -> str:
+    """The same for Slack, shorter. Its three special characters are written as Slack wants them."""
+    listed = list(alerts)
+    shown = listed[:POST_LISTS]
+    lines = [
+        f"• {_for_slack(f'{alert.customer_name} - {alert.store_name}（{alert.serial_number}）')}: "
+        f"{ALERT_WORDS[alert.alert_type]}"
+        for alert in shown
+    ]
+    if len(listed) > len(shown):
+        lines.append(f"• ほか{len(listed) - len(shown)}件")
+    return (
+        f"【Genba】アラートを{len(listed)}件検知しました（{found_at}）\n"
+        + "\n".join(lines)
+        + f"\n<{url}|ダッシュボードを開く>"
+    )
+
+
+def _for_slack(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

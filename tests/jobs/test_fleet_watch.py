@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -12,6 +13,7 @@ from jobs import fleet as fleet_jobs
 from service.core.clock import app_clock, app_now, in_words
 from service.core.health import JobHeartbeat
 from service.core.outbox import OutboxMessage
+from service.core.settings import settings
 from service.fleet import actions, queries
 from service.fleet.models import Alert, Liveness, Terminal, TerminalState
 from tests import factories
@@ -58,6 +60,25 @@ def test_a_terminal_silent_past_its_deadline_is_offline_with_an_alert_and_a_mail
     last_heartbeat_at = db.get_one(TerminalState, terminal.id).last_heartbeat_at
     assert last_heartbeat_at is not None
     assert f"最終通信は {in_words(last_heartbeat_at)} です。" in mail["body"]
+
+
+def test_new_alerts_are_told_to_slack_too_where_a_channel_is_named(
+    db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = settings().model_copy(update={"fleet_alert_slack_channel": "#fleet-alerts"})
+    monkeypatch.setattr(actions, "settings", lambda: told)
+    heard(db, factories.terminal(db, factories.customer(db, "A&B商事"), "TC200-000042"))
+    later(db, 12)
+    actions.watch(db)
+    actions.watch(db)
+
+    mail, post = db.scalars(select(OutboxMessage).order_by(OutboxMessage.topic))
+    assert (mail.topic, post.topic) == ("mail", "slack")
+    assert post.payload["channel"] == post.recipient == "#fleet-alerts"
+    assert "アラートを1件検知しました" in post.payload["text"]
+    assert "• A&amp;B商事 - 新宿店 レジ1番（TC200-000042）: オフライン" in post.payload["text"]
+    assert post.payload["text"].endswith("/dashboard|ダッシュボードを開く>")
+    assert (post.area, post.subject, post.expires_at) == ("fleet", "alert", app_now(db) + timedelta(days=1))
 
 
 def test_sweeping_twice_tells_once(db: Session) -> None:

@@ -2,170 +2,197 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
+import json
 from datetime import timedelta
 
 import pytest
+import redis
 from sqlalchemy import create_engine, select, update
 from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
-from jobs.vendors import mail
+from jobs.vendors import Unknown, Vendor, mail
 from service.core import outbox
-from service.core.clock import real_now
+from service.core.clock import app_clock, app_now, real_now
 from service.core.outbox import OutboxMessage
 from service.core.settings import settings
 from stack.home import Home
 from tests.conftest import committed_database
-from tests.processes import free_port
-from tests.sandbox.mailbox import Mailbox, listen
-
-MAIL = {"to": ["support@techcore.example"], "subject": "件名", "body": "本文です。\n"}
-
-
-@pytest.fixture
-def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    """A real SMTP listener, and settings that point at it."""
-    box, port, loop = Mailbox(), free_port(), asyncio.new_event_loop()
-    server = loop.run_until_complete(listen(box, "127.0.0.1", port))
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": port}))
-    yield box
-    loop.call_soon_threadsafe(server.close)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(5)
-    loop.close()
+from tests.jobs.outbox_scene import history, make_due, only_message, publish
+from tests.sandbox.process import Sandbox
+from tests.sight import seeing_all
 
 
-def only_message(db: Session) -> OutboxMessage:
-    db.expire_all()
-    return db.scalars(select(OutboxMessage)).one()
+def test_a_mail_reaches_the_server_once_with_the_outbox_key_as_its_id(db: Session, sandbox: Sandbox) -> None:
+    publish(db, "mail")
 
+    outbox_jobs.send_topic("mail")
+    outbox_jobs.send_topic("mail")
 
-def make_due(db: Session) -> None:
-    db.execute(update(OutboxMessage).values(next_attempt_at=real_now() - timedelta(seconds=1)))
-
-
-def test_a_mail_reaches_the_server_once_with_the_outbox_key_as_its_id(db: Session, mailbox: Mailbox) -> None:
-    outbox.publish(db, "mail", MAIL)
-    db.commit()
-
-    outbox_jobs.send()
-    outbox_jobs.send()
-
-    [received] = mailbox.newest_first()
+    [received] = sandbox.mails()
     message = only_message(db)
-    assert received["message_id"] == f"<{message.key}@techcore.example>"
+    assert received["message_id"] == f"<{message.key}@techcore.example>" == message.external_id
     assert (received["subject"], received["body"]) == ("件名", "本文です。\n")
     assert message.sent_at is not None
+    assert history(db) == ["sent"]
 
 
 def test_an_unreachable_server_means_another_try_after_a_pause(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": 1}))
-    outbox.publish(db, "mail", MAIL)
-    db.commit()
+    publish(db, "mail")
 
-    outbox_jobs.send()
+    outbox_jobs.send_topic("mail")
 
     message = only_message(db)
-    assert (message.sent_at, message.dead_at, message.attempts) == (None, None, 1)
+    assert (message.sent_at, message.dead_at, message.attempts, message.in_doubt) == (None, None, 1, False)
     assert message.next_attempt_at > real_now() + timedelta(seconds=2)
     assert "メールサーバーに送信できません" in str(message.last_error)
+    assert history(db) == ["failed"]
 
 
 def test_a_message_nobody_can_send_is_a_dead_letter_at_once(db: Session) -> None:
-    outbox.publish(db, "pigeon", {})
-    db.commit()
+    publish(db, "pigeon")
 
-    outbox_jobs.send()
+    outbox_jobs.send_topic("pigeon")
 
     assert only_message(db).dead_at is not None
+    assert history(db) == ["refused"]
 
 
 def test_after_the_last_try_a_message_is_a_dead_letter(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": 1}))
-    outbox.publish(db, "mail", MAIL)
-    db.commit()
+    publish(db, "mail")
 
     for _ in range(len(outbox.BACK_OFF) + 1):
         assert only_message(db).dead_at is None
         make_due(db)
-        outbox_jobs.send()
+        outbox_jobs.send_topic("mail")
 
     assert only_message(db).dead_at is not None
 
 
 def test_a_claimed_message_is_not_claimed_again_while_its_lease_holds(db: Session) -> None:
-    outbox.publish(db, "mail", MAIL)
-    db.commit()
+    publish(db, "mail")
 
-    assert outbox.claim(db) is not None
-    assert outbox.claim(db) is None
+    assert outbox.claim(db, "mail") is not None
+    assert outbox.claim(db, "mail") is None
 
 
 def test_a_sender_that_lost_its_lease_cannot_settle_the_message(db: Session) -> None:
-    outbox.publish(db, "mail", MAIL)
-    db.commit()
-    slow = outbox.claim(db)
+    publish(db, "mail")
+    slow = outbox.claim(db, "mail")
     make_due(db)
-    fast = outbox.claim(db)
+    fast = outbox.claim(db, "mail")
     assert slow is not None
     assert fast is not None
 
     assert not outbox.failed(db, slow, "too slow", permanent=True)
+    assert not outbox.rate_limited(db, slow, "too slow", timedelta(hours=1))
     assert only_message(db).dead_at is None
     assert outbox.sent(db, fast)
 
     assert only_message(db).sent_at is not None
+    assert history(db) == ["lost", "sent"]
 
 
-def test_a_message_that_breaks_its_vendor_does_not_hold_up_the_others(
-    db: Session, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+def test_a_message_that_breaks_its_vendor_is_tried_again_and_the_next_one_goes_out(
+    db: Session, sandbox: Sandbox
 ) -> None:
-    def broken(_: outbox.Claimed) -> None:
-        raise ValueError("no such thing")
-
-    monkeypatch.setattr(outbox_jobs, "VENDORS", {"mail": mail.send, "broken": broken})
-    outbox.publish(db, "broken", {})
-    outbox.publish(db, "mail", MAIL)
+    broken, whole = publish(db, "mail"), publish(db, "mail")
+    db.execute(update(OutboxMessage).where(OutboxMessage.id == broken.id).values(payload={}))
     db.commit()
 
-    outbox_jobs.send()
+    outbox_jobs.send_topic("mail")
 
-    assert len(mailbox.newest_first()) == 1
+    assert len(sandbox.mails()) == 1
     db.expire_all()
-    errors = {message.topic: message.last_error for message in db.scalars(select(OutboxMessage))}
-    assert errors == {"broken": "送信処理で問題が起きました（ValueError）", "mail": None}
+    errors = {message.id: message.last_error for message in db.scalars(select(OutboxMessage))}
+    assert errors == {broken.id: "送信処理で問題が起きました（KeyError）", whole.id: None}
 
 
 def test_a_message_whose_senders_keep_dying_becomes_a_dead_letter(db: Session) -> None:
-    outbox.publish(db, "mail", MAIL)
-    db.commit()
+    publish(db, "mail")
     for _ in range(len(outbox.BACK_OFF) + 1):
-        assert outbox.claim(db) is not None
+        assert outbox.claim(db, "mail") is not None
         make_due(db)
 
-    assert outbox.claim(db) is None
+    assert outbox.claim(db, "mail") is None
+    message = only_message(db)
+    assert message.dead_at is not None
+    assert message.in_doubt
+
+
+def test_a_message_past_its_date_is_not_sent_any_more(db: Session, sandbox: Sandbox) -> None:
+    publish(db, "mail", expires_at=app_now(db) + timedelta(hours=24))
+    db.execute(update(app_clock).values(shift=app_clock.c.shift + timedelta(hours=25)))
+    db.commit()
+
+    outbox_jobs.send_topic("mail")
+
+    message = only_message(db)
+    assert sandbox.mails() == []
+    assert message.dead_at is not None
+    assert "有効期限" in str(message.last_error)
+    assert history(db) == []
+
+
+def test_when_nobody_can_say_whether_a_harmful_message_arrived_a_person_decides(
+    db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for phone calls: a second one does harm."""
+    calls: list[int] = []
+
+    def call(message: outbox.Claimed) -> str:
+        calls.append(message.attempt)
+        return "call-1"
+
+    voice = Vendor(call, lambda _: Unknown(), when_unknown="stop")
+    monkeypatch.setattr(outbox_jobs, "REGISTRY", {"voice": voice})
+    message = publish(db, "voice")
+    assert outbox.claim(db, "voice") is not None  # its sender dies here
+    make_due(db)
+
+    outbox_jobs.send_topic("voice")
+    assert calls == []
     assert only_message(db).dead_at is not None
+    assert "相手先に確認してから" in str(only_message(db).last_error)
+
+    db.execute(update(OutboxMessage).values(dead_at=None, tries=0, insisted=True))
+    make_due(db)
+    outbox_jobs.send_topic("voice")
+    assert calls == [3]
+    assert only_message(db).external_id == "call-1"
+    assert message.key == only_message(db).key
+
+
+def test_a_tick_wakes_a_sender_for_each_topic_that_has_something_due(db: Session, running_servers: Home) -> None:
+    publish(db, "mail")
+    publish(db, "slack")
+    publish(db, "mail")
+    with redis.Redis.from_url(settings().redis_url.get_secret_value()) as valkey:
+        valkey.delete("ticks")
+
+        outbox_jobs.send()
+
+        woken = [json.loads(task)["headers"] for task in valkey.lrange("ticks", 0, -1)]
+        valkey.delete("ticks")
+    assert sorted((task["task"], task["argsrepr"]) for task in woken) == [
+        ("outbox.send_topic", "('mail',)"),
+        ("outbox.send_topic", "('slack',)"),
+    ]
 
 
 def test_two_senders_at_once_never_get_the_same_message(running_servers: Home) -> None:
     """On two connections: the first has claimed but not committed yet."""
     with committed_database(running_servers, "genba_outbox") as url:
-        first, second = Session(create_engine(url)), Session(create_engine(url))
-        outbox.publish(first, "mail", MAIL)
-        outbox.publish(first, "mail", MAIL)
-        first.commit()
+        engine = create_engine(seeing_all(url))
+        with Session(engine) as first, Session(engine) as second:
+            publish(first, "mail")
+            publish(first, "mail")
 
-        one, other = outbox.claim(first), outbox.claim(second)
+            one, other = outbox.claim(first, "mail"), outbox.claim(second, "mail")
 
-        assert one is not None
-        assert other is not None
-        assert one.id != other.id
-        for session in (first, second):
-            session.rollback()
-            session.get_bind().dispose()  # type: ignore[union-attr]
-            session.close()
+            assert one is not None
+            assert other is not None
+            assert one.id != other.id
+        engine.dispose()

@@ -28,7 +28,6 @@ OPEN_TABLES = {
     "traffic_minutes": "sums of requests",
     "fleet_liveness": "when the ingest was there",
     "probes": "when the doors answered",
-    "outbox_messages": "jobs alone read it",
     # Read before it is known who is calling. Every other read is scoped in service/core/users.
     "users": "signing in",
     "memberships": "signing in",

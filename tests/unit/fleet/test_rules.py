@@ -16,7 +16,7 @@ def test_silence_is_allowed_for_two_intervals_and_a_minute(interval: int, minute
 
 
 def alert(store: str = "新宿店") -> NewAlert:
-    return NewAlert("ABC商事", store, "TC200-000001", AlertType.OFFLINE, "最終通信は 2026/11/21 09:05 です。")
+    return NewAlert(1, "ABC商事", store, "TC200-000001", AlertType.OFFLINE, "最終通信は 2026/11/21 09:05 です。")
 
 
 def test_the_mail_about_one_alert_says_everything_in_its_subject() -> None:

@@ -1,0 +1,146 @@
+"""Slack by its Web API. Each message carries the outbox key in its metadata, so that the channel's history tells
+whether an earlier try arrived.
+
+The bot needs the scopes chat:write, channels:read and channels:history; without the last two Slack cannot be asked,
+and a message in doubt is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from http.client import HTTPException
+from typing import Any
+from urllib.error import URLError
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited, Sent, Unknown, Vendor, VendorFailure
+from service.core.outbox import Claimed
+from service.core.settings import settings
+
+TIMEOUT_SECONDS = 10
+EVENT_TYPE = "genba_message"
+CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
+# Slack's own troubles; on any of them it may have done its work all the same.
+TROUBLES = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+WORDS = {
+    "channel_not_found": "チャンネルが見つかりません。チャンネル名を確認してください。",
+    "not_in_channel": "ボットがチャンネルに参加していません。チャンネルに招待してください。",
+    "is_archived": "チャンネルがアーカイブされています。",
+    "invalid_auth": "ボットのトークン（SLACK_BOT_TOKEN）が正しくありません。",
+    "not_authed": "ボットのトークン（SLACK_BOT_TOKEN）が設定されていません。",
+    "token_revoked": "ボットのトークン（SLACK_BOT_TOKEN）が取り消されています。",
+    "account_inactive": "ボットのアカウントが無効になっています。",
+    "missing_scope": "ボットに必要な権限（スコープ）がありません。",
+    "msg_too_long": "メッセージが長すぎます。",
+}
+# Pages of history looked through for one message; a channel that got more since then cannot say.
+HISTORY_PAGES = 10
+
+# For the SDK, which would log each failed request; the outbox says it once, in words.
+_quiet = logging.getLogger(__name__)
+_quiet.setLevel(logging.CRITICAL)
+
+
+def send(message: Claimed) -> str:
+    """Posts the payload's `text` to its `channel` (a name with # or an id); `channel:ts`, Slack's name of the message.
+
+    Raises:
+        PermanentFailure, RateLimited, OutcomeUnknown, VendorFailure: as Slack or the line to it has it.
+    """
+    said = _call(
+        "chat.postMessage",
+        {
+            "channel": message.payload["channel"],
+            "text": message.payload["text"],
+            "client_msg_id": str(message.key),
+            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": str(message.key)}},
+            "unfurl_links": False,
+        },
+    )
+    return f"{said['channel']}:{said['ts']}"
+
+
+def reconcile(message: Claimed) -> Sent | NotSent | Unknown:
+    """Looks for the key in the channel's history since the message was written."""
+    try:
+        channel = _channel_id(message.payload["channel"])
+        if channel is None:
+            return Unknown()
+        # A minute of slack for clocks that differ.
+        query = {"channel": channel, "oldest": f"{message.created_at.timestamp() - 60:.6f}", "limit": 200}
+        for page in _pages("conversations.history", query | {"include_all_metadata": True}):
+            for posted in page["messages"]:
+                metadata = posted.get("metadata") or {}
+                if metadata.get("event_payload", {}).get("key") == str(message.key):
+                    return Sent(f"{channel}:{posted['ts']}")
+            if not page.get("has_more"):
+                return NotSent()
+    except PermanentFailure:
+        pass
+    return Unknown()
+
+
+def _channel_id(named: str) -> str | None:
+    """History is only given by id."""
+    if CHANNEL_ID.fullmatch(named):
+        return named
+    query = {"limit": 1000, "exclude_archived": True, "types": "public_channel,private_channel"}
+    for page in _pages("conversations.list", query):
+        for channel in page["channels"]:
+            if channel["name"] == named.removeprefix("#"):
+                return str(channel["id"])
+    return None
+
+
+def _pages(method: str, query: Mapping[str, Any]) -> Any:
+    cursor = ""
+    for _ in range(HISTORY_PAGES):
+        page = _call(method, dict(query) | ({"cursor": cursor} if cursor else {}), as_form=True)
+        yield page
+        cursor = (page.get("response_metadata") or {}).get("next_cursor", "")
+        if not cursor:
+            return
+
+
+def _call(method: str, arguments: dict[str, Any], *, as_form: bool = False) -> dict[str, Any]:
+    config = settings()
+    client = WebClient(
+        config.slack_bot_token.get_secret_value(),
+        base_url=config.slack_base_url,
+        timeout=TIMEOUT_SECONDS,
+        # The SDK would repeat a request whose answer was lost, and post twice.
+        retry_handlers=[],
+        logger=_quiet,
+    )
+    try:
+        answer = client.api_call(method, params=arguments) if as_form else client.api_call(method, json=arguments)
+    except SlackApiError as refusal:
+        raise _failure(refusal.response) from None
+    except URLError as error:
+        # Raised before the whole request was out.
+        raise VendorFailure(f"Slack に接続できません（{type(error.reason).__name__}）") from error
+    except (OSError, HTTPException) as error:
+        raise OutcomeUnknown("Slack の応答が途中で途切れました。届いたかどうかは分かりません。") from error
+    found: dict[str, Any] = answer.data  # type: ignore[assignment]  # bytes only for file downloads
+    return found
+
+
+def _failure(response: Any) -> VendorFailure:
+    """What a refusal means. Slack says `ok: false` with a code and mostly status 200."""
+    code = str(response.data.get("error", "")) if isinstance(response.data, dict) else ""
+    if response.status_code == 429 or code in ("ratelimited", "rate_limited"):
+        seconds = str(response.headers.get("Retry-After", ""))
+        wait = timedelta(seconds=min(int(seconds), 3600) if seconds.isdecimal() else 30)
+        return RateLimited(f"Slack の送信数の上限に達しました（{int(wait.total_seconds())}秒後に再開）", wait)
+    # A code that is none is the SDK's text about an answer it could not read.
+    if response.status_code >= 500 or code in TROUBLES or not re.fullmatch(r"[a-z_]+", code):
+        return OutcomeUnknown(f"Slack 側で問題が起きています（{response.status_code}）")
+    return PermanentFailure(f"{WORDS.get(code, 'Slack に拒否されました。')}（{code[:80]}）")
+
+
+VENDOR = Vendor(send, reconcile, when_unknown="send")
