@@ -28,7 +28,15 @@ TICK_QUEUE = "ticks"
 
 # What the administrator of an area may do with the floor's pages, within that area.
 ADMINISTRATION = frozenset(
-    {"core:audit:export", "core:audit:read", "core:calendar:read", "core:calendar:update", "core:system:read"}
+    {
+        "core:audit:export",
+        "core:audit:read",
+        "core:calendar:read",
+        "core:calendar:update",
+        "core:message:read",
+        "core:message:resend",
+        "core:system:read",
+    }
 )
 
 

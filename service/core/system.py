@@ -98,7 +98,7 @@ def _outbox(db: Session) -> dict[str, Any]:
         select(
             func.count().filter(waiting).label("waiting"),
             func.count().filter(waiting, OutboxMessage.attempts > 0).label("retrying"),
-            func.count().filter(OutboxMessage.dead_at.is_not(None)).label("dead"),
+            func.count().filter(OutboxMessage.dead_at.is_not(None), OutboxMessage.discarded_at.is_(None)).label("dead"),
             func.min(OutboxMessage.created_at).filter(waiting).label("oldest_waiting_at"),
         )
     )

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from fastapi import APIRouter
 
-from service.core.api import audit, health, holidays, probes, retention, sign_in, system
+SUBJECTS = (
+    "sign_in",
+    "health",
+    "audit",
+    "holidays",
+    "messages",
+    "probes",
+    "retention",
+    "system",
+)
 
 router = APIRouter()
-for subject in (sign_in, health, audit, holidays, retention, system, probes):
-    router.include_router(subject.router)
+for subject in SUBJECTS:
+    router.include_router(import_module(f"{__name__}.{subject}").router)

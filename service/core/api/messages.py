@@ -1,0 +1,131 @@
+"""The outbox as people see it: each area's administrators, that area's messages."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.core import messages
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.messages import State
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+router = APIRouter(prefix="/api/core/messages", tags=["messages"], responses=_REFUSALS)
+
+NO_NUL = r"^[^\x00]*$"
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+READ, RESEND = "core:message:read", "core:message:resend"
+
+
+class MessageSummary(BaseModel):
+    """`open`: still to be sent; `tried`: those of them that failed at least once; `dead`: given up."""
+
+    as_of: datetime
+    open: int
+    tried: int
+    oldest_open_at: datetime | None
+    dead: int
+    sent_today: int
+    sent_yesterday_by_now: int
+
+
+class MessageItem(BaseModel):
+    """`key` goes out with the message; `external_id` is the vendor's. `in_doubt`: an earlier try may have arrived."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    key: uuid.UUID
+    area: str
+    topic: str
+    state: State
+    recipient: str
+    title: str
+    subject: str | None
+    subject_id: str | None
+    attempts: int
+    created_at: datetime
+    next_attempt_at: datetime | None
+    last_error: str | None
+    in_doubt: bool
+    sent_at: datetime | None
+    dead_at: datetime | None
+    discarded_at: datetime | None
+    discard_reason: str | None
+    expires_at: datetime | None
+    external_id: str | None
+
+
+class MessageAttempt(BaseModel):
+    """`outcome` is null while it is under way; `lost`: its sender died; `found`: an earlier try had arrived."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    error: str | None
+
+
+class MessageDetail(MessageItem):
+    text: str
+    history: list[MessageAttempt]
+
+
+class Discard(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL)]
+
+
+@router.get("/summary")
+def summary(actor: Annotated[Actor, allow(READ)], db: Db) -> MessageSummary:
+    return MessageSummary.model_validate(messages.summary(db, actor.areas_where(READ)))
+
+
+@router.get("")
+def listed(
+    actor: Annotated[Actor, allow(READ)],
+    db: Db,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    state: State | None = None,
+    topic: Annotated[str | None, Query(max_length=64, pattern=NO_NUL)] = None,
+    area: Annotated[str | None, Query(max_length=32, pattern=NO_NUL)] = None,
+    q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
+) -> Page[MessageItem]:
+    """Newest first."""
+    areas = actor.areas_where(READ)
+    found = messages.page(db, areas, limit, cursor, state=state, topic=topic, area=area, q=q)
+    return Page[MessageItem].model_validate(found)
+
+
+@router.get("/{message_id}", responses={404: RESPONSES[404]})
+def detail(actor: Annotated[Actor, allow(READ)], db: Db, message_id: Id) -> MessageDetail:
+    return MessageDetail.model_validate(messages.detail(db, actor.areas_where(READ), message_id))
+
+
+@router.post("/{message_id}/resend", responses={404: RESPONSES[404], 409: RESPONSES[409]})
+def resend(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: Id) -> MessageDetail:
+    """A dead letter back into the queue: new tries, the same key."""
+    areas = actor.areas_where(RESEND)
+    messages.resend(db, actor, areas, message_id)
+    db.flush()
+    return MessageDetail.model_validate(messages.detail(db, areas, message_id))
+
+
+@router.post("/{message_id}/discard", responses={404: RESPONSES[404], 409: RESPONSES[409]})
+def discard(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: Id, given: Discard) -> MessageDetail:
+    """A dead letter put aside, with the reason."""
+    areas = actor.areas_where(RESEND)
+    messages.discard(db, actor, areas, message_id, given.reason)
+    db.flush()
+    return MessageDetail.model_validate(messages.detail(db, areas, message_id))

@@ -1,0 +1,207 @@
+"""What people see of the outbox and do with it: lists, the tries of a message, sending a dead letter again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, Select, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from service.core import audit
+from service.core.auth import Actor
+from service.core.clock import TOKYO, real_now
+from service.core.outbox import OutboxAttempt, OutboxMessage
+from service.core.paging import read_cursor, write_cursor
+from service.core.problems import Conflict, NotFound
+
+
+class State(StrEnum):
+    """`dead`: given up, until a person sends it again (`retrying`) or puts it aside (`discarded`)."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    RETRYING = "retrying"
+    SENT = "sent"
+    DEAD = "dead"
+    DISCARDED = "discarded"
+
+
+_STATE = case(
+    (OutboxMessage.sent_at.is_not(None), State.SENT),
+    (OutboxMessage.discarded_at.is_not(None), State.DISCARDED),
+    (OutboxMessage.dead_at.is_not(None), State.DEAD),
+    (OutboxMessage.lease.is_not(None), State.SENDING),
+    (OutboxMessage.attempts > 0, State.RETRYING),
+    else_=State.WAITING,
+)
+# As conditions of their own, which the partial indexes answer.
+_WHERE = {
+    State.SENT: OutboxMessage.sent_at.is_not(None),
+    State.DEAD: OutboxMessage.dead_at.is_not(None) & OutboxMessage.discarded_at.is_(None),
+    State.DISCARDED: OutboxMessage.discarded_at.is_not(None),
+}
+_OPEN = OutboxMessage.sent_at.is_(None) & OutboxMessage.dead_at.is_(None)
+_ITEM = (
+    OutboxMessage.id,
+    OutboxMessage.key,
+    OutboxMessage.area,
+    OutboxMessage.topic,
+    _STATE.label("state"),
+    OutboxMessage.recipient,
+    OutboxMessage.title,
+    OutboxMessage.subject,
+    OutboxMessage.subject_id,
+    OutboxMessage.attempts,
+    OutboxMessage.created_at,
+    OutboxMessage.next_attempt_at,
+    OutboxMessage.last_error,
+    OutboxMessage.in_doubt,
+    OutboxMessage.sent_at,
+    OutboxMessage.dead_at,
+    OutboxMessage.discarded_at,
+    OutboxMessage.discard_reason,
+    OutboxMessage.expires_at,
+    OutboxMessage.external_id,
+)
+
+
+def summary(db: Session, areas: Iterable[str]) -> dict[str, Any]:
+    """How the outbox of these areas stands now; what was sent counts by Tokyo day."""
+    mine = OutboxMessage.area.in_(sorted(areas))
+    now = real_now()
+    today = now.astimezone(TOKYO).replace(hour=0, minute=0, second=0, microsecond=0)
+    still_open = db.execute(
+        select(func.count(), func.count().filter(OutboxMessage.attempts > 0), func.min(OutboxMessage.created_at)).where(
+            mine, _OPEN
+        )
+    ).one()
+    return {
+        "as_of": now,
+        "open": still_open[0],
+        "tried": still_open[1],
+        "oldest_open_at": still_open[2],
+        "dead": db.scalar(select(func.count()).where(mine, _WHERE[State.DEAD])),
+        "sent_today": _sent(db, mine, today, now),
+        "sent_yesterday_by_now": _sent(db, mine, today - timedelta(days=1), now - timedelta(days=1)),
+    }
+
+
+def _sent(db: Session, mine: Any, since: datetime, until: datetime) -> int:
+    counted = select(func.count()).where(mine, OutboxMessage.sent_at >= since, OutboxMessage.sent_at <= until)
+    return db.scalar(counted) or 0
+
+
+def page(
+    db: Session,
+    areas: Iterable[str],
+    limit: int,
+    cursor: str | None,
+    *,
+    state: State | None = None,
+    topic: str | None = None,
+    area: str | None = None,
+    q: str | None = None,
+) -> dict[str, Any]:
+    """Messages of these areas, newest first; found by state, topic, area and part of recipient or title."""
+    found = _of(areas)
+    if state is not None:
+        found = found.where(_WHERE[state] if state in _WHERE else _OPEN & _STATE.in_([state]))
+    if topic is not None:
+        found = found.where(OutboxMessage.topic == topic)
+    if area is not None:
+        found = found.where(OutboxMessage.area == area)
+    if q:
+        matches = (column.icontains(q, autoescape=True) for column in (OutboxMessage.recipient, OutboxMessage.title))
+        found = found.where(or_(*matches))
+    total = db.scalar(select(func.count()).select_from(found.order_by(None).subquery()))
+    if cursor:
+        found = found.where(OutboxMessage.id < read_cursor(cursor, int)[0])
+    rows = db.execute(found.order_by(OutboxMessage.id.desc()).limit(limit + 1)).all()
+    return {
+        "items": [_item(row) for row in rows[:limit]],
+        "total": total,
+        "next_cursor": write_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    }
+
+
+def detail(db: Session, areas: Iterable[str], message_id: int) -> dict[str, Any]:
+    """A message with its tries, the last one first.
+
+    Raises:
+        NotFound: there is none, or it is another area's.
+    """
+    row = db.execute(_of(areas).add_columns(OutboxMessage.payload).where(OutboxMessage.id == message_id)).one_or_none()
+    if row is None:
+        raise _absent()
+    tries = db.scalars(
+        select(OutboxAttempt).where(OutboxAttempt.message_id == message_id).order_by(OutboxAttempt.number.desc())
+    )
+    return _item(row) | {"text": _text(row.payload), "history": list(tries)}
+
+
+def resend(db: Session, by: Actor, areas: Iterable[str], message_id: int) -> None:
+    """Puts a dead letter back into the queue with new tries and the same key. It no longer expires: a person wants it
+    sent now. When it may have arrived, the vendor is asked first; when the vendor cannot say, it is sent.
+
+    Raises:
+        NotFound: there is none, or it is another area's.
+        Conflict: it is no dead letter.
+    """
+    message = _dead_letter(db, areas, message_id)
+    before = {"state": State.DEAD, "last_error": message.last_error, "expires_at": _iso(message.expires_at)}
+    message.dead_at, message.expires_at, message.tries = None, None, 0
+    message.insisted = message.in_doubt
+    message.next_attempt_at = real_now()
+    after = {"state": State.RETRYING, "expires_at": None}
+    audit.record(db, by, "status_change", message.area, "message", message.id, before=before, after=after)
+
+
+def discard(db: Session, by: Actor, areas: Iterable[str], message_id: int, reason: str) -> None:
+    """Puts a dead letter aside for good. Raises as `resend`."""
+    message = _dead_letter(db, areas, message_id)
+    message.discarded_at, message.discard_reason = real_now(), reason
+    before = {"state": State.DEAD, "last_error": message.last_error}
+    after = {"state": State.DISCARDED, "reason": reason}
+    audit.record(db, by, "status_change", message.area, "message", message.id, before=before, after=after)
+
+
+def _dead_letter(db: Session, areas: Iterable[str], message_id: int) -> OutboxMessage:
+    mine = OutboxMessage.area.in_(sorted(areas))
+    message = db.scalars(select(OutboxMessage).where(mine, OutboxMessage.id == message_id).with_for_update()).first()
+    if message is None:
+        raise _absent()
+    if message.dead_at is None or message.discarded_at is not None:
+        raise Conflict(
+            "この通知は「送信失敗」の状態ではありません。ほかの人がすでに操作したか、送信が進んでいます。"
+            "最新の状態を確認してください。"
+        )
+    return message
+
+
+def _of(areas: Iterable[str]) -> Select[Any]:
+    return select(*_ITEM).where(OutboxMessage.area.in_(sorted(areas)))
+
+
+def _item(row: Row[Any]) -> dict[str, Any]:
+    named = row._asdict()
+    # When the next try comes is only true of those that still have one.
+    coming = named["state"] in (State.WAITING, State.RETRYING)
+    return {name: value for name, value in named.items() if name != "payload"} | {
+        "next_attempt_at": named["next_attempt_at"] if coming else None
+    }
+
+
+def _text(payload: Mapping[str, Any]) -> str:
+    """What the recipient reads; the field differs by topic."""
+    return str(payload.get("body") or payload.get("text") or "")
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _absent() -> NotFound:
+    return NotFound("この通知は見つかりません。一覧から選び直してください。")
