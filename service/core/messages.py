@@ -61,8 +61,10 @@ _ITEM = (
     OutboxMessage.in_doubt,
     OutboxMessage.sent_at,
     OutboxMessage.dead_at,
+    OutboxMessage.resent_at,
     OutboxMessage.discarded_at,
     OutboxMessage.discard_reason,
+    OutboxMessage.decided_by,
     OutboxMessage.expires_at,
     OutboxMessage.external_id,
 )
@@ -154,7 +156,8 @@ def resend(db: Session, by: Actor, areas: Iterable[str], message_id: int) -> Non
     before = {"state": State.DEAD, "last_error": message.last_error, "expires_at": _iso(message.expires_at)}
     message.dead_at, message.expires_at, message.tries = None, None, 0
     message.insisted = message.in_doubt
-    message.next_attempt_at = real_now()
+    message.next_attempt_at = message.resent_at = real_now()
+    message.decided_by = by.name
     after = {"state": State.RETRYING, "expires_at": None}
     audit.record(db, by, "status_change", message.area, "message", message.id, before=before, after=after)
 
@@ -163,6 +166,7 @@ def discard(db: Session, by: Actor, areas: Iterable[str], message_id: int, reaso
     """Puts a dead letter aside for good. Raises as `resend`."""
     message = _dead_letter(db, areas, message_id)
     message.discarded_at, message.discard_reason = real_now(), reason
+    message.decided_by = by.name
     before = {"state": State.DEAD, "last_error": message.last_error}
     after = {"state": State.DISCARDED, "reason": reason}
     audit.record(db, by, "status_change", message.area, "message", message.id, before=before, after=after)

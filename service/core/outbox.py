@@ -93,8 +93,11 @@ class OutboxMessage(Base):
     in_doubt: Mapped[bool] = mapped_column(default=False)
     # A person chose to send it although nobody can say whether it arrived.
     insisted: Mapped[bool] = mapped_column(default=False)
+    # What a person last decided about it, and who.
+    resent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     discarded_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     discard_reason: Mapped[str | None] = mapped_column(String(500))
+    decided_by: Mapped[str | None] = mapped_column(String(100))
 
 
 class OutboxAttempt(Base):

@@ -37,7 +37,8 @@ class MessageSummary(BaseModel):
 
 
 class MessageItem(BaseModel):
-    """`key` goes out with the message; `external_id` is the vendor's. `in_doubt`: an earlier try may have arrived."""
+    """`key` goes out with the message; `external_id` is the vendor's. `in_doubt`: an earlier try may have arrived.
+    `decided_by`: who last sent it again or put it aside."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -57,8 +58,10 @@ class MessageItem(BaseModel):
     in_doubt: bool
     sent_at: datetime | None
     dead_at: datetime | None
+    resent_at: datetime | None
     discarded_at: datetime | None
     discard_reason: str | None
+    decided_by: str | None
     expires_at: datetime | None
     external_id: str | None
 

@@ -21,8 +21,10 @@ ALTER TABLE outbox_messages
     ADD tries integer NOT NULL DEFAULT 0,
     ADD in_doubt boolean NOT NULL DEFAULT false,
     ADD insisted boolean NOT NULL DEFAULT false,
+    ADD resent_at timestamptz,
     ADD discarded_at timestamptz,
-    ADD discard_reason varchar(500);
+    ADD discard_reason varchar(500),
+    ADD decided_by varchar(100);
 UPDATE outbox_messages SET
     recipient = left(coalesce(
         (SELECT string_agg(address, ', ') FROM jsonb_array_elements_text(payload -> 'to') address), '-'), 400),
@@ -64,7 +66,8 @@ DROP INDEX ix_outbox_messages_due, ix_outbox_messages_dead, ix_outbox_messages_s
 CREATE INDEX ix_outbox_messages_due ON outbox_messages (next_attempt_at) WHERE sent_at IS NULL AND dead_at IS NULL;
 ALTER TABLE outbox_messages
     DROP area, DROP tenant_id, DROP recipient, DROP title, DROP subject, DROP subject_id, DROP expires_at,
-    DROP external_id, DROP tries, DROP in_doubt, DROP insisted, DROP discarded_at, DROP discard_reason;
+    DROP external_id, DROP tries, DROP in_doubt, DROP insisted, DROP resent_at,
+    DROP discarded_at, DROP discard_reason, DROP decided_by;
 """
 
 

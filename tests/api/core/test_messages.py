@@ -170,6 +170,7 @@ def test_a_dead_letter_is_put_aside_with_a_reason(sign_in: SignIn, db: Session) 
     told = client.post(f"{URL}/{message.id}/discard", json={"reason": "電話で伝えました"}).json()
 
     assert (told["state"], told["discard_reason"]) == ("discarded", "電話で伝えました")
+    assert told["decided_by"] == "alice さん"
     assert client.get(f"{URL}/summary").json()["dead"] == 0
     entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "message")).one()
     assert entry.after == {"state": "discarded", "reason": "電話で伝えました"}
