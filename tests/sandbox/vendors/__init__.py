@@ -21,6 +21,7 @@ class Card:
 
     title: str
     where: str
+    preview: str
     text: str
     facts: Sequence[tuple[str, str]]
 

@@ -35,6 +35,7 @@ class Mail:
         return Card(
             title=mail["subject"] or "（件名なし）",
             where="、".join(mail["recipients"]),
+            preview=mail["body"],
             text=mail["body"],
             facts=[
                 ("宛先", "、".join(mail["recipients"])),

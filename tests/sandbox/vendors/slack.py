@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -68,11 +70,12 @@ class Slack:
 
     def card(self, message: Message) -> Card:
         post = message.content
-        lines = post["text"].splitlines() or ["（本文なし）"]
+        lines = _as_read(post["text"]).splitlines()
         return Card(
             title=lines[0],
             where=f"#{post['channel_name']}",
-            text=post["text"],
+            preview=" ".join(lines[1:]),
+            text="\n".join(lines),
             facts=[("チャンネル", f"#{post['channel_name']}（{post['channel']}）"), ("ts", post["ts"])],
         )
 
@@ -169,6 +172,11 @@ class Workspace:
             "SELECT DISTINCT json_extract(content, '$.channel_name') AS name FROM messages WHERE vendor = 'slack'"
         )
         return {row["name"]: _id_of(row["name"]) for row in rows}
+
+
+def _as_read(text: str) -> str:
+    """Slack's markup as a reader sees it; where a link leads stands behind it."""
+    return html.unescape(re.sub(r"<([^|>]+)\|([^>]+)>", r"\2（\1）", text))
 
 
 def _id_of(channel_name: str) -> str:
