@@ -5,8 +5,9 @@ On loopback only and without a sign-in: whatever is sent here stays here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from starlette.routing import Route
 from tests.sandbox.faults import EVERY_DOOR, Faults, Switch
 from tests.sandbox.store import Store
 from tests.sandbox.vendors import SandboxVendor
-from tests.sandbox.vendors.mail import Mail, listen
-from tests.sandbox.vendors.slack import Slack
+from tests.sandbox.vendors.mail import listen
+from tests.sandbox.webhooks import Webhooks
 
 KINDS = {
     "error": "エラーを返す",
@@ -32,10 +33,6 @@ KINDS = {
     "reorder": "止めておき、逆順に届ける",
 }
 PAGE_SIZE = 50
-
-
-def vendors(slack_token: str) -> list[SandboxVendor]:
-    return [Mail(), Slack(slack_token)]
 
 
 class Pages:
@@ -150,14 +147,19 @@ class Pages:
         return HTMLResponse(text, status, {"Content-Security-Policy": "default-src 'self' 'unsafe-inline'"})
 
 
-def make_app(store: Store, slack_token: str, smtp_host: str, smtp_port: int) -> Starlette:
-    faults, listed = Faults(store), vendors(slack_token)
+def make_app(store: Store, listed: Sequence[SandboxVendor], smtp_host: str, smtp_port: int) -> Starlette:
+    faults = Faults(store)
+    webhooks = Webhooks(store, faults)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with await listen(store, faults, smtp_host, smtp_port):
+            deliveries = asyncio.create_task(webhooks.run())
             yield
+            deliveries.cancel()
+            with suppress(asyncio.CancelledError):
+                await deliveries
         store.close()
 
-    doors = [route for vendor in listed for route in vendor.routes(store, faults)]
+    doors = [route for vendor in listed for route in vendor.routes(store, faults, webhooks)]
     return Starlette(routes=[*doors, *Pages(store, faults, listed).routes()], lifespan=lifespan)

@@ -97,7 +97,7 @@ class Faults:
         in_words: Callable[[A], str],
     ) -> A | None:
         """`work(hold)` does what was asked, once, and says what it did; `refuse` is the vendor's own error."""
-        drawn = self._draw(vendor, door)
+        drawn = self.draw(vendor, door)
         names = [fault.in_words for fault in drawn.values()]
         done: list[str] = []
         try:
@@ -115,12 +115,15 @@ class Faults:
                 done.append(work("reorder" in drawn)[0])
         cut = "drop" in drawn
         self._store.note(vendor, door, request, names, done, "応答せずに切断" if cut else in_words(answer))
+        self.end_those_used_up(drawn)
+        return None if cut else answer
+
+    def end_those_used_up(self, drawn: Mapping[str, Set]) -> None:
         for fault in drawn.values():
             if fault.remaining == 0:
                 self.switch_off(fault.id)
-        return None if cut else answer
 
-    def _draw(self, vendor: str, door: str) -> dict[str, Set]:
+    def draw(self, vendor: str, door: str) -> dict[str, Set]:
         """The first switch of each kind that hits this request, counted down. After an error nothing else matters."""
         rows = self._store.sql.execute(
             """SELECT * FROM faults WHERE vendor = ? AND door IN (?, ?) AND remaining IS NOT 0

@@ -17,6 +17,7 @@ from stack.home import ROOT
 from tests.processes import await_ok, end, free_port
 
 TOKEN = "xoxb-for-tests"
+SIGNING_SECRET = "signing-secret-for-tests"
 
 
 @dataclass
@@ -62,13 +63,15 @@ class Sandbox:
 
 
 @contextmanager
-def running_sandbox(store: Path | None = None) -> Iterator[Sandbox]:
+def running_sandbox(store: Path | None = None, events_url: str = "") -> Iterator[Sandbox]:
     port, smtp_port = free_port(), free_port()
     environ = os.environ | {
         "SANDBOX_PORT": str(port),
         "SANDBOX_SMTP_PORT": str(smtp_port),
         "SANDBOX_STORE": str(store or ""),
         "SLACK_BOT_TOKEN": TOKEN,
+        "SANDBOX_SLACK_EVENTS_URL": events_url,
+        "SANDBOX_SLACK_SIGNING_SECRET": SIGNING_SECRET,
     }
     process = subprocess.Popen([sys.executable, "-m", "tests.sandbox"], cwd=ROOT, env=environ)
     url = f"http://127.0.0.1:{port}"

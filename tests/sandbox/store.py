@@ -51,6 +51,18 @@ CREATE TABLE IF NOT EXISTS faults (
     remaining INTEGER,
     seen INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS webhooks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    vendor TEXT NOT NULL,
+    door TEXT NOT NULL,
+    url TEXT NOT NULL,
+    body BLOB NOT NULL,
+    due REAL NOT NULL,                -- seconds since 1970
+    tries INTEGER NOT NULL DEFAULT 0,
+    drawn INTEGER NOT NULL DEFAULT 0, -- whether the fault switches were asked
+    held INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0
+);
 """
 
 
@@ -115,7 +127,7 @@ class Store:
         return int(row["id"])
 
     def release(self, vendor: str) -> int:
-        """What was held back appears, the last one first; how many."""
+        """What was held back appears or goes out, the last one first; how many messages appear."""
         held = self.sql.execute("SELECT id FROM messages WHERE vendor = ? AND place IS NULL ORDER BY id DESC", [vendor])
         listed = [row["id"] for row in held]
         for message_id in listed:
@@ -123,6 +135,10 @@ class Store:
                 "UPDATE messages SET place = (SELECT coalesce(max(place), 0) + 1 FROM messages) WHERE id = ?",
                 [message_id],
             )
+        # Webhooks go out in the order in which they are due.
+        self.sql.execute(
+            "UPDATE webhooks SET held = 0, due = 1.0 / id WHERE vendor = ? AND held = 1 AND done = 0", [vendor]
+        )
         return len(listed)
 
     def newest(self, vendor: str | None = None, q: str = "", limit: int = 200, offset: int = 0) -> list[Message]:
@@ -188,9 +204,10 @@ class Store:
         ]
 
     def empty(self) -> None:
-        """Forgets messages and log; fault switches stay as they are."""
+        """Forgets messages, webhooks and log; fault switches stay as they are."""
         self.sql.execute("DELETE FROM messages")
         self.sql.execute("DELETE FROM truth")
+        self.sql.execute("DELETE FROM webhooks")
 
     def _trim(self, table: str) -> None:
         self.sql.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", [self._keep])

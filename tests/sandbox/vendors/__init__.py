@@ -1,6 +1,6 @@
 """One module per vendor. It names itself and its doors, speaks its wire, and keeps what it got in the store.
 
-A vendor joins by such a module and a line in `app.VENDORS`; its doors pass through `Faults.passing`.
+A vendor joins by such a module and a line in `__main__`; its doors pass through `Faults.passing`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 
 from tests.sandbox.faults import Faults
 from tests.sandbox.store import Message, Store
+from tests.sandbox.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class SandboxVendor(Protocol):
     title: str
     doors: tuple[str, ...]
 
-    def routes(self, store: Store, faults: Faults) -> list[BaseRoute]: ...
+    def routes(self, store: Store, faults: Faults, webhooks: Webhooks) -> list[BaseRoute]: ...
 
     def card(self, message: Message) -> Card: ...
 

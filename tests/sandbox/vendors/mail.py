@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 from tests.sandbox.faults import Faults, Set
 from tests.sandbox.store import Message, Store
 from tests.sandbox.vendors import Card
+from tests.sandbox.webhooks import Webhooks
 
 
 class Mail:
@@ -24,7 +25,7 @@ class Mail:
     # RCPT: each address. DATA: the mail itself.
     doors: tuple[str, ...] = ("RCPT", "DATA")
 
-    def routes(self, store: Store, faults: Faults) -> list[BaseRoute]:
+    def routes(self, store: Store, faults: Faults, _: Webhooks) -> list[BaseRoute]:
         async def mails(_: Request) -> Response:
             return JSONResponse([self.as_json(message) for message in store.newest(self.name, limit=1000)])
 

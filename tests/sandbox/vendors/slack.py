@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import html
 import json
 import re
@@ -17,20 +18,31 @@ from starlette.routing import BaseRoute, Route
 from tests.sandbox.faults import Faults, Set
 from tests.sandbox.store import Message, Store
 from tests.sandbox.vendors import Card
+from tests.sandbox.webhooks import Webhooks
 from tests.sandbox.wire import Cut
 
+# The door by which Slack calls us.
+EVENTS = "events"
 Answer = Callable[["Workspace", Mapping[str, Any], bool], tuple[str, dict[str, Any]]]
 
 
 class Slack:
     name, title = "slack", "Slack"
-    doors: tuple[str, ...] = ("chat.postMessage", "conversations.history", "conversations.list", "auth.test")
+    doors: tuple[str, ...] = ("chat.postMessage", "conversations.history", "conversations.list", "auth.test", EVENTS)
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, token: str, events_url: str = "", signing_secret: str = "") -> None:
+        """With an `events_url` an app is subscribed to what is posted (Slack's Events API)."""
+        self._token, self._events_url, self._secret = token, events_url, signing_secret
 
-    def routes(self, store: Store, faults: Faults) -> list[BaseRoute]:
-        workspace = Workspace(store)
+    def routes(self, store: Store, faults: Faults, webhooks: Webhooks) -> list[BaseRoute]:
+        webhooks.signed_by(self.name, self._sign)
+
+        def tell(event: Mapping[str, Any]) -> None:
+            if self._events_url:
+                body = {"type": "event_callback", "event_id": f"Ev{event['ts']}", "event": event}
+                webhooks.enqueue(self.name, EVENTS, self._events_url, json.dumps(body, ensure_ascii=False).encode())
+
+        workspace = Workspace(store, tell)
         methods: dict[str, Answer] = {
             "chat.postMessage": Workspace.post,
             "conversations.history": Workspace.history,
@@ -62,6 +74,10 @@ class Slack:
 
         return [Route("/slack/api/{method}", call, methods=["POST", "GET"]), Route("/slack/messages", posts)]
 
+    def _sign(self, body: bytes, at: int) -> dict[str, str]:
+        digest = hmac.new(self._secret.encode(), f"v0:{at}:".encode() + body, hashlib.sha256).hexdigest()
+        return {"X-Slack-Request-Timestamp": str(at), "X-Slack-Signature": f"v0={digest}"}
+
     def _refusal(self, request: Request) -> str | None:
         given = request.headers.get("authorization", "")
         if not given:
@@ -86,8 +102,8 @@ class Slack:
 class Workspace:
     """Channels appear with their first post. A name is an address only for posting, as at Slack."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, tell: Callable[[Mapping[str, Any]], None]) -> None:
+        self._store, self._tell = store, tell
         self._last_ts = 0.0
 
     def post(self, arguments: Mapping[str, Any], hold: bool) -> tuple[str, dict[str, Any]]:
@@ -118,6 +134,7 @@ class Workspace:
         key = metadata.get("event_payload", {}).get("key") or post["ts"]
         kept = self._store.add("slack", str(key), post, f"{name} {text}", hold=hold)
         said = {"type": "message", "ts": post["ts"], "text": text}
+        self._tell(said | {"channel": post["channel"]})
         return (
             f"投稿{kept}を#{name}に{'預かった' if hold else '載せた'}",
             {"ok": True, "channel": post["channel"], "ts": post["ts"], "message": said},
