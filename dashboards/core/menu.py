@@ -10,6 +10,13 @@ _page = partial(Entry, area="core", section="共通")
 
 PAGES: tuple[Entry, ...] = (
     _page(
+        file="messages.py",
+        title="通知",
+        icon=":material/outgoing_mail:",
+        url_path="messages",
+        permission="core:message:read",
+    ),
+    _page(
         file="audit.py",
         title="監査ログ",
         icon=":material/history:",
@@ -28,7 +35,7 @@ PAGES: tuple[Entry, ...] = (
         title="部品一覧",
         icon=":material/widgets:",
         url_path="gallery",
-        permission="fleet:customer:create",  # the one of an admin alone
+        permission="core:system:read",
         demo_only=True,
     ),
 )

@@ -1,0 +1,165 @@
+"""One notification: what it says, each try to send it, and what a person can do about it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.ui import confirm, feedback, times
+from dashboards.ui.columns import Row
+from dashboards.ui.links import link
+from dashboards.ui.status import UNKNOWN, Status
+from dashboards.ui.text import plain, small
+from dashboards.ui.timeline import Happening, timeline
+
+PATH = "/api/core/messages"
+STATES = {
+    "waiting": Status("送信待ち", "blue", "schedule"),
+    "sending": Status("送信中", "blue", "sync"),
+    "retrying": Status("再試行待ち", "orange", "update"),
+    "sent": Status("送信済み", "green", "check_circle"),
+    "dead": Status("送信失敗", "red", "error"),
+    "discarded": Status("破棄済み", "gray", "delete"),
+}
+TOPICS = {"mail": "メール", "slack": "Slack"}
+OUTCOMES = {
+    None: ("送信しています", "update"),
+    "sent": ("送信しました", "resolve"),
+    "found": ("前回の送信が届いていたことを確認しました（重ねての送信はしていません）", "resolve"),
+    "failed": ("送信できませんでした", "alert"),
+    "refused": ("送信できませんでした（再試行しても届かないため、送信を打ち切りました）", "alert"),
+    "rate_limited": ("送信先の受付数の上限に達したため、時間をおきます", "update"),
+    "unknown": ("送信しましたが、届いたかどうかを確認できませんでした", "alert"),
+    "lost": ("送信の途中で処理が止まりました", "alert"),
+}
+# What messages are about, and where it is seen.
+ABOUT = {("fleet", "alert"): ("ダッシュボードでアラートを確認する", "/dashboard")}
+_ASKED = "messages.asked"
+
+
+def drawer(row: Row) -> None:
+    """Beside the list. Its buttons close it and leave word for `ask`: a dialog cannot open another."""
+
+    @st.dialog(plain(row["title"]), position="right", width="medium", icon=":material/outgoing_mail:")
+    def show() -> None:
+        if _ASKED in st.session_state:
+            st.rerun()
+        try:
+            message = session.api().get(f"{PATH}/{row['id']}")
+        except ApiProblem as problem:
+            feedback.failed(problem, key="messages.drawer")
+            return
+        _facts(message)
+        if message["state"] == "dead" and session.may("core:message:resend"):
+            with st.container(horizontal=True):
+                for what, word, icon in (("resend", "再送する", "send"), ("discard", "破棄する", "delete")):
+                    st.button(
+                        word,
+                        key=f"messages.{what}",
+                        type="primary" if what == "resend" else "secondary",
+                        icon=f":material/{icon}:",
+                        on_click=_leave_word,
+                        args=(what, message),
+                    )
+        if message["text"]:
+            st.markdown(small("本文"))
+            with st.container(border=True):
+                st.text(message["text"])
+        about = ABOUT.get((message["area"], message["subject"]))
+        if about:
+            link(*about)
+        st.markdown(small("経過"))
+        timeline(_happened(message), key="messages.history")
+
+    show()
+
+
+def ask() -> None:
+    """The question that a button of the drawer left behind; called where the page draws nothing else."""
+    what, message = st.session_state.pop(_ASKED, (None, None))
+    if what == "resend":
+        _ask_to_resend(message)
+    elif what == "discard":
+        _ask_to_discard(message)
+
+
+def _leave_word(what: str, message: dict[str, Any]) -> None:
+    st.session_state[_ASKED] = (what, message)
+
+
+def _ask_to_resend(message: dict[str, Any]) -> None:
+    consequence = f"{plain(message['recipient'])} へ、もう一度送信します。"
+    if message["in_doubt"]:
+        consequence += (
+            "前回の送信は、届いたかどうかを確認できていません。"
+            "届いていた場合、同じ内容が重ねて届くことがあります。先に相手先へご確認ください。"
+        )
+    if message["expires_at"]:
+        consequence += "この通知の有効期限は無くなります。内容が今も正しいことを確認してから再送してください。"
+    confirm.confirm(
+        f"messages.resend.{message['id']}",
+        f"「{plain(message['title'])}」を再送しますか？",
+        consequence,
+        action="再送する",
+        do=lambda _: session.api().post(f"{PATH}/{message['id']}/resend"),
+        done="再送を受け付けました。まもなく送信します。",
+        danger=False,
+    )
+
+
+def _ask_to_discard(message: dict[str, Any]) -> None:
+    confirm.confirm(
+        f"messages.discard.{message['id']}",
+        f"「{plain(message['title'])}」を破棄しますか？",
+        f"{plain(message['recipient'])} へは送信しません。破棄した通知は元に戻せません。",
+        action="破棄する",
+        do=lambda reason: session.api().post(f"{PATH}/{message['id']}/discard", {"reason": reason}),
+        done="通知を破棄しました。",
+        reason="required",
+    )
+
+
+def _facts(message: dict[str, Any]) -> None:
+    st.markdown(STATES.get(message["state"], UNKNOWN).badge())
+    if message["state"] in ("dead", "retrying") and message["last_error"]:
+        (st.error if message["state"] == "dead" else st.warning)(plain(message["last_error"]), icon=":material/error:")
+    facts = {
+        "宛先": message["recipient"],
+        "種類": TOPICS.get(message["topic"], message["topic"]),
+        "作成": times.full(times.parse(message["created_at"])),
+        "次の送信": _stamp(message["next_attempt_at"]),
+        "有効期限": _stamp(message["expires_at"]),
+        "送信先での番号": message["external_id"],
+        "通知番号": message["key"],
+    }
+    for label, value in facts.items():
+        if value:
+            left, right = st.columns([1, 3])
+            left.markdown(small(label))
+            right.markdown(plain(value))
+
+
+def _stamp(moment: str | None) -> str:
+    return times.full(times.parse(moment)) if moment else ""
+
+
+def _happened(message: dict[str, Any]) -> list[Happening]:
+    listed = [Happening(times.parse(message["created_at"]), "通知を作成しました", "create")]
+    for attempt in message["history"]:
+        what, kind = OUTCOMES.get(attempt["outcome"], ("結果不明の送信", "update"))
+        at = times.parse(attempt["ended_at"] or attempt["started_at"])
+        listed.append(Happening(at, f"{attempt['number']}回目: {what}", kind, reason=attempt["error"] or ""))
+    if message["dead_at"] and (not message["history"] or message["history"][0]["outcome"] in ("failed", "lost")):
+        given_up = times.parse(message["dead_at"]) + timedelta(milliseconds=1)
+        listed.append(Happening(given_up, "送信を打ち切りました", "cancel", reason=message["last_error"] or ""))
+    who = message["decided_by"] or ""
+    if message["resent_at"]:
+        listed.append(Happening(times.parse(message["resent_at"]), "再送を指示しました", "status_change", who))
+    if message["discarded_at"]:
+        reason = message["discard_reason"] or ""
+        listed.append(Happening(times.parse(message["discarded_at"]), "破棄しました", "delete", who, reason))
+    return listed

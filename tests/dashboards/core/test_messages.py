@@ -1,0 +1,181 @@
+"""通知: what an administrator reads there, and how she sends a dead letter again or puts it aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from dashboards.core.message_drawer import OUTCOMES, STATES
+from service.core import outbox
+from service.core.audit import AuditEntry
+from service.core.messages import State
+from service.core.outbox import OutboxMessage, Outcome
+from tests.dashboards.conftest import Line
+
+Screen = Callable[..., AppTest]
+
+
+def publish(db: Session, title: str, recipient: str = "support@techcore.example") -> OutboxMessage:
+    payload = {"to": [recipient], "subject": title, "body": "本文です。"}
+    message = outbox.publish(db, "mail", payload, area="fleet", recipient=recipient, title=title)
+    db.commit()
+    return message
+
+
+def a_dead_letter(db: Session, title: str, *, in_doubt: bool = False) -> OutboxMessage:
+    message = publish(db, title)
+    claimed = outbox.claim(db, "mail")
+    assert claimed is not None
+    outbox.failed(db, claimed, "宛先を拒否されました（550）", permanent=True, in_doubt=in_doubt)
+    db.commit()
+    return message
+
+
+def open_page(screen: Screen) -> AppTest:
+    page = screen("alice", fleet="admin").run()
+    return page.switch_page("core/messages.py").run()
+
+
+def details(page: AppTest, message: OutboxMessage) -> AppTest:
+    """As her click on 詳細 leaves it: AppTest cannot click into a grid."""
+    page.session_state["core.messages.clicked"] = ("詳細", {"id": message.id, "title": message.title})
+    return page.run()
+
+
+def texts(page: AppTest) -> str:
+    """All of it, what stands in a dialog included, without the backslashes that keep it plain."""
+    return "\n".join(element.value for element in page.markdown).replace("\\", "")
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    return page.button(key=key).click().run()
+
+
+def test_every_state_and_every_outcome_has_its_words() -> None:
+    assert set(STATES) == set(State)
+    assert set(OUTCOMES) == {None, *get_args(Outcome)}
+
+
+def test_the_first_line_says_what_waits_and_what_failed(db: Session, screen: Screen) -> None:
+    a_dead_letter(db, "届かない")
+    for _ in range(3):
+        publish(db, "これから")
+
+    page = open_page(screen)
+
+    assert [title.value for title in page.title] == ["通知"]
+    assert "未送信の通知が3件、送信できなかった通知が1件あります。" in texts(page)
+    assert {metric.label: metric.value for metric in page.metric} == {
+        "未送信": "3件",
+        "再試行中": "0件",
+        "送信失敗": "1件",
+        "本日の送信": "0件",
+    }
+    assert [*page.dataframe[0].value["件名"]] == ["これから"] * 3 + ["届かない"]
+
+
+def test_when_everything_left_it_says_so(db: Session, screen: Screen) -> None:
+    page = open_page(screen)
+
+    assert "すべて送信できています。" in texts(page)
+    assert "まだ通知はありません" in texts(page)
+
+
+def test_only_waiting_needs_nobody(db: Session, screen: Screen) -> None:
+    publish(db, "これから")
+
+    assert "未送信の通知が1件あります。自動で送信します。操作は必要ありません。" in texts(open_page(screen))
+
+
+def test_the_state_filter_cuts_the_list(db: Session, screen: Screen) -> None:
+    a_dead_letter(db, "届かない")
+    publish(db, "これから")
+    page = open_page(screen)
+
+    page.selectbox(key="state").select("dead").run()
+
+    assert [*page.dataframe[0].value["件名"]] == ["届かない"]
+
+
+def test_the_details_show_each_try_and_the_text(db: Session, screen: Screen) -> None:
+    message = a_dead_letter(db, "届かない")
+
+    page = details(open_page(screen), message)
+
+    shown = texts(page)
+    assert "1回目: 送信できませんでした（再試行しても届かないため、送信を打ち切りました）" in shown
+    assert "通知を作成しました" in shown
+    assert "宛先を拒否されました（550）" in page.error[0].value
+    assert "本文です。" in [text.value for text in page.text]
+
+
+def test_a_dead_letter_is_sent_again_after_one_question(db: Session, screen: Screen) -> None:
+    message = a_dead_letter(db, "届かない", in_doubt=True)
+    page = details(open_page(screen), message)
+
+    press(page, "messages.resend")
+    assert "届いたかどうかを確認できていません" in page.info[0].value
+    assert db.scalars(select(OutboxMessage.dead_at)).one() is not None
+    press(page, f"messages.resend.{message.id}.confirm")
+
+    db.expire_all()
+    assert db.scalars(select(OutboxMessage.dead_at)).one() is None
+    assert db.scalars(select(AuditEntry.action).where(AuditEntry.subject == "message")).all() == ["status_change"]
+    assert [toast.value for toast in page.toast] == ["再送を受け付けました。まもなく送信します。"]
+    assert "未送信の通知が1件" in texts(page)
+
+
+def test_a_dead_letter_is_put_aside_with_a_reason_only(db: Session, screen: Screen) -> None:
+    message = a_dead_letter(db, "届かない")
+    page = press(details(open_page(screen), message), "messages.discard")
+    confirm = f"messages.discard.{message.id}"
+
+    press(page, f"{confirm}.confirm")
+    assert not page.toast
+    page = press(details(page, message), "messages.discard")
+    assert "理由を入力してください" in texts(page)
+    page.text_area(key=f"{confirm}.reason").input("電話で伝えました")
+    press(page, f"{confirm}.confirm")
+
+    db.expire_all()
+    assert db.scalars(select(OutboxMessage.discard_reason)).one() == "電話で伝えました"
+    page = details(page, message)
+    assert "理由: 電話で伝えました" in texts(page)
+    assert "alice さん" in texts(page)
+    assert "messages.resend" not in [button.key for button in page.button]
+
+
+def test_who_comes_second_is_told_that_it_was_decided_already(db: Session, screen: Screen) -> None:
+    message = a_dead_letter(db, "届かない")
+    page = details(open_page(screen), message)
+    press(page, "messages.resend")
+    db.execute(update(OutboxMessage).values(dead_at=None))
+    db.commit()
+
+    press(page, f"messages.resend.{message.id}.confirm")
+    db.execute(update(OutboxMessage).values(dead_at=OutboxMessage.created_at))
+    db.commit()
+    page = press(details(page, message), "messages.resend")
+
+    assert "ほかの人がすでに操作したか" in page.error[0].value
+
+
+def test_a_service_that_is_away_is_said_and_can_be_asked_again(db: Session, screen: Screen, line: Line) -> None:
+    page = screen("alice", fleet="admin").run()
+    line.cut()
+
+    page = page.switch_page("core/messages.py").run()
+
+    assert "サービスに接続できません" in "".join(error.value for error in page.error)
+
+
+@pytest.mark.parametrize("role", ["operator", "viewer"])
+def test_the_page_is_not_in_the_menu_of_others(screen: Screen, role: str) -> None:
+    page = screen("oscar", fleet=role).run()
+
+    assert "通知" not in [title.value for title in page.title]
