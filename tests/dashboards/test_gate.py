@@ -19,6 +19,7 @@ from streamlit.runtime import Runtime
 
 import dashboards.app as dashboards_app
 from dashboards.gate import IDENTITY_HEADERS, Gate
+from dashboards.menu import MENU
 from dashboards.session import COOKIE
 from service.core.clock import real_now
 from service.core.identity import UserSession
@@ -220,7 +221,7 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
         ("operator", [("端末管理", "ダッシュボード"), ("端末管理", "端末一覧")], "ダッシュボード"),
         (
             "admin",
-            [("端末管理", "ダッシュボード"), ("端末管理", "端末一覧"), ("共通", "部品一覧")],
+            [(entry.section, entry.title) for entry in MENU],
             "ダッシュボード",
         ),
         ("viewer", [], "表示できる画面がありません"),

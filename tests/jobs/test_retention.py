@@ -215,9 +215,10 @@ def test_expired_sessions_go_but_everybodys_last_sign_in_stays(db: Session) -> N
 
 def test_sent_messages_go_and_unsent_ones_stay(db: Session) -> None:
     now = real_now()
-    for sent_at, dead_at in ((now - timedelta(days=91), None), (now - timedelta(days=89), None)):
-        db.add(OutboxMessage(topic="mail", payload={}, sent_at=sent_at, dead_at=dead_at))
-    db.add(OutboxMessage(topic="mail", payload={}, created_at=now - timedelta(days=400), dead_at=now))
+    told = {"topic": "mail", "payload": {}, "area": "fleet", "recipient": "a@example.com", "title": "お知らせ"}
+    for sent_at in (now - timedelta(days=91), now - timedelta(days=89)):
+        db.add(OutboxMessage(**told, sent_at=sent_at))
+    db.add(OutboxMessage(**told, created_at=now - timedelta(days=400), dead_at=now))
     db.flush()
 
     core_jobs.keep_to_retention()
