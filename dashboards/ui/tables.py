@@ -7,6 +7,7 @@ service for that order.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -23,6 +24,7 @@ from dashboards.ui.text import small
 
 PAGE_ROWS = 50
 MENU_COLUMN = "操作"
+ECHO_SECONDS = 2
 NOTHING_CHOSEN: dict[str, Any] = {"selection": {"rows": [], "columns": [], "cells": []}}
 
 
@@ -93,6 +95,7 @@ def table(
     Returns what is shown, or None when there is nothing and the reason is on the screen.
     """
     asked = dict(query or {}) | (filters.query if filters else {})
+    _hold_order(key, sort_name)
     pages = _pages(key, asked | _order(sorts, sort_name))
     cursor = pages.cursors[-1] if pages.cursors else None
 
@@ -149,6 +152,13 @@ def _order(sorts: Mapping[str, str] | None, name: str) -> dict[str, str]:
         by_words = {words: sort for sort, words in sorts.items()}
         chosen = by_words.get(st.query_params.get(name, ""))
     return {"sort": str(chosen) if chosen in sorts else default}
+
+
+def _hold_order(key: str, name: str) -> None:
+    """A refresh that left the browser before it knew of a click on a title brings the earlier order back with it."""
+    before, after, until = st.session_state.get(f"{key}.turned", (None, None, 0.0))
+    if time.monotonic() < until and st.session_state.get(name) == before:
+        st.session_state[name] = after
 
 
 def _pages(key: str, query: dict[str, Any]) -> Pages:
@@ -225,7 +235,9 @@ def _title_clicked(key: str, columns: Sequence[Column], sorts: Mapping[str, str]
             ways = [sort for sort in (column.sort, f"-{column.sort}") if sort in sorts]
             now = _order(sorts, sort_name)["sort"]
             if ways:
-                st.session_state[sort_name] = ways[(ways.index(now) + 1) % len(ways)] if now in ways else ways[0]
+                then = ways[(ways.index(now) + 1) % len(ways)] if now in ways else ways[0]
+                st.session_state[sort_name] = then
+                st.session_state[f"{key}.turned"] = (now, then, time.monotonic() + ECHO_SECONDS)
 
 
 def _clicked(key: str) -> None:

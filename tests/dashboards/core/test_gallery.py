@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -160,6 +161,19 @@ def test_the_export_is_of_what_is_listed_and_in_that_order(gallery: Callable[...
     [link] = [element.value for element in page.html if "CSVで出力" in element.value]
     assert 'href="/app/static/samples/terminals.csv?q=%E6%A2%85%E7%94%B0+1&amp;sort=-amount"' in link
     assert " download " in link
+
+
+def test_a_refresh_on_its_way_does_not_undo_a_click_on_a_title(gallery: Callable[..., AppTest]) -> None:
+    page = gallery("表")
+    page.session_state["gallery_table.turned"] = ("serial_number", "-serial_number", time.monotonic() + 60)
+
+    page.run()
+    assert serials(page)[0] == "TC200-002034"
+    assert page.selectbox(key="sort").value == "-serial_number"
+    page.session_state["gallery_table.turned"] = ("serial_number", "-serial_number", time.monotonic() - 1)
+    page.selectbox(key="sort").select("serial_number").run()
+
+    assert serials(page)[0] == "TC200-000001"
 
 
 def test_a_row_action_gets_the_row_as_it_was_shown(gallery: Callable[..., AppTest]) -> None:
