@@ -24,7 +24,8 @@ from dashboards.ui.text import small
 
 PAGE_ROWS = 50
 MENU_COLUMN = "操作"
-ECHO_SECONDS = 2
+# Longer than what the browser sent before it knew of an answer can be on its way, shorter than a person takes to look.
+ECHO_SECONDS = 1.0
 NOTHING_CHOSEN: dict[str, Any] = {"selection": {"rows": [], "columns": [], "cells": []}}
 
 
@@ -57,6 +58,24 @@ class Pages:
     def back(self) -> None:
         if self.cursors:
             self.cursors.pop()
+
+
+@dataclass
+class Turn:
+    """A click on a title that was answered: `before` and `after` are orders.
+
+    A refresh that left the browser meanwhile brings the click and the earlier order along once more. Such an echo comes
+    just after the answer was made, if not before.
+    """
+
+    title: str
+    before: str
+    after: str
+    answered: float | None = None
+
+    @property
+    def echoes(self) -> bool:
+        return self.answered is None or time.monotonic() < self.answered + ECHO_SECONDS
 
 
 def table(
@@ -114,6 +133,7 @@ def table(
         cursor=cursor,
         **pages.query,
     )
+    _answered(key)
     if reading is None:
         # A cursor that does not hold any more must not lock a person in.
         pages.cursors.clear()
@@ -155,10 +175,15 @@ def _order(sorts: Mapping[str, str] | None, name: str) -> dict[str, str]:
 
 
 def _hold_order(key: str, name: str) -> None:
-    """A refresh that left the browser before it knew of a click on a title brings the earlier order back with it."""
-    before, after, until = st.session_state.get(f"{key}.turned", (None, None, 0.0))
-    if time.monotonic() < until and st.session_state.get(name) == before:
-        st.session_state[name] = after
+    turn: Turn | None = st.session_state.get(f"{key}.turn")
+    if turn and turn.echoes and st.session_state.get(name) == turn.before:
+        st.session_state[name] = turn.after
+
+
+def _answered(key: str) -> None:
+    turn: Turn | None = st.session_state.get(f"{key}.turn")
+    if turn and turn.answered is None:
+        turn.answered = time.monotonic()
 
 
 def _pages(key: str, query: dict[str, Any]) -> Pages:
@@ -230,6 +255,9 @@ def _mark(column: Column, chosen: str) -> str:
 def _title_clicked(key: str, columns: Sequence[Column], sorts: Mapping[str, str] | None, sort_name: str) -> None:
     chosen = st.session_state[f"{key}.grid"]["selection"]["columns"]
     st.session_state[f"{key}.grid"] = NOTHING_CHOSEN
+    turn: Turn | None = st.session_state.get(f"{key}.turn")
+    if turn and turn.title in chosen and turn.echoes:
+        return
     for column in columns:
         if column.title in chosen and column.sort and sorts:
             ways = [sort for sort in (column.sort, f"-{column.sort}") if sort in sorts]
@@ -237,7 +265,7 @@ def _title_clicked(key: str, columns: Sequence[Column], sorts: Mapping[str, str]
             if ways:
                 then = ways[(ways.index(now) + 1) % len(ways)] if now in ways else ways[0]
                 st.session_state[sort_name] = then
-                st.session_state[f"{key}.turned"] = (now, then, time.monotonic() + ECHO_SECONDS)
+                st.session_state[f"{key}.turn"] = Turn(column.title, now, then)
 
 
 def _clicked(key: str) -> None:

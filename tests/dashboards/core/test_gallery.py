@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from dashboards import menu
 from dashboards.core.exhibits import PARTS, samples
 from dashboards.settings import Settings
 from dashboards.ui import confirm, forms
+from dashboards.ui.tables import ECHO_SECONDS, Turn
 from tests.dashboards.conftest import Line, opened_at
 
 Screen = Callable[..., AppTest]
@@ -165,12 +165,12 @@ def test_the_export_is_of_what_is_listed_and_in_that_order(gallery: Callable[...
 
 def test_a_refresh_on_its_way_does_not_undo_a_click_on_a_title(gallery: Callable[..., AppTest]) -> None:
     page = gallery("表")
-    page.session_state["gallery_table.turned"] = ("serial_number", "-serial_number", time.monotonic() + 60)
+    page.session_state["gallery_table.turn"] = Turn("シリアル番号", "serial_number", "-serial_number")
 
     page.run()
     assert serials(page)[0] == "TC200-002034"
     assert page.selectbox(key="sort").value == "-serial_number"
-    page.session_state["gallery_table.turned"] = ("serial_number", "-serial_number", time.monotonic() - 1)
+    page.session_state["gallery_table.turn"].answered -= ECHO_SECONDS
     page.selectbox(key="sort").select("serial_number").run()
 
     assert serials(page)[0] == "TC200-000001"
