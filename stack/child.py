@@ -17,7 +17,11 @@ from stack.home import server_account
 
 def main() -> None:
     own, command = sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
-    Path(own[0]).write_text(f"{os.getpid()} {psutil.Process().create_time()}")
+    # Whole or not at all, and beside the folder until then: others read it at any moment.
+    file = Path(own[0])
+    building = file.parent.parent / f"{file.name}.pid.part"
+    building.write_text(f"{os.getpid()} {psutil.Process().create_time()}")
+    building.rename(file)
     account = server_account()
     if "--as-server-account" in own and account is not None:
         os.chdir("/")
