@@ -1,0 +1,126 @@
+"""What a file is, told from its bytes and never from its name, and whether it is whole and harmless."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+import zipfile
+import zlib
+from typing import IO
+
+from service.core.problems import Invalid, UnsupportedMedia
+from service.core.purposes import Kind, Purpose
+
+_LOOK = 4096
+_CHUNK = 1024 * 1024
+# An .xlsx is a zip. A sheet of a million rows unpacks to some 100 MB.
+_XLSX_UNPACKED = 300 * 1024 * 1024
+_XLSX_PARTS = 2_000
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif"}
+# Control characters that no table holds; tabs, line ends, form feeds and DOS's end of file are allowed.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
+_MARKUP = re.compile(r"\s*<(?:!doctype|html|\?xml|svg|script|head|body)", re.IGNORECASE)
+
+
+def recognise(spool: IO[bytes], purpose: Purpose) -> Kind:
+    """The kind, one of those the purpose takes, checked from the first byte to the last (images apart, see `pictures`).
+
+    Raises:
+        UnsupportedMedia: it is something else.
+        Invalid: it is empty, torn, or more than it seems.
+    """
+    spool.seek(0)
+    head = spool.read(_LOOK)
+    if not head:
+        raise Invalid("ファイルの中身が空です。内容を確認して、もう一度送ってください。")
+    kind = _by_signature(head)
+    if kind is None and Kind.CSV in purpose.kinds and _is_text(spool):
+        kind = Kind.CSV
+    if kind is None or kind not in purpose.kinds:
+        raise UnsupportedMedia(_refusal(head, purpose))
+    if kind is Kind.PDF:
+        _check_pdf(spool)
+    elif kind is Kind.XLSX:
+        _check_xlsx(spool)
+    return kind
+
+
+def _by_signature(head: bytes) -> Kind | None:
+    if head.startswith(b"\xff\xd8\xff"):
+        return Kind.JPEG
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Kind.PNG
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return Kind.WEBP
+    if head.startswith(b"%PDF-"):
+        return Kind.PDF
+    if head.startswith(b"PK\x03\x04"):
+        return Kind.XLSX
+    return None
+
+
+def _refusal(head: bytes, purpose: Purpose) -> str:
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+        return (
+            "HEIC（iPhoneの高効率形式）の写真は使えません。iPhoneの「設定」→「カメラ」→「フォーマット」で「互換性優先」に"
+            "するか、写真をJPEGに変換して、もう一度送ってください。"
+        )
+    return (
+        f"このファイルの形式は使えません。使える形式は {purpose.kinds_in_words} です。"
+        "ファイル名ではなく中身で判定しているため、名前の変更では送れません。"
+    )
+
+
+def _is_text(spool: IO[bytes]) -> bool:
+    """UTF-8, or the code page of Japanese Windows, to the end, and no markup that a browser could run."""
+    return any(_decodes(spool, encoding) for encoding in ("utf-8-sig", "cp932"))
+
+
+def _decodes(spool: IO[bytes], encoding: str) -> bool:
+    spool.seek(0)
+    decoder = codecs.getincrementaldecoder(encoding)()
+    beginning = True
+    try:
+        while chunk := spool.read(_CHUNK):
+            text = decoder.decode(chunk)
+            if _CONTROLS.search(text) or (beginning and _MARKUP.match(text)):
+                return False
+            beginning = False
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check_pdf(spool: IO[bytes]) -> None:
+    length = spool.seek(0, io.SEEK_END)
+    spool.seek(max(0, length - 2048))
+    if b"%%EOF" not in spool.read():
+        raise Invalid("PDFが途中で切れています。元のファイルが開けるかを確認して、もう一度送ってください。")
+
+
+def _check_xlsx(spool: IO[bytes]) -> None:
+    broken = "Excelファイルとして読み取れません。Excelで開いて「Excelブック（.xlsx）」で保存し直してから送ってください。"
+    try:
+        with zipfile.ZipFile(spool) as book:
+            parts = book.infolist()
+            names = {part.filename for part in parts}
+            if len(parts) > _XLSX_PARTS or sum(part.file_size for part in parts) > _XLSX_UNPACKED:
+                raise Invalid("Excelファイルを展開した大きさが上限を超えています。表を分けて、もう一度送ってください。")
+            if not {"[Content_Types].xml", "xl/workbook.xml"} <= names or any(p.flag_bits & 1 for p in parts):
+                raise UnsupportedMedia(broken)
+            if "xl/vbaProject.bin" in names:
+                raise UnsupportedMedia(
+                    "マクロを含むExcelファイルは使えません。「Excelブック（.xlsx）」で保存し直してから送ってください。"
+                )
+            # The sizes above are what the file says of itself; reading shows whether it tells the truth.
+            for part in parts:
+                with book.open(part) as unpacking:
+                    left = part.file_size
+                    while chunk := unpacking.read(_CHUNK):
+                        left -= len(chunk)
+                        if left < 0:
+                            raise zipfile.BadZipFile
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, OSError, ValueError, EOFError, zlib.error):
+        raise Invalid(broken) from None

@@ -1,0 +1,94 @@
+"""Looks into an image: is it whole, how large is it, and what does it look like when small."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tempfile
+import threading
+import zlib
+from dataclasses import dataclass
+from typing import IO
+
+from PIL import ExifTags, Image, ImageOps
+
+from service.core.files import metadata
+from service.core.problems import Invalid
+from service.core.purposes import Kind, Purpose
+
+THUMBNAIL_SIDE = 480
+_FORMATS = {Kind.JPEG: "JPEG", Kind.PNG: "PNG", Kind.WEBP: "WEBP"}
+# What Pillow's readers raise on bytes that are no image.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+# A large photo takes up to 200 MB while it is decoded: one at a time in each process.
+_decoding = threading.BoundedSemaphore(1)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The picture without what was written into it; `width` and `height` as it is shown."""
+
+    content: IO[bytes]
+    width: int
+    height: int
+    thumbnail: bytes
+
+
+def look(kind: Kind, spool: IO[bytes], purpose: Purpose) -> Picture:
+    """Raises Invalid: too many pixels (told from the header, before anything is decoded), torn, or moving."""
+    header, orientation = _header(kind, spool, purpose)
+    content = tempfile.TemporaryFile()
+    try:
+        metadata.strip(kind, spool, content, orientation)
+        content.flush()
+        with _decoding:
+            small = _decode(kind, content)
+    except (metadata.Torn, *_BROKEN):
+        content.close()
+        raise Invalid(
+            "画像が途中で切れているか、壊れています。元の画像が開けるかを確認して、もう一度送ってください。"
+        ) from None
+    except BaseException:
+        content.close()
+        raise
+    width, height = header if orientation < 5 else header[::-1]
+    return Picture(content, width, height, small)
+
+
+def _header(kind: Kind, spool: IO[bytes], purpose: Purpose) -> tuple[tuple[int, int], int]:
+    spool.seek(0)
+    too_large = f"画像が大きすぎます。縦×横の画素数を{purpose.max_pixels // 10_000:,}万画素以下に縮小して、"
+    try:
+        with Image.open(spool, formats=[_FORMATS[kind]]) as image:
+            # A JPEG with several images is a photo with previews; only the first one is kept.
+            size, moving = image.size, getattr(image, "is_animated", False) and kind is not Kind.JPEG
+            if size[0] * size[1] > purpose.max_pixels:
+                raise Image.DecompressionBombError
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Invalid(too_large + "もう一度送ってください。") from None
+    except _BROKEN:
+        raise Invalid("画像として読み取れません。元の画像が開けるかを確認して、もう一度送ってください。") from None
+    if moving:
+        raise Invalid("動く画像は使えません。静止画にして、もう一度送ってください。")
+    return size, orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def _decode(kind: Kind, content: IO[bytes]) -> bytes:
+    """Every pixel is decoded: that alone shows that the image is whole. Gives the thumbnail, upright, as WebP."""
+    content.seek(0)
+    with Image.open(content, formats=[_FORMATS[kind]]) as image:
+        image.load()
+        # First reduced by whole steps: turning and converting work on the small picture.
+        step = max(1, min(image.size) // (2 * THUMBNAIL_SIDE))
+        reduced = image.reduce(step) if step > 1 and image.mode in ("L", "RGB", "RGBA", "CMYK") else image
+        if reduced.mode.startswith("I"):  # 16 bits a pixel, which convert() would cut off at 255
+            reduced = reduced.point(lambda value: value * (1 / 256)).convert("L")
+        upright = ImageOps.exif_transpose(reduced)
+        has_alpha = upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info
+        small = upright.convert("RGBA" if has_alpha else "RGB")
+        small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+        written = io.BytesIO()
+        profile = image.info.get("icc_profile", b"") if image.mode in ("RGB", "RGBA") else b""
+        small.save(written, "WEBP", quality=75, method=2, exif=b"", icc_profile=profile)
+        return written.getvalue()
