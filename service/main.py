@@ -90,7 +90,8 @@ class FrontDoor:
         self.fastapi = _fastapi(ingest)
         # Taking the pulse must work when everything else waits.
         free = frozenset({"/api/health/live", "/metrics", "/api/openapi.json"})
-        self.rest = observe.Observed(seats.Seats(self.fastapi, settings().database_pool_size, free))
+        waiting = seats.Seats(self.fastapi, settings().database_pool_size, free, (core_api.files.PATH,))
+        self.rest = observe.Observed(waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         door = self.doors.get(scope.get("path", "")) if scope["type"] == "http" else None

@@ -67,6 +67,7 @@ def environment(home: Home) -> dict[str, str]:
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{merged['DASHBOARDS_PORT']}",
         "WATCHDOG_TOKEN": home.secrets()["watchdog"],
         "WATCHDOG_FILE": str(home.path / "probes.sqlite"),
+        "FILES_URL": (home.path / "files").as_uri(),
         "PYTHONUNBUFFERED": "1",
     }
     if demo:

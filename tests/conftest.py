@@ -35,6 +35,9 @@ HOME.prepare()
 atexit.register(shutil.rmtree, HOME.path, ignore_errors=True)
 _OURS = ("DATABASE_", "REDIS_", "FLEET_", "SMTP_", "SLACK_", "GENBA_")
 for _name in [name for name in os.environ if name.startswith(_OURS)]:
+for _name in [
+    name for name in os.environ if name.startswith(("DATABASE_", "REDIS_", "FILES_", "FLEET_", "SMTP_", "GENBA_"))
+]:
     del os.environ[_name]
 os.environ |= {
     "GENBA_MODE": "demo",
@@ -43,6 +46,7 @@ os.environ |= {
     "DATABASE_URL": servers.url(HOME, "app", "genba_test"),
     "DATABASE_OWNER_URL": servers.url(HOME, "owner", "genba_test"),
     "REDIS_URL": servers.redis_url(HOME),
+    "FILES_URL": f"file://{HOME.path}/files",
     "FLEET_ALERT_RECIPIENTS": "support@techcore.example",
     "MAIL_FROM": "Genba <genba@techcore.example>",
 }

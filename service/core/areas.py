@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from service.core.settings import Settings
 
+from service.core.purposes import Purpose
+
 AREAS = ("fleet",)
 # The floor's own name where rows, permissions and jobs carry an area's.
 CORE = "core"
@@ -79,6 +81,7 @@ class Area:
     # Words for the codes in the area's audit entries: what an entry is about, and its fields.
     subjects: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+    purposes: tuple[Purpose, ...] = ()
 
 
 CORE_TICKS: Mapping[str, Tick] = {

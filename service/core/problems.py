@@ -86,6 +86,27 @@ class TooLarge(Problem):
     status, title = 413, "データが大きすぎます"
 
 
+class TooSlow(Problem):
+    status, title = 408, "通信が途切れました"
+
+
+class UnsupportedMedia(Problem):
+    status, title = 415, "この形式のファイルは使えません"
+
+
+class RangeNotSatisfiable(Problem):
+    status, title = 416, "指定された範囲がありません"
+
+    def __init__(self, detail: str, size: int) -> None:
+        super().__init__(detail)
+        self.size = size
+
+    def response(self) -> Response:
+        response = super().response()
+        response.headers["Content-Range"] = f"bytes */{self.size}"
+        return response
+
+
 class Invalid(Problem):
     status, title = 422, "入力内容を確認してください"
 
@@ -215,7 +236,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         (401, "Not signed in"),
         (403, "Not permitted"),
         (404, "Absent or not yours"),
+        (408, "The body stopped coming"),
         (409, "Conflict"),
+        (413, "Too large"),
+        (415, "Not a file of this kind"),
+        (416, "Behind the end"),
         (422, "Invalid"),
         (503, "Unavailable"),
     )

@@ -26,8 +26,8 @@ class Kind(StrEnum):
         return _ENDINGS[self]
 
     @property
-    def title(self) -> str:
-        return _TITLES[self]
+    def in_words(self) -> str:
+        return _WORDS[self]
 
 
 IMAGES = frozenset({Kind.JPEG, Kind.PNG, Kind.WEBP})
@@ -39,7 +39,7 @@ _ENDINGS = {
     Kind.CSV: (".csv", ".txt"),
     Kind.XLSX: (".xlsx",),
 }
-_TITLES = {
+_WORDS = {
     Kind.JPEG: "JPEG画像",
     Kind.PNG: "PNG画像",
     Kind.WEBP: "WebP画像",
@@ -69,4 +69,4 @@ class Purpose:
 
     @property
     def kinds_in_words(self) -> str:
-        return "、".join(kind.title for kind in Kind if kind in self.kinds)
+        return "、".join(kind.in_words for kind in Kind if kind in self.kinds)

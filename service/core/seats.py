@@ -8,21 +8,26 @@ thread: everybody would stand still until the pool's time-out.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core.problems import Unavailable
 
 LONGEST_QUEUE = 500
+_IN_SCOPE = "genba.seats"
 
 
 class Seats:
     """`number` requests of the app at once; what comes beyond a long queue is told to try again."""
 
-    def __init__(self, app: ASGIApp, number: int, free: frozenset[str]) -> None:
-        """Paths in `free` need no connection and never wait."""
+    def __init__(self, app: ASGIApp, number: int, free: frozenset[str], brief: tuple[str, ...] = ()) -> None:
+        """Paths in `free` need no connection and never wait. Those that begin with one of `brief` wait for the world
+        outside while a body trickles in or out, and take a seat only for the moments they need one (`one_seat`)."""
         self.app = app
         self._free = free
+        self._brief = brief
         self._seats = asyncio.Semaphore(number)
         self._standing = 0
 
@@ -30,16 +35,39 @@ class Seats:
         if scope["type"] != "http" or scope["path"] in self._free:
             await self.app(scope, receive, send)
             return
-        if self._standing >= LONGEST_QUEUE:
-            busy = Unavailable("ただいま混み合っています。しばらく待ってから、もう一度お試しください。")
+        if self._brief and scope["path"].startswith(self._brief):
+            await self.app({**scope, _IN_SCOPE: self}, receive, send)
+            return
+        try:
+            await self.sit_down()
+        except Unavailable as busy:
             await busy.response()(scope, receive, send)
             return
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.stand_up()
+
+    async def sit_down(self) -> None:
+        """Raises Unavailable when the queue is too long to stand in."""
+        if self._standing >= LONGEST_QUEUE:
+            raise Unavailable("ただいま混み合っています。しばらく待ってから、もう一度お試しください。")
         self._standing += 1
         try:
             await self._seats.acquire()
         finally:
             self._standing -= 1
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            self._seats.release()
+
+    def stand_up(self) -> None:
+        self._seats.release()
+
+
+@asynccontextmanager
+async def one_seat(scope: Scope) -> AsyncIterator[None]:
+    """A seat for the length of the block, for the paths that do not hold one all the time."""
+    seats: Seats = scope[_IN_SCOPE]
+    await seats.sit_down()
+    try:
+        yield
+    finally:
+        seats.stand_up()

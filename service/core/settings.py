@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1, le=100)
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
+    files_url: str = "file:///var/lib/genba/files"
+    # For a bucket; empty means that the machine itself is allowed in (instance roles and the like).
+    files_access_key: str = ""
+    files_secret_key: SecretStr = SecretStr("")
+
     # What watchdogs show at the door that takes their probes; empty: that door is closed.
     watchdog_token: SecretStr = SecretStr("")
 

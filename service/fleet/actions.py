@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, and_, case, func, literal, select, update
@@ -14,11 +15,22 @@ from service.core import audit, clock, holidays, outbox
 from service.core.auth import Actor
 from service.core.clock import app_now, in_words
 from service.core.db import violates
+from service.core.files import records as files
+from service.core.files.records import File
 from service.core.identity import hash_token, new_token
 from service.core.problems import Conflict, Forbidden, Invalid
 from service.core.settings import settings
 from service.fleet import queries, rules, schemas
-from service.fleet.models import Alert, Customer, EnrolmentCode, Liveness, Terminal, TerminalState, TerminalToken
+from service.fleet.models import (
+    Alert,
+    Customer,
+    EnrolmentCode,
+    Liveness,
+    Terminal,
+    TerminalPhoto,
+    TerminalState,
+    TerminalToken,
+)
 from service.fleet.rules import AREA, AlertType, Status
 
 
@@ -133,6 +145,34 @@ def revoke_tokens(db: Session, terminal_id: int) -> int:
         .values(revoked_at=func.app_now())
     )
     return cast("CursorResult[Any]", done).rowcount
+
+
+def add_photo(db: Session, by: Actor, terminal_id: int, new: schemas.NewPhoto) -> None:
+    """Takes an uploaded picture into use as one of the terminal's.
+
+    Raises:
+        NotFound: no such terminal, or no such upload of this person.
+        Conflict: the picture is in use already, or the terminal has as many as it may.
+    """
+    # Locked, so that two at once cannot both be the last one allowed.
+    queries.get_terminal(db, terminal_id, lock=True)
+    if queries.count_photos(db, terminal_id) >= rules.MOST_PHOTOS:
+        raise Conflict(f"設置写真は1台につき{rules.MOST_PHOTOS}枚までです。不要な写真を外してから追加してください。")
+    file = files.attach(db, by, new.file_id, rules.TERMINAL_PHOTO)
+    db.add(TerminalPhoto(file_id=file.id, terminal_id=terminal_id))
+    audit.record(db, by, "update", AREA.name, "terminal", terminal_id, after={"photo_added": _named(file)})
+
+
+def remove_photo(db: Session, by: Actor, terminal_id: int, file_id: uuid.UUID) -> None:
+    """Takes the picture off the terminal; its file goes a day later. Raises NotFound."""
+    photo, file = queries.get_photo(db, terminal_id, file_id)
+    db.delete(photo)
+    files.release(db, file)
+    audit.record(db, by, "update", AREA.name, "terminal", terminal_id, before={"photo_removed": _named(file)})
+
+
+def _named(file: File) -> dict[str, str]:
+    return {"file_id": str(file.id), "name": file.name}
 
 
 def watch(db: Session) -> dict[str, int]:

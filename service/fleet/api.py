@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from service.core.auth import Actor, allow, client_address
 from service.core.db import Db, Scopes, set_scopes
@@ -14,6 +15,7 @@ from service.fleet import actions, queries, schemas
 from service.fleet.rules import AREA, Status
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+Id = Annotated[int, Path(ge=1, lt=2**63)]
 router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_REFUSALS)
 
 
@@ -57,6 +59,27 @@ def create_terminal(
     actor: Annotated[Actor, allow("fleet:terminal:create")], db: Db, new: schemas.NewTerminal
 ) -> schemas.Created:
     return schemas.Created(id=actions.create_terminal(db, actor, new).id)
+
+
+@router.get("/terminals/{terminal_id}/photos", responses={404: RESPONSES[404]})
+def photos(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id) -> schemas.Photos:
+    return schemas.Photos.model_validate(queries.photos(db, terminal_id))
+
+
+@router.post("/terminals/{terminal_id}/photos", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
+def add_photo(
+    actor: Annotated[Actor, allow("fleet:terminal:update")], db: Db, terminal_id: Id, new: schemas.NewPhoto
+) -> schemas.Photos:
+    """Attaches an uploaded picture (`PUT /api/core/files?purpose=fleet.terminal_photo`)."""
+    actions.add_photo(db, actor, terminal_id, new)
+    return schemas.Photos.model_validate(queries.photos(db, terminal_id))
+
+
+@router.delete("/terminals/{terminal_id}/photos/{file_id}", status_code=204, responses={404: RESPONSES[404]})
+def remove_photo(
+    actor: Annotated[Actor, allow("fleet:terminal:update")], db: Db, terminal_id: Id, file_id: uuid.UUID
+) -> None:
+    actions.remove_photo(db, actor, terminal_id, file_id)
 
 
 @router.get("/alerts")

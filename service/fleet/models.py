@@ -62,6 +62,16 @@ class Terminal(Base):
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
 
 
+class TerminalPhoto(Base):
+    """A picture of where the terminal stands. The file belongs to this terminal alone."""
+
+    __tablename__ = "fleet_terminal_photos"
+
+    file_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"), primary_key=True)
+    terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), index=True)
+    added_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+
+
 class TerminalState(Base):
     """The newest facts of a terminal. No column here may be indexed: an index on a column that every heartbeat
     changes makes each heartbeat four to five times as dear (no heap-only update), and a scan of the narrow table

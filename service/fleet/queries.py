@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
+from service.core.files.records import File
+from service.core.identity import User
 from service.core.paging import Key, Sorts, read_cursor, write_cursor
 from service.core.problems import NotFound
 from service.fleet import rules
-from service.fleet.models import Alert, Customer, EnrolmentCode, Terminal, TerminalState
+from service.fleet.models import Alert, Customer, EnrolmentCode, Terminal, TerminalPhoto, TerminalState
 from service.fleet.rules import Status
 
 _COUNTS = [func.count(TerminalState.terminal_id).label("total")] + [
@@ -161,6 +164,55 @@ def get_customer(db: Session, customer_id: int) -> Customer:
     if customer is None:
         raise NotFound("指定された顧客企業は見つかりません。一覧を開き直してください。")
     return customer
+
+
+def get_terminal(db: Session, terminal_id: int, *, lock: bool = False) -> Terminal:
+    terminal = db.get(Terminal, terminal_id, with_for_update=lock)
+    if terminal is None:
+        raise NotFound("指定された端末は見つかりません。一覧を開き直してください。")
+    return terminal
+
+
+def photos(db: Session, terminal_id: int) -> dict[str, Any]:
+    """The terminal's photos, newest first; there are never many."""
+    get_terminal(db, terminal_id)
+    found = (
+        select(
+            File.id,
+            File.name,
+            File.size,
+            File.content_type,
+            File.width,
+            File.height,
+            TerminalPhoto.added_at,
+            func.coalesce(User.name, "システム").label("added_by"),
+        )
+        .join(TerminalPhoto, TerminalPhoto.file_id == File.id)
+        .outerjoin(User, User.id == File.user_id)
+        .where(TerminalPhoto.terminal_id == terminal_id)
+        .order_by(TerminalPhoto.added_at.desc(), File.id)
+    )
+    items = [dict(row) for row in db.execute(found).mappings()]
+    return {"items": items, "total": len(items)}
+
+
+def get_photo(db: Session, terminal_id: int, file_id: uuid.UUID) -> tuple[TerminalPhoto, File]:
+    """The photo and its file, both locked."""
+    found = (
+        select(TerminalPhoto, File)
+        .join(File, File.id == TerminalPhoto.file_id)
+        .where(TerminalPhoto.file_id == file_id, TerminalPhoto.terminal_id == terminal_id)
+        .with_for_update()
+    )
+    row = db.execute(found).one_or_none()
+    if row is None:
+        raise NotFound("指定された写真は見つかりません。すでに外された可能性があります。画面を開き直してください。")
+    return row[0], row[1]
+
+
+def count_photos(db: Session, terminal_id: int) -> int:
+    counted = select(func.count()).select_from(TerminalPhoto).where(TerminalPhoto.terminal_id == terminal_id)
+    return db.scalar(counted) or 0
 
 
 def terminal_for_enrolment(db: Session, serial_number: str) -> Terminal | None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from service.core.areas import ADMINISTRATION, Area, Policy, Role, Tick
 from service.core.calendar import calendar
+from service.core.purposes import IMAGES, Purpose
 from service.core.targets import State, Target, read
 
 
@@ -52,15 +53,22 @@ FIRST_CHECK = Target("first_check", timedelta(minutes=5))
 
 READ = frozenset({"fleet:alert:read", "fleet:customer:read", "fleet:terminal:read"})
 REPORTS = frozenset({"fleet:report:read"})
+CHANGE = frozenset({"fleet:terminal:update"})
 MANAGE = frozenset({"fleet:customer:create", "fleet:enrolment:create", "fleet:terminal:create"})
+
+# 設置写真: where a terminal stands and how it is wired, for whoever goes there next.
+TERMINAL_PHOTO = Purpose(
+    key="fleet.terminal_photo", kinds=IMAGES, permission="fleet:terminal:update", read="fleet:terminal:read"
+)
+MOST_PHOTOS = 30
 
 AREA = Area(
     name="fleet",
     title="端末管理",
     # The document's four roles (5.1). A viewer reads reports only, which are not these lists.
     roles={
-        "admin": Role("システム管理者", READ | REPORTS | MANAGE | ADMINISTRATION),
-        "operator": Role("運用オペレーター", READ | REPORTS),
+        "admin": Role("システム管理者", READ | REPORTS | CHANGE | MANAGE | ADMINISTRATION),
+        "operator": Role("運用オペレーター", READ | REPORTS | CHANGE),
         "support": Role("サポート担当", READ | REPORTS),
         "viewer": Role("閲覧のみ", REPORTS),
     },
@@ -90,6 +98,7 @@ AREA = Area(
         # Until a compact row per terminal and day takes their place, raw heartbeats are all there is.
         Policy("fleet_heartbeats", "ハートビート", lambda settings: timedelta(days=settings.fleet_heartbeat_keep_days)),
     ),
+    purposes=(TERMINAL_PHOTO,),
 )
 
 

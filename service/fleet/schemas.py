@@ -131,6 +131,32 @@ class Created(BaseModel):
     id: int
 
 
+class NewPhoto(BaseModel):
+    """`file_id` is the answer to an upload for the purpose `fleet.terminal_photo`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file_id: uuid.UUID
+
+
+class Photo(BaseModel):
+    """`id` is the file's: `GET /api/core/files/{id}`, with `?thumbnail=1` small. Width and height as it is shown."""
+
+    id: uuid.UUID
+    name: str
+    size: int
+    content_type: str
+    width: int
+    height: int
+    added_at: datetime
+    added_by: str
+
+
+class Photos(BaseModel):
+    items: list[Photo]
+    total: int
+
+
 class StatusCounts(BaseModel):
     total: int
     online: int

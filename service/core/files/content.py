@@ -101,7 +101,9 @@ def _check_pdf(spool: IO[bytes]) -> None:
 
 
 def _check_xlsx(spool: IO[bytes]) -> None:
-    broken = "Excelファイルとして読み取れません。Excelで開いて「Excelブック（.xlsx）」で保存し直してから送ってください。"
+    broken = (
+        "Excelファイルとして読み取れません。Excelで開いて「Excelブック（.xlsx）」で保存し直してから送ってください。"
+    )
     try:
         with zipfile.ZipFile(spool) as book:
             parts = book.infolist()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import tempfile
 import threading
 import zlib
 from dataclasses import dataclass
@@ -26,33 +25,30 @@ _decoding = threading.BoundedSemaphore(1)
 
 @dataclass(frozen=True)
 class Picture:
-    """The picture without what was written into it; `width` and `height` as it is shown."""
+    """`width` and `height` as it is shown, the thumbnail as WebP."""
 
-    content: IO[bytes]
     width: int
     height: int
     thumbnail: bytes
 
 
-def look(kind: Kind, spool: IO[bytes], purpose: Purpose) -> Picture:
-    """Raises Invalid: too many pixels (told from the header, before anything is decoded), torn, or moving."""
-    header, orientation = _header(kind, spool, purpose)
-    content = tempfile.TemporaryFile()
+def look(kind: Kind, spool: IO[bytes], purpose: Purpose, stripped: IO[bytes]) -> Picture:
+    """Writes the picture into `stripped`, without what was written into it, and looks whether that is whole.
+
+    Raises:
+        Invalid: too many pixels (told from the header, before anything is decoded), torn, or moving.
+    """
+    (width, height), orientation = _header(kind, spool, purpose)
     try:
-        metadata.strip(kind, spool, content, orientation)
-        content.flush()
+        metadata.strip(kind, spool, stripped, orientation)
+        stripped.flush()
         with _decoding:
-            small = _decode(kind, content)
+            thumbnail = _decode(kind, stripped)
     except (metadata.Torn, *_BROKEN):
-        content.close()
         raise Invalid(
             "画像が途中で切れているか、壊れています。元の画像が開けるかを確認して、もう一度送ってください。"
         ) from None
-    except BaseException:
-        content.close()
-        raise
-    width, height = header if orientation < 5 else header[::-1]
-    return Picture(content, width, height, small)
+    return Picture(width, height, thumbnail) if orientation < 5 else Picture(height, width, thumbnail)
 
 
 def _header(kind: Kind, spool: IO[bytes], purpose: Purpose) -> tuple[tuple[int, int], int]:

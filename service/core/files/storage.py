@@ -62,6 +62,13 @@ class Storage:
             raise _away(error) from None
         return found.stream(CHUNK)
 
+    def size(self, key: str) -> int:
+        """In bytes. Raises Unavailable."""
+        try:
+            return obstore.head(self.store, key)["size"]
+        except FAILURES as error:
+            raise _away(error) from None
+
     def open(self, key: str) -> obstore.ReadableFile:
         """For code that reads a whole file, such as an import. Raises Unavailable."""
         try:

@@ -1,0 +1,155 @@
+"""The table of files: who sent what for which purpose, whether it is in use, and when it may go."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, func, text
+from sqlalchemy import select as sql_select
+from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from service.core import audit
+from service.core.areas import areas
+from service.core.auth import Actor
+from service.core.clock import app_now
+from service.core.db import Base, violates
+from service.core.files.deposit import Deposit
+from service.core.problems import Conflict, NotFound
+from service.core.purposes import Purpose
+
+# How long a file waits to be used, and how long one that is no longer used can still be asked for.
+UNUSED = timedelta(days=1)
+
+
+class File(Base):
+    """A file as it lies in the storage. Its content never changes; another content is another file."""
+
+    __tablename__ = "files"
+    __table_args__ = (
+        UniqueConstraint("user_id", "client_id"),
+        CheckConstraint("size > 0", name="size"),
+        CheckConstraint("octet_length(sha256) = 32", name="sha256"),
+        Index("ix_files_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(UUID, primary_key=True)
+    area: Mapped[str] = mapped_column(String(32))
+    tenant_id: Mapped[int | None] = mapped_column(BigInteger)
+    purpose: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(200))
+    content_type: Mapped[str] = mapped_column(String(100))
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    storage_key: Mapped[str] = mapped_column(String(200), unique=True)
+    has_thumbnail: Mapped[bool]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    # The id a program gave its upload: sent again, it is answered with the first file.
+    client_id: Mapped[uuid.UUID | None] = mapped_column(UUID)
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    attached_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    expires_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+@lru_cache(maxsize=1)
+def purposes() -> dict[str, Purpose]:
+    """Every purpose that an area declares, by key."""
+    found = {purpose.key: purpose for area in areas().values() for purpose in area.purposes}
+    if wrong := [key for key, purpose in found.items() if purpose.area not in areas()]:
+        raise RuntimeError(f"the purpose {wrong[0]} names no area")
+    return found
+
+
+def add(db: Session, by: Actor | str, deposit: Deposit, client_id: uuid.UUID | None = None) -> File:
+    """The row of a deposit, which expires unless it is attached. A person who sees one tenant of the area sends for
+    that tenant."""
+    person = by if isinstance(by, Actor) else None
+    file = File(
+        id=deposit.id,
+        area=deposit.purpose.area,
+        tenant_id=_tenant_of(person, deposit.purpose.area) if person else None,
+        purpose=deposit.purpose.key,
+        name=deposit.name,
+        content_type=deposit.kind.value,
+        size=deposit.size,
+        sha256=deposit.sha256,
+        width=deposit.width,
+        height=deposit.height,
+        storage_key=deposit.storage_key,
+        has_thumbnail=deposit.has_thumbnail,
+        user_id=person.user_id if person else None,
+        client_id=client_id,
+        expires_at=app_now(db) + UNUSED,
+    )
+    try:
+        with db.begin_nested():
+            db.add(file)
+    except IntegrityError as error:
+        # Two of the same upload at once: the other one was first.
+        if not violates(error, "uq_files_user_id_client_id") or person is None or client_id is None:
+            raise
+        if known := find_repeat(db, person, client_id, deposit.purpose):
+            return known
+        raise
+    after = {"purpose": file.purpose, "name": file.name, "size": file.size, "sha256": file.sha256.hex()}
+    audit.record(db, by, "create", file.area, "file", file.id, after=after)
+    return file
+
+
+def _tenant_of(person: Actor, area: str) -> int | None:
+    if area in person.scopes.whole:
+        return None
+    return next((tenant for name, tenant in person.scopes.tenants if name == area), None)
+
+
+def find_repeat(db: Session, by: Actor, client_id: uuid.UUID, purpose: Purpose) -> File | None:
+    """The file that this person sent under this id before. Raises Conflict when it was for another purpose."""
+    known = db.scalars(sql_select(File).where(File.user_id == by.user_id, File.client_id == client_id)).one_or_none()
+    if known is not None and known.purpose != purpose.key:
+        raise Conflict("この送信番号（Idempotency-Key）は、別の用途のファイルで使われています。番号を変えてください。")
+    return known
+
+
+def get_visible(db: Session, by: Actor, file_id: uuid.UUID) -> File:
+    """A file that the person may see: their own, or one in use whose purpose they may read. Raises NotFound."""
+    file = db.get(File, file_id)
+    if file is not None and (file.user_id == by.user_id or (file.attached_at is not None and _may_read(by, file))):
+        return file
+    raise _not_found()
+
+
+def _may_read(by: Actor, file: File) -> bool:
+    purpose = purposes().get(file.purpose)
+    return purpose is not None and file.area in by.areas_where(purpose.read)
+
+
+def attach(db: Session, by: Actor, file_id: uuid.UUID, purpose: Purpose, tenant_id: int | None = None) -> File:
+    """Takes a file of one's own into use; the area links it in the same transaction. `tenant_id` is the tenant of what
+    it is linked to.
+
+    Raises:
+        NotFound: no such file of this person for this purpose.
+        Conflict: it is in use already.
+    """
+    found = sql_select(File).where(File.id == file_id, File.user_id == by.user_id, File.purpose == purpose.key)
+    file = db.scalars(found.with_for_update()).one_or_none()
+    if file is None:
+        raise _not_found()
+    if file.attached_at is not None:
+        raise Conflict("このファイルはすでに使われています。もう一度ファイルを選んで送ってください。")
+    file.attached_at, file.expires_at, file.tenant_id = app_now(db), None, tenant_id or file.tenant_id
+    return file
+
+
+def release(db: Session, file: File) -> None:
+    """No longer in use: from now on only its sender sees it, and after a day it goes."""
+    file.attached_at, file.expires_at = None, app_now(db) + UNUSED
+
+
+def _not_found() -> NotFound:
+    return NotFound("ファイルが見つかりません。削除されたか、表示する権限がありません。画面を開き直してください。")
