@@ -36,7 +36,8 @@ class Seats:
             await self.app(scope, receive, send)
             return
         if self._brief and scope["path"].startswith(self._brief):
-            await self.app({**scope, _IN_SCOPE: self}, receive, send)
+            scope[_IN_SCOPE] = self
+            await self.app(scope, receive, send)
             return
         try:
             await self.sit_down()

@@ -18,8 +18,9 @@ _CHUNK = 1024 * 1024
 _XLSX_UNPACKED = 300 * 1024 * 1024
 _XLSX_PARTS = 2_000
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif"}
-# Control characters that no table holds; tabs, line ends, form feeds and DOS's end of file are allowed.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
+# Control characters that no table holds, and what Python makes of bytes that code page 932 does not have. Tabs, line
+# ends, form feeds and DOS's end of file are allowed.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f\x7f-\x9f\uf8f0-\uf8f3]")
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|\?xml|svg|script|head|body)", re.IGNORECASE)
 
 

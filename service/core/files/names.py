@@ -18,9 +18,9 @@ def clean(given: str, kind: Kind) -> str:
     """The last part of the path, visible characters only, at most 200 of them, with an ending that fits the content."""
     name = unicodedata.normalize("NFC", re.split(r"[/\\]", given)[-1])
     name = "".join(character for character in name if unicodedata.category(character) not in _INVISIBLE)
-    name = _NOT_IN_NAMES.sub("_", name).strip(" .")
+    name = _NOT_IN_NAMES.sub("_", name).strip().rstrip(" .")
     ending = next((ending for ending in kind.endings if name.lower().endswith(ending)), None)
-    stem = name[: -len(ending)].rstrip(" .") if ending else name
+    stem = (name[: -len(ending)] if ending else name).strip(" .")
     ending = name[-len(ending) :] if ending else kind.endings[0]
     return (stem or "ファイル")[: LONGEST - len(ending)].rstrip() + ending
 
