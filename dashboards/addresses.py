@@ -6,6 +6,9 @@ from posixpath import normpath
 from urllib.parse import unquote, urlencode, urlsplit
 
 LOGIN, LOGOUT, HEALTH = "/login", "/logout", "/health"
+# What is streamed between browser and service (see `relay`).
+FILES, DOWNLOAD = "/files", "/download"
+RELAYED = (f"{FILES}/", f"{DOWNLOAD}/")
 
 
 def safe_next(target: str | None) -> str:

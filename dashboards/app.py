@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
-from dashboards.addresses import HEALTH, LOGIN, LOGOUT
+from dashboards import relay
+from dashboards.addresses import DOWNLOAD, FILES, HEALTH, LOGIN, LOGOUT
 from dashboards.client import Api, ApiProblem, new_reference
 from dashboards.gate import Gate
 from dashboards.headers import HEADERS, SecurityHeaders
@@ -63,7 +64,8 @@ async def warmed_up(_: st.App) -> AsyncIterator[None]:
     settings()  # a wrong setting ends the start, not the first visit
     for name in HEAVY_IMPORTS:
         await to_thread.run_sync(importlib.import_module, name)
-    yield
+    async with relay.open_client():
+        yield
 
 
 app = st.App(
@@ -72,6 +74,9 @@ app = st.App(
         Route(LOGIN, login, methods=["GET", "POST"]),
         Route(LOGOUT, logout),
         Route(HEALTH, health),
+        Route(FILES, relay.upload, methods=["PUT"]),
+        Route(f"{FILES}/{{file_id:path}}", relay.show),
+        Route(f"{DOWNLOAD}/{{path:path}}", relay.download),
     ],
     middleware=[Middleware(SecurityHeaders), Middleware(Gate), Middleware(Shell)],
     lifespan=warmed_up,

@@ -12,9 +12,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from dashboards.addresses import HEALTH, LOGIN, LOGOUT, login_url
+from dashboards.addresses import FILES, HEALTH, LOGIN, LOGOUT, RELAYED, login_url
 from dashboards.client import ApiProblem
-from dashboards.plain import notice
+from dashboards.plain import notice, refusal
 from dashboards.session import COOKIE, User, sessions
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,10 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = [(name, value) for name, value in scope["headers"] if name.lower() not in IDENTITY_HEADERS]
+        if scope["path"].startswith(RELAYED):
+            # Streamlit would compress what passes through: a part of a file (206) no longer fits then, nor does its
+            # length. Compressing is for the proxy in front.
+            headers = [(name, value) for name, value in headers if name.lower() != b"accept-encoding"]
         scope = {**scope, "headers": headers}
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
@@ -106,7 +110,15 @@ def _is_page(scope: Scope) -> bool:
     return scope["method"] in ("GET", "HEAD") and not path.startswith(FETCHED_FOLDERS) and "/_stcore/" not in path
 
 
+def _is_file(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path == FILES or path.startswith(f"{FILES}/")
+
+
 def _sign_in_first(scope: Scope) -> Response:
+    if _is_file(scope):
+        headers = Headers(scope=scope)
+        return refusal(headers, HTTPStatus.UNAUTHORIZED, title="ログインが必要です", text=SESSION_ENDED)
     if not _is_page(scope):
         return PlainTextResponse(SESSION_ENDED, HTTPStatus.UNAUTHORIZED)
     reason = "expired" if COOKIE in HTTPConnection(scope).cookies else ""
@@ -114,6 +126,9 @@ def _sign_in_first(scope: Scope) -> Response:
 
 
 def _nobody_can_tell(scope: Scope, problem: ApiProblem) -> Response:
+    if _is_file(scope):
+        headers, status = Headers(scope=scope), HTTPStatus.SERVICE_UNAVAILABLE
+        return refusal(headers, status, title=problem.title, text=problem.detail, reference=problem.reference)
     if not _is_page(scope):
         return PlainTextResponse(problem.detail, HTTPStatus.SERVICE_UNAVAILABLE)
     return notice(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboards.addresses import RELAYED
+
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -42,7 +44,11 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                # A file of somebody's comes with a policy of its own, which allows less than that of our pages.
+                stricter = headers.get("Content-Security-Policy") if path.startswith(RELAYED) else None
                 headers.update(HEADERS)
+                if stricter:
+                    headers["Content-Security-Policy"] = stricter
                 if path.startswith("/app/static/"):
                     # Fonts are a megabyte each and change with a release; the rest is small and asked for anew.
                     lasting = path.startswith("/app/static/fonts/") and message["status"] == 200

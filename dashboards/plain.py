@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import HTMLResponse
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
@@ -26,3 +28,20 @@ def notice(status: HTTPStatus, *, title: str, text: str, reference: str = "", re
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = "10"
     return response
+
+
+def refusal(
+    headers: Headers, status: int, *, title: str, text: str, reference: str = "", errors: Sequence[Any] = ()
+) -> Response:
+    """The same sentence for whoever asks: a page for the address bar and for links, problem+json for scripts."""
+    if is_navigation(headers):
+        return notice(HTTPStatus(status), title=title, text=text, reference=reference)
+    body = {"type": "about:blank", "title": title, "status": status, "detail": text, "errors": list(errors)}
+    kept = {"Cache-Control": "no-store"} | ({"X-Request-Id": reference} if reference else {})
+    return JSONResponse(body, status, kept, "application/problem+json")
+
+
+def is_navigation(headers: Headers) -> bool:
+    """Whether a person will look at the answer as a page."""
+    mode = headers.get("sec-fetch-mode")
+    return mode == "navigate" if mode else "text/html" in headers.get("accept", "")

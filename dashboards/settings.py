@@ -18,6 +18,8 @@ class Settings(BaseSettings):
     service_timeout_seconds: float = Field(10, gt=0, le=60)
     mode: Literal["production", "demo"] = Field("production", validation_alias="GENBA_MODE")
     session_cookie_secure: bool = True
+    # No single purpose takes more; the service has a limit for each.
+    upload_max_megabytes: int = Field(256, ge=1, le=10_000)
     refresh_seconds: int = Field(30, ge=2, le=3600)
 
     @property

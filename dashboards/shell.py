@@ -14,15 +14,15 @@ import streamlit
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboards.addresses import HEALTH, LOGIN, LOGOUT
+from dashboards.addresses import FILES, HEALTH, LOGIN, LOGOUT, RELAYED
 from dashboards.documents import page_for
 from dashboards.menu import PATHS
 from dashboards.plain import TEMPLATES, notice
 
 FONT = Path(__file__).parent / "static" / "fonts" / "NotoSansJP-Regular.woff2"
 # Everything that is not a page: our own routes, and Streamlit's doors and files.
-ROUTES = {LOGIN, LOGOUT, HEALTH}
-DOORS = ("/_stcore/", "/static/", "/app/static/", "/media/", "/component/")
+ROUTES = {LOGIN, LOGOUT, HEALTH, FILES}
+DOORS = (*RELAYED, "/_stcore/", "/static/", "/app/static/", "/media/", "/component/")
 
 
 def render() -> str:

@@ -1,0 +1,421 @@
+"""Files through the dashboards, in a process of their own: what passes, what does not, and how little is held."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+
+import httpx2
+import psutil
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from dashboards.session import COOKIE
+from stack.home import ROOT
+from tests.processes import await_ok, end, free_port
+
+MEGABYTE = 1024 * 1024
+LARGE = 200 * MEGABYTE
+OWN = {"X-Requested-With": "genba"}
+USER = {"login_id": "olivia", "name": "Olivia", "permissions": ["fleet:terminal:read"]}
+PROBLEM = {
+    "type": "about:blank",
+    "title": "大きすぎます",
+    "status": 413,
+    "detail": "20MB以下にしてください。",
+    "errors": [],
+}
+
+
+@dataclass
+class Far:
+    """A service that takes and gives as much as it is asked for, and tells what it saw."""
+
+    port: int = field(default_factory=free_port)
+    headers: dict[str, str] = field(default_factory=dict)
+    address: str = ""
+    received: int = 0
+    given: int = 0
+    broken_off: bool = False
+    stopped: bool = False
+
+    async def put(self, request: Request) -> Response:
+        self.headers, self.address = dict(request.headers), str(request.url)
+        self.received, self.broken_off = 0, False
+        if request.query_params.get("name") == "refused":
+            return JSONResponse(PROBLEM, 413, media_type="application/problem+json")
+        try:
+            async for chunk in request.stream():
+                self.received += len(chunk)
+        except ClientDisconnect:
+            self.broken_off = True
+            raise
+        return JSONResponse({"id": "1"}, 201, {"Set-Cookie": "stolen=1", "Server": "far"})
+
+    async def get(self, request: Request) -> Response:
+        self.headers, self.address = dict(request.headers), str(request.url)
+        self.given, self.stopped = 0, False
+        name = request.path_params.get("path", "")
+        if name == "nonsense":
+            return HTMLResponse("<h1>Proxy</h1>", 500)
+        if name == "ended":
+            return JSONResponse(PROBLEM | {"status": 401}, 401, media_type="application/problem+json")
+        if name == "page":
+            return HTMLResponse("<script>alert(1)</script>", headers={"Set-Cookie": "stolen=1"})
+        return StreamingResponse(self._large(), media_type="text/csv", headers={"Content-Length": str(LARGE)})
+
+    async def _large(self) -> AsyncIterator[bytes]:
+        chunk = b"x" * 65536
+        try:
+            while self.given < LARGE:
+                self.given += len(chunk)
+                await asyncio.sleep(0)  # as reading from a storage does; else nobody notices that the reader has gone
+                yield chunk
+        finally:
+            self.stopped = True
+
+    @property
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/api/health/live", lambda _: JSONResponse({})),
+                Route("/api/auth/me", lambda _: JSONResponse(USER)),
+                Route("/api/core/files", self.put, methods=["PUT"]),
+                Route("/api/core/files/{file_id}", self.get),
+                Route("/api/{path:path}", self.get),
+            ]
+        )
+
+
+@pytest.fixture(scope="module")
+def far() -> Iterator[Far]:
+    made = Far()
+    server = uvicorn.Server(uvicorn.Config(made.app, port=made.port, log_level="critical"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    await_ok(f"http://127.0.0.1:{made.port}/api/health/live")
+    yield made
+    server.should_exit = True
+    thread.join(10)
+
+
+@dataclass
+class Dashboards:
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def browser(self, **headers: str) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, headers=headers, cookies={COOKIE: "token-of-olivia"}, timeout=60)
+
+    def connect(self) -> socket.socket:
+        """A browser that reads and writes byte by byte."""
+        host, port = self.url.removeprefix("http://").split(":")
+        made = socket.create_connection((host, int(port)), 30)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        return made
+
+    def memory(self) -> int:
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+
+def start(service_url: str, **more: str) -> Dashboards:
+    port = free_port()
+    environ = os.environ | {"SERVICE_URL": service_url} | more
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "dashboards.app:app", "--port", str(port), "--log-level", "critical"],
+        cwd=ROOT,
+        env=environ,
+    )
+    await_ok(f"http://127.0.0.1:{port}/_stcore/health", process)
+    return Dashboards(f"http://127.0.0.1:{port}", process)
+
+
+@pytest.fixture(scope="module")
+def dashboards(far: Far) -> Iterator[Dashboards]:
+    started = start(f"http://127.0.0.1:{far.port}")
+    yield started
+    end(started.process)
+
+
+class Growth:
+    """How much the process grew while the block ran, at its largest moment."""
+
+    def __init__(self, dashboards: Dashboards) -> None:
+        self.dashboards, self.most = dashboards, 0
+
+    def __enter__(self) -> Growth:
+        self._before, self._done = self.dashboards.memory(), threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.01):
+            self.most = max(self.most, self.dashboards.memory() - self._before)
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    waiting = threading.Event()
+    while not holds() and time.monotonic() < deadline:
+        waiting.wait(0.02)
+    return holds()
+
+
+def megabytes(count: int) -> Iterator[bytes]:
+    for _ in range(count * 16):
+        yield b"x" * 65536
+
+
+def test_an_upload_reaches_the_service_with_the_persons_token_and_nothing_else_of_hers(
+    dashboards: Dashboards, far: Far
+) -> None:
+    with dashboards.browser(**OWN) as browser:
+        answer = browser.put(
+            "/files",
+            params={"name": "現地 写真.jpg", "purpose": "fleet.terminal_photo", "admin": "1"},
+            content=b"12345",
+            headers={
+                "Idempotency-Key": "3f",
+                "Cookie": f"{COOKIE}=token-of-olivia; other=1",
+                "Authorization": "Bearer x",
+            },
+        )
+
+    assert (answer.status_code, answer.json(), far.received) == (201, {"id": "1"}, 5)
+    assert far.headers["authorization"] == "Bearer token-of-olivia"
+    assert far.headers["idempotency-key"] == "3f"
+    assert far.headers["content-length"] == "5"
+    assert "cookie" not in far.headers
+    assert far.address.endswith("?name=%E7%8F%BE%E5%9C%B0%20%E5%86%99%E7%9C%9F.jpg&purpose=fleet.terminal_photo") or (
+        far.address.endswith("?name=%E7%8F%BE%E5%9C%B0+%E5%86%99%E7%9C%9F.jpg&purpose=fleet.terminal_photo")
+    )
+    assert "set-cookie" not in answer.headers
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Requested-With": "XMLHttpRequest"},
+        OWN | {"Origin": "https://evil.example"},
+        OWN | {"Sec-Fetch-Site": "cross-site"},
+        OWN | {"Sec-Fetch-Site": "same-site"},
+        OWN | {"Origin": "null"},
+    ],
+)
+def test_an_upload_that_a_foreign_page_could_send_is_refused(
+    dashboards: Dashboards, far: Far, headers: dict[str, str]
+) -> None:
+    far.address = ""
+    with dashboards.browser(**headers) as browser:
+        answer = browser.put("/files?name=a&purpose=b", content=b"12345")
+
+    assert answer.status_code == 403
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "ほかのサイトから送られた" in answer.json()["detail"]
+    assert far.address == ""
+
+
+def test_without_a_session_scripts_get_a_problem_and_people_the_login_page(dashboards: Dashboards) -> None:
+    with httpx2.Client(base_url=dashboards.url) as stranger:
+        for answer in (stranger.put("/files?name=a", content=b"x", headers=OWN), stranger.get(f"/files/{'0' * 32}")):
+            assert answer.status_code == 401
+            assert "もう一度ログインしてください" in answer.json()["detail"]
+        page = stranger.get("/download/api/fleet/terminals.csv")
+        assert page.headers["location"] == "/login?next=%2Fdownload%2Fapi%2Ffleet%2Fterminals.csv"
+
+
+def test_a_large_upload_passes_through_in_constant_memory(dashboards: Dashboards, far: Far) -> None:
+    with dashboards.browser(**OWN) as browser:
+        browser.put("/files?name=warm&purpose=b", content=megabytes(4))
+        with Growth(dashboards) as growth:
+            answer = browser.put("/files?name=large&purpose=b", content=megabytes(200))
+
+    assert (answer.status_code, far.received) == (201, LARGE)
+    assert growth.most <= 16 * MEGABYTE
+
+
+def test_a_large_download_passes_through_in_constant_memory(dashboards: Dashboards) -> None:
+    def read(browser: httpx2.Client) -> int:
+        with browser.stream("GET", "/download/api/fleet/terminals.csv") as answer:
+            return sum(len(chunk) for chunk in answer.iter_raw())
+
+    with dashboards.browser() as browser:
+        read(browser)
+        with Growth(dashboards) as growth:
+            assert read(browser) == LARGE
+
+    assert growth.most <= 16 * MEGABYTE
+
+
+def test_a_browser_that_does_not_read_holds_up_the_service_and_fills_nothing(dashboards: Dashboards, far: Far) -> None:
+    with dashboards.connect() as slow, Growth(dashboards) as growth:
+        request = (
+            f"GET /download/api/fleet/terminals.csv HTTP/1.1\r\nHost: x\r\nCookie: {COOKIE}=token-of-olivia\r\n\r\n"
+        )
+        far.given = 0
+        slow.sendall(request.encode())
+        assert slow.recv(100).startswith(b"HTTP/1.1 200")
+        assert eventually(lambda: far.given > 0)
+        # It stands still once the buffers on the way are full.
+        seen = -1
+        while far.given != seen:
+            seen = far.given
+            threading.Event().wait(0.3)
+
+    assert far.given < 32 * MEGABYTE
+    assert growth.most <= 16 * MEGABYTE
+    assert eventually(lambda: far.stopped), "who closes the tab ends the service's work too"
+
+
+def test_a_browser_that_goes_away_while_sending_ends_it_at_the_service_too(dashboards: Dashboards, far: Far) -> None:
+    with dashboards.connect() as leaving:
+        head = f"PUT /files?name=a&purpose=b HTTP/1.1\r\nHost: x\r\nCookie: {COOKIE}=token-of-olivia\r\n"
+        leaving.sendall(f"{head}X-Requested-With: genba\r\nContent-Length: 1000000\r\n\r\n".encode() + b"x" * 1000)
+        assert eventually(lambda: far.received == 1000)
+
+    assert eventually(lambda: far.broken_off)
+
+
+def test_what_the_service_refuses_is_said_in_its_words(dashboards: Dashboards) -> None:
+    with dashboards.browser(**OWN) as browser:
+        answer = browser.put("/files?name=refused&purpose=b", content=megabytes(30))
+
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+    assert answer.json()["detail"] == "20MB以下にしてください。"
+
+
+def test_more_than_any_file_may_have_is_refused_while_it_comes(far: Far) -> None:
+    small = start(f"http://127.0.0.1:{far.port}", UPLOAD_MAX_MEGABYTES="1")
+    try:
+        with small.browser(**OWN) as browser:
+            announced = browser.put("/files?name=a&purpose=b", content=b"x" * 2 * MEGABYTE)
+            trickling = browser.put("/files?name=a&purpose=b", content=megabytes(2))
+    finally:
+        end(small.process)
+
+    for answer in (announced, trickling):
+        assert answer.status_code == 413
+        assert "1MB以下にして" in answer.json()["detail"]
+    assert eventually(lambda: far.broken_off)
+
+
+def test_whatever_is_downloaded_is_saved_and_never_opened_as_a_page_of_ours(dashboards: Dashboards) -> None:
+    with dashboards.browser() as browser:
+        answer = browser.get("/download/api/page?status=error")
+
+    assert answer.headers["content-disposition"] == "attachment"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "metrics",
+        "api",
+        "api/",
+        "apix/fleet",
+        "api/../metrics",
+        "api/%2e%2e/metrics",
+        "api/..%2fmetrics",
+        "api//evil.example/x",
+        "api/fleet/%00",
+        "api/fleet/a%3fb",
+        "https://evil.example/api/x",
+    ],
+)
+def test_only_plain_paths_of_the_api_can_be_downloaded(dashboards: Dashboards, far: Far, path: str) -> None:
+    far.address = ""
+    with dashboards.connect() as raw:
+        raw.sendall(
+            f"GET /download/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: {COOKIE}=token-of-olivia\r\n"
+            "Accept: text/html\r\n\r\n".encode()
+        )
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+
+    assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400"))  # Streamlit itself refuses some of them
+    assert far.address == ""
+
+
+def test_a_download_opened_by_a_foreign_page_is_refused_as_a_page(dashboards: Dashboards) -> None:
+    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    with dashboards.browser(**foreign) as browser:
+        answer = browser.get("/download/api/fleet/terminals.csv")
+
+    assert answer.status_code == 403
+    assert "ほかのサイトのリンクから開かれた" in answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_an_ended_session_leads_people_to_the_login_page_and_tells_scripts(dashboards: Dashboards) -> None:
+    with dashboards.browser() as browser:
+        page = browser.get("/download/api/ended", headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"})
+        script = browser.get("/download/api/ended")
+
+    assert page.headers["location"] == "/login?next=%2Fdownload%2Fapi%2Fended&reason=expired"
+    assert (script.status_code, "もう一度ログインしてください" in script.json()["detail"]) == (401, True)
+
+
+def test_what_is_not_our_services_word_is_not_passed_on(dashboards: Dashboards) -> None:
+    with dashboards.browser() as browser:
+        answer = browser.get("/download/api/nonsense")
+
+    assert answer.status_code == 502
+    assert "サービスが正しく応答しませんでした（状態 500）" in answer.json()["detail"]
+    assert "Proxy" not in answer.text
+
+
+def test_a_part_of_a_file_and_an_unchanged_one_can_be_asked_for(dashboards: Dashboards, far: Far) -> None:
+    with dashboards.browser(Range="bytes=0-9", **{"If-None-Match": '"abc"'}) as browser:
+        with browser.stream("GET", "/files/11111111-1111-4111-8111-111111111111?thumbnail=1") as answer:
+            assert answer.status_code == 200
+        assert browser.get("/files/not-an-id").status_code == 404
+
+    assert (far.headers["range"], far.headers["if-none-match"]) == ("bytes=0-9", '"abc"')
+    assert far.address.endswith("/api/core/files/11111111-1111-4111-8111-111111111111?thumbnail=1")
+
+
+def test_many_slow_uploads_do_not_hold_up_the_others(dashboards: Dashboards) -> None:
+    async def rush() -> list[int]:
+        go_on = asyncio.Event()
+
+        async def trickle() -> AsyncIterator[bytes]:
+            yield b"x" * 1000
+            await go_on.wait()
+
+        cookies = {COOKIE: "token-of-olivia"}
+        async with httpx2.AsyncClient(base_url=dashboards.url, headers=OWN, cookies=cookies, timeout=30) as http:
+            slow = [asyncio.create_task(http.put("/files?name=a&purpose=b", content=trickle())) for _ in range(40)]
+            quick = await http.put("/files?name=a&purpose=b", content=b"x")
+            go_on.set()
+            return [quick.status_code, *[answer.status_code for answer in await asyncio.gather(*slow)]]
+
+    assert asyncio.run(rush()) == [201] * 41
+
+
+def test_who_only_looks_at_the_beginning_does_not_make_the_service_send_the_rest(
+    dashboards: Dashboards, far: Far
+) -> None:
+    for _ in range(5):
+        with dashboards.browser() as browser, browser.stream("GET", "/download/api/fleet/terminals.csv") as answer:
+            assert answer.status_code == 200
+        assert eventually(lambda: far.stopped)
+        assert far.given < 64 * MEGABYTE
