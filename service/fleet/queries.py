@@ -197,12 +197,12 @@ def photos(db: Session, terminal_id: int) -> dict[str, Any]:
 
 
 def get_photo(db: Session, terminal_id: int, file_id: uuid.UUID) -> tuple[TerminalPhoto, File]:
-    """The photo and its file, both locked."""
+    """The photo and its file, locked: of two who take it off at once, one finds it gone."""
     found = (
         select(TerminalPhoto, File)
         .join(File, File.id == TerminalPhoto.file_id)
         .where(TerminalPhoto.file_id == file_id, TerminalPhoto.terminal_id == terminal_id)
-        .with_for_update()
+        .with_for_update(of=File)
     )
     row = db.execute(found).one_or_none()
     if row is None:

@@ -1,0 +1,123 @@
+"""設置写真: pictures of where a terminal stands."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core.audit import AuditEntry
+from service.fleet import rules
+from service.fleet.models import Terminal
+from tests import factories
+from tests.pictures import picture
+
+
+@pytest.fixture
+def terminal(db: Session) -> Terminal:
+    made = factories.terminal(db)
+    db.commit()
+    return made
+
+
+@pytest.fixture
+def operator(sign_in: Callable[..., TestClient]) -> TestClient:
+    return sign_in("olivia", fleet="operator")
+
+
+def send(client: TestClient, name: str = "現地.jpg") -> str:
+    params = {"name": name, "purpose": "fleet.terminal_photo"}
+    file_id: str = client.put("/api/core/files", params=params, content=picture()).json()["id"]
+    return file_id
+
+
+def add(client: TestClient, terminal: Terminal, file_id: str) -> httpx2.Response:
+    return client.post(f"/api/fleet/terminals/{terminal.id}/photos", json={"file_id": file_id})
+
+
+def test_a_photo_is_attached_listed_and_taken_off_again(operator: TestClient, terminal: Terminal, db: Session) -> None:
+    file_id = send(operator)
+
+    added = add(operator, terminal, file_id)
+
+    assert added.status_code == 201
+    listed = operator.get(f"/api/fleet/terminals/{terminal.id}/photos").json()
+    assert listed == added.json()
+    [photo] = listed["items"]
+    assert listed["total"] == 1
+    assert (photo["id"], photo["name"], photo["width"], photo["added_by"]) == (file_id, "現地.jpg", 640, "olivia さん")
+
+    assert operator.delete(f"/api/fleet/terminals/{terminal.id}/photos/{file_id}").status_code == 204
+    assert operator.get(f"/api/fleet/terminals/{terminal.id}/photos").json() == {"items": [], "total": 0}
+    assert operator.delete(f"/api/fleet/terminals/{terminal.id}/photos/{file_id}").status_code == 404
+    entries = db.scalars(select(AuditEntry).where(AuditEntry.action == "update").order_by(AuditEntry.id)).all()
+    told = {"file_id": file_id, "name": "現地.jpg"}
+    assert [(entry.actor, entry.before, entry.after) for entry in entries] == [
+        ("olivia", None, {"photo_added": told}),
+        ("olivia", {"photo_removed": told}, None),
+    ]
+
+
+def test_a_photo_belongs_to_one_terminal(operator: TestClient, terminal: Terminal, db: Session) -> None:
+    other = factories.terminal(db)
+    db.commit()
+    file_id = send(operator)
+    assert add(operator, terminal, file_id).status_code == 201
+
+    again = add(operator, other, file_id)
+
+    assert again.status_code == 409
+    assert "すでに使われています" in again.json()["detail"]
+    assert operator.delete(f"/api/fleet/terminals/{other.id}/photos/{file_id}").status_code == 404
+
+
+def test_nobody_attaches_what_somebody_else_sent(
+    operator: TestClient, terminal: Terminal, sign_in: Callable[..., TestClient]
+) -> None:
+    file_id = send(operator)
+
+    refused = add(sign_in("adam", fleet="admin"), terminal, file_id)
+
+    assert refused.status_code == 404
+    assert refused.json() == add(sign_in("anna", fleet="admin"), terminal, str(uuid.uuid4())).json()
+
+
+def test_an_unknown_terminal_has_no_photos(operator: TestClient) -> None:
+    file_id = send(operator)
+
+    for answer in (
+        operator.get("/api/fleet/terminals/999999/photos"),
+        operator.post("/api/fleet/terminals/999999/photos", json={"file_id": file_id}),
+        operator.delete(f"/api/fleet/terminals/999999/photos/{file_id}"),
+    ):
+        assert answer.status_code == 404
+
+
+def test_reading_is_for_all_who_see_terminals_and_changing_for_those_who_may(
+    operator: TestClient, terminal: Terminal, sign_in: Callable[..., TestClient]
+) -> None:
+    file_id = send(operator)
+    add(operator, terminal, file_id)
+
+    support = sign_in("samuel", fleet="support")
+    assert support.get(f"/api/fleet/terminals/{terminal.id}/photos").json()["total"] == 1
+    assert add(support, terminal, file_id).status_code == 403
+    assert support.delete(f"/api/fleet/terminals/{terminal.id}/photos/{file_id}").status_code == 403
+    assert sign_in("vera", fleet="viewer").get(f"/api/fleet/terminals/{terminal.id}/photos").status_code == 403
+
+
+def test_there_is_an_end_to_the_photos_of_one_terminal(
+    operator: TestClient, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "MOST_PHOTOS", 1)
+    assert add(operator, terminal, send(operator)).status_code == 201
+
+    refused = add(operator, terminal, send(operator))
+
+    assert refused.status_code == 409
+    assert "1台につき1枚まで" in refused.json()["detail"]
