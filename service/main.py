@@ -20,6 +20,7 @@ from service.core import areas, logs, observe, problems, seats
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
 from service.core.instances import Presence
+from service.core.pages import assets
 from service.core.settings import settings
 from service.fleet import ingest as fleet_ingest
 
@@ -35,7 +36,7 @@ def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
     api = FastAPI(
         title="Genba",
         version="0.1.0",
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
         lifespan=lifespan,
@@ -89,8 +90,8 @@ class FrontDoor:
         self.doors = {fleet_ingest.PATH: ingest}
         self.fastapi = _fastapi(ingest)
         # Taking the pulse must work when everything else waits.
-        free = frozenset({"/api/health/live", "/metrics", "/api/openapi.json"})
-        waiting = seats.Seats(self.fastapi, settings().database_pool_size, free, (core_api.files.PATH,))
+        free = frozenset({"/", "/api/docs", "/api/health/live", "/metrics", "/api/openapi.json"})
+        waiting = seats.Seats(self.fastapi, settings().database_pool_size, free, (core_api.files.PATH, assets.PATH))
         self.rest = observe.Observed(waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

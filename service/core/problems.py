@@ -15,6 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from service.core.pages import shell
+
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
 
@@ -78,6 +80,12 @@ class MethodNotAllowed(Problem):
     status, title = 405, "この操作はできません"
 
 
+class Gone(Problem):
+    """It was there, and will not come back: a link that was used or has run out."""
+
+    status, title = 410, "このページの有効期限が切れました"
+
+
 class Conflict(Problem):
     status, title = 409, "ほかの変更とぶつかりました"
 
@@ -120,6 +128,17 @@ class Unavailable(Problem):
 
 class Unexpected(Problem):
     status, title = 500, "予期しない問題が起きました"
+
+
+def answer(path: str, problem: Problem) -> Response:
+    """A page for people on public paths, problem+json for programs on all others."""
+    if not shell.is_page(path):
+        return problem.response()
+    response = shell.notice(
+        problem.status, title=problem.title, text=problem.detail, retry=isinstance(problem, Unavailable)
+    )
+    response.headers.update(problem.headers)
+    return response
 
 
 # pydantic's error types in the words of the people who read them; {…} are the error's own limits.
@@ -183,16 +202,16 @@ def install(app: FastAPI) -> None:
     """Makes every failure of the app a problem."""
 
     @app.exception_handler(Problem)
-    async def known(_: Request, problem: Problem) -> Response:
-        return problem.response()
+    async def known(request: Request, problem: Problem) -> Response:
+        return answer(request.url.path, problem)
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(_: Request, error: RequestValidationError) -> Response:
-        return invalid(error.errors()).response()
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
+        return answer(request.url.path, invalid(error.errors()))
 
     @app.exception_handler(HTTPException)
-    async def routing(_: Request, error: HTTPException) -> Response:
-        response = _routing_problem(error).response()
+    async def routing(request: Request, error: HTTPException) -> Response:
+        response = answer(request.url.path, _routing_problem(error))
         response.headers.update(error.headers or {})
         return response
 
@@ -207,15 +226,18 @@ def install(app: FastAPI) -> None:
             else "しばらく待ってから開き直し、変更が保存されたかを確認してください。"
         )
         return Unavailable(f"データベースとの通信が途切れました。{now}").response()
+        down = "データベースとの通信が途切れました。しばらく待ってから開き直し、変更が保存されたかを確認してください。"
+        return answer(request.url.path, Unavailable(down))
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("unexpected failure", path=request.url.path, exc_info=error)
         reference = structlog.contextvars.get_contextvars().get("request_id", "-")
-        return Unexpected(
+        problem = Unexpected(
             "サーバーで予期しない問題が起きました。もう一度お試しいただき、続く場合は"
             f"管理者に受付番号 {reference} をお知らせください。"
-        ).response()
+        )
+        return answer(request.url.path, problem)
 
 
 def _routing_problem(error: HTTPException) -> Problem:

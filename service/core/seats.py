@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.core.problems import Unavailable
+from service.core.problems import Unavailable, answer
 
 LONGEST_QUEUE = 500
 _IN_SCOPE = "genba.seats"
@@ -42,7 +42,7 @@ class Seats:
         try:
             await self.sit_down()
         except Unavailable as busy:
-            await busy.response()(scope, receive, send)
+            await answer(scope["path"], busy)(scope, receive, send)
             return
         try:
             await self.app(scope, receive, send)

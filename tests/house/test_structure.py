@@ -19,6 +19,9 @@ from stack.home import ROOT, Home
 AGENT_MAY_IMPORT = {"cryptography", "httpx2", "psutil", "serial"}
 # Doors without a permission, each for a reason of its own.
 OPEN_DOORS = {
+    "/",  # where am I?
+    "/api/docs",  # how to talk to it; the document itself is open too
+    "/public/static/{name}",  # what public pages are made of
     "/api/auth/login",  # one signs in here
     "/api/auth/logout",  # whoever is signed in
     "/api/auth/me",  # whoever is signed in

@@ -1,0 +1,62 @@
+"""Renders public pages: Japanese, made for a phone first, under a policy that runs nothing but our own files."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from service.core.areas import AREAS
+from service.core.pages import assets
+
+POLICY = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+)
+HEADERS = {
+    "Content-Security-Policy": "; ".join(POLICY),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # The addresses of public pages hold what opens them (a token): they go to nobody.
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Robots-Tag": "noindex",
+    "Cache-Control": "no-store",
+}
+# Machines speak to these, and are answered with problem+json; everything else is a page for people.
+MACHINES = ("/api", "/metrics", "/mcp", "/.well-known")
+
+_own = FileSystemLoader(Path(__file__).parent / "templates")
+# An area's templates lie in its own folder and are named with it: `reservations/pay.html`.
+_areas = [
+    PackageLoader(f"service.{area}", "templates")
+    for area in AREAS
+    if (Path(__file__).parents[2] / area / "templates").is_dir()
+]
+TEMPLATES = Environment(loader=ChoiceLoader([_own, *_areas]), autoescape=True, undefined=StrictUndefined)
+TEMPLATES.globals["static"] = assets.url
+
+
+def is_page(path: str) -> bool:
+    return not any(path == start or path.startswith(f"{start}/") for start in MACHINES)
+
+
+def page(template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
+    """A rendered template with the headers of all public pages."""
+    return HTMLResponse(TEMPLATES.get_template(template).render(**values), status, HEADERS)
+
+
+def notice(status: int, *, title: str, text: str, reference: str = "", retry: bool = False) -> HTMLResponse:
+    """What happened, why, and what to do now."""
+    return page("notice.html", status, title=title, text=text, reference=reference, retry=retry)

@@ -1,0 +1,53 @@
+"""The service's own pages in Chromium: on a phone and at a desk, with nothing from elsewhere and nothing refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+
+from tests.browser.conftest import RESULTS
+from tests.conftest import Service
+
+SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1440, "height": 900}}
+
+
+@pytest.fixture(params=SIZES)
+def visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    context = chromium.new_context(locale="ja-JP", viewport=SIZES[request.param])  # type: ignore[arg-type]  # a size
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"), [("/", "Genba サービス"), ("/nowhere", "見つかりません"), ("/api/docs", "APIの説明")]
+)
+def test_a_page_fits_and_asks_nobody_else_for_anything(
+    visitor: Page, service: Service, path: str, heading: str, request: pytest.FixtureRequest
+) -> None:
+    said: list[str] = []
+    asked: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and "404 (Not Found)" not in message.text:
+            said.append(message.text)
+
+    def note(sent: Request) -> None:
+        asked.append(sent.url)
+
+    visitor.on("console", listen)
+    visitor.on("request", note)
+    visitor.goto(f"{service.url}{path}")
+
+    expect(visitor.get_by_role("heading", level=1, name=heading)).to_be_visible()
+    if path == "/api/docs":
+        expect(visitor.locator(".opblock-tag").first).to_be_visible()
+        visitor.locator(".opblock-tag", has_text="auth").first.click()
+        visitor.locator(".opblock-summary").first.click()
+        expect(visitor.get_by_role("button", name="Try it out").first).to_be_visible()
+    RESULTS.mkdir(exist_ok=True)
+    visitor.screenshot(path=RESULTS / f"{request.node.callspec.id.replace('/', '_')}.png")
+    assert said == []
+    assert [url for url in asked if not url.startswith((service.url, "data:"))] == []
+    assert visitor.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing to scroll sideways"
