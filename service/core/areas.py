@@ -89,6 +89,7 @@ CORE_TICKS: Mapping[str, Tick] = {
     "core.retention": Tick("保存期間の整理", timedelta(minutes=10)),
     "core.top_up_holidays": Tick("休日の補充", timedelta(hours=1)),
     "outbox.send": Tick("通知の送信", timedelta(seconds=3), silence=timedelta(seconds=120)),
+    "files.clean": Tick("ファイルの整理", timedelta(hours=1)),
 }
 CORE_RETENTION = (
     # Three years, leap day included.

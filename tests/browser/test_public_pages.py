@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
-from tests.browser.conftest import RESULTS
 from tests.conftest import Service
 
 SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1440, "height": 900}}
@@ -24,7 +23,7 @@ def visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]
     ("path", "heading"), [("/", "Genba サービス"), ("/nowhere", "見つかりません"), ("/api/docs", "APIの説明")]
 )
 def test_a_page_fits_and_asks_nobody_else_for_anything(
-    visitor: Page, service: Service, path: str, heading: str, request: pytest.FixtureRequest
+    visitor: Page, service: Service, path: str, heading: str
 ) -> None:
     said: list[str] = []
     asked: list[str] = []
@@ -46,8 +45,6 @@ def test_a_page_fits_and_asks_nobody_else_for_anything(
         visitor.locator(".opblock-tag", has_text="auth").first.click()
         visitor.locator(".opblock-summary").first.click()
         expect(visitor.get_by_role("button", name="Try it out").first).to_be_visible()
-    RESULTS.mkdir(exist_ok=True)
-    visitor.screenshot(path=RESULTS / f"{request.node.callspec.id.replace('/', '_')}.png")
     assert said == []
     assert [url for url in asked if not url.startswith((service.url, "data:"))] == []
     assert visitor.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing to scroll sideways"

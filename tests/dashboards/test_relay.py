@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 import httpx2
-import psutil
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -22,7 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from dashboards.session import COOKIE
-from stack.home import ROOT
+from tests.dashboards.dashboards import Dashboards, start
 from tests.processes import await_ok, end, free_port
 
 MEGABYTE = 1024 * 1024
@@ -108,37 +103,6 @@ def far() -> Iterator[Far]:
     yield made
     server.should_exit = True
     thread.join(10)
-
-
-@dataclass
-class Dashboards:
-    url: str
-    process: subprocess.Popen[bytes]
-
-    def browser(self, **headers: str) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, headers=headers, cookies={COOKIE: "token-of-olivia"}, timeout=60)
-
-    def connect(self) -> socket.socket:
-        """A browser that reads and writes byte by byte."""
-        host, port = self.url.removeprefix("http://").split(":")
-        made = socket.create_connection((host, int(port)), 30)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        return made
-
-    def memory(self) -> int:
-        return int(psutil.Process(self.process.pid).memory_info().rss)
-
-
-def start(service_url: str, **more: str) -> Dashboards:
-    port = free_port()
-    environ = os.environ | {"SERVICE_URL": service_url} | more
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "dashboards.app:app", "--port", str(port), "--log-level", "critical"],
-        cwd=ROOT,
-        env=environ,
-    )
-    await_ok(f"http://127.0.0.1:{port}/_stcore/health", process)
-    return Dashboards(f"http://127.0.0.1:{port}", process)
 
 
 @pytest.fixture(scope="module")

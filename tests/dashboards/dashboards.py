@@ -1,0 +1,47 @@
+"""The dashboards as a process of their own, in front of whatever service a test gives them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import httpx2
+import psutil
+
+from dashboards.session import COOKIE
+from stack.home import ROOT
+from tests.processes import await_ok, free_port
+
+
+@dataclass
+class Dashboards:
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def browser(self, **headers: str) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, headers=headers, cookies={COOKIE: "token-of-olivia"}, timeout=60)
+
+    def connect(self) -> socket.socket:
+        """A browser that reads and writes byte by byte."""
+        host, port = self.url.removeprefix("http://").split(":")
+        made = socket.create_connection((host, int(port)), 30)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        return made
+
+    def memory(self) -> int:
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+
+def start(service_url: str, **more: str) -> Dashboards:
+    port = free_port()
+    environ = os.environ | {"SERVICE_URL": service_url} | more
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "dashboards.app:app", "--port", str(port), "--log-level", "critical"],
+        cwd=ROOT,
+        env=environ,
+    )
+    await_ok(f"http://127.0.0.1:{port}/_stcore/health", process)
+    return Dashboards(f"http://127.0.0.1:{port}", process)
