@@ -51,7 +51,7 @@ class Storage:
             if self.root is not None:
                 _sync(self.root, self.root / key)
         except FAILURES as error:
-            raise _away(error) from None
+            raise _not_written(error) from None
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes from `start` to before `end`, read as fast as they are taken. Raises Unavailable at once, not
@@ -59,7 +59,7 @@ class Storage:
         try:
             found = await obstore.get_async(self.store, key, options={"range": (start, end)})
         except FAILURES as error:
-            raise _away(error) from None
+            raise _not_read(error) from None
         return found.stream(CHUNK)
 
     def size(self, key: str) -> int:
@@ -67,14 +67,14 @@ class Storage:
         try:
             return obstore.head(self.store, key)["size"]
         except FAILURES as error:
-            raise _away(error) from None
+            raise _not_read(error) from None
 
     def open(self, key: str) -> obstore.ReadableFile:
         """For code that reads a whole file, such as an import. Raises Unavailable."""
         try:
             return obstore.open_reader(self.store, key)
         except FAILURES as error:
-            raise _away(error) from None
+            raise _not_read(error) from None
 
     def delete(self, key: str) -> None:
         """What is gone already is no failure. Raises Unavailable."""
@@ -83,7 +83,7 @@ class Storage:
         except FileNotFoundError:
             return
         except FAILURES as error:
-            raise _away(error) from None
+            raise _not_written(error) from None
 
     def all(self) -> Iterator[list[Stored]]:
         """Everything there is, some hundreds at a time."""
@@ -91,11 +91,19 @@ class Storage:
             yield [Stored(meta["path"], meta["size"], meta["last_modified"]) for meta in found]
 
 
-def _away(error: Exception) -> Unavailable:
+def _not_written(error: Exception) -> Unavailable:
     # The class alone: the text of such an error can hold addresses and keys.
-    log.error("file storage unavailable", error=type(error).__name__)
+    log.error("file not stored", error=type(error).__name__)
     return Unavailable(
-        "ファイルの保管場所に接続できません。保存はされていません。しばらく待ってから、もう一度お試しください。"
+        "ファイルの保管場所に書き込めません。保存はされていません。しばらく待ってから、もう一度お試しください。"
+    )
+
+
+def _not_read(error: Exception) -> Unavailable:
+    log.error("file not read", error=type(error).__name__)
+    return Unavailable(
+        "ファイルを保管場所から読み出せません。しばらく待ってから、もう一度お試しください。"
+        "続く場合は、管理者にお知らせください。"
     )
 
 
