@@ -48,9 +48,9 @@ def test_a_refusal_found_while_making_it_is_answered_like_any_other(app: FastAPI
     def refuse() -> bytes:
         raise problems.Invalid("ラベルに入りません。")
 
-    app.get("/")(lambda: Pdf(refuse, "x.pdf"))
+    app.get("/api/pdf")(lambda: Pdf(refuse, "x.pdf"))
 
-    answer = TestClient(app).get("/")
+    answer = TestClient(app).get("/api/pdf")
 
     assert answer.status_code == 422
     assert answer.headers["content-type"] == problems.MEDIA_TYPE
@@ -67,14 +67,14 @@ def test_pdfs_are_made_one_at_a_time_and_whoever_would_wait_too_long_is_told_to_
         working[0] -= 1
         return b"%PDF"
 
-    app.get("/api/pdf")(lambda: Pdf(make, "x.pdf"))
-    app.get("/api/other")(lambda: "served")
+    app.get("/pdf")(lambda: Pdf(make, "x.pdf"))
+    app.get("/other")(lambda: "served")
 
     async def rush() -> list[int]:
         answers: list[int] = []
 
         async def ask(http: httpx2.AsyncClient) -> None:
-            answers.append((await http.get("/api/pdf")).status_code)
+            answers.append((await http.get("/pdf")).status_code)
 
         transport = httpx2.ASGITransport(app)
         async with (
@@ -87,7 +87,7 @@ def test_pdfs_are_made_one_at_a_time_and_whoever_would_wait_too_long_is_told_to_
                 while len(answers) < 2:
                     await anyio.lowlevel.checkpoint()
             # Others are served while a PDF is being made and three wait.
-            assert (await http.get("/api/other")).json() == "served"
+            assert (await http.get("/other")).json() == "served"
             go_on.set()
         return answers
 
