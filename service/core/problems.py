@@ -225,9 +225,7 @@ def install(app: FastAPI) -> None:
             if request.method in ("GET", "HEAD")
             else "しばらく待ってから開き直し、変更が保存されたかを確認してください。"
         )
-        return Unavailable(f"データベースとの通信が途切れました。{now}").response()
-        down = "データベースとの通信が途切れました。しばらく待ってから開き直し、変更が保存されたかを確認してください。"
-        return answer(request.url.path, Unavailable(down))
+        return answer(request.url.path, Unavailable(f"データベースとの通信が途切れました。{now}"))
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

@@ -32,7 +32,7 @@ ACTION_WORDS: Mapping[Action, str] = {
     "export": "出力",
 }
 CORE_TITLE = "共通"
-CORE_SUBJECTS = {"user": "利用者", "holiday": "休日", "audit": "監査ログ"}
+CORE_SUBJECTS = {"user": "利用者", "holiday": "休日", "audit": "監査ログ", "file": "ファイル"}
 CORE_FIELDS = {
     "day": "日付",
     "name": "名称",
@@ -44,6 +44,10 @@ CORE_FIELDS = {
     "action": "操作",
     "subject": "対象",
     "q": "対象のID",
+    "purpose": "用途",
+    "size": "大きさ（バイト）",
+    "sha256": "内容の指紋（SHA-256）",
+    "file_id": "ファイルID",
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -93,6 +93,8 @@ AREA = Area(
         "valid_hours": "有効時間",
         "enrolment_code_id": "登録コードID",
         "agent_version": "エージェントのバージョン",
+        "photo_added": "追加した設置写真",
+        "photo_removed": "外した設置写真",
     },
     retention=(
         # Until a compact row per terminal and day takes their place, raw heartbeats are all there is.
