@@ -33,11 +33,8 @@ from tests.sight import seeing_all
 HOME = Home(Path(tempfile.mkdtemp(prefix="genba-test-")).resolve())
 HOME.prepare()
 atexit.register(shutil.rmtree, HOME.path, ignore_errors=True)
-_OURS = ("DATABASE_", "REDIS_", "FLEET_", "SMTP_", "SLACK_", "GENBA_")
+_OURS = ("DATABASE_", "REDIS_", "FILES_", "FLEET_", "SMTP_", "SLACK_", "GENBA_")
 for _name in [name for name in os.environ if name.startswith(_OURS)]:
-for _name in [
-    name for name in os.environ if name.startswith(("DATABASE_", "REDIS_", "FILES_", "FLEET_", "SMTP_", "GENBA_"))
-]:
     del os.environ[_name]
 os.environ |= {
     "GENBA_MODE": "demo",

@@ -10,9 +10,11 @@ SUBJECTS = (
     "sign_in",
     "health",
     "audit",
+    "files",
     "holidays",
     "messages",
     "probes",
+    "public",
     "retention",
     "system",
 )
@@ -20,8 +22,3 @@ SUBJECTS = (
 router = APIRouter()
 for subject in SUBJECTS:
     router.include_router(import_module(f"{__name__}.{subject}").router)
-from service.core.api import audit, files, health, holidays, probes, public, retention, sign_in, system
-
-router = APIRouter()
-for subject in (sign_in, health, audit, files, public, holidays, retention, system, probes):
-    router.include_router(subject.router)
