@@ -12,7 +12,14 @@ from service.core.areas import AREAS
 __all__ = ["app"]
 
 app.conf.update(
-    include=["jobs.core", "jobs.files", "jobs.outbox", "jobs.presence", *(f"jobs.{area}" for area in AREAS)],
+    include=[
+        "jobs.core",
+        "jobs.files",
+        "jobs.outbox",
+        "jobs.presence",
+        "jobs.throttle",
+        *(f"jobs.{area}" for area in AREAS),
+    ],
     task_ignore_result=True,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,

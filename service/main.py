@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from service.core import api as core_api
-from service.core import areas, logs, observe, problems, seats
+from service.core import areas, hosts, logs, observe, problems, seats
 from service.core.api import files
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
@@ -96,8 +96,14 @@ class FrontDoor:
         self.rest = observe.Observed(waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        door = self.doors.get(scope.get("path", "")) if scope["type"] == "http" else None
-        await (door or self.rest)(scope, receive, send)
+        if scope["type"] != "http":
+            await self.rest(scope, receive, send)
+            return
+        path = scope["path"]
+        if not hosts.is_ours(hosts.host_of(scope)) and path not in hosts.OPEN_PATHS:
+            await hosts.refuse(scope, receive, send)
+            return
+        await self.doors.get(path, self.rest)(scope, receive, send)
 
 
 def app() -> FrontDoor:

@@ -40,6 +40,7 @@ os.environ |= {
     "GENBA_MODE": "demo",
     "SECRET_KEY": "only-for-tests-" + "x" * 32,
     "WATCHDOG_TOKEN": "only-for-the-watchdog-of-tests",
+    "ALLOWED_HOSTS": "testserver",
     "DATABASE_URL": servers.url(HOME, "app", "genba_test"),
     "DATABASE_OWNER_URL": servers.url(HOME, "owner", "genba_test"),
     "REDIS_URL": servers.redis_url(HOME),

@@ -38,6 +38,8 @@ ADMINISTRATION = frozenset(
         "core:message:read",
         "core:message:resend",
         "core:system:read",
+        "core:user:read",
+        "core:user:update",
     }
 )
 
@@ -90,6 +92,7 @@ CORE_TICKS: Mapping[str, Tick] = {
     "core.top_up_holidays": Tick("休日の補充", timedelta(hours=1)),
     "outbox.send": Tick("通知の送信", timedelta(seconds=3), silence=timedelta(seconds=120)),
     "files.clean": Tick("ファイルの整理", timedelta(hours=1)),
+    "throttle.sweep": Tick("試行回数の記録の整理", timedelta(minutes=10)),
 }
 CORE_RETENTION = (
     # Three years, leap day included.

@@ -11,16 +11,18 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.core import identity
+from service.core.addresses import address_of, closed_areas
 from service.core.areas import areas
 from service.core.db import Db, Scopes, set_scopes
-from service.core.problems import Forbidden, Unauthorized
+from service.core.problems import Forbidden, PasswordChangeNeeded, Unauthorized
 
 _bearer = HTTPBearer(auto_error=False)
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A signed-in person. `roles` maps area to role, `grants` area to what that role may do there."""
+    """A signed-in person. `roles` maps area to role, `grants` area to what that role may do there; areas that are
+    closed to the person's address are in neither. `closed_out`: there were areas, and all of them are closed."""
 
     user_id: int
     login_id: str
@@ -28,8 +30,11 @@ class Actor:
     roles: Mapping[str, str]
     grants: Mapping[str, frozenset[str]]
     scopes: Scopes
+    session_id: int
     session_expires_at: datetime
     address: str
+    must_change_password: bool = False
+    closed_out: bool = False
 
     @property
     def permissions(self) -> frozenset[str]:
@@ -41,10 +46,11 @@ class Actor:
 
 
 def client_address(request: Request) -> str:
-    return request.client.host if request.client else "-"
+    return address_of(request)
 
 
-def bearer_token(
+# Async where nothing waits: FastAPI would send a plain function to another thread and back.
+async def bearer_token(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> str:
     if credentials is None:
@@ -52,36 +58,60 @@ def bearer_token(
     return credentials.credentials
 
 
-def actor_of(user: identity.User, expires_at: datetime, address: str) -> Actor:
+def actor_of(found: identity.Found, address: str) -> Actor:
     roles, grants, whole, tenants = {}, {}, set(), set()
-    for membership in user.memberships:
-        area = areas().get(membership.area)
-        role = area.roles.get(membership.role) if area else None
-        if role is None:  # a role or an area of an earlier release grants nothing
+    closed = closed_areas(address)
+    for area_name, role_name, tenant_id in found.memberships:
+        area = areas().get(area_name)
+        role = area.roles.get(role_name) if area else None
+        if role is None or area_name in closed:  # a role or an area of an earlier release grants nothing
             continue
-        roles[membership.area], grants[membership.area] = membership.role, role.permissions
+        roles[area_name], grants[area_name] = role_name, role.permissions
         if role.scope is None:
-            whole.add(membership.area)
-        elif membership.tenant_id is not None:
-            tenants.add((membership.area, membership.tenant_id))
+            whole.add(area_name)
+        elif tenant_id is not None:
+            tenants.add((area_name, tenant_id))
     return Actor(
-        user_id=user.id,
-        login_id=user.login_id,
-        name=user.name,
+        user_id=found.user_id,
+        login_id=found.login_id,
+        name=found.name,
         roles=roles,
         grants=grants,
         scopes=Scopes(frozenset(whole), frozenset(tenants)),
-        session_expires_at=expires_at,
+        session_id=found.session_id,
+        session_expires_at=found.expires_at,
         address=address,
+        must_change_password=found.must_change_password,
+        closed_out=not roles and any(area in closed for area, _, _ in found.memberships),
     )
 
 
-def signed_in(request: Request, db: Db, token: Annotated[str, Depends(bearer_token)]) -> Actor:
+CLOSED_OUT = (
+    "お使いの場所（ネットワーク）からは利用できません。許可された場所から接続するか、"
+    "この場所から使う必要がある場合は管理者に接続元の登録を依頼してください。"
+)
+
+
+def recognised(request: Request, db: Db, token: Annotated[str, Depends(bearer_token)]) -> Actor:
+    """Whoever has a session, also somebody who first has to change the password."""
     found = identity.find_session(db, token)
     if found is None:
         raise Unauthorized("セッションの有効期限が切れています。もう一度サインインしてください。")
-    actor = actor_of(*found, client_address(request))
+    actor = actor_of(found, client_address(request))
+    if actor.closed_out:
+        raise Forbidden(CLOSED_OUT)
     set_scopes(db, actor.scopes)
+    return actor
+
+
+Recognised = Annotated[Actor, Depends(recognised)]
+
+
+async def signed_in(actor: Recognised) -> Actor:
+    if actor.must_change_password:
+        raise PasswordChangeNeeded(
+            "仮のパスワードのままでは利用できません。アカウント画面で新しいパスワードを設定してください。"
+        )
     return actor
 
 
@@ -91,7 +121,7 @@ SignedIn = Annotated[Actor, Depends(signed_in)]
 def allow(permission: str) -> Any:
     """A route's lock: the signed-in person, if their roles grant the permission; otherwise 401 or 403."""
 
-    def check(actor: SignedIn) -> Actor:
+    async def check(actor: SignedIn) -> Actor:
         if permission not in actor.permissions:
             raise Forbidden(
                 "お使いのアカウントには、この操作の権限がありません。必要な場合は管理者に依頼してください。"

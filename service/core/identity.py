@@ -5,15 +5,28 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import bcrypt
-from sqlalchemy import BigInteger, ForeignKey, Identity, LargeBinary, String, UniqueConstraint, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Identity,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from service.core.clock import real_now
 from service.core.db import Base
+from service.core.settings import settings
 
 BCRYPT_COST = 12
 
@@ -25,10 +38,16 @@ class User(Base):
     login_id: Mapped[str] = mapped_column(String(64), unique=True)
     name: Mapped[str] = mapped_column(String(100))
     password_hash: Mapped[str] = mapped_column(String(72))
+    mail: Mapped[str | None] = mapped_column(String(254))
     is_active: Mapped[bool] = mapped_column(default=True)
+    must_change_password: Mapped[bool] = mapped_column(default=False)
+    last_signed_in_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
 
-    memberships: Mapped[list[Membership]] = relationship(lazy="selectin", order_by="Membership.area")
+    memberships: Mapped[list[Membership]] = relationship(
+        lazy="selectin", order_by="Membership.area", cascade="all, delete-orphan"
+    )
 
 
 class Membership(Base):
@@ -39,20 +58,22 @@ class Membership(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
-    area: Mapped[str] = mapped_column(String(32))
+    area: Mapped[str] = mapped_column(String(32), index=True)
     role: Mapped[str] = mapped_column(String(32))
     tenant_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class UserSession(Base):
-    """A signed-in browser. The token itself is never stored, only its SHA-256."""
+    """A signed-in browser. The token itself is never stored, only its SHA-256; `id` names the session in lists."""
 
     __tablename__ = "sessions"
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), index=True)
     address: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     revoked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
@@ -92,29 +113,110 @@ def find_by_login_id(db: Session, login_id: str) -> User | None:
 
 
 def open_session(db: Session, user: User, address: str, lifetime: timedelta) -> tuple[str, datetime]:
-    token, expires_at = new_token(), real_now() + lifetime
-    db.add(UserSession(token_hash=hash_token(token), user_id=user.id, address=address, expires_at=expires_at))
+    token, now = new_token(), real_now()
+    expires_at = now + lifetime
+    db.add(
+        UserSession(
+            token_hash=hash_token(token), user_id=user.id, address=address, last_seen_at=now, expires_at=expires_at
+        )
+    )
     return token, expires_at
 
 
-def find_session(db: Session, token: str) -> tuple[User, datetime] | None:
-    """The signed-in person and when the session ends; None when unknown, expired, revoked or the person is inactive."""
-    row = db.execute(
-        select(User, UserSession.expires_at)
-        .join(UserSession, UserSession.user_id == User.id)
-        .where(
-            UserSession.token_hash == hash_token(token),
-            UserSession.revoked_at.is_(None),
-            UserSession.expires_at > real_now(),
-            User.is_active,
-        )
-    ).one_or_none()
-    return (row[0], row[1]) if row else None
+@dataclass(frozen=True)
+class Found:
+    """A session that holds, and the person behind it; memberships as (area, role, tenant id)."""
+
+    user_id: int
+    login_id: str
+    name: str
+    must_change_password: bool
+    session_id: int
+    expires_at: datetime
+    memberships: tuple[tuple[str, str, int | None], ...]
 
 
-def close_session(db: Session, token: str) -> None:
-    db.execute(
+# Every request of a person begins with this, so it is one statement, and no object of the ORM is made for it.
+_BY_TOKEN = text(
+    """
+    SELECT u.id, u.login_id, u.name, u.must_change_password, s.id, s.expires_at, s.last_seen_at, ARRAY(
+        SELECT m.area || ' ' || m.role || ' ' || coalesce(m.tenant_id::text, '')
+        FROM memberships m WHERE m.user_id = u.id ORDER BY m.area
+    )
+    FROM sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.token_hash = :token_hash AND s.revoked_at IS NULL AND s.expires_at > :now AND s.last_seen_at > :idle_since
+        AND u.is_active
+    """
+)
+# Of requests at once only one writes; the others do not wait for it.
+_SEEN = text(
+    """
+    UPDATE sessions SET last_seen_at = :now WHERE token_hash = (
+        SELECT token_hash FROM sessions WHERE token_hash = :token_hash FOR NO KEY UPDATE SKIP LOCKED
+    )
+    """
+)
+SEEN_EVERY = timedelta(minutes=1)
+
+
+def find_session(db: Session, token: str) -> Found | None:
+    """The session of a token and its person; None when unknown, expired, idle for too long or revoked, or when the
+    person is inactive. Notes, once a minute, that it is in use."""
+    hashed, now = hash_token(token), real_now()
+    idle_since = now - timedelta(minutes=settings().session_idle_minutes)
+    row = db.execute(_BY_TOKEN, {"token_hash": hashed, "now": now, "idle_since": idle_since}).one_or_none()
+    if row is None:
+        return None
+    user_id, login_id, name, must_change, session_id, expires_at, last_seen_at, held = row
+    if now - last_seen_at > SEEN_EVERY:
+        db.execute(_SEEN, {"token_hash": hashed, "now": now})
+    return Found(user_id, login_id, name, must_change, session_id, expires_at, tuple(map(_membership, held)))
+
+
+def _membership(written: str) -> tuple[str, str, int | None]:
+    area, role, tenant = written.split(" ")
+    return area, role, int(tenant) if tenant else None
+
+
+def close_session(db: Session, token: str) -> int | None:
+    """Ends it; whose it was, None when it was none."""
+    ended: int | None = db.scalar(
         update(UserSession)
         .where(UserSession.token_hash == hash_token(token), UserSession.revoked_at.is_(None))
         .values(revoked_at=real_now())
+        .returning(UserSession.user_id)
+    )
+    return ended
+
+
+def close_sessions(db: Session, user_id: int, *, but: int | None = None, only: int | None = None) -> int:
+    """Ends a person's sessions, all `but` one or `only` one; how many were open."""
+    ended = (
+        update(UserSession)
+        .where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None), UserSession.expires_at > real_now())
+        .values(revoked_at=real_now())
+        .returning(UserSession.id)
+    )
+    if but is not None:
+        ended = ended.where(UserSession.id != but)
+    if only is not None:
+        ended = ended.where(UserSession.id == only)
+    return len(db.scalars(ended).all())
+
+
+def open_sessions(db: Session, user_id: int) -> list[UserSession]:
+    """Sessions that would be let in now, the one last used first."""
+    now = real_now()
+    idle_since = now - timedelta(minutes=settings().session_idle_minutes)
+    return list(
+        db.scalars(
+            select(UserSession)
+            .where(
+                UserSession.user_id == user_id,
+                UserSession.revoked_at.is_(None),
+                UserSession.expires_at > now,
+                UserSession.last_seen_at > idle_since,
+            )
+            .order_by(UserSession.last_seen_at.desc(), UserSession.id.desc())
+        )
     )

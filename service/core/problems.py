@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -34,6 +35,9 @@ class ProblemBody(BaseModel):
     status: int
     detail: str
     errors: list[FieldError] = []
+    # Of a stale edit: what was sent, and what is there now.
+    yours: dict[str, Any] | None = None
+    current: dict[str, Any] | None = None
 
 
 class Problem(Exception):
@@ -50,8 +54,19 @@ class Problem(Exception):
         self.errors = [FieldError(field=field, message=message) for field, message in errors]
 
     def body(self) -> bytes:
-        body = ProblemBody(type=self.type, title=self.title, status=self.status, detail=self.detail, errors=self.errors)
-        return body.model_dump_json().encode()
+        body = ProblemBody(
+            type=self.type,
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            errors=self.errors,
+            **self.extras(),
+        )
+        return body.model_dump_json(exclude_none=True).encode()
+
+    def extras(self) -> dict[str, Any]:
+        """Members of the body that only some problems have."""
+        return {}
 
     def response(self) -> Response:
         return Response(self.body(), self.status, dict(self.headers), MEDIA_TYPE)
@@ -68,6 +83,12 @@ class Unauthorized(Problem):
 
 class Forbidden(Problem):
     status, title = 403, "この操作の権限がありません"
+
+
+class PasswordChangeNeeded(Forbidden):
+    """Known by its type, so that a page can offer the way out."""
+
+    title, type = "パスワードの変更が必要です", "urn:genba:password-change-needed"
 
 
 class NotFound(Problem):
@@ -88,6 +109,19 @@ class Gone(Problem):
 
 class Conflict(Problem):
     status, title = 409, "ほかの変更とぶつかりました"
+
+
+class Stale(Conflict):
+    """The row was changed since it was read. The answer carries both sides: what was sent, what is there now."""
+
+    type = "urn:genba:stale"
+
+    def __init__(self, detail: str, *, yours: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+        super().__init__(detail)
+        self.yours, self.current = dict(yours), dict(current)
+
+    def extras(self) -> dict[str, Any]:
+        return {"yours": self.yours, "current": self.current}
 
 
 class TooLarge(Problem):
@@ -112,6 +146,25 @@ class RangeNotSatisfiable(Problem):
     def response(self) -> Response:
         response = super().response()
         response.headers["Content-Range"] = f"bytes */{self.size}"
+        return response
+
+
+class WrongHost(Problem):
+    status, title = 421, "このアドレスでは利用できません"
+
+
+class TooMany(Problem):
+    """Tried too often; `Retry-After` says, in seconds, when to try again."""
+
+    status, title = 429, "試行回数が上限に達しました"
+
+    def __init__(self, detail: str, seconds: float) -> None:
+        super().__init__(detail)
+        self.seconds = max(1, math.ceil(seconds))
+
+    def response(self) -> Response:
+        response = super().response()
+        response.headers["Retry-After"] = str(self.seconds)
         return response
 
 
@@ -262,6 +315,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         (415, "Not a file of this kind"),
         (416, "Behind the end"),
         (422, "Invalid"),
+        (429, "Tried too often"),
         (503, "Unavailable"),
     )
 }

@@ -6,11 +6,15 @@ Production is the default and starts with no default secret: the demo has to be 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.core.areas import AREAS
 
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 
@@ -22,6 +26,8 @@ class Settings(BaseSettings):
     secret_key: SecretStr = SecretStr("")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     public_base_url: str = "http://127.0.0.1:8501"
+    service_url: str = "http://127.0.0.1:8000"
+    allowed_hosts: str = ""
 
     # Connections as the role genba_app. DATABASE_URL may be a PgBouncer in transaction mode; LISTEN and the heartbeat
     # batcher need a session of their own, so they take DATABASE_DIRECT_URL. Empty means: the same as DATABASE_URL.
@@ -39,6 +45,11 @@ class Settings(BaseSettings):
     watchdog_token: SecretStr = SecretStr("")
 
     session_hours: float = Field(12, gt=0, le=24 * 30)
+    session_idle_minutes: int = Field(120, ge=5, le=60 * 24)
+    sign_in_attempts: int = Field(5, ge=1, le=100)
+    sign_in_attempts_per_source: int = Field(50, ge=1, le=1000)
+    sign_in_window_minutes: int = Field(15, ge=1, le=24 * 60)
+    address_lists: str = ""
 
     fleet_heartbeat_interval_seconds: int = Field(300, ge=5, le=3600)
     fleet_alert_recipients: str = ""
@@ -78,6 +89,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"「{address}」 is not a mail address")
         return listed
 
+    @field_validator("address_lists")
+    @classmethod
+    def _are_networks(cls, listed: str) -> str:
+        _networks(listed)
+        return listed
+
+    @property
+    def networks(self) -> Mapping[str, tuple[IPv4Network | IPv6Network, ...]]:
+        """Where people of an area may come from; an area that is not there may be reached from anywhere."""
+        return {} if self.mode == "demo" else _networks(self.address_lists)
+
     @property
     def direct_url(self) -> str:
         return self.database_direct_url.get_secret_value() or self.database_url.get_secret_value()
@@ -85,6 +107,20 @@ class Settings(BaseSettings):
     @property
     def alert_recipients(self) -> list[str]:
         return [address.strip() for address in self.fleet_alert_recipients.split(",") if address.strip()]
+
+
+def _networks(listed: str) -> dict[str, tuple[IPv4Network | IPv6Network, ...]]:
+    """`fleet=203.0.113.0/24,2001:db8::/32;reservations=…`. Raises ValueError: a list that is not understood must not be
+    an open door."""
+    found = {}
+    for part in filter(None, map(str.strip, listed.split(";"))):
+        area, equals, networks = part.partition("=")
+        if not equals or area.strip() not in AREAS:
+            raise ValueError(f"ADDRESS_LISTS: 「{area}」 is no area; write fleet=203.0.113.0/24,… and ; between areas")
+        if not networks.strip():
+            raise ValueError(f"ADDRESS_LISTS: the list of {area} is empty; leave the area out to open it to all")
+        found[area.strip()] = tuple(ip_network(network.strip()) for network in networks.split(","))
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,8 @@ import service.core.installation
 import service.core.instances
 import service.core.outbox
 import service.core.probes
-import service.core.retention  # noqa: F401  # every module with tables, so that `alembic check` sees them
+import service.core.retention
+import service.core.throttle  # noqa: F401  # every module with tables, so that `alembic check` sees them
 from service.core import areas
 from service.core.db import Base, sqlalchemy_url
 

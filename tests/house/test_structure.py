@@ -25,6 +25,9 @@ OPEN_DOORS = {
     "/api/auth/login",  # one signs in here
     "/api/auth/logout",  # whoever is signed in
     "/api/auth/me",  # whoever is signed in
+    "/api/auth/password",  # one's own
+    "/api/auth/sessions",  # one's own
+    "/api/auth/sessions/revoke",  # one's own
     "/api/health/live",
     "/api/health/ready",
     "/metrics",  # closed by the reverse proxy

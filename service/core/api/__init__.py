@@ -8,6 +8,8 @@ from fastapi import APIRouter
 
 SUBJECTS = (
     "sign_in",
+    "account",
+    "users",
     "health",
     "audit",
     "files",

@@ -7,12 +7,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
-from service.core import audit, identity
-from service.core.auth import Actor, SignedIn, actor_of, bearer_token, client_address
+from service.core import audit, identity, throttle
+from service.core.auth import CLOSED_OUT, Actor, Recognised, actor_of, bearer_token, client_address
+from service.core.clock import real_now
 from service.core.db import Db, transaction
-from service.core.problems import RESPONSES, Unauthorized
+from service.core.problems import RESPONSES, Forbidden, Unauthorized
 from service.core.settings import settings
+from service.core.throttle import Limit
 
 router = APIRouter()
 
@@ -37,6 +41,7 @@ class Me(BaseModel):
     areas: list[AreaRole]
     permissions: list[str]
     session_expires_at: datetime
+    must_change_password: bool
 
 
 class SignedInAnswer(BaseModel):
@@ -46,42 +51,79 @@ class SignedInAnswer(BaseModel):
 
 
 def _me(actor: Actor) -> Me:
+    # Who has to change the password first can do nothing else yet.
+    permissions = [] if actor.must_change_password else sorted(actor.permissions)
     return Me(
         login_id=actor.login_id,
         name=actor.name,
         areas=[AreaRole(area=area, role=role) for area, role in actor.roles.items()],
-        permissions=sorted(actor.permissions),
+        permissions=permissions,
         session_expires_at=actor.session_expires_at,
+        must_change_password=actor.must_change_password,
     )
 
 
-@router.post("/api/auth/login", responses={status: RESPONSES[status] for status in (400, 401, 422)}, tags=["auth"])
+def _limits() -> tuple[Limit, Limit]:
+    """Per source, whatever is tried from there; and per login id and source."""
+    config = settings()
+    window = timedelta(minutes=config.sign_in_window_minutes)
+    return (
+        Limit("sign-in from a source", config.sign_in_attempts_per_source, window),
+        Limit("sign-in", config.sign_in_attempts, window),
+    )
+
+
+@router.post(
+    "/api/auth/login", responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 429)}, tags=["auth"]
+)
 def sign_in(credentials: Credentials, request: Request) -> SignedInAnswer:
     """Opens a session; the token goes into `Authorization: Bearer …`."""
     address = client_address(request)
+    of_source, of_person = _limits()
     # Transactions of its own: none is open while the password is checked, and a refused sign-in leaves its audit entry
-    # though the answer is a refusal.
+    # though the answer is a refusal. The attempt is counted before it is made, and known or not makes no difference.
     with transaction() as db:
+        wait = max(throttle.hit(db, of_source, address), throttle.hit(db, of_person, credentials.login_id, address))
         user = identity.find_by_login_id(db, credentials.login_id)
+    if wait:
+        raise throttle.too_many("ログインの失敗", wait)
     right = identity.is_right(credentials.password, user.password_hash if user else None)
     with transaction() as db:
         if user is not None and right and user.is_active:
-            token, expires_at = identity.open_session(db, user, address, timedelta(hours=settings().session_hours))
-            actor = actor_of(user, expires_at, address)
-            audit.record(db, actor, "login", "core", "user", user.id)
-            return SignedInAnswer(token=token, expires_at=expires_at, user=_me(actor))
+            throttle.forget(db, of_person, credentials.login_id, address)
+            throttle.give_back(db, of_source, address)
+            token, actor = _open_session(db, user, address)
+            if not actor.closed_out:
+                audit.record(db, actor, "login", "core", "user", user.id)
+                return SignedInAnswer(token=token, expires_at=actor.session_expires_at, user=_me(actor))
+            identity.close_session(db, token)
         # What was typed for a login id that nobody has may be a password; the trail is for ever.
         typed = user.login_id if user else "（登録のないログインID）"
         audit.record(db, typed, "login_failed", "core", "user", user.id if user else "-", address=address)
+    if user is not None and right and user.is_active:
+        raise Forbidden(CLOSED_OUT)
     raise Unauthorized("ログインIDまたはパスワードが違います。入力を確認して、もう一度お試しください。")
 
 
-@router.get("/api/auth/me", responses={401: RESPONSES[401]}, tags=["auth"])
-def who_am_i(actor: SignedIn) -> Me:
+def _open_session(db: Session, user: identity.User, address: str) -> tuple[str, Actor]:
+    token, _ = identity.open_session(db, user, address, timedelta(hours=settings().session_hours))
+    db.execute(update(identity.User).where(identity.User.id == user.id).values(last_signed_in_at=real_now()))
+    found = identity.find_session(db, token)
+    if found is None:  # deactivated while the password was being checked
+        raise Unauthorized("このアカウントは無効になっています。管理者にご相談ください。")
+    return token, actor_of(found, address)
+
+
+@router.get("/api/auth/me", responses={status: RESPONSES[status] for status in (401, 403)}, tags=["auth"])
+def who_am_i(actor: Recognised) -> Me:
     return _me(actor)
 
 
 @router.post("/api/auth/logout", status_code=204, responses={401: RESPONSES[401]}, tags=["auth"])
-def sign_out(actor: SignedIn, db: Db, token: Annotated[str, Depends(bearer_token)]) -> None:
+def sign_out(request: Request, db: Db, token: Annotated[str, Depends(bearer_token)]) -> None:
+    """Whatever else the person may not do: leaving is always possible."""
+    found = identity.find_session(db, token)
+    if found is None:
+        raise Unauthorized("セッションの有効期限が切れています。もう一度サインインしてください。")
     identity.close_session(db, token)
-    audit.record(db, actor, "logout", "core", "user", actor.user_id)
+    audit.record(db, actor_of(found, client_address(request)), "logout", "core", "user", found.user_id)

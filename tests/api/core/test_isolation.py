@@ -32,6 +32,7 @@ OPEN_TABLES = {
     "users": "signing in",
     "memberships": "signing in",
     "sessions": "signing in",
+    "throttles": "hashes, counted before it is known who is calling",
 }
 
 

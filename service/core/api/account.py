@@ -1,0 +1,64 @@
+"""One's own account: the password, and the sessions that are open."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from service.core import identity, passwords, throttle
+from service.core.api.users import session_list
+from service.core.auth import SignedIn, bearer_token, recognised
+from service.core.db import Db, transaction
+from service.core.problems import RESPONSES, Invalid
+from service.core.settings import settings
+from service.core.users import actions, schemas
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+router = APIRouter(prefix="/api/auth", tags=["auth"], responses=_REFUSALS)
+
+
+def _limit() -> throttle.Limit:
+    """Whoever finds an open browser must not be able to try out what the password is."""
+    window = timedelta(minutes=settings().sign_in_window_minutes)
+    return throttle.Limit("own password", settings().sign_in_attempts, window)
+
+
+@router.post("/password", responses={429: RESPONSES[429]})
+def change_password(
+    request: Request, token: Annotated[str, Depends(bearer_token)], change: schemas.PasswordChange
+) -> schemas.Ended:
+    """Ends the person's other sessions. Open also to whoever has to change a one-time password first."""
+    # Transactions of its own: none is open while passwords are checked and hashed.
+    with transaction() as db:
+        actor = recognised(request, db, token)
+        wait = throttle.hit(db, _limit(), str(actor.user_id))
+        user = db.get_one(identity.User, actor.user_id)
+    if wait:
+        raise throttle.too_many("現在のパスワードの誤り", wait)
+    if not identity.is_right(change.current_password, user.password_hash):
+        raise _wrong("current_password", "現在のパスワードが違います。入力を確認して、もう一度お試しください。")
+    with transaction() as db:
+        throttle.forget(db, _limit(), str(actor.user_id))
+    same = change.new_password == change.current_password
+    if found := passwords.problem_with(change.new_password, user.login_id, is_old=same):
+        raise _wrong("new_password", found)
+    hashed = identity.hash_password(change.new_password)
+    with transaction() as db:
+        return schemas.Ended(ended=actions.change_own_password(db, recognised(request, db, token), hashed))
+
+
+def _wrong(field: str, message: str) -> Invalid:
+    return Invalid(message, [(field, message)])
+
+
+@router.get("/sessions")
+def own_sessions(actor: SignedIn, db: Db) -> schemas.Sessions:
+    return session_list(identity.open_sessions(db, actor.user_id), actor)
+
+
+@router.post("/sessions/revoke")
+def revoke_own_sessions(actor: SignedIn, db: Db, which: schemas.SessionsToEnd) -> schemas.Ended:
+    """Without an id: all but the one that asks."""
+    return schemas.Ended(ended=actions.end_own_sessions(db, actor, which.session_id))

@@ -1,0 +1,126 @@
+"""ユーザー管理: the people of the areas one administers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel
+
+from service.core import identity, passwords
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+from service.core.users import actions, queries, schemas
+from service.core.users.reach import READ, UPDATE, Reach
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
+router = APIRouter(prefix="/api/core", tags=["users"], responses=_REFUSALS)
+
+Reader = Annotated[Actor, allow(READ)]
+Administrator = Annotated[Actor, allow(UPDATE)]
+UserId = Annotated[int, Path(ge=1, lt=2**63)]
+Word = Annotated[str | None, Query(max_length=32, pattern=schemas.NO_NUL)]
+
+
+class RoleChoice(BaseModel):
+    role: str
+    title: str
+    scope: str | None
+
+
+class AreaChoice(BaseModel):
+    """An area with the roles that can be given there; `tenant_ids` null: every agency or nursery."""
+
+    area: str
+    title: str
+    roles: list[RoleChoice]
+    tenant_ids: list[int] | None
+
+
+@router.get("/users")
+def users(
+    actor: Reader,
+    db: Db,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    q: Annotated[str | None, Query(max_length=100, pattern=schemas.NO_NUL)] = None,
+    area: Word = None,
+    role: Word = None,
+    active: bool | None = None,
+) -> Page[schemas.UserItem]:
+    return Page[schemas.UserItem].model_validate(queries.users(db, actor, limit, cursor, q, area, role, active))
+
+
+@router.get("/roles")
+def roles(actor: Reader) -> list[AreaChoice]:
+    """What one can choose from when putting somebody into an area."""
+    return [AreaChoice.model_validate(choice) for choice in queries.roles(actor)]
+
+
+@router.post("/users", status_code=201, responses=_CONFLICT)
+def create_user(actor: Administrator, db: Db, new: schemas.NewUser, response: Response) -> schemas.OneTimePassword:
+    password = passwords.one_time_password()
+    user = actions.create_user(db, actor, new, identity.hash_password(password))
+    response.headers["Cache-Control"] = "no-store"
+    return schemas.OneTimePassword(id=user.id, password=password)
+
+
+@router.get("/users/{user_id}")
+def user(actor: Reader, db: Db, user_id: UserId) -> schemas.UserItem:
+    return _seen(queries.get_user(db, actor, user_id), actor)
+
+
+@router.patch("/users/{user_id}", responses=_CONFLICT)
+def change_user(actor: Administrator, db: Db, user_id: UserId, change: schemas.UserChange) -> schemas.UserItem:
+    return _seen(actions.change_user(db, actor, user_id, change), actor)
+
+
+@router.post("/users/{user_id}/password")
+def reset_password(actor: Administrator, db: Db, user_id: UserId, response: Response) -> schemas.OneTimePassword:
+    """A new one-time password; all sessions of the person end."""
+    password = passwords.one_time_password()
+    user = actions.reset_password(db, actor, user_id, identity.hash_password(password))
+    response.headers["Cache-Control"] = "no-store"
+    return schemas.OneTimePassword(id=user.id, password=password)
+
+
+@router.post("/users/{user_id}/deactivate", responses=_CONFLICT)
+def deactivate(actor: Administrator, db: Db, user_id: UserId) -> schemas.UserItem:
+    return _seen(actions.set_active(db, actor, user_id, False), actor)
+
+
+@router.post("/users/{user_id}/activate")
+def activate(actor: Administrator, db: Db, user_id: UserId) -> schemas.UserItem:
+    return _seen(actions.set_active(db, actor, user_id, True), actor)
+
+
+@router.get("/users/{user_id}/sessions")
+def sessions(actor: Reader, db: Db, user_id: UserId) -> schemas.Sessions:
+    return session_list(identity.open_sessions(db, queries.get_user(db, actor, user_id).id), actor)
+
+
+@router.post("/users/{user_id}/sessions/revoke")
+def revoke_sessions(actor: Administrator, db: Db, user_id: UserId, which: schemas.SessionsToEnd) -> schemas.Ended:
+    return schemas.Ended(ended=actions.end_sessions(db, actor, user_id, which.session_id))
+
+
+def session_list(found: list[identity.UserSession], actor: Actor) -> schemas.Sessions:
+    items = [
+        schemas.SessionItem(
+            id=session.id,
+            address=session.address,
+            created_at=session.created_at,
+            last_seen_at=session.last_seen_at,
+            expires_at=session.expires_at,
+            current=session.id == actor.session_id,
+        )
+        for session in found
+    ]
+    return schemas.Sessions(items=items, total=len(items))
+
+
+def _seen(user: identity.User, actor: Actor) -> schemas.UserItem:
+    return schemas.UserItem.model_validate(queries.as_seen(user, Reach.of(actor, READ)))

@@ -1,0 +1,101 @@
+"""How often something may be tried: a sliding window per key, kept in PostgreSQL for all processes alike.
+
+An attempt is counted before it is made, in a transaction of its own, so that of many at once no more get through than
+may; a row is locked while it counts. Refused attempts do not count: who waits is let in again. Nothing here can be
+read back into who tried: keys are hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Index, LargeBinary, text
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from service.core.db import Base
+from service.core.problems import TooMany
+
+
+class Throttle(Base):
+    __tablename__ = "throttles"
+    __table_args__ = (Index("ix_throttles_expires_at", "expires_at"),)
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    hits: Mapped[list[datetime]] = mapped_column(ARRAY(TIMESTAMP(timezone=True)))
+    # Of the last attempt: None when it was let through, else until when it is of no use to try again.
+    refused_until: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most so many attempts within any window. `name` keeps the keys of different limits apart."""
+
+    name: str
+    most: int
+    window: timedelta
+
+    def key(self, *parts: str) -> bytes:
+        said = "\x1f".join((self.name, *(part.replace("\x1f", " ") for part in parts)))
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()
+
+
+_HIT = text(
+    """
+    INSERT INTO throttles AS kept (key, hits, expires_at)
+    VALUES (:key, ARRAY[clock_timestamp()], clock_timestamp() + :window)
+    ON CONFLICT (key) DO UPDATE SET (hits, refused_until, expires_at) = (
+        SELECT
+            CASE WHEN cardinality(recent) < :most THEN recent || clock_timestamp() ELSE recent END,
+            CASE WHEN cardinality(recent) < :most THEN NULL ELSE recent[cardinality(recent) - :most + 1] + :window END,
+            clock_timestamp() + :window
+        FROM (
+            SELECT ARRAY(
+                SELECT hit FROM unnest(kept.hits) hit
+                WHERE hit > clock_timestamp() - CAST(:window AS interval) ORDER BY hit
+            ) AS recent
+        ) counted
+    )
+    RETURNING coalesce(extract(epoch FROM refused_until - clock_timestamp()), 0)
+    """
+)
+
+
+def hit(db: Session, limit: Limit, *parts: str) -> float:
+    """Counts an attempt of whoever `parts` name: 0 when it is let through, else the seconds until the next one is."""
+    found = db.execute(_HIT, {"key": limit.key(*parts), "most": limit.most, "window": limit.window})
+    return max(0.0, float(found.scalar_one()))
+
+
+def forget(db: Session, limit: Limit, *parts: str) -> None:
+    """The attempts so far count no more: the last one was right."""
+    db.execute(text("DELETE FROM throttles WHERE key = :key"), {"key": limit.key(*parts)})
+
+
+def give_back(db: Session, limit: Limit, *parts: str) -> None:
+    """The last attempt counts no more; those before it do."""
+    db.execute(
+        text("UPDATE throttles SET hits = trim_array(hits, 1) WHERE key = :key AND cardinality(hits) > 0"),
+        {"key": limit.key(*parts)},
+    )
+
+
+def sweep(db: Session) -> int:
+    """Deletes rows whose window has passed; how many."""
+    return len(db.execute(text("DELETE FROM throttles WHERE expires_at < now() RETURNING 1")).all())
+
+
+def too_many(what: str, seconds: float) -> TooMany:
+    """The refusal, in words: `what` failed too often, and when to try again."""
+    return TooMany(
+        f"{what}が続いたため、一時的に停止しています。あと{minutes(seconds)}分ほど待ってから、もう一度お試しください。",
+        seconds,
+    )
+
+
+def minutes(seconds: float) -> int:
+    """Whole minutes left, rounded up: after so many it will work."""
+    return max(1, -int(-seconds // 60))

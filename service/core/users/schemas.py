@@ -1,0 +1,124 @@
+"""What goes in and out of the doors of ユーザー管理 and of one's own account."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+# A name stands in mail subjects, file names and table cells: one line, no control characters.
+ONE_LINE = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
+NO_NUL = r"^[^\x00]*$"
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("空白以外の文字を入力してください。")
+    return value.strip()
+
+
+# Small letters only: nobody is to tell Admin from admin.
+LoginId = Annotated[str, Field(min_length=3, max_length=64, pattern=r"^[a-z0-9][a-z0-9._@-]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), AfterValidator(_not_blank)]
+Mail = Annotated[str, Field(max_length=254, pattern=r"^[^@\s,<>\x00-\x1f\x7f]+@[^@\s,<>\x00-\x1f\x7f]+$")]
+Id = Annotated[int, Field(ge=1, lt=2**63)]
+# No rule here: those of a new password are said in words by `passwords`.
+Password = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class MembershipIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    area: Annotated[str, Field(min_length=1, max_length=32, pattern=NO_NUL)]
+    role: Annotated[str, Field(min_length=1, max_length=32, pattern=NO_NUL)]
+    tenant_id: Id | None = None
+
+
+Memberships = Annotated[list[MembershipIn], Field(min_length=1, max_length=20)]
+
+
+class NewUser(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    login_id: LoginId
+    name: Name
+    mail: Mail | None = None
+    memberships: Memberships
+
+
+class UserChange(BaseModel):
+    """Only what is given is changed. `memberships` are all of the person's in the areas that the caller administers:
+    one that is missing ends; those in other areas are not touched."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Id
+    name: Name | None = None
+    mail: Mail | None = None
+    memberships: Memberships | None = None
+
+
+class MembershipOut(BaseModel):
+    area: str
+    role: str
+    tenant_id: int | None
+
+
+class UserItem(BaseModel):
+    """A person as an administrator sees them: memberships in the administrator's areas only; `elsewhere` tells that
+    there are others."""
+
+    id: int
+    login_id: str
+    name: str
+    mail: str | None
+    is_active: bool
+    must_change_password: bool
+    last_signed_in_at: datetime | None
+    created_at: datetime
+    version: int
+    memberships: list[MembershipOut]
+    elsewhere: bool
+
+
+class OneTimePassword(BaseModel):
+    """Shown once; it has to be changed at the next sign-in."""
+
+    id: int
+    password: str
+
+
+class SessionItem(BaseModel):
+    id: int
+    address: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+class Sessions(BaseModel):
+    items: list[SessionItem]
+    total: int
+
+
+class Ended(BaseModel):
+    """How many sessions were ended."""
+
+    ended: int
+
+
+class SessionsToEnd(BaseModel):
+    """Without an id all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    session_id: Id | None = None
+
+
+class PasswordChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    current_password: Password
+    new_password: Password
