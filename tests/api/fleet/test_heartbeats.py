@@ -220,7 +220,7 @@ def test_an_oversized_body_without_a_length_is_413(agent: Agent) -> None:
     host, port = agent.service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as endless:
         endless.sendall(
-            b"POST /api/fleet/heartbeats HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+            b"POST /api/fleet/heartbeats HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
             b"Authorization: Bearer " + agent.token.encode() + b"\r\n\r\n"
         )
         endless.sendall((b"400\r\n" + b" " * 1024 + b"\r\n") * 9)
@@ -315,7 +315,7 @@ def test_a_sender_that_hangs_up_in_the_middle_disturbs_nobody(agent: Agent) -> N
     host, port = agent.service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as half:
         half.sendall(
-            b"POST /api/fleet/heartbeats HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n"
+            b"POST /api/fleet/heartbeats HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n"
             b"Authorization: Bearer " + agent.token.encode() + b'\r\n\r\n{"cpu_usage"'
         )
 

@@ -1,0 +1,165 @@
+"""Too many attempts: refused in words before any password is looked at, whoever it is, from every process alike."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from jobs import throttle as job
+from service.core import identity, throttle
+from service.core.db import SYSTEM, transaction
+from service.core.settings import settings
+from service.core.throttle import Limit
+from tests.cast import PASSWORD, person
+from tests.conftest import Service
+
+FEW = Limit("test", 3, timedelta(minutes=10))
+
+
+def attempt(client: TestClient, login_id: str, password: str = "wrong") -> int:
+    return client.post("/api/auth/login", json={"login_id": login_id, "password": password}).status_code
+
+
+def age(db: Session, minutes: float) -> None:
+    """As if so much time had passed."""
+    db.execute(
+        text(
+            "UPDATE throttles SET refused_until = refused_until - :by, expires_at = expires_at - :by, "
+            "hits = ARRAY(SELECT hit - CAST(:by AS interval) FROM unnest(hits) hit ORDER BY hit)"
+        ),
+        {"by": timedelta(minutes=minutes)},
+    )
+    db.commit()
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Passwords that were looked at, without the quarter of a second that each takes."""
+    looked_at: list[str] = []
+
+    def is_right(password: str, hashed: str | None) -> bool:
+        looked_at.append(password)
+        return password == PASSWORD and hashed is not None
+
+    monkeypatch.setattr(identity, "is_right", is_right)
+    return looked_at
+
+
+@pytest.mark.parametrize("login_id", ["alice", "nobody"])
+def test_after_five_failures_even_the_right_password_waits(
+    client: TestClient, db: Session, counted: list[str], login_id: str
+) -> None:
+    person(db, "alice", fleet="operator")
+    db.commit()
+    limit = settings().sign_in_attempts
+
+    statuses = [attempt(client, login_id) for _ in range(limit)]
+    refused = client.post("/api/auth/login", json={"login_id": login_id, "password": PASSWORD})
+
+    assert statuses == [401] * limit
+    assert refused.status_code == 429
+    assert 14 * 60 < int(refused.headers["retry-after"]) <= 15 * 60
+    assert "あと15分ほど待ってから" in refused.json()["detail"]
+    assert PASSWORD not in counted
+    age(db, settings().sign_in_window_minutes + 0.1)
+    assert attempt(client, login_id, PASSWORD) == (200 if login_id == "alice" else 401)
+
+
+def test_the_right_password_wipes_the_slate(client: TestClient, db: Session, counted: list[str]) -> None:
+    person(db, "alice", fleet="operator")
+    db.commit()
+
+    for _ in range(3):
+        for _ in range(settings().sign_in_attempts - 1):
+            assert attempt(client, "alice") == 401
+        assert attempt(client, "alice", PASSWORD) == 200
+
+
+def test_a_source_that_tries_many_login_ids_is_stopped(
+    client: TestClient, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "sign_in_attempts_per_source", 7)
+
+    statuses = [attempt(client, f"somebody-{number}") for number in range(9)]
+
+    assert statuses == [401] * 7 + [429] * 2
+    assert len(counted) == 7
+
+
+def test_many_people_who_sign_in_rightly_from_one_place_are_no_attack(
+    client: TestClient, db: Session, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "sign_in_attempts_per_source", 3)
+    person(db, "alice", fleet="operator")
+    db.commit()
+
+    assert [attempt(client, "alice", PASSWORD) for _ in range(8)] == [200] * 8
+
+
+def test_the_window_slides(db: Session) -> None:
+    assert [throttle.hit(db, FEW, "x") for _ in range(2)] == [0, 0]
+    age(db, 6)
+    assert throttle.hit(db, FEW, "x") == 0
+    wait = throttle.hit(db, FEW, "x")
+    assert 3.9 * 60 < wait <= 4 * 60
+    assert throttle.minutes(wait) == 4
+    age(db, 4.1)
+    assert [throttle.hit(db, FEW, "x") > 0 for _ in range(3)] == [False, False, True]
+
+
+def test_each_key_and_each_limit_is_counted_apart(db: Session) -> None:
+    other = Limit("other", 3, timedelta(minutes=10))
+    for _ in range(4):
+        throttle.hit(db, FEW, "x", "y")
+
+    assert throttle.hit(db, FEW, "x", "y") > 0
+    assert throttle.hit(db, FEW, "x", "z") == throttle.hit(db, FEW, "xy") == throttle.hit(db, other, "x", "y") == 0
+
+
+def test_a_limit_that_was_lowered_holds_for_attempts_already_made(db: Session) -> None:
+    for _ in range(3):
+        throttle.hit(db, FEW, "x")
+
+    assert throttle.hit(db, Limit("test", 1, timedelta(minutes=10)), "x") > 590
+
+
+def test_of_many_attempts_at_once_no_more_get_through_than_may(service: Service) -> None:
+    """Through the real door, on connections of their own."""
+    limit = settings().sign_in_attempts
+
+    def try_it(_: int) -> int:
+        with service.http() as http:
+            body = {"login_id": "many-at-once", "password": "wrong"}
+            return http.post("/api/auth/login", json=body).status_code
+
+    with ThreadPoolExecutor(12) as pool:
+        statuses = sorted(pool.map(try_it, range(12)))
+
+    assert statuses == [401] * limit + [429] * (12 - limit)
+
+
+def test_nothing_kept_says_who_tried(db: Session) -> None:
+    throttle.hit(db, FEW, "alice@example.com", "192.0.2.7")
+
+    [row] = db.execute(text("SELECT key, hits::text FROM throttles")).all()
+
+    assert b"alice" not in row.key
+    assert len(row.key) == 32
+
+
+def test_rows_whose_window_has_passed_are_swept(db: Session) -> None:
+    throttle.hit(db, FEW, "old")
+    age(db, 11)
+    throttle.hit(db, FEW, "new")
+    db.commit()
+
+    job.sweep()
+
+    with transaction(SYSTEM) as fresh:
+        assert fresh.scalar(text("SELECT count(*) FROM throttles")) == 1
+        assert fresh.scalar(text("SELECT count(*) FROM job_heartbeats WHERE name = 'throttle.sweep'")) == 1

@@ -1,0 +1,358 @@
+"""ユーザー管理: an area's administrator sees and changes the people of that area, and nobody else's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core import areas
+from service.core.areas import ADMINISTRATION, Area, Role
+from service.core.audit import MASK, AuditEntry
+from service.core.identity import Membership, User, open_session
+from tests import cast
+from tests.conftest import Service
+
+SHOPS = Area(
+    name="shops",
+    title="店舗",
+    roles={
+        "admin": Role("管理者", ADMINISTRATION),
+        "head": Role("園長", ADMINISTRATION, scope="nursery"),
+        "staff": Role("職員", frozenset(), scope="nursery"),
+    },
+)
+
+
+@pytest.fixture
+def shops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A second area, in which some roles are bound to a nursery. It has no routes and no tables, only people."""
+    monkeypatch.setitem(sys.modules, "service.shops.rules", SimpleNamespace(AREA=SHOPS))
+    areas.areas.cache_clear()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(areas, "AREAS", ("fleet", "shops"))
+        areas.areas()
+    yield
+    areas.areas.cache_clear()
+
+
+@pytest.fixture
+def admin(sign_in: Callable[..., TestClient]) -> TestClient:
+    return sign_in("amy", fleet="admin")
+
+
+def member(db: Session, login_id: str, area: str, role: str, tenant_id: int | None = None) -> User:
+    user = User(login_id=login_id, name=f"{login_id} さん", password_hash="-")
+    user.memberships.append(Membership(area=area, role=role, tenant_id=tenant_id))
+    db.add(user)
+    db.commit()
+    return user
+
+
+def as_person(db: Session, client: TestClient, user: User) -> TestClient:
+    return cast.signed_in(db, client, user)
+
+
+def fleet(role: str = "operator", **more: Any) -> dict[str, Any]:
+    return {"area": "fleet", "role": role, **more}
+
+
+def of(client: TestClient, user: User) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(f"/api/core/users/{user.id}").json()
+    return found
+
+
+def entries(db: Session, user_id: int) -> list[AuditEntry]:
+    of_user = AuditEntry.subject == "user", AuditEntry.subject_id == str(user_id)
+    return list(db.scalars(select(AuditEntry).where(*of_user).order_by(AuditEntry.id)))
+
+
+def test_a_new_person_gets_a_one_time_password_and_can_sign_in_with_it(admin: TestClient, db: Session) -> None:
+    new = {"login_id": "taro", "name": "山田 太郎", "mail": "taro@example.com", "memberships": [fleet()]}
+
+    answer = admin.post("/api/core/users", json=new)
+
+    assert answer.status_code == 201
+    assert answer.headers["cache-control"] == "no-store"
+    password = answer.json()["password"]
+    assert len(password) >= 10
+    signed_in = admin.post("/api/auth/login", json={"login_id": "taro", "password": password})
+    assert signed_in.status_code == 200
+    assert signed_in.json()["user"]["must_change_password"] is True
+    shown = admin.get(f"/api/core/users/{answer.json()['id']}").json()
+    assert shown["last_signed_in_at"]
+    assert shown["memberships"] == [fleet(tenant_id=None)]
+    assert "password" not in " ".join(shown).replace("must_change_password", "")
+    [made] = [entry for entry in entries(db, answer.json()["id"]) if entry.action == "create"]
+    assert (made.actor, made.area, made.before) == ("amy", "fleet", None)
+    assert made.after is not None
+    assert made.after["memberships"] == [fleet(tenant_id=None)]
+    assert password not in str(made.after)
+
+
+def test_a_login_id_is_given_once(admin: TestClient) -> None:
+    new = {"login_id": "amy", "name": "別人", "memberships": [fleet()]}
+
+    answer = admin.post("/api/core/users", json=new)
+
+    assert answer.status_code == 409
+    assert answer.json()["errors"][0]["field"] == "login_id"
+    assert "すでに使われています" in answer.json()["detail"]
+
+
+def test_the_list_is_found_by_part_of_a_name_by_area_role_and_state_page_by_page(
+    admin: TestClient, db: Session
+) -> None:
+    for number in range(5):
+        member(db, f"op{number}", "fleet", "operator")
+    gone = member(db, "op9", "fleet", "viewer")
+    gone.is_active = False
+    db.commit()
+
+    def logins(**params: Any) -> list[str]:
+        return [item["login_id"] for item in admin.get("/api/core/users", params=params).json()["items"]]
+
+    assert logins() == ["amy", "op0", "op1", "op2", "op3", "op4", "op9"]
+    assert logins(q="P3") == ["op3"]
+    assert logins(q="op4 さん") == ["op4"]
+    assert logins(role="viewer") == logins(active=False) == ["op9"]
+    assert logins(area="loaners") == []
+    first = admin.get("/api/core/users", params={"limit": 3}).json()
+    second = admin.get("/api/core/users", params={"limit": 3, "cursor": first["next_cursor"]}).json()
+    assert first["total"] == second["total"] == 7
+    assert [item["login_id"] for item in second["items"]] == ["op2", "op3", "op4"]
+
+
+def test_an_edit_is_stored_and_audited_with_both_sides(admin: TestClient, db: Session) -> None:
+    taro = member(db, "taro", "fleet", "operator")
+    change = {"version": 1, "name": "山田 次郎", "memberships": [fleet("support")]}
+
+    answer = admin.patch(f"/api/core/users/{taro.id}", json=change)
+
+    assert answer.status_code == 200
+    assert (answer.json()["name"], answer.json()["version"]) == ("山田 次郎", 2)
+    [entry] = entries(db, taro.id)
+    assert entry.before is not None
+    assert entry.after is not None
+    assert entry.action == "update"
+    assert (entry.before["name"], entry.after["name"]) == ("taro さん", "山田 次郎")
+    assert entry.before["memberships"] == [fleet(tenant_id=None)]
+    assert entry.after["memberships"] == [fleet("support", tenant_id=None)]
+
+
+def test_an_edit_of_what_was_changed_meanwhile_is_a_conflict_that_shows_both_sides(
+    admin: TestClient, db: Session
+) -> None:
+    taro = member(db, "taro", "fleet", "operator")
+    admin.patch(f"/api/core/users/{taro.id}", json={"version": 1, "name": "先の人"})
+
+    answer = admin.patch(f"/api/core/users/{taro.id}", json={"version": 1, "name": "後の人"})
+
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "urn:genba:stale"
+    assert answer.json()["yours"] == {"name": "後の人"}
+    assert (answer.json()["current"]["name"], answer.json()["current"]["version"]) == ("先の人", 2)
+    assert of(admin, taro)["name"] == "先の人"
+
+
+def test_a_reset_ends_the_sessions_and_the_old_password(admin: TestClient, db: Session) -> None:
+    taro = cast.person(db, "taro", fleet="operator")
+    token, _ = open_session(db, taro, "192.0.2.7", timedelta(hours=1))
+    db.commit()
+
+    answer = admin.post(f"/api/core/users/{taro.id}/password")
+
+    assert answer.status_code == 200
+    assert admin.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    for password, status in ((cast.PASSWORD, 401), (answer.json()["password"], 200)):
+        body = {"login_id": "taro", "password": password}
+        assert admin.post("/api/auth/login", json=body).status_code == status
+    [reset] = [entry for entry in entries(db, taro.id) if entry.action == "update"]
+    assert reset.after == {"password": MASK, "sessions_ended": 1}
+
+
+def test_who_is_deactivated_is_out_at_once_and_can_come_back(admin: TestClient, db: Session) -> None:
+    taro = cast.person(db, "taro", fleet="operator")
+    token, _ = open_session(db, taro, "192.0.2.7", timedelta(hours=1))
+    db.commit()
+
+    assert admin.post(f"/api/core/users/{taro.id}/deactivate").json()["is_active"] is False
+    assert admin.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    assert admin.post(f"/api/core/users/{taro.id}/activate").json()["is_active"] is True
+    assert admin.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    assert [entry.action for entry in entries(db, taro.id)] == ["status_change", "status_change"]
+
+
+def test_sessions_are_listed_and_ended(admin: TestClient, db: Session) -> None:
+    taro = member(db, "taro", "fleet", "operator")
+    for address in ("192.0.2.7", "192.0.2.8"):
+        open_session(db, taro, address, timedelta(hours=1))
+        db.commit()
+
+    listed = admin.get(f"/api/core/users/{taro.id}/sessions").json()
+    one = next(item for item in listed["items"] if item["address"] == "192.0.2.7")
+    ended = admin.post(f"/api/core/users/{taro.id}/sessions/revoke", json={"session_id": one["id"]})
+
+    assert listed["total"] == 2
+    assert ended.json() == {"ended": 1}
+    left = admin.get(f"/api/core/users/{taro.id}/sessions").json()["items"]
+    assert [item["address"] for item in left] == ["192.0.2.8"]
+    assert admin.post(f"/api/core/users/{taro.id}/sessions/revoke", json={}).json() == {"ended": 1}
+
+
+@pytest.mark.usefixtures("shops")
+def test_people_of_another_area_are_not_there(admin: TestClient, db: Session) -> None:
+    stranger = member(db, "mori", "shops", "admin")
+    absent, calls = stranger.id + 1000, ["", "/password", "/deactivate", "/activate", "/sessions", "/sessions/revoke"]
+
+    for call in calls:
+        methods = ["GET"] if call == "/sessions" else ["GET", "PATCH"] if not call else ["POST"]
+        for method in methods:
+            body = {"version": 1} if method == "PATCH" else {} if call == "/sessions/revoke" else None
+            theirs = admin.request(method, f"/api/core/users/{stranger.id}{call}", json=body)
+            nobody = admin.request(method, f"/api/core/users/{absent}{call}", json=body)
+            assert theirs.status_code == nobody.status_code == 404, (method, call)
+            assert theirs.json() == nobody.json()
+    assert [item["login_id"] for item in admin.get("/api/core/users").json()["items"]] == ["amy"]
+
+
+@pytest.mark.usefixtures("shops")
+def test_an_account_that_works_elsewhere_too_cannot_be_taken_over(admin: TestClient, db: Session) -> None:
+    both = member(db, "both", "fleet", "operator")
+    both.memberships.append(Membership(area="shops", role="admin"))
+    db.commit()
+
+    seen = of(admin, both)
+    assert seen["memberships"] == [fleet(tenant_id=None)]
+    assert seen["elsewhere"] is True
+    for call in ("password", "deactivate", "activate", "sessions/revoke"):
+        refused = admin.post(f"/api/core/users/{both.id}/{call}", json={})
+        assert refused.status_code == 403, call
+        assert "管理者ではない業務でも使われているアカウント" in refused.json()["detail"]
+    renamed = admin.patch(f"/api/core/users/{both.id}", json={"version": 1, "name": "別人"})
+    assert renamed.status_code == 403
+
+    own = admin.patch(f"/api/core/users/{both.id}", json={"version": 1, "memberships": [fleet("support")]})
+
+    assert own.status_code == 200
+    held = db.execute(select(Membership.area, Membership.role).where(Membership.user_id == both.id)).all()
+    assert sorted(map(tuple, held)) == [("fleet", "support"), ("shops", "admin")]
+    assert [entry.area for entry in entries(db, both.id)] == ["fleet"]
+    assert "shops" not in str([entry.after for entry in entries(db, both.id)])
+
+
+@pytest.mark.usefixtures("shops")
+@pytest.mark.parametrize(
+    ("membership", "field"),
+    [
+        ({"area": "shops", "role": "admin"}, "area"),
+        ({"area": "nowhere", "role": "admin"}, "area"),
+        ({"area": "fleet", "role": "king"}, "role"),
+        ({"area": "fleet", "role": "operator", "tenant_id": 1}, "tenant_id"),
+    ],
+)
+def test_only_roles_that_exist_in_ones_own_areas_can_be_given(
+    admin: TestClient, membership: dict[str, Any], field: str
+) -> None:
+    answer = admin.post("/api/core/users", json={"login_id": "new", "name": "新人", "memberships": [membership]})
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [f"memberships.0.{field}"]
+
+
+@pytest.mark.usefixtures("shops")
+def test_a_role_of_a_nursery_needs_one_and_its_head_gives_no_other(client: TestClient, db: Session) -> None:
+    def give(role: str, tenant_id: int | None = None, login_id: str = "new-one") -> int:
+        membership = {"area": "shops", "role": role, "tenant_id": tenant_id}
+        new = {"login_id": login_id, "name": "新人", "memberships": [membership]}
+        return int(client.post("/api/core/users", json=new).status_code)
+
+    other = member(db, "other-staff", "shops", "staff", 2)
+    as_person(db, client, member(db, "boss", "shops", "admin"))
+    assert give("staff") == 422
+    assert give("staff", 1, "own-staff") == 201
+    as_person(db, client, member(db, "head", "shops", "head", 1))
+    assert give("staff", 2) == 422
+    assert give("admin") == 422
+    assert give("staff", 1) == 201
+    assert [item["login_id"] for item in client.get("/api/core/users").json()["items"]] == [
+        "head",
+        "new-one",
+        "own-staff",
+    ]
+    assert client.get(f"/api/core/users/{other.id}").status_code == 404
+    [choice] = client.get("/api/core/roles").json()
+    assert choice["tenant_ids"] == [1]
+    assert [role["role"] for role in choice["roles"]] == ["head", "staff"]
+
+
+@pytest.mark.parametrize("how", ["deactivate", "demote"])
+def test_the_last_administrator_stays(admin: TestClient, db: Session, how: str) -> None:
+    [amy] = db.scalars(select(User).where(User.login_id == "amy"))
+    inactive = member(db, "gone", "fleet", "admin")
+    inactive.is_active = False
+    db.commit()
+
+    def try_it() -> httpx2.Response:
+        if how == "deactivate":
+            return admin.post(f"/api/core/users/{amy.id}/deactivate")
+        version = of(admin, amy)["version"]
+        return admin.patch(f"/api/core/users/{amy.id}", json={"version": version, "memberships": [fleet()]})
+
+    refused = try_it()
+    assert refused.status_code == 409
+    assert "端末管理の管理者がいなくなる" in refused.json()["detail"]
+    assert of(admin, amy)["is_active"] is True
+    assert of(admin, amy)["memberships"] == [fleet("admin", tenant_id=None)]
+    member(db, "second", "fleet", "admin")
+    assert try_it().status_code == 200
+
+
+@pytest.mark.usefixtures("shops")
+def test_the_last_administrator_cannot_leave_for_another_area(client: TestClient, db: Session) -> None:
+    amy = member(db, "amy", "fleet", "admin")
+    amy.memberships.append(Membership(area="shops", role="admin"))
+    as_person(db, client, amy)
+
+    only_shops = {"version": 1, "memberships": [{"area": "shops", "role": "admin"}]}
+
+    assert client.patch(f"/api/core/users/{amy.id}", json=only_shops).status_code == 409
+
+
+@pytest.mark.parametrize("how", ["deactivate", "demote"])
+def test_two_administrators_who_take_each_other_out_at_once_leave_one(service: Service, how: str) -> None:
+    with service.committed() as db:
+        for standing in db.scalars(select(Membership).where(Membership.role == "admin")):
+            standing.role = "viewer"  # those of other tests on this database
+        pair = [cast.person(db, f"rival-{how}-{number}", fleet="admin") for number in (1, 2)]
+        tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in pair]
+        ids = [user.id for user in pair]
+
+    def attack(number: int) -> int:
+        target, headers = ids[1 - number], {"Authorization": f"Bearer {tokens[number]}"}
+        with service.http() as http:
+            if how == "deactivate":
+                return http.post(f"/api/core/users/{target}/deactivate", headers=headers).status_code
+            body = {"version": 1, "memberships": [fleet()]}
+            return http.patch(f"/api/core/users/{target}", json=body, headers=headers).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        statuses = sorted(pool.map(attack, [0, 1]))
+
+    left = service.rows(
+        "SELECT count(*) FROM users u JOIN memberships m ON m.user_id = u.id "
+        "WHERE u.is_active AND m.area = 'fleet' AND m.role = 'admin'"
+    )
+    assert left == [(1,)]
+    # The later one is refused, or, if the earlier one was quick, no administrator any more, or signed out.
+    assert statuses[0] == 200
+    assert statuses[1] in (401, 403, 409)

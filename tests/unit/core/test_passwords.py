@@ -1,0 +1,50 @@
+"""What a password has to be, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.core.passwords import SHORTEST, one_time_password, problem_with
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("short", "10文字以上"),
+        ("x" * 201, "200文字以内"),
+        ("hanako.yamada", "ログインIDと同じ"),
+        ("Hanako.Yamada", "ログインIDと同じ"),
+        ("hanako.yamada1", "ログインIDと同じ"),
+        ("adamay.okanah", "ログインIDと同じ"),
+        ("password123", "推測されやすい"),
+        ("ｐａｓｓｗｏｒｄ１２３", "推測されやすい"),
+        ("P@ssw0rd2026!", "推測されやすい"),
+        ("genba-demo", "推測されやすい"),
+        ("1qaz2wsx3edc", "推測されやすい"),
+        ("1234567890", "推測されやすい"),
+        ("0987654321", "推測されやすい"),
+        ("abcdefghijkl", "推測されやすい"),
+        ("aaaaaaaaaaaa", "推測されやすい"),
+        ("20261121202", "推測されやすい"),
+    ],
+)
+def test_what_is_easily_guessed_is_refused(password: str, why: str) -> None:
+    assert why in str(problem_with(password, "hanako.yamada"))
+
+
+def test_the_old_one_is_refused() -> None:
+    assert "いまのパスワードとは違う" in str(problem_with("a perfectly fine one", "hanako", is_old=True))
+
+
+@pytest.mark.parametrize(
+    "password", ["correct horse battery", "まったく新しい合言葉です", "k9-tR2!mmQz", one_time_password()]
+)
+def test_what_is_not_is_taken(password: str) -> None:
+    assert problem_with(password, "hanako.yamada") is None
+
+
+def test_one_time_passwords_are_long_readable_and_never_the_same() -> None:
+    made = {one_time_password() for _ in range(50)}
+
+    assert len(made) == 50
+    assert all(len(password) >= SHORTEST and not set("0o1li") & set(password) for password in made)
