@@ -21,6 +21,7 @@ from dashboards.addresses import DOWNLOAD, FILES, HEALTH, LOGIN, LOGOUT
 from dashboards.client import Api, ApiProblem, new_reference
 from dashboards.gate import Gate
 from dashboards.headers import HEADERS, SecurityHeaders
+from dashboards.hosts import Hosts
 from dashboards.login import login, logout
 from dashboards.plain import notice
 from dashboards.settings import settings
@@ -78,7 +79,7 @@ app = st.App(
         Route(f"{FILES}/{{file_id:path}}", relay.show),
         Route(f"{DOWNLOAD}/{{path:path}}", relay.download),
     ],
-    middleware=[Middleware(SecurityHeaders), Middleware(Gate), Middleware(Shell)],
+    middleware=[Middleware(SecurityHeaders), Middleware(Hosts), Middleware(Gate), Middleware(Shell)],
     lifespan=warmed_up,
     on_script_error=script_failed,
     exception_handlers={Exception: request_failed},

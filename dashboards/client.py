@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +17,7 @@ import httpx2
 from dashboards.settings import settings
 
 SAFE_METHODS = {"GET", "HEAD"}
+ADDRESS_HEADER = "X-Genba-Address"
 # For what a person looks at while it loads: longer than any good answer takes, shorter than she would wait.
 PATIENCE_SECONDS = 4
 
@@ -27,6 +31,10 @@ class ApiProblem(Exception):
     detail: str
     errors: list[dict[str, Any]] = field(default_factory=list)
     reference: str = ""
+    type: str = ""
+    # Of a stale edit: what was sent, and what is there now.
+    yours: dict[str, Any] | None = None
+    current: dict[str, Any] | None = None
 
     @property
     def temporary(self) -> bool:
@@ -57,6 +65,7 @@ class Api:
 
     token: str | None = None
     patience: float | None = None  # seconds to wait for an answer, when not those of the settings
+    address: str = ""  # the browser's
 
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
@@ -79,6 +88,8 @@ class Api:
         headers = {"X-Request-Id": reference, **extra}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        if self.address:
+            headers |= vouched(self.address, self.token or "")
         if self.patience:
             # As an extension, because Starlette's test client refuses the argument of that name.
             options["extensions"] = {"timeout": httpx2.Timeout(self.patience).as_dict()}
@@ -98,6 +109,16 @@ class Api:
         if response.is_success:
             return body
         raise _refused(response, body, reference)
+
+
+def vouched(address: str, token: str) -> dict[str, str]:
+    """The browser's address, signed for this session and this minute; the service reads it in `core/addresses.py`."""
+    key = settings().secret_key.get_secret_value().encode()
+    if not key:
+        return {}
+    moment = str(int(time.time()))
+    said = "\n".join(("genba person's address", address, moment, hashlib.sha256(token.encode()).hexdigest()))
+    return {ADDRESS_HEADER: f"{address};{moment};{hmac.new(key, said.encode(), hashlib.sha256).hexdigest()}"}
 
 
 def _never_sent(method: str, reference: str) -> ApiProblem:
@@ -121,7 +142,16 @@ def _refused(response: httpx2.Response, body: Any, reference: str) -> ApiProblem
     if not isinstance(body, dict) or "detail" not in body:
         return _not_ours(response, reference)
     title, detail, errors = str(body.get("title", "")), str(body["detail"]), body.get("errors") or []
-    return ApiProblem(response.status_code, title, detail, errors, reference)
+    return ApiProblem(
+        response.status_code,
+        title,
+        detail,
+        errors,
+        reference,
+        str(body.get("type", "")),
+        body.get("yours"),
+        body.get("current"),
+    )
 
 
 def _not_ours(response: httpx2.Response, reference: str) -> ApiProblem:

@@ -10,10 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import Page as StreamlitPage
 
 from dashboards import session
 from dashboards.addresses import LOGOUT
 from dashboards.client import ApiProblem
+from dashboards.core import password
+from dashboards.core.menu import ACCOUNT
 from dashboards.menu import MENU, allowed
 from dashboards.ui import feedback, flash
 from dashboards.ui.text import plain
@@ -25,33 +28,35 @@ SIDEBAR_WIDTH = 224
 def show(user: session.User) -> None:
     """The menu of this person, and the page they are on. Pages they may not see say so at their address."""
     entries = {entry: entry.page() for entry in allowed(user)}
+    in_menu = {entry: page for entry, page in entries.items() if entry.in_menu}
+    unlisted = [page for entry, page in entries.items() if not entry.in_menu]
 
     def start() -> None:
-        if entries:
-            st.switch_page(next(iter(entries.values())))
+        if in_menu:
+            st.switch_page(next(iter(in_menu.values())))
         feedback.nothing_allowed()
 
     sections: dict[str, list[st.Page]] = {}
-    for entry, page in entries.items():
+    for entry, page in in_menu.items():
         sections.setdefault(entry.section, []).append(page)
     refused = [entry.instead(feedback.forbidden, "権限がありません") for entry in MENU if entry not in entries]
     home = st.Page(start, title="Genba", url_path="start", default=True, visibility="hidden")
-    page = st.navigation({"": [home, *refused], **sections}, expanded=True)
+    page = st.navigation({"": [home, *unlisted, *refused], **sections}, expanded=True)
     st.set_page_config(page_title=f"{page.title}｜Genba")
     with st.sidebar:
-        if len(entries) == 1:  # Streamlit draws no menu for a single page.
-            [(entry, only)] = entries.items()
+        if len(in_menu) == 1:  # Streamlit draws no menu for a single page.
+            [(entry, only)] = in_menu.items()
             st.caption(entry.section)
             st.page_link(only)
             st.divider()
-        account(user)
+        account(user, entries[ACCOUNT])
     flash.show()
     page.run()
 
 
-def account(user: session.User) -> None:
+def account(user: session.User, page: StreamlitPage) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f":material/account_circle: {plain(user.name)}", width="content")
+        st.page_link(page, label=plain(user.name), icon=":material/account_circle:", help="アカウント", width="content")
         # A link, because nothing else leaves Streamlit's page, and HTML, because Streamlit's own links open a new tab.
         st.html(f'<a href="{LOGOUT}" target="_self" style="color: inherit">ログアウト</a>', width="content")
 
@@ -71,7 +76,9 @@ try:
 except ApiProblem as problem:
     show_only(partial(feedback.failed, problem))
 else:
-    if user:
+    if user and user.must_change_password:
+        show_only(partial(password.first, user))
+    elif user:
         show(user)
     else:
         show_only(feedback.session_expired)

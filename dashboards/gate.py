@@ -15,7 +15,7 @@ from starlette.websockets import WebSocketClose
 from dashboards.addresses import FILES, HEALTH, LOGIN, LOGOUT, RELAYED, login_url
 from dashboards.client import ApiProblem
 from dashboards.plain import notice, refusal
-from dashboards.session import COOKIE, User, sessions
+from dashboards.session import ADDRESS, COOKIE, User, sessions
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ IDENTITY_HEADERS = {
     b"x-app-user",
     b"x-app-role",
 }
+OURS_ALONE = IDENTITY_HEADERS | {ADDRESS.encode()}
 
 SESSION_ENDED = (
     "ログアウトしたか、セッションの有効期限が切れました。ページを読み込み直して、もう一度ログインしてください。"
@@ -49,7 +50,11 @@ class Gate:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        headers = [(name, value) for name, value in scope["headers"] if name.lower() not in IDENTITY_HEADERS]
+        headers = [(name, value) for name, value in scope["headers"] if name.lower() not in OURS_ALONE]
+        if client := scope.get("client"):
+            # Whom uvicorn holds for the other side: the browser, also behind a proxy that it trusts. Pages cannot see
+            # the scope, but they see headers.
+            headers.append((ADDRESS.encode(), client[0].encode()))
         if scope["path"].startswith(RELAYED):
             # Streamlit would compress what passes through: a part of a file (206) no longer fits then, nor does its
             # length. Compressing is for the proxy in front.
@@ -89,12 +94,17 @@ class Gate:
 
 async def signed_in(scope: Scope) -> User | None:
     """The user behind a request's cookie. Raises ApiProblem when the service cannot be asked."""
-    token = HTTPConnection(scope).cookies.get(COOKIE)
+    token, address = HTTPConnection(scope).cookies.get(COOKIE), address_of(scope)
     if not token:
         return None
-    if known := sessions.remembered(token):
+    if known := sessions.remembered(token, address):
         return known[0]
-    return await to_thread.run_sync(sessions.find, token)
+    return await to_thread.run_sync(sessions.find, token, address)
+
+
+def address_of(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def same_origin(headers: Headers) -> bool:
@@ -126,11 +136,14 @@ def _sign_in_first(scope: Scope) -> Response:
 
 
 def _nobody_can_tell(scope: Scope, problem: ApiProblem) -> Response:
+    status = HTTPStatus.FORBIDDEN if problem.status == HTTPStatus.FORBIDDEN else HTTPStatus.SERVICE_UNAVAILABLE
     if _is_file(scope):
-        headers, status = Headers(scope=scope), HTTPStatus.SERVICE_UNAVAILABLE
+        headers = Headers(scope=scope)
         return refusal(headers, status, title=problem.title, text=problem.detail, reference=problem.reference)
     if not _is_page(scope):
-        return PlainTextResponse(problem.detail, HTTPStatus.SERVICE_UNAVAILABLE)
+        return PlainTextResponse(problem.detail, status)
+    if status == HTTPStatus.FORBIDDEN:
+        return notice(status, title="この場所からは利用できません", text=problem.detail)
     return notice(
         HTTPStatus.SERVICE_UNAVAILABLE,
         title="サービスに接続できません",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
@@ -12,19 +14,11 @@ from starlette.responses import RedirectResponse, Response
 
 from dashboards.addresses import login_url, safe_next
 from dashboards.client import Api, ApiProblem
-from dashboards.gate import same_origin, signed_in
+from dashboards.gate import address_of, same_origin, signed_in
 from dashboards.plain import notice, page
 from dashboards.session import COOKIE, sessions
 from dashboards.settings import settings
 
-DEMO_PASSWORD = "genba-demo"
-DEMO_ACCOUNTS = (
-    ("admin", "すべての機能"),
-    ("fleet-admin", "端末管理・システム管理者"),
-    ("fleet-operator", "端末管理・運用オペレーター"),
-    ("fleet-support", "端末管理・サポート担当"),
-    ("fleet-viewer", "端末管理・閲覧のみ（画面は準備中）"),
-)
 REASONS = {
     "expired": "ログアウトしたか、セッションの有効期限が切れました。もう一度ログインしてください。",
     "signed_out": "ログアウトしました。",
@@ -52,7 +46,7 @@ async def logout(request: Request) -> Response:
             text="ほかのサイトからの操作だったため、ログアウトしませんでした。ログアウトは画面のメニューから行ってください。",
         )
     if token := request.cookies.get(COOKIE):
-        await to_thread.run_sync(_revoke, token)
+        await to_thread.run_sync(_revoke, token, address_of(request.scope))
     response = RedirectResponse(login_url("/", reason="signed_out"), HTTPStatus.SEE_OTHER)
     response.delete_cookie(COOKIE, httponly=True, secure=settings().session_cookie_secure, samesite="lax")
     return response
@@ -69,7 +63,7 @@ async def _sign_in(request: Request, target: str) -> Response:
         return _form(HTTPStatus.UNPROCESSABLE_ENTITY, target, login_id=login_id, error=error)
     credentials = {"login_id": login_id, "password": password}
     try:
-        answer = await to_thread.run_sync(Api().post, "/api/auth/login", credentials)
+        answer = await to_thread.run_sync(Api(address=address_of(request.scope)).post, "/api/auth/login", credentials)
     except ApiProblem as problem:
         error = NOT_NOW if problem.temporary else IMPOSSIBLE if problem.errors else problem.detail
         return _form(problem.status or HTTPStatus.SERVICE_UNAVAILABLE, target, login_id=login_id, error=error)
@@ -82,12 +76,23 @@ async def _sign_in(request: Request, target: str) -> Response:
 
 def _form(status: int, target: str, **values: Any) -> Response:
     shown = {"login_id": "", "error": "", "notice": "", "next": target} | values
-    demo = DEMO_ACCOUNTS if settings().demo_mode else ()
-    return page("login.html", status, demo_accounts=demo, demo_password=DEMO_PASSWORD, **shown)
+    return page("login.html", status, demo=demo_accounts(), **shown)
 
 
-def _revoke(token: str) -> None:
+def demo_accounts() -> dict[str, Any]:
+    """The accounts that the demo made, as it wrote them down: `password`, `accounts` (login id → what it may do)."""
+    config = settings()
+    if not config.demo_mode or not config.demo_accounts_file:
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(Path(config.demo_accounts_file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _revoke(token: str, address: str) -> None:
     # Without an answer the cookie is cleared all the same, and the token runs out by itself.
     with suppress(ApiProblem):
-        Api(token).post("/api/auth/logout")
+        Api(token, address=address).post("/api/auth/logout")
     sessions.forget(token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
@@ -21,9 +22,17 @@ class Entry:
     url_path: str
     permission: str | None
     demo_only: bool = False
+    in_menu: bool = True
 
     def page(self) -> StreamlitPage:
-        return st.Page(f"{self.area}/{self.file}", title=self.title, icon=self.icon, url_path=self.url_path)
+        visibility: Literal["visible", "hidden"] = "visible" if self.in_menu else "hidden"
+        return st.Page(
+            f"{self.area}/{self.file}",
+            title=self.title,
+            icon=self.icon,
+            url_path=self.url_path,
+            visibility=visibility,
+        )
 
     def instead(self, screen: Callable[[], None], title: str) -> StreamlitPage:
         """This page's URL, showing something else. Without it Streamlit would open the start page there."""

@@ -18,6 +18,8 @@ REMEMBER_SECONDS = 15
 # Requests that waited behind a question that failed share its failure, instead of waiting for a timeout each.
 REMEMBER_FAILURE_SECONDS = 1
 REMEMBER_AT_MOST = 2048
+# The gate writes the browser's address into it, and lets none in from outside.
+ADDRESS = "x-browser-address"
 _LAST_KNOWN = "session.user"
 
 
@@ -26,53 +28,54 @@ class User:
     login_id: str
     name: str
     permissions: frozenset[str]
+    must_change_password: bool = False
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> User:
-        return cls(answer["login_id"], answer["name"], frozenset(answer["permissions"]))
+        return cls(answer["login_id"], answer["name"], frozenset(answer["permissions"]), answer["must_change_password"])
 
 
 class Sessions:
-    """Answers of `GET /api/auth/me` by token, the same for the gate and for the pages.
+    """Answers of `GET /api/auth/me` by token and the browser's address, the same for the gate and for the pages.
 
     A token that the service refused is remembered as None, so that a stale tab does not ask on every request.
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[float, User | ApiProblem | None]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, str, User | ApiProblem | None]] = OrderedDict()
         self._guard = threading.Lock()
         # One question per token at a time: a page opens with dozens of requests at once.
         self._asking = [threading.Lock() for _ in range(16)]
 
-    def remembered(self, token: str) -> tuple[User | None] | None:
+    def remembered(self, token: str, address: str = "") -> tuple[User | None] | None:
         """The remembered answer in a 1-tuple, or None when the service has to be asked. Raises like `find`."""
         with self._guard:
-            until, answer = self._known.get(token, (0.0, None))
-        if until <= time.monotonic():
+            until, known_at, answer = self._known.get(token, (0.0, "", None))
+        if until <= time.monotonic() or known_at != address:
             return None
         if isinstance(answer, ApiProblem):
             raise replace(answer)
         return (answer,)
 
-    def find(self, token: str) -> User | None:
+    def find(self, token: str, address: str = "") -> User | None:
         """The user of a token, or None when it is not valid any more. Raises ApiProblem when nobody can tell."""
         with self._asking[hash(token) % len(self._asking)]:
-            if known := self.remembered(token):
+            if known := self.remembered(token, address):
                 return known[0]
             user: User | None
             try:
-                user = User.from_answer(Api(token, PATIENCE_SECONDS).get("/api/auth/me"))
+                user = User.from_answer(Api(token, PATIENCE_SECONDS, address).get("/api/auth/me"))
             except ApiProblem as problem:
                 if problem.status != 401:
-                    self._remember(token, problem, REMEMBER_FAILURE_SECONDS)
+                    self._remember(token, address, problem, REMEMBER_FAILURE_SECONDS)
                     raise
                 user = None
-            self._remember(token, user, REMEMBER_SECONDS)
+            self._remember(token, address, user, REMEMBER_SECONDS)
             return user
 
-    def _remember(self, token: str, answer: User | ApiProblem | None, seconds: float) -> None:
+    def _remember(self, token: str, address: str, answer: User | ApiProblem | None, seconds: float) -> None:
         with self._guard:
-            self._known[token] = (time.monotonic() + seconds, answer)
+            self._known[token] = (time.monotonic() + seconds, address, answer)
             self._known.move_to_end(token)
             while len(self._known) > REMEMBER_AT_MOST:
                 self._known.popitem(last=False)
@@ -90,6 +93,11 @@ def token() -> str | None:
     return st.context.cookies.get(COOKIE)
 
 
+def address() -> str:
+    """The address of that browser. `st.context.ip_address` knows none for this machine, where a proxy may be."""
+    return str(st.context.headers.get(ADDRESS) or "")
+
+
 def current() -> User | None:
     """The signed-in user, asked again on every rerun; None when the session has ended.
 
@@ -100,7 +108,7 @@ def current() -> User | None:
     if not mine:
         return None
     try:
-        user = sessions.find(mine)
+        user = sessions.find(mine, address())
     except ApiProblem as problem:
         known: User | None = st.session_state.get(_LAST_KNOWN)
         if problem.temporary and known:
@@ -117,7 +125,7 @@ def may(permission: str) -> bool:
 
 def api(*, patience: float | None = None) -> Api:
     """The service as the signed-in person sees it."""
-    return Api(token(), patience)
+    return Api(token(), patience, address())
 
 
 def ended() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEMO_REFRESH_SECONDS = 5
@@ -14,17 +14,28 @@ DEMO_REFRESH_SECONDS = 5
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", str_strip_whitespace=True, hide_input_in_errors=True)
 
+    # Known to the service too: with it the dashboards vouch for where a person sits.
+    secret_key: SecretStr = SecretStr("")
     service_url: str = "http://127.0.0.1:8000"
+    public_base_url: str = "http://127.0.0.1:8501"
+    allowed_hosts: str = ""
     service_timeout_seconds: float = Field(10, gt=0, le=60)
     mode: Literal["production", "demo"] = Field("production", validation_alias="GENBA_MODE")
     session_cookie_secure: bool = True
     # No single purpose takes more; the service has a limit for each.
     upload_max_megabytes: int = Field(256, ge=1, le=10_000)
     refresh_seconds: int = Field(30, ge=2, le=3600)
+    demo_accounts_file: str = ""
 
     @property
     def demo_mode(self) -> bool:
         return self.mode == "demo"
+
+    @model_validator(mode="after")
+    def _refuse_missing_secret(self) -> Self:
+        if not self.demo_mode and len(self.secret_key.get_secret_value()) < 32:
+            raise ValueError("SECRET_KEY is missing or too weak; the dashboards need the one of the service.")
+        return self
 
     @model_validator(mode="after")
     def _demo_defaults(self) -> Self:

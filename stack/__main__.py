@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -29,16 +30,6 @@ from stack.programs import Program, environment, is_embedded, programs, replicas
 from stack.supervise import Supervisor, ask_to_stop, end_leftovers, leftovers
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-# The words of the login page; a house test compares them.
-DEMO_ACCOUNTS = {
-    "admin": "すべての機能",
-    "fleet-admin": "端末管理・システム管理者",
-    "fleet-operator": "端末管理・運用オペレーター",
-    "fleet-support": "端末管理・サポート担当",
-    "fleet-viewer": "端末管理・閲覧のみ（画面は準備中）",
-}
 
 
 class Stop(Exception):
@@ -181,7 +172,8 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
 def _prepare_field(place: Home, environ: dict[str, str]) -> None:
     folder = _field(place)
     folder.mkdir(mode=0o700, exist_ok=True)
-    _run([sys.executable, "-m", "service.demo", "--stores-file", str(folder / "stores.json")], environ)
+    files = ["--stores-file", str(folder / "stores.json"), "--accounts-file", environ["DEMO_ACCOUNTS_FILE"]]
+    _run([sys.executable, "-m", "service.demo", *files], environ)
     (folder / "agent.toml").write_text(
         f'service_url = "{environ["SERVICE_URL"]}"\n'
         f'state_dir = "{folder / "agent"}"\n'
@@ -271,11 +263,17 @@ def _block(environ: dict[str, str], seconds: float) -> str:
         lines += [
             f"  送信されたメール         http://127.0.0.1:{environ['SANDBOX_PORT']}",
             "",
-            "  Demo accounts, password genba-demo:",
-            *(f"    {login_id:<16} {words}" for login_id, words in DEMO_ACCOUNTS.items()),
+            *_accounts(environ),
         ]
     lines += ["", "  Ctrl-C stops everything; the data is kept.  make logs shows what the processes say.", ""]
     return "\n".join(lines)
+
+
+def _accounts(environ: dict[str, str]) -> list[str]:
+    """As the demo wrote them down."""
+    shown = json.loads(Path(environ["DEMO_ACCOUNTS_FILE"]).read_text(encoding="utf-8"))
+    listed = [f"    {login_id:<16} {words}" for login_id, words in shown["accounts"].items()]
+    return [f"  Demo accounts, password {shown['password']}:", *listed]
 
 
 def down(place: Home) -> int:

@@ -73,6 +73,7 @@ def environment(home: Home) -> dict[str, str]:
     if demo:
         standard |= DEMO_DEFAULTS | {
             "SECRET_KEY": home.secrets()["secret_key"],
+            "DEMO_ACCOUNTS_FILE": str(home.path / "field" / "accounts.json"),
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": merged["SANDBOX_SMTP_PORT"],
             "SLACK_BASE_URL": f"http://127.0.0.1:{merged['SANDBOX_PORT']}/slack/api/",

@@ -8,8 +8,25 @@ from dashboards.pages import Entry
 
 _page = partial(Entry, area="core", section="共通")
 
+# Reached by one's own name below the menu.
+ACCOUNT = _page(
+    file="account.py",
+    title="アカウント",
+    icon=":material/account_circle:",
+    url_path="account",
+    permission=None,
+    in_menu=False,
+)
+
 PAGES: tuple[Entry, ...] = (
     _page(
+        file="users.py",
+        title="ユーザー管理",
+        icon=":material/group:",
+        url_path="users",
+        permission="core:user:read",
+    ),
+    ACCOUNT,
         file="messages.py",
         title="通知",
         icon=":material/outgoing_mail:",

@@ -1,4 +1,5 @@
-"""`python -m service.demo [--stores-file PATH]`: fills the database, and writes the terminals the simulator plays."""
+"""`python -m service.demo [--stores-file PATH] [--accounts-file PATH]`: fills the database, and writes down the
+terminals that the simulator plays and the accounts that the login page offers."""
 
 from __future__ import annotations
 
@@ -8,17 +9,20 @@ from pathlib import Path
 
 from service.core.db import SYSTEM, transaction
 from service.core.settings import settings
-from service.demo import fill, fleet
+from service.demo import fill, fleet, people
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m service.demo")
     parser.add_argument("--stores-file", type=Path)
+    parser.add_argument("--accounts-file", type=Path)
     arguments = parser.parse_args()
     if settings().mode != "demo":
         raise SystemExit("Demo data is for GENBA_MODE=demo only; nothing was changed.")
     with transaction(SYSTEM) as db:
         fill(db)
+    if arguments.accounts_file:
+        arguments.accounts_file.write_text(json.dumps(people.as_shown(), ensure_ascii=False, indent=1))
     if arguments.stores_file:
         arguments.stores_file.write_text(json.dumps(fleet.simulated(), ensure_ascii=False, indent=1))
 

@@ -16,6 +16,13 @@ from service.fleet.rules import ContractType
 BY = "demo"
 ENROLMENT_CODE = "GENBA-DEMO"
 
+ACCOUNTS = {
+    "fleet-admin": ("端末 管子", "admin"),
+    "fleet-operator": ("田中 運", "operator"),
+    "fleet-support": ("佐藤 支", "support"),
+    "fleet-viewer": ("鈴木 覧", "viewer"),
+}
+
 # company -> contact, mail, phone, contract, stores with their number of tills
 CUSTOMERS = {
     "ABC商事": (

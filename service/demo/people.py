@@ -1,32 +1,54 @@
-"""Demo accounts. One password for all, printed by `make up`; outside demo mode none of these exist."""
+"""Demo accounts. One password for all, printed by `make up`; outside demo mode none of these exist.
+
+Each area lists its own as `ACCOUNTS` in `service/demo/<area>.py`: login id → name, role. `admin` administers them all.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.areas import AREAS, areas
 from service.core.identity import Membership, User, hash_password
+from service.core.users.reach import administers
 
 PASSWORD = "genba-demo"
 
-# login id -> name, memberships (area -> role)
-ACCOUNTS = {
-    "admin": ("管理 一郎", {"fleet": "admin"}),
-    "fleet-admin": ("端末 管子", {"fleet": "admin"}),
-    "fleet-operator": ("田中 運", {"fleet": "operator"}),
-    "fleet-support": ("佐藤 支", {"fleet": "support"}),
-    "fleet-viewer": ("鈴木 覧", {"fleet": "viewer"}),
-}
+
+def accounts() -> Mapping[str, tuple[str, Mapping[str, str]]]:
+    """Login id → name, area → role."""
+    everything = {area: next(role for role in areas()[area].roles if administers(area, role)) for area in AREAS}
+    listed: dict[str, tuple[str, Mapping[str, str]]] = {"admin": ("管理 一郎", everything)}
+    for area in AREAS:
+        own: Mapping[str, tuple[str, str]] = import_module(f"service.demo.{area}").ACCOUNTS
+        listed |= {login_id: (name, {area: role}) for login_id, (name, role) in own.items()}
+    return listed
+
+
+def as_shown() -> dict[str, Any]:
+    """For the login page and the launcher: what each account may do, in words."""
+    words = {"admin": "すべての機能"}
+    for login_id, (_, roles) in accounts().items():
+        titles = (f"{areas()[area].title}・{areas()[area].roles[role].title}" for area, role in roles.items())
+        words.setdefault(login_id, "、".join(titles))
+    return {"password": PASSWORD, "accounts": words}
 
 
 def fill(db: Session) -> None:
+    """A role that is bound to an agency or a nursery is given by its area, which knows their ids."""
+    listed = accounts()
     known = {user.login_id: user for user in db.scalars(select(User))}
     # Hashing takes a quarter of a second by design; one hash serves all accounts, which share the password anyway.
-    hashed = "" if known.keys() >= ACCOUNTS.keys() else hash_password(PASSWORD)
-    for login_id, (name, roles) in ACCOUNTS.items():
+    hashed = "" if known.keys() >= listed.keys() else hash_password(PASSWORD)
+    for login_id, (name, roles) in listed.items():
         user = known.get(login_id)
         if user is None:
             user = User(login_id=login_id, name=name, password_hash=hashed)
             db.add(user)
         held = {membership.area for membership in user.memberships}
-        user.memberships.extend(Membership(area=area, role=role) for area, role in roles.items() if area not in held)
+        free = {area: role for area, role in roles.items() if areas()[area].roles[role].scope is None}
+        user.memberships.extend(Membership(area=area, role=role) for area, role in free.items() if area not in held)

@@ -18,9 +18,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import Runtime
 
 import dashboards.app as dashboards_app
-from dashboards.gate import IDENTITY_HEADERS, Gate
+from dashboards.gate import IDENTITY_HEADERS, OURS_ALONE, Gate
 from dashboards.menu import MENU
-from dashboards.session import COOKIE
+from dashboards.session import ADDRESS, COOKIE
 from service.core.clock import real_now
 from service.core.identity import UserSession
 from tests.dashboards.conftest import Line, forget_sessions
@@ -259,7 +259,7 @@ def echo() -> Gate:
 def test_headers_that_name_a_person_never_reach_the_application(line: Line, token_of: Callable[..., str]) -> None:
     browser = TestClient(echo())
     browser.cookies.set(COOKIE, token_of("olivia", fleet="operator"))
-    forged = {name.decode().title(): "admin" for name in IDENTITY_HEADERS} | {"X-Harmless": "yes"}
+    forged = {name.decode().title(): "admin" for name in OURS_ALONE} | {"X-Harmless": "yes"}
 
     over_http = browser.get("/dashboard", headers=forged).json()
     with browser.websocket_connect(STREAM, headers=forged) as socket:
@@ -268,6 +268,7 @@ def test_headers_that_name_a_person_never_reach_the_application(line: Line, toke
     for seen in (over_http, over_websocket):
         assert "x-harmless" in seen
         assert not seen.keys() & {name.decode() for name in IDENTITY_HEADERS}
+        assert seen[ADDRESS] == "testclient"
 
 
 def test_a_forged_identity_alone_opens_nothing(web: TestClient) -> None:

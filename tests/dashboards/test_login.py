@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,11 +15,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboards import login
-from dashboards.login import DEMO_ACCOUNTS, DEMO_PASSWORD
 from dashboards.session import COOKIE
 from dashboards.settings import Settings
 from service.core.audit import AuditEntry
 from service.core.identity import UserSession, find_session
+from service.core.settings import settings as service_settings
 from service.demo import people
 from tests.cast import PASSWORD, person
 from tests.dashboards.conftest import Line
@@ -250,28 +252,57 @@ def test_signing_out_without_a_session_just_shows_the_form(web: TestClient, line
     assert line.calls == []
 
 
+@pytest.fixture
+def accounts_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As `python -m service.demo` writes it."""
+    written = tmp_path / "accounts.json"
+    written.write_text(json.dumps(people.as_shown()))
+    monkeypatch.setattr(login.settings(), "demo_accounts_file", str(written))
+    return written
+
+
+@pytest.mark.usefixtures("accounts_file")
 def test_the_demo_lists_its_accounts_with_their_password(web: TestClient) -> None:
     shown = web.get("/login").text
 
-    for login_id, role in DEMO_ACCOUNTS:
+    for login_id in people.accounts():
         assert f'data-login-id="{login_id}"' in shown
-        assert role in shown
-    assert DEMO_PASSWORD in shown
+    for words in ("すべての機能", "端末管理・システム管理者", "端末管理・閲覧のみ"):
+        assert words in shown
+    assert people.PASSWORD in shown
 
 
+@pytest.mark.parametrize("written", [None, "", "no json"])
+def test_without_the_list_one_can_sign_in_all_the_same(
+    web: TestClient, accounts_file: Path, written: str | None
+) -> None:
+    accounts_file.unlink() if written is None else accounts_file.write_text(written)
+
+    answer = web.get("/login")
+
+    assert answer.status_code == 200
+    assert "デモ用アカウント" not in answer.text
+
+
+def test_who_failed_too_often_reads_how_long_to_wait(web: TestClient, alice: str) -> None:
+    for _ in range(service_settings().sign_in_attempts):
+        send(web, alice, "wrong")
+
+    answer = send(web, alice, PASSWORD)
+
+    assert answer.status_code == 429
+    assert "あと15分ほど待ってから" in answer.text
+
+
+@pytest.mark.usefixtures("accounts_file")
 def test_in_production_no_demo_account_is_named(web: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     production(monkeypatch)
 
     shown = web.get("/login").text + send(web, "nobody", "x").text
 
     assert "デモ" not in shown
-    assert DEMO_PASSWORD not in shown
+    assert people.PASSWORD not in shown
     assert "fleet-viewer" not in shown
-
-
-def test_the_listed_demo_accounts_are_those_the_demo_makes() -> None:
-    assert [login_id for login_id, _ in DEMO_ACCOUNTS] == list(people.ACCOUNTS)
-    assert people.PASSWORD == DEMO_PASSWORD
 
 
 def test_each_sign_in_is_a_session_of_its_own(web: TestClient, alice: str, token_of: Callable[..., str]) -> None:

@@ -11,6 +11,7 @@ from service.core import identity, passwords, throttle
 from service.core.api.users import session_list
 from service.core.auth import SignedIn, bearer_token, recognised
 from service.core.db import Db, transaction
+from service.core.paging import Page
 from service.core.problems import RESPONSES, Invalid
 from service.core.settings import settings
 from service.core.users import actions, schemas
@@ -54,7 +55,7 @@ def _wrong(field: str, message: str) -> Invalid:
 
 
 @router.get("/sessions")
-def own_sessions(actor: SignedIn, db: Db) -> schemas.Sessions:
+def own_sessions(actor: SignedIn, db: Db) -> Page[schemas.SessionItem]:
     return session_list(identity.open_sessions(db, actor.user_id), actor)
 
 

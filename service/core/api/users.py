@@ -54,6 +54,11 @@ def users(
     return Page[schemas.UserItem].model_validate(queries.users(db, actor, limit, cursor, q, area, role, active))
 
 
+@router.get("/users/summary")
+def summary(actor: Reader, db: Db) -> schemas.Summary:
+    return schemas.Summary.model_validate(queries.summary(db, actor))
+
+
 @router.get("/roles")
 def roles(actor: Reader) -> list[AreaChoice]:
     """What one can choose from when putting somebody into an area."""
@@ -98,16 +103,16 @@ def activate(actor: Administrator, db: Db, user_id: UserId) -> schemas.UserItem:
 
 
 @router.get("/users/{user_id}/sessions")
-def sessions(actor: Reader, db: Db, user_id: UserId) -> schemas.Sessions:
+def sessions(actor: Reader, db: Db, user_id: UserId) -> Page[schemas.SessionItem]:
     return session_list(identity.open_sessions(db, queries.get_user(db, actor, user_id).id), actor)
 
 
 @router.post("/users/{user_id}/sessions/revoke")
-def revoke_sessions(actor: Administrator, db: Db, user_id: UserId, which: schemas.SessionsToEnd) -> schemas.Ended:
+def revoke_sessions(actor: Administrator, db: Db, user_id: UserId, which: Page[schemas.SessionItem]ToEnd) -> schemas.Ended:
     return schemas.Ended(ended=actions.end_sessions(db, actor, user_id, which.session_id))
 
 
-def session_list(found: list[identity.UserSession], actor: Actor) -> schemas.Sessions:
+def session_list(found: list[identity.UserSession], actor: Actor) -> Page[schemas.SessionItem]:
     items = [
         schemas.SessionItem(
             id=session.id,
@@ -119,7 +124,7 @@ def session_list(found: list[identity.UserSession], actor: Actor) -> schemas.Ses
         )
         for session in found
     ]
-    return schemas.Sessions(items=items, total=len(items))
+    return Page(items=items, total=len(items))
 
 
 def _seen(user: identity.User, actor: Actor) -> schemas.UserItem:

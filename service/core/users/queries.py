@@ -59,6 +59,18 @@ def users(
     }
 
 
+def summary(db: Session, actor: Actor) -> dict[str, int]:
+    member = select(Membership.id).where(Membership.user_id == User.id, Reach.of(actor, READ).sql())
+    counts = db.execute(
+        select(
+            func.count().filter(User.is_active),
+            func.count().filter(User.is_active, User.must_change_password),
+            func.count().filter(~User.is_active),
+        ).where(exists(member))
+    ).one()
+    return dict(zip(("active", "one_time_password", "inactive"), counts, strict=True))
+
+
 def as_seen(user: User, reach: Reach) -> dict[str, Any]:
     within = [held for held in user.memberships if reach.covers(held.area, held.tenant_id)]
     return {
@@ -68,6 +80,7 @@ def as_seen(user: User, reach: Reach) -> dict[str, Any]:
         "mail": user.mail,
         "is_active": user.is_active,
         "must_change_password": user.must_change_password,
+        "state": "inactive" if not user.is_active else "one_time_password" if user.must_change_password else "active",
         "last_signed_in_at": user.last_signed_in_at,
         "created_at": user.created_at,
         "version": user.version,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -75,6 +75,7 @@ class UserItem(BaseModel):
     mail: str | None
     is_active: bool
     must_change_password: bool
+    state: Literal["active", "one_time_password", "inactive"]
     last_signed_in_at: datetime | None
     created_at: datetime
     version: int
@@ -98,9 +99,12 @@ class SessionItem(BaseModel):
     current: bool
 
 
-class Sessions(BaseModel):
-    items: list[SessionItem]
-    total: int
+class Summary(BaseModel):
+    """How many people there are within reach; those with a one-time password are among the active ones."""
+
+    active: int
+    one_time_password: int
+    inactive: int
 
 
 class Ended(BaseModel):

@@ -6,20 +6,20 @@ from sqlalchemy.orm import Session
 
 from service.core.identity import Membership, User
 
-PEOPLE = {
-    "scratch-admin": ("admin", None),
-    "scratch-reader": ("reader", None),
-    "scratch-sales-a": ("sales", 1),
-    "scratch-sales-a2": ("sales", 1),
-    "scratch-sales-b": ("sales", 2),
+ACCOUNTS = {
+    "scratch-admin": ("予備 管子", "admin"),
+    "scratch-reader": ("予備 読", "reader"),
+    "scratch-sales-a": ("予備 営一", "sales"),
+    "scratch-sales-a2": ("予備 営二", "sales"),
+    "scratch-sales-b": ("予備 営三", "sales"),
 }
+AGENCIES = {"scratch-sales-a": 1, "scratch-sales-a2": 1, "scratch-sales-b": 2}
 
 
 def fill(db: Session) -> None:
     if db.scalar(select(func.count()).select_from(Note)):
         return
-    for login_id, (role, agency) in PEOPLE.items():
-        user = User(login_id=login_id, name=login_id, password_hash="-")
-        user.memberships.append(Membership(area="scratch", role=role, tenant_id=agency))
-        db.add(user)
+    for login_id, agency in AGENCIES.items():
+        user = db.scalars(select(User).where(User.login_id == login_id)).one()
+        user.memberships.append(Membership(area="scratch", role="sales", tenant_id=agency))
     db.add_all(Note(agency_id=agency, text=f"代理店{agency}の{n}件目のメモ") for agency in (1, 2) for n in range(1, 6))

@@ -1,0 +1,72 @@
+"""アカウント: who am I here, what is my password, and where am I signed in?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.core import password
+from dashboards.core.sessions import COLUMNS, HERE
+from dashboards.ui import confirm, tables
+from dashboards.ui.columns import Row
+from dashboards.ui.text import plain, small
+
+
+def headline(user: session.User) -> None:
+    st.title("アカウント", anchor=False)
+    st.markdown(f"**{plain(user.name)}** さん（ログインID: {plain(user.login_id)}）としてログインしています。")
+
+
+def sessions() -> None:
+    tables.table(
+        "account.sessions",
+        "ログイン中のブラウザー",
+        "/api/auth/sessions",
+        COLUMNS,
+        actions={"終了する": end},
+        right=lambda: st.button("ほかをすべて終了する", key="account.end_others", on_click=_ask_all),
+    )
+    if st.session_state.pop("account.ask_all", False):
+        confirm.confirm(
+            "account.end_others_now",
+            "このブラウザー以外のログインをすべて終了しますか？",
+            "ほかのブラウザーは、もう一度ログインするまで使えなくなります。入力の途中だった内容は失われます。",
+            action="すべて終了する",
+            do=lambda _reason: session.api().post("/api/auth/sessions/revoke", {}),
+            done="ほかのログインをすべて終了しました。",
+        )
+
+
+def _ask_all() -> None:
+    st.session_state["account.ask_all"] = True
+
+
+def end(row: Row) -> None:
+    if row["current"]:
+        confirm.confirm(
+            "account.leave",
+            "このブラウザーのログインは、ここでは終了できません",
+            f"「{HERE}」は、いまお使いのログインです。終了するときは、画面左下の「ログアウト」を押してください。",
+            action="閉じる",
+            do=lambda _reason: None,
+            done="ログインはそのままです。",
+            danger=False,
+        )
+        return
+    confirm.confirm(
+        f"account.end.{row['id']}",
+        f"{row['address']} からのログインを終了しますか？",
+        "そのブラウザーは、もう一度ログインするまで使えなくなります。",
+        action="終了する",
+        do=lambda _reason: session.api().post("/api/auth/sessions/revoke", {"session_id": row["id"]}),
+        done=f"{row['address']} からのログインを終了しました。",
+    )
+
+
+user = session.current()
+if user:
+    headline(user)
+    sessions()
+    st.subheader("パスワードの変更", anchor=False)
+    st.markdown(small(f"{password.RULES}変更すると、ほかのブラウザーのログインはすべて終了します。"))
+    password.change("account_password", done="パスワードを変更しました。")

@@ -1,0 +1,60 @@
+"""A new password of one's own: on the account page, and as the one thing there is as long as it is a one-time one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.addresses import LOGOUT
+from dashboards.client import ApiProblem
+from dashboards.ui import forms, links
+from dashboards.ui.text import plain
+
+RULES = "10文字以上で、推測されにくいものにしてください。長い語句（日本語も可）が覚えやすく安全です。"
+DIFFERENT = "新しいパスワードと同じものを、もう一度入力してください。"
+
+
+def change(key: str, *, done: str) -> None:
+    """The form. The other sessions of the person end with it."""
+    with forms.form(key, submit="パスワードを変更する", icon=":material/key:") as form:
+        old = form.field(
+            "current_password",
+            st.text_input,
+            "現在のパスワード",
+            required=True,
+            type="password",
+            autocomplete="current-password",
+        )
+        new = form.field(
+            "new_password", st.text_input, "新しいパスワード", required=True, type="password", autocomplete="new-password"
+        )
+        again = form.field(
+            "again",
+            st.text_input,
+            "新しいパスワード（確認）",
+            required=True,
+            type="password",
+            autocomplete="new-password",
+        )
+    if form.submitted:
+        form.send(lambda _once: _send(old, new, again), done=done)
+
+
+def _send(old: str, new: str, again: str) -> None:
+    if new != again:
+        raise ApiProblem(422, "", DIFFERENT, [{"field": "again", "message": DIFFERENT}])
+    session.api().post("/api/auth/password", {"current_password": old, "new_password": new})
+    if mine := session.token():
+        session.sessions.forget(mine)  # What was known about the person has just changed.
+
+
+def first(user: session.User) -> None:
+    """Instead of every page, until it is done."""
+    st.title("新しいパスワードを設定してください", anchor=False)
+    st.markdown(
+        f"{plain(user.name)}さん、ようこそ。管理者から受け取った仮のパスワードは、最初の1回だけ使えます。"
+        "ご自分だけが知っているパスワードに変更すると、利用を始められます。"
+    )
+    st.info(RULES, icon=":material/info:")
+    change("first_password", done="パスワードを設定しました。")
+    links.link("ログアウト", LOGOUT)

@@ -1,0 +1,15 @@
+"""Sessions as rows: one's own, and those of somebody whom one administers."""
+
+from __future__ import annotations
+
+from dashboards.ui import columns
+
+HERE = "このブラウザー"
+
+COLUMNS = (
+    columns.text("接続元", "address", width=150),
+    columns.text("", lambda row: HERE if row["current"] else "", width=120),
+    columns.ago("最後の操作", "last_seen_at"),
+    columns.stamp("ログイン日時", "created_at"),
+    columns.stamp("有効期限", "expires_at"),
+)

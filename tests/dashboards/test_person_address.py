@@ -1,0 +1,138 @@
+"""Where a person sits, from the browser through the dashboards into the service's audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+import dashboards.app as dashboards_app
+from dashboards import session
+from dashboards.client import Api
+from dashboards.session import ADDRESS, COOKIE
+from service.core import addresses
+from service.core.audit import AuditEntry
+from service.core.identity import UserSession
+from service.core.settings import settings as service_settings
+from tests.cast import PASSWORD, person
+from tests.dashboards.conftest import forget_sessions
+
+BROWSER, PROXY = "203.0.113.9", "10.1.2.3"
+HERE = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
+
+
+def browser_at(running: TestClient, address: str, app: object = dashboards_app.app) -> TestClient:
+    made = TestClient(app, raise_server_exceptions=False, follow_redirects=False, client=(address, 50000))  # type: ignore[arg-type]  # any ASGI app
+    made.portal = running.portal
+    return made
+
+
+def sign_in(browser: TestClient, login_id: str = "alice", **headers: str) -> int:
+    body = {"login_id": login_id, "password": PASSWORD}
+    return browser.post("/login", data=body, headers=HERE | headers).status_code
+
+
+@pytest.fixture
+def alice(db: Session) -> None:
+    person(db, "alice", fleet="admin")
+    db.commit()
+
+
+@pytest.fixture
+def closed_to_strangers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(service_settings(), "mode", "production")
+    monkeypatch.setattr(service_settings(), "address_lists", "fleet=203.0.113.0/24")
+    addresses.closed_areas.cache_clear()
+    yield
+    addresses.closed_areas.cache_clear()
+
+
+@pytest.mark.usefixtures("web", "alice")
+def test_signing_in_and_out_leaves_the_browsers_address(running: TestClient, db: Session) -> None:
+    browser = browser_at(running, BROWSER)
+
+    assert sign_in(browser) == 303
+    browser.get("/logout", headers=HERE)
+
+    assert set(db.scalars(select(AuditEntry.address))) == {BROWSER}
+    assert db.scalars(select(UserSession.address)).all() == [BROWSER]
+
+
+@pytest.mark.usefixtures("web", "alice")
+def test_behind_a_trusted_proxy_it_is_the_address_that_the_proxy_saw(running: TestClient, db: Session) -> None:
+    behind = ProxyHeadersMiddleware(dashboards_app.app, trusted_hosts=PROXY)  # type: ignore[arg-type]  # uvicorn's own types
+
+    sign_in(browser_at(running, PROXY, behind), **{"x-forwarded-for": f"198.51.100.1, {BROWSER}"})
+    sign_in(browser_at(running, "192.0.2.66", behind), **{"x-forwarded-for": BROWSER})
+
+    assert db.scalars(select(UserSession.address).order_by(UserSession.id)).all() == [BROWSER, "192.0.2.66"]
+
+
+@pytest.mark.usefixtures("web", "alice")
+def test_no_browser_can_claim_another_address(running: TestClient, db: Session) -> None:
+    browser = browser_at(running, "192.0.2.66")
+
+    sign_in(browser, **{ADDRESS: BROWSER, "x-genba-address": BROWSER, "x-forwarded-for": BROWSER})
+
+    assert db.scalars(select(UserSession.address)).all() == ["192.0.2.66"]
+
+
+def test_a_write_from_a_page_leaves_the_browsers_address(
+    screen: Callable[..., AppTest], db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a page's script calls goes out through `session.api`, with the header that the gate wrote."""
+    screen("alice", fleet="admin")
+    monkeypatch.setattr(session.st, "context", type("Context", (), {"headers": {ADDRESS: BROWSER}, "cookies": {}}))
+
+    customer = {
+        "company_name": "佐々木商店",
+        "contact_person": "佐々木",
+        "contact_email": "s@example.com",
+        "contact_phone": "03-1111-2222",
+    }
+    session.api().post("/api/fleet/customers", customer)
+
+    entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "customer")).one()
+    assert (entry.actor, entry.address) == ("alice", BROWSER)
+
+
+@pytest.mark.usefixtures("web", "alice", "closed_to_strangers")
+def test_who_sits_elsewhere_reads_why_the_door_is_closed(running: TestClient) -> None:
+    at_home = browser_at(running, "192.0.2.66")
+    body = {"login_id": "alice", "password": PASSWORD}
+
+    refused = at_home.post("/login", data=body, headers=HERE)
+
+    assert refused.status_code == 403
+    assert "お使いの場所（ネットワーク）からは利用できません" in refused.text
+    assert sign_in(browser_at(running, BROWSER)) == 303
+
+
+@pytest.mark.usefixtures("web", "alice", "closed_to_strangers")
+def test_a_cookie_that_was_carried_elsewhere_opens_nothing_there(running: TestClient) -> None:
+    office, at_home = browser_at(running, BROWSER), browser_at(running, "192.0.2.66")
+    sign_in(office)
+    at_home.cookies.set(COOKIE, office.cookies[COOKIE])
+
+    assert office.get("/dashboard").status_code == 200
+    carried = at_home.get("/dashboard")  # while the answer for the office is still remembered
+
+    assert carried.status_code == 403
+    assert "この場所からは利用できません" in carried.text
+    forget_sessions()
+    assert office.get("/dashboard").status_code == 200
+
+
+def test_without_the_secret_nothing_is_vouched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dashboards import client
+
+    assert client.vouched(BROWSER, "token")
+    monkeypatch.setattr(client.settings(), "secret_key", client.settings().secret_key.__class__(""))
+
+    assert client.vouched(BROWSER, "token") == {}
+    assert Api("token", address=BROWSER)
