@@ -6,8 +6,8 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.core import password
-from dashboards.core.sessions import COLUMNS, HERE
-from dashboards.ui import confirm, tables
+from dashboards.core.sessions import COLUMNS
+from dashboards.ui import confirm, flash, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
@@ -43,16 +43,8 @@ def _ask_all() -> None:
 
 def end(row: Row) -> None:
     if row["current"]:
-        confirm.confirm(
-            "account.leave",
-            "このブラウザーのログインは、ここでは終了できません",
-            f"「{HERE}」は、いまお使いのログインです。終了するときは、画面左下の「ログアウト」を押してください。",
-            action="閉じる",
-            do=lambda _reason: None,
-            done="ログインはそのままです。",
-            danger=False,
-        )
-        return
+        flash.say("いまお使いのログインです。終了するときは「ログアウト」を押してください。")
+        st.rerun()
     confirm.confirm(
         f"account.end.{row['id']}",
         f"{row['address']} からのログインを終了しますか？",

@@ -26,7 +26,12 @@ def change(key: str, *, done: str) -> None:
             autocomplete="current-password",
         )
         new = form.field(
-            "new_password", st.text_input, "新しいパスワード", required=True, type="password", autocomplete="new-password"
+            "new_password",
+            st.text_input,
+            "新しいパスワード",
+            required=True,
+            type="password",
+            autocomplete="new-password",
         )
         again = form.field(
             "again",

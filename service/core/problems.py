@@ -198,6 +198,8 @@ def answer(path: str, problem: Problem) -> Response:
 MESSAGES = {
     "missing": "必須の項目です。",
     "extra_forbidden": "使えない項目です。",
+    "too_short": "{min_length}件以上を指定してください。",
+    "too_long": "{max_length}件以内で指定してください。",
     "string_type": "文字列で指定してください。",
     "string_too_short": "{min_length}文字以上で入力してください。",
     "string_too_long": "{max_length}文字以内で入力してください。",

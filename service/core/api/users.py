@@ -108,7 +108,7 @@ def sessions(actor: Reader, db: Db, user_id: UserId) -> Page[schemas.SessionItem
 
 
 @router.post("/users/{user_id}/sessions/revoke")
-def revoke_sessions(actor: Administrator, db: Db, user_id: UserId, which: Page[schemas.SessionItem]ToEnd) -> schemas.Ended:
+def revoke_sessions(actor: Administrator, db: Db, user_id: UserId, which: schemas.SessionsToEnd) -> schemas.Ended:
     return schemas.Ended(ended=actions.end_sessions(db, actor, user_id, which.session_id))
 
 

@@ -1,0 +1,308 @@
+"""What an administrator does with one person: change, new password, deactivate, end sessions.
+
+Only one dialog can be open at a time, and none can open another. So what is to be shown next is noted in the session,
+and the page opens it when it is drawn anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.core.roles import in_words
+from dashboards.session import may
+from dashboards.ui import confirm, conflict, feedback, forms, times
+from dashboards.ui.columns import Row
+from dashboards.ui.status import UNKNOWN, Status
+from dashboards.ui.text import plain, small
+
+USER = {
+    "active": Status("有効", "green", "check_circle"),
+    "one_time_password": Status("仮パスワード", "orange", "key"),
+    "inactive": Status("無効", "gray", "block"),
+}
+NEXT = "users.next"
+NONE = "（なし）"
+Areas = list[dict[str, Any]]
+
+
+def open_later(user: Row) -> None:
+    _next("user", dict(user))
+
+
+def _next(what: str, about: Any) -> None:
+    st.session_state[NEXT] = (what, about)
+    st.rerun(scope="app")
+
+
+def show_next(areas: Areas) -> None:
+    """Opens what was asked for, once."""
+    what, about = st.session_state.pop(NEXT, (None, None))
+    if what == "new":
+        _new(areas)
+    elif what == "user":
+        _drawer(about, areas)
+    elif what == "password":
+        _one_time_password(*about)
+    elif what == "conflict":
+        _conflict(*about, areas)
+    elif what in QUESTIONS:
+        QUESTIONS[what](about)
+
+
+def _new(areas: Areas) -> None:
+    @st.dialog("ユーザーを登録する", width="medium", icon=":material/person_add:")
+    def ask() -> None:
+        with forms.form("users.create", submit="登録して仮パスワードを発行する") as form:
+            form.field(
+                "login_id",
+                st.text_input,
+                "ログインID",
+                required=True,
+                placeholder="t.yamada",
+                help="半角の英小文字・数字と . _ - @ が使えます。3文字以上。あとから変更できません。",
+            )
+            form.field("name", st.text_input, "氏名", required=True, placeholder="山田 太郎")
+            form.field("mail", st.text_input, "メールアドレス", placeholder="t.yamada@example.co.jp")
+            chosen = _role_fields(form, areas, {})
+        if form.submitted:
+            typed = {name: st.session_state[form.name(name)].strip() for name in ("login_id", "name", "mail")}
+            body = typed | {"mail": typed["mail"] or None, "memberships": _memberships(chosen)}
+
+            def create() -> None:
+                made = session.api().post("/api/core/users", body)
+                st.session_state[NEXT] = ("password", (typed["name"], typed["login_id"], made["password"]))
+
+            form.send(lambda _once: _sent(create, chosen), done=f"{typed['name']}さんを登録しました。")
+
+    ask()
+
+
+def _role_fields(form: forms.Form, areas: Areas, held: Mapping[str, Any]) -> dict[str, tuple[str | None, Any]]:
+    """A choice of role for each area; for roles of an agency or a nursery, its number."""
+    chosen: dict[str, tuple[str | None, Any]] = {}
+    for area in areas:
+        titles = {role["role"]: role["title"] for role in area["roles"]}
+        now = held.get(area["area"])
+        options = [NONE, *titles] if now is None or now["role"] in titles else [NONE, now["role"], *titles]
+        role = form.field(
+            f"role.{area['area']}",
+            st.selectbox,
+            f"{area['title']}での役割",
+            options=options,
+            index=options.index(now["role"]) if now else 1 if len(areas) == 1 and not held and len(options) == 2 else 0,
+            format_func=lambda role, titles=titles: titles.get(role, role),
+        )
+        tenant = now["tenant_id"] if now else None
+        if any(choice["scope"] for choice in area["roles"]):
+            tenant = form.field(
+                f"tenant_id.{area['area']}",
+                st.number_input,
+                f"{area['title']}での所属先（代理店・園）の番号",
+                value=tenant,
+                min_value=1,
+                step=1,
+                help="所属先ごとの役割を選んだときだけ指定します。",
+            )
+        chosen[area["area"]] = (None if role == NONE else role, tenant)
+    return chosen
+
+
+def _sent(call: Callable[[], None], chosen: Mapping[str, tuple[str | None, Any]]) -> None:
+    """Makes the call; what the service says of the memberships it got stands below the fields they were chosen in."""
+    listed = [area for area, (role, _) in chosen.items() if role]
+    if not listed:
+        message = "役割を1つ以上選んでください。利用を止めるときは「無効にする」をお使いください。"
+        raise ApiProblem(422, "", message, [{"field": f"role.{area}", "message": message} for area in chosen])
+    try:
+        call()
+    except ApiProblem as problem:
+        for error in problem.errors:
+            _, _, place = error["field"].partition("memberships.")
+            number, _, name = place.partition(".")
+            if number.isdecimal() and int(number) < len(listed):
+                error["field"] = f"{'tenant_id' if name == 'tenant_id' else 'role'}.{listed[int(number)]}"
+        raise
+
+
+def _memberships(chosen: Mapping[str, tuple[str | None, Any]]) -> list[dict[str, Any]]:
+    return [{"area": area, "role": role, "tenant_id": tenant} for area, (role, tenant) in chosen.items() if role]
+
+
+def _drawer(user: dict[str, Any], areas: Areas) -> None:
+    @st.dialog(user["login_id"], position="right", width="medium", icon=":material/person:")
+    def show() -> None:
+        signed_in = user["last_signed_in_at"]
+        last = (
+            f"最後のログインは {times.full(times.parse(signed_in))} です。"
+            if signed_in
+            else "まだログインしていません。"
+        )
+        st.markdown(f"{USER.get(user['state'], UNKNOWN).badge()}　**{plain(user['name'])}**　{last}")
+        if user["elsewhere"]:
+            st.info(
+                "ほかの業務でも使われているアカウントです。ここで変更できるのは、あなたが管理者である業務の役割だけです。",
+                icon=":material/info:",
+            )
+        if not may("core:user:update"):
+            st.markdown(plain(in_words(user, areas)))
+            return
+        _edit(user, areas)
+        if not user["elsewhere"]:
+            _buttons(user)
+        _sessions(user)
+
+    show()
+
+
+def _edit(user: dict[str, Any], areas: Areas) -> None:
+    # After a conflict the fields begin with what was typed; the version is the one that was seen.
+    draft = user.get("draft", {})
+    before = {**user, **draft}
+    held = {membership["area"]: membership for membership in before["memberships"]}
+    with forms.form(f"users.edit.{user['id']}.{user['version']}.{bool(draft)}", submit="保存する") as form:
+        name = form.field(
+            "name", st.text_input, "氏名", required=True, value=before["name"], disabled=user["elsewhere"]
+        )
+        mail = form.field(
+            "mail", st.text_input, "メールアドレス", value=before["mail"] or "", disabled=user["elsewhere"]
+        )
+        chosen = _role_fields(form, areas, held)
+    if not form.submitted:
+        return
+    body = {"version": user["version"], "memberships": _memberships(chosen)}
+    if not user["elsewhere"]:
+        body |= {"name": name.strip(), "mail": mail.strip() or None}
+
+    def change() -> None:
+        session.api().patch(f"/api/core/users/{user['id']}", body)
+
+    problem = form.send(lambda _once: _sent(change, chosen), done=f"{user['name']}さんを変更しました。")
+    if problem and problem.current:
+        _next("conflict", (problem.yours, problem.current))
+
+
+def _buttons(user: dict[str, Any]) -> None:
+    with st.container(horizontal=True):
+        if st.button("仮パスワードを発行する", icon=":material/key:", key="users.reset"):
+            _next("reset", user)
+        if user["is_active"]:
+            if st.button("無効にする", icon=":material/block:", key="users.deactivate"):
+                _next("deactivate", user)
+        elif st.button("有効にする", icon=":material/check_circle:", key="users.activate"):
+            _next("activate", user)
+
+
+def _sessions(user: dict[str, Any]) -> None:
+    st.markdown("**ログイン中のブラウザー**")
+    try:
+        found = session.api().get(f"/api/core/users/{user['id']}/sessions")["items"]
+    except ApiProblem as problem:
+        feedback.not_done(problem)
+        return
+    if not found:
+        st.markdown(small("いまログインしているブラウザーはありません。"))
+        return
+    for one in found:
+        seen = times.ago(times.parse(one["last_seen_at"]))
+        st.markdown(f"{plain(one['address'])}　{small(f'最後の操作 {seen}')}")
+    if not user["elsewhere"] and st.button("すべて終了する", icon=":material/logout:", key="users.end_sessions"):
+        _next("end_sessions", user)
+
+
+def _one_time_password(name: str, login_id: str, password: str) -> None:
+    @st.dialog("仮パスワード", width="small", icon=":material/key:")
+    def show() -> None:
+        st.markdown(
+            f"{plain(name)}さん（{plain(login_id)}）の仮パスワードです。本人に直接伝えてください。"
+            "最初のログインで、本人が新しいパスワードに変更します。"
+        )
+        st.code(password, language=None)
+        st.warning("この画面を閉じると、二度と表示できません。", icon=":material/warning:")
+        if st.button("控えました", type="primary", key="users.noted"):
+            st.rerun()
+
+    show()
+
+
+def _conflict(yours: dict[str, Any], current: dict[str, Any], areas: Areas) -> None:
+    def sides(side: Mapping[str, Any]) -> dict[str, Any]:
+        shown = {"memberships": current["memberships"], "elsewhere": current["elsewhere"], **side}
+        return {
+            "name": shown.get("name", current["name"]),
+            "mail": shown.get("mail", current["mail"]),
+            "roles": in_words(shown, areas),
+        }
+
+    def again(draft: dict[str, Any]) -> Callable[[], None]:
+        return lambda: st.session_state.update({NEXT: ("user", {**current, "draft": draft})})
+
+    conflict.conflict(
+        "users.conflict",
+        {"name": "氏名", "mail": "メールアドレス", "roles": "業務と役割"},
+        sides(yours),
+        sides(current),
+        changed=f"{current['login_id']} は、開いたあとにほかの人が変更しました。",
+        keep=again(yours),
+        load=again({}),
+    )
+
+
+def _reset(user: dict[str, Any]) -> None:
+    def reset(_reason: str) -> None:
+        made = session.api().post(f"/api/core/users/{user['id']}/password")
+        st.session_state[NEXT] = ("password", (user["name"], user["login_id"], made["password"]))
+
+    confirm.confirm(
+        "users.reset_now",
+        f"{user['name']}さんに仮パスワードを発行しますか？",
+        "いまのパスワードは使えなくなり、ログイン中のブラウザーはすべて終了します。",
+        action="発行する",
+        do=reset,
+        done=f"{user['name']}さんの仮パスワードを発行しました。",
+    )
+
+
+def _ask(user: dict[str, Any], verb: str, question: str, consequence: str, action: str, done: str) -> None:
+    confirm.confirm(
+        f"users.{verb.replace('/', '_')}_now",
+        f"{user['name']}さん{question}",
+        consequence,
+        action=action,
+        do=lambda _reason: session.api().post(f"/api/core/users/{user['id']}/{verb}", {}),
+        done=f"{user['name']}さん{done}",
+        danger=verb != "activate",
+    )
+
+
+QUESTIONS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "reset": _reset,
+    "deactivate": lambda user: _ask(
+        user,
+        "deactivate",
+        "を無効にしますか？",
+        "すぐにログアウトされ、ログインできなくなります。記録は残り、あとで有効に戻せます。",
+        "無効にする",
+        "を無効にしました。",
+    ),
+    "activate": lambda user: _ask(
+        user,
+        "activate",
+        "を有効にしますか？",
+        "これまでのパスワードと役割で、またログインできるようになります。",
+        "有効にする",
+        "を有効にしました。",
+    ),
+    "end_sessions": lambda user: _ask(
+        user,
+        "sessions/revoke",
+        "のログインをすべて終了しますか？",
+        "入力の途中だった内容は失われます。本人はすぐにログインし直せます。",
+        "終了する",
+        "のログインをすべて終了しました。",
+    ),
+}

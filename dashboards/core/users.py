@@ -1,0 +1,76 @@
+"""ユーザー管理: who can sign in, with which roles, and how do I change that?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboards.core import user_drawer
+from dashboards.core.roles import NO_ROLES, choices, in_words
+from dashboards.core.user_drawer import USER
+from dashboards.session import may
+from dashboards.ui import columns, filters, live, tables
+from dashboards.ui.live import refreshing
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block("core.users_headline", "ユーザー管理", "/api/core/users/summary", headline=True, right=_new)
+    if reading is None:
+        return
+    counts = reading.data
+    sentence = f"ログインできるユーザーは**{counts['active']:,}人**です。"
+    if counts["one_time_password"]:
+        sentence += f"うち{counts['one_time_password']:,}人は、仮のパスワードをまだ変更していません。"
+    if counts["inactive"]:
+        sentence += f"ほかに、無効にしたユーザーが{counts['inactive']:,}人います。"
+    st.markdown(sentence)
+
+
+def _new() -> None:
+    if may("core:user:update"):
+        st.button(
+            "ユーザーを登録する", type="primary", icon=":material/person_add:", key="users.new", on_click=_ask_for_new
+        )
+
+
+def _ask_for_new() -> None:
+    st.session_state["users.next"] = ("new", None)
+
+
+def conditions(areas: list[dict[str, Any]]) -> filters.Filters:
+    roles = {role["role"]: role["title"] for area in areas for role in area["roles"]}
+    fields: list[filters.Field] = [filters.Text("q", "キーワード", "ログインID・氏名・メール")]
+    if len(areas) > 1:
+        fields.append(filters.Choice("area", "業務", {area["area"]: area["title"] for area in areas}))
+    fields.append(filters.Choice("role", "役割", roles))
+    fields.append(filters.Choice("active", "状態", {"true": "有効", "false": "無効"}))
+    return filters.bar(*fields)
+
+
+@refreshing
+def listed(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
+    tables.table(
+        "core.users",
+        "",
+        "/api/core/users",
+        (
+            columns.text("ログインID", "login_id", width=150),
+            columns.text("氏名", "name", width=130),
+            columns.badge("状態", "state", USER, width=124),
+            columns.text("業務と役割", lambda user: in_words(user, areas), width=260),
+            columns.text("メールアドレス", "mail", width=200),
+            columns.ago("最後のログイン", "last_signed_in_at", missing="まだありません"),
+        ),
+        counter="人",
+        filters=chosen,
+        actions={"詳細": user_drawer.open_later},
+        empty=tables.Empty("表示できるユーザーはいません", "「ユーザーを登録する」から登録してください。"),
+    )
+
+
+headline()
+found = choices()
+listed(conditions(found), found)
+user_drawer.show_next(found or NO_ROLES)
