@@ -1,7 +1,7 @@
 """What an administrator does with one person: change, new password, deactivate, end sessions.
 
-Only one dialog can be open at a time, and none can open another. So what is to be shown next is noted in the session,
-and the page opens it when it is drawn anew.
+Only one dialog can be open at a time, and none can open another. So what is to be shown is noted in the session, and
+the page opens it when it is drawn. A form stays noted until it was stored or closed, so that it stays open meanwhile.
 """
 
 from __future__ import annotations
@@ -26,22 +26,28 @@ USER = {
     "inactive": Status("無効", "gray", "block"),
 }
 NEXT = "users.next"
+FORMS = ("new", "user")
 NONE = "（なし）"
 Areas = list[dict[str, Any]]
 
 
-def open_later(user: Row) -> None:
-    _next("user", dict(user))
-
-
-def _next(what: str, about: Any) -> None:
+def note(what: str, about: Any = None) -> None:
     st.session_state[NEXT] = (what, about)
+
+
+def _forget() -> None:
+    st.session_state.pop(NEXT, None)
+
+
+def open_later(user: Row) -> None:
+    note("user", dict(user))
     st.rerun(scope="app")
 
 
 def show_next(areas: Areas) -> None:
-    """Opens what was asked for, once."""
-    what, about = st.session_state.pop(NEXT, (None, None))
+    what, about = st.session_state.get(NEXT, (None, None))
+    if what not in FORMS:
+        _forget()
     if what == "new":
         _new(areas)
     elif what == "user":
@@ -49,13 +55,13 @@ def show_next(areas: Areas) -> None:
     elif what == "password":
         _one_time_password(*about)
     elif what == "conflict":
-        _conflict(*about, areas)
+        _conflict(about[0], about[1], areas)
     elif what in QUESTIONS:
         QUESTIONS[what](about)
 
 
 def _new(areas: Areas) -> None:
-    @st.dialog("ユーザーを登録する", width="medium", icon=":material/person_add:")
+    @st.dialog("ユーザーを登録する", width="medium", icon=":material/person_add:", on_dismiss=_forget)
     def ask() -> None:
         with forms.form("users.create", submit="登録して仮パスワードを発行する") as form:
             form.field(
@@ -75,7 +81,7 @@ def _new(areas: Areas) -> None:
 
             def create() -> None:
                 made = session.api().post("/api/core/users", body)
-                st.session_state[NEXT] = ("password", (typed["name"], typed["login_id"], made["password"]))
+                note("password", (typed["name"], typed["login_id"], made["password"]))
 
             form.send(lambda _once: _sent(create, chosen), done=f"{typed['name']}さんを登録しました。")
 
@@ -134,7 +140,7 @@ def _memberships(chosen: Mapping[str, tuple[str | None, Any]]) -> list[dict[str,
 
 
 def _drawer(user: dict[str, Any], areas: Areas) -> None:
-    @st.dialog(user["login_id"], position="right", width="medium", icon=":material/person:")
+    @st.dialog(str(user["login_id"]), position="right", width="small", icon=":material/person:", on_dismiss=_forget)
     def show() -> None:
         signed_in = user["last_signed_in_at"]
         last = (
@@ -180,21 +186,26 @@ def _edit(user: dict[str, Any], areas: Areas) -> None:
 
     def change() -> None:
         session.api().patch(f"/api/core/users/{user['id']}", body)
+        _forget()
 
     problem = form.send(lambda _once: _sent(change, chosen), done=f"{user['name']}さんを変更しました。")
     if problem and problem.current:
-        _next("conflict", (problem.yours, problem.current))
+        note("conflict", (problem.yours, problem.current))
+        st.rerun(scope="app")
 
 
 def _buttons(user: dict[str, Any]) -> None:
     with st.container(horizontal=True):
-        if st.button("仮パスワードを発行する", icon=":material/key:", key="users.reset"):
-            _next("reset", user)
+        _button("仮パスワードを発行する", "reset", "key", user)
         if user["is_active"]:
-            if st.button("無効にする", icon=":material/block:", key="users.deactivate"):
-                _next("deactivate", user)
-        elif st.button("有効にする", icon=":material/check_circle:", key="users.activate"):
-            _next("activate", user)
+            _button("無効にする", "deactivate", "block", user)
+        else:
+            _button("有効にする", "activate", "check_circle", user)
+
+
+def _button(label: str, what: str, icon: str, user: dict[str, Any]) -> None:
+    if st.button(label, icon=f":material/{icon}:", key=f"users.{what}", on_click=note, args=(what, user)):
+        st.rerun(scope="app")
 
 
 def _sessions(user: dict[str, Any]) -> None:
@@ -210,8 +221,8 @@ def _sessions(user: dict[str, Any]) -> None:
     for one in found:
         seen = times.ago(times.parse(one["last_seen_at"]))
         st.markdown(f"{plain(one['address'])}　{small(f'最後の操作 {seen}')}")
-    if not user["elsewhere"] and st.button("すべて終了する", icon=":material/logout:", key="users.end_sessions"):
-        _next("end_sessions", user)
+    if not user["elsewhere"]:
+        _button("すべて終了する", "end_sessions", "logout", user)
 
 
 def _one_time_password(name: str, login_id: str, password: str) -> None:
@@ -239,7 +250,7 @@ def _conflict(yours: dict[str, Any], current: dict[str, Any], areas: Areas) -> N
         }
 
     def again(draft: dict[str, Any]) -> Callable[[], None]:
-        return lambda: st.session_state.update({NEXT: ("user", {**current, "draft": draft})})
+        return lambda: note("user", {**current, "draft": draft})
 
     conflict.conflict(
         "users.conflict",
@@ -255,7 +266,7 @@ def _conflict(yours: dict[str, Any], current: dict[str, Any], areas: Areas) -> N
 def _reset(user: dict[str, Any]) -> None:
     def reset(_reason: str) -> None:
         made = session.api().post(f"/api/core/users/{user['id']}/password")
-        st.session_state[NEXT] = ("password", (user["name"], user["login_id"], made["password"]))
+        note("password", (user["name"], user["login_id"], made["password"]))
 
     confirm.confirm(
         "users.reset_now",

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards.core import user_drawer
 from dashboards.core.roles import NO_ROLES, choices, in_words
-from dashboards.core.user_drawer import USER
+from dashboards.core.user_drawer import USER, note
 from dashboards.session import may
 from dashboards.ui import columns, filters, live, tables
 from dashboards.ui.live import refreshing
@@ -29,14 +29,15 @@ def headline() -> None:
 
 
 def _new() -> None:
-    if may("core:user:update"):
-        st.button(
-            "ユーザーを登録する", type="primary", icon=":material/person_add:", key="users.new", on_click=_ask_for_new
-        )
-
-
-def _ask_for_new() -> None:
-    st.session_state["users.next"] = ("new", None)
+    if may("core:user:update") and st.button(
+        "ユーザーを登録する",
+        type="primary",
+        icon=":material/person_add:",
+        key="users.new",
+        on_click=note,
+        args=("new",),
+    ):
+        st.rerun()  # The page, not only this block of it, opens the form.
 
 
 def conditions(areas: list[dict[str, Any]]) -> filters.Filters:
