@@ -22,7 +22,7 @@ import httpx2
 import psycopg
 import pytest
 from sqlalchemy import create_engine, event, text
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from stack import servers
 from stack.home import ROOT, Home, server_account
@@ -121,14 +121,20 @@ def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     factory = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     monkeypatch.setattr(core_db, "session_factory", lambda: factory)
 
-    def see_all(_: object = None) -> None:
-        for name, value in core_db.SYSTEM.as_settings().items():
+    def see(scopes: core_db.Scopes) -> None:
+        for name, value in scopes.as_settings().items():
             connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
 
-    see_all()
-    # What a transaction of the product may see outlives its savepoint; the test itself goes on seeing everything.
-    event.listen(factory, "after_commit", see_all)
-    with factory() as session:
+    def begun(session: Session, transaction: SessionTransaction, _: object) -> None:
+        if not transaction.nested and not session.info.get("sees_all"):
+            see(core_db.NOBODY)
+
+    see(core_db.SYSTEM)
+    # A transaction of the product is a savepoint here: it must see what it would see by itself, and what it may see
+    # must not outlive it. The test itself sees everything.
+    event.listen(factory, "after_begin", begun)
+    event.listen(factory, "after_commit", lambda _: see(core_db.SYSTEM))
+    with factory(info={"sees_all": True}) as session:
         # Each request starts with an empty session, as in production; the test's own must not hold stale rows.
         event.listen(session, "after_commit", lambda ended: ended.expire_all())
         yield session

@@ -14,13 +14,13 @@ RULES = "10文字以上で、推測されにくいものにしてください。
 DIFFERENT = "新しいパスワードと同じものを、もう一度入力してください。"
 
 
-def change(key: str, *, done: str) -> None:
+def change(key: str, *, done: str, old_label: str = "現在のパスワード") -> None:
     """The form. The other sessions of the person end with it."""
     with forms.form(key, submit="パスワードを変更する", icon=":material/key:") as form:
         old = form.field(
             "current_password",
             st.text_input,
-            "現在のパスワード",
+            old_label,
             required=True,
             type="password",
             autocomplete="current-password",
@@ -61,5 +61,5 @@ def first(user: session.User) -> None:
         "ご自分だけが知っているパスワードに変更すると、利用を始められます。"
     )
     st.info(RULES, icon=":material/info:")
-    change("first_password", done="パスワードを設定しました。")
+    change("first_password", done="パスワードを設定しました。", old_label="仮のパスワード")
     links.link("ログアウト", LOGOUT)

@@ -6,6 +6,8 @@ row-level security holds it to that (migration 0003), and who says nothing sees 
 
 from __future__ import annotations
 
+import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +16,10 @@ from typing import Annotated
 
 import psycopg
 from fastapi import Depends
-from sqlalchemy import Engine, MetaData, create_engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine, MetaData, create_engine, event, text
+from sqlalchemy.exc import DisconnectionError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.core.areas import AREAS, CORE
 from service.core.settings import settings
@@ -62,17 +65,42 @@ def sqlalchemy_url(url: str) -> str:
 
 @lru_cache(maxsize=1)
 def engine() -> Engine:
-    return create_engine(
+    made = create_engine(
         sqlalchemy_url(settings().database_url.get_secret_value()),
         pool_size=settings().database_pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
         # An error's text goes to the log; the parameters of its statement may be personal data.
         hide_parameters=True,
         # PgBouncer in transaction mode hands each transaction another server: no server-side prepared statements.
         connect_args={"prepare_threshold": None, "connect_timeout": 5},
     )
+    event.listen(made, "checkin", _note_time)
+    event.listen(made, "checkout", _refuse_if_dead)
+    return made
+
+
+TRUSTED_SECONDS = 10
+
+
+def _note_time(_: object, record: ConnectionPoolEntry) -> None:
+    record.info["since"] = time.monotonic()
+
+
+def _refuse_if_dead(connection: psycopg.Connection, record: ConnectionPoolEntry, _: object) -> None:
+    """A server that went away says so by closing the socket, which can be seen without asking it: the usual ping would
+    be a round trip for every request. Who has been idle for longer is asked all the same."""
+    idle = time.monotonic() - record.info.get("since", -TRUSTED_SECONDS)
+    if idle < TRUSTED_SECONDS and not connection.closed:
+        socket = select.poll()
+        socket.register(connection.fileno(), select.POLLIN)
+        if not socket.poll(0):
+            return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error:
+        raise DisconnectionError from None  # the pool takes another one
 
 
 @lru_cache(maxsize=1)
@@ -84,8 +112,9 @@ def session_factory() -> sessionmaker[Session]:
 def transaction(scopes: Scopes = NOBODY) -> Iterator[Session]:
     """A session whose changes are committed when the block ends and rolled back when it raises."""
     with session_factory()() as session, session.begin():
-        # Always, also for nobody: what a transaction before it set must not reach into this one.
-        set_scopes(session, scopes)
+        # What a transaction before it saw ended with that one: who says nothing needs no statement to see nothing.
+        if scopes != NOBODY:
+            set_scopes(session, scopes)
         yield session
 
 

@@ -76,7 +76,7 @@ def test_all_other_sessions_are_ended_after_being_asked(account: AppTest, db: Se
     open_session(db, vera, "192.0.2.9", timedelta(hours=1))
     db.commit()
     account.run()
-    assert list(account.dataframe[0].value["接続元"]) == ["192.0.2.9", "testclient"]
+    assert list(account.dataframe[0].value["接続元"]) == ["192.0.2.9", "testclient（このブラウザー）"]
 
     account.button(key="account.end_others").click().run()
     account.button(key="account.end_others_now.confirm").click().run()
