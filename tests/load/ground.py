@@ -66,6 +66,27 @@ class Ground:
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
+    def read(self, port: int, **order: Any) -> dict[str, Any]:
+        """Runs the reader once."""
+        command = [sys.executable, "-m", "tests.load.reader", json.dumps(order | {"port": port})]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def sign_in(self) -> str:
+        """The token of an operator's session."""
+        token = f"session-{uuid.uuid4().hex}"
+        with psycopg.connect(seeing_all(self.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
+            owner.execute(
+                "WITH person AS (INSERT INTO users (login_id, name, password_hash, is_active) "
+                "VALUES ('reader', '読 読子', '-', true) RETURNING id), "
+                "member AS (INSERT INTO memberships (user_id, area, role) SELECT id, 'fleet', 'operator' FROM person) "
+                "INSERT INTO sessions (token_hash, user_id, address, expires_at) "
+                "SELECT %s, id, '-', now() + interval '1 h' FROM person",
+                [hash_token(token)],
+            )
+        return token
+
     def cpu_seconds(self, process: subprocess.Popen[bytes]) -> float:
         """User and system time so far of the process and its children and of all of PostgreSQL."""
         return _cpu(process.pid) + _cpu(self.postgres.pid)
