@@ -180,9 +180,9 @@ def _edit(user: dict[str, Any], areas: Areas) -> None:
         chosen = _role_fields(form, areas, held)
     if not form.submitted:
         return
-    body = {"version": user["version"], "memberships": _memberships(chosen)}
-    if not user["elsewhere"]:
-        body |= {"name": name.strip(), "mail": mail.strip() or None}
+    typed = {"name": name.strip(), "mail": mail.strip() or None, "memberships": _memberships(chosen)}
+    # Only what was changed: the rest may meanwhile be somebody else's change.
+    body = {"version": user["version"]} | {field: value for field, value in typed.items() if value != user[field]}
 
     def change() -> None:
         session.api().patch(f"/api/core/users/{user['id']}", body)

@@ -131,13 +131,14 @@ def test_a_conflict_shows_both_sides_and_what_was_typed_can_be_kept(page: AppTes
 
     next(button for button in page.button if button.key and button.key.endswith(".submit")).click().run()
 
-    assert "違う項目は2件です。" in texts(page)
-    assert "後の人" in texts(page)
+    assert "違う項目は1件です。" in texts(page)
+    assert ":orange-background[後の人]" in texts(page)
+    assert ":blue-background[taro さん]" in texts(page)
     assert "new@example.com" in texts(page)
     press(page, "users.conflict.keep")
     assert field(page, "text_input", "氏名").value == "後の人"
     next(button for button in page.button if button.key and button.key.endswith(".submit")).click().run()
-    assert stored(db, "taro").name == "後の人"
+    assert stored(db, "taro")[:2] == ("後の人", "new@example.com")
 
 
 @pytest.mark.parametrize(("person", "button", "is_active"), [("taro", "deactivate", False), ("jiro", "activate", True)])

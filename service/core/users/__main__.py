@@ -1,0 +1,49 @@
+"""`python -m service.core.users --login-id … --name … --area …`: makes the first administrator of an area.
+
+For whoever runs the server, once; an area that has an administrator gets the next one in ユーザー管理.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from sqlalchemy import select
+
+from service.core import audit, passwords
+from service.core.areas import AREAS, areas
+from service.core.db import SYSTEM, transaction
+from service.core.identity import Membership, User, find_by_login_id, hash_password
+from service.core.users.reach import administers, administrators
+
+
+def main(given: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m service.core.users")
+    parser.add_argument("--login-id", required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--area", required=True, choices=AREAS)
+    asked = parser.parse_args(given)
+    role = next(name for name in areas()[asked.area].roles if administers(asked.area, name))
+    password = passwords.one_time_password()
+    hashed = hash_password(password)
+    with transaction(SYSTEM) as db:
+        there = db.scalars(select(Membership.id).join(User).where(administrators(asked.area), User.is_active)).first()
+        if there is not None:
+            print(f"{asked.area} has an administrator already; the next one is made in ユーザー管理.", file=sys.stderr)
+            return 1
+        user = find_by_login_id(db, asked.login_id)
+        if user is None:
+            user = User(login_id=asked.login_id, name=asked.name, password_hash=hashed, must_change_password=True)
+            db.add(user)
+        else:
+            password = ""
+        user.memberships.append(Membership(area=asked.area, role=role))
+        db.flush()  # for the id
+        after = {"login_id": user.login_id, "name": user.name, "role": role}
+        audit.record(db, "command line", "create", asked.area, "user", user.id, after=after)
+    print(f"One-time password: {password}" if password else f"{asked.login_id} keeps the password there is.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
