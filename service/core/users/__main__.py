@@ -37,7 +37,11 @@ def main(given: list[str] | None = None) -> int:
             db.add(user)
         else:
             password = ""
-        user.memberships.append(Membership(area=asked.area, role=role))
+        held = next((membership for membership in user.memberships if membership.area == asked.area), None)
+        if held is None:
+            user.memberships.append(Membership(area=asked.area, role=role))
+        else:
+            held.role, held.tenant_id = role, None
         db.flush()  # for the id
         after = {"login_id": user.login_id, "name": user.name, "role": role}
         audit.record(db, "command line", "create", asked.area, "user", user.id, after=after)

@@ -31,7 +31,7 @@ def test_the_first_one_can_sign_in_and_there_is_no_second(
 def test_somebody_who_works_elsewhere_keeps_the_password(
     client: TestClient, db: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    person(db, "t.yamada")
+    person(db, "t.yamada", fleet="viewer")
     db.commit()
 
     assert main(ASKED) == 0
