@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from service.core.clock import real_now
-from service.core.db import Base
+from service.core.db import Base, Scopes
 from service.core.settings import settings
 
 BCRYPT_COST = 12
@@ -137,16 +137,18 @@ class Found:
 
 
 # Every request of a person begins with this, so it is one statement, and no object of the ORM is made for it.
-_BY_TOKEN = text(
-    """
+_BY_TOKEN = """
     SELECT u.id, u.login_id, u.name, u.must_change_password, s.id, s.expires_at, s.last_seen_at, ARRAY(
         SELECT m.area || ' ' || m.role || ' ' || coalesce(m.tenant_id::text, '')
         FROM memberships m WHERE m.user_id = u.id ORDER BY m.area
-    )
+    ) {more}
     FROM sessions s JOIN users u ON u.id = s.user_id
     WHERE s.token_hash = :token_hash AND s.revoked_at IS NULL AND s.expires_at > :now AND s.last_seen_at > :idle_since
         AND u.is_active
-    """
+"""
+_FIND = text(_BY_TOKEN.format(more=""))
+_FIND_AND_SET = text(
+    _BY_TOKEN.format(more=", set_config('genba.areas', :areas, true), set_config('genba.tenants', :tenants, true)")
 )
 # Of requests at once only one writes; the others do not wait for it.
 _SEEN = text(
@@ -159,15 +161,26 @@ _SEEN = text(
 SEEN_EVERY = timedelta(minutes=1)
 
 
-def find_session(db: Session, token: str) -> Found | None:
+def find_session(db: Session, token: str, guess: Scopes | None = None) -> Found | None:
     """The session of a token and its person; None when unknown, expired, idle for too long or revoked, or when the
-    person is inactive. Notes, once a minute, that it is in use."""
+    person is inactive. Notes, once a minute, that it is in use.
+
+    With a `guess` the transaction sees, from here on, what was guessed that the person may see. Whoever guesses has to
+    compare it with what the answer says, and to set it right.
+    """
     hashed, now = hash_token(token), real_now()
     idle_since = now - timedelta(minutes=settings().session_idle_minutes)
-    row = db.execute(_BY_TOKEN, {"token_hash": hashed, "now": now, "idle_since": idle_since}).one_or_none()
+    asked = {"token_hash": hashed, "now": now, "idle_since": idle_since}
+    if guess is None:
+        row = db.execute(_FIND, asked).one_or_none()
+    else:
+        named = guess.as_settings()
+        row = db.execute(
+            _FIND_AND_SET, asked | {"areas": named["genba.areas"], "tenants": named["genba.tenants"]}
+        ).one_or_none()
     if row is None:
         return None
-    user_id, login_id, name, must_change, session_id, expires_at, last_seen_at, held = row
+    user_id, login_id, name, must_change, session_id, expires_at, last_seen_at, held = row[:8]
     if now - last_seen_at > SEEN_EVERY:
         db.execute(_SEEN, {"token_hash": hashed, "now": now})
     return Found(user_id, login_id, name, must_change, session_id, expires_at, tuple(map(_membership, held)))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, text
+from fastapi import Request
+from fastapi.testclient import TestClient
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.audit import AuditEntry
+from service.core.auth import guesses, recognised
 from service.core.db import NOBODY, SYSTEM, Scopes, set_scopes, transaction
+from service.core.identity import Membership
 from service.fleet.models import Customer
 from tests import factories
-from tests.cast import person
+from tests.cast import person, signed_in
 
 # Tables that row-level security leaves open to every transaction, each for a reason of its own.
 OPEN_TABLES = {
@@ -120,3 +124,22 @@ def test_an_entry_of_the_trail_is_written_by_anybody_and_read_where_it_belongs(d
 def test_the_trail_is_never_changed(db: Session, statement: str) -> None:
     with pytest.raises(DBAPIError, match="permission denied"), db.begin_nested():
         db.execute(text(statement))
+
+
+def test_what_a_session_could_see_before_is_only_a_guess(client: TestClient, db: Session) -> None:
+    """Rights taken or given between two requests of one session hold at the next one."""
+    alice = person(db, "alice", fleet="operator")
+    factories.customer(db)
+    signed_in(db, client, alice)
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+
+    def seen() -> tuple[str, int]:
+        with transaction() as fresh:
+            actor = recognised(Request({"type": "http", "headers": []}), fresh, token)
+            assert actor.scopes == guesses.of(token)
+            return str(sorted(actor.scopes.whole)), len(fresh.scalars(select(Customer)).all())
+
+    for role, expected in (("operator", 1), ("nobody", 0), ("admin", 1), ("nobody", 0)):
+        db.execute(update(Membership).where(Membership.user_id == alice.id).values(role=role))
+        db.commit()
+        assert seen() == seen() == ("['fleet']" if expected else "[]", expected)
