@@ -17,6 +17,7 @@ app.conf.update(
         "jobs.files",
         "jobs.outbox",
         "jobs.presence",
+        "jobs.tasks",
         "jobs.throttle",
         *(f"jobs.{area}" for area in AREAS),
     ],

@@ -38,6 +38,7 @@ ADMINISTRATION = frozenset(
         "core:message:read",
         "core:message:resend",
         "core:system:read",
+        "core:task:read",
         "core:user:read",
         "core:user:update",
     }
@@ -93,6 +94,8 @@ CORE_TICKS: Mapping[str, Tick] = {
     "outbox.send": Tick("通知の送信", timedelta(seconds=3), silence=timedelta(seconds=120)),
     "files.clean": Tick("ファイルの整理", timedelta(hours=1)),
     "throttle.sweep": Tick("試行回数の記録の整理", timedelta(minutes=10)),
+    "tasks.wake": Tick("長い処理の開始", timedelta(seconds=1), silence=timedelta(seconds=120)),
+    "imports.forget": Tick("取り込み途中のデータの整理", timedelta(hours=6)),
 }
 CORE_RETENTION = (
     # Three years, leap day included.

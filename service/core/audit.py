@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -77,6 +77,26 @@ def record(
             after=masked(after),
         )
     )
+
+
+def record_many(
+    db: Session,
+    by: Actor,
+    action: Action,
+    area: str,
+    subject: str,
+    changes: Iterable[tuple[object, Mapping[str, Any] | None, Mapping[str, Any] | None]],
+) -> None:
+    """As `record` for many rows at once, each (subject id, before, after); two statements instead of thousands."""
+    same = {"user_id": by.user_id, "actor": by.login_id, "address": by.address[:64], "area": area}
+    entries = [
+        same
+        | {"action": action, "subject": subject, "subject_id": str(subject_id)[:100]}
+        | {"before": masked(before), "after": masked(after)}
+        for subject_id, before, after in changes
+    ]
+    if entries:
+        db.execute(insert(AuditEntry).inline(), entries)
 
 
 def masked(values: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -103,16 +103,11 @@ class Sorts:
         self, db: Session, found: Select[*tuple[Any, ...]], sort: str, limit: int, cursor: str | None
     ) -> dict[str, Any]:
         """A page of `found` as the list form of the API. Raises Invalid for a sort or a cursor that is none of ours."""
-        if sort not in self.names:
-            raise Invalid("この並べ替えは使えません。", [("sort", f"選べる値は {'、'.join(self.names)} です。")])
-        key, turned = self.keys[sort.removeprefix("-")], sort.startswith("-")
+        key, turned = self._chosen(sort)
         total = db.scalar(select(func.count()).select_from(found.order_by(None).subquery()))
         if cursor:
             found = found.where(self._after(key, turned, *self._position(key, sort, cursor)))
-        columns = (key.column, self.unique)
-        order = [column.desc() if turned else column.asc() for column in columns]
-        if key.nullable:
-            order[0] = order[0].nulls_last()
+        columns, order = (key.column, self.unique), self._order(key, turned)
         labelled = [column.label(f"position_{place}") for place, column in enumerate(columns)]
         rows = db.execute(found.add_columns(*labelled).order_by(*order).limit(limit + 1)).mappings().all()
         last = rows[limit - 1] if len(rows) > limit else None
@@ -121,6 +116,19 @@ class Sorts:
             "total": total,
             "next_cursor": write_cursor(sort, key.write(last["position_0"]), last["position_1"]) if last else None,
         }
+
+    def ordered(self, found: Select[*tuple[Any, ...]], sort: str) -> Select[*tuple[Any, ...]]:
+        """All of `found` in that order, for an export. Raises Invalid for a sort that is none of ours."""
+        return found.order_by(*self._order(*self._chosen(sort)))
+
+    def _chosen(self, sort: str) -> tuple[Key, bool]:
+        if sort not in self.names:
+            raise Invalid("この並べ替えは使えません。", [("sort", f"選べる値は {'、'.join(self.names)} です。")])
+        return self.keys[sort.removeprefix("-")], sort.startswith("-")
+
+    def _order(self, key: Key, turned: bool) -> list[ColumnElement[Any]]:
+        order = [column.desc() if turned else column.asc() for column in (key.column, self.unique)]
+        return [order[0].nulls_last(), order[1]] if key.nullable else order
 
     def _position(self, key: Key, sort: str, cursor: str) -> tuple[object, int]:
         made_for, value, unique = read_cursor(cursor, str, object, int)

@@ -17,6 +17,25 @@ from service.core.problems import Unavailable, answer
 
 LONGEST_QUEUE = 500
 _IN_SCOPE = "genba.seats"
+_OWN_SEAT = "genba.seat"
+
+
+class Seat:
+    """A request's own, until its work is done: a large answer is sent standing."""
+
+    def __init__(self, seats: Seats) -> None:
+        self._seats: Seats | None = seats
+
+    def leave(self) -> None:
+        if self._seats is not None:
+            self._seats.stand_up()
+            self._seats = None
+
+
+def leave_seat(scope: Scope) -> None:
+    """The rest of this request needs no connection: others may come in while a slow line takes the answer."""
+    if seat := scope.get(_OWN_SEAT):
+        seat.leave()
 
 
 class Seats:
@@ -44,10 +63,11 @@ class Seats:
         except Unavailable as busy:
             await answer(scope["path"], busy)(scope, receive, send)
             return
+        seat = scope[_OWN_SEAT] = Seat(self)
         try:
             await self.app(scope, receive, send)
         finally:
-            self.stand_up()
+            seat.leave()
 
     async def sit_down(self) -> None:
         """Raises Unavailable when the queue is too long to stand in."""

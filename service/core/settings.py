@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     sign_in_window_minutes: int = Field(15, ge=1, le=24 * 60)
     address_lists: str = ""
 
+    task_processes: int = Field(2, ge=1, le=16)
+
     fleet_heartbeat_interval_seconds: int = Field(300, ge=5, le=3600)
     fleet_alert_recipients: str = ""
     fleet_heartbeat_keep_days: int = Field(35, ge=7, le=400)

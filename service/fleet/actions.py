@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, and_, case, func, literal, select, update
+from sqlalchemy import CursorResult, and_, case, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -18,6 +20,7 @@ from service.core.db import violates
 from service.core.files import records as files
 from service.core.files.records import File
 from service.core.identity import hash_token, new_token
+from service.core.imports.kinds import Change, New
 from service.core.problems import Conflict, Forbidden, Invalid
 from service.core.settings import settings
 from service.fleet import queries, rules, schemas
@@ -64,6 +67,51 @@ def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal, addr
     values = new.model_dump(mode="json")
     audit.record(db, by, "create", AREA.name, "terminal", terminal.id, after=values, address=address)
     return terminal
+
+
+def import_customers(db: Session, by: Actor, new: Sequence[New]) -> None:
+    made = db.scalars(
+        insert(Customer).returning(Customer.id, sort_by_parameter_order=True), [row.values for row in new]
+    ).all()
+    entries = ((key, None, _plain(row.values)) for key, row in zip(made, new, strict=True))
+    audit.record_many(db, by, "create", AREA.name, "customer", entries)
+
+
+def change_customers(db: Session, by: Actor, changes: Sequence[Change]) -> None:
+    db.execute(update(Customer), [{"id": row.id} | row.after for row in changes])
+    entries = ((row.id, _plain(row.before), _plain(row.after)) for row in changes)
+    audit.record_many(db, by, "update", AREA.name, "customer", entries)
+
+
+def import_terminals(db: Session, by: Actor, new: Sequence[New]) -> None:
+    values = _terminal_values(db, [row.values for row in new])
+    made = db.scalars(insert(Terminal).returning(Terminal.id, sort_by_parameter_order=True), values).all()
+    db.execute(insert(TerminalState), [{"terminal_id": key} for key in made])
+    entries = ((key, None, _plain(row.values)) for key, row in zip(made, new, strict=True))
+    audit.record_many(db, by, "create", AREA.name, "terminal", entries)
+
+
+def change_terminals(db: Session, by: Actor, changes: Sequence[Change]) -> None:
+    values = _terminal_values(db, [row.after for row in changes])
+    now = app_now(db)
+    changed = [{"id": row.id, "updated_at": now} | after for row, after in zip(changes, values, strict=True)]
+    db.execute(update(Terminal), changed)
+    entries = ((row.id, _plain(row.before), _plain(row.after)) for row in changes)
+    audit.record_many(db, by, "update", AREA.name, "terminal", entries)
+
+
+def _terminal_values(db: Session, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A file's rows with the id of the customer instead of its name."""
+    customers = queries.customers_by_name(db, sorted({row["company_name"] for row in rows}))
+    return [
+        {name: value for name, value in row.items() if name != "company_name"}
+        | {"customer_id": customers[row["company_name"]].id}
+        for row in rows
+    ]
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
 
 
 def issue_enrolment_code(

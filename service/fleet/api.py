@@ -5,13 +5,15 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.core.auth import Actor, allow, client_address
 from service.core.db import Db, Scopes, set_scopes
+from service.core.exports import answers
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
-from service.fleet import actions, queries, schemas
+from service.core.purposes import Kind
+from service.fleet import actions, exports, queries, schemas
 from service.fleet.rules import AREA, Status
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
@@ -23,6 +25,44 @@ router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_REFUSALS)
 def summary(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db) -> schemas.Summary:
     """The fleet in numbers, now."""
     return schemas.Summary.model_validate(queries.summary(db))
+
+
+@router.get("/customers.csv", response_class=Response, responses=answers.described(Kind.CSV))
+def customers_as_csv(
+    actor: Annotated[Actor, allow("fleet:customer:read")],
+    db: Db,
+    filters: Annotated[schemas.CustomerFilters, Query()],
+) -> Response:
+    return answers.as_csv(db, actor, exports.CUSTOMERS, filters)
+
+
+@router.get("/customers.xlsx", response_class=Response, responses=answers.described(Kind.XLSX))
+def customers_as_excel(
+    actor: Annotated[Actor, allow("fleet:customer:read")],
+    db: Db,
+    filters: Annotated[schemas.CustomerFilters, Query()],
+) -> Response:
+    return answers.as_excel(db, actor, exports.CUSTOMERS, filters)
+
+
+@router.get("/terminals.csv", response_class=Response, responses=answers.described(Kind.CSV))
+def terminals_as_csv(
+    actor: Annotated[Actor, allow("fleet:terminal:read")],
+    db: Db,
+    filters: Annotated[schemas.TerminalFilters, Query()],
+) -> Response:
+    """With the filters of the list, all of it."""
+    return answers.as_csv(db, actor, exports.TERMINALS, filters)
+
+
+@router.get("/terminals.xlsx", response_class=Response, responses=answers.described(Kind.XLSX))
+def terminals_as_excel(
+    actor: Annotated[Actor, allow("fleet:terminal:read")],
+    db: Db,
+    filters: Annotated[schemas.TerminalFilters, Query()],
+) -> Response:
+    """As the CSV; a longer list is a task of its own (POST /api/core/exports)."""
+    return answers.as_excel(db, actor, exports.TERMINALS, filters)
 
 
 @router.get("/customers")

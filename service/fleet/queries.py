@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
@@ -13,7 +14,7 @@ from service.core.files.records import File
 from service.core.identity import User
 from service.core.paging import Key, Sorts, read_cursor, write_cursor
 from service.core.problems import NotFound
-from service.fleet import rules
+from service.fleet import rules, schemas
 from service.fleet.models import Alert, Customer, EnrolmentCode, Terminal, TerminalPhoto, TerminalState
 from service.fleet.rules import Status
 
@@ -98,6 +99,10 @@ def terminals(
 ) -> dict[str, Any]:
     """Terminals, those in trouble first unless sorted otherwise; found by status, customer, and part of serial or
     store name."""
+    return TERMINAL_SORTS.page(db, terminals_found(status, customer_id, q), sort, limit, cursor)
+
+
+def terminals_found(status: Status | None, customer_id: int | None, q: str | None) -> Select[*tuple[Any, ...]]:
     joined = (
         select(
             Terminal.id,
@@ -128,7 +133,41 @@ def terminals(
                 Terminal.store_name.icontains(q, autoescape=True),
             )
         )
-    return TERMINAL_SORTS.page(db, joined, sort, limit, cursor)
+    return joined
+
+
+def terminals_to_take_along(filters: schemas.TerminalFilters) -> Select[*tuple[Any, ...]]:
+    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
+    found = terminals_found(filters.status, filters.customer_id, filters.q).add_columns(Terminal.installed_date)
+    return TERMINAL_SORTS.ordered(found, filters.sort)
+
+
+def customers_to_take_along(_: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
+    counted = select(Terminal.customer_id, func.count().label("terminals")).group_by(Terminal.customer_id).subquery()
+    found = select(
+        Customer.company_name,
+        Customer.contact_person,
+        Customer.contact_email,
+        Customer.contact_phone,
+        Customer.contract_type,
+        func.coalesce(counted.c.terminals, 0).label("terminal_count"),
+        Customer.created_at,
+    ).outerjoin(counted, counted.c.customer_id == Customer.id)
+    return found.order_by(Customer.company_name, Customer.id)
+
+
+def customers_by_name(db: Session, names: Sequence[str]) -> dict[str, Customer]:
+    return {found.company_name: found for found in db.scalars(select(Customer).where(Customer.company_name.in_(names)))}
+
+
+def terminals_by_serial(db: Session, serials: Sequence[str]) -> dict[str, tuple[Terminal, str]]:
+    """Each with its customer's name."""
+    rows = db.execute(
+        select(Terminal, Customer.company_name)
+        .join(Customer, Customer.id == Terminal.customer_id)
+        .where(Terminal.serial_number.in_(serials))
+    )
+    return {terminal.serial_number: (terminal, company) for terminal, company in rows}
 
 
 def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict[str, Any]:

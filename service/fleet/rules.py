@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from service.core.areas import ADMINISTRATION, Area, Policy, Role, Tick
 from service.core.calendar import calendar
-from service.core.purposes import IMAGES, Purpose
+from service.core.purposes import IMAGES, Kind, Purpose
 from service.core.targets import State, Target, read
 
 
@@ -42,6 +42,18 @@ ALERT_WORDS = {
     AlertType.UPDATE_FAILED: "更新失敗",
 }
 
+STATUS_WORDS = {
+    Status.ONLINE: "オンライン",
+    Status.OFFLINE: "オフライン",
+    Status.ERROR: "エラー",
+    Status.MAINTENANCE: "メンテナンス中",
+}
+CONTRACT_WORDS = {
+    ContractType.BASIC: "ベーシック保守",
+    ContractType.STANDARD: "スタンダード保守",
+    ContractType.PREMIUM: "プレミアム保守",
+}
+
 # A mail about a district without power must still be read on a phone, and a post is read at a glance.
 MAIL_LISTS = 50
 POST_LISTS = 10
@@ -61,6 +73,13 @@ TERMINAL_PHOTO = Purpose(
     key="fleet.terminal_photo", kinds=IMAGES, permission="fleet:terminal:update", read="fleet:terminal:read"
 )
 MOST_PHOTOS = 30
+IMPORT_FILE = Purpose(
+    key="fleet.import",
+    kinds=frozenset({Kind.CSV, Kind.XLSX}),
+    permission="fleet:terminal:create",
+    read="fleet:terminal:create",
+    max_bytes=10 * 1024 * 1024,
+)
 
 AREA = Area(
     name="fleet",
@@ -100,7 +119,7 @@ AREA = Area(
         # Until a compact row per terminal and day takes their place, raw heartbeats are all there is.
         Policy("fleet_heartbeats", "ハートビート", lambda settings: timedelta(days=settings.fleet_heartbeat_keep_days)),
     ),
-    purposes=(TERMINAL_PHOTO,),
+    purposes=(TERMINAL_PHOTO, IMPORT_FILE),
 )
 
 

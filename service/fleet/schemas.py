@@ -127,6 +127,28 @@ class NewTerminal(BaseModel):
     installed_date: Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))] | None = None
 
 
+class TerminalRow(BaseModel):
+    """A terminal as a row of a file has it: its customer by name."""
+
+    serial_number: Serial
+    company_name: Name
+    store_name: Name
+    installed_date: Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))] | None = None
+
+
+class TerminalFilters(BaseModel):
+    """What the list of terminals can be cut by."""
+
+    status: Status | None = None
+    customer_id: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    sort: Annotated[str, Field(max_length=50)] = "status"
+
+
+class CustomerFilters(BaseModel):
+    """The list of customers is taken along whole."""
+
+
 class Created(BaseModel):
     id: int
 

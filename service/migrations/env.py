@@ -12,11 +12,13 @@ import service.core.audit
 import service.core.files.records
 import service.core.health
 import service.core.holidays
+import service.core.imports.records
 import service.core.installation
 import service.core.instances
 import service.core.outbox
 import service.core.probes
 import service.core.retention
+import service.core.tasks.records
 import service.core.throttle  # noqa: F401  # every module with tables, so that `alembic check` sees them
 from service.core import areas
 from service.core.db import Base, sqlalchemy_url

@@ -21,6 +21,7 @@ import psutil
 import psycopg
 
 from stack.home import ROOT
+from tests.load import long_work
 from tests.load.ground import Ground, ground
 from tests.sight import seeing_all
 from tests.stack import running_stack
@@ -181,6 +182,26 @@ def lists(made: Ground) -> list[Goal]:
     ]
 
 
+def long_lists(made: Ground) -> list[Goal]:
+    seconds = long_work.import_rows(made)
+    long_work.fill(made)
+    export_seconds, grown, rows = long_work.export(made)
+    naive_seconds, naive_grown = long_work.naive_export(made)
+    against = f"{naive_seconds / export_seconds:.1f}× faster than naive, which grows by {naive_grown:,.0f} MiB"
+    return [
+        Goal(
+            f"{rows:,} rows as CSV over HTTP: the service grows by at most 16 MiB",
+            f"{grown:.0f} MiB in {export_seconds:.1f} s; {against}",
+            grown <= 16 and rows == long_work.ROWS,
+        ),
+        Goal(
+            f"{long_work.IMPORTED:,} rows read, checked, imported and audited under 30 s",
+            f"{seconds:.1f} s",
+            seconds < 30,
+        ),
+    ]
+
+
 def whole_stack() -> list[Goal]:
     with running_stack() as stack:
         stack.stop()
@@ -205,7 +226,7 @@ def main() -> int:
     goals = whole_stack()
     with ground(TERMINALS) as made:
         table, of_heartbeats = heartbeats(made)
-        goals = [*of_heartbeats, sweep(made), *lists(made), *goals]
+        goals = [*of_heartbeats, sweep(made), *lists(made), *long_lists(made), *goals]
         [[version]] = made.rows("SHOW server_version")
     text = "\n".join(
         [

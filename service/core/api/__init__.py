@@ -12,13 +12,16 @@ SUBJECTS = (
     "users",
     "health",
     "audit",
+    "exports",
     "files",
     "holidays",
+    "imports",
     "messages",
     "probes",
     "public",
     "retention",
     "system",
+    "tasks",
 )
 
 router = APIRouter()

@@ -74,7 +74,10 @@ def _refusal(head: bytes, purpose: Purpose) -> str:
 
 
 def _is_text(spool: IO[bytes]) -> bool:
-    """UTF-8, or the code page of Japanese Windows, to the end, and no markup that a browser could run."""
+    """UTF-8, UTF-16 or the code page of Japanese Windows, to the end, and no markup that a browser could run."""
+    spool.seek(0)
+    if spool.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):  # Excel's "Unicode text"
+        return _decodes(spool, "utf-16")
     return any(_decodes(spool, encoding) for encoding in ("utf-8-sig", "cp932"))
 
 

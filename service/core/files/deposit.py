@@ -37,14 +37,15 @@ class Deposit:
     has_thumbnail: bool
 
 
-def make(spool: IO[bytes], purpose: Purpose, name: str) -> Deposit:
-    """Checks the content and stores it. Slow (decoding, hashing, the network): outside any transaction.
+def make(spool: IO[bytes], purpose: Purpose, name: str, made_as: Kind | None = None) -> Deposit:
+    """Checks the content and stores it. Slow (decoding, hashing, the network): outside any transaction. `made_as` is
+    the kind of what we wrote ourselves: it needs no check, and may be larger than what is taken from people.
 
     Raises:
         UnsupportedMedia, Invalid: see `content` and `pictures`.
         Unavailable: the storage is away; nothing was kept.
     """
-    kind = recognise(spool, purpose)
+    kind = made_as or recognise(spool, purpose)
     with tempfile.TemporaryFile() as stripped:
         picture = pictures.look(kind, spool, purpose, stripped) if kind.is_image else None
         content = stripped if picture else spool

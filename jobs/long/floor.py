@@ -1,0 +1,11 @@
+"""The floor's kinds of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.core.exports import run as exports
+from service.core.imports import run as imports
+from service.core.tasks.work import Run
+
+KINDS: Mapping[str, Run] = {"core.import": imports.run, "core.export": exports.run}

@@ -1,0 +1,132 @@
+"""Long work as the person sees it who started it, or who administers its area."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+
+from service.core.auth import Actor, SignedIn, allow
+from service.core.db import Db
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+from service.core.tasks import records
+from service.core.tasks.records import OPEN, Task
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_ONE: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_CHANGE: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
+router = APIRouter(prefix="/api/core/tasks", tags=["tasks"], responses=_REFUSALS)
+TaskId = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+class TaskFile(BaseModel):
+    """A result file, for who started the task; got like any file (GET /api/core/files/{id})."""
+
+    id: uuid.UUID
+    name: str
+    size: int
+
+
+class TaskAnswer(BaseModel):
+    """`percent` is null while nobody knows how much there is to do. `figures` are in the words of the kind.
+    `result_url` is where the dashboards' origin has the file."""
+
+    id: int
+    area: str
+    kind: str
+    title: str
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    started_by: str
+    percent: int | None
+    done_count: int
+    total_count: int | None
+    message: str
+    error: str | None
+    figures: dict[str, int]
+    file: TaskFile | None
+    result_url: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    is_cancelling: bool
+    can_cancel: bool
+    can_resume: bool
+
+
+def described(task: Task, by: Actor) -> TaskAnswer:
+    result = task.result or {}
+    file = result.get("file") if task.user_id == by.user_id else None
+    is_open = task.state in OPEN
+    return TaskAnswer(
+        id=task.id,
+        area=task.area,
+        kind=task.kind,
+        title=task.title,
+        state=task.state,
+        started_by=task.user.name,
+        percent=_percent(task),
+        done_count=task.done_count,
+        total_count=task.total_count,
+        message=task.message,
+        error=task.error,
+        figures=result.get("figures") or {},
+        file=TaskFile(**file) if file else None,
+        result_url=f"/files/{file['id']}" if file else None,
+        created_at=task.created_at,
+        started_at=task.started_at,
+        finished_at=task.finished_at,
+        is_cancelling=is_open and task.cancel_requested_at is not None,
+        can_cancel=is_open and task.cancel_requested_at is None,
+        can_resume=task.state in ("failed", "cancelled") and task.is_resumable and task.user_id == by.user_id,
+    )
+
+
+def _percent(task: Task) -> int | None:
+    if task.state == "done":
+        return 100
+    return min(99, 100 * task.done_count // task.total_count) if task.total_count else None
+
+
+def _page(found: dict[str, Any], by: Actor) -> Page[TaskAnswer]:
+    items = [described(task, by) for task in found["items"]]
+    return Page[TaskAnswer](items=items, total=found["total"], next_cursor=found["next_cursor"])
+
+
+@router.get("")
+def own_tasks(
+    actor: SignedIn, db: Db, limit: Limit = 50, cursor: Cursor = None, state: Literal["open", "all"] = "all"
+) -> Page[TaskAnswer]:
+    """One's own, the newest first."""
+    return _page(records.tasks(db, actor, limit, cursor, everybody=False, only_open=state == "open"), actor)
+
+
+@router.get("/everybody")
+def everybodys_tasks(
+    actor: Annotated[Actor, allow("core:task:read")],
+    db: Db,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    state: Literal["open", "all"] = "all",
+) -> Page[TaskAnswer]:
+    """Everybody's in the areas one administers, and one's own."""
+    return _page(records.tasks(db, actor, limit, cursor, everybody=True, only_open=state == "open"), actor)
+
+
+@router.get("/{task_id}", responses=_ONE)
+def task(actor: SignedIn, db: Db, task_id: TaskId) -> TaskAnswer:
+    return described(records.get(db, actor, task_id), actor)
+
+
+@router.post("/{task_id}/cancel", responses=_CHANGE)
+def cancel(actor: SignedIn, db: Db, task_id: TaskId) -> TaskAnswer:
+    """A running one ends within seconds; nothing of it is kept."""
+    return described(records.cancel(db, actor, task_id), actor)
+
+
+@router.post("/{task_id}/resume", responses=_CHANGE)
+def resume(actor: SignedIn, db: Db, task_id: TaskId) -> TaskAnswer:
+    return described(records.resume(db, actor, task_id), actor)

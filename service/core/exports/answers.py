@@ -1,0 +1,127 @@
+"""A list as a download. It is written to a file of the machine first, as fast as PostgreSQL gives it: a slow line
+then holds neither a connection nor a seat, a failure is a refusal in words and not half a file, and the trail knows
+how many rows left the house."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from pydantic import BaseModel
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from service.core import audit
+from service.core.auth import Actor
+from service.core.clock import TOKYO, app_now
+from service.core.exports import csv_file
+from service.core.exports.declared import List
+from service.core.files.names import disposition
+from service.core.problems import RESPONSES, TooLarge, Unavailable
+from service.core.purposes import Kind
+from service.core.seats import leave_seat
+
+# Excel is written by us and not by PostgreSQL: more than this is a task.
+MOST_EXCEL_ROWS = 10_000
+_CHUNK = 256 * 1024
+# Each takes a connection and most of a core.
+_writing = threading.BoundedSemaphore(2)
+_WAIT_SECONDS = 5
+
+
+def described(kind: Kind) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`."""
+    return {
+        200: {"content": {kind.value: {"schema": {"type": "string", "format": "binary"}}}, "description": "The file"},
+        413: RESPONSES[413],
+    }
+
+
+def as_csv(db: Session, by: Actor, listed: List, filters: BaseModel) -> StreamingResponse:
+    """Raises Unavailable when others are at it."""
+    with _turn():
+        spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has been sent
+        try:
+            rows = csv_file.write(db, listed, filters, spool)
+            leave_trail(db, by, listed, filters, Kind.CSV, rows)
+            return Spooled(spool, file_name(db, listed, Kind.CSV), Kind.CSV)
+        except BaseException:
+            spool.close()
+            raise
+
+
+def as_excel(db: Session, by: Actor, listed: List, filters: BaseModel) -> StreamingResponse:
+    """Raises TooLarge beyond `MOST_EXCEL_ROWS`, and Unavailable when others are at it."""
+    from service.core.exports import excel_file  # not at the top: see `imports.records`
+
+    total = count(db, listed, filters)
+    if total > MOST_EXCEL_ROWS:
+        raise TooLarge(
+            f"{total:,}件あります。すぐにExcelで出力できるのは{MOST_EXCEL_ROWS:,}件までです。"
+            "条件で絞り込むか、「処理状況」で進む出力、またはCSVを使ってください。"
+        )
+    with _turn():
+        spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has been sent
+        try:
+            rows = excel_file.write(db, listed, filters, spool)
+            leave_trail(db, by, listed, filters, Kind.XLSX, rows)
+            return Spooled(spool, file_name(db, listed, Kind.XLSX), Kind.XLSX)
+        except BaseException:
+            spool.close()
+            raise
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _writing.acquire(timeout=_WAIT_SECONDS):
+        raise Unavailable("ただいまほかの出力で混み合っています。しばらく待ってから、もう一度お試しください。")
+    try:
+        yield
+    finally:
+        _writing.release()
+
+
+def count(db: Session, listed: List, filters: BaseModel) -> int:
+    found = listed.statement(filters).order_by(None).subquery()
+    return db.scalar(select(func.count()).select_from(found)) or 0
+
+
+def leave_trail(db: Session, by: Actor, listed: List, filters: BaseModel, kind: Kind, rows: int) -> None:
+    after = {"rows": rows, "format": kind.name.lower(), "filters": filters.model_dump(mode="json", exclude_none=True)}
+    audit.record(db, by, "export", listed.area, listed.key, "-", after=after)
+
+
+def file_name(db: Session, listed: List, kind: Kind) -> str:
+    """端末一覧_20261121.csv"""
+    return f"{listed.title}_{app_now(db).astimezone(TOKYO):%Y%m%d}{kind.endings[0]}"
+
+
+class Spooled(StreamingResponse):
+    """Sent from the spool, which is then gone."""
+
+    def __init__(self, spool: IO[bytes], name: str, kind: Kind) -> None:
+        self._spool = spool
+        headers = {
+            "Content-Length": str(spool.seek(0, 2)),
+            "Content-Disposition": disposition(name, inline=False),
+            "Cache-Control": "private, no-store",
+            "X-Content-Type-Options": "nosniff",
+        }
+        super().__init__(self._chunks(), headers=headers, media_type=kind.value)
+
+    def _chunks(self) -> Iterator[bytes]:
+        self._spool.seek(0)
+        while chunk := self._spool.read(_CHUNK):
+            yield chunk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        leave_seat(scope)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._spool.close()

@@ -1,0 +1,94 @@
+"""What can be imported: an area says which fields there are and how rows are found, made and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from service.core import areas
+from service.core.auth import Actor
+from service.core.problems import Forbidden, NotFound
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column. `read` makes a value for the model of a cell's text, or raises ValueError with words; `show` is the
+    way back, for the preview and for templates."""
+
+    name: str
+    label: str
+    example: str
+    aliases: tuple[str, ...] = ()
+    read: Callable[[str], Any] = str
+    show: Callable[[Any], str] = str
+
+
+@dataclass(frozen=True)
+class New:
+    """A row that is not there yet."""
+
+    values: Values
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row that is there (`id`) and differs: the whole of its values before and after."""
+
+    id: int
+    before: Values
+    after: Values
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`key` names the area first: fleet.terminals. `model` says what values may be; its field names are those of
+    `fields`, the first of which is the natural key: it decides whether a row is new.
+
+    `existing` maps natural keys to (id, values) for those that are there, `missing` says in words what a row names
+    that is not there (field, message), both for many rows at once. `create` and `change` write and audit many rows.
+    """
+
+    key: str
+    title: str
+    counter: str
+    permission: str
+    fields: tuple[Field, ...]
+    model: type[BaseModel]
+    existing: Callable[[Session, Sequence[str]], Mapping[str, tuple[int, Values]]]
+    create: Callable[[Session, Actor, Sequence[New]], None]
+    change: Callable[[Session, Actor, Sequence[Change]], None]
+    missing: Callable[[Session, Sequence[Values]], Mapping[int, tuple[str, str]]] = field(default=lambda _, __: {})
+
+    @property
+    def area(self) -> str:
+        return self.key.partition(".")[0]
+
+    @property
+    def natural_key(self) -> str:
+        return self.fields[0].name
+
+    def field(self, name: str) -> Field:
+        return next(field for field in self.fields if field.name == name)
+
+
+@lru_cache(maxsize=1)
+def kinds() -> dict[str, Kind]:
+    """Every area's `IMPORTS`, by key."""
+    return {kind.key: kind for module in areas.modules("imports") for kind in module.IMPORTS}
+
+
+def kind_for(by: Actor, key: str) -> Kind:
+    """Raises NotFound for a kind that does not exist, Forbidden for one the person may not import."""
+    kind = kinds().get(key)
+    if kind is None:
+        raise NotFound("取り込みの種類が見つかりません。画面を開き直して選んでください。")
+    if kind.area not in by.areas_where(kind.permission):
+        raise Forbidden(f"{kind.title}を取り込む権限がありません。必要な場合は管理者に依頼してください。")
+    return kind

@@ -1,0 +1,137 @@
+"""What each row would do: 新規, 更新, 変更なし, or what is wrong with it. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from service.core.exports.cells import original
+from service.core.imports.kinds import Change, Kind, New, Values
+from service.core.imports.mapping import Columns
+from service.core.imports.sheets import Row
+from service.core.problems import field_errors
+
+Outcome = Literal["new", "update", "same", "error"]
+WORDS: Mapping[Outcome, str] = {"new": "新規", "update": "更新", "same": "変更なし", "error": "エラー"}
+CHUNK = 1_000
+_SPACE = " \t\r\n　\u00a0"
+
+
+@dataclass(frozen=True)
+class RowError:
+    """`field` is the field's label, empty when the whole row is meant."""
+
+    row: int
+    field: str
+    message: str
+
+    def in_words(self) -> str:
+        return f"{self.row}行目 {self.field}: {self.message}" if self.field else f"{self.row}行目: {self.message}"
+
+
+@dataclass
+class Planned:
+    """One row. `values` are what was given, as a person reads it; `action` is None when there is nothing to do."""
+
+    row: Row
+    values: dict[str, str]
+    outcome: Outcome = "same"
+    changed: list[str] = field(default_factory=list)
+    errors: list[RowError] = field(default_factory=list)
+    action: New | Change | None = None
+    given: Values = field(default_factory=dict)
+
+
+def plan(
+    db: Session, kind: Kind, rows: Sequence[Row], mapping: Columns, seen: Callable[[int], None] = lambda _: None
+) -> Iterator[Planned]:
+    """Row by row in the order of the file. `seen` hears how many rows have been looked at.
+
+    A blank cell says nothing: a new row takes the field's default, one that is there keeps its value.
+    """
+    first_with: dict[str, int] = {}
+    for start in range(0, len(rows), CHUNK):
+        planned = [_read(kind, row, mapping) for row in rows[start : start + CHUNK]]
+        _find_repeats(kind, planned, first_with)
+        _decide(db, kind, planned)
+        seen(start + len(planned))
+        yield from planned
+
+
+def _read(kind: Kind, row: Row, mapping: Columns) -> Planned:
+    """The row's cells as values of the fields."""
+    made = Planned(row, {})
+    for name, place in mapping.items():
+        text = original(row.cells[place].strip(_SPACE)) if place is not None else ""
+        if place is not None:
+            made.values[name] = text
+        if not text:
+            continue
+        try:
+            made.given[name] = kind.field(name).read(text)
+        except ValueError as error:
+            _refuse(kind, made, name, str(error))
+    return made
+
+
+def _find_repeats(kind: Kind, planned: list[Planned], first_with: dict[str, int]) -> None:
+    key = kind.field(kind.natural_key)
+    for made in planned:
+        value = made.given.get(key.name)
+        if value is None:
+            if not made.errors:
+                _refuse(kind, made, key.name, "必須の項目です。")
+            continue
+        before = first_with.setdefault(str(value), made.row.number)
+        if before != made.row.number:
+            _refuse(
+                kind, made, key.name, f"{before}行目と同じ「{made.values[key.name]}」です。どちらかを削除してください。"
+            )
+
+
+def _decide(db: Session, kind: Kind, planned: list[Planned]) -> None:
+    """Compares with what is there; two questions to the database for the whole chunk."""
+    sound = [made for made in planned if not made.errors]
+    there = kind.existing(db, [str(made.given[kind.natural_key]) for made in sound])
+    checked: list[tuple[Planned, Values]] = []
+    for made in sound:
+        _, before = there.get(str(made.given[kind.natural_key]), (0, {}))
+        try:
+            after = kind.model.model_validate(before | made.given).model_dump()
+        except ValidationError as error:
+            for name, message in field_errors(error.errors()):
+                _refuse(kind, made, name.partition(".")[0], message)
+        else:
+            checked.append((made, after))
+    for place, (name, message) in kind.missing(db, [after for _, after in checked]).items():
+        _refuse(kind, checked[place][0], name, message)
+    for made, after in checked:
+        if not made.errors:
+            _compare(kind, made, after, there.get(str(made.given[kind.natural_key])))
+
+
+def _compare(kind: Kind, made: Planned, after: Values, there: tuple[int, Values] | None) -> None:
+    if there is None:
+        made.outcome, made.action = "new", New(after)
+        return
+    row_id, before = there
+    made.changed = [field.name for field in kind.fields if before[field.name] != after[field.name]]
+    if made.changed:
+        made.outcome, made.action = "update", Change(row_id, before, after)
+
+
+def _refuse(kind: Kind, made: Planned, name: str, message: str) -> None:
+    label = next((field.label for field in kind.fields if field.name == name), "")
+    made.outcome = "error"
+    made.errors.append(RowError(made.row.number, label, message))
+
+
+def shown(kind: Kind, values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as the file would have them."""
+    return {
+        field.name: "" if values.get(field.name) is None else field.show(values[field.name]) for field in kind.fields
+    }

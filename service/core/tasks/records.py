@@ -1,0 +1,202 @@
+"""Tasks as people see them: started, watched, cancelled, taken up again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Identity,
+    Index,
+    String,
+    Text,
+    func,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
+
+from service.core import audit
+from service.core.auth import Actor
+from service.core.clock import app_now
+from service.core.db import Base
+from service.core.identity import User
+from service.core.paging import read_cursor, write_cursor
+from service.core.problems import Conflict, NotFound
+
+STATES = ("waiting", "running", "done", "failed", "cancelled")
+OPEN = ("waiting", "running")
+# So many may wait or run for one person at once: nobody fills the queue for everybody.
+MOST_OPEN = 10
+
+
+class Task(Base):
+    """`done_count` of `total_count` (null: nobody knows how many); `message` and `error` are for people.
+    `permission` is what its starter needs, also when it runs. `result` holds `figures` and, perhaps, `file`."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="state"),
+        CheckConstraint("(state = 'running') = (lease IS NOT NULL)", name="lease"),
+        # The queue is the few that are open; the many that are over stay out of its index.
+        Index("ix_tasks_open", "created_at", "id", postgresql_where=text("state IN ('waiting', 'running')")),
+        Index("ix_tasks_user_id", "user_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    area: Mapped[str] = mapped_column(String(32))
+    tenant_id: Mapped[int | None] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(64))
+    title: Mapped[str] = mapped_column(String(200))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    address: Mapped[str] = mapped_column(String(64))
+    permission: Mapped[str] = mapped_column(String(64))
+    is_resumable: Mapped[bool]
+    params: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    state: Mapped[str] = mapped_column(String(16), server_default="waiting")
+    done_count: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    total_count: Mapped[int | None] = mapped_column(BigInteger)
+    message: Mapped[str] = mapped_column(String(500), server_default="")
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    error: Mapped[str | None] = mapped_column(Text)
+    # Where a task that is taken up again goes on, in words of its kind.
+    checkpoint: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    started_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    lease: Mapped[uuid.UUID | None] = mapped_column(UUID)
+    # On real time: a moved clock must not take a task from its worker.
+    lease_until: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    attempts: Mapped[int] = mapped_column(server_default="0")
+
+    user: Mapped[User] = relationship(lazy="raise")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to do. `resumable`: run from the start or from its checkpoint again, it does nothing twice."""
+
+    kind: str
+    area: str
+    title: str
+    permission: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    resumable: bool = True
+
+
+def start(db: Session, by: Actor, order: Order) -> Task:
+    """The task's row; a worker takes it up within a second or two.
+
+    Raises:
+        Conflict: the person has too many open already.
+    """
+    still_open = select(func.count()).where(Task.user_id == by.user_id, Task.state.in_(OPEN))
+    if (db.scalar(still_open) or 0) >= MOST_OPEN:
+        raise Conflict(
+            f"実行待ち・実行中の処理が{MOST_OPEN}件あります。処理が終わるのを待つか、不要な処理を中止してください。"
+        )
+    task = Task(
+        area=order.area,
+        tenant_id=tenant_of(by, order.area),
+        kind=order.kind,
+        title=order.title[:200],
+        user_id=by.user_id,
+        address=by.address[:64],
+        permission=order.permission,
+        is_resumable=order.resumable,
+        params=dict(order.params),
+    )
+    db.add(task)
+    db.flush()  # for the id
+    after = {"kind": order.kind, "title": task.title, "params": task.params}
+    audit.record(db, by, "create", task.area, "task", task.id, after=after)
+    return task
+
+
+def tenant_of(by: Actor, area: str) -> int | None:
+    """Whose rows a person makes who sees one tenant of the area only."""
+    if area in by.scopes.whole:
+        return None
+    return next((tenant for name, tenant in by.scopes.tenants if name == area), None)
+
+
+def tasks(
+    db: Session, by: Actor, limit: int, cursor: str | None, *, everybody: bool, only_open: bool
+) -> dict[str, Any]:
+    """The newest first: one's own, or with `everybody` all of the areas whose tasks the person may read."""
+    found = select(Task).where(_visible(by) if everybody else Task.user_id == by.user_id)
+    if only_open:
+        found = found.where(Task.state.in_(OPEN))
+    total = db.scalar(select(func.count()).select_from(found.subquery()))
+    if cursor:
+        [last] = read_cursor(cursor, int)
+        found = found.where(Task.id < last)
+    newest = found.options(joinedload(Task.user)).order_by(Task.id.desc()).limit(limit + 1)
+    rows = list(db.scalars(newest))
+    more = len(rows) > limit
+    return {"items": rows[:limit], "total": total, "next_cursor": write_cursor(rows[limit - 1].id) if more else None}
+
+
+def get(db: Session, by: Actor, task_id: int, *, lock: bool = False) -> Task:
+    """Raises NotFound, also for somebody else's that the person may not read."""
+    found = select(Task).where(Task.id == task_id, _visible(by)).options(joinedload(Task.user, innerjoin=True))
+    if lock:
+        found = found.with_for_update(of=Task)
+    task = db.scalars(found).one_or_none()
+    if task is None:
+        raise NotFound("指定された処理は見つかりません。「処理状況」を開き直してください。")
+    return task
+
+
+def _visible(by: Actor) -> ColumnElement[bool]:
+    return or_(Task.user_id == by.user_id, Task.area.in_(by.areas_where("core:task:read")))
+
+
+def cancel(db: Session, by: Actor, task_id: int) -> Task:
+    """One that waits is cancelled now, one that runs as soon as its worker notices: nothing of it is kept.
+
+    Raises:
+        Conflict: it is over already.
+    """
+    task = get(db, by, task_id, lock=True)
+    if task.state not in OPEN:
+        raise Conflict("この処理はすでに終わっているため、中止できません。")
+    if task.cancel_requested_at is None:
+        before = task.state
+        if task.state == "waiting":
+            task.state, task.finished_at = "cancelled", app_now(db)
+        task.cancel_requested_at = app_now(db)
+        db.flush()
+        audit.record(db, by, "cancel", task.area, "task", task.id, before={"state": before})
+    return task
+
+
+def resume(db: Session, by: Actor, task_id: int) -> Task:
+    """A failed or cancelled one waits again, to go on from its checkpoint. Only who started it may: it runs with
+    that person's rights.
+
+    Raises:
+        Conflict: it is not over, went well, or is of a kind that cannot be taken up again.
+    """
+    task = get(db, by, task_id, lock=True)
+    if task.user_id != by.user_id:
+        raise Conflict("この処理を再開できるのは、処理を始めた方だけです。")
+    if task.state not in ("failed", "cancelled") or not task.is_resumable:
+        raise Conflict("この処理は再開できません。必要な場合は、最初からやり直してください。")
+    audit.record(
+        db, by, "status_change", task.area, "task", task.id, before={"state": task.state}, after={"state": "waiting"}
+    )
+    task.state, task.error, task.message, task.attempts = "waiting", None, "", 0
+    task.finished_at = task.cancel_requested_at = None
+    db.flush()
+    return task

@@ -1,0 +1,46 @@
+"""The fleet's lists as files."""
+
+from __future__ import annotations
+
+from service.core.exports.declared import Column, List
+from service.fleet import queries, schemas
+from service.fleet.rules import CONTRACT_WORDS, STATUS_WORDS
+
+TERMINALS = List(
+    key="fleet.terminals",
+    title="端末一覧",
+    permission="fleet:terminal:read",
+    columns=(
+        Column("serial_number", "シリアル番号"),
+        Column("customer_name", "顧客企業"),
+        Column("store_name", "設置店舗名"),
+        Column("status", "状態", "choice", {status.value: word for status, word in STATUS_WORDS.items()}),
+        Column("error", "エラー内容"),
+        Column("last_heartbeat_at", "最終通信", "moment"),
+        Column("firmware_version", "ファームウェア"),
+        Column("agent_version", "エージェント"),
+        Column("cpu_usage", "CPU（%）", "number"),
+        Column("memory_usage", "メモリ（%）", "number"),
+        Column("disk_usage", "ディスク（%）", "number"),
+        Column("installed_date", "設置日", "date"),
+    ),
+    filters=schemas.TerminalFilters,
+    statement=queries.terminals_to_take_along,
+)
+CUSTOMERS = List(
+    key="fleet.customers",
+    title="顧客企業一覧",
+    permission="fleet:customer:read",
+    columns=(
+        Column("company_name", "会社名"),
+        Column("contact_person", "担当者"),
+        Column("contact_email", "連絡先メール"),
+        Column("contact_phone", "電話番号"),
+        Column("contract_type", "契約種別", "choice", {kind.value: word for kind, word in CONTRACT_WORDS.items()}),
+        Column("terminal_count", "端末数", "number"),
+        Column("created_at", "登録日時", "moment"),
+    ),
+    filters=schemas.CustomerFilters,
+    statement=queries.customers_to_take_along,
+)
+EXPORTS = (TERMINALS, CUSTOMERS)

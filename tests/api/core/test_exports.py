@@ -1,0 +1,198 @@
+"""Lists taken along: whole, in the order of the screen, harmless in a spreadsheet, and never more than one may see."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from urllib.parse import quote
+
+import openpyxl
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from service.core.audit import AuditEntry
+from service.core.exports import answers, csv_file
+from service.fleet.models import Terminal, TerminalState
+from stack.home import ROOT
+from tests import factories
+from tests.workers import Ground, ground
+
+__all__ = ["ground"]
+SignIn = Callable[..., TestClient]
+EVIL = '=HYPERLINK("http://evil.example","クリック")'
+
+
+def read(content: bytes) -> list[list[str]]:
+    assert content.startswith(csv_file.BOM)
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+
+
+def test_the_list_of_terminals_as_csv(sign_in: SignIn, db: Session) -> None:
+    customer = factories.customer(db, "ABC商事")
+    first = factories.terminal(db, customer, "TC200-1", "新宿店, レジ1番")
+    first.installed_date = date(2026, 4, 1)
+    db.flush()
+    heard = datetime.fromisoformat("2026-11-21T00:05:00+00:00")
+    state = {"status": "error", "error": EVIL, "last_heartbeat_at": heard, "cpu_usage": 42}
+    db.execute(update(TerminalState).where(TerminalState.terminal_id == first.id).values(**state))
+    second = factories.terminal(db, customer, "TC200-2")
+    db.execute(update(Terminal).where(Terminal.id == second.id).values(store_name='"池袋"\n店'))
+    client = sign_in("alice", fleet="operator")
+
+    answer = client.get("/api/fleet/terminals.csv")
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert f"filename*=UTF-8''{quote('端末一覧_')}" in answer.headers["content-disposition"]
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert answer.content.count(b"\r\n") == 3
+    header, offline, wrong = read(answer.content)
+    assert header[:7] == ["シリアル番号", "顧客企業", "設置店舗名", "状態", "エラー内容", "最終通信", "ファームウェア"]
+    assert offline[:4] == ["TC200-2", "ABC商事", '"池袋"\n店', "オフライン"]
+    assert wrong[:6] == ["TC200-1", "ABC商事", "新宿店, レジ1番", "エラー", f"'{EVIL}", "2026/11/21 09:05"]
+    assert wrong[8:] == ["42", "0", "0", "2026/04/01"]
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "＝", "＋", "－", "＠"])
+def test_no_text_of_anybody_is_a_formula(sign_in: SignIn, db: Session, sign: str) -> None:
+    terminal = factories.terminal(db, serial_number="TC200-1")
+    db.execute(update(Terminal).where(Terminal.id == terminal.id).values(store_name=f"{sign}1+1"))
+    client = sign_in("alice", fleet="operator")
+
+    assert read(client.get("/api/fleet/terminals.csv").content)[1][2] == f"'{sign}1+1"
+    sheet = openpyxl.load_workbook(io.BytesIO(client.get("/api/fleet/terminals.xlsx").content)).active
+    assert sheet is not None
+    assert (sheet["C2"].value, sheet["C2"].data_type) == (f"'{sign}1+1", "s")
+
+
+def test_the_filters_of_the_list_hold_and_the_trail_knows_what_left_the_house(sign_in: SignIn, db: Session) -> None:
+    factories.terminal(db, serial_number="TC200-1", store_name="100%の店")
+    factories.terminal(db, serial_number="TC200-2", store_name="1000の店")
+    client = sign_in("alice", fleet="operator")
+
+    answer = client.get("/api/fleet/terminals.csv", params={"q": "100%", "status": "offline"})
+
+    assert [row[0] for row in read(answer.content)] == ["シリアル番号", "TC200-1"]
+    entry = db.scalars(select(AuditEntry).where(AuditEntry.action == "export")).one()
+    assert (entry.actor, entry.subject) == ("alice", "fleet.terminals")
+    assert entry.after == {"rows": 1, "format": "csv", "filters": {"q": "100%", "status": "offline"}}
+    assert client.get("/api/fleet/terminals.csv", params={"q": "'; DROP TABLE x; --"}).status_code == 200
+    assert client.get("/api/fleet/terminals.csv", params={"status": "gone"}).status_code == 422
+
+
+def test_a_workbook_keeps_numbers_and_dates(sign_in: SignIn, db: Session) -> None:
+    terminal = factories.terminal(db, serial_number="0012")
+    terminal.installed_date = date(2026, 4, 1)
+    heard = datetime.fromisoformat("2026-11-21T00:05:00+00:00")
+    db.execute(update(TerminalState).values(last_heartbeat_at=heard, cpu_usage=42))
+    client = sign_in("alice", fleet="operator")
+
+    answer = client.get("/api/fleet/terminals.xlsx")
+
+    sheet = openpyxl.load_workbook(io.BytesIO(answer.content))["端末一覧"]
+    values = {str(sheet.cell(1, place).value): sheet.cell(2, place).value for place in range(1, 13)}
+    assert values["シリアル番号"] == "0012"
+    assert values["最終通信"] == datetime.fromisoformat("2026-11-21T09:05")
+    assert values["設置日"] == datetime.fromisoformat("2026-04-01")
+    assert values["CPU（%）"] == 42
+
+
+def test_customers_too(sign_in: SignIn, db: Session) -> None:
+    factories.terminal(db, factories.customer(db, "ABC商事"))
+    client = sign_in("alice", fleet="operator")
+
+    header, row = read(client.get("/api/fleet/customers.csv").content)
+
+    assert dict(zip(header, row, strict=True))["端末数"] == "1"
+    assert row[:5] == ["ABC商事", "青木 誠", "aoki@example.com", "03-1234-5678", "ベーシック保守"]
+    assert client.get("/api/fleet/customers.xlsx").content.startswith(b"PK")
+
+
+def test_a_stranger_takes_nothing_along(sign_in: SignIn, db: Session) -> None:
+    factories.terminal(db)
+    client = sign_in("charlie", fleet="viewer")
+
+    for path in ("terminals.csv", "terminals.xlsx", "customers.csv", "customers.xlsx"):
+        assert client.get(f"/api/fleet/{path}").status_code == 403
+    assert client.post("/api/core/exports", json={"list": "fleet.terminals"}).status_code == 403
+    assert client.post("/api/core/exports", json={"list": "fleet.secrets"}).status_code == 404
+
+
+def test_a_long_list_is_refused_as_a_workbook_with_the_way_to_get_it(
+    sign_in: SignIn, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "MOST_EXCEL_ROWS", 1)
+    factories.terminal(db), factories.terminal(db)
+    client = sign_in("alice", fleet="operator")
+
+    refused = client.get("/api/fleet/terminals.xlsx")
+
+    assert refused.status_code == 413
+    assert "2件あります" in refused.json()["detail"]
+    assert client.get("/api/fleet/terminals.csv").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_long_list_is_written_by_a_worker(ground: Ground, kind: str) -> None:
+    client = ground.person("alice", fleet="operator")
+    ground.rows(
+        "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
+        "SELECT '顧客' || n, '担当', 'a@example.com', '03' FROM generate_series(1, 300) n"
+    )
+    new = {"list": "fleet.customers", "format": kind}
+    task = client.post("/api/core/exports", json=new).json()
+
+    assert ground.run()
+
+    done = client.get(f"/api/core/tasks/{task['id']}").json()
+    assert (done["state"], done["figures"], done["done_count"]) == ("done", {"件数": 300}, 300)
+    answer = client.get(f"/api/core{done['result_url']}")
+    if kind == "csv":
+        assert len(read(answer.content)) == 301
+    else:
+        sheet = openpyxl.load_workbook(io.BytesIO(answer.content), read_only=True).worksheets[0]
+        assert len(list(sheet.iter_rows())) == 301
+    assert ground.person("bob", fleet="operator").get(f"/api/core{done['result_url']}").status_code == 404
+    rows = ground.rows("SELECT after ->> 'rows' FROM audit_entries WHERE action = 'export'")
+    assert rows == [("300",)]
+
+
+MEASURE = """
+import resource, tempfile
+from service.core.db import SYSTEM, transaction
+from service.core.exports import csv_file
+from service.fleet import exports, schemas
+def grown():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with transaction(SYSTEM) as db, tempfile.TemporaryFile() as out:
+        rows = csv_file.write(db, exports.CUSTOMERS, schemas.CustomerFilters(), out)
+    return rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+grown()
+print(*grown())
+"""
+
+
+def test_a_hundred_thousand_rows_leave_memory_as_it_was(ground: Ground) -> None:
+    """The first run warms up; the second may not reach for more than a few megabytes on top."""
+    ground.rows(
+        "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
+        "SELECT '株式会社顧客 ' || n, '担当 太郎', 'a@example.com', '03-1234-5678' FROM generate_series(1, 100000) n"
+    )
+    asked = subprocess.run(
+        [sys.executable, "-c", MEASURE],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": ground.url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    rows, kilobytes = map(int, asked.stdout.split())
+    assert rows == 100_000
+    assert kilobytes < 4 * 1024

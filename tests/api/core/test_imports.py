@@ -1,0 +1,402 @@
+"""Imports: what a file would do is shown first, then it happens whole or not at all; again, it changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import signal
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from openpyxl import Workbook
+
+from jobs import tasks as tasks_jobs
+from service.core.tasks.lease import MOST_ATTEMPTS
+from tests.workers import Ground, eventually, ground
+
+__all__ = ["ground"]
+CUSTOMERS = """会社名,担当者,メールアドレス,電話番号,契約種別
+ABC商事,青木 誠,aoki@abc.example,03-1234-5678,プレミアム
+XYZ商店,小林 由美,kobayashi@xyz.example,０３－１２３４－５６７９,
+"""
+TERMINALS = """シリアル番号（必須）,顧客企業,設置店舗名,設置日,備考
+TC200-0001,ABC商事,新宿店 レジ1番,2026/4/1,x
+TC200-0002,XYZ商店,渋谷店 レジ1番,2026年4月2日,
+TC200-0003,ABC商事,新宿店 レジ2番,,
+"""
+
+
+def send(client: TestClient, content: str | bytes, kind: str = "fleet.customers", name: str = "一覧.csv") -> Any:
+    """Sends the file and begins its import; the answer."""
+    raw = content.encode() if isinstance(content, str) else content
+    sent = client.put("/api/core/files", params={"name": name, "purpose": "fleet.import"}, content=raw)
+    assert sent.status_code == 201, sent.text
+    return client.post("/api/core/imports", json={"kind": kind, "file_id": sent.json()["id"]})
+
+
+def begun(client: TestClient, content: str | bytes, kind: str = "fleet.customers", name: str = "一覧.csv") -> Any:
+    answer = send(client, content, kind, name)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def imported(ground: Ground, client: TestClient, content: str | bytes, kind: str = "fleet.customers") -> Any:
+    """The whole way; the finished task."""
+    task = client.post(f"/api/core/imports/{begun(client, content, kind)['id']}/run")
+    assert task.status_code == 202, task.text
+    assert ground.run()
+    return client.get(f"/api/core/tasks/{task.json()['id']}").json()
+
+
+def preview(client: TestClient, draft: dict[str, Any]) -> Any:
+    return client.get(f"/api/core/imports/{draft['id']}/preview").json()
+
+
+def customers(ground: Ground) -> list[tuple[Any, ...]]:
+    return ground.rows(
+        "SELECT company_name, contact_person, contact_phone, contract_type FROM fleet_customers ORDER BY company_name"
+    )
+
+
+def test_a_file_of_customers_is_shown_run_and_told(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+
+    draft = begun(client, CUSTOMERS)
+    assert (draft["format"], draft["row_count"]) == ("CSV（UTF-8）", 2)
+    assert draft["columns"] == {
+        "company_name": 0,
+        "contact_person": 1,
+        "contact_email": 2,
+        "contact_phone": 3,
+        "contract_type": 4,
+    }
+    assert draft["counts"] == {"new": 2, "update": 0, "same": 0, "error": 0}
+    assert preview(client, draft)["rows"][0]["values"]["会社名"] == "ABC商事"
+    assert customers(ground) == []
+
+    task = client.post(f"/api/core/imports/{draft['id']}/run").json()
+    assert task["title"] == "顧客企業の取り込み（一覧.csv）"
+    assert client.post(f"/api/core/imports/{draft['id']}/run").status_code == 409
+    ground.run()
+
+    done = client.get(f"/api/core/tasks/{task['id']}").json()
+    assert (done["state"], done["percent"]) == ("done", 100)
+    assert done["message"] == "2行を取り込みました。新規 2社、更新 0社、変更なし 0社です。"
+    assert done["figures"] == {"新規": 2, "更新": 0, "変更なし": 0}
+    assert customers(ground) == [
+        ("ABC商事", "青木 誠", "03-1234-5678", "premium"),
+        ("XYZ商店", "小林 由美", "03-1234-5679", "basic"),
+    ]
+    audited = ground.rows(
+        "SELECT actor, action, after ->> 'company_name' FROM audit_entries WHERE subject = 'customer' ORDER BY id"
+    )
+    assert audited == [("alice", "create", "ABC商事"), ("alice", "create", "XYZ商店")]
+
+
+def test_the_same_file_again_changes_nothing_and_an_edit_changes_its_row_only(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    imported(ground, client, CUSTOMERS)
+
+    assert imported(ground, client, CUSTOMERS)["figures"] == {"新規": 0, "更新": 0, "変更なし": 2}
+
+    edited = CUSTOMERS.replace("青木 誠", "青木 真").replace("プレミアム", "")
+    draft = begun(client, edited)
+    assert draft["counts"] == {"new": 0, "update": 1, "same": 1, "error": 0}
+    [changed, _] = preview(client, draft)["rows"]
+    assert (changed["outcome"], changed["before"]) == ("update", {"担当者": "青木 誠"})
+    assert imported(ground, client, edited)["figures"] == {"新規": 0, "更新": 1, "変更なし": 1}
+
+    # A blank cell says nothing: the contract stays what it is.
+    assert customers(ground)[0] == ("ABC商事", "青木 真", "03-1234-5678", "premium")
+    audited = ground.rows(
+        "SELECT before ->> 'contact_person', after ->> 'contact_person' FROM audit_entries WHERE action = 'update'"
+    )
+    assert audited == [("青木 誠", "青木 真")]
+
+
+def test_terminals_find_their_customers_by_name(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    imported(ground, client, CUSTOMERS)
+
+    assert imported(ground, client, TERMINALS, "fleet.terminals")["figures"]["新規"] == 3
+
+    listed = client.get("/api/fleet/terminals", params={"q": "TC200-000"}).json()["items"]
+    assert {(row["serial_number"], row["customer_name"], row["status"]) for row in listed} == {
+        ("TC200-0001", "ABC商事", "offline"),
+        ("TC200-0002", "XYZ商店", "offline"),
+        ("TC200-0003", "ABC商事", "offline"),
+    }
+    dates = ground.rows("SELECT installed_date::text FROM fleet_terminals ORDER BY serial_number")
+    assert dates == [("2026-04-01",), ("2026-04-02",), (None,)]
+    moved = TERMINALS.replace("TC200-0001,ABC商事", "TC200-0001,XYZ商店")
+    assert imported(ground, client, moved, "fleet.terminals")["figures"] == {"新規": 0, "更新": 1, "変更なし": 2}
+
+
+def test_every_error_is_said_by_row_and_column_and_nothing_can_be_run(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    imported(ground, client, CUSTOMERS)
+    wrong = TERMINALS + (
+        "TC200 0004,ABC商事,店,2026/2/30,\n"
+        "TC200-0001,ABC商事,店,,\n"
+        ",ABC商事,店,,\n"
+        "TC200-0005,知らない会社,店,,\n"
+        f"TC200-0006,ABC商事,{'長' * 101},,\n"
+        "TC200-0007,ABC商事,,,\n"
+    )
+
+    draft = begun(client, wrong, "fleet.terminals")
+
+    assert draft["counts"] == {"new": 3, "update": 0, "same": 0, "error": 6}
+    told = preview(client, draft)
+    assert [f"{error['row']}行目 {error['field']}: {error['message']}" for error in told["errors"]] == [
+        "5行目 設置日: 日付として読み取れません。2026/11/21 の形で入力してください。",
+        "6行目 シリアル番号: 2行目と同じ「TC200-0001」です。どちらかを削除してください。",
+        "7行目 シリアル番号: 必須の項目です。",
+        "8行目 顧客企業: 「知らない会社」という顧客企業は登録されていません。先に顧客企業を登録してください。",
+        "9行目 設置店舗名: 100文字以内で入力してください。",
+        "10行目 設置店舗名: 必須の項目です。",
+    ]
+    page = client.get(f"/api/core/imports/{draft['id']}/preview", params={"offset": 4, "limit": 1}).json()
+    assert [error["row"] for error in page["errors"]] == [9]
+    refused = client.post(f"/api/core/imports/{draft['id']}/run")
+    assert refused.status_code == 422
+    assert "エラーの行が6行あります" in refused.json()["detail"]
+    listed = client.get(f"/api/core/imports/{draft['id']}/errors.csv")
+    rows = list(csv.reader(io.StringIO(listed.content.decode("utf-8-sig"), newline="")))
+    assert rows[0][:3] == ["行", "エラー内容", "シリアル番号（必須）"]
+    assert rows[1][:3] == ["5", "設置日: 日付として読み取れません。2026/11/21 の形で入力してください。", "TC200 0004"]
+    assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(0,)]
+
+
+def test_columns_are_mapped_by_hand_and_remembered(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    imported(ground, client, CUSTOMERS)
+    odd = "機番,会社名,場所\nTC200-0001,ABC商事,新宿店\n"
+
+    draft = begun(client, odd, "fleet.terminals")
+    assert draft["counts"] is None
+    assert client.get(f"/api/core/imports/{draft['id']}/preview").status_code == 422
+    assert client.post(f"/api/core/imports/{draft['id']}/run").status_code == 422
+    path = f"/api/core/imports/{draft['id']}/mapping"
+    for columns, words in (
+        ({"company_name": 1}, "「シリアル番号」の列を選んでください"),
+        ({"serial_number": 0, "store_name": 0}, "2つの項目に使われています"),
+        ({"serial_number": 9}, "ファイルにない列"),
+        ({"serial_number": 0, "color": 1}, "使えない項目"),
+    ):
+        refused = client.put(path, json={"columns": columns})
+        assert refused.status_code == 422
+        assert any(words in error["message"] for error in refused.json()["errors"])
+
+    mapped = client.put(path, json={"columns": {"serial_number": 0, "company_name": 1, "store_name": 2}}).json()
+
+    assert mapped["counts"] == {"new": 1, "update": 0, "same": 0, "error": 0}
+    assert begun(client, odd, "fleet.terminals")["columns"] == {
+        "serial_number": 0,
+        "company_name": 1,
+        "store_name": 2,
+        "installed_date": None,
+    }
+    other = ground.person("anna", fleet="admin")
+    assert begun(other, odd, "fleet.terminals")["columns"]["serial_number"] is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932", "utf-16"])
+def test_files_of_every_program_here_are_taken(ground: Ground, encoding: str) -> None:
+    client = ground.person("alice", fleet="admin")
+    text = CUSTOMERS.replace(",", "\t") if encoding == "utf-16" else CUSTOMERS
+
+    assert begun(client, text.encode(encoding))["counts"]["new"] == 2
+
+
+def test_a_workbook_is_taken_by_its_sheet_whatever_it_is_called(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    book = Workbook()
+    cover, sheet = book.active, book.create_sheet("顧客")
+    assert cover is not None
+    cover["A1"] = "表紙"
+    for line in CUSTOMERS.splitlines():
+        sheet.append(line.split(","))
+    out = io.BytesIO()
+    book.save(out)
+    sent = client.put(
+        "/api/core/files", params={"name": "顧客.xlsx", "purpose": "fleet.import"}, content=out.getvalue()
+    ).json()
+
+    refused = client.post("/api/core/imports", json={"kind": "fleet.customers", "file_id": sent["id"]})
+    assert refused.status_code == 422
+    chosen = {"kind": "fleet.customers", "file_id": sent["id"], "sheet": "顧客"}
+    draft = client.post("/api/core/imports", json=chosen).json()
+
+    assert (draft["format"], draft["sheets"], draft["counts"]["new"]) == ("Excel（顧客）", ["Sheet", "顧客"], 2)
+
+
+def test_what_was_exported_comes_back_without_a_change(ground: Ground) -> None:
+    """Round trip, with the harmless forms of dangerous names."""
+    client = ground.person("alice", fleet="admin")
+    imported(ground, client, CUSTOMERS.replace("ABC商事", "=1+1 商事"))
+
+    for path in ("/api/fleet/customers.csv", "/api/fleet/customers.xlsx"):
+        draft = begun(client, client.get(path).content)
+        assert draft["counts"] == {"new": 0, "update": 0, "same": 2, "error": 0}
+
+
+def test_the_template_can_be_filled_in_and_sent(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    [customers_kind, terminals_kind] = client.get("/api/core/imports/kinds").json()
+    assert [field["label"] for field in customers_kind["fields"] if not field["is_required"]] == ["契約種別"]
+    assert terminals_kind["fields"][0]["is_key"]
+
+    template = client.get("/api/core/imports/fleet.customers/template.csv")
+
+    assert "attachment" in template.headers["content-disposition"]
+    assert begun(client, template.content)["counts"]["new"] == 1
+
+
+def test_a_person_without_the_right_and_a_stranger_get_nothing(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    draft = begun(client, CUSTOMERS)
+    operator, colleague = ground.person("olivia", fleet="operator"), ground.person("anna", fleet="admin")
+
+    assert operator.get("/api/core/imports/kinds").json() == []
+    assert operator.get("/api/core/imports/fleet.customers/template.csv").status_code == 403
+    file = {"kind": "fleet.customers", "file_id": "00000000-0000-4000-8000-000000000000"}
+    assert operator.post("/api/core/imports", json=file).status_code == 403
+    assert client.post("/api/core/imports", json=file).status_code == 404
+    assert client.post("/api/core/imports", json=file | {"kind": "fleet.secrets"}).status_code == 404
+    for person in (operator, colleague):
+        path = f"/api/core/imports/{draft['id']}"
+        for method, door in (("GET", ""), ("GET", "/preview"), ("GET", "/errors.csv"), ("POST", "/run")):
+            assert person.request(method, path + door).status_code == 404
+        assert person.put(f"{path}/mapping", json={"columns": {}}).status_code == 404
+
+
+def test_what_nobody_came_back_to_is_forgotten(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    old, new = begun(client, CUSTOMERS), begun(client, CUSTOMERS)
+    ground.rows("UPDATE imports SET created_at = app_now() - interval '8 days' WHERE id = :id", id=old["id"])
+
+    tasks_jobs.forget_imports()
+
+    assert client.get(f"/api/core/imports/{old['id']}").status_code == 404
+    assert client.get(f"/api/core/imports/{new['id']}").status_code == 200
+
+
+def test_what_changed_after_the_look_is_found_when_it_runs(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    imported(ground, client, CUSTOMERS)
+    draft = begun(client, TERMINALS, "fleet.terminals")
+    task = client.post(f"/api/core/imports/{draft['id']}/run").json()
+    ground.rows("UPDATE fleet_customers SET company_name = '新しい名前' WHERE company_name = 'XYZ商店'")
+
+    ground.run()
+
+    failed = client.get(f"/api/core/tasks/{task['id']}").json()
+    assert failed["state"] == "failed"
+    assert "1件も登録・変更していません" in failed["error"]
+    assert "3行目 顧客企業" in failed["error"]
+    assert failed["can_resume"]
+    assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(0,)]
+
+
+def many(count: int) -> str:
+    rows = (f"TC200-{n:06},ABC商事,店 {n}番,2026/4/1,\n" for n in range(1, count + 1))
+    return TERMINALS.splitlines()[0] + "\n" + "".join(rows)
+
+
+def test_a_thousand_rows_take_moments_and_memory_of_none_of_it_stays_when_cancelled(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    imported(ground, client, CUSTOMERS)
+
+    done = imported(ground, client, many(1_500), "fleet.terminals")
+
+    assert (done["state"], done["figures"]["新規"]) == ("done", 1_500)
+    assert ground.rows("SELECT count(*) FROM fleet_terminal_states") == [(1_500,)]
+    assert ground.rows("SELECT count(*) FROM audit_entries WHERE subject = 'terminal'") == [(1_500,)]
+
+
+def begin_and_block(ground: Ground, client: TestClient) -> int:
+    """A task for 1,500 new rows and one change to a row that the caller holds locked; its id."""
+    imported(ground, client, CUSTOMERS)
+    imported(ground, client, "シリアル番号,顧客企業,店舗\nTC200-001500,ABC商事,古い店\n", "fleet.terminals")
+    draft = begun(client, many(1_500), "fleet.terminals")
+    assert draft["counts"] == {"new": 1_499, "update": 1, "same": 0, "error": 0}
+    task_id: int = client.post(f"/api/core/imports/{draft['id']}/run").json()["id"]
+    return task_id
+
+
+def is_waiting_for_the_lock(ground: Ground) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(ground.rows(waiting)[0][0])
+
+
+LOCK = "SELECT id FROM fleet_terminals WHERE serial_number = 'TC200-001500' FOR UPDATE"
+
+
+def test_a_worker_killed_in_the_middle_of_an_import_leaves_nothing_and_another_does_it(ground: Ground) -> None:
+    from sqlalchemy import text
+
+    client = ground.person("alice", fleet="admin")
+    task_id = begin_and_block(ground, client)
+    path = f"/api/core/tasks/{task_id}"
+    with ground.session() as other:
+        other.execute(text(LOCK))
+        with ground.process() as worker:
+            eventually(lambda: is_waiting_for_the_lock(ground))
+            eventually(lambda: client.get(path).json()["percent"] == 50)
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.wait(10)
+        assert client.get(path).json()["state"] == "running"
+    eventually(lambda: not is_waiting_for_the_lock(ground))
+    assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(1,)]
+    assert not ground.run()
+
+    ground.lease_runs_out()
+    assert ground.run()
+
+    done = client.get(path).json()
+    assert (done["state"], done["figures"]) == ("done", {"新規": 1_499, "更新": 1, "変更なし": 0})
+    assert ground.rows(
+        "SELECT attempts, (SELECT count(*) FROM fleet_terminals) FROM tasks ORDER BY id DESC LIMIT 1"
+    ) == [(2, 1_500)]
+
+
+def test_an_import_that_takes_its_worker_down_each_time_fails_in_words(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    task_id = begin_and_block(ground, client)
+    ground.rows(
+        "UPDATE tasks SET state = 'running', lease = gen_random_uuid(), lease_until = now() - interval '1 s', "
+        "attempts = :attempts WHERE id = :id",
+        attempts=MOST_ATTEMPTS,
+        id=task_id,
+    )
+
+    assert not ground.run()
+
+    failed = client.get(f"/api/core/tasks/{task_id}").json()
+    assert failed["state"] == "failed"
+    assert "途中までの変更は保存されていません" in failed["error"]
+    assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(1,)]
+    assert client.post(f"/api/core/tasks/{task_id}/resume").status_code == 200
+    assert ground.run()
+    assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(1_500,)]
+
+
+def test_an_import_cancelled_while_it_writes_leaves_nothing(ground: Ground) -> None:
+    from sqlalchemy import text
+
+    client = ground.person("alice", fleet="admin")
+    task_id = begin_and_block(ground, client)
+    path = f"/api/core/tasks/{task_id}"
+    with ground.process():
+        with ground.session() as other:
+            other.execute(text(LOCK))
+            eventually(lambda: is_waiting_for_the_lock(ground))
+            cancelled = client.post(f"{path}/cancel").json()
+            assert (cancelled["state"], cancelled["is_cancelling"]) == ("running", True)
+        eventually(lambda: client.get(path).json()["state"] == "cancelled")
+
+    assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(1,)]
+    assert "途中までの変更は保存されていません" in client.get(path).json()["message"]

@@ -1,0 +1,101 @@
+"""A database of its own with committed rows, the product in-process on it, and workers that do long work there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from service.core import db as core_db
+from service.core.db import SYSTEM, transaction
+from service.core.identity import open_session
+from service.core.tasks.runner import run_next
+from service.core.tasks.work import Run
+from stack import servers
+from stack.home import ROOT, Home
+from tests import cast
+from tests.conftest import TEMPLATE
+
+
+@dataclass
+class Ground:
+    """`run(kinds)` does the next task here; `process()` is a worker as the product starts it."""
+
+    name: str
+    url: str
+    engine: Engine
+
+    def person(self, login_id: str, **roles: str) -> TestClient:
+        """A client with the person's session."""
+        from service.main import app
+
+        client = TestClient(app(), raise_server_exceptions=False)
+        with transaction(SYSTEM) as db:
+            token, _ = open_session(db, cast.person(db, login_id, **roles), "testclient", timedelta(hours=1))
+        client.headers["Authorization"] = f"Bearer {token}"
+        return client
+
+    def run(self, kinds: dict[str, Run] | None = None, stopping: threading.Event | None = None) -> bool:
+        from jobs.long.kinds import kinds as all_kinds
+
+        return run_next(kinds or all_kinds(), stopping or threading.Event(), pulse_seconds=0.02)
+
+    @contextmanager
+    def process(self) -> Iterator[subprocess.Popen[bytes]]:
+        environ = os.environ | {"DATABASE_URL": self.url}
+        worker = subprocess.Popen([sys.executable, "-m", "jobs.long"], cwd=ROOT, env=environ)
+        try:
+            yield worker
+        finally:
+            if worker.poll() is None:
+                worker.kill()
+            worker.wait(10)
+
+    def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        with transaction(SYSTEM) as db:
+            found = db.execute(text(statement), values)
+            return [tuple(row) for row in found] if found.returns_rows else []
+
+    def lease_runs_out(self) -> None:
+        self.rows("UPDATE tasks SET lease_until = now() - interval '1 s' WHERE state = 'running'")
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """To hold a lock with; rolled back."""
+        with Session(self.engine) as session:
+            core_db.set_scopes(session, SYSTEM)
+            yield session
+
+
+def eventually(what: Callable[[], Any], seconds: float = 20) -> Any:
+    """The first true answer."""
+    deadline = time.monotonic() + seconds
+    while not (answer := what()):
+        assert time.monotonic() < deadline, "it did not happen"
+        threading.Event().wait(0.05)
+    return answer
+
+
+@pytest.fixture
+def ground(running_servers: Home, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
+    name = f"genba_work_{abs(hash(request.node.nodeid)) % 10**9}"
+    servers.create_database(running_servers, name, TEMPLATE)
+    url = servers.url(running_servers, "app", name)
+    engine = create_engine(core_db.sqlalchemy_url(url), connect_args={"prepare_threshold": None})
+    factory = sessionmaker(engine, expire_on_commit=False)
+    monkeypatch.setattr(core_db, "session_factory", lambda: factory)
+    yield Ground(name, url, engine)
+    engine.dispose()
+    servers.drop_database(running_servers, name)
