@@ -20,18 +20,32 @@ ACCOUNT = _page(
 
 PAGES: tuple[Entry, ...] = (
     _page(
-        file="users.py",
-        title="ユーザー管理",
-        icon=":material/group:",
-        url_path="users",
-        permission="core:user:read",
+        file="imports.py",
+        title="取り込み",
+        icon=":material/upload_file:",
+        url_path="imports",
+        permission="core:import:create",
     ),
-    ACCOUNT,
+    _page(
+        file="tasks.py",
+        title="処理状況",
+        icon=":material/pending_actions:",
+        url_path="tasks",
+        permission="core:task:create",
+    ),
+    _page(
         file="messages.py",
         title="通知",
         icon=":material/outgoing_mail:",
         url_path="messages",
         permission="core:message:read",
+    ),
+    _page(
+        file="users.py",
+        title="ユーザー管理",
+        icon=":material/group:",
+        url_path="users",
+        permission="core:user:read",
     ),
     _page(
         file="audit.py",
@@ -47,6 +61,7 @@ PAGES: tuple[Entry, ...] = (
         url_path="holidays",
         permission="core:calendar:read",
     ),
+    ACCOUNT,
     _page(
         file="gallery.py",
         title="部品一覧",

@@ -47,6 +47,7 @@ def terminals_table(key: str, title: str, *, filters: Filters | None = None) -> 
         sorts=SORTS,
         filters=filters,
         actions={"詳細": drawer},
+        export="/download/api/fleet/terminals.csv",
         empty=tables.Empty(NO_TERMINALS, ENROL_FIRST),
     )
 

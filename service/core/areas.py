@@ -35,6 +35,7 @@ ADMINISTRATION = frozenset(
         "core:audit:read",
         "core:calendar:read",
         "core:calendar:update",
+        "core:import:create",
         "core:message:read",
         "core:message:resend",
         "core:system:read",
@@ -43,6 +44,8 @@ ADMINISTRATION = frozenset(
         "core:user:update",
     }
 )
+# What everybody may do who works with an area's lists: take them along, and see what becomes of it.
+EVERYDAY = frozenset({"core:task:create"})
 
 
 @dataclass(frozen=True)

@@ -127,8 +127,8 @@ class Sorts:
         return self.keys[sort.removeprefix("-")], sort.startswith("-")
 
     def _order(self, key: Key, turned: bool) -> list[ColumnElement[Any]]:
-        order = [column.desc() if turned else column.asc() for column in (key.column, self.unique)]
-        return [order[0].nulls_last(), order[1]] if key.nullable else order
+        first, last = [column.desc() if turned else column.asc() for column in (key.column, self.unique)]
+        return [first.nulls_last() if key.nullable else first, last]
 
     def _position(self, key: Key, sort: str, cursor: str) -> tuple[object, int]:
         made_for, value, unique = read_cursor(cursor, str, object, int)

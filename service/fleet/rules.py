@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from service.core.areas import ADMINISTRATION, Area, Policy, Role, Tick
+from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
 from service.core.calendar import calendar
 from service.core.purposes import IMAGES, Kind, Purpose
 from service.core.targets import State, Target, read
@@ -86,9 +86,9 @@ AREA = Area(
     title="端末管理",
     # The document's four roles (5.1). A viewer reads reports only, which are not these lists.
     roles={
-        "admin": Role("システム管理者", READ | REPORTS | CHANGE | MANAGE | ADMINISTRATION),
-        "operator": Role("運用オペレーター", READ | REPORTS | CHANGE),
-        "support": Role("サポート担当", READ | REPORTS),
+        "admin": Role("システム管理者", READ | REPORTS | EVERYDAY | CHANGE | MANAGE | ADMINISTRATION),
+        "operator": Role("運用オペレーター", READ | REPORTS | EVERYDAY | CHANGE),
+        "support": Role("サポート担当", READ | REPORTS | EVERYDAY),
         "viewer": Role("閲覧のみ", REPORTS),
     },
     ticks={"fleet.watch": Tick("端末の監視", timedelta(seconds=10), silence=timedelta(seconds=60))},

@@ -40,16 +40,6 @@ OPEN_DOORS = {
     "/api/core/tasks/{task_id}",
     "/api/core/tasks/{task_id}/cancel",
     "/api/core/tasks/{task_id}/resume",
-    # what is exported or imported decides
-    "/api/core/exports",
-    "/api/core/imports",
-    "/api/core/imports/kinds",
-    "/api/core/imports/{kind}/template.csv",
-    "/api/core/imports/{import_id}",
-    "/api/core/imports/{import_id}/errors.csv",
-    "/api/core/imports/{import_id}/mapping",
-    "/api/core/imports/{import_id}/preview",
-    "/api/core/imports/{import_id}/run",
 }
 
 

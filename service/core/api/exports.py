@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.api.tasks import TaskAnswer, described
-from service.core.auth import SignedIn
+from service.core.auth import Actor, allow
 from service.core.db import Db
 from service.core.exports.declared import list_for, read_filters
 from service.core.problems import RESPONSES
@@ -32,10 +32,10 @@ class NewExport(BaseModel):
 
 
 @router.post("", status_code=202)
-def start_export(actor: SignedIn, db: Db, new: NewExport) -> TaskAnswer:
+def start_export(actor: Annotated[Actor, allow("core:task:create")], db: Db, new: NewExport) -> TaskAnswer:
     """Starts the task; its result is the file. The list's own permission decides."""
     listed = list_for(actor, new.list)
-    filters = read_filters(listed, new.filters).model_dump(mode="json", exclude_none=True)
+    filters = read_filters(listed, new.filters).model_dump(mode="json", exclude_defaults=True)
     order = Order(
         kind="core.export",
         area=listed.area,

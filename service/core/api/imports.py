@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.api.tasks import TaskAnswer, described
-from service.core.auth import SignedIn
+from service.core.auth import Actor, allow
 from service.core.db import Db
 from service.core.exports.cells import neutral
 from service.core.exports.csv_file import BOM
@@ -33,6 +33,8 @@ _CSV: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}, "description": "The file"}
 }
 router = APIRouter(prefix="/api/core/imports", tags=["imports"], responses=_REFUSALS)
+# And what the kind itself asks for (`kind_for`).
+Importer = Annotated[Actor, allow("core:import:create")]
 ImportId = Annotated[int, Path(ge=1, lt=2**63)]
 KindKey = Annotated[str, Path(max_length=64, pattern=r"^[a-z_.]+$")]
 # Reading a workbook computes: one at a time leaves room for those who only ask.
@@ -141,7 +143,7 @@ def answered(draft: Import, kind: Kind, sheets: list[str] | None = None) -> Impo
 
 
 @router.get("/kinds")
-def importable(actor: SignedIn) -> list[KindAnswer]:
+def importable(actor: Importer) -> list[KindAnswer]:
     """What the person may import."""
     return [_kind(kind) for kind in kinds().values() if kind.area in actor.areas_where(kind.permission)]
 
@@ -161,7 +163,7 @@ def _kind(kind: Kind) -> KindAnswer:
 
 
 @router.get("/{kind}/template.csv", response_class=Response, responses=_CSV)
-def template(actor: SignedIn, kind: KindKey) -> Response:
+def template(actor: Importer, kind: KindKey) -> Response:
     """The headers and a row of examples, to fill in."""
     wanted = kind_for(actor, kind)
     rows = [[field.label for field in wanted.fields], [field.example for field in wanted.fields]]
@@ -176,7 +178,7 @@ def _csv(rows: Iterable[list[str]], name: str) -> Response:
 
 
 @router.post("", status_code=201, responses={413: RESPONSES[413]})
-def begin(actor: SignedIn, db: Db, new: NewImport) -> ImportAnswer:
+def begin(actor: Importer, db: Db, new: NewImport) -> ImportAnswer:
     """Reads a file that was sent for the area's imports. Its columns are mapped as well as can be guessed."""
     kind = kind_for(actor, new.kind)
     file = files.get_visible(db, actor, new.file_id)
@@ -195,13 +197,13 @@ def begin(actor: SignedIn, db: Db, new: NewImport) -> ImportAnswer:
 
 
 @router.get("/{import_id}")
-def draft(actor: SignedIn, db: Db, import_id: ImportId) -> ImportAnswer:
+def draft(actor: Importer, db: Db, import_id: ImportId) -> ImportAnswer:
     found = records.get(db, actor, import_id)
     return answered(found, kind_for(actor, found.kind))
 
 
 @router.put("/{import_id}/mapping", responses=_CONFLICT)
-def remap(actor: SignedIn, db: Db, import_id: ImportId, new: NewMapping) -> ImportAnswer:
+def remap(actor: Importer, db: Db, import_id: ImportId, new: NewMapping) -> ImportAnswer:
     """Which column is which field; remembered for the next file of this kind."""
     found = records.remap(db, actor, import_id, new.columns)
     return answered(found, kind_for(actor, found.kind))
@@ -209,7 +211,7 @@ def remap(actor: SignedIn, db: Db, import_id: ImportId, new: NewMapping) -> Impo
 
 @router.get("/{import_id}/preview")
 def preview(
-    actor: SignedIn,
+    actor: Importer,
     db: Db,
     import_id: ImportId,
     offset: Annotated[int, Query(ge=0, le=records.ERRORS_KEPT)] = 0,
@@ -225,7 +227,7 @@ def preview(
 
 
 @router.get("/{import_id}/errors.csv", response_class=Response, responses=_CSV)
-def errors_as_csv(actor: SignedIn, db: Db, import_id: ImportId) -> Response:
+def errors_as_csv(actor: Importer, db: Db, import_id: ImportId) -> Response:
     """The rows in error as they were sent, with what is wrong with each."""
     found = records.get(db, actor, import_id)
     wrong = records.rows_in_error(db, found, kind_for(actor, found.kind))
@@ -238,7 +240,7 @@ def errors_as_csv(actor: SignedIn, db: Db, import_id: ImportId) -> Response:
 
 
 @router.post("/{import_id}/run", status_code=202, responses=_CONFLICT)
-def run(actor: SignedIn, db: Db, import_id: ImportId) -> TaskAnswer:
+def run(actor: Importer, db: Db, import_id: ImportId) -> TaskAnswer:
     """Starts the task that does it: every row, or none."""
     task = records.run(db, actor, import_id)
     return described(tasks.get(db, actor, task.id), actor)

@@ -92,7 +92,11 @@ def count(db: Session, listed: List, filters: BaseModel) -> int:
 
 
 def leave_trail(db: Session, by: Actor, listed: List, filters: BaseModel, kind: Kind, rows: int) -> None:
-    after = {"rows": rows, "format": kind.name.lower(), "filters": filters.model_dump(mode="json", exclude_none=True)}
+    after = {
+        "rows": rows,
+        "format": kind.name.lower(),
+        "filters": filters.model_dump(mode="json", exclude_defaults=True),
+    }
     audit.record(db, by, "export", listed.area, listed.key, "-", after=after)
 
 

@@ -121,7 +121,23 @@ def test_a_stranger_takes_nothing_along(sign_in: SignIn, db: Session) -> None:
     for path in ("terminals.csv", "terminals.xlsx", "customers.csv", "customers.xlsx"):
         assert client.get(f"/api/fleet/{path}").status_code == 403
     assert client.post("/api/core/exports", json={"list": "fleet.terminals"}).status_code == 403
+
+
+def test_an_unknown_list_and_an_unknown_order_are_refused_in_words(sign_in: SignIn) -> None:
+    client = sign_in("alice", fleet="operator")
+
     assert client.post("/api/core/exports", json={"list": "fleet.secrets"}).status_code == 404
+    assert client.get("/api/fleet/terminals.csv", params={"sort": "color"}).status_code == 422
+
+
+def test_an_export_keeps_the_order_of_the_screen(sign_in: SignIn, db: Session) -> None:
+    for serial in ("TC200-2", "TC200-1", "TC200-3"):
+        factories.terminal(db, serial_number=serial)
+    client = sign_in("alice", fleet="operator")
+
+    rows = read(client.get("/api/fleet/terminals.csv", params={"sort": "-serial_number"}).content)
+
+    assert [row[0] for row in rows[1:]] == ["TC200-3", "TC200-2", "TC200-1"]
 
 
 def test_a_long_list_is_refused_as_a_workbook_with_the_way_to_get_it(

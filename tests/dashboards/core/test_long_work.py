@@ -1,0 +1,137 @@
+"""取り込み and 処理状況, in front of the real service: nothing is stored before the person says so, and all is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from dashboards import session
+from service.core.tasks.records import Task
+from service.fleet.models import Customer
+from tests.dashboards.conftest import Line, opened_at
+
+Screen = Callable[..., AppTest]
+CUSTOMERS = "会社名,担当者,メール,電話番号,契約\nABC商事,青木 誠,aoki@abc.example,03-1234-5678,プレミアム\n"
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(str(element.value) for element in [*page.markdown, *page.error, *page.title, *page.info])
+
+
+def begun(front_door: TestClient, content: str) -> str:
+    """The id of an import of the person who looks at the screen."""
+    headers = {"Authorization": f"Bearer {session.token()}"}
+    params = {"name": "顧客.csv", "purpose": "fleet.import"}
+    file = front_door.put("/api/core/files", params=params, content=content.encode(), headers=headers).json()
+    new = {"kind": "fleet.customers", "file_id": file["id"]}
+    return str(front_door.post("/api/core/imports", json=new, headers=headers).json()["id"])
+
+
+@pytest.fixture
+def admin(screen: Screen) -> AppTest:
+    return screen("alice", fleet="admin")
+
+
+def test_the_first_step_says_what_a_file_needs(admin: AppTest) -> None:
+    page = opened_at(admin, "imports")
+
+    assert not page.exception
+    assert "必要な列: 会社名、担当者、連絡先メール、電話番号" in texts(page)
+    page.radio(key="kind").set_value("fleet.terminals").run()
+    assert "必要な列: シリアル番号、顧客企業、設置店舗名" in texts(page)
+
+
+def test_a_file_is_shown_and_only_then_imported(admin: AppTest, front_door: TestClient, db: Session) -> None:
+    page = opened_at(admin, "imports", id=begun(front_door, CUSTOMERS))
+
+    assert not page.exception
+    assert [(metric.label, metric.value) for metric in page.metric][:2] == [("新規", "1行"), ("更新", "0行")]
+    assert page.dataframe[0].value["会社名"].tolist() == ["ABC商事"]
+    assert db.scalar(select(func.count()).select_from(Customer)) == 0
+
+    page.button(key="core.imports.run").click().run()
+
+    assert not page.exception
+    assert "顧客企業の取り込み" in texts(page)
+    assert "順番を待っています" in texts(page)
+    assert db.scalars(select(Task.kind)).all() == ["core.import"]
+
+
+def test_rows_in_error_are_listed_and_nothing_can_be_imported(admin: AppTest, front_door: TestClient) -> None:
+    page = opened_at(admin, "imports", id=begun(front_door, CUSTOMERS + "XYZ商店,,x,03,\n"))
+
+    assert "取り込めない行が1行あります" in texts(page)
+    listed = page.dataframe[0].value
+    assert listed["項目"].tolist() == ["担当者", "連絡先メール"]
+    assert listed["行"].tolist() == [3, 3]
+    with pytest.raises(KeyError):
+        page.button(key="core.imports.run")
+
+
+def test_columns_are_chosen_by_hand_when_they_cannot_be_guessed(admin: AppTest, front_door: TestClient) -> None:
+    draft = begun(front_door, CUSTOMERS.replace("会社名", "なまえ"))
+    page = opened_at(admin, "imports", id=draft)
+    assert not page.metric
+
+    page.button(key="core.imports.remap").click().run()
+    assert "「会社名」の列を選んでください" in texts(page).replace("\\", "")
+    page.selectbox(key=f"core.imports.column.{draft}.company_name").select(0)
+    page.button(key="core.imports.remap").click().run()
+
+    assert [metric.value for metric in page.metric][:1] == ["1行"]
+
+
+def test_somebody_elses_import_is_not_there(admin: AppTest, front_door: TestClient, screen: Screen) -> None:
+    draft = begun(front_door, CUSTOMERS)
+
+    page = opened_at(screen("anna", fleet="admin"), "imports", id=draft)
+
+    assert "見つかりません" in texts(page)
+    page.button(key="core.imports.again").click().run()
+    assert "必要な列" in texts(page)
+
+
+def export(front_door: TestClient) -> None:
+    headers = {"Authorization": f"Bearer {session.token()}"}
+    assert front_door.post("/api/core/exports", json={"list": "fleet.terminals"}, headers=headers).status_code == 202
+
+
+def test_the_list_of_tasks_says_in_its_first_line_whether_anything_is_going_on(
+    admin: AppTest, front_door: TestClient, db: Session
+) -> None:
+    page = opened_at(admin, "tasks")
+    assert "実行中・待機中の処理はありません。" in texts(page)
+    assert "まだ処理はありません" in texts(page)
+
+    export(front_door)
+    page.run()
+
+    assert not page.exception
+    assert "終わっていない処理が1件あります。" in texts(page)
+    assert page.dataframe[0].value["処理"].tolist() == ["端末一覧の出力（Excel）"]
+
+    db.execute(update(Task).values(state="failed", error="倉庫が閉まっています。"))
+    db.commit()
+    page.run()
+    assert page.dataframe[0].value["内容"].tolist() == ["倉庫が閉まっています。"]
+
+
+def test_an_administrator_sees_everybodys(screen: Screen, front_door: TestClient, line: Line) -> None:
+    page = opened_at(screen("olivia", fleet="operator"), "tasks")
+    assert not page.segmented_control if hasattr(page, "segmented_control") else True
+    export(front_door)
+
+    page = opened_at(screen("alice", fleet="admin"), "tasks")
+    assert not page.dataframe
+    page.button_group(key="whose").set_value(["担当領域のすべての処理"]).run()
+
+    assert page.dataframe[0].value["始めた人"].tolist() == ["olivia さん"]
+
+
+def test_who_may_not_import_is_told_so(screen: Screen) -> None:
+    assert "権限がありません" in texts(opened_at(screen("olivia", fleet="operator"), "imports"))
