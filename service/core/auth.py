@@ -131,12 +131,17 @@ def recognised(request: Request, db: Db, token: Annotated[str, Depends(bearer_to
 Recognised = Annotated[Actor, Depends(recognised)]
 
 
-async def signed_in(actor: Recognised) -> Actor:
+def usable(actor: Actor) -> Actor:
+    """Whoever has to change the password first may do nothing else."""
     if actor.must_change_password:
         raise PasswordChangeNeeded(
             "仮のパスワードのままでは利用できません。アカウント画面で新しいパスワードを設定してください。"
         )
     return actor
+
+
+async def signed_in(actor: Recognised) -> Actor:
+    return usable(actor)
 
 
 SignedIn = Annotated[Actor, Depends(signed_in)]

@@ -13,7 +13,7 @@ from anyio import to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor, bearer_token, signed_in
+from service.core.auth import Actor, bearer_token, recognised, usable
 from service.core.db import NOBODY, Scopes, transaction
 from service.core.seats import one_seat
 
@@ -32,7 +32,7 @@ async def brief(request: Request, scopes: Scopes, work: Callable[[Session], Resu
 
 
 async def signed_in_briefly(request: Request, token: Annotated[str, Depends(bearer_token)]) -> Actor:
-    return await brief(request, NOBODY, lambda db: signed_in(request, db, token))
+    return await brief(request, NOBODY, lambda db: usable(recognised(request, db, token)))
 
 
 SignedInBriefly = Annotated[Actor, Depends(signed_in_briefly)]

@@ -186,6 +186,16 @@ def find_session(db: Session, token: str, guess: Scopes | None = None) -> Found 
     return Found(user_id, login_id, name, must_change, session_id, expires_at, tuple(map(_membership, held)))
 
 
+def find_person(db: Session, user_id: int) -> Found | None:
+    """The person as they are now, outside any session (id 0): for work that goes on after they left. None when unknown
+    or inactive."""
+    user = db.get(User, user_id)
+    if user is None or not user.is_active:
+        return None
+    held = tuple((m.area, m.role, m.tenant_id) for m in user.memberships)
+    return Found(user.id, user.login_id, user.name, user.must_change_password, 0, real_now(), held)
+
+
 def _membership(written: str) -> tuple[str, str, int | None]:
     area, role, tenant = written.split(" ")
     return area, role, int(tenant) if tenant else None

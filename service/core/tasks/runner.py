@@ -9,7 +9,6 @@ import structlog
 
 from service.core import audit, identity
 from service.core.auth import Actor, actor_of
-from service.core.clock import real_now
 from service.core.db import SYSTEM, transaction
 from service.core.problems import Problem
 from service.core.tasks import lease, work
@@ -55,10 +54,8 @@ def _prepare(task: Claimed, kinds: Mapping[str, Run], stopping: threading.Event)
 def _starter(task: Claimed) -> Actor | None:
     """The person as they are now, with the address they started it from."""
     with transaction() as db:
-        user = db.get(identity.User, task.user_id)
-        if user is None or not user.is_active:
-            return None
-        return actor_of(user, real_now(), task.address)
+        found = identity.find_person(db, task.user_id)
+        return actor_of(found, task.address) if found else None
 
 
 def _end(task: Claimed, error: Exception) -> None:
