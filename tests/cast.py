@@ -7,7 +7,8 @@ from datetime import timedelta
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from service.core.identity import Membership, User, hash_password, open_session
+from service.core.auth import Actor, actor_of
+from service.core.identity import Membership, User, find_person, hash_password, open_session
 
 PASSWORD = "correct horse battery staple"
 # bcrypt is slow on purpose; one hash for everybody who signs in by password in tests.
@@ -23,6 +24,13 @@ def person(db: Session, login_id: str, **roles: str) -> User:
     db.add(user)
     db.flush()
     return user
+
+
+def actor(db: Session, login_id: str, address: str = "192.0.2.1", **roles: str) -> Actor:
+    """The same person as actions know them, without a session."""
+    found = find_person(db, person(db, login_id, **roles).id)
+    assert found is not None
+    return actor_of(found, address)
 
 
 def signed_in(db: Session, client: TestClient, user: User) -> TestClient:

@@ -62,8 +62,16 @@ def customers(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
         .group_by(Terminal.customer_id)
         .subquery()
     )
+    shown = (
+        Customer.id,
+        Customer.company_name,
+        Customer.contact_person,
+        Customer.contact_email,
+        Customer.contact_phone,
+        Customer.contract_type,
+    )
     found = (
-        select(Customer.id, Customer.company_name, Customer.contract_type, counted)
+        select(*shown, counted)
         .outerjoin(counted, counted.c.customer_id == Customer.id)
         .order_by(Customer.company_name, Customer.id)
     )
@@ -74,9 +82,7 @@ def customers(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
     return {
         "items": [
             {
-                "id": row["id"],
-                "company_name": row["company_name"],
-                "contract_type": row["contract_type"],
+                **{column.key: row[column.key] for column in shown},
                 "terminals": {name: row[name] or 0 for name in ("total", *Status)},
             }
             for row in rows[:limit]

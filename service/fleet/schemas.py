@@ -197,6 +197,9 @@ class Summary(BaseModel):
 class CustomerItem(BaseModel):
     id: int
     company_name: str
+    contact_person: str
+    contact_email: str
+    contact_phone: str
     contract_type: ContractType
     terminals: StatusCounts
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text, update
 
 from jobs import tasks as tasks_jobs
-from service.core.auth import Actor, actor_of
+from service.core.auth import Actor
 from service.core.clock import real_now
 from service.core.db import SYSTEM, transaction
 from service.core.identity import User
@@ -26,7 +26,7 @@ STOP = threading.Event
 
 def alice(login_id: str = "alice", role: str = "operator") -> Actor:
     with transaction(SYSTEM) as db:
-        return actor_of(cast.person(db, login_id, fleet=role), real_now() + timedelta(hours=1), "192.0.2.1")
+        return cast.actor(db, login_id, fleet=role)
 
 
 def start(by: Actor, order: Order = ORDER) -> int:

@@ -78,7 +78,7 @@ TOKEN = """
 from datetime import timedelta
 from service.core.db import SYSTEM, transaction
 from service.core.identity import open_session
-from tests.cast import person
+from tests.cast import actor
 with transaction(SYSTEM) as db:
     token, _ = open_session(db, person(db, "exporter", fleet="admin"), "bench", timedelta(hours=1))
 print(token)
@@ -100,22 +100,19 @@ with transaction(SYSTEM) as db:
 """
 IMPORT = """
 import os, threading, time
-from datetime import timedelta
 from jobs.long.kinds import kinds
-from service.core.auth import actor_of
-from service.core.clock import real_now
 from service.core.db import SYSTEM, transaction
 from service.core.imports import records
 from service.core.imports.kinds import kind_for
 from service.core.tasks.records import Task
 from service.core.tasks.runner import run_next
-from tests.cast import person
+from tests.cast import actor
 count = int(os.environ["IMPORTED"])
 lines = ["シリアル番号,顧客企業,設置店舗名,設置日"]
 lines += [f"IMPORT-{n:06},顧客{1 + n % 100},新宿店 レジ{n}番,2026/4/1" for n in range(count)]
 content = "\\r\\n".join(lines).encode("cp932")
 with transaction(SYSTEM) as db:
-    by = actor_of(person(db, "importer", fleet="admin"), real_now() + timedelta(hours=1), "-")
+    by = actor(db, "importer", fleet="admin")
 begun = time.perf_counter()
 with transaction(by.scopes) as db:
     draft = records.add(db, by, kind_for(by, "fleet.terminals"), records.read(content), "bench.csv")

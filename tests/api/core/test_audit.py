@@ -15,13 +15,12 @@ from sqlalchemy.orm import Session
 
 from service.core import audit, trail, trail_csv
 from service.core.audit import AuditEntry
-from service.core.auth import Actor, actor_of
+from service.core.auth import Actor
 from service.core.clock import real_now
 from service.core.db import SYSTEM
 from service.core.times import TOKYO, local_date
 from service.fleet import rules, schemas
-from tests import factories
-from tests.cast import person
+from tests import cast, factories
 
 PATH = "/api/core/audit"
 
@@ -32,7 +31,7 @@ def admin(sign_in: Callable[..., TestClient]) -> TestClient:
 
 
 def acting(db: Session, login_id: str, **roles: str) -> Actor:
-    return actor_of(person(db, login_id, **roles), real_now() + timedelta(hours=1), "203.0.113.7")
+    return cast.actor(db, login_id, "203.0.113.7", **roles)
 
 
 def entry_at(db: Session, moment: datetime, subject_id: object, **values: Any) -> None:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.core import audit
-from service.core.auth import actor_of
-from service.core.clock import real_now
-from tests.cast import person
+from tests.cast import actor
 
 Screen = Callable[..., AppTest]
 
 
 @pytest.fixture
 def page(screen: Screen, db: Session) -> AppTest:
-    bob = actor_of(person(db, "bob", fleet="operator"), real_now() + timedelta(hours=1), "203.0.113.7")
+    bob = actor(db, "bob", "203.0.113.7", fleet="operator")
     before = {"company_name": "ABC商事", "contact_phone": "03-1"}
     audit.record(db, bob, "create", "fleet", "terminal", 12, after={"serial_number": "TC200-000012"})
     audit.record(db, bob, "update", "fleet", "customer", 7, before=before, after={"company_name": "*ABC商会*"})
