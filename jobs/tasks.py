@@ -16,8 +16,8 @@ from service.core.imports import records as imports
 from service.core.settings import settings
 from service.core.tasks import lease
 
-# A process that is idle takes up what is due by itself; this long it may need to notice.
-NOTICE_SECONDS = 1.0
+# A process that is idle takes up what is due by itself; this long it may need to start and to notice.
+NOTICE_SECONDS = 10.0
 
 log = structlog.get_logger()
 _processes: list[subprocess.Popen[bytes]] = []

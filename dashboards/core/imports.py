@@ -11,6 +11,7 @@ from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.ui import feedback, figures, files, live, tasks
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
+from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
 PATH = "/api/core/imports"
@@ -20,7 +21,13 @@ ERRORS_A_PAGE = 50
 TABLES = {".csv": "CSV", ".txt": "CSV", ".xlsx": "Excel"}
 MOST_BYTES = 10 * files.MEGABYTE
 NO_COLUMN = "（この項目の列はない）"
-OUTCOMES = {"new": "新規", "update": "更新", "same": "変更なし", "error": "エラー"}
+OUTCOMES = {
+    "new": Status("新規", "green", "add_circle"),
+    "update": Status("更新", "blue", "edit"),
+    "same": Status("変更なし", "gray", "remove"),
+    "error": Status("エラー", "red", "error"),
+}
+NUMBERS = st.column_config.NumberColumn("行", format="localized", width=60)
 
 
 def kinds() -> list[dict[str, Any]]:
@@ -133,34 +140,61 @@ def mapping(draft: dict[str, Any], kind: dict[str, Any]) -> None:
         )
 
 
-def check(draft: dict[str, Any]) -> None:
+def verdict(draft: dict[str, Any]) -> None:
+    """The page's answer: can it be done, and what would it do?"""
+    counts = draft["counts"]
+    if counts["error"]:
+        return
+    if not counts["new"] and not counts["update"]:
+        st.success(
+            "すべての行が登録済みの内容と同じです。取り込んでも何も変わりません。", icon=":material/check_circle:"
+        )
+    else:
+        st.success(
+            f"すべての行を取り込めます。{counts['new']:,}行を新しく登録し、{counts['update']:,}行を更新します。"
+            "まだ何も保存されていません。",
+            icon=":material/check_circle:",
+        )
+
+
+def check(draft: dict[str, Any], kind: dict[str, Any]) -> None:
     """Step 3: what each row would do."""
     counts = draft["counts"]
-    figures.row(
-        [Figure(OUTCOMES[name], f"{counts[name]:,}行", good="neither") for name in ("new", "update", "same", "error")]
-    )
+    verdict(draft)
+    figures.row([Figure(kind.word, f"{counts[name]:,}行", good="neither") for name, kind in OUTCOMES.items()])
     page = st.session_state.get(f"{KEY}.errors_from", 0)
     preview = session.api().get(f"{PATH}/{draft['id']}/preview", offset=page, limit=ERRORS_A_PAGE)
     if preview["error_count"]:
         errors(draft, preview, page)
+    buttons(draft)
     st.subheader("はじめの行", anchor=False)
+    labels = [field["label"] for field in kind["fields"]]
     st.dataframe(
         [
             {
                 "行": row["row"],
-                "結果": OUTCOMES[row["outcome"]],
-                **{k: with_before(row, k, v) for k, v in row["values"].items()},
+                "結果": [OUTCOMES[row["outcome"]].word],
+                **{label: with_before(row, label) for label in labels if label in row["values"]},
             }
             for row in preview["rows"]
         ],
         hide_index=True,
         height="content",
         key=f"{KEY}.rows",
+        column_config={
+            "行": NUMBERS,
+            "結果": st.column_config.MultiselectColumn(
+                width=96,
+                options=[kind.word for kind in OUTCOMES.values()],
+                color=[kind.color for kind in OUTCOMES.values()],
+            ),
+        },
         alt="取り込むファイルのはじめの行と、それぞれの行の結果",
     )
 
 
-def with_before(row: dict[str, Any], label: str, value: str) -> str:
+def with_before(row: dict[str, Any], label: str) -> str:
+    value = str(row["values"][label])
     return f"{row['before'][label]} → {value}" if label in row["before"] else value
 
 
@@ -176,7 +210,11 @@ def errors(draft: dict[str, Any], preview: dict[str, Any], page: int) -> None:
         hide_index=True,
         height="content",
         key=f"{KEY}.errors",
-        column_config={"行": st.column_config.NumberColumn(format="localized", width=70)},
+        column_config={
+            "行": NUMBERS,
+            "項目": st.column_config.TextColumn(width=160),
+            "内容": st.column_config.TextColumn(width=760),
+        },
         alt="エラーの一覧",
     )
     last = page + len(preview["errors"])
@@ -220,7 +258,12 @@ def go_on(draft: dict[str, Any], kind: dict[str, Any]) -> None:
     another_sheet(draft)
     mapping(draft, kind)
     if draft["counts"] is not None:
-        check(draft)
+        check(draft, kind)
+    else:
+        buttons(draft)
+
+
+def buttons(draft: dict[str, Any]) -> None:
     if problem := st.session_state.get(f"{KEY}.not_run"):
         feedback.not_done(problem)
     counts = draft["counts"]

@@ -24,9 +24,15 @@ def path() -> str:
     return f"{tasks.PATH}/everybody" if st.session_state.get("whose") == EVERYBODY else tasks.PATH
 
 
-@refreshing
+def whose() -> None:
+    if may("core:task:read"):
+        st.segmented_control(
+            "表示する処理", [MINE, EVERYBODY], default=MINE, key="whose", required=True, label_visibility="collapsed"
+        )
+
+
 def headline() -> None:
-    reading = live.block(f"{KEY}.open", "処理状況", path(), headline=True, state="open", limit=CARDS_SHOWN)
+    reading = live.block(f"{KEY}.open", "処理状況", path(), headline=True, right=whose, state="open", limit=CARDS_SHOWN)
     if reading is None:
         return
     still_open, total = reading.data["items"], reading.data["total"]
@@ -89,12 +95,12 @@ def percent(task: Row) -> str:
 
 
 COLUMNS = (
-    columns.text("処理", "title", width=320),
-    columns.badge("状態", "state", tasks.STATES, width=92),
-    columns.text("進み具合", percent, width=84),
-    columns.text("内容", lambda task: task["error"] or task["message"], width=330),
-    columns.text("始めた人", "started_by", width=110),
-    columns.stamp("受付", "created_at"),
+    columns.text("処理", "title", width=250),
+    columns.badge("状態", "state", tasks.STATES, width=86),
+    columns.text("進み具合", percent, width=76),
+    columns.text("内容", lambda task: task["error"] or task["message"], width=250),
+    columns.text("始めた人", "started_by", width=96),
+    columns.stamp("受付", "created_at", width=164),
 )
 NOTHING = tables.Empty("まだ処理はありません", "一覧の出力や取り込みを始めると、ここで進み具合と結果を確認できます。")
 
@@ -106,10 +112,6 @@ def listed() -> None:
 
 
 flash.show()
-if may("core:task:read"):
-    st.segmented_control(
-        "表示する処理", [MINE, EVERYBODY], default=MINE, key="whose", required=True, label_visibility="collapsed"
-    )
 headline()
 cards()
 listed()

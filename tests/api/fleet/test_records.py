@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
+from service.core.clock import real_now
 from service.core.paging import write_cursor
 from service.fleet.models import Alert, EnrolmentCode, TerminalState, TerminalToken
 from tests import factories
@@ -166,7 +167,7 @@ def test_the_summary_counts_by_status_and_knows_the_oldest_alert(
     factories.terminal(db, customer)
     db.get_one(TerminalState, online.id).status = "online"
     db.get_one(TerminalState, broken.id).status = "error"
-    db.add(Alert(terminal_id=broken.id, alert_type="error", message="カードリーダー応答なし"))
+    db.add(Alert(terminal_id=broken.id, alert_type="error", message="カードリーダー応答なし", respond_by=real_now()))
     client = sign_in("alice", fleet="operator")
 
     summary = client.get("/api/fleet/summary").json()
