@@ -111,7 +111,9 @@ class Walker:
     def words(self) -> set[str]:
         """Every text in every record this person can list: what a stranger must not find anywhere. A row without an id is
         no record: it lists what the product can do."""
-        return {text for _, rows in self.lists() for row in rows if "id" in row for text in _texts(row) if len(text) >= 6}
+        return {
+            text for _, rows in self.lists() for row in rows if "id" in row for text in _texts(row) if len(text) >= 6
+        }
 
 
 def _is_json(answer: Mapping[str, Any]) -> bool:
