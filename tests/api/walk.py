@@ -109,7 +109,8 @@ class Walker:
                 yield from ((place, self.rows(place)) for place in self.places(operation.path))
 
     def words(self) -> set[str]:
-        """Every text in every record this person can list: what a stranger must not find anywhere. A row without an id is
+        """Every text in every record this person can list: what a stranger must not find anywhere. A row without an
+        id is
         no record: it lists what the product can do."""
         return {
             text for _, rows in self.lists() for row in rows if "id" in row for text in _texts(row) if len(text) >= 6

@@ -218,7 +218,11 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
 @pytest.mark.parametrize(
     ("role", "menu", "title"),
     [
-        ("operator", [("端末管理", "ダッシュボード"), ("端末管理", "端末一覧")], "ダッシュボード"),
+        (
+            "operator",
+            [("端末管理", "ダッシュボード"), ("端末管理", "端末一覧"), ("共通", "処理状況")],
+            "ダッシュボード",
+        ),
         (
             "admin",
             [(entry.section, entry.title) for entry in MENU if entry.in_menu],
