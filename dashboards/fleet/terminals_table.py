@@ -69,6 +69,7 @@ def drawer(terminal: Row) -> None:
             "ディスク使用率": f"{terminal['disk_usage']}%",
             "ファームウェア": terminal["firmware_version"],
             "エージェント": terminal["agent_version"] or "–",
+            "設置日": (terminal["installed_date"] or "–").replace("-", "/"),
         }
         for label, value in facts.items():
             left, right = st.columns([1, 2])

@@ -212,6 +212,7 @@ class TerminalItem(BaseModel):
     customer_id: int
     customer_name: str
     store_name: str
+    installed_date: date | None
     status: Status
     firmware_version: str
     agent_version: str | None

@@ -147,8 +147,8 @@ def lists(made: Ground) -> list[Goal]:
     token = made.sign_in()
     with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
         owner.execute(
-            "INSERT INTO fleet_alerts (terminal_id, alert_type, message, is_resolved) "
-            "SELECT id, 'offline', '通信がありません', false FROM fleet_terminals ORDER BY id LIMIT 50"
+            "INSERT INTO fleet_alerts (terminal_id, alert_type, message, respond_by) "
+            "SELECT id, 'offline', '通信がありません', app_now() FROM fleet_terminals ORDER BY id LIMIT 50"
         )
         owner.execute("VACUUM ANALYZE fleet_alerts, users, memberships, sessions")
     runs: dict[str, list[Row]] = {"/api/auth/me": [], "/api/fleet/alerts?limit=50": []}
