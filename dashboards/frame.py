@@ -18,7 +18,7 @@ from dashboards.client import ApiProblem
 from dashboards.core import password
 from dashboards.core.menu import ACCOUNT
 from dashboards.menu import MENU, allowed
-from dashboards.ui import feedback, flash
+from dashboards.ui import feedback, flash, tables
 from dashboards.ui.text import plain
 
 STATIC = Path(__file__).parent / "static"
@@ -52,6 +52,7 @@ def show(user: session.User) -> None:
         account(user, entries[ACCOUNT])
     flash.show()
     page.run()
+    tables.act()
 
 
 def account(user: session.User, page: StreamlitPage) -> None:
