@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from dashboards.addresses import login_url
-from dashboards.client import new_reference
+from dashboards.client import new_reference, vouched
 from dashboards.gate import SESSION_ENDED, same_origin
 from dashboards.plain import is_navigation, refusal
 from dashboards.session import COOKIE, sessions
@@ -158,12 +158,13 @@ async def _ask(
     request: Request, method: str, path: str, *, params: Any, more: Mapping[str, str] | None = None, content: Any = None
 ) -> Response:
     """The service's answer to this person, streamed, or why there is none, in words."""
-    reference = new_reference()
+    reference, token = new_reference(), request.cookies.get(COOKIE, "")
     headers = {
-        "Authorization": f"Bearer {request.cookies.get(COOKIE, '')}",
+        "Authorization": f"Bearer {token}",
         "X-Request-Id": reference,
         "Accept-Encoding": "identity",
         **{name: request.headers[name] for name in PASSED_UP if name in request.headers},
+        **(vouched(request.client.host, token) if request.client else {}),
         **(more or {}),
     }
     asked = client().build_request(method, path, params=params, headers=headers, content=content)

@@ -23,7 +23,12 @@ from tests.processes import await_ok, end, free_port
 MEGABYTE = 1024 * 1024
 LARGE = 200 * MEGABYTE
 OWN = {"X-Requested-With": "genba"}
-USER = {"login_id": "olivia", "name": "Olivia", "permissions": ["fleet:terminal:read"]}
+USER = {
+    "login_id": "olivia",
+    "name": "Olivia",
+    "permissions": ["fleet:terminal:read"],
+    "must_change_password": False,
+}
 PROBLEM = {
     "type": "about:blank",
     "title": "大きすぎます",
@@ -165,6 +170,7 @@ def test_an_upload_reaches_the_service_with_the_persons_token_and_nothing_else_o
     assert far.headers["authorization"] == "Bearer token-of-olivia"
     assert far.headers["idempotency-key"] == "3f"
     assert far.headers["content-length"] == "5"
+    assert far.headers["x-genba-address"].startswith("127.0.0.1;")
     assert "cookie" not in far.headers
     assert far.address.endswith("?name=%E7%8F%BE%E5%9C%B0%20%E5%86%99%E7%9C%9F.jpg&purpose=fleet.terminal_photo") or (
         far.address.endswith("?name=%E7%8F%BE%E5%9C%B0+%E5%86%99%E7%9C%9F.jpg&purpose=fleet.terminal_photo")
@@ -232,7 +238,7 @@ def test_a_large_download_passes_through_in_constant_memory(dashboards: Dashboar
 def test_a_browser_that_does_not_read_holds_up_the_service_and_fills_nothing(dashboards: Dashboards, far: Far) -> None:
     with dashboards.connect() as slow, Growth(dashboards) as growth:
         request = (
-            f"GET /download/api/fleet/terminals.csv HTTP/1.1\r\nHost: x\r\nCookie: {COOKIE}=token-of-olivia\r\n\r\n"
+            f"GET /download/api/fleet/terminals.csv HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}=token-of-olivia\r\n\r\n"
         )
         far.given = 0
         slow.sendall(request.encode())
@@ -251,7 +257,7 @@ def test_a_browser_that_does_not_read_holds_up_the_service_and_fills_nothing(das
 
 def test_a_browser_that_goes_away_while_sending_ends_it_at_the_service_too(dashboards: Dashboards, far: Far) -> None:
     with dashboards.connect() as leaving:
-        head = f"PUT /files?name=a&purpose=b HTTP/1.1\r\nHost: x\r\nCookie: {COOKIE}=token-of-olivia\r\n"
+        head = f"PUT /files?name=a&purpose=b HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}=token-of-olivia\r\n"
         leaving.sendall(f"{head}X-Requested-With: genba\r\nContent-Length: 1000000\r\n\r\n".encode() + b"x" * 1000)
         assert eventually(lambda: far.received == 1000)
 
@@ -310,7 +316,7 @@ def test_only_plain_paths_of_the_api_can_be_downloaded(dashboards: Dashboards, f
     far.address = ""
     with dashboards.connect() as raw:
         raw.sendall(
-            f"GET /download/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: {COOKIE}=token-of-olivia\r\n"
+            f"GET /download/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nCookie: {COOKIE}=token-of-olivia\r\n"
             "Accept: text/html\r\n\r\n".encode()
         )
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
