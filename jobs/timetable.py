@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from celery import Celery
+from celery.beat import Scheduler
 from celery.signals import setup_logging
 
 from service.core.areas import TICK_QUEUE, ticks
@@ -32,8 +33,17 @@ app.conf.update(
     task_default_queue=TICK_QUEUE,
     beat_schedule=TICKS,
     # Every tick is harmless, whenever it comes: nothing about the last run needs a file.
-    beat_scheduler="celery.beat:Scheduler",
+    beat_scheduler="jobs.timetable:AtOnce",
 )
+
+
+class AtOnce(Scheduler):
+    """Begins with every tick: one that comes every six hours would never come where beat is restarted every day."""
+
+    def setup_schedule(self) -> None:
+        super().setup_schedule()
+        for entry in self.schedule.values():
+            entry.last_run_at -= entry.schedule.run_every
 
 
 @setup_logging.connect

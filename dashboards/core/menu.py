@@ -61,6 +61,13 @@ PAGES: tuple[Entry, ...] = (
         url_path="holidays",
         permission="core:calendar:read",
     ),
+    _page(
+        file="system.py",
+        title="システム状態",
+        icon=":material/monitor_heart:",
+        url_path="system",
+        permission="core:system:read",
+    ),
     ACCOUNT,
     _page(
         file="gallery.py",

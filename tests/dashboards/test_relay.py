@@ -238,7 +238,8 @@ def test_a_large_download_passes_through_in_constant_memory(dashboards: Dashboar
 def test_a_browser_that_does_not_read_holds_up_the_service_and_fills_nothing(dashboards: Dashboards, far: Far) -> None:
     with dashboards.connect() as slow, Growth(dashboards) as growth:
         request = (
-            f"GET /download/api/fleet/terminals.csv HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}=token-of-olivia\r\n\r\n"
+            "GET /download/api/fleet/terminals.csv HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Cookie: {COOKIE}=token-of-olivia\r\n\r\n"
         )
         far.given = 0
         slow.sendall(request.encode())
@@ -316,7 +317,8 @@ def test_only_plain_paths_of_the_api_can_be_downloaded(dashboards: Dashboards, f
     far.address = ""
     with dashboards.connect() as raw:
         raw.sendall(
-            f"GET /download/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nCookie: {COOKIE}=token-of-olivia\r\n"
+            f"GET /download/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+            f"Cookie: {COOKIE}=token-of-olivia\r\n"
             "Accept: text/html\r\n\r\n".encode()
         )
         answer = b"".join(iter(lambda: raw.recv(65536), b""))

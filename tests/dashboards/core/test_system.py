@@ -1,0 +1,96 @@
+"""システム状態: an administrator reads whether everything runs, and what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.core.areas import ticks
+from service.core.clock import real_now
+from service.core.health import record_job
+from service.core.instances import GONE_AFTER, Instance, Presence
+from service.core.probes import store
+from tests.dashboards.conftest import Line
+
+Screen = Callable[..., AppTest]
+
+
+def everything_runs(db: Session) -> None:
+    for name in ticks():
+        record_job(db, name)
+    for name in ("service", "worker"):
+        Presence(name).report(db)
+    db.commit()
+
+
+def open_page(screen: Screen) -> AppTest:
+    page = screen("alice", fleet="admin").run()
+    page.switch_page("core/system.py").run()
+    assert not page.exception
+    return page
+
+
+def test_all_is_well_is_said_in_the_first_line(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+
+    page = open_page(screen)
+
+    assert page.title[0].value == "システム状態"
+    assert page.success[0].value == "すべてのサーバー、プロセス、ジョブが正常に動いています。"
+    assert [frame.value.shape[0] for frame in page.dataframe] == [2, len(ticks())]
+    assert "今月の監視記録はまだありません" in " ".join(shown.value for shown in page.markdown)
+
+
+def test_what_does_not_run_is_named(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    gone = real_now() - GONE_AFTER - timedelta(seconds=1)
+    db.execute(update(Instance).where(Instance.name == "worker").values(seen_at=gone))
+    db.commit()
+
+    told = open_page(screen).error[0].value
+
+    assert told.startswith("対応が必要な点が2件あります。")
+    assert "ジョブのプロセスが動いていません。" in told
+    assert "応答のないプロセスがあります（ジョブ）。" in told
+
+
+def test_the_month_is_held_against_its_target(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    now = real_now().replace(microsecond=0)
+    for age in range(10):
+        probe = {
+            "at": now - timedelta(seconds=30 * (10 - age)),
+            "target": "service",
+            "every_seconds": 30,
+            "ok": age != 4,
+            "latency_ms": 5,
+            "down": None if age != 4 else "データベースに接続できません",
+        }
+        store(db, "watchdog", [probe])
+    db.commit()
+
+    page = open_page(screen)
+
+    assert "稼働率" in [metric.label for metric in page.metric]
+    assert "データベースに接続できません" in " ".join(shown.value for shown in page.markdown)
+
+
+def test_a_service_that_is_away_is_said_and_the_last_state_stays(db: Session, screen: Screen, line: Line) -> None:
+    everything_runs(db)
+    page = open_page(screen)
+    line.cut()
+    page.run()
+
+    assert "最新の状態を取得できません" in page.warning[0].value
+    assert page.metric
+    assert not page.exception
+
+
+def test_an_operator_is_told_that_the_page_is_not_hers(screen: Screen) -> None:
+    page = screen("olivia", fleet="operator").run()
+
+    assert "システム状態" not in [link.label for link in page.sidebar.get("page_link")]

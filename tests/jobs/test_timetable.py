@@ -1,0 +1,23 @@
+"""When ticks come."""
+
+from __future__ import annotations
+
+from jobs.timetable import TICKS, AtOnce, app
+from service.core.areas import ticks
+
+
+def test_every_tick_comes_at_the_start_and_then_at_its_interval() -> None:
+    scheduler = AtOnce(app)
+
+    for name, entry in scheduler.schedule.items():
+        if name in TICKS:
+            due, _ = entry.is_due()
+            again, wait = next(entry).is_due()
+            assert due, name
+            assert not again, name
+            assert 0 < wait <= ticks()[name].every.total_seconds()
+
+
+def test_a_tick_that_waited_too_long_is_dropped() -> None:
+    for name, tick in TICKS.items():
+        assert 10 <= tick["options"]["expires"] <= 600, name
