@@ -96,7 +96,7 @@ def _earlier_try(message: outbox.Claimed, vendor: Vendor) -> Sent | None:
 
     Raises:
         OutcomeUnknown: the vendor could not be asked just now.
-        _Undecided: it cannot say, and a repeat would do harm.
+        Undecided: it cannot say, and a repeat would do harm.
     """
     if not message.in_doubt:
         return None

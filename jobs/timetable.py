@@ -42,8 +42,9 @@ class AtOnce(Scheduler):
 
     def setup_schedule(self) -> None:
         super().setup_schedule()
-        for entry in self.schedule.values():
-            entry.last_run_at -= entry.schedule.run_every
+        for name, tick in ticks().items():
+            entry = self.schedule[name]
+            entry.last_run_at = entry.default_now() - tick.every
 
 
 @setup_logging.connect

@@ -15,7 +15,7 @@ from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
-MINE, EVERYBODY = "自分の処理", "担当領域のすべての処理"
+MINE, EVERYBODY = "自分の処理", "担当業務のすべての処理"
 CARDS_SHOWN = 5
 KEY = "core.tasks"
 

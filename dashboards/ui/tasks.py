@@ -1,7 +1,8 @@
 """Long work that goes on without the page: how far it is, and what one can do about it.
 
 A task of the service: `id`, `kind`, `title`, `state` (waiting, running, done, failed, cancelled), `percent` (0 to 100,
-or None when nobody knows how much there is), `message`, `result_url`, `created_at`, `finished_at`.
+or None when nobody knows how much there is), `message`, `error` (why it failed), `result_url`, `created_at`,
+`finished_at`, `can_cancel`, `can_resume` (by whoever looks at it).
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def card(task: Mapping[str, Any], *, key: str, problem: ApiProblem | None = None
             st.progress(percent / 100, f"{percent:.0f}%")
         elif state == "running":
             st.skeleton(8)  # It moves, and does not say how far.
-        words = [plain(task["message"])] if task["message"] else [SENTENCES[state]]
+        said = task["error"] if state == "failed" and task["error"] else task["message"]
+        words = [plain(said)] if said else [SENTENCES[state]]
         if task["message"] and state in RUNNING:
             words.append(small(SENTENCES["running"]))
         st.markdown("　".join(words))
@@ -97,7 +99,7 @@ def _buttons(task: Mapping[str, Any], key: str) -> None:
     if refused:
         feedback.not_done(refused)
     with st.container(horizontal=True):
-        if task["state"] in RUNNING:
+        if task["can_cancel"]:
             st.button(
                 "中止する",
                 key=f"{key}.cancel",
@@ -105,9 +107,14 @@ def _buttons(task: Mapping[str, Any], key: str) -> None:
                 on_click=_ask,
                 args=(task, "cancel", key),
             )
-        elif task["state"] in ("failed", "cancelled"):
-            words = "続きから再開する" if task["state"] == "failed" else "もう一度実行する"
-            st.button(words, key=f"{key}.resume", icon=":material/replay:", on_click=_ask, args=(task, "resume", key))
+        elif task["can_resume"]:
+            st.button(
+                "もう一度実行する",
+                key=f"{key}.resume",
+                icon=":material/replay:",
+                on_click=_ask,
+                args=(task, "resume", key),
+            )
         elif task["result_url"]:
             link("結果をダウンロード", task["result_url"], primary=True, download=True)
 

@@ -54,7 +54,7 @@ async def bearer_token(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> str:
     if credentials is None:
-        raise Unauthorized("サインインしてから操作してください。")
+        raise Unauthorized("ログインしてから操作してください。")
     return credentials.credentials
 
 
@@ -118,7 +118,7 @@ def recognised(request: Request, db: Db, token: Annotated[str, Depends(bearer_to
     guess = guesses.of(token)
     found = identity.find_session(db, token, guess)
     if found is None:
-        raise Unauthorized("セッションの有効期限が切れています。もう一度サインインしてください。")
+        raise Unauthorized("セッションの有効期限が切れています。もう一度ログインしてください。")
     actor = actor_of(found, client_address(request))
     if actor.closed_out:
         raise Forbidden(CLOSED_OUT)

@@ -56,11 +56,11 @@ def real_now() -> datetime:
 def in_words(moment: datetime) -> str:
     """A moment as people here write it: 2026/11/21（土）9:05, Tokyo time."""
     local = moment.astimezone(TOKYO)
-    return f"{local:%Y/%m/%d}（{WEEKDAYS[local.weekday()]}）{local.hour}:{local:%M}"
+    return f"{local.year}/{local.month}/{local.day}（{WEEKDAYS[local.weekday()]}）{local.hour}:{local:%M}"
 
 
 def in_words_sql(moment: ColumnExpressionArgument[datetime | None]) -> ColumnElement[str]:
     """`in_words` inside a statement about many rows."""
     local = func.timezone(TOKYO.key, moment)
     weekday = func.substr(WEEKDAYS, cast(extract("isodow", local), Integer), 1)
-    return func.concat(func.to_char(local, "YYYY/MM/DD"), "（", weekday, "）", func.to_char(local, "FMHH24:MI"))
+    return func.concat(func.to_char(local, "YYYY/FMMM/FMDD"), "（", weekday, "）", func.to_char(local, "FMHH24:MI"))

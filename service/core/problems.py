@@ -77,7 +77,7 @@ class Malformed(Problem):
 
 
 class Unauthorized(Problem):
-    status, title = 401, "サインインが必要です"
+    status, title = 401, "ログインが必要です"
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 

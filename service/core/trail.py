@@ -32,7 +32,14 @@ ACTION_WORDS: Mapping[Action, str] = {
     "export": "出力",
 }
 CORE_TITLE = "共通"
-CORE_SUBJECTS = {"user": "利用者", "holiday": "休日", "audit": "監査ログ", "file": "ファイル"}
+CORE_SUBJECTS = {
+    "audit": "監査ログ",
+    "file": "ファイル",
+    "holiday": "休日",
+    "message": "通知",
+    "task": "処理",
+    "user": "ユーザー",
+}
 CORE_FIELDS = {
     "day": "日付",
     "name": "名称",
@@ -40,7 +47,7 @@ CORE_FIELDS = {
     "day_to": "期間の終わり",
     "area": "業務",
     "actor": "操作者",
-    "user_id": "利用者ID",
+    "user_id": "ユーザーID",
     "action": "操作",
     "subject": "対象",
     "q": "対象のID",
@@ -48,6 +55,23 @@ CORE_FIELDS = {
     "size": "大きさ（バイト）",
     "sha256": "内容の指紋（SHA-256）",
     "file_id": "ファイルID",
+    "error": "エラー",
+    "format": "形式",
+    "import_id": "取り込みID",
+    "is_active": "有効",
+    "kind": "種類",
+    "last_error": "最後のエラー",
+    "login_id": "ログインID",
+    "mail": "メールアドレス",
+    "memberships": "業務と役割",
+    "must_change_password": "パスワードの変更が必要",
+    "params": "条件",
+    "password": "パスワード",
+    "reason": "理由",
+    "rows": "行数",
+    "sessions_ended": "終了したセッション",
+    "state": "状態",
+    "title": "件名",
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

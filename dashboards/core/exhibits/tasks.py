@@ -35,7 +35,8 @@ def cards() -> None:
             {
                 "state": "failed",
                 "percent": 42,
-                "message": "4,201行目の電話番号が正しくありません。それまでの4,200行は取り込み済みです。",
+                "message": "内容を確認しています。",
+                "error": "4,201行目の電話番号が正しくありません。1行も取り込んでいません。",
             },
         ),
         "cancelled": ("中止", {"state": "cancelled", "percent": 42, "message": "取り込んだ行は元に戻しました。"}),
@@ -45,7 +46,10 @@ def cards() -> None:
             "id": number,
             "kind": "import",
             "title": "端末の取り込み（terminals.csv）",
+            "error": None,
             "result_url": None,
+            "can_cancel": facts["state"] in tasks.RUNNING,
+            "can_resume": facts["state"] in ("failed", "cancelled"),
             "created_at": begun.isoformat(),
             "finished_at": None if facts["state"] in tasks.RUNNING else times.now().isoformat(),
         } | facts

@@ -224,8 +224,8 @@ def test_a_file_in_use_is_seen_by_those_who_may_and_is_unknown_to_all_others(
 def test_without_a_session_nothing_is_taken_and_nothing_is_shown(client: TestClient) -> None:
     before = stored_keys()
 
-    refused(send(client, picture()), 401, "サインイン")
-    refused(client.get(f"/api/core/files/{uuid.uuid4()}"), 401, "サインイン")
+    refused(send(client, picture()), 401, "ログイン")
+    refused(client.get(f"/api/core/files/{uuid.uuid4()}"), 401, "ログイン")
 
     assert stored_keys() == before
 

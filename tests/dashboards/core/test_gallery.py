@@ -337,7 +337,7 @@ def test_each_state_of_a_task_offers_what_can_be_done(gallery: Callable[..., App
         "gallery_task_waiting.cancel": "中止する",
         "gallery_task_running.cancel": "中止する",
         "gallery_task_unknown.cancel": "中止する",
-        "gallery_task_failed.resume": "続きから再開する",
+        "gallery_task_failed.resume": "もう一度実行する",
         "gallery_task_cancelled.resume": "もう一度実行する",
     }
     assert any("結果をダウンロード" in element.value for element in page.html)

@@ -127,7 +127,7 @@ def test_an_administrator_sees_everybodys(screen: Screen, front_door: TestClient
 
     page = opened_at(screen("alice", fleet="admin"), "tasks")
     assert not page.dataframe
-    page.button_group(key="whose").select("担当領域のすべての処理").run()
+    page.button_group(key="whose").select("担当業務のすべての処理").run()
 
     assert page.dataframe[0].value["始めた人"].tolist() == ["olivia さん"]
 

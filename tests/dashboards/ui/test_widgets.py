@@ -58,7 +58,10 @@ def task(state: str, percent: int | None = None, message: str = "") -> dict[str,
         "state": state,
         "percent": percent,
         "message": message,
+        "error": "4行目の電話番号が正しくありません。" if state == "failed" else None,
         "result_url": "/downloads/7" if state == "done" else None,
+        "can_cancel": state in ("waiting", "running"),
+        "can_resume": state == "cancelled",
         "created_at": moment,
         "finished_at": None if state in ("waiting", "running") else moment,
     }
@@ -98,6 +101,14 @@ def test_a_task_can_be_cancelled_and_taken_up_again(service: Fake) -> None:
 
     assert ("POST", "/api/core/tasks/7/resume", None, None) in service.calls
     assert page.button(key="import.cancel")
+
+
+def test_a_failed_task_says_why_and_offers_only_what_the_service_allows(service: Fake) -> None:
+    service.answers = [task("failed", 40, "内容を確認しています。")]
+    page = AppTest.from_function(following).run()
+
+    assert "4行目の電話番号が正しくありません。" in texts(page)
+    assert not page.button
 
 
 def test_a_task_that_cannot_be_cancelled_any_more_says_so(service: Fake) -> None:

@@ -15,7 +15,7 @@ from service.core.clock import in_words
         (datetime(2026, 11, 21, 0, 5, tzinfo=UTC), "2026/11/21（土）9:05"),
         (datetime(2026, 11, 20, 15, 0, tzinfo=UTC), "2026/11/21（土）0:00"),
         (datetime(2026, 11, 20, 14, 59, tzinfo=UTC), "2026/11/20（金）23:59"),
-        (datetime(2026, 12, 31, 15, 0, tzinfo=UTC), "2027/01/01（金）0:00"),
+        (datetime(2026, 12, 31, 15, 0, tzinfo=UTC), "2027/1/1（金）0:00"),
     ],
 )
 def test_a_moment_is_told_in_tokyo_time(moment: datetime, words: str) -> None:
