@@ -58,15 +58,17 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     address: str = "-",
+    user_id: int | None = None,
 ) -> None:
-    """Adds an entry in the transaction that makes the change. `by` is a person or a machine's name."""
+    """Adds an entry in the transaction that makes the change. `by` is a person or a machine's name; `user_id` is for
+    a person who is known, but not signed in: administrators see the floor's entries of their people by it."""
     person = by if isinstance(by, Actor) else None
     # Not through the session: that would ask for the new row's id, and whoever writes an entry need not see it.
     db.execute(
         insert(AuditEntry)
         .inline()
         .values(
-            user_id=person.user_id if person else None,
+            user_id=person.user_id if person else user_id,
             actor=person.login_id if person else str(by)[:100],
             address=(person.address if person else address)[:64],
             area=area,

@@ -97,9 +97,10 @@ def sign_in(credentials: Credentials, request: Request) -> SignedInAnswer:
                 audit.record(db, actor, "login", "core", "user", user.id)
                 return SignedInAnswer(token=token, expires_at=actor.session_expires_at, user=_me(actor))
             identity.close_session(db, token)
-        # What was typed for a login id that nobody has may be a password; the trail is for ever.
-        typed = user.login_id if user else "（登録のないログインID）"
-        audit.record(db, typed, "login_failed", "core", "user", user.id if user else "-", address=address)
+        # What was typed for a login id that nobody has may be a password; the trail is for ever. Such an entry belongs
+        # to no area, so no area's administrator sees it.
+        typed, known = (user.login_id, user.id) if user else ("（登録のないログインID）", None)
+        audit.record(db, typed, "login_failed", "core", "user", known or "-", address=address, user_id=known)
     if user is not None and right and user.is_active:
         raise Forbidden(CLOSED_OUT)
     raise Unauthorized("ログインIDまたはパスワードが違います。入力を確認して、もう一度お試しください。")

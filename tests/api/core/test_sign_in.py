@@ -62,6 +62,19 @@ def test_what_was_typed_for_an_unknown_login_id_is_not_kept(client: TestClient, 
     assert "my-secret-password" not in [entry.actor for entry in db.scalars(select(AuditEntry))]
 
 
+def test_the_administrator_of_the_area_sees_who_failed_to_sign_in(
+    sign_in: Callable[..., TestClient], db: Session
+) -> None:
+    person(db, "bob", fleet="operator")
+    admin = sign_in("amy", fleet="admin")
+    for login_id in ("bob", "nobody"):
+        assert by_password(admin, login_id, "wrong") == 401
+
+    [entry] = admin.get("/api/core/audit", params={"action": "login_failed"}).json()["items"]
+
+    assert (entry["actor"], entry["actor_name"], entry["address"]) == ("bob", "bob さん", "testclient")
+
+
 def test_an_inactive_person_cannot_sign_in_and_loses_the_open_session(client: TestClient, db: Session) -> None:
     user = person(db, "alice", fleet="operator")
     db.commit()
