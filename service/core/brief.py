@@ -1,19 +1,20 @@
-"""For routes that wait for the world outside while a body trickles in or out: they hold no connection meanwhile.
+"""For routes that wait for the world outside while a body trickles in or out, or for a password to be checked: they
+hold no connection meanwhile.
 
-Each look at the database is a transaction of its own, on a thread, with a seat for just as long (see `seats`). The
-path has to be among the front door's brief ones.
+Each look at the database is a transaction of its own, on a thread, with a seat for just as long (see `seats`). A path
+that is not among the front door's brief ones comes in with a seat, and leaves it at the first look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from anyio import to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor, bearer_token, recognised, usable
+from service.core.auth import Actor, bearer_token, permitted, recognised, usable
 from service.core.db import NOBODY, Scopes, transaction
 from service.core.seats import one_seat
 
@@ -36,3 +37,13 @@ async def signed_in_briefly(request: Request, token: Annotated[str, Depends(bear
 
 
 SignedInBriefly = Annotated[Actor, Depends(signed_in_briefly)]
+
+
+def allow_briefly(permission: str) -> Any:
+    """As `auth.allow`, without a transaction that stays open until the route has ended."""
+
+    async def check(actor: SignedInBriefly) -> Actor:
+        return permitted(actor, permission)
+
+    check.permission = permission  # type: ignore[attr-defined]  # read by the permission matrix test
+    return Depends(check)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -98,14 +97,11 @@ def _digest(password: str) -> bytes:
 
 # An unknown login id costs the same time as a wrong password, so that time does not tell who exists.
 _NOBODY = "$2b$12$C6UzMDM.H6dfI/f/IKcEeO7ZBnKxHvGqXXJcBcXy1UFqvzWmvUmBG"
-# A check takes a quarter of a second of a core by design: a rush of sign-ins must leave a core for everybody else.
-_checking = threading.BoundedSemaphore(1)
 
 
 def is_right(password: str, hashed: str | None) -> bool:
-    """Slow on purpose; call it outside any transaction, or it holds a connection of the pool meanwhile."""
-    with _checking:
-        return bcrypt.checkpw(_digest(password), (hashed or _NOBODY).encode()) and hashed is not None
+    """Slow on purpose; doors ask for it by `hashing`."""
+    return bcrypt.checkpw(_digest(password), (hashed or _NOBODY).encode()) and hashed is not None
 
 
 def find_by_login_id(db: Session, login_id: str) -> User | None:

@@ -54,8 +54,8 @@ class Seats:
         if scope["type"] != "http" or scope["path"] in self._free:
             await self.app(scope, receive, send)
             return
+        scope[_IN_SCOPE] = self
         if self._brief and scope["path"].startswith(self._brief):
-            scope[_IN_SCOPE] = self
             await self.app(scope, receive, send)
             return
         try:
@@ -85,8 +85,9 @@ class Seats:
 
 @asynccontextmanager
 async def one_seat(scope: Scope) -> AsyncIterator[None]:
-    """A seat for the length of the block, for the paths that do not hold one all the time."""
+    """A seat for the length of the block, for what does not hold one all the time; the one it came in with is left."""
     seats: Seats = scope[_IN_SCOPE]
+    leave_seat(scope)
     await seats.sit_down()
     try:
         yield

@@ -6,17 +6,20 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
+from sqlalchemy.orm import Session
 
-from service.core import identity, passwords, throttle
+from service.core import hashing, identity, passwords, throttle
 from service.core.api.users import session_list
 from service.core.auth import SignedIn, bearer_token, recognised
-from service.core.db import Db, transaction
+from service.core.brief import brief
+from service.core.db import NOBODY, Db
 from service.core.paging import Page
-from service.core.problems import RESPONSES, Invalid
+from service.core.problems import RESPONSES, Invalid, Unavailable
 from service.core.settings import settings
 from service.core.users import actions, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+PASSWORD_PATH = "/api/auth/password"
 router = APIRouter(prefix="/api/auth", tags=["auth"], responses=_REFUSALS)
 
 
@@ -27,27 +30,35 @@ def _limit() -> throttle.Limit:
 
 
 @router.post("/password", responses={429: RESPONSES[429]})
-def change_password(
+async def change_password(
     request: Request, token: Annotated[str, Depends(bearer_token)], change: schemas.PasswordChange
 ) -> schemas.Ended:
     """Ends the person's other sessions. Open also to whoever has to change a one-time password first."""
-    # Transactions of its own: none is open while passwords are checked and hashed.
-    with transaction() as db:
+
+    def attempt(db: Session) -> tuple[identity.User, float]:
         actor = recognised(request, db, token)
-        wait = throttle.hit(db, _limit(), str(actor.user_id))
-        user = db.get_one(identity.User, actor.user_id)
+        return db.get_one(identity.User, actor.user_id), throttle.hit(db, _limit(), str(actor.user_id))
+
+    def conclude(db: Session) -> int:
+        return actions.change_own_password(db, recognised(request, db, token), hashed, user.password_hash)
+
+    # Brief: neither a transaction nor a seat is held while passwords are checked and hashed.
+    user, wait = await brief(request, NOBODY, attempt)
     if wait:
         raise throttle.too_many("現在のパスワードの誤り", wait)
-    if not identity.is_right(change.current_password, user.password_hash):
+    try:
+        right = await hashing.is_right(change.current_password, user.password_hash)
+    except Unavailable:
+        await brief(request, NOBODY, lambda db: throttle.give_back(db, _limit(), str(user.id)))
+        raise
+    if not right:
         raise _wrong("current_password", "現在のパスワードが違います。入力を確認して、もう一度お試しください。")
-    with transaction() as db:
-        throttle.forget(db, _limit(), str(actor.user_id))
+    await brief(request, NOBODY, lambda db: throttle.forget(db, _limit(), str(user.id)))
     same = change.new_password == change.current_password
     if found := passwords.problem_with(change.new_password, user.login_id, is_old=same):
         raise _wrong("new_password", found)
-    hashed = identity.hash_password(change.new_password)
-    with transaction() as db:
-        return schemas.Ended(ended=actions.change_own_password(db, recognised(request, db, token), hashed))
+    hashed = await hashing.hash_password(change.new_password)
+    return schemas.Ended(ended=await brief(request, NOBODY, conclude))
 
 
 def _wrong(field: str, message: str) -> Invalid:

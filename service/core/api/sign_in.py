@@ -10,14 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from service.core import audit, identity, throttle
+from service.core import audit, hashing, identity, throttle
 from service.core.auth import CLOSED_OUT, Actor, Recognised, actor_of, bearer_token, client_address
+from service.core.brief import brief
 from service.core.clock import real_now
-from service.core.db import Db, transaction
-from service.core.problems import RESPONSES, Forbidden, Unauthorized
+from service.core.db import NOBODY, Db
+from service.core.problems import RESPONSES, Forbidden, Problem, Unauthorized, Unavailable
 from service.core.settings import settings
 from service.core.throttle import Limit
 
+PATH = "/api/auth/login"
 router = APIRouter()
 
 
@@ -73,37 +75,64 @@ def _limits() -> tuple[Limit, Limit]:
     )
 
 
-@router.post(
-    "/api/auth/login", responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 429)}, tags=["auth"]
-)
-def sign_in(credentials: Credentials, request: Request) -> SignedInAnswer:
+@router.post(PATH, responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 429, 503)}, tags=["auth"])
+async def sign_in(credentials: Credentials, request: Request) -> SignedInAnswer:
     """Opens a session; the token goes into `Authorization: Bearer …`."""
-    address = client_address(request)
-    of_source, of_person = _limits()
-    # Transactions of its own: none is open while the password is checked, and a refused sign-in leaves its audit entry
-    # though the answer is a refusal. The attempt is counted before it is made, and known or not makes no difference.
-    with transaction() as db:
-        wait = max(throttle.hit(db, of_source, address), throttle.hit(db, of_person, credentials.login_id, address))
-        user = identity.find_by_login_id(db, credentials.login_id)
+    # Brief: neither a transaction nor a seat is held while the password is checked, and a refused sign-in leaves its
+    # audit entry though the answer is a refusal.
+    attempt = Attempt(credentials.login_id, client_address(request))
+    user, wait = await brief(request, NOBODY, attempt.begin)
     if wait:
         raise throttle.too_many("ログインの失敗", wait)
-    right = identity.is_right(credentials.password, user.password_hash if user else None)
-    with transaction() as db:
+    try:
+        right = await hashing.is_right(credentials.password, user.password_hash if user else None)
+    except Unavailable:
+        await brief(request, NOBODY, attempt.withdraw)
+        raise
+    outcome = await brief(request, NOBODY, lambda db: attempt.conclude(db, user, right))
+    if isinstance(outcome, Problem):
+        raise outcome
+    return outcome
+
+
+class Attempt:
+    """One sign-in: counted before the password is looked at, known or not makes no difference. Rows are taken in the
+    order of `_limits` everywhere, so that of two attempts at once none waits for the other in a circle."""
+
+    def __init__(self, login_id: str, address: str) -> None:
+        self.login_id = login_id
+        self.address = address
+        self.of_source, self.of_person = _limits()
+
+    def begin(self, db: Session) -> tuple[identity.User | None, float]:
+        """Who it would be, and the seconds to wait when it may not be tried now."""
+        wait = throttle.hit(db, self.of_source, self.address)
+        wait = max(wait, throttle.hit(db, self.of_person, self.login_id, self.address))
+        return identity.find_by_login_id(db, self.login_id), wait
+
+    def withdraw(self, db: Session) -> None:
+        """The password was never looked at."""
+        throttle.give_back(db, self.of_source, self.address)
+        throttle.give_back(db, self.of_person, self.login_id, self.address)
+
+    def conclude(self, db: Session, user: identity.User | None, right: bool) -> SignedInAnswer | Problem:
+        refusal: Problem = Unauthorized(
+            "ログインIDまたはパスワードが違います。入力を確認して、もう一度お試しください。"
+        )
         if user is not None and right and user.is_active:
-            throttle.forget(db, of_person, credentials.login_id, address)
-            throttle.give_back(db, of_source, address)
-            token, actor = _open_session(db, user, address)
+            throttle.give_back(db, self.of_source, self.address)
+            throttle.forget(db, self.of_person, self.login_id, self.address)
+            token, actor = _open_session(db, user, self.address)
             if not actor.closed_out:
                 audit.record(db, actor, "login", "core", "user", user.id)
                 return SignedInAnswer(token=token, expires_at=actor.session_expires_at, user=_me(actor))
             identity.close_session(db, token)
+            refusal = Forbidden(CLOSED_OUT)
         # What was typed for a login id that nobody has may be a password; the trail is for ever. Such an entry belongs
         # to no area, so no area's administrator sees it.
         typed, known = (user.login_id, user.id) if user else ("（登録のないログインID）", None)
-        audit.record(db, typed, "login_failed", "core", "user", known or "-", address=address, user_id=known)
-    if user is not None and right and user.is_active:
-        raise Forbidden(CLOSED_OUT)
-    raise Unauthorized("ログインIDまたはパスワードが違います。入力を確認して、もう一度お試しください。")
+        audit.record(db, typed, "login_failed", "core", "user", known or "-", address=self.address, user_id=known)
+        return refusal
 
 
 def _open_session(db: Session, user: identity.User, address: str) -> tuple[str, Actor]:

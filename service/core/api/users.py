@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
-from service.core import identity, passwords
+from service.core import hashing, identity, passwords
 from service.core.auth import Actor, allow
+from service.core.brief import allow_briefly, brief
 from service.core.db import Db
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
@@ -21,6 +22,8 @@ router = APIRouter(prefix="/api/core", tags=["users"], responses=_REFUSALS)
 
 Reader = Annotated[Actor, allow(READ)]
 Administrator = Annotated[Actor, allow(UPDATE)]
+# For what hashes a password: no transaction is open meanwhile.
+AdministratorBriefly = Annotated[Actor, allow_briefly(UPDATE)]
 UserId = Annotated[int, Path(ge=1, lt=2**63)]
 Word = Annotated[str | None, Query(max_length=32, pattern=schemas.NO_NUL)]
 
@@ -66,9 +69,12 @@ def roles(actor: Reader) -> list[AreaChoice]:
 
 
 @router.post("/users", status_code=201, responses=_CONFLICT)
-def create_user(actor: Administrator, db: Db, new: schemas.NewUser, response: Response) -> schemas.OneTimePassword:
+async def create_user(
+    request: Request, actor: AdministratorBriefly, new: schemas.NewUser, response: Response
+) -> schemas.OneTimePassword:
     password = passwords.one_time_password()
-    user = actions.create_user(db, actor, new, identity.hash_password(password))
+    hashed = await hashing.hash_password(password)
+    user = await brief(request, actor.scopes, lambda db: actions.create_user(db, actor, new, hashed))
     response.headers["Cache-Control"] = "no-store"
     return schemas.OneTimePassword(id=user.id, password=password)
 
@@ -84,10 +90,13 @@ def change_user(actor: Administrator, db: Db, user_id: UserId, change: schemas.U
 
 
 @router.post("/users/{user_id}/password")
-def reset_password(actor: Administrator, db: Db, user_id: UserId, response: Response) -> schemas.OneTimePassword:
+async def reset_password(
+    request: Request, actor: AdministratorBriefly, user_id: UserId, response: Response
+) -> schemas.OneTimePassword:
     """A new one-time password; all sessions of the person end."""
     password = passwords.one_time_password()
-    user = actions.reset_password(db, actor, user_id, identity.hash_password(password))
+    hashed = await hashing.hash_password(password)
+    user = await brief(request, actor.scopes, lambda db: actions.reset_password(db, actor, user_id, hashed))
     response.headers["Cache-Control"] = "no-store"
     return schemas.OneTimePassword(id=user.id, password=password)
 

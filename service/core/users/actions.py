@@ -123,9 +123,11 @@ def end_sessions(db: Session, by: Actor, user_id: int, session_id: int | None) -
     return ended
 
 
-def change_own_password(db: Session, actor: Actor, password_hash: str) -> int:
-    """Ends the person's other sessions; how many."""
+def change_own_password(db: Session, actor: Actor, password_hash: str, checked: str) -> int:
+    """Ends the person's other sessions; how many. `checked` is the hash of the password that was just shown."""
     user = db.get_one(User, actor.user_id, with_for_update=True)
+    if user.password_hash != checked:
+        raise Conflict("確認しているあいだにパスワードが変更されました。新しいパスワードでログインし直してください。")
     user.password_hash, user.must_change_password = password_hash, False
     user.version += 1
     ended = close_sessions(db, user.id, but=actor.session_id)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from datetime import timedelta
 
 import httpx2
 import pytest
+from sqlalchemy import text
 from starlette.types import Receive, Scope, Send
 
-from service.core import seats
+from service.core import hashing, identity, seats
 from service.core.identity import open_session
+from service.core.problems import Unavailable
 from tests import cast
 from tests.conftest import Service
 
@@ -32,6 +35,54 @@ def test_two_hundred_at_once_are_all_answered(service: Service) -> None:
     assert asyncio.run(rush()) == [200] * 200
     # Not a claim of speed: a standstill lasts until the pool gives up, five seconds at a time.
     assert time.monotonic() - begun < 15
+
+
+def test_a_rush_of_wrong_sign_ins_holds_nobody_up(service: Service) -> None:
+    with service.committed() as db:
+        db.execute(text("DELETE FROM throttles"))  # other tests sign in from here, too
+        token, _ = open_session(db, cast.person(db, "calm", fleet="operator"), "testclient", timedelta(hours=1))
+
+    async def rush() -> tuple[set[int], list[float]]:
+        limits = httpx2.Limits(max_connections=100)
+        async with httpx2.AsyncClient(base_url=service.url, limits=limits, timeout=30) as http:
+
+            def wrong(number: int) -> asyncio.Task[httpx2.Response]:
+                body = {"login_id": f"rush-{number}", "password": "wrong"}
+                return asyncio.create_task(http.post("/api/auth/login", json=body))
+
+            tasks, waited = [wrong(number) for number in range(30)], []
+            await asyncio.sleep(0.2)
+            while not all(task.done() for task in tasks):
+                begun = time.monotonic()
+                assert (await http.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"})).status_code == 200
+                waited.append(time.monotonic() - begun)
+                await asyncio.sleep(0.05)
+            return {task.result().status_code for task in tasks}, waited
+
+    statuses, waited = asyncio.run(rush())
+    with service.committed() as db:
+        db.execute(text("DELETE FROM throttles"))
+
+    assert 401 in statuses
+    assert statuses <= {401, 503}
+    assert max(waited) < 1.5  # a check takes a quarter of a second, thirty of them eight seconds
+
+
+def test_passwords_wait_in_a_queue_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(hashing, "LONGEST_QUEUE", 1)
+    monkeypatch.setattr(identity, "is_right", lambda *_: go_on.wait(10))
+
+    async def three() -> list[bool]:
+        tasks = [asyncio.create_task(hashing.is_right("x", None)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(Unavailable, match="混み合って"):
+            await hashing.is_right("x", None)
+        go_on.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(three()) == [True, True]
+    assert Unavailable("").response().headers["retry-after"] == "5"
 
 
 def test_beyond_a_long_queue_one_is_told_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
