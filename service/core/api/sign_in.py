@@ -119,10 +119,12 @@ class Attempt:
         refusal: Problem = Unauthorized(
             "ログインIDまたはパスワードが違います。入力を確認して、もう一度お試しください。"
         )
-        if user is not None and right and user.is_active:
+        # As it is now, and stays until the session is there: a reset or a deactivation meanwhile ends no later session.
+        now = db.get(identity.User, user.id, with_for_update=True) if user is not None and right else None
+        if user is not None and now is not None and now.is_active and now.password_hash == user.password_hash:
             throttle.give_back(db, self.of_source, self.address)
             throttle.forget(db, self.of_person, self.login_id, self.address)
-            token, actor = _open_session(db, user, self.address)
+            token, actor = _open_session(db, now, self.address)
             if not actor.closed_out:
                 audit.record(db, actor, "login", "core", "user", user.id)
                 return SignedInAnswer(token=token, expires_at=actor.session_expires_at, user=_me(actor))

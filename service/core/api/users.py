@@ -89,11 +89,11 @@ def change_user(actor: Administrator, db: Db, user_id: UserId, change: schemas.U
     return _seen(actions.change_user(db, actor, user_id, change), actor)
 
 
-@router.post("/users/{user_id}/password")
+@router.post("/users/{user_id}/password", responses=_CONFLICT)
 async def reset_password(
     request: Request, actor: AdministratorBriefly, user_id: UserId, response: Response
 ) -> schemas.OneTimePassword:
-    """A new one-time password; all sessions of the person end."""
+    """A new one-time password; all sessions of the person end. One's own is changed at /api/auth/password."""
     password = passwords.one_time_password()
     hashed = await hashing.hash_password(password)
     user = await brief(request, actor.scopes, lambda db: actions.reset_password(db, actor, user_id, hashed))

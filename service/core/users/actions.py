@@ -88,6 +88,10 @@ def change_user(db: Session, by: Actor, user_id: int, change: schemas.UserChange
 def reset_password(db: Session, by: Actor, user_id: int, password_hash: str) -> User:
     """The person has to sign in again, with the new password, and to change it there."""
     user = get_user(db, by, user_id, UPDATE, lock=True)
+    if user.id == by.user_id:  # whoever finds an open browser must not get by without the old one
+        raise Conflict(
+            "ご自分のパスワードは再発行できません。「アカウント」画面で、現在のパスワードを入力して変更してください。"
+        )
     _refuse_shared(user, Reach.of(by, UPDATE), "パスワードの再発行")
     user.password_hash, user.must_change_password = password_hash, True
     user.version += 1

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from service.core import identity
 from service.core.audit import AuditEntry
 from service.core.clock import real_now
 from service.core.identity import User, UserSession
@@ -85,6 +88,25 @@ def test_an_inactive_person_cannot_sign_in_and_loses_the_open_session(client: Te
 
     assert client.get("/api/auth/me").status_code == 401
     assert by_password(client, "alice") == 401
+
+
+@pytest.mark.parametrize("change", [{"password_hash": "another"}, {"is_active": False}])
+def test_what_was_reset_while_the_password_was_checked_lets_nobody_in(
+    client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    person(db, "alice", fleet="operator")
+    db.commit()
+
+    def meanwhile(*_: object) -> bool:
+        db.execute(update(User).values(**change))
+        db.commit()
+        return True
+
+    monkeypatch.setattr(identity, "is_right", meanwhile)
+
+    assert by_password(client, "alice") == 401
+    assert db.scalars(select(UserSession)).all() == []
+    assert actions_of(db, "alice") == ["login_failed"]
 
 
 def test_signing_out_ends_the_session(client: TestClient, db: Session) -> None:

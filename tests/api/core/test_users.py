@@ -99,6 +99,19 @@ def test_a_new_person_gets_a_one_time_password_and_can_sign_in_with_it(admin: Te
     assert password not in str(made.after)
 
 
+def test_nobody_resets_the_own_password(admin: TestClient, db: Session) -> None:
+    [amy] = db.scalars(select(User).where(User.login_id == "amy"))
+    before = amy.password_hash
+
+    refused = admin.post(f"/api/core/users/{amy.id}/password")
+
+    assert refused.status_code == 409
+    assert "アカウント" in refused.json()["detail"]
+    db.refresh(amy)
+    assert amy.password_hash == before
+    assert admin.get("/api/auth/me").status_code == 200
+
+
 def test_a_login_id_is_given_once(admin: TestClient) -> None:
     new = {"login_id": "amy", "name": "別人", "memberships": [fleet()]}
 
