@@ -196,7 +196,9 @@ def _edit(user: dict[str, Any], areas: Areas) -> None:
 
 def _buttons(user: dict[str, Any]) -> None:
     with st.container(horizontal=True):
-        _button("仮パスワードを発行する", "reset", "key", user)
+        me = session.current()
+        if me is None or me.login_id != user["login_id"]:  # one's own is changed on the account page
+            _button("仮パスワードを発行する", "reset", "key", user)
         if user["is_active"]:
             _button("無効にする", "deactivate", "block", user)
         else:

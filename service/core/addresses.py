@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import time
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from starlette.requests import HTTPConnection
 
@@ -57,6 +57,14 @@ def _read(address: str) -> IPv4Address | IPv6Address | None:
         return None
     # What a socket that speaks both calls an IPv4 address.
     return (read.ipv4_mapped if isinstance(read, IPv6Address) else None) or read
+
+
+def source_of(address: str) -> str:
+    """Whom attempts from there are counted for. Whoever has one IPv6 address has all of its /64 to change to."""
+    read = _read(address)
+    if isinstance(read, IPv6Address):
+        return str(IPv6Network((int(read), 64), strict=False))
+    return str(read or address)
 
 
 @lru_cache(maxsize=4096)

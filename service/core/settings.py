@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     session_idle_minutes: int = Field(120, ge=5, le=60 * 24)
     sign_in_attempts: int = Field(5, ge=1, le=100)
     sign_in_attempts_per_source: int = Field(50, ge=1, le=1000)
+    sign_in_attempts_per_login_id: int = Field(100, ge=1, le=10_000)
     sign_in_window_minutes: int = Field(15, ge=1, le=24 * 60)
     address_lists: str = ""
 

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from service.core import audit, hashing, identity, throttle
+from service.core.addresses import source_of
 from service.core.auth import CLOSED_OUT, Actor, Recognised, actor_of, bearer_token, client_address
 from service.core.brief import brief
 from service.core.clock import real_now
@@ -20,6 +21,7 @@ from service.core.settings import settings
 from service.core.throttle import Limit
 
 PATH = "/api/auth/login"
+HOUR = timedelta(hours=1)
 router = APIRouter()
 
 
@@ -65,16 +67,6 @@ def _me(actor: Actor) -> Me:
     )
 
 
-def _limits() -> tuple[Limit, Limit]:
-    """Per source, whatever is tried from there; and per login id and source."""
-    config = settings()
-    window = timedelta(minutes=config.sign_in_window_minutes)
-    return (
-        Limit("sign-in from a source", config.sign_in_attempts_per_source, window),
-        Limit("sign-in", config.sign_in_attempts, window),
-    )
-
-
 @router.post(PATH, responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 429, 503)}, tags=["auth"])
 async def sign_in(credentials: Credentials, request: Request) -> SignedInAnswer:
     """Opens a session; the token goes into `Authorization: Bearer …`."""
@@ -96,24 +88,32 @@ async def sign_in(credentials: Credentials, request: Request) -> SignedInAnswer:
 
 
 class Attempt:
-    """One sign-in: counted before the password is looked at, known or not makes no difference. Rows are taken in the
-    order of `_limits` everywhere, so that of two attempts at once none waits for the other in a circle."""
+    """One sign-in: counted before the password is looked at, known or not makes no difference.
+
+    Three limits: per source, whatever is tried from there; per login id and source; per login id, wherever it comes
+    from, wide enough for one source not to reach it. Rows are taken in this order everywhere, so that of two attempts
+    at once none waits for the other in a circle.
+    """
 
     def __init__(self, login_id: str, address: str) -> None:
+        config, source = settings(), source_of(address)
+        window = timedelta(minutes=config.sign_in_window_minutes)
         self.login_id = login_id
         self.address = address
-        self.of_source, self.of_person = _limits()
+        self.of_source = Limit("sign-in from a source", config.sign_in_attempts_per_source, window), source
+        self.of_person = Limit("sign-in", config.sign_in_attempts, window), login_id, source
+        self.of_login_id = Limit("sign-in of anybody", config.sign_in_attempts_per_login_id, HOUR), login_id
 
     def begin(self, db: Session) -> tuple[identity.User | None, float]:
         """Who it would be, and the seconds to wait when it may not be tried now."""
-        wait = throttle.hit(db, self.of_source, self.address)
-        wait = max(wait, throttle.hit(db, self.of_person, self.login_id, self.address))
-        return identity.find_by_login_id(db, self.login_id), wait
+        wait = max(throttle.hit(db, *self.of_source), throttle.hit(db, *self.of_person))
+        # What is refused anyway must not count here: one source could shut the person out everywhere.
+        return identity.find_by_login_id(db, self.login_id), wait or throttle.hit(db, *self.of_login_id)
 
     def withdraw(self, db: Session) -> None:
         """The password was never looked at."""
-        throttle.give_back(db, self.of_source, self.address)
-        throttle.give_back(db, self.of_person, self.login_id, self.address)
+        for limit in (self.of_source, self.of_person, self.of_login_id):
+            throttle.give_back(db, *limit)
 
     def conclude(self, db: Session, user: identity.User | None, right: bool) -> SignedInAnswer | Problem:
         refusal: Problem = Unauthorized(
@@ -122,8 +122,9 @@ class Attempt:
         # As it is now, and stays until the session is there: a reset or a deactivation meanwhile ends no later session.
         now = db.get(identity.User, user.id, with_for_update=True) if user is not None and right else None
         if user is not None and now is not None and now.is_active and now.password_hash == user.password_hash:
-            throttle.give_back(db, self.of_source, self.address)
-            throttle.forget(db, self.of_person, self.login_id, self.address)
+            throttle.give_back(db, *self.of_source)
+            throttle.forget(db, *self.of_person)
+            throttle.give_back(db, *self.of_login_id)
             token, actor = _open_session(db, now, self.address)
             if not actor.closed_out:
                 audit.record(db, actor, "login", "core", "user", user.id)
@@ -141,7 +142,7 @@ def _open_session(db: Session, user: identity.User, address: str) -> tuple[str, 
     token, _ = identity.open_session(db, user, address, timedelta(hours=settings().session_hours))
     db.execute(update(identity.User).where(identity.User.id == user.id).values(last_signed_in_at=real_now()))
     found = identity.find_session(db, token)
-    if found is None:  # deactivated while the password was being checked
+    if found is None:
         raise Unauthorized("このアカウントは無効になっています。管理者にご相談ください。")
     return token, actor_of(found, address)
 

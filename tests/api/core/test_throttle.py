@@ -15,6 +15,7 @@ from service.core import identity, throttle
 from service.core.db import SYSTEM, transaction
 from service.core.settings import settings
 from service.core.throttle import Limit
+from tests.api.core.test_addresses import vouched
 from tests.cast import PASSWORD, person
 from tests.conftest import Service
 
@@ -89,6 +90,53 @@ def test_a_source_that_tries_many_login_ids_is_stopped(
 
     assert statuses == [401] * 7 + [429] * 2
     assert len(counted) == 7
+
+
+@pytest.mark.parametrize(
+    ("addresses", "one"),
+    [
+        (["2001:db8:5::{}", "2001:db8:5::ffff:{}"], True),
+        (["192.0.2.7", "::ffff:192.0.2.7"], True),
+        (["2001:db8:{}::1"], False),
+    ],
+)
+def test_a_change_of_address_within_one_network_is_no_other_source(
+    client: TestClient, counted: list[str], monkeypatch: pytest.MonkeyPatch, addresses: list[str], one: bool
+) -> None:
+    monkeypatch.setattr(settings(), "sign_in_attempts", 3)
+
+    statuses = []
+    for number in range(1, 7):
+        vouched(client, addresses[number % len(addresses)].format(number))
+        statuses.append(attempt(client, "alice"))
+
+    assert statuses == ([401] * 3 + [429] * 3 if one else [401] * 6)
+
+
+def test_no_change_of_address_helps_for_ever(
+    client: TestClient, db: Session, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "sign_in_attempts_per_login_id", 8)
+    monkeypatch.setattr(settings(), "sign_in_attempts", 3)
+    person(db, "alice", fleet="operator")
+    db.commit()
+
+    # From one source, refused as often as you like: elsewhere the person still gets in.
+    vouched(client, "198.51.100.1")
+    assert [attempt(client, "alice") for _ in range(12)] == [401] * 3 + [429] * 9
+    vouched(client, "192.0.2.1")
+    assert attempt(client, "alice", PASSWORD) == 200
+    # From ever new ones: after so many it is over, for the right password, too, and for this login id only.
+    statuses = []
+    for number in range(7):
+        vouched(client, f"203.0.113.{number}")
+        statuses.append(attempt(client, "alice"))
+    assert statuses == [401] * 5 + [429] * 2
+    vouched(client, "192.0.2.1")
+    assert attempt(client, "alice", PASSWORD) == 429
+    assert attempt(client, "bob") == 401
+    age(db, 60.1)
+    assert attempt(client, "alice", PASSWORD) == 200
 
 
 def test_many_people_who_sign_in_rightly_from_one_place_are_no_attack(
