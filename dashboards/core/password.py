@@ -57,7 +57,7 @@ def first(user: session.User) -> None:
     """Instead of every page, until it is done."""
     st.title("新しいパスワードを設定してください", anchor=False)
     st.markdown(
-        f"{plain(user.name)}さん、ようこそ。管理者から受け取った仮のパスワードは、最初の1回だけ使えます。"
+        f"{plain(user.name)}さん、ようこそ。管理者から受け取った仮のパスワードは、発行から72時間だけ使えます。"
         "ご自分だけが知っているパスワードに変更すると、利用を始められます。"
     )
     st.info(RULES, icon=":material/info:")

@@ -232,7 +232,7 @@ def _one_time_password(name: str, login_id: str, password: str) -> None:
     def show() -> None:
         st.markdown(
             f"{plain(name)}さん（{plain(login_id)}）の仮パスワードです。本人に直接伝えてください。"
-            "最初のログインで、本人が新しいパスワードに変更します。"
+            "発行から72時間だけ使えます。最初のログインで、本人が新しいパスワードに変更します。"
         )
         st.code(password, language=None)
         st.warning("この画面を閉じると、二度と表示できません。", icon=":material/warning:")

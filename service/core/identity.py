@@ -40,6 +40,8 @@ class User(Base):
     mail: Mapped[str | None] = mapped_column(String(254))
     is_active: Mapped[bool] = mapped_column(default=True)
     must_change_password: Mapped[bool] = mapped_column(default=False)
+    # Until when a one-time password opens the door; None when it is the person's own.
+    one_time_until: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     last_signed_in_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())

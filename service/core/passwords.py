@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
+from service.core.clock import real_now
+
 SHORTEST, LONGEST = 10, 200
+# A slip of paper that nobody used must not stay a key. The pages say 72時間.
+ONE_TIME = timedelta(hours=72)
 # No letters and digits that people take for one another when they read a slip of paper.
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 # What the lists of stolen passwords are full of, one word a line. A password counts as common, too, when it is one of
@@ -45,6 +50,11 @@ def _is_common(plain: str) -> bool:
     # 1234567890, abcdefghij, 9876543210: every character follows the one before, also from 9 to 0.
     steps = {(ord(after) - ord(before)) % 10 for before, after in pairwise(plain)}
     return steps in ({1}, {9})
+
+
+def one_time_until() -> datetime:
+    """Until when a one-time password that is made now is good."""
+    return real_now() + ONE_TIME
 
 
 def one_time_password() -> str:

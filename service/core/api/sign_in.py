@@ -22,6 +22,7 @@ from service.core.throttle import Limit
 
 PATH = "/api/auth/login"
 HOUR = timedelta(hours=1)
+RUN_OUT = "仮のパスワードの有効期限（発行から72時間）が切れています。管理者に再発行を依頼してください。"
 router = APIRouter()
 
 
@@ -125,17 +126,25 @@ class Attempt:
             throttle.give_back(db, *self.of_source)
             throttle.forget(db, *self.of_person)
             throttle.give_back(db, *self.of_login_id)
-            token, actor = _open_session(db, now, self.address)
-            if not actor.closed_out:
-                audit.record(db, actor, "login", "core", "user", user.id)
-                return SignedInAnswer(token=token, expires_at=actor.session_expires_at, user=_me(actor))
-            identity.close_session(db, token)
-            refusal = Forbidden(CLOSED_OUT)
+            outcome = self._let_in(db, now)
+            if not isinstance(outcome, Problem):
+                return outcome
+            refusal = outcome
         # What was typed for a login id that nobody has may be a password; the trail is for ever. Such an entry belongs
         # to no area, so no area's administrator sees it.
         typed, known = (user.login_id, user.id) if user else ("（登録のないログインID）", None)
         audit.record(db, typed, "login_failed", "core", "user", known or "-", address=self.address, user_id=known)
         return refusal
+
+    def _let_in(self, db: Session, user: identity.User) -> SignedInAnswer | Problem:
+        if user.one_time_until is not None and user.one_time_until <= real_now():
+            return Forbidden(RUN_OUT)
+        token, actor = _open_session(db, user, self.address)
+        if actor.closed_out:
+            identity.close_session(db, token)
+            return Forbidden(CLOSED_OUT)
+        audit.record(db, actor, "login", "core", "user", user.id)
+        return SignedInAnswer(token=token, expires_at=actor.session_expires_at, user=_me(actor))
 
 
 def _open_session(db: Session, user: identity.User, address: str) -> tuple[str, Actor]:

@@ -34,6 +34,7 @@ def main(given: list[str] | None = None) -> int:
         user = find_by_login_id(db, asked.login_id)
         if user is None:
             user = User(login_id=asked.login_id, name=asked.name, password_hash=hashed, must_change_password=True)
+            user.one_time_until = passwords.one_time_until()
             db.add(user)
         else:
             password = ""
@@ -45,7 +46,11 @@ def main(given: list[str] | None = None) -> int:
         db.flush()  # for the id
         after = {"login_id": user.login_id, "name": user.name, "role": role}
         audit.record(db, "command line", "create", asked.area, "user", user.id, after=after)
-    print(f"One-time password: {password}" if password else f"{asked.login_id} keeps the password there is.")
+    print(
+        f"One-time password (for 72 hours): {password}"
+        if password
+        else f"{asked.login_id} keeps the password there is."
+    )
     return 0
 
 

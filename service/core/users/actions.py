@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.core import audit
+from service.core import audit, passwords
 from service.core.areas import areas
 from service.core.audit import Action
 from service.core.auth import Actor
@@ -35,6 +35,7 @@ def create_user(db: Session, by: Actor, new: schemas.NewUser, password_hash: str
         mail=new.mail,
         password_hash=password_hash,
         must_change_password=True,
+        one_time_until=passwords.one_time_until(),
         memberships=[Membership(**membership.model_dump()) for membership in new.memberships],
     )
     try:
@@ -94,6 +95,7 @@ def reset_password(db: Session, by: Actor, user_id: int, password_hash: str) -> 
         )
     _refuse_shared(user, Reach.of(by, UPDATE), "パスワードの再発行")
     user.password_hash, user.must_change_password = password_hash, True
+    user.one_time_until = passwords.one_time_until()
     user.version += 1
     ended = close_sessions(db, user.id)
     _record(db, by, "update", user, {"password": "old"}, {"password": "new", "sessions_ended": ended})
@@ -132,7 +134,7 @@ def change_own_password(db: Session, actor: Actor, password_hash: str, checked: 
     user = db.get_one(User, actor.user_id, with_for_update=True)
     if user.password_hash != checked:
         raise Conflict("確認しているあいだにパスワードが変更されました。新しいパスワードでログインし直してください。")
-    user.password_hash, user.must_change_password = password_hash, False
+    user.password_hash, user.must_change_password, user.one_time_until = password_hash, False, None
     user.version += 1
     ended = close_sessions(db, user.id, but=actor.session_id)
     after = {"password": "new", "sessions_ended": ended}

@@ -11,6 +11,7 @@ UPGRADE = """
 ALTER TABLE users
     ADD COLUMN mail varchar(254),
     ADD COLUMN must_change_password boolean NOT NULL DEFAULT false,
+    ADD COLUMN one_time_until timestamptz,
     ADD COLUMN last_signed_in_at timestamptz,
     ADD COLUMN version integer NOT NULL DEFAULT 1;
 -- Taking somebody out of an area is a row less; the audit trail keeps that it was there.
@@ -38,7 +39,8 @@ ALTER TABLE sessions DROP COLUMN last_seen_at, DROP COLUMN id;
 DROP INDEX ix_memberships_area;
 REVOKE DELETE ON memberships FROM genba_app;
 ALTER TABLE users
-    DROP COLUMN version, DROP COLUMN last_signed_in_at, DROP COLUMN must_change_password, DROP COLUMN mail;
+    DROP COLUMN version, DROP COLUMN last_signed_in_at, DROP COLUMN one_time_until,
+    DROP COLUMN must_change_password, DROP COLUMN mail;
 """
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core import areas
@@ -97,6 +97,43 @@ def test_a_new_person_gets_a_one_time_password_and_can_sign_in_with_it(admin: Te
     assert made.after is not None
     assert made.after["memberships"] == [fleet(tenant_id=None)]
     assert password not in str(made.after)
+
+
+@pytest.mark.parametrize("how", ["new", "reset"])
+def test_a_one_time_password_is_good_for_72_hours(admin: TestClient, db: Session, how: str) -> None:
+    if how == "new":
+        new = {"login_id": "taro", "name": "山田 太郎", "memberships": [fleet()]}
+        made = admin.post("/api/core/users", json=new).json()
+    else:
+        made = admin.post(f"/api/core/users/{member(db, 'taro', 'fleet', 'operator').id}/password").json()
+    credentials = {"login_id": "taro", "password": made["password"]}
+
+    def later(hours: float) -> httpx2.Response:
+        """As if so much time had passed."""
+        db.execute(update(User).values(one_time_until=User.one_time_until - timedelta(hours=hours)))
+        db.commit()
+        return admin.post("/api/auth/login", json=credentials)
+
+    in_time = later(71.9)
+    too_late = later(0.2)
+
+    assert in_time.status_code == 200
+    assert too_late.status_code == 403
+    assert "再発行を依頼してください" in too_late.json()["detail"]
+    assert [entry.action for entry in entries(db, made["id"])][-1] == "login_failed"
+
+
+def test_a_password_of_ones_own_does_not_run_out(admin: TestClient, db: Session) -> None:
+    taro = member(db, "taro", "fleet", "operator")
+    password = admin.post(f"/api/core/users/{taro.id}/password").json()["password"]
+    token = admin.post("/api/auth/login", json={"login_id": "taro", "password": password}).json()["token"]
+    own = {"current_password": password, "new_password": "まったく新しい合言葉2026"}
+
+    changed = admin.post("/api/auth/password", json=own, headers={"Authorization": f"Bearer {token}"})
+
+    assert changed.status_code == 200
+    db.refresh(taro)
+    assert taro.one_time_until is None
 
 
 def test_nobody_resets_the_own_password(admin: TestClient, db: Session) -> None:
