@@ -29,7 +29,7 @@ def _limit() -> throttle.Limit:
     return throttle.Limit("own password", settings().sign_in_attempts, window)
 
 
-@router.post("/password", responses={429: RESPONSES[429]})
+@router.post("/password", responses={status: RESPONSES[status] for status in (409, 429)})
 async def change_password(
     request: Request, token: Annotated[str, Depends(bearer_token)], change: schemas.PasswordChange
 ) -> schemas.Ended:
