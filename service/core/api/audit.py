@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict
 
-from service.core import audit, trail, trail_csv
+from service.core import trail, trail_csv
 from service.core.areas import CORE, areas
 from service.core.audit import Action
 from service.core.auth import Actor, allow
-from service.core.clock import app_now
 from service.core.db import Db
+from service.core.exports import answers, csv_file
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES, Invalid
-from service.core.times import local_date
+from service.core.purposes import Kind
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/core/audit", tags=["core"], responses=_REFUSALS)
@@ -94,16 +92,16 @@ def entries(
     return Page[AuditItem].model_validate(found)
 
 
-@router.get("/export.csv", response_class=StreamingResponse, responses={200: {"content": {"text/csv": {}}}})
-def export(actor: Annotated[Actor, allow("core:audit:export")], db: Db, asked: Asked) -> StreamingResponse:
-    """The same entries as CSV, of any length. Who took the trail along is in the trail, stored before the first row."""
-    audit.record(db, actor, "export", CORE, "audit", "-", after=trail.as_asked(asked))
-    name = quote(f"監査ログ_{local_date(app_now(db)):%Y%m%d}.csv")
-    return StreamingResponse(
-        trail_csv.rows(actor.scopes, actor.areas_where("core:audit:export"), asked),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Cache-Control": "private, no-store"},
-    )
+@router.get("/export.csv", response_class=Response, responses=answers.described(Kind.CSV))
+def export(actor: Annotated[Actor, allow("core:audit:export")], db: Db, asked: Asked) -> Response:
+    """The same entries as CSV, of any length. Who took the trail along, and how much of it, is in the trail."""
+    seen = actor.areas_where("core:audit:export")
+
+    def write(spool: IO[bytes]) -> None:
+        rows = csv_file.write_rows(trail_csv.HEADER, trail_csv.rows(db, seen, asked), spool)
+        answers.record_export(db, actor, CORE, "audit", trail.as_asked(asked), Kind.CSV, rows)
+
+    return answers.spooled(answers.file_name(db, trail_csv.TITLE, Kind.CSV), Kind.CSV, write)
 
 
 @router.get("/choices")

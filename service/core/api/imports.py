@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import threading
 import uuid
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import IO, Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,9 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.core.api.tasks import TaskAnswer, described
 from service.core.auth import Actor, allow
 from service.core.db import Db
-from service.core.exports.cells import neutral
-from service.core.exports.csv_file import BOM
-from service.core.files import names
+from service.core.exports import answers, csv_file
 from service.core.files import records as files
 from service.core.files.storage import storage
 from service.core.imports import records
@@ -25,13 +21,12 @@ from service.core.imports.kinds import Kind, kind_for, kinds
 from service.core.imports.records import Import
 from service.core.imports.sheets import MOST_BYTES
 from service.core.problems import RESPONSES, Invalid, NotFound, TooLarge, Unavailable
+from service.core.purposes import Kind as FileKind
 from service.core.tasks import records as tasks
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-_CSV: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}, "description": "The file"}
-}
+_CSV = answers.described(FileKind.CSV)
 router = APIRouter(prefix="/api/core/imports", tags=["imports"], responses=_REFUSALS)
 # And what the kind itself asks for (`kind_for`).
 Importer = Annotated[Actor, allow("core:import:create")]
@@ -166,15 +161,17 @@ def _kind(kind: Kind) -> KindAnswer:
 def template(actor: Importer, kind: KindKey) -> Response:
     """The headers and a row of examples, to fill in."""
     wanted = kind_for(actor, kind)
-    rows = [[field.label for field in wanted.fields], [field.example for field in wanted.fields]]
-    return _csv(rows, f"{wanted.title}_取り込みひな形.csv")
+    header, example = [field.label for field in wanted.fields], [field.example for field in wanted.fields]
+    return _csv(header, [example], f"{wanted.title}_取り込みひな形.csv")
 
 
-def _csv(rows: Iterable[list[str]], name: str) -> Response:
-    written = io.StringIO(newline="")
-    csv.writer(written).writerows([neutral(cell) for cell in row] for row in rows)
-    headers = {"Content-Disposition": names.disposition(name, inline=False), "Cache-Control": "private, no-store"}
-    return Response(BOM + written.getvalue().encode(), headers=headers, media_type="text/csv")
+def _csv(header: Sequence[str], rows: Iterable[Sequence[str]], name: str) -> Response:
+    """Without a trail: it is what the person sent, or no secret."""
+
+    def write(spool: IO[bytes]) -> None:
+        csv_file.write_rows(header, rows, spool)
+
+    return answers.spooled(name, FileKind.CSV, write)
 
 
 @router.post("", status_code=201, responses={413: RESPONSES[413]})
@@ -231,12 +228,15 @@ def errors_as_csv(actor: Importer, db: Db, import_id: ImportId) -> Response:
     """The rows in error as they were sent, with what is wrong with each."""
     found = records.get(db, actor, import_id)
     wrong = records.rows_in_error(db, found, kind_for(actor, found.kind))
-    rows = [["行", "エラー内容", *found.headers]]
-    rows += [
+    rows = (
         [str(row.number), " / ".join(f"{error.field}: {error.message}" for error in errors), *row.cells]
         for row, errors in wrong
-    ]
-    return _csv(rows, f"{found.file_name.rpartition('.')[0] or found.file_name}_エラー.csv")
+    )
+    return _csv(
+        ["行", "エラー内容", *found.headers],
+        rows,
+        f"{found.file_name.rpartition('.')[0] or found.file_name}_エラー.csv",
+    )
 
 
 @router.post("/{import_id}/run", status_code=202, responses=_CONFLICT)

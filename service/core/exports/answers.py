@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -44,15 +44,11 @@ def described(kind: Kind) -> dict[int | str, dict[str, Any]]:
 
 def as_csv(db: Session, by: Actor, listed: List, filters: BaseModel) -> StreamingResponse:
     """Raises Unavailable when others are at it."""
-    with _turn():
-        spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has been sent
-        try:
-            rows = csv_file.write(db, listed, filters, spool)
-            leave_trail(db, by, listed, filters, Kind.CSV, rows)
-            return Spooled(spool, file_name(db, listed, Kind.CSV), Kind.CSV)
-        except BaseException:
-            spool.close()
-            raise
+
+    def write(spool: IO[bytes]) -> None:
+        leave_trail(db, by, listed, filters, Kind.CSV, csv_file.write(db, listed, filters, spool))
+
+    return spooled(file_name(db, listed.title, Kind.CSV), Kind.CSV, write)
 
 
 def as_excel(db: Session, by: Actor, listed: List, filters: BaseModel) -> StreamingResponse:
@@ -65,12 +61,20 @@ def as_excel(db: Session, by: Actor, listed: List, filters: BaseModel) -> Stream
             f"{total:,}件あります。すぐにExcelで出力できるのは{MOST_EXCEL_ROWS:,}件までです。"
             "条件で絞り込むか、「処理状況」で進む出力、またはCSVを使ってください。"
         )
+
+    def write(spool: IO[bytes]) -> None:
+        leave_trail(db, by, listed, filters, Kind.XLSX, excel_file.write(db, listed, filters, spool))
+
+    return spooled(file_name(db, listed.title, Kind.XLSX), Kind.XLSX, write)
+
+
+def spooled(name: str, kind: Kind, write: Callable[[IO[bytes]], None]) -> StreamingResponse:
+    """What `write` puts into the file, and its trail, are done before the answer begins. Raises Unavailable."""
     with _turn():
         spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has been sent
         try:
-            rows = excel_file.write(db, listed, filters, spool)
-            leave_trail(db, by, listed, filters, Kind.XLSX, rows)
-            return Spooled(spool, file_name(db, listed, Kind.XLSX), Kind.XLSX)
+            write(spool)
+            return Spooled(spool, name, kind)
         except BaseException:
             spool.close()
             raise
@@ -92,17 +96,20 @@ def count(db: Session, listed: List, filters: BaseModel) -> int:
 
 
 def leave_trail(db: Session, by: Actor, listed: List, filters: BaseModel, kind: Kind, rows: int) -> None:
-    after = {
-        "rows": rows,
-        "format": kind.name.lower(),
-        "filters": filters.model_dump(mode="json", exclude_defaults=True),
-    }
-    audit.record(db, by, "export", listed.area, listed.key, "-", after=after)
+    record_export(db, by, listed.area, listed.key, filters.model_dump(mode="json", exclude_defaults=True), kind, rows)
 
 
-def file_name(db: Session, listed: List, kind: Kind) -> str:
+def record_export(
+    db: Session, by: Actor, area: str, subject: str, filters: Mapping[str, Any], kind: Kind, rows: int
+) -> None:
+    """What left the house, and how much of it."""
+    after = {"rows": rows, "format": kind.name.lower(), "filters": dict(filters)}
+    audit.record(db, by, "export", area, subject, "-", after=after)
+
+
+def file_name(db: Session, title: str, kind: Kind) -> str:
     """端末一覧_20261121.csv"""
-    return f"{listed.title}_{app_now(db).astimezone(TOKYO):%Y%m%d}{kind.endings[0]}"
+    return f"{title}_{app_now(db).astimezone(TOKYO):%Y%m%d}{kind.endings[0]}"
 
 
 class Spooled(StreamingResponse):

@@ -1,7 +1,11 @@
-"""A list as CSV: PostgreSQL writes it (COPY), we only pass it on. A million rows take about a second and no memory."""
+"""CSV as Excel here reads it. PostgreSQL writes a list (COPY), we only pass it on: a million rows take about a second
+and no memory. Rows that we make ourselves are written here too, in the same form."""
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import IO, Any
 
@@ -11,7 +15,7 @@ from sqlalchemy.dialects.postgresql import psycopg as dialect
 from sqlalchemy.orm import Session
 
 from service.core.clock import TOKYO
-from service.core.exports.cells import FORMULA
+from service.core.exports.cells import FORMULA, neutral
 from service.core.exports.declared import Column, List, ordered_columns
 
 BOM = b"\xef\xbb\xbf"
@@ -44,6 +48,22 @@ def write(db: Session, listed: List, filters: Any, out: IO[bytes]) -> int:
                 buffered.clear()
     out.write(b"".join(buffered))
     return rows + len(buffered)
+
+
+def write_rows(header: Sequence[str], rows: Iterable[Sequence[str]], out: IO[bytes]) -> int:
+    """Texts of ours or anybody's, made harmless, in the form of `write`. Returns the number of rows."""
+    count = 0
+    text = io.TextIOWrapper(out, "utf-8", newline="")
+    try:
+        text.write(BOM.decode())
+        writer = csv.writer(text)
+        writer.writerow([neutral(cell) for cell in header])
+        for row in rows:
+            writer.writerow([neutral(cell) for cell in row])
+            count += 1
+    finally:
+        text.detach()  # flushes, and leaves the file open to its owner
+    return count
 
 
 def _quoted(text: str) -> str:

@@ -13,19 +13,23 @@ from service.core.tasks.work import Result, Work
 def run(work: Work) -> Result:
     listed = list_for(work.actor, work.params["list"])
     filters, kind = read_filters(listed, work.params["filters"]), Kind[work.params["format"].upper()]
-    # One transaction from the first row to the last, and to the word that it is done.
-    with tempfile.TemporaryFile() as spool, work.transaction() as db:
-        total = answers.count(db, listed, filters)
-        work.progress(0, total, "一覧を書き出しています")
-        if kind is Kind.CSV:
-            rows = csv_file.write(db, listed, filters, spool)
-        else:
-            from service.core.exports import excel_file  # not at the top: see `imports.records`
+    with tempfile.TemporaryFile() as spool:
+        # One transaction from the first row to the last: the list as it was at one moment.
+        with work.transaction() as db:
+            total = answers.count(db, listed, filters)
+            work.progress(0, total, "一覧を書き出しています")
+            if kind is Kind.CSV:
+                rows = csv_file.write(db, listed, filters, spool)
+            else:
+                from service.core.exports import excel_file  # not at the top: see `imports.records`
 
-            rows = excel_file.write(db, listed, filters, spool, lambda seen: work.progress(min(seen, total), total))
+                rows = excel_file.write(db, listed, filters, spool, lambda seen: work.progress(min(seen, total), total))
+            name = answers.file_name(db, listed.title, kind)
         work.progress(rows, rows, "ファイルを保存しています")
-        kept = work.keep(spool, kind, answers.file_name(db, listed, kind))
+        # Outside any: PostgreSQL ends a transaction that stands idle while a large file is stored.
+        kept = work.keep(spool, kind, name)
+    result = Result(f"{rows:,}件を出力しました。", {"件数": rows}, kept)
+    with work.transaction() as db:
         answers.leave_trail(db, work.actor, listed, filters, kind, rows)
-        result = Result(f"{rows:,}件を出力しました。", {"件数": rows}, kept)
         work.settle(db, result)
     return result

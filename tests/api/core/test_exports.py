@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date, datetime
+from typing import Any
 from urllib.parse import quote
 
 import openpyxl
@@ -19,10 +20,11 @@ from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
 from service.core.exports import answers, csv_file
+from service.core.files import deposit
 from service.fleet.models import Terminal, TerminalState
 from stack.home import ROOT
 from tests import factories
-from tests.workers import Ground, ground
+from tests.workers import Ground, eventually, ground
 
 __all__ = ["ground"]
 SignIn = Callable[..., TestClient]
@@ -177,6 +179,26 @@ def test_a_long_list_is_written_by_a_worker(ground: Ground, kind: str) -> None:
     assert ground.person("bob", fleet="operator").get(f"/api/core{done['result_url']}").status_code == 404
     rows = ground.rows("SELECT after ->> 'rows' FROM audit_entries WHERE action = 'export'")
     assert rows == [("300",)]
+
+
+def test_no_transaction_stands_idle_while_the_file_is_stored(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL ends one that does for a minute; a large file takes longer than that."""
+    client = ground.person("alice", fleet="operator")
+    task = client.post("/api/core/exports", json={"list": "fleet.customers", "format": "csv"}).json()
+    idle = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' "
+        "AND pid <> pg_backend_pid()"
+    )
+    make = deposit.make
+
+    def watched(*given: Any, **named: Any) -> deposit.Deposit:
+        eventually(lambda: ground.rows(idle) == [(0,)], seconds=3)  # the pulse has short ones
+        return make(*given, **named)
+
+    monkeypatch.setattr(deposit, "make", watched)
+    assert ground.run()
+
+    assert client.get(f"/api/core/tasks/{task['id']}").json()["state"] == "done"
 
 
 MEASURE = """

@@ -7,6 +7,7 @@ import io
 import os
 import signal
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
@@ -168,6 +169,20 @@ def test_every_error_is_said_by_row_and_column_and_nothing_can_be_run(ground: Gr
     assert rows[0][:3] == ["行", "エラー内容", "シリアル番号（必須）"]
     assert rows[1][:3] == ["5", "設置日: 日付として読み取れません。2026/11/21 の形で入力してください。", "TC200 0004"]
     assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(0,)]
+
+
+def test_rows_in_error_come_back_in_the_form_of_every_download_and_harmless(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    draft = begun(client, '会社名,担当者,メールアドレス,電話番号\n=1+1,"a\n=2",x,03\n', name="顧客.csv")
+
+    answer = client.get(f"/api/core/imports/{draft['id']}/errors.csv")
+
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    assert answer.content.endswith(b"\r\n")
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert quote("顧客_エラー.csv") in answer.headers["content-disposition"]
+    [_, row] = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
+    assert row[2:] == ["'=1+1", "a\n=2", "x", "03"]
 
 
 def test_columns_are_mapped_by_hand_and_remembered(ground: Ground) -> None:

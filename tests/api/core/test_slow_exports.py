@@ -1,0 +1,56 @@
+"""Downloads over a real socket, by somebody who asks and does not read."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from service.core.identity import open_session
+from service.core.settings import settings
+from tests import cast
+from tests.conftest import Service
+
+
+def stalled(service: Service, token: str) -> socket.socket:
+    """A connection on which the answer has begun; nothing more of it is read."""
+    host, port = service.url.removeprefix("http://").split(":")
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.settimeout(30)
+    made.connect((host, int(port)))
+    head = f"GET /api/core/audit/export.csv?subject=stalled HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}"
+    made.sendall(f"{head}\r\n\r\n".encode())
+    assert made.recv(15) == b"HTTP/1.1 200 OK"
+    return made
+
+
+def test_trails_that_nobody_reads_hold_neither_a_seat_nor_a_connection(service: Service) -> None:
+    """More of them than there are connections, and everybody else is served as if they were not there."""
+    with service.committed() as db:
+        token, _ = open_session(db, cast.person(db, "auditor", fleet="admin"), "testclient", timedelta(hours=1))
+        # More than the sockets' buffers take.
+        db.execute(
+            text(
+                "INSERT INTO audit_entries (actor, address, area, action, subject, subject_id, after) "
+                "SELECT 'demo', '-', 'fleet', 'create', 'stalled', n, jsonb_build_object('name', repeat('x', 100000)) "
+                "FROM generate_series(1, 100) n"
+            )
+        )
+    with ExitStack() as held, service.http() as client:
+        client.headers["Authorization"] = f"Bearer {token}"
+        for _ in range(settings().database_pool_size + 2):
+            held.enter_context(stalled(service, token))
+
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: client.get("/api/fleet/summary").status_code, range(20)))
+        busy = service.rows(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL "
+            "AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND xact_start < now() - interval '1 s'"
+        )
+
+    assert answers == [200] * 20
+    assert busy == [(0,)]
