@@ -15,6 +15,7 @@ app.conf.update(
     include=[
         "jobs.core",
         "jobs.files",
+        "jobs.imports",
         "jobs.outbox",
         "jobs.presence",
         "jobs.tasks",

@@ -1,5 +1,7 @@
-"""Starts a process for long work when some is due; which, the database says, so a process more or less changes nothing.
-And removes what people left lying in the middle of an import."""
+"""Starts a process for long work when some is due.
+
+What there is to do, the database says: a process more or less changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,6 @@ import structlog
 from jobs.app import app
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
-from service.core.imports import records as imports
 from service.core.settings import settings
 from service.core.tasks import lease
 
@@ -40,12 +41,3 @@ def wake() -> None:
             log.info("process for long work started", processes=len(_processes))
     finally:
         _looking.release()
-
-
-@app.task(name="imports.forget")
-def forget_imports() -> None:
-    with transaction(SYSTEM) as db:
-        forgotten = imports.forget(db)
-        record_job(db, "imports.forget")
-    if forgotten:
-        log.info("imports forgotten", imports=forgotten)

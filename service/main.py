@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.core import api as core_api
 from service.core import areas, hosts, logs, observe, problems, seats
-from service.core.api import account, files, sign_in
+from service.core.api import account, files, imports, sign_in
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
 from service.core.instances import Presence
@@ -93,7 +93,8 @@ class FrontDoor:
         # Taking the pulse must work when everything else waits.
         free = frozenset({"/", "/api/docs", "/api/health/live", "/metrics", "/api/openapi.json"})
         brief = (files.PATH, assets.PATH, sign_in.PATH, account.PASSWORD_PATH)
-        waiting = seats.Seats(self.fastapi, settings().database_pool_size, free, brief)
+        doors = frozenset({imports.PATH})
+        waiting = seats.Seats(self.fastapi, settings().database_pool_size, free, brief, doors)
         self.rest = observe.Observed(waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

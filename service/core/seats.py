@@ -41,12 +41,21 @@ def leave_seat(scope: Scope) -> None:
 class Seats:
     """`number` requests of the app at once; what comes beyond a long queue is told to try again."""
 
-    def __init__(self, app: ASGIApp, number: int, free: frozenset[str], brief: tuple[str, ...] = ()) -> None:
-        """Paths in `free` need no connection and never wait. Those that begin with one of `brief` wait for the world
-        outside while a body trickles in or out, and take a seat only for the moments they need one (`one_seat`)."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        number: int,
+        free: frozenset[str],
+        brief: tuple[str, ...] = (),
+        doors: frozenset[str] = frozenset(),
+    ) -> None:
+        """Paths in `free` need no connection and never wait. Those that begin with one of `brief`, or are one of
+        `doors`, wait for the world outside while bytes come in or go out, and take a seat only for the moments they
+        need one (`one_seat`)."""
         self.app = app
         self._free = free
         self._brief = brief
+        self._doors = doors
         self._seats = asyncio.Semaphore(number)
         self._standing = 0
 
@@ -55,7 +64,7 @@ class Seats:
             await self.app(scope, receive, send)
             return
         scope[_IN_SCOPE] = self
-        if self._brief and scope["path"].startswith(self._brief):
+        if scope["path"] in self._doors or (self._brief and scope["path"].startswith(self._brief)):
             await self.app(scope, receive, send)
             return
         try:

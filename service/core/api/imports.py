@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import IO, Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from anyio import CapacityLimiter, fail_after, to_thread
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.api.tasks import TaskAnswer, described
 from service.core.auth import Actor, allow
+from service.core.brief import allow_briefly, brief
 from service.core.db import Db
 from service.core.exports import answers, csv_file
-from service.core.files import records as files
-from service.core.files.storage import storage
-from service.core.imports import records
+from service.core.imports import intake, records
 from service.core.imports.kinds import Kind, kind_for, kinds
 from service.core.imports.records import Import
-from service.core.imports.sheets import MOST_BYTES
-from service.core.problems import RESPONSES, Invalid, NotFound, TooLarge, Unavailable
+from service.core.problems import RESPONSES, Invalid, Unavailable
 from service.core.purposes import Kind as FileKind
 from service.core.tasks import records as tasks
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 _CSV = answers.described(FileKind.CSV)
-router = APIRouter(prefix="/api/core/imports", tags=["imports"], responses=_REFUSALS)
+PATH = "/api/core/imports"
+router = APIRouter(prefix=PATH, tags=["imports"], responses=_REFUSALS)
 # And what the kind itself asks for (`kind_for`).
 Importer = Annotated[Actor, allow("core:import:create")]
 ImportId = Annotated[int, Path(ge=1, lt=2**63)]
 KindKey = Annotated[str, Path(max_length=64, pattern=r"^[a-z_.]+$")]
 # Reading a workbook computes: one at a time leaves room for those who only ask.
-_reading = threading.BoundedSemaphore(1)
+_reading = CapacityLimiter(1)
 _WAIT_SECONDS = 10
 
 
@@ -175,22 +175,34 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[str]], name: str) -> Res
 
 
 @router.post("", status_code=201, responses={413: RESPONSES[413]})
-def begin(actor: Importer, db: Db, new: NewImport) -> ImportAnswer:
+async def begin(
+    request: Request, actor: Annotated[Actor, allow_briefly("core:import:create")], new: NewImport
+) -> ImportAnswer:
     """Reads a file that was sent for the area's imports. Its columns are mapped as well as can be guessed."""
     kind = kind_for(actor, new.kind)
-    file = files.get_visible(db, actor, new.file_id)
-    if file.purpose != f"{kind.area}.import":
-        raise NotFound("取り込むファイルが見つかりません。ファイルを選び直してください。")
-    if file.size > MOST_BYTES:
-        raise TooLarge("ファイルが大きすぎます。行を分けて取り込んでください。")
-    if not _reading.acquire(timeout=_WAIT_SECONDS):
-        raise Unavailable("ただいまほかの取り込みを確認しています。しばらく待ってから、もう一度お試しください。")
+    file = await brief(request, actor.scopes, lambda db: intake.sent(db, actor, kind, new.file_id))
+    async with _turn():
+        sheet = await to_thread.run_sync(intake.read, file, new.sheet)
+        return await brief(
+            request,
+            actor.scopes,
+            lambda db: answered(records.add(db, actor, kind, sheet, file.name), kind, sheet.sheets),
+        )
+
+
+@asynccontextmanager
+async def _turn() -> AsyncIterator[None]:
     try:
-        sheet = records.read(bytes(storage().open(file.storage_key).read()), new.sheet)
-        draft = records.add(db, actor, kind, sheet, file.name)
+        with fail_after(_WAIT_SECONDS):
+            await _reading.acquire()
+    except TimeoutError:
+        raise Unavailable(
+            "ただいまほかの取り込みを確認しています。しばらく待ってから、もう一度お試しください。"
+        ) from None
+    try:
+        yield
     finally:
         _reading.release()
-    return answered(draft, kind, sheet.sheets)
 
 
 @router.get("/{import_id}")

@@ -13,7 +13,9 @@ import pytest
 from fastapi.testclient import TestClient
 from openpyxl import Workbook
 
-from jobs import tasks as tasks_jobs
+from jobs import imports as imports_jobs
+from service.core.imports import records
+from service.core.imports.sheets import Sheet
 from service.core.tasks.lease import MOST_ATTEMPTS
 from tests.workers import Ground, eventually, ground
 
@@ -185,6 +187,25 @@ def test_rows_in_error_come_back_in_the_form_of_every_download_and_harmless(grou
     assert row[2:] == ["'=1+1", "a\n=2", "x", "03"]
 
 
+def test_no_transaction_stands_idle_while_a_file_is_read(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage may be slow, and a workbook takes seconds; a connection is worth more."""
+    client = ground.person("alice", fleet="admin")
+    idle = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' "
+        "AND pid <> pg_backend_pid()"
+    )
+    read, found = records.read, []
+
+    def watched(content: bytes, sheet: str | None = None) -> Sheet:
+        found.extend(ground.rows(idle))
+        return read(content, sheet)
+
+    monkeypatch.setattr(records, "read", watched)
+
+    assert begun(client, CUSTOMERS)["counts"]["new"] == 2
+    assert found == [(0,)]
+
+
 def test_columns_are_mapped_by_hand_and_remembered(ground: Ground) -> None:
     client = ground.person("alice", fleet="admin")
     imported(ground, client, CUSTOMERS)
@@ -293,7 +314,7 @@ def test_what_nobody_came_back_to_is_forgotten(ground: Ground) -> None:
     old, new = begun(client, CUSTOMERS), begun(client, CUSTOMERS)
     ground.rows("UPDATE imports SET created_at = app_now() - interval '8 days' WHERE id = :id", id=old["id"])
 
-    tasks_jobs.forget_imports()
+    imports_jobs.forget()
 
     assert client.get(f"/api/core/imports/{old['id']}").status_code == 404
     assert client.get(f"/api/core/imports/{new['id']}").status_code == 200
