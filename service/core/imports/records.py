@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, CursorResult, ForeignKey, Identity, LargeBinary, String, delete, func, select
+from sqlalchemy import (
+    BigInteger,
+    CursorResult,
+    ForeignKey,
+    Identity,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    delete,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -52,12 +63,15 @@ class Import(Base):
 
 
 class ImportMapping(Base):
-    """What a person chose last for a kind: normalised header → field, or null for a column left out."""
+    """What a person chose last for a kind, where they work now: normalised header → field, or null for a column left
+    out. Of another tenant they may not even see that there is one."""
 
     __tablename__ = "import_mappings"
+    __table_args__ = (UniqueConstraint("user_id", "area", "tenant_id", "kind", postgresql_nulls_not_distinct=True),)
 
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    kind: Mapped[str] = mapped_column(String(64))
     area: Mapped[str] = mapped_column(String(32))
     tenant_id: Mapped[int | None] = mapped_column(BigInteger)
     fields: Mapped[dict[str, str | None]] = mapped_column(JSONB)
@@ -83,11 +97,11 @@ def read(content: bytes, sheet: str | None = None) -> Sheet:
 
 def add(db: Session, by: Actor, kind: Kind, sheet: Sheet, file_name: str) -> Import:
     """The file with its columns mapped as well as can be guessed, and looked through when that is enough."""
-    remembered = db.get(ImportMapping, (by.user_id, kind.key))
-    columns = mapping.guess(kind, sheet.headers, remembered.fields if remembered else {})
+    tenant_id = task_records.tenant_of(by, kind.area)
+    columns = mapping.guess(kind, sheet.headers, _remembered(db, by, kind, tenant_id))
     draft = Import(
         area=kind.area,
-        tenant_id=task_records.tenant_of(by, kind.area),
+        tenant_id=tenant_id,
         kind=kind.key,
         user_id=by.user_id,
         file_name=file_name[-200:],
@@ -102,6 +116,16 @@ def add(db: Session, by: Actor, kind: Kind, sheet: Sheet, file_name: str) -> Imp
     db.add(draft)
     db.flush()  # for the id
     return draft
+
+
+def _remembered(db: Session, by: Actor, kind: Kind, tenant_id: int | None) -> dict[str, str | None]:
+    found = select(ImportMapping.fields).where(
+        ImportMapping.user_id == by.user_id,
+        ImportMapping.area == kind.area,
+        ImportMapping.tenant_id.is_not_distinct_from(tenant_id),
+        ImportMapping.kind == kind.key,
+    )
+    return db.scalar(found) or {}
 
 
 def get(db: Session, by: Actor, import_id: int, *, lock: bool = False) -> Import:
@@ -127,9 +151,10 @@ def remap(db: Session, by: Actor, import_id: int, columns: Columns) -> Import:
     _refuse_while_running(db, draft)
     draft.mapping = mapping.check(kind, draft.headers, columns)
     draft.outcome = _look_through(db, kind, unpack(draft.content), draft.mapping)
-    kept = {"area": draft.area, "tenant_id": draft.tenant_id, "fields": mapping.to_remember(draft.headers, columns)}
-    chosen = insert(ImportMapping).values(user_id=by.user_id, kind=kind.key, **kept)
-    db.execute(chosen.on_conflict_do_update(index_elements=["user_id", "kind"], set_=kept))
+    whose = {"user_id": by.user_id, "area": draft.area, "tenant_id": draft.tenant_id, "kind": kind.key}
+    fields = mapping.to_remember(draft.headers, columns)
+    chosen = insert(ImportMapping).values(**whose, fields=fields)
+    db.execute(chosen.on_conflict_do_update(index_elements=[*whose], set_={"fields": fields}))
     return draft
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import signal
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -14,9 +15,11 @@ from fastapi.testclient import TestClient
 from openpyxl import Workbook
 
 from jobs import imports as imports_jobs
-from service.core.imports import records
+from service.core.db import SYSTEM, Scopes, transaction
+from service.core.imports import kinds, records, text_files
 from service.core.imports.sheets import Sheet
 from service.core.tasks.lease import MOST_ATTEMPTS
+from tests import cast
 from tests.workers import Ground, eventually, ground
 
 __all__ = ["ground"]
@@ -237,6 +240,18 @@ def test_columns_are_mapped_by_hand_and_remembered(ground: Ground) -> None:
     }
     other = ground.person("anna", fleet="admin")
     assert begun(other, odd, "fleet.terminals")["columns"]["serial_number"] is None
+
+
+def test_who_moves_to_another_tenant_maps_anew_and_finds_the_old_choice_when_back(ground: Ground) -> None:
+    kind, sheet = kinds.kinds()["fleet.terminals"], text_files.read("機番,会社名,場所\nT1,ABC商事,店\n".encode())
+    with transaction(SYSTEM) as db:
+        alice = cast.actor(db, "alice", fleet="admin")
+    for tenant, remembered in ((1, None), (2, None), (1, 0)):
+        there = replace(alice, scopes=Scopes(tenants=frozenset({("fleet", tenant)})))
+        with transaction(there.scopes) as db:
+            draft = records.add(db, there, kind, sheet, "端末.csv")
+            assert draft.mapping["serial_number"] == remembered
+            records.remap(db, there, draft.id, {"serial_number": 0, "company_name": 1, "store_name": 2})
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932", "utf-16"])
