@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.core import audit
@@ -16,6 +16,9 @@ from service.core.clock import TOKYO, real_now
 from service.core.outbox import OutboxAttempt, OutboxMessage
 from service.core.paging import read_cursor, write_cursor
 from service.core.problems import Conflict, NotFound
+from service.core.within import within
+
+READ, RESEND = "core:message:read", "core:message:resend"
 
 
 class State(StrEnum):
@@ -70,9 +73,9 @@ _ITEM = (
 )
 
 
-def summary(db: Session, areas: Iterable[str]) -> dict[str, Any]:
-    """How the outbox of these areas stands now; what was sent counts by Tokyo day."""
-    mine = OutboxMessage.area.in_(sorted(areas))
+def summary(db: Session, by: Actor) -> dict[str, Any]:
+    """How the outbox stands now, of what the person sees; what was sent counts by Tokyo day."""
+    mine = _mine(by, READ)
     now = real_now()
     today = now.astimezone(TOKYO).replace(hour=0, minute=0, second=0, microsecond=0)
     still_open = db.execute(
@@ -98,7 +101,7 @@ def _sent(db: Session, mine: Any, since: datetime, until: datetime) -> int:
 
 def page(
     db: Session,
-    areas: Iterable[str],
+    by: Actor,
     limit: int,
     cursor: str | None,
     *,
@@ -107,8 +110,8 @@ def page(
     area: str | None = None,
     q: str | None = None,
 ) -> dict[str, Any]:
-    """Messages of these areas, newest first; found by state, topic, area and part of recipient or title."""
-    found = _of(areas)
+    """Messages that the person sees, newest first; found by state, topic, area and part of recipient or title."""
+    found = _of(by)
     if state is not None:
         found = found.where(_WHERE[state] if state in _WHERE else _OPEN & _STATE.in_([state]))
     if topic is not None:
@@ -129,13 +132,13 @@ def page(
     }
 
 
-def detail(db: Session, areas: Iterable[str], message_id: int) -> dict[str, Any]:
+def detail(db: Session, by: Actor, message_id: int) -> dict[str, Any]:
     """A message with its tries, the last one first.
 
     Raises:
-        NotFound: there is none, or it is another area's.
+        NotFound: there is none, or it is another area's or tenant's.
     """
-    row = db.execute(_of(areas).add_columns(OutboxMessage.payload).where(OutboxMessage.id == message_id)).one_or_none()
+    row = db.execute(_of(by).add_columns(OutboxMessage.payload).where(OutboxMessage.id == message_id)).one_or_none()
     if row is None:
         raise _absent()
     tries = db.scalars(
@@ -144,15 +147,15 @@ def detail(db: Session, areas: Iterable[str], message_id: int) -> dict[str, Any]
     return _item(row) | {"text": _text(row.payload), "history": list(tries)}
 
 
-def resend(db: Session, by: Actor, areas: Iterable[str], message_id: int) -> None:
+def resend(db: Session, by: Actor, message_id: int) -> None:
     """Puts a dead letter back into the queue with new tries and the same key. It no longer expires: a person wants it
     sent now. When it may have arrived, the vendor is asked first; when the vendor cannot say, it is sent.
 
     Raises:
-        NotFound: there is none, or it is another area's.
+        NotFound: there is none, or it is another area's or tenant's.
         Conflict: it is no dead letter.
     """
-    message = _dead_letter(db, areas, message_id)
+    message = _dead_letter(db, by, message_id)
     before = {"state": State.DEAD, "last_error": message.last_error, "expires_at": _iso(message.expires_at)}
     message.dead_at, message.expires_at, message.tries = None, None, 0
     message.insisted = message.in_doubt
@@ -162,9 +165,9 @@ def resend(db: Session, by: Actor, areas: Iterable[str], message_id: int) -> Non
     audit.record(db, by, "status_change", message.area, "message", message.id, before=before, after=after)
 
 
-def discard(db: Session, by: Actor, areas: Iterable[str], message_id: int, reason: str) -> None:
+def discard(db: Session, by: Actor, message_id: int, reason: str) -> None:
     """Puts a dead letter aside for good. Raises as `resend`."""
-    message = _dead_letter(db, areas, message_id)
+    message = _dead_letter(db, by, message_id)
     message.discarded_at, message.discard_reason = real_now(), reason
     message.decided_by = by.name
     before = {"state": State.DEAD, "last_error": message.last_error}
@@ -172,8 +175,8 @@ def discard(db: Session, by: Actor, areas: Iterable[str], message_id: int, reaso
     audit.record(db, by, "status_change", message.area, "message", message.id, before=before, after=after)
 
 
-def _dead_letter(db: Session, areas: Iterable[str], message_id: int) -> OutboxMessage:
-    mine = OutboxMessage.area.in_(sorted(areas))
+def _dead_letter(db: Session, by: Actor, message_id: int) -> OutboxMessage:
+    mine = _mine(by, RESEND)
     message = db.scalars(select(OutboxMessage).where(mine, OutboxMessage.id == message_id).with_for_update()).first()
     if message is None:
         raise _absent()
@@ -185,8 +188,12 @@ def _dead_letter(db: Session, areas: Iterable[str], message_id: int) -> OutboxMe
     return message
 
 
-def _of(areas: Iterable[str]) -> Select[Any]:
-    return select(*_ITEM).where(OutboxMessage.area.in_(sorted(areas)))
+def _of(by: Actor) -> Select[Any]:
+    return select(*_ITEM).where(_mine(by, READ))
+
+
+def _mine(by: Actor, permission: str) -> ColumnElement[bool]:
+    return within(by, permission, OutboxMessage.area, OutboxMessage.tenant_id)
 
 
 def _item(row: Row[Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
+from service.core.auth import Actor
 from service.core.imports.kinds import Field, Kind, Values
 from service.fleet import actions, queries, schemas
 from service.fleet.rules import CONTRACT_WORDS, ContractType
@@ -40,14 +41,14 @@ def _contract(text: str) -> ContractType:
     raise ValueError(f"選べる値は {'、'.join(CONTRACT_WORDS.values())} です。")
 
 
-def _existing_customers(db: Session, names: Sequence[str]) -> Mapping[str, tuple[int, Values]]:
+def _existing_customers(db: Session, _: Actor, names: Sequence[str]) -> Mapping[str, tuple[int, Values]]:
     return {
         name: (found.id, schemas.NewCustomer.model_validate(found, from_attributes=True).model_dump())
         for name, found in queries.customers_by_name(db, names).items()
     }
 
 
-def _existing_terminals(db: Session, serials: Sequence[str]) -> Mapping[str, tuple[int, Values]]:
+def _existing_terminals(db: Session, _: Actor, serials: Sequence[str]) -> Mapping[str, tuple[int, Values]]:
     return {
         serial: (
             found.id,
@@ -62,7 +63,7 @@ def _existing_terminals(db: Session, serials: Sequence[str]) -> Mapping[str, tup
     }
 
 
-def _missing_customers(db: Session, rows: Sequence[Values]) -> Mapping[int, tuple[str, str]]:
+def _missing_customers(db: Session, _: Actor, rows: Sequence[Values]) -> Mapping[int, tuple[str, str]]:
     known = queries.customers_by_name(db, sorted({row["company_name"] for row in rows}))
     return {
         place: (

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.files.records import File
 from service.core.identity import User
@@ -143,13 +144,13 @@ def terminals_found(status: Status | None, customer_id: int | None, q: str | Non
     return joined
 
 
-def terminals_to_take_along(filters: schemas.TerminalFilters) -> Select[*tuple[Any, ...]]:
+def terminals_to_take_along(_: Actor, filters: schemas.TerminalFilters) -> Select[*tuple[Any, ...]]:
     """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
     found = terminals_found(filters.status, filters.customer_id, filters.q)
     return TERMINAL_SORTS.ordered(found, filters.sort)
 
 
-def customers_to_take_along(_: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
+def customers_to_take_along(_by: Actor, _: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
     counted = select(Terminal.customer_id, func.count().label("terminals")).group_by(Terminal.customer_id).subquery()
     found = select(
         Customer.company_name,

@@ -239,7 +239,7 @@ def preview(
 def errors_as_csv(actor: Importer, db: Db, import_id: ImportId) -> Response:
     """The rows in error as they were sent, with what is wrong with each."""
     found = records.get(db, actor, import_id)
-    wrong = records.rows_in_error(db, found, kind_for(actor, found.kind))
+    wrong = records.rows_in_error(db, actor, found, kind_for(actor, found.kind))
     rows = (
         [str(row.number), " / ".join(f"{error.field}: {error.message}" for error in errors), *row.cells]
         for row, errors in wrong

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.core import messages
 from service.core.auth import Actor, allow
 from service.core.db import Db
-from service.core.messages import State
+from service.core.messages import READ, RESEND, State
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 
@@ -21,7 +21,6 @@ router = APIRouter(prefix="/api/core/messages", tags=["messages"], responses=_RE
 
 NO_NUL = r"^[^\x00]*$"
 Id = Annotated[int, Path(ge=1, lt=2**63)]
-READ, RESEND = "core:message:read", "core:message:resend"
 
 
 class MessageSummary(BaseModel):
@@ -91,7 +90,7 @@ class Discard(BaseModel):
 
 @router.get("/summary")
 def summary(actor: Annotated[Actor, allow(READ)], db: Db) -> MessageSummary:
-    return MessageSummary.model_validate(messages.summary(db, actor.areas_where(READ)))
+    return MessageSummary.model_validate(messages.summary(db, actor))
 
 
 @router.get("")
@@ -106,29 +105,26 @@ def listed(
     q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
 ) -> Page[MessageItem]:
     """Newest first."""
-    areas = actor.areas_where(READ)
-    found = messages.page(db, areas, limit, cursor, state=state, topic=topic, area=area, q=q)
+    found = messages.page(db, actor, limit, cursor, state=state, topic=topic, area=area, q=q)
     return Page[MessageItem].model_validate(found)
 
 
 @router.get("/{message_id}", responses={404: RESPONSES[404]})
 def detail(actor: Annotated[Actor, allow(READ)], db: Db, message_id: Id) -> MessageDetail:
-    return MessageDetail.model_validate(messages.detail(db, actor.areas_where(READ), message_id))
+    return MessageDetail.model_validate(messages.detail(db, actor, message_id))
 
 
 @router.post("/{message_id}/resend", responses={404: RESPONSES[404], 409: RESPONSES[409]})
 def resend(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: Id) -> MessageDetail:
     """A dead letter back into the queue: new tries, the same key."""
-    areas = actor.areas_where(RESEND)
-    messages.resend(db, actor, areas, message_id)
+    messages.resend(db, actor, message_id)
     db.flush()
-    return MessageDetail.model_validate(messages.detail(db, areas, message_id))
+    return MessageDetail.model_validate(messages.detail(db, actor, message_id))
 
 
 @router.post("/{message_id}/discard", responses={404: RESPONSES[404], 409: RESPONSES[409]})
 def discard(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: Id, given: Discard) -> MessageDetail:
     """A dead letter put aside, with the reason."""
-    areas = actor.areas_where(RESEND)
-    messages.discard(db, actor, areas, message_id, given.reason)
+    messages.discard(db, actor, message_id, given.reason)
     db.flush()
-    return MessageDetail.model_validate(messages.detail(db, areas, message_id))
+    return MessageDetail.model_validate(messages.detail(db, actor, message_id))

@@ -46,7 +46,7 @@ def as_csv(db: Session, by: Actor, listed: List, filters: BaseModel) -> Streamin
     """Raises Unavailable when others are at it."""
 
     def write(spool: IO[bytes]) -> None:
-        leave_trail(db, by, listed, filters, Kind.CSV, csv_file.write(db, listed, filters, spool))
+        leave_trail(db, by, listed, filters, Kind.CSV, csv_file.write(db, by, listed, filters, spool))
 
     return spooled(file_name(db, listed.title, Kind.CSV), Kind.CSV, write)
 
@@ -55,7 +55,7 @@ def as_excel(db: Session, by: Actor, listed: List, filters: BaseModel) -> Stream
     """Raises TooLarge beyond `MOST_EXCEL_ROWS`, and Unavailable when others are at it."""
     from service.core.exports import excel_file  # not at the top: see `imports.records`
 
-    total = count(db, listed, filters)
+    total = count(db, by, listed, filters)
     if total > MOST_EXCEL_ROWS:
         raise TooLarge(
             f"{total:,}件あります。すぐにExcelで出力できるのは{MOST_EXCEL_ROWS:,}件までです。"
@@ -63,7 +63,7 @@ def as_excel(db: Session, by: Actor, listed: List, filters: BaseModel) -> Stream
         )
 
     def write(spool: IO[bytes]) -> None:
-        leave_trail(db, by, listed, filters, Kind.XLSX, excel_file.write(db, listed, filters, spool))
+        leave_trail(db, by, listed, filters, Kind.XLSX, excel_file.write(db, by, listed, filters, spool))
 
     return spooled(file_name(db, listed.title, Kind.XLSX), Kind.XLSX, write)
 
@@ -90,8 +90,8 @@ def _turn() -> Iterator[None]:
         _writing.release()
 
 
-def count(db: Session, listed: List, filters: BaseModel) -> int:
-    found = listed.statement(filters).order_by(None).subquery()
+def count(db: Session, by: Actor, listed: List, filters: BaseModel) -> int:
+    found = listed.statement(by, filters).order_by(None).subquery()
     return db.scalar(select(func.count()).select_from(found)) or 0
 
 

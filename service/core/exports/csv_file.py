@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, Text, case, cast, func
 from sqlalchemy.dialects.postgresql import psycopg as dialect
 from sqlalchemy.orm import Session
 
+from service.core.auth import Actor
 from service.core.clock import TOKYO
 from service.core.exports.cells import FORMULA, neutral
 from service.core.exports.declared import Column, List, ordered_columns
@@ -25,9 +26,9 @@ _BUFFER = 256 * 1024
 _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's is not typed
 
 
-def write(db: Session, listed: List, filters: Any, out: IO[bytes]) -> int:
+def write(db: Session, by: Actor, listed: List, filters: Any, out: IO[bytes]) -> int:
     """UTF-8 with its mark, so that Excel reads it as such; rows end with CRLF. Returns the number of rows."""
-    found = listed.statement(filters)
+    found = listed.statement(by, filters)
     cells = [_cell(column, source).label(column.label) for column, source in ordered_columns(listed, found)]
     statement, parameters = _compiled(found.with_only_columns(*cells, maintain_column_froms=True))
     out.write(BOM + ",".join(_quoted(column.label) for column in listed.columns).encode() + b"\r\n")

@@ -33,14 +33,15 @@ class Column:
 @dataclass(frozen=True)
 class List:
     """`key` names the area first: fleet.terminals. `filters` is the model of what the list can be cut by, `statement`
-    makes a sorted SELECT of them, in which every column is labelled by its name."""
+    makes a sorted SELECT of them for a person, in which every column is labelled by its name: where roles are bound to
+    a tenant, of that tenant's rows only, whatever row-level security does besides."""
 
     key: str
     title: str
     permission: str
     columns: tuple[Column, ...]
     filters: type[BaseModel]
-    statement: Callable[[Any], Select[*tuple[Any, ...]]]
+    statement: Callable[[Actor, Any], Select[*tuple[Any, ...]]]
 
     @property
     def area(self) -> str:

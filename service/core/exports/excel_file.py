@@ -12,6 +12,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from sqlalchemy.orm import Session
 
+from service.core.auth import Actor
 from service.core.clock import TOKYO
 from service.core.exports.cells import for_excel
 from service.core.exports.declared import Column, List, ordered_columns
@@ -23,10 +24,12 @@ _WIDTHS = {"text": 24, "choice": 14, "number": 12, "date": 13, "moment": 18}
 _FORMATS = {"date": "yyyy/mm/dd", "moment": "yyyy/mm/dd hh:mm"}
 
 
-def write(db: Session, listed: List, filters: Any, out: IO[bytes], seen: Callable[[int], None] = lambda _: None) -> int:
+def write(
+    db: Session, by: Actor, listed: List, filters: Any, out: IO[bytes], seen: Callable[[int], None] = lambda _: None
+) -> int:
     """Returns the number of rows. `seen` hears how many were written so far, every few thousand."""
     workbook = Workbook(write_only=True)
-    found = listed.statement(filters)
+    found = listed.statement(by, filters)
     sources = [source for _, source in ordered_columns(listed, found)]
     asked = found.with_only_columns(*sources, maintain_column_froms=True)
     rows = 0

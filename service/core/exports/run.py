@@ -16,14 +16,16 @@ def run(work: Work) -> Result:
     with tempfile.TemporaryFile() as spool:
         # One transaction from the first row to the last: the list as it was at one moment.
         with work.transaction() as db:
-            total = answers.count(db, listed, filters)
+            total = answers.count(db, work.actor, listed, filters)
             work.progress(0, total, "一覧を書き出しています")
             if kind is Kind.CSV:
-                rows = csv_file.write(db, listed, filters, spool)
+                rows = csv_file.write(db, work.actor, listed, filters, spool)
             else:
                 from service.core.exports import excel_file  # not at the top: see `imports.records`
 
-                rows = excel_file.write(db, listed, filters, spool, lambda seen: work.progress(min(seen, total), total))
+                rows = excel_file.write(
+                    db, work.actor, listed, filters, spool, lambda seen: work.progress(min(seen, total), total)
+                )
             name = answers.file_name(db, listed.title, kind)
         work.progress(rows, rows, "ファイルを保存しています")
         # Outside any: PostgreSQL ends a transaction that stands idle while a large file is stored.

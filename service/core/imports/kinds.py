@@ -52,7 +52,8 @@ class Kind:
     `fields`, the first of which is the natural key: it decides whether a row is new.
 
     `existing` maps natural keys to (id, values) for those that are there, `missing` says in words what a row names
-    that is not there (field, message), both for many rows at once. `create` and `change` write and audit many rows.
+    that is not there (field, message), both for many rows at once and among what the person may
+    see: where roles are bound to a tenant, that tenant's. `create` and `change` write and audit many rows.
     """
 
     key: str
@@ -61,10 +62,10 @@ class Kind:
     permission: str
     fields: tuple[Field, ...]
     model: type[BaseModel]
-    existing: Callable[[Session, Sequence[str]], Mapping[str, tuple[int, Values]]]
+    existing: Callable[[Session, Actor, Sequence[str]], Mapping[str, tuple[int, Values]]]
     create: Callable[[Session, Actor, Sequence[New]], None]
     change: Callable[[Session, Actor, Sequence[Change]], None]
-    missing: Callable[[Session, Sequence[Values]], Mapping[int, tuple[str, str]]] = field(default=lambda _, __: {})
+    missing: Callable[[Session, Actor, Sequence[Values]], Mapping[int, tuple[str, str]]] = field(default=lambda *_: {})
 
     @property
     def area(self) -> str:

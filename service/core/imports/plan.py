@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from service.core.auth import Actor
 from service.core.exports.cells import original
 from service.core.imports.kinds import Change, Kind, New, Values
 from service.core.imports.mapping import Columns
@@ -47,7 +48,12 @@ class Planned:
 
 
 def plan(
-    db: Session, kind: Kind, rows: Sequence[Row], mapping: Columns, seen: Callable[[int], None] = lambda _: None
+    db: Session,
+    by: Actor,
+    kind: Kind,
+    rows: Sequence[Row],
+    mapping: Columns,
+    seen: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Planned]:
     """Row by row in the order of the file. `seen` hears how many rows have been looked at.
 
@@ -57,7 +63,7 @@ def plan(
     for start in range(0, len(rows), CHUNK):
         planned = [_read(kind, row, mapping) for row in rows[start : start + CHUNK]]
         _find_repeats(kind, planned, first_with)
-        _decide(db, kind, planned)
+        _decide(db, by, kind, planned)
         seen(start + len(planned))
         yield from planned
 
@@ -93,10 +99,10 @@ def _find_repeats(kind: Kind, planned: list[Planned], first_with: dict[str, int]
             )
 
 
-def _decide(db: Session, kind: Kind, planned: list[Planned]) -> None:
+def _decide(db: Session, by: Actor, kind: Kind, planned: list[Planned]) -> None:
     """Compares with what is there; two questions to the database for the whole chunk."""
     sound = [made for made in planned if not made.errors]
-    there = kind.existing(db, [str(made.given[kind.natural_key]) for made in sound])
+    there = kind.existing(db, by, [str(made.given[kind.natural_key]) for made in sound])
     checked: list[tuple[Planned, Values]] = []
     for made in sound:
         _, before = there.get(str(made.given[kind.natural_key]), (0, {}))
@@ -107,7 +113,7 @@ def _decide(db: Session, kind: Kind, planned: list[Planned]) -> None:
                 _refuse(kind, made, name.partition(".")[0], message)
         else:
             checked.append((made, after))
-    for place, (name, message) in kind.missing(db, [after for _, after in checked]).items():
+    for place, (name, message) in kind.missing(db, by, [after for _, after in checked]).items():
         _refuse(kind, checked[place][0], name, message)
     for made, after in checked:
         if not made.errors:

@@ -112,7 +112,7 @@ def add(db: Session, by: Actor, kind: Kind, sheet: Sheet, file_name: str) -> Imp
         mapping=columns,
     )
     if columns[kind.natural_key] is not None:
-        draft.outcome = _look_through(db, kind, sheet.rows, columns)
+        draft.outcome = _look_through(db, by, kind, sheet.rows, columns)
     db.add(draft)
     db.flush()  # for the id
     return draft
@@ -150,7 +150,7 @@ def remap(db: Session, by: Actor, import_id: int, columns: Columns) -> Import:
     kind = kinds.kind_for(by, draft.kind)
     _refuse_while_running(db, draft)
     draft.mapping = mapping.check(kind, draft.headers, columns)
-    draft.outcome = _look_through(db, kind, unpack(draft.content), draft.mapping)
+    draft.outcome = _look_through(db, by, kind, unpack(draft.content), draft.mapping)
     whose = {"user_id": by.user_id, "area": draft.area, "tenant_id": draft.tenant_id, "kind": kind.key}
     fields = mapping.to_remember(draft.headers, columns)
     chosen = insert(ImportMapping).values(**whose, fields=fields)
@@ -164,12 +164,12 @@ def _refuse_while_running(db: Session, draft: Import) -> None:
         raise Conflict("この取り込みは実行中です。終わるまでお待ちください。")
 
 
-def _look_through(db: Session, kind: Kind, rows: list[Row], columns: Columns) -> dict[str, Any]:
+def _look_through(db: Session, by: Actor, kind: Kind, rows: list[Row], columns: Columns) -> dict[str, Any]:
     counts = dict.fromkeys(WORDS, 0)
     first: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     error_count = 0
-    for made in plan(db, kind, rows, columns):
+    for made in plan(db, by, kind, rows, columns):
         counts[made.outcome] += 1
         if len(first) < ROWS_SHOWN:
             first.append(_described(kind, made))
@@ -190,9 +190,9 @@ def _described(kind: Kind, made: Planned) -> dict[str, Any]:
     }
 
 
-def rows_in_error(db: Session, draft: Import, kind: Kind) -> list[tuple[Row, list[RowError]]]:
+def rows_in_error(db: Session, by: Actor, draft: Import, kind: Kind) -> list[tuple[Row, list[RowError]]]:
     """As of now, all of them."""
-    planned = plan(db, kind, unpack(draft.content), draft.mapping)
+    planned = plan(db, by, kind, unpack(draft.content), draft.mapping)
     return [(made.row, made.errors) for made in planned if made.errors]
 
 

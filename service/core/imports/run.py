@@ -35,7 +35,10 @@ def _plan(db: Session, work: Work, draft: records.Import, kind: Kind) -> list[Pl
     """Half of the work: the other half is writing."""
     rows = unpack(draft.content)
     total = 2 * len(rows)
-    planned = list(plan(db, kind, rows, draft.mapping, lambda seen: work.progress(seen, total, "内容を確認しています")))
+    looked = plan(
+        db, work.actor, kind, rows, draft.mapping, lambda seen: work.progress(seen, total, "内容を確認しています")
+    )
+    planned = list(looked)
     wrong = [error for made in planned for error in made.errors]
     if wrong:
         more = f" ほか{len(wrong) - 3:,}件" if len(wrong) > 3 else ""

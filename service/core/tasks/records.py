@@ -32,6 +32,7 @@ from service.core.db import Base
 from service.core.identity import User
 from service.core.paging import read_cursor, write_cursor
 from service.core.problems import Conflict, NotFound
+from service.core.within import within
 
 STATES = ("waiting", "running", "done", "failed", "cancelled")
 OPEN = ("waiting", "running")
@@ -159,7 +160,7 @@ def get(db: Session, by: Actor, task_id: int, *, lock: bool = False) -> Task:
 
 
 def _visible(by: Actor) -> ColumnElement[bool]:
-    return or_(Task.user_id == by.user_id, Task.area.in_(by.areas_where("core:task:read")))
+    return or_(Task.user_id == by.user_id, within(by, "core:task:read", Task.area, Task.tenant_id))
 
 
 def cancel(db: Session, by: Actor, task_id: int) -> Task:

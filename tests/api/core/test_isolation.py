@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fastapi import Request
 from fastapi.testclient import TestClient
@@ -9,13 +11,15 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from service.core import audit
+from service.core import audit, messages, outbox
 from service.core.audit import AuditEntry
-from service.core.auth import guesses, recognised
+from service.core.auth import Actor, guesses, recognised
 from service.core.db import NOBODY, SYSTEM, Scopes, set_scopes, transaction
 from service.core.identity import Membership
+from service.core.problems import NotFound
+from service.core.tasks.records import Order, get, start, tasks
 from service.fleet.models import Customer
-from tests import factories
+from tests import cast, factories
 from tests.cast import person, signed_in
 
 # Tables that row-level security leaves open to every transaction, each for a reason of its own.
@@ -143,3 +147,29 @@ def test_what_a_session_could_see_before_is_only_a_guess(client: TestClient, db:
         db.execute(update(Membership).where(Membership.user_id == alice.id).values(role=role))
         db.commit()
         assert seen() == seen() == ("['fleet']" if expected else "[]", expected)
+
+
+def test_tasks_and_messages_are_kept_to_the_tenant_by_the_query_alone_too(db: Session) -> None:
+    """Isolation twice: this session sees every tenant, and still finds only what the person may."""
+    whole = cast.actor(db, "alice", fleet="admin")
+    other = cast.actor(db, "bob", fleet="admin")
+    ids = {}
+    for tenant in (None, 1, 2):
+        scopes = Scopes(tenants=frozenset({("fleet", tenant)})) if tenant else whole.scopes
+        order = Order(kind="core.export", area="fleet", title="出力", permission="fleet:terminal:read")
+        task = start(db, replace(other, scopes=scopes), order)
+        message = outbox.publish(db, "mail", {}, area="fleet", recipient="a@example.com", title="x", tenant_id=tenant)
+        db.flush()  # for the id
+        ids[tenant] = (task.id, message.id)
+    bound = replace(whole, scopes=Scopes(tenants=frozenset({("fleet", 1)})))
+
+    def seen(by: Actor) -> tuple[set[int], set[int]]:
+        found = tasks(db, by, 50, None, everybody=True, only_open=False)
+        return {task.id for task in found["items"]}, {item["id"] for item in messages.page(db, by, 50, None)["items"]}
+
+    assert seen(bound) == ({ids[1][0]}, {ids[1][1]})
+    assert seen(whole) == ({task for task, _ in ids.values()}, {message for _, message in ids.values()})
+    assert messages.summary(db, bound)["open"] == 1
+    for read in (lambda: get(db, bound, ids[2][0]), lambda: messages.detail(db, bound, ids[2][1])):
+        with pytest.raises(NotFound):
+            read()
