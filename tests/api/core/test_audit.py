@@ -241,7 +241,7 @@ def test_the_trail_is_taken_along_as_it_is_on_the_screen(db: Session, admin: Tes
     header, login, change = export(admin)
 
     assert header == ["日時", "業務", "操作者", "氏名", "操作", "対象", "対象のID", "変更内容", "接続元"]
-    assert login[1:6] == ["共通", "bob", "bob さん", "ログイン", "利用者"]
+    assert login[1:6] == ["共通", "bob", "bob さん", "ログイン", "ユーザー"]
     assert change[0] == "2026/11/20 09:05:07"
     assert change[1:] == ["端末管理", "demo", "", "変更", "端末", "7", "会社名: ABC商事 → ABC商会", ""]
 
