@@ -101,7 +101,7 @@ class Far:
 @pytest.fixture(scope="module")
 def far() -> Iterator[Far]:
     made = Far()
-    server = uvicorn.Server(uvicorn.Config(made.app, port=made.port, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(made.app, port=made.port, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     await_ok(f"http://127.0.0.1:{made.port}/api/health/live")
