@@ -22,3 +22,8 @@ PATHS = frozenset({"/", *(f"/{entry.url_path}" for entry in MENU)})
 
 def allowed(user: User) -> list[Entry]:
     return [entry for entry in MENU if entry.permission is None or entry.permission in user.permissions]
+
+
+def page_about(area: str, subject: str | None) -> Entry | None:
+    """Where things of this kind are looked after."""
+    return next((entry for entry in MENU if entry.area == area and subject in entry.about), None)

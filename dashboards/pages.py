@@ -12,7 +12,10 @@ from streamlit.navigation.page import Page as StreamlitPage
 
 @dataclass(frozen=True)
 class Entry:
-    """`file` is relative to the area's folder. `permission` None: everybody who is signed in sees the page."""
+    """`file` is relative to the area's folder. `permission` None: everybody who is signed in sees the page.
+
+    `about`: the subjects of the service that are looked after there, to which notifications about them lead.
+    """
 
     area: str
     section: str
@@ -23,6 +26,7 @@ class Entry:
     permission: str | None
     demo_only: bool = False
     in_menu: bool = True
+    about: tuple[str, ...] = ()
 
     def page(self) -> StreamlitPage:
         visibility: Literal["visible", "hidden"] = "visible" if self.in_menu else "hidden"

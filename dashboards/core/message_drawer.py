@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.menu import page_about
 from dashboards.ui import confirm, feedback, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
@@ -36,8 +37,6 @@ OUTCOMES = {
     "unknown": ("送信しましたが、届いたかどうかを確認できませんでした", "alert"),
     "lost": ("送信の途中で処理が止まりました", "alert"),
 }
-# What messages are about, and where it is seen.
-ABOUT = {("fleet", "alert"): ("ダッシュボードでアラートを確認する", "/dashboard")}
 _ASKED = "messages.asked"
 
 
@@ -69,9 +68,8 @@ def drawer(row: Row) -> None:
             st.markdown(small("本文"))
             with st.container(border=True):
                 st.text(message["text"])
-        about = ABOUT.get((message["area"], message["subject"]))
-        if about:
-            link(*about)
+        if page := page_about(message["area"], message["subject"]):
+            link(f"「{page.title}」で確認する", f"/{page.url_path}")
         st.markdown(small("経過"))
         timeline(_happened(message), key="messages.history")
 

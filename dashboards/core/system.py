@@ -21,6 +21,7 @@ RUNNING = {
     "late": Status("遅延", "red", "schedule"),
     "new": Status("未実行", "gray", "hourglass_empty"),
 }
+ANSWERS = (Status("正常", "green", "check_circle"), Status("エラー", "red", "error"))
 SLOW_MS = 5000
 HIGH_ERROR_RATE = 0.01
 
@@ -178,7 +179,7 @@ def requests(traffic: dict[str, Any]) -> None:
         "正常": [minute["requests"] - minute["errors"] for minute in minutes],
         "エラー": [minute["errors"] for minute in minutes],
     }
-    charts.stacked(finding, x, series, unit="件/分", key="core.system.traffic")
+    charts.stacked(finding, x, series, unit="件/分", key="core.system.traffic", kinds=ANSWERS)
 
 
 @refreshing

@@ -7,11 +7,12 @@ from typing import Any
 import streamlit as st
 
 from dashboards.fleet.terminals_table import ENROL_FIRST, NO_TERMINALS, terminals_table
+from dashboards.fleet.words import ALERT, TERMINAL
 from dashboards.session import may
 from dashboards.ui import feedback, figures, live, targets, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
-from dashboards.ui.status import ALERT, TERMINAL, UNKNOWN
+from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
 
 ALERTS_SHOWN = 20

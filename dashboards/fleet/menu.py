@@ -15,6 +15,7 @@ PAGES = (
         icon=":material/monitoring:",
         url_path="dashboard",
         permission="fleet:terminal:read",
+        about=("alert",),
     ),
     _page(
         file="terminals.py",

@@ -11,10 +11,10 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.fleet.terminals_table import terminals_table
+from dashboards.fleet.words import TERMINAL
 from dashboards.session import may
 from dashboards.ui import filters, live
 from dashboards.ui.live import refreshing
-from dashboards.ui.status import TERMINAL
 
 CUSTOMERS_OFFERED = 1000
 CUSTOMERS_KEPT_SECONDS = 60

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboards.fleet.words import TERMINAL
 from dashboards.ui import columns, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.filters import Filters
-from dashboards.ui.status import TERMINAL, UNKNOWN
+from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
 
 NO_TERMINALS = "まだ端末が登録されていません"

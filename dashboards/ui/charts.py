@@ -5,7 +5,7 @@ Browsers fetch Plotly, almost five megabytes, with the first chart: a page that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from itertools import cycle
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from dashboards.ui import feedback, times
-from dashboards.ui.status import ALERT, TERMINAL
+from dashboards.ui.status import Status
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -70,19 +70,42 @@ def template() -> go.layout.Template:
 Series = Mapping[str, Sequence[float | None]]
 
 
-def line(finding: str, x: Sequence[Any], series: Series, *, unit: str, key: str, goal: float | None = None) -> None:
-    """How something went over time. `finding` is the sentence that the chart shows; `goal` is drawn as 目標."""
-    _draw(finding, x, series, unit, key, "line", goal)
+def line(
+    finding: str,
+    x: Sequence[Any],
+    series: Series,
+    *,
+    unit: str,
+    key: str,
+    goal: float | None = None,
+    kinds: Iterable[Status] = (),
+) -> None:
+    """How something went over time. `finding` is the sentence that the chart shows; `goal` is drawn as 目標.
+
+    A series that is named like one of `kinds` has the colour of its badge, here and below.
+    """
+    _draw(finding, x, series, unit, key, "line", goal, kinds)
 
 
-def bar(finding: str, x: Sequence[Any], series: Series, *, unit: str, key: str, goal: float | None = None) -> None:
+def bar(
+    finding: str,
+    x: Sequence[Any],
+    series: Series,
+    *,
+    unit: str,
+    key: str,
+    goal: float | None = None,
+    kinds: Iterable[Status] = (),
+) -> None:
     """Amounts side by side, from zero."""
-    _draw(finding, x, series, unit, key, "bar", goal)
+    _draw(finding, x, series, unit, key, "bar", goal, kinds)
 
 
-def stacked(finding: str, x: Sequence[Any], series: Series, *, unit: str, key: str) -> None:
+def stacked(
+    finding: str, x: Sequence[Any], series: Series, *, unit: str, key: str, kinds: Iterable[Status] = ()
+) -> None:
     """Parts of a whole, from zero."""
-    _draw(finding, x, series, unit, key, "stacked", None)
+    _draw(finding, x, series, unit, key, "stacked", None, kinds)
 
 
 def _draw(
@@ -93,6 +116,7 @@ def _draw(
     key: str,
     kind: Literal["line", "bar", "stacked"],
     goal: float | None,
+    kinds: Iterable[Status],
 ) -> None:
     if not any(value is not None for values in series.values() for value in values):
         feedback.empty("この期間のデータはありません", "期間を変えると表示されます。", icon=":material/bar_chart:")
@@ -100,7 +124,7 @@ def _draw(
     import plotly.graph_objects as go
 
     labels = [_label(value) for value in x]
-    colors = _colors(series)
+    colors = _colors(series, kinds)
     figure = go.Figure()
     for name, values in series.items():
         hover = f"%{{x}}<br>{name} <b>%{{y:,~r}}{unit}</b><extra></extra>"
@@ -125,9 +149,9 @@ def _draw(
     st.plotly_chart(figure, theme=None, config=CONFIG, key=key)
 
 
-def _colors(series: Series) -> dict[str, str]:
+def _colors(series: Series, kinds: Iterable[Status]) -> dict[str, str]:
     """A status has its colour here too; everything else takes the palette's in turn."""
-    known = {kind.word: st.get_option(f"theme.{kind.color}Color") for kind in (*ALERT.values(), *TERMINAL.values())}
+    known = {kind.word: st.get_option(f"theme.{kind.color}Color") for kind in kinds}
     palette = cycle(st.get_option("theme.chartCategoricalColors"))
     return {name: known.get(name) or next(palette) for name in series}
 

@@ -1,4 +1,4 @@
-"""Status words with their colour and icon: the same thing looks the same on every page, and colour never stands alone.
+"""A status is a word, a tone and an icon, so that colour never stands alone. The words are the areas' own.
 
 green: all is well; red: does not work; orange: works, but needs a person; blue: under way; gray: set aside on purpose.
 """
@@ -21,18 +21,3 @@ class Status:
 
 
 UNKNOWN = Status("不明", "gray", "help")
-
-TERMINAL = {
-    "online": Status("オンライン", "green", "check_circle"),
-    "offline": Status("オフライン", "red", "cloud_off"),
-    "error": Status("エラー", "orange", "error"),
-    "maintenance": Status("メンテナンス中", "gray", "build"),
-}
-
-ALERT = {
-    "offline": Status("オフライン", "red", "cloud_off"),
-    "error": Status("エラー", "orange", "error"),
-    "high_cpu": Status("CPU使用率高", "orange", "speed"),
-    "high_memory": Status("メモリ使用率高", "orange", "memory"),
-    "update_failed": Status("更新失敗", "orange", "sync_problem"),
-}

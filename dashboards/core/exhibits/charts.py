@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from dashboards.core.exhibits.samples import state
+from dashboards.core.exhibits.samples import KINDS, state
 from dashboards.ui import charts as shared
 
 DAYS = [date(2026, 11, 15) + timedelta(days=number) for number in range(7)]
@@ -35,6 +35,7 @@ def charts() -> None:
             {"オンライン": [120, 98, 64, 88], "エラー": [2, 1, 6, 0], "オフライン": [1, 0, 31, 2]},
             unit="台",
             key="gallery_stacked",
+            kinds=KINDS.values(),
         )
     with state("chart.empty", "データがないとき"):
         shared.line("", DAYS, {"予約": [None] * 7}, unit="%", key="gallery_chart_empty")

@@ -12,11 +12,18 @@ import streamlit as st
 
 from dashboards.client import ApiProblem
 from dashboards.ui import times
+from dashboards.ui.status import Status
 from dashboards.ui.text import small
 
 STORES = ("新宿店", "渋谷店", "池袋店", "梅田店", "難波店", "三宮店", "姫路駅前店", "名古屋栄店")
 COMPANIES = ("ABC商事", "XYZ商店", "田中ストア", "株式会社さくらフーズ", "個人 田中代理店")
 COUNT = 2034
+KINDS = {
+    "online": Status("オンライン", "green", "check_circle"),
+    "offline": Status("オフライン", "red", "cloud_off"),
+    "error": Status("エラー", "orange", "error"),
+    "maintenance": Status("メンテナンス中", "gray", "build"),
+}
 AWAY = ApiProblem(
     0,
     "サービスに接続できません",

@@ -6,15 +6,14 @@ from datetime import timedelta
 
 import streamlit as st
 
-from dashboards.core.exhibits.samples import AWAY, state
+from dashboards.core.exhibits.samples import AWAY, KINDS, state
 from dashboards.ui import feedback, times
-from dashboards.ui.status import ALERT, TERMINAL
 from dashboards.ui.tasks import STATES
 
 
 def screens() -> None:
     with state("status", "ステータスの言葉と色"):
-        for kinds in (TERMINAL, ALERT, STATES):
+        for kinds in (KINDS, STATES):
             st.markdown("　".join(kind.badge() for kind in kinds.values()))
     with state("failed", "読み込めなかったとき"):
         feedback.failed(AWAY, key="gallery_failed_screen")

@@ -9,7 +9,6 @@ from dashboards.core.exhibits.samples import state
 from dashboards.ui import columns, filters, flash, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.live import LOADING_HEIGHT, refreshing
-from dashboards.ui.status import TERMINAL
 from dashboards.ui.text import plain
 
 SORTS = {
@@ -23,7 +22,7 @@ SORTS = {
 }
 COLUMNS = (
     columns.text("シリアル番号", "serial_number", width=116, sort="serial_number"),
-    columns.badge("状態", "status", TERMINAL, width=112),
+    columns.badge("状態", "status", samples.KINDS, width=112),
     columns.text("顧客名", "company", width=150),
     columns.text("店舗名", "store_name", width=150, sort="store_name"),
     columns.ago("最終通信", "heard_at", missing="通信なし", width=150, sort="silent_minutes"),
@@ -38,7 +37,7 @@ def filled() -> None:
     with state("table.filled", "2,034行の表", "見出しのクリックと「並べ替え」は、全件をサービス側で並べ替えます。"):
         chosen = filters.bar(
             filters.Text("q", "キーワード", "シリアル番号・店舗名"),
-            filters.Choice("status", "状態", {code: kind.word for code, kind in TERMINAL.items()}),
+            filters.Choice("status", "状態", {code: kind.word for code, kind in samples.KINDS.items()}),
             filters.Dates("heard", "最終通信日"),
             more=[filters.Choices("company", "顧客", {name: name for name in samples.COMPANIES})],
         )
@@ -65,7 +64,7 @@ def listed(chosen: filters.Filters) -> None:
 def drawer(row: Row) -> None:
     @st.dialog(row["serial_number"], position="right", icon=":material/point_of_sale:")
     def show() -> None:
-        st.markdown(f"{TERMINAL[row['status']].badge()}　**{plain(row['company'])} - {plain(row['store_name'])}**")
+        st.markdown(f"{samples.KINDS[row['status']].badge()}　**{plain(row['company'])} - {plain(row['store_name'])}**")
         st.text_input("メモ", key="gallery_table.memo", placeholder="気づいたことを入力してください")
 
     show()
@@ -93,7 +92,7 @@ def states() -> None:
         st.session_state.setdefault("x_status", "offline")
         chosen = filters.bar(
             filters.Text("x_q", "キーワード"),
-            filters.Choice("x_status", "状態", {code: kind.word for code, kind in TERMINAL.items()}),
+            filters.Choice("x_status", "状態", {code: kind.word for code, kind in samples.KINDS.items()}),
         )
         tables.table("gallery_no_hits", "", samples.nothing, FEW, filters=chosen)
     with state("table.loading", "読み込み中"):

@@ -22,7 +22,7 @@ Screen = Callable[..., AppTest]
 
 def publish(db: Session, title: str, recipient: str = "support@techcore.example") -> OutboxMessage:
     payload = {"to": [recipient], "subject": title, "body": "本文です。"}
-    message = outbox.publish(db, "mail", payload, area="fleet", recipient=recipient, title=title)
+    message = outbox.publish(db, "mail", payload, area="fleet", recipient=recipient, title=title, about=("alert", 1))
     db.commit()
     return message
 
@@ -112,6 +112,8 @@ def test_the_details_show_each_try_and_the_text(db: Session, screen: Screen) -> 
     assert "通知を作成しました" in shown
     assert "宛先を拒否されました（550）" in page.error[0].value
     assert "本文です。" in [text.value for text in page.text]
+    [leads] = [element.value for element in page.html if "で確認する" in element.value]
+    assert 'href="/dashboard"' in leads
 
 
 def test_a_dead_letter_is_sent_again_after_one_question(db: Session, screen: Screen) -> None:

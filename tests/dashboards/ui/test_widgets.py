@@ -257,11 +257,18 @@ def drawing() -> None:
     from datetime import date
 
     from dashboards.ui import charts
+    from dashboards.ui.status import Status
 
+    kinds = [Status("オンライン", "green", "check_circle"), Status("オフライン", "red", "cloud_off")]
     days = [date(2026, 11, 20), date(2026, 11, 21)]
     charts.bar("申込は土曜日に多い", days, {"申込": [3, 1200]}, unit="件", key="applications", goal=1000)
     charts.stacked(
-        "止まっている端末がある", ["新宿店"], {"オンライン": [5], "オフライン": [1]}, unit="台", key="terminals"
+        "止まっている端末がある",
+        ["新宿店"],
+        {"オンライン": [5], "オフライン": [1]},
+        unit="台",
+        key="terminals",
+        kinds=kinds,
     )
 
 
