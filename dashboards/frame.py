@@ -18,7 +18,7 @@ from dashboards.client import ApiProblem
 from dashboards.core import password
 from dashboards.core.menu import ACCOUNT
 from dashboards.menu import MENU, allowed
-from dashboards.ui import feedback, flash, tables
+from dashboards.ui import dialogs, feedback, flash
 from dashboards.ui.text import plain
 
 STATIC = Path(__file__).parent / "static"
@@ -51,8 +51,8 @@ def show(user: session.User) -> None:
             st.divider()
         account(user, entries[ACCOUNT])
     flash.show()
-    page.run()
-    tables.act()
+    with dialogs.after(page.url_path):
+        page.run()
 
 
 def account(user: session.User, page: StreamlitPage) -> None:

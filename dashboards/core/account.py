@@ -7,7 +7,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.core import password
 from dashboards.core.sessions import COLUMNS
-from dashboards.ui import confirm, flash, tables
+from dashboards.ui import confirm, dialogs, flash, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
@@ -24,21 +24,21 @@ def sessions() -> None:
         "/api/auth/sessions",
         COLUMNS,
         actions={"終了する": end},
-        right=lambda: st.button("ほかをすべて終了する", key="account.end_others", on_click=_ask_all),
+        right=lambda: st.button(
+            "ほかをすべて終了する", key="account.end_others", on_click=dialogs.open, args=(end_others,)
+        ),
     )
-    if st.session_state.pop("account.ask_all", False):
-        confirm.confirm(
-            "account.end_others_now",
-            "このブラウザー以外のログインをすべて終了しますか？",
-            "ほかのブラウザーは、もう一度ログインするまで使えなくなります。入力の途中だった内容は失われます。",
-            action="すべて終了する",
-            do=lambda _reason: session.api().post("/api/auth/sessions/revoke", {}),
-            done="ほかのログインをすべて終了しました。",
-        )
 
 
-def _ask_all() -> None:
-    st.session_state["account.ask_all"] = True
+def end_others() -> None:
+    confirm.confirm(
+        "account.end_others_now",
+        "このブラウザー以外のログインをすべて終了しますか？",
+        "ほかのブラウザーは、もう一度ログインするまで使えなくなります。入力の途中だった内容は失われます。",
+        action="すべて終了する",
+        do=lambda _reason: session.api().post("/api/auth/sessions/revoke", {}),
+        done="ほかのログインをすべて終了しました。",
+    )
 
 
 def end(row: Row) -> None:

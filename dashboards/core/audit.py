@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.session import may
-from dashboards.ui import columns, filters, live, tables, times
+from dashboards.ui import columns, details, dialogs, filters, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
@@ -104,34 +104,30 @@ def listed(chosen: filters.Filters) -> None:
         PATH,
         COLUMNS,
         filters=chosen,
-        actions={"詳細": details},
+        actions={"詳細": drawer},
         export=EXPORT if may("core:audit:export") else None,
         empty=tables.Empty("まだ操作の記録がありません", "登録や変更を行うと、ここに新しい順に並びます。"),
     )
 
 
-def details(entry: Row) -> None:
+def drawer(entry: Row) -> None:
     """Before and after, side by side."""
 
-    @st.dialog(f"{entry['action_title']}: {what(entry)}", width="large", icon=":material/history:")
+    @dialogs.dialog(f"{entry['action_title']}: {what(entry)}", width="large", icon=":material/history:")
     def show() -> None:
         facts = {"日時": moment(entry), "操作者": who(entry), "接続元": entry["address"], "業務": entry["area_title"]}
         st.markdown("　".join(f"{small(label)} {plain(value)}" for label, value in facts.items()))
         if not entry["changes"]:
             st.markdown("項目の変更はありません。")
             return
-        with st.container(border=True, gap="small", key="core.audit.changes"):
-            line("**項目**", "**変更前**", "**変更後**")
-            for change in entry["changes"]:
-                before, after = (plain(change[side]) if change[side] else NOTHING for side in ("before", "after"))
-                line(f"**{plain(change['title'])}**", before, after)
+        details.sides(("項目", "変更前", "変更後"), map(changed, entry["changes"]), key="core.audit.changes")
 
     show()
 
 
-def line(*cells: str) -> None:
-    for column, cell in zip(st.columns([1, 2, 2]), cells, strict=True):
-        column.markdown(cell)
+def changed(change: Row) -> list[str]:
+    before, after = (plain(change[side]) if change[side] else NOTHING for side in ("before", "after"))
+    return [f"**{plain(change['title'])}**", before, after]
 
 
 headline()

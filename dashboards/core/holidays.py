@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.session import may
-from dashboards.ui import columns, confirm, forms, live, tables, times
+from dashboards.ui import columns, confirm, dialogs, forms, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain
@@ -83,7 +83,7 @@ def listed(year: int) -> None:
 
 
 def add() -> None:
-    @st.dialog("休日を追加する", icon=":material/event:")
+    @dialogs.dialog("休日を追加する", icon=":material/event:")
     def ask() -> None:
         with forms.form("holiday", submit="追加する") as form:
             day = form.field("day", st.date_input, "日付", required=True, value=None, format="YYYY/MM/DD")
@@ -95,7 +95,7 @@ def add() -> None:
 
 
 def rename(holiday: Row) -> None:
-    @st.dialog(f"{day_words(holiday)}の名称を変更する", icon=":material/edit_calendar:")
+    @dialogs.dialog(f"{day_words(holiday)}の名称を変更する", icon=":material/edit_calendar:")
     def ask() -> None:
         with forms.form(f"holiday.{holiday['day']}", submit="変更する") as form:
             name = form.field("name", st.text_input, "名称", required=True, max_chars=50, value=holiday["name"])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.menu import page_about
-from dashboards.ui import confirm, feedback, times
+from dashboards.ui import confirm, details, dialogs, feedback, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.status import UNKNOWN, Status
@@ -37,16 +38,13 @@ OUTCOMES = {
     "unknown": ("送信しましたが、届いたかどうかを確認できませんでした", "alert"),
     "lost": ("送信の途中で処理が止まりました", "alert"),
 }
-_ASKED = "messages.asked"
 
 
 def drawer(row: Row) -> None:
-    """Beside the list. Its buttons close it and leave word for `ask`: a dialog cannot open another."""
+    """Beside the list."""
 
-    @st.dialog(plain(row["title"]), position="right", width="medium", icon=":material/outgoing_mail:")
+    @dialogs.dialog(plain(row["title"]), position="right", width="medium", icon=":material/outgoing_mail:")
     def show() -> None:
-        if _ASKED in st.session_state:
-            st.rerun()
         try:
             message = session.api().get(f"{PATH}/{row['id']}")
         except ApiProblem as problem:
@@ -55,15 +53,8 @@ def drawer(row: Row) -> None:
         _facts(message)
         if message["state"] == "dead" and session.may("core:message:resend"):
             with st.container(horizontal=True):
-                for what, word, icon in (("resend", "再送する", "send"), ("discard", "破棄する", "delete")):
-                    st.button(
-                        word,
-                        key=f"messages.{what}",
-                        type="primary" if what == "resend" else "secondary",
-                        icon=f":material/{icon}:",
-                        on_click=_leave_word,
-                        args=(what, message),
-                    )
+                _button("再送する", "resend", "send", _ask_to_resend, message, "primary")
+                _button("破棄する", "discard", "delete", _ask_to_discard, message, "secondary")
         if message["text"]:
             st.markdown(small("本文"))
             with st.container(border=True):
@@ -76,17 +67,22 @@ def drawer(row: Row) -> None:
     show()
 
 
-def ask() -> None:
-    """The question that a button of the drawer left behind; called where the page draws nothing else."""
-    what, message = st.session_state.pop(_ASKED, (None, None))
-    if what == "resend":
-        _ask_to_resend(message)
-    elif what == "discard":
-        _ask_to_discard(message)
-
-
-def _leave_word(what: str, message: dict[str, Any]) -> None:
-    st.session_state[_ASKED] = (what, message)
+def _button(
+    word: str,
+    what: str,
+    icon: str,
+    ask: Callable[[dict[str, Any]], None],
+    message: dict[str, Any],
+    kind: Literal["primary", "secondary"],
+) -> None:
+    st.button(
+        word,
+        key=f"messages.{what}",
+        type=kind,
+        icon=f":material/{icon}:",
+        on_click=dialogs.open,
+        args=(ask, message),
+    )
 
 
 def _ask_to_resend(message: dict[str, Any]) -> None:
@@ -134,11 +130,7 @@ def _facts(message: dict[str, Any]) -> None:
         "送信先での番号": message["external_id"],
         "通知番号": message["key"],
     }
-    for label, value in facts.items():
-        if value:
-            left, right = st.columns([1, 3])
-            left.markdown(small(label))
-            right.markdown(plain(value))
+    details.facts({label: value for label, value in facts.items() if value})
 
 
 def _stamp(moment: str | None) -> str:

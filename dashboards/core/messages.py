@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards.core.message_drawer import PATH, STATES, TOPICS, ask, drawer
+from dashboards.core.message_drawer import PATH, STATES, TOPICS, drawer
 from dashboards.ui import columns, figures, filters, live, tables, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
@@ -87,4 +87,3 @@ listed(
         filters.Choice("topic", "種類", TOPICS),
     )
 )
-ask()

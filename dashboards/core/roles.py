@@ -10,15 +10,13 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
 
-NO_ROLES: list[dict[str, Any]] = []
-
 
 def choices() -> list[dict[str, Any]]:
     """What can be given; nothing while the service is away, which the list below says."""
     try:
         return _choices()
     except ApiProblem:
-        return NO_ROLES
+        return []
 
 
 @st.cache_data(ttl=60, scope="session", show_spinner=False)

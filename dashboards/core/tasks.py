@@ -10,10 +10,10 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.session import may
-from dashboards.ui import columns, feedback, flash, live, tables, tasks, times
+from dashboards.ui import columns, details, dialogs, feedback, live, tables, tasks, times
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
-from dashboards.ui.text import plain, small
+from dashboards.ui.text import plain
 
 MINE, EVERYBODY = "自分の処理", "担当業務のすべての処理"
 CARDS_SHOWN = 5
@@ -55,7 +55,7 @@ def cards() -> None:
 def drawer(chosen: Row) -> None:
     """All of it, beside the list, with what can be done about it."""
 
-    @st.dialog(str(chosen["title"])[:60], position="right", width="small", icon=":material/task:")
+    @dialogs.dialog(str(chosen["title"])[:60], position="right", width="small", icon=":material/task:")
     def show() -> None:
         try:
             task = session.api(patience=PATIENCE_SECONDS).get(f"{tasks.PATH}/{chosen['id']}")
@@ -65,17 +65,14 @@ def drawer(chosen: Row) -> None:
         tasks.card(task, key=f"{KEY}.drawer.{task['id']}")
         if task["error"]:
             st.error(plain(task["error"]), icon=":material/error:")
-        for label, value in facts(task).items():
-            left, right = st.columns([1, 2])
-            left.markdown(small(label))
-            right.markdown(plain(value))
+        details.facts(facts(task))
 
     show()
 
 
 def facts(task: dict[str, Any]) -> dict[str, str]:
     def when(field: str) -> str:
-        return times.full(times.parse(task[field])) if task[field] else "–"
+        return times.full(times.parse(task[field])) if task[field] else ""
 
     counted = {word: f"{number:,}" for word, number in task["figures"].items()}
     return {
@@ -111,7 +108,6 @@ def listed() -> None:
     tables.table(f"{KEY}.list", "履歴", path(), COLUMNS, actions=actions, empty=NOTHING)
 
 
-flash.show()
 headline()
 cards()
 listed()

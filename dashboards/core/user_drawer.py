@@ -1,8 +1,4 @@
-"""What an administrator does with one person: change, new password, deactivate, end sessions.
-
-Only one dialog can be open at a time, and none can open another. So what is to be shown is noted in the session, and
-the page opens it when it is drawn. A form stays noted until it was stored or closed, so that it stays open meanwhile.
-"""
+"""What an administrator does with one person: register, change, new password, deactivate, end sessions."""
 
 from __future__ import annotations
 
@@ -13,9 +9,9 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.core.roles import in_words
+from dashboards.core.roles import choices, in_words
 from dashboards.session import may
-from dashboards.ui import confirm, conflict, feedback, forms, times
+from dashboards.ui import confirm, conflict, dialogs, feedback, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import UNKNOWN, Status
 from dashboards.ui.text import plain, small
@@ -25,43 +21,14 @@ USER = {
     "one_time_password": Status("仮パスワード", "orange", "key"),
     "inactive": Status("無効", "gray", "block"),
 }
-NEXT = "users.next"
-FORMS = ("new", "user")
 NONE = "（なし）"
 Areas = list[dict[str, Any]]
 
 
-def note(what: str, about: Any = None) -> None:
-    st.session_state[NEXT] = (what, about)
+def new() -> None:
+    areas = choices()
 
-
-def _forget() -> None:
-    st.session_state.pop(NEXT, None)
-
-
-def open_later(user: Row) -> None:
-    note("user", dict(user))
-    st.rerun(scope="app")
-
-
-def show_next(areas: Areas) -> None:
-    what, about = st.session_state.get(NEXT, (None, None))
-    if what not in FORMS:
-        _forget()
-    if what == "new":
-        _new(areas)
-    elif what == "user":
-        _drawer(about, areas)
-    elif what == "password":
-        _one_time_password(*about)
-    elif what == "conflict":
-        _conflict(about[0], about[1], areas)
-    elif what in QUESTIONS:
-        QUESTIONS[what](about)
-
-
-def _new(areas: Areas) -> None:
-    @st.dialog("ユーザーを登録する", width="medium", icon=":material/person_add:", on_dismiss=_forget)
+    @dialogs.dialog("ユーザーを登録する", width="medium", icon=":material/person_add:")
     def ask() -> None:
         with forms.form("users.create", submit="登録して仮パスワードを発行する") as form:
             form.field(
@@ -81,7 +48,7 @@ def _new(areas: Areas) -> None:
 
             def create() -> None:
                 made = session.api().post("/api/core/users", body)
-                note("password", (typed["name"], typed["login_id"], made["password"]))
+                dialogs.open(_one_time_password, typed["name"], typed["login_id"], made["password"])
 
             form.send(lambda _once: _sent(create, chosen), done=f"{typed['name']}さんを登録しました。")
 
@@ -139,8 +106,10 @@ def _memberships(chosen: Mapping[str, tuple[str | None, Any]]) -> list[dict[str,
     return [{"area": area, "role": role, "tenant_id": tenant} for area, (role, tenant) in chosen.items() if role]
 
 
-def _drawer(user: dict[str, Any], areas: Areas) -> None:
-    @st.dialog(str(user["login_id"]), position="right", width="small", icon=":material/person:", on_dismiss=_forget)
+def drawer(user: Row) -> None:
+    areas = choices()
+
+    @dialogs.dialog(str(user["login_id"]), position="right", width="small", icon=":material/person:")
     def show() -> None:
         signed_in = user["last_signed_in_at"]
         last = (
@@ -165,7 +134,7 @@ def _drawer(user: dict[str, Any], areas: Areas) -> None:
     show()
 
 
-def _edit(user: dict[str, Any], areas: Areas) -> None:
+def _edit(user: Row, areas: Areas) -> None:
     # After a conflict the fields begin with what was typed; the version is the one that was seen.
     draft = user.get("draft", {})
     before = {**user, **draft}
@@ -186,31 +155,29 @@ def _edit(user: dict[str, Any], areas: Areas) -> None:
 
     def change() -> None:
         session.api().patch(f"/api/core/users/{user['id']}", body)
-        _forget()
 
     problem = form.send(lambda _once: _sent(change, chosen), done=f"{user['name']}さんを変更しました。")
     if problem and problem.current:
-        note("conflict", (problem.yours, problem.current))
-        st.rerun(scope="app")
+        dialogs.open(_conflict, problem.yours, problem.current)
+        st.rerun()
 
 
-def _buttons(user: dict[str, Any]) -> None:
+def _buttons(user: Row) -> None:
     with st.container(horizontal=True):
         me = session.current()
         if me is None or me.login_id != user["login_id"]:  # one's own is changed on the account page
-            _button("仮パスワードを発行する", "reset", "key", user)
+            _button("仮パスワードを発行する", "reset", "key", _reset, user)
         if user["is_active"]:
-            _button("無効にする", "deactivate", "block", user)
+            _button("無効にする", "deactivate", "block", _deactivate, user)
         else:
-            _button("有効にする", "activate", "check_circle", user)
+            _button("有効にする", "activate", "check_circle", _activate, user)
 
 
-def _button(label: str, what: str, icon: str, user: dict[str, Any]) -> None:
-    if st.button(label, icon=f":material/{icon}:", key=f"users.{what}", on_click=note, args=(what, user)):
-        st.rerun(scope="app")
+def _button(label: str, what: str, icon: str, ask: Callable[[Row], None], user: Row) -> None:
+    st.button(label, icon=f":material/{icon}:", key=f"users.{what}", on_click=dialogs.open, args=(ask, user))
 
 
-def _sessions(user: dict[str, Any]) -> None:
+def _sessions(user: Row) -> None:
     st.markdown("**ログイン中のブラウザー**")
     try:
         found = session.api().get(f"/api/core/users/{user['id']}/sessions")["items"]
@@ -224,11 +191,11 @@ def _sessions(user: dict[str, Any]) -> None:
         seen = times.ago(times.parse(one["last_seen_at"]))
         st.markdown(f"{plain(one['address'])}　{small(f'最後の操作 {seen}')}")
     if not user["elsewhere"]:
-        _button("すべて終了する", "end_sessions", "logout", user)
+        _button("すべて終了する", "end_sessions", "logout", _end_sessions, user)
 
 
 def _one_time_password(name: str, login_id: str, password: str) -> None:
-    @st.dialog("仮パスワード", width="small", icon=":material/key:")
+    @dialogs.dialog("仮パスワード", width="small", icon=":material/key:")
     def show() -> None:
         st.markdown(
             f"{plain(name)}さん（{plain(login_id)}）の仮パスワードです。本人に直接伝えてください。"
@@ -236,13 +203,14 @@ def _one_time_password(name: str, login_id: str, password: str) -> None:
         )
         st.code(password, language=None)
         st.warning("この画面を閉じると、二度と表示できません。", icon=":material/warning:")
-        if st.button("控えました", type="primary", key="users.noted"):
-            st.rerun()
+        st.button("控えました", type="primary", key="users.noted", on_click=dialogs.close)
 
     show()
 
 
-def _conflict(yours: dict[str, Any], current: dict[str, Any], areas: Areas) -> None:
+def _conflict(yours: dict[str, Any], current: dict[str, Any]) -> None:
+    areas = choices()
+
     def sides(side: Mapping[str, Any]) -> dict[str, Any]:
         shown = {"memberships": current["memberships"], "elsewhere": current["elsewhere"], **side}
         return {
@@ -252,7 +220,7 @@ def _conflict(yours: dict[str, Any], current: dict[str, Any], areas: Areas) -> N
         }
 
     def again(draft: dict[str, Any]) -> Callable[[], None]:
-        return lambda: note("user", {**current, "draft": draft})
+        return lambda: dialogs.open(drawer, {**current, "draft": draft})
 
     conflict.conflict(
         "users.conflict",
@@ -265,10 +233,10 @@ def _conflict(yours: dict[str, Any], current: dict[str, Any], areas: Areas) -> N
     )
 
 
-def _reset(user: dict[str, Any]) -> None:
+def _reset(user: Row) -> None:
     def reset(_reason: str) -> None:
         made = session.api().post(f"/api/core/users/{user['id']}/password")
-        note("password", (user["name"], user["login_id"], made["password"]))
+        dialogs.open(_one_time_password, user["name"], user["login_id"], made["password"])
 
     confirm.confirm(
         "users.reset_now",
@@ -280,7 +248,7 @@ def _reset(user: dict[str, Any]) -> None:
     )
 
 
-def _ask(user: dict[str, Any], verb: str, question: str, consequence: str, action: str, done: str) -> None:
+def _ask(user: Row, verb: str, question: str, consequence: str, action: str, done: str) -> None:
     confirm.confirm(
         f"users.{verb.replace('/', '_')}_now",
         f"{user['name']}さん{question}",
@@ -292,30 +260,34 @@ def _ask(user: dict[str, Any], verb: str, question: str, consequence: str, actio
     )
 
 
-QUESTIONS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "reset": _reset,
-    "deactivate": lambda user: _ask(
+def _deactivate(user: Row) -> None:
+    _ask(
         user,
         "deactivate",
         "を無効にしますか？",
         "すぐにログアウトされ、ログインできなくなります。記録は残り、あとで有効に戻せます。",
         "無効にする",
         "を無効にしました。",
-    ),
-    "activate": lambda user: _ask(
+    )
+
+
+def _activate(user: Row) -> None:
+    _ask(
         user,
         "activate",
         "を有効にしますか？",
         "これまでのパスワードと役割で、またログインできるようになります。",
         "有効にする",
         "を有効にしました。",
-    ),
-    "end_sessions": lambda user: _ask(
+    )
+
+
+def _end_sessions(user: Row) -> None:
+    _ask(
         user,
         "sessions/revoke",
         "のログインをすべて終了しますか？",
         "入力の途中だった内容は失われます。本人はすぐにログインし直せます。",
         "終了する",
         "のログインをすべて終了しました。",
-    ),
-}
+    )

@@ -7,10 +7,10 @@ from typing import Any
 import streamlit as st
 
 from dashboards.core import user_drawer
-from dashboards.core.roles import NO_ROLES, choices, in_words
-from dashboards.core.user_drawer import USER, note
+from dashboards.core.roles import choices, in_words
+from dashboards.core.user_drawer import USER
 from dashboards.session import may
-from dashboards.ui import columns, filters, live, tables
+from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.live import refreshing
 
 
@@ -29,15 +29,15 @@ def headline() -> None:
 
 
 def _new() -> None:
-    if may("core:user:update") and st.button(
-        "ユーザーを登録する",
-        type="primary",
-        icon=":material/person_add:",
-        key="users.new",
-        on_click=note,
-        args=("new",),
-    ):
-        st.rerun()  # The page, not only this block of it, opens the form.
+    if may("core:user:update"):
+        st.button(
+            "ユーザーを登録する",
+            type="primary",
+            icon=":material/person_add:",
+            key="users.new",
+            on_click=dialogs.open,
+            args=(user_drawer.new,),
+        )
 
 
 def conditions(areas: list[dict[str, Any]]) -> filters.Filters:
@@ -66,7 +66,7 @@ def listed(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
         ),
         counter="人",
         filters=chosen,
-        actions={"詳細": user_drawer.open_later},
+        actions={"詳細": user_drawer.drawer},
         empty=tables.Empty("表示できるユーザーはいません", "「ユーザーを登録する」から登録してください。"),
     )
 
@@ -74,4 +74,3 @@ def listed(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
 headline()
 found = choices()
 listed(conditions(found), found)
-user_drawer.show_next(found or NO_ROLES)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.fleet.words import TERMINAL
-from dashboards.ui import columns, tables, times
+from dashboards.ui import columns, details, dialogs, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.filters import Filters
 from dashboards.ui.status import UNKNOWN
-from dashboards.ui.text import plain, small
+from dashboards.ui.text import plain
 
 NO_TERMINALS = "まだ端末が登録されていません"
 ENROL_FIRST = "登録コードを発行し、店舗PCのエージェントを登録してください。"
@@ -56,7 +56,7 @@ def terminals_table(key: str, title: str, *, filters: Filters | None = None) -> 
 def drawer(terminal: Row) -> None:
     """What is known about a terminal, beside the list."""
 
-    @st.dialog(terminal["serial_number"], position="right", width="small", icon=":material/point_of_sale:")
+    @dialogs.dialog(terminal["serial_number"], position="right", width="small", icon=":material/point_of_sale:")
     def show() -> None:
         status = TERMINAL.get(terminal["status"], UNKNOWN)
         st.markdown(f"{status.badge()}　**{plain(terminal['customer_name'])} - {plain(terminal['store_name'])}**")
@@ -69,12 +69,9 @@ def drawer(terminal: Row) -> None:
             "メモリ使用率": f"{terminal['memory_usage']}%",
             "ディスク使用率": f"{terminal['disk_usage']}%",
             "ファームウェア": terminal["firmware_version"],
-            "エージェント": terminal["agent_version"] or "–",
-            "設置日": (terminal["installed_date"] or "–").replace("-", "/"),
+            "エージェント": terminal["agent_version"],
+            "設置日": (terminal["installed_date"] or "").replace("-", "/"),
         }
-        for label, value in facts.items():
-            left, right = st.columns([1, 2])
-            left.markdown(small(label))
-            right.markdown(plain(value))
+        details.facts(facts)
 
     show()

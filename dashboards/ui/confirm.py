@@ -8,7 +8,7 @@ from typing import Literal
 import streamlit as st
 
 from dashboards.client import ApiProblem
-from dashboards.ui import feedback, flash
+from dashboards.ui import dialogs, feedback, flash
 
 REASON_MISSING = "理由を入力してください。履歴に残ります。"
 
@@ -24,27 +24,27 @@ def confirm(
     reason: Literal["no", "optional", "required"] = "no",
     danger: bool = True,
 ) -> None:
-    """Opens the dialog; call it when the person pressed the button on the page.
+    """Opens the dialog; call it when the person pressed the button on the page, or hand it to `dialogs.open`.
 
     Args:
         question: names the thing: 「端末 TC200-000123（新宿店）を削除しますか？」.
         consequence: what will happen, and whether it can be undone.
         action: the verb on the button.
-        do: called with the reason; an ApiProblem is said in the dialog, which stays open.
+        do: called with the reason; an ApiProblem is said in the dialog, which stays open. May open another dialog.
         done: said in a toast after the page was drawn anew.
     """
 
-    @st.dialog(
+    slot = f"confirm.{key}"
+
+    @dialogs.dialog(
         question,
         width="medium",
         icon=":material/warning:" if danger else ":material/help:",
-        on_dismiss=lambda: _forget(key),
     )
     def ask() -> None:
-        state = st.session_state.setdefault(f"confirm.{key}", {"problem": None, "missing": False, "done": False})
-        if state["done"]:
-            del st.session_state[f"confirm.{key}"]
-            st.rerun()
+        state = st.session_state.setdefault(slot, {"opened": dialogs.noted(), "problem": None, "missing": False})
+        if state["opened"] is not dialogs.noted():  # Closed and opened again: what was complained of is forgotten.
+            state |= {"opened": dialogs.noted(), "problem": None, "missing": False}
         (st.warning if danger else st.info)(consequence)
         if reason != "no":
             mark = " :red-badge[必須]" if reason == "required" else "（任意）"
@@ -54,8 +54,7 @@ def confirm(
         if state["problem"]:
             feedback.not_done(state["problem"])
         with st.container(horizontal=True, horizontal_alignment="right"):
-            if st.button("やめる", key=f"{key}.leave", on_click=_forget, args=(key,)):
-                st.rerun()
+            st.button("やめる", key=f"{key}.leave", on_click=dialogs.close)
             st.button(
                 f":red[**{action}**]" if danger else action,
                 key=f"{key}.confirm",
@@ -65,7 +64,7 @@ def confirm(
 
     def decided() -> None:
         # In a callback, so that it happens before anything is drawn, whatever is drawn then.
-        state = st.session_state[f"confirm.{key}"]
+        state, mine = st.session_state[slot], dialogs.noted()
         why = st.session_state.get(f"{key}.reason", "").strip()
         state |= {"problem": None, "missing": reason == "required" and not why}
         if state["missing"]:
@@ -74,12 +73,9 @@ def confirm(
             do(why)
         except ApiProblem as problem:
             state["problem"] = problem
-        else:
-            state["done"] = True
-            flash.say(done)
+            return
+        flash.say(done)
+        if dialogs.noted() is mine:
+            dialogs.close()
 
     ask()
-
-
-def _forget(key: str) -> None:
-    st.session_state.pop(f"confirm.{key}", None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.ui import details, dialogs
 from dashboards.ui.text import plain
 
 KEEP, LOAD = "自分の入力を残す", "最新を読み込む"
@@ -28,37 +29,33 @@ def conflict(
     Args:
         changed: who changed it, and when: 「山田 花子さんが 2026/11/21（土）9:05 に変更しました。」.
         keep: takes the newest version's number, so that sending again overwrites it with what was typed.
-        load: puts the newest values into the form.
+        load: puts the newest values into the form. Both are callbacks, and may open the form's dialog again.
     """
 
-    @st.dialog("ほかの人が先に変更しました", width="large", icon=":material/difference:")
+    @dialogs.dialog("ほかの人が先に変更しました", width="large", icon=":material/difference:")
     def compare() -> None:
         different = [name for name in labels if yours.get(name) != newest.get(name)]
         st.markdown(f"{plain(changed)}あなたの変更はまだ保存されていません。違う項目は{len(different)}件です。")
-        table = st.container(border=True, gap="small")
-        _line(table, "**項目**", "**あなたの入力**", "**最新の内容**")
-        for name, label in labels.items():
-            mine, theirs = _shown(yours.get(name)), _shown(newest.get(name))
-            if name in different:
-                _line(table, f"**{label}**", f":orange-background[{mine}]", f":blue-background[{theirs}]")
-            else:
-                _line(table, label, mine, theirs)
+        details.sides(("項目", "あなたの入力", "最新の内容"), map(line, labels), key=f"{key}.sides")
         st.markdown(
             f"「{KEEP}」を選ぶと、入力した内容のまま編集を続けます。保存すると最新の内容を上書きします。  \n"
             f"「{LOAD}」を選ぶと、入力した内容を破棄して、最新の内容を表示します。"
         )
         with st.container(horizontal=True, horizontal_alignment="right"):
-            loaded = st.button(LOAD, key=f"{key}.load", on_click=load)
-            kept = st.button(KEEP, key=f"{key}.keep", type="primary", on_click=keep)
-        if loaded or kept:
-            st.rerun()
+            st.button(LOAD, key=f"{key}.load", on_click=decided, args=(load,))
+            st.button(KEEP, key=f"{key}.keep", type="primary", on_click=decided, args=(keep,))
+
+    def line(name: str) -> tuple[str, str, str]:
+        mine, theirs = _shown(yours.get(name)), _shown(newest.get(name))
+        if yours.get(name) == newest.get(name):
+            return labels[name], mine, theirs
+        return f"**{labels[name]}**", f":orange-background[{mine}]", f":blue-background[{theirs}]"
+
+    def decided(then: Callable[[], None]) -> None:
+        dialogs.close()
+        then()
 
     compare()
-
-
-def _line(table: Any, *cells: str) -> None:
-    for column, cell in zip(table.columns([1, 2, 2]), cells, strict=True):
-        column.markdown(cell)
 
 
 def _shown(value: Any) -> str:

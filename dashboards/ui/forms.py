@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.ui import feedback, flash
+from dashboards.ui import dialogs, feedback, flash
 from dashboards.ui.text import plain
 
 REQUIRED = "入力してください。"
@@ -64,7 +64,8 @@ class Form:
             self._slots[field].markdown(f":red[:material/error: {plain(message)}]")
 
     def send(self, call: Callable[[str], Any], *, done: str) -> Any:
-        """Sends what was typed. `call` gets `once`; `done` is said when it was stored, and the page drawn anew.
+        """Sends what was typed. `call` gets `once`; when it was stored, `done` is said, the dialog around the form
+        closed, and the page drawn anew.
 
         Returns the problem when it is none of single fields (a conflict, say), after it was said; None when fields
         have to be corrected.
@@ -74,11 +75,14 @@ class Form:
         if missing:
             self._show_errors(missing, CORRECT)
             return None
+        mine = dialogs.noted()
         try:
             call(self.once)
         except ApiProblem as problem:
             return self._refused(problem)
         self._kept |= {"errors": {}, "round": self._kept["round"] + 1, "once": uuid.uuid4().hex}
+        if dialogs.noted() is mine:
+            dialogs.close()
         flash.say(done)
         st.rerun()
 

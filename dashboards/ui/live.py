@@ -13,7 +13,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.settings import settings
-from dashboards.ui import feedback, times
+from dashboards.ui import dialogs, feedback, times
 from dashboards.ui.text import small
 
 LOADING_HEIGHT = 160
@@ -53,6 +53,7 @@ def block(
     `right` draws what stands at the end of the title's row: the page's one primary action.
     None: there is nothing to show, and the reason is already on the screen.
     """
+    dialogs.leave()
     slot = f"live.{key}"
     asked = (path, query)
     earlier: Reading | None = st.session_state.get(slot)

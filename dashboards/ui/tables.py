@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboards.ui import feedback, live
+from dashboards.ui import dialogs, feedback, live
 from dashboards.ui.columns import Column, Row
 from dashboards.ui.filters import Filters
 from dashboards.ui.links import link
@@ -26,7 +26,6 @@ PAGE_ROWS = 50
 MENU_COLUMN = "操作"
 # Longer than what the browser sent before it knew of an answer can be on its way, shorter than a person takes to look.
 ECHO_SECONDS = 1.0
-_WANTED, _LEAVING = "tables.wanted", "tables.leaving"
 NOTHING_CHOSEN: dict[str, Any] = {"selection": {"rows": [], "columns": [], "cells": []}}
 
 
@@ -115,7 +114,6 @@ def table(
     Returns what is shown, or None when there is nothing and the reason is on the screen.
     """
     asked = dict(query or {}) | (filters.query if filters else {})
-    _leave_block()
     _hand_over(key, actions or {})
     _hold_order(key, sort_name)
     pages = _pages(key, asked | _order(sorts, sort_name))
@@ -274,27 +272,13 @@ def _clicked(key: str) -> None:
     """Remembers what is to be done, with the row as it was shown."""
     click = st.session_state[f"{key}.action"]
     st.session_state[f"{key}.clicked"] = (click["label"], live.shown(key)["items"][click["row"]])
-    st.session_state[_LEAVING] = True
-
-
-def _leave_block() -> None:
-    """Draws the whole page anew after a click. A dialog that is opened inside a block which refreshes itself now and
-    then loses its place in the browser, and takes the page with it."""
-    if st.session_state.pop(_LEAVING, False):
-        st.rerun()
 
 
 def _hand_over(key: str, actions: Mapping[str, Callable[[Row], None]]) -> None:
     word, row = st.session_state.pop(f"{key}.clicked", (None, None))
     if word in actions:
-        st.session_state[_WANTED] = (actions[word], row)
-
-
-def act() -> None:
-    """Does what a click on a row asked for. The frame calls it once the page is drawn, outside all blocks."""
-    action, row = st.session_state.pop(_WANTED, (None, None))
-    if action:
-        action(row)
+        dialogs.open(actions[word], row)
+        dialogs.leave()
 
 
 def _pager(key: str, pages: Pages, last: int) -> None:

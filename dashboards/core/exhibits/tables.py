@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards.core.exhibits import samples
 from dashboards.core.exhibits.samples import state
-from dashboards.ui import columns, filters, flash, tables
+from dashboards.ui import columns, dialogs, filters, flash, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.live import LOADING_HEIGHT, refreshing
 from dashboards.ui.text import plain
@@ -62,7 +62,7 @@ def listed(chosen: filters.Filters) -> None:
 
 
 def drawer(row: Row) -> None:
-    @st.dialog(row["serial_number"], position="right", icon=":material/point_of_sale:")
+    @dialogs.dialog(row["serial_number"], position="right", icon=":material/point_of_sale:")
     def show() -> None:
         st.markdown(f"{samples.KINDS[row['status']].badge()}　**{plain(row['company'])} - {plain(row['store_name'])}**")
         st.text_input("メモ", key="gallery_table.memo", placeholder="気づいたことを入力してください")

@@ -1,0 +1,27 @@
+"""The parts of a detail: what is known about one thing, and two versions of it side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import streamlit as st
+
+from dashboards.ui.text import plain, small
+
+NOTHING = "–"
+
+
+def facts(known: Mapping[str, object]) -> None:
+    """A line each: the label, and what stands there. What is None or empty is shown as –."""
+    for label, value in known.items():
+        left, right = st.columns([1, 2])
+        left.markdown(small(label))
+        right.markdown(plain(str(value)) if value not in (None, "") else small(NOTHING))
+
+
+def sides(titles: Sequence[str], lines: Iterable[Sequence[str]], *, key: str) -> None:
+    """Two versions, field by field. `lines` are Markdown: the field, and how it stands on either side."""
+    with st.container(border=True, gap="small", key=key):
+        for cells in ([f"**{title}**" for title in titles], *lines):
+            for column, cell in zip(st.columns([1, 2, 2]), cells, strict=True):
+                column.markdown(cell)

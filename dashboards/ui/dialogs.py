@@ -1,0 +1,82 @@
+"""One dialog at a time, from wherever it is asked for: it is noted, and the frame draws it once the page is drawn.
+
+Streamlit lets no dialog open another one. One that is opened inside a block which refreshes itself loses its place in
+the browser and takes the page with it, and one that its page draws only once is gone with the next full run. A noted
+one is drawn outside of all blocks, in every run, until it is closed or another one takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+_PAGE, _NOTED, _LEAVING, _DRAWING = "dialogs.page", "dialogs.noted", "dialogs.leaving", "dialogs.drawing"
+
+Draw = Callable[..., None]
+
+
+def dialog(title: str, **options: Any) -> Callable[[Draw], Draw]:
+    """Decorates what draws a dialog's inside; options are those of `st.dialog`. A call of the function opens it."""
+
+    def decorated(body: Draw) -> Draw:
+        def inside() -> None:
+            leave()
+            st.session_state.pop(_DRAWING, None)
+            body()
+
+        def opened() -> None:
+            drawing = st.session_state.get(_DRAWING)
+            if drawing is None:
+                open(opened)
+                st.rerun()
+            st.session_state[_NOTED] = drawing
+            st.dialog(title, on_dismiss=close, **options)(inside)()
+
+        return opened
+
+    return decorated
+
+
+def open(draw: Draw, *about: Any) -> None:
+    """Notes that `draw(*about)` is to open a dialog, or to do something once. For callbacks: it draws nothing yet."""
+    st.session_state[_NOTED] = partial(draw, *about)
+    st.session_state[_LEAVING] = True
+
+
+def close() -> None:
+    st.session_state.pop(_NOTED, None)
+    st.session_state[_LEAVING] = True
+
+
+def noted() -> Callable[[], None] | None:
+    """What is open or about to be. To see whether an action has put something else into its place."""
+    found: Callable[[], None] | None = st.session_state.get(_NOTED)
+    return found
+
+
+def leave() -> None:
+    """Draws the whole page anew when a click in this block or dialog has opened or closed one."""
+    if st.session_state.pop(_LEAVING, False):
+        st.rerun()
+
+
+@contextmanager
+def after(page: str) -> Iterator[None]:
+    """Around the drawing of the page at this address, for the frame."""
+    st.session_state.pop(_LEAVING, None)
+    if st.session_state.get(_PAGE) != page:
+        st.session_state.pop(_NOTED, None)  # Somebody went on with the browser's own buttons.
+    st.session_state[_PAGE] = page
+    yield
+    draw = st.session_state.pop(_NOTED, None)
+    if draw is None:
+        return
+    st.session_state[_DRAWING] = draw
+    try:
+        draw()
+    finally:
+        st.session_state.pop(_DRAWING, None)
