@@ -7,13 +7,13 @@ import streamlit as st
 from dashboards import session
 from dashboards.core import password
 from dashboards.core.sessions import COLUMNS
-from dashboards.ui import confirm, dialogs, flash, tables
+from dashboards.ui import confirm, dialogs, flash, heading, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
 
 def headline(user: session.User) -> None:
-    st.title("アカウント", anchor=False)
+    heading.page("アカウント")
     st.markdown(f"**{plain(user.name)}** さん（ログインID: {plain(user.login_id)}）としてログインしています。")
 
 

@@ -8,16 +8,17 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
+from dashboards.addresses import DOWNLOAD
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.session import may
 from dashboards.ui import columns, details, dialogs, filters, live, tables, times
 from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
 PATH = "/api/core/audit"
-# The relay under our own address that saves what the service answers.
-EXPORT = f"/download{PATH}/export.csv"
+EXPORT = Export(f"{DOWNLOAD}{PATH}/export.csv")
 NOTHING = ":gray[–]"
 
 
@@ -100,7 +101,7 @@ def today() -> Any:
 def listed(chosen: filters.Filters) -> None:
     tables.table(
         "core.audit",
-        "操作の記録",
+        "",
         PATH,
         COLUMNS,
         filters=chosen,

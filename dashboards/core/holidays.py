@@ -71,7 +71,7 @@ def add_button() -> None:
 def listed(year: int) -> None:
     tables.table(
         "core.holidays",
-        f"{year}年",
+        "",
         PATH,
         COLUMNS,
         counter="日",

@@ -7,15 +7,15 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
+from dashboards.addresses import DOWNLOAD
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
-from dashboards.ui import feedback, figures, files, live, tasks
+from dashboards.ui import feedback, figures, files, heading, live, tasks
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
 PATH = "/api/core/imports"
-DOWNLOAD = "/download"
 KEY = "core.imports"
 ERRORS_A_PAGE = 50
 TABLES = {".csv": "CSV", ".txt": "CSV", ".xlsx": "Excel"}
@@ -281,7 +281,7 @@ def buttons(draft: dict[str, Any]) -> None:
 
 
 def page() -> None:
-    st.title("取り込み", anchor=False)
+    heading.page("取り込み")
     try:
         listed = kinds()
         draft_id = st.query_params.get("id", "")

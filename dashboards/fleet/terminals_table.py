@@ -7,10 +7,12 @@ import streamlit as st
 from dashboards.fleet.words import TERMINAL
 from dashboards.ui import columns, details, dialogs, tables, times
 from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
 from dashboards.ui.filters import Filters
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain
 
+PATH = "/api/fleet/terminals"
 NO_TERMINALS = "まだ端末が登録されていません"
 ENROL_FIRST = "登録コードを発行し、店舗PCのエージェントを登録してください。"
 SORTS = {
@@ -42,13 +44,13 @@ def terminals_table(key: str, title: str, *, filters: Filters | None = None) -> 
     tables.table(
         key,
         title,
-        "/api/fleet/terminals",
+        PATH,
         COLUMNS,
         counter="台",
         sorts=SORTS,
         filters=filters,
         actions={"詳細": drawer},
-        export="/download/api/fleet/terminals.csv",
+        export=Export.of(PATH),
         empty=tables.Empty(NO_TERMINALS, ENROL_FIRST),
     )
 

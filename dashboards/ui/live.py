@@ -13,7 +13,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.settings import settings
-from dashboards.ui import dialogs, feedback, times
+from dashboards.ui import dialogs, feedback, heading, times
 from dashboards.ui.text import small
 
 LOADING_HEIGHT = 160
@@ -44,13 +44,15 @@ def block(
     path: Source,
     *,
     headline: bool = False,
+    left: Callable[[], object] | None = None,
     right: Callable[[], object] | None = None,
     **query: Any,
 ) -> Reading | None:
     """A title, the time of what is shown, and the answer to `path` or the last one; `key` is unique in all pages.
 
     The `headline` is the page's first block: it has the page's title, and says it when the page is not up to date.
-    `right` draws what stands at the end of the title's row: the page's one primary action.
+    `right` draws what stands at the end of the title's row: the page's one primary action; `left` what stands in place
+    of a title.
     None: there is nothing to show, and the reason is already on the screen.
     """
     dialogs.leave()
@@ -59,15 +61,7 @@ def block(
     earlier: Reading | None = st.session_state.get(slot)
     # Rows of another page or filter are no older state of this one.
     last = earlier if earlier and earlier.query == asked else None
-    with st.container(
-        horizontal=True, horizontal_alignment="distribute" if title else "right", vertical_alignment="bottom"
-    ):
-        if title:
-            (st.title if headline else st.subheader)(title, anchor=False, width="content")
-        with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            updated = st.empty()
-            if right:
-                right()
+    updated = heading.row(title, of_page=headline, left=left, right=right)
     notice = st.empty()
 
     def say(reading: Reading) -> None:

@@ -12,18 +12,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboards.ui import dialogs, feedback, live
+from dashboards.ui import dialogs, exports, feedback, live
 from dashboards.ui.columns import Column, Row
+from dashboards.ui.exports import Export
 from dashboards.ui.filters import Filters
-from dashboards.ui.links import link
 from dashboards.ui.text import small
 
 PAGE_ROWS = 50
 MENU_COLUMN = "操作"
+ALT = "一覧"
 # Longer than what the browser sent before it knew of an answer can be on its way, shorter than a person takes to look.
 ECHO_SECONDS = 1.0
 NOTHING_CHOSEN: dict[str, Any] = {"selection": {"rows": [], "columns": [], "cells": []}}
@@ -91,7 +92,7 @@ def table(
     query: Mapping[str, Any] | None = None,
     rows: int = PAGE_ROWS,
     actions: Mapping[str, Callable[[Row], None]] | None = None,
-    export: str | None = None,
+    export: Export | None = None,
     empty: Empty | None = None,
     headline: bool = False,
     right: Callable[[], object] | None = None,
@@ -106,8 +107,9 @@ def table(
         sort_name: the name of the order in the page's address; a second table on a page needs another one.
         filters: from `filters.bar`; their values go to the service with `query`, and it is told the number of hits.
         actions: word → what to do with the row: one is a button, several are a menu. Dialogs may be opened there.
-        export: the address of a download under our own origin; it is given the query and the order.
+        export: how to take the list along; it is given the query and the order.
         empty: what to say when there are no rows and no filters.
+        title: of the table; the list that its page is about has none.
         right: draws the page's primary action, at the end of the title's row.
         height: of the grid in pixels, when not that of its rows.
 
@@ -119,8 +121,16 @@ def table(
     pages = _pages(key, asked | _order(sorts, sort_name))
     cursor = pages.cursors[-1] if pages.cursors else None
 
+    told: dict[str, DeltaGenerator] = {}
+
     def tools() -> None:
-        _tools(pages, sorts, sort_name, export)
+        """What is known only with the rows is filled in then. Without a title the tools stand to the left, because
+        Streamlit's own buttons hang above the right end of the grid."""
+        if not title:
+            told["count"] = st.container(width="content")
+        if sorts:
+            _order_box(sorts, sort_name)
+        told["export"] = st.container(width="content")
         if right:
             right()
 
@@ -129,7 +139,8 @@ def table(
         title,
         path,
         headline=headline,
-        right=tools,
+        left=None if title else tools,
+        right=tools if title else None,
         limit=rows,
         cursor=cursor,
         **pages.query,
@@ -149,17 +160,21 @@ def table(
     if not items:
         _no_rows(filters, empty)
         return reading
-    _count(pages, total, rows, counter, told=filters is not None)
+    told.get("count", st).markdown(small(_shown(pages.number, total, rows, counter)), width="content")
+    if export:
+        with told["export"]:
+            exports.menu(key, export, pages.query, total, counter, narrowed=bool(filters and filters.active))
     _grid(key, title, items, columns, sorts, sort_name, actions or {}, height)
     _pager(key, pages, max(pages.number, ceil(total / rows)))
     return reading
 
 
-def _count(pages: Pages, total: int, rows: int, counter: str, *, told: bool) -> None:
-    """Which rows these are. It also keeps Streamlit's own buttons, which hang above the grid, off the page's."""
-    first = (pages.number - 1) * rows + 1
-    shown = f"{first:,}–{min(first + rows - 1, total):,}{counter}目を表示しています"
-    st.markdown(small(shown if told else f"全{total:,}{counter}のうち、{shown}"))
+def _shown(page: int, total: int, rows: int, counter: str) -> str:
+    """Which rows these are."""
+    if total <= rows:
+        return f"全{total:,}{counter}を表示しています"
+    first = (page - 1) * rows + 1
+    return f"{total:,}{counter}のうち{first:,}–{min(first + rows - 1, total):,}{counter}目を表示しています"
 
 
 def _order(sorts: Mapping[str, str] | None, name: str) -> dict[str, str]:
@@ -195,21 +210,18 @@ def _pages(key: str, query: dict[str, Any]) -> Pages:
     return kept
 
 
-def _tools(pages: Pages, sorts: Mapping[str, str] | None, sort_name: str, export: str | None) -> None:
-    if sorts:
-        st.selectbox(
-            "並べ替え",
-            [*sorts],
-            format_func=lambda sort: sorts[sort],
-            key=sort_name,
-            bind="query-params",
-            filter_mode=None,
-            label_visibility="collapsed",
-            icon=":material/sort:",
-            width=220,
-        )
-    if export:
-        link("CSVで出力", f"{export}?{urlencode(pages.query, doseq=True)}" if pages.query else export, download=True)
+def _order_box(sorts: Mapping[str, str], sort_name: str) -> None:
+    st.selectbox(
+        "並べ替え",
+        [*sorts],
+        format_func=lambda sort: sorts[sort],
+        key=sort_name,
+        bind="query-params",
+        filter_mode=None,
+        label_visibility="collapsed",
+        icon=":material/sort:",
+        width=220,
+    )
 
 
 def _grid(
@@ -242,7 +254,7 @@ def _grid(
         height=height or "content",
         selection_mode="single-column",
         on_select=lambda: _title_clicked(key, columns, sorts, sort_name),
-        alt=title,
+        alt=title or ALT,
     )
 
 

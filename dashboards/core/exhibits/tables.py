@@ -8,6 +8,7 @@ from dashboards.core.exhibits import samples
 from dashboards.core.exhibits.samples import state
 from dashboards.ui import columns, dialogs, filters, flash, tables
 from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
 from dashboards.ui.live import LOADING_HEIGHT, refreshing
 from dashboards.ui.text import plain
 
@@ -55,7 +56,7 @@ def listed(chosen: filters.Filters) -> None:
         sorts=SORTS,
         filters=chosen,
         actions={"詳細": drawer, "再起動する": restart},
-        export="/app/static/samples/terminals.csv",
+        export=Export("/app/static/samples/terminals.csv"),
         right=lambda: st.button("端末を登録する", type="primary", key="gallery_table.new"),
         height=388,
     )

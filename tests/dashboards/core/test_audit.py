@@ -44,6 +44,13 @@ def test_each_row_says_who_did_what_to_what(page: AppTest) -> None:
     assert {row["接続元"] for row in rows} == {"203.0.113.7"}
 
 
+def test_what_is_listed_is_taken_along(page: AppTest) -> None:
+    page.selectbox(key="subject").select("terminal").run()
+
+    [link] = [element.value for element in page.html if "CSVで出力" in element.value]
+    assert 'href="/download/api/core/audit/export.csv?subject=terminal"' in link
+
+
 def test_conditions_cut_the_list(page: AppTest) -> None:
     page.selectbox(key="subject").select("terminal").run()
 

@@ -156,10 +156,10 @@ def test_clearing_takes_all_conditions_away(gallery: Callable[..., AppTest]) -> 
 
 
 def test_the_export_is_of_what_is_listed_and_in_that_order(gallery: Callable[..., AppTest]) -> None:
-    page = gallery("表", q="梅田 1", sort="売上が多い順")
+    page = gallery("表", q="梅田店 レジ1", sort="売上が多い順")
 
     [link] = [element.value for element in page.html if "CSVで出力" in element.value]
-    assert 'href="/app/static/samples/terminals.csv?q=%E6%A2%85%E7%94%B0+1&amp;sort=-amount"' in link
+    assert 'href="/app/static/samples/terminals.csv?q=%E6%A2%85%E7%94%B0%E5%BA%97+%E3%83%AC%E3%82%B81&amp;sort=-amount"' in link
     assert " download " in link
 
 

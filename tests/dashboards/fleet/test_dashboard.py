@@ -121,7 +121,7 @@ def test_terminals_show_status_in_words_and_when_they_were_heard(morning: AppTes
     }
     assert [*terminals.columns][:2] == ["状態", "エラー内容"]
     assert terminals["エラー内容"].dropna().to_dict() == {"TC200-000002": "カードリーダー応答なし"}
-    assert "全5台のうち、1–5台目を表示しています" in texts(morning)
+    assert "全5台を表示しています" in texts(morning)
 
 
 def test_every_block_says_when_it_was_read_by_the_services_clock(morning: AppTest) -> None:
@@ -208,7 +208,7 @@ def test_more_than_a_block_shows_is_counted_in_words(db: Session, screen: Screen
     assert page.error[0].value.startswith("現在、対応が必要なアラートが51件あります。")
     assert "ほかに31件あります。古いものから20件を表示しています。" in texts(page)
     assert "全52社のうち50社を表示しています。" in texts(page)
-    assert "全51台のうち、1–50台目を表示しています" in texts(page)
+    assert "51台のうち1–50台目を表示しています" in texts(page)
     assert "1 / 2ページ" in texts(page)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from dashboards.ui import exports
+from service.core.exports import answers
+from service.core.tasks.records import Task
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.scene import a_morning, heard, set_clock
@@ -20,7 +24,7 @@ def serials(page: AppTest) -> list[str]:
 
 
 def texts(page: AppTest) -> str:
-    return "\n".join(element.value for element in page.markdown)
+    return "\n".join(element.value for element in page.markdown).replace("\\", "")
 
 
 @pytest.fixture
@@ -61,6 +65,50 @@ def test_one_customers_terminals_are_found_by_her_name_in_the_address(db: Sessio
     assert serials(page) == ["TC200-000005", "TC200-000002"]
 
 
+def test_what_is_listed_is_taken_along_in_its_order(terminals: AppTest) -> None:
+    terminals.selectbox(key="status").select("offline").run()
+    terminals.selectbox(key="sort").select("-serial_number").run()
+
+    assert "条件に合う2台を、画面の並び順で出力します。" in texts(terminals)
+    csv, excel = [link.value for link in terminals.html if "で出力" in link.value]
+    assert 'href="/download/api/fleet/terminals.csv?status=offline&amp;sort=-serial_number"' in csv
+    assert 'href="/download/api/fleet/terminals.xlsx?status=offline&amp;sort=-serial_number"' in excel
+
+
+def test_a_list_too_long_for_excel_at_once_is_written_by_a_task(
+    terminals: AppTest, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "MOST_EXCEL_ROWS", 1)
+    terminals.selectbox(key="status").select("offline").run()
+    assert not [link for link in terminals.html if "Excelで出力" in link.value]
+
+    terminals.button(key="fleet.all_terminals.export.excel").click().run()
+
+    assert not terminals.exception
+    assert "端末一覧の出力（Excel）" in texts(terminals)
+    assert "順番を待っています。" in texts(terminals)
+    [task] = db.scalars(select(Task))
+    assert task.params == {
+        "list": "fleet.terminals",
+        "format": "xlsx",
+        "filters": {"status": "offline"},
+    }
+
+
+def test_why_a_task_was_not_begun_is_said(terminals: AppTest, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "MOST_EXCEL_ROWS", 1)
+    terminals.run()
+    line.cut()
+
+    terminals.button(key="fleet.all_terminals.export.excel").click().run()
+
+    assert any("保存はされていません" in error.value for error in terminals.error)
+
+
+def test_both_sides_know_the_same_limit() -> None:
+    assert exports.MOST_EXCEL_ROWS == answers.MOST_EXCEL_ROWS
+
+
 def test_an_order_is_the_services(terminals: AppTest) -> None:
     terminals.selectbox(key="sort").select("-last_heartbeat_at").run()
 
@@ -87,7 +135,7 @@ def test_a_terminal_is_shown_in_full_beside_the_list(terminals: AppTest, line: L
     terminals.run()
 
     assert [warning.value for warning in terminals.warning] == ["カードリーダー応答なし"]
-    assert "2026\\/11\\/21（土）9\\:48" in texts(terminals)
+    assert "2026/11/21（土）9:48" in texts(terminals)
 
 
 def test_while_the_service_is_away_the_list_stays(terminals: AppTest, line: Line) -> None:
