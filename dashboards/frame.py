@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
-from dashboards import session
+from dashboards import session, waiting
 from dashboards.addresses import LOGOUT
 from dashboards.client import ApiProblem
 from dashboards.core import password
@@ -27,7 +27,9 @@ SIDEBAR_WIDTH = 224
 
 def show(user: session.User) -> None:
     """The menu of this person, and the page they are on. Pages they may not see say so at their address."""
-    entries = {entry: entry.page() for entry in allowed(user)}
+    mine = allowed(user)
+    waits = waiting.numbers(mine)
+    entries = {entry: entry.page(waits.get(entry.url_path, 0)) for entry in mine}
     in_menu = {entry: page for entry, page in entries.items() if entry.in_menu}
     unlisted = [page for entry, page in entries.items() if not entry.in_menu]
 
@@ -50,6 +52,7 @@ def show(user: session.User) -> None:
             st.page_link(only)
             st.divider()
         account(user, entries[ACCOUNT])
+        waiting.watch(mine, waits)
     flash.show()
     with dialogs.after(page.url_path):
         page.run()

@@ -11,10 +11,19 @@ from streamlit.navigation.page import Page as StreamlitPage
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """A number in an answer of the service: of `path` the value named `field`."""
+
+    path: str
+    field: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """`file` is relative to the area's folder. `permission` None: everybody who is signed in sees the page.
 
     `about`: the subjects of the service that are looked after there, to which notifications about them lead.
+    `waiting`: how many things wait for a person there; the menu shows the number beside the title.
     """
 
     area: str
@@ -27,12 +36,13 @@ class Entry:
     demo_only: bool = False
     in_menu: bool = True
     about: tuple[str, ...] = ()
+    waiting: Waiting | None = None
 
-    def page(self) -> StreamlitPage:
+    def page(self, waiting: int = 0) -> StreamlitPage:
         visibility: Literal["visible", "hidden"] = "visible" if self.in_menu else "hidden"
         return st.Page(
             f"{self.area}/{self.file}",
-            title=self.title,
+            title=f"{self.title}（{waiting:,}）" if waiting else self.title,
             icon=self.icon,
             url_path=self.url_path,
             visibility=visibility,

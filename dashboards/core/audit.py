@@ -20,6 +20,8 @@ from dashboards.ui.text import plain, small
 PATH = "/api/core/audit"
 EXPORT = Export(f"{DOWNLOAD}{PATH}/export.csv")
 NOTHING = ":gray[–]"
+# The first word of those that are no people.
+MACHINES = {"agent": "エージェント"}
 
 
 def moment(entry: Row) -> str:
@@ -28,17 +30,20 @@ def moment(entry: Row) -> str:
 
 
 def who(entry: Row) -> str:
-    return f"{entry['actor_name']}（{entry['actor']}）" if entry["actor_name"] else str(entry["actor"])
+    if entry["actor_name"]:
+        return f"{entry['actor_name']}（{entry['actor']}）"
+    kind, _, name = entry["actor"].partition(" ")
+    return f"{MACHINES[kind]} {name}" if name and kind in MACHINES else str(entry["actor"])
 
 
 def what(entry: Row) -> str:
     return f"{entry['subject_title']} {entry['subject_id']}" if entry["subject_id"] != "-" else entry["subject_title"]
 
 
-def difference(entry: Row) -> str:
+def difference(entry: Row) -> str | None:
     """The first field that changed, and how many more did."""
     if not entry["changes"]:
-        return ""
+        return None
     first, *others = entry["changes"]
     more = f" ほか{len(others)}項目" if others else ""
     value = f"{first['before']} → {first['after'] or '–'}" if first["before"] else first["after"] or "–"
@@ -47,10 +52,10 @@ def difference(entry: Row) -> str:
 
 COLUMNS = (
     columns.text("日時", moment, width=168),
-    columns.text("操作者", who, width=156),
+    columns.text("操作者", who, width=176),
     columns.text("操作種別", "action_title", width=84),
     columns.text("対象", what, width=128),
-    columns.text("変更内容", difference, width=264),
+    columns.text("変更内容", difference, width=244),
     columns.text("業務", "area_title", width=78),
     columns.text("接続元", "address", width=100),
 )

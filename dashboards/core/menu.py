@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from dashboards.pages import Entry
+from dashboards.pages import Entry, Waiting
 
 _page = partial(Entry, area="core", section="共通")
 
@@ -39,6 +39,7 @@ PAGES: tuple[Entry, ...] = (
         icon=":material/outgoing_mail:",
         url_path="messages",
         permission="core:message:read",
+        waiting=Waiting("/api/core/messages/summary", "dead"),
     ),
     _page(
         file="users.py",

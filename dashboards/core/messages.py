@@ -16,7 +16,7 @@ COLUMNS = (
     columns.badge("状態", "state", STATES, width=104),
     columns.text("宛先", "recipient", width=176),
     columns.text("種類", lambda row: TOPICS.get(row["topic"], row["topic"]), width=64),
-    columns.ago("作成", "created_at", width=146),
+    columns.ago("作成", "created_at"),
     columns.number("回数", "attempts", width=56),
     columns.text("最後のエラー", "last_error", width=170),
 )

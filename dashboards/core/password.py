@@ -11,12 +11,13 @@ from dashboards.ui import forms, links
 from dashboards.ui.text import plain
 
 RULES = "10文字以上で、推測されにくいものにしてください。長い語句（日本語も可）が覚えやすく安全です。"
+WIDTH = 480
 DIFFERENT = "新しいパスワードと同じものを、もう一度入力してください。"
 
 
 def change(key: str, *, done: str, old_label: str = "現在のパスワード") -> None:
     """The form. The other sessions of the person end with it."""
-    with forms.form(key, submit="パスワードを変更する", icon=":material/key:") as form:
+    with forms.form(key, submit="パスワードを変更する", icon=":material/key:", width=WIDTH) as form:
         old = form.field(
             "current_password",
             st.text_input,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import streamlit as st
@@ -14,38 +14,38 @@ from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
 PATH = "/api/core/system"
-NAMES = {"service": "データサービス", "worker": "ジョブ"}
+STATE = "core.system"
+NAMES = {"service": "データサービス", "worker": "定期処理"}
 PRESENCE = {"there": Status("稼働中", "green", "check_circle"), "gone": Status("応答なし", "red", "cloud_off")}
 RUNNING = {
     "fine": Status("正常", "green", "check_circle"),
     "late": Status("遅延", "red", "schedule"),
-    "new": Status("未実行", "gray", "hourglass_empty"),
+    "new": Status("初回待ち", "gray", "hourglass_empty"),
 }
-ANSWERS = (Status("正常", "green", "check_circle"), Status("エラー", "red", "error"))
+ANSWERS = (Status("成功", "blue", "check_circle"), Status("失敗", "red", "error"))
 SLOW_MS = 5000
 HIGH_ERROR_RATE = 0.01
 
-PROCESSES = (
-    columns.text("プロセス", lambda row: NAMES.get(row["name"], row["name"]), width=124),
+PROGRAMS = (
+    columns.text("プログラム", lambda row: NAMES.get(row["name"], row["name"]), width=124),
     columns.badge("状態", "presence", PRESENCE, width=96),
     columns.text("サーバー", "host", width=150),
-    columns.text("PID", lambda row: str(row["pid"]), width=72),
     columns.percent("CPU", lambda row: round(row["cpu_percent"]), width=64),
     columns.text("メモリ", lambda row: megabytes(row["memory_bytes"]), width=88),
-    columns.ago("起動", "started_at", width=160),
-    columns.ago("最終報告", "seen_at", width=160),
+    columns.ago("起動", "started_at"),
+    columns.ago("最終報告", "seen_at"),
 )
 JOBS = (
-    columns.text("ジョブ", "title", width=200),
+    columns.text("定期処理", "title", width=200),
     columns.badge("状態", "running", RUNNING, width=88),
     columns.text("間隔", lambda row: times.duration(timedelta(seconds=row["every_seconds"])), width=80),
-    columns.ago("最終実行", "last_at", missing="まだありません", width=172),
+    columns.ago("最終実行", "last_at", missing="–"),
 )
 
 
 @refreshing
 def overview() -> None:
-    reading = live.block("core.system", "システム状態", PATH, headline=True)
+    reading = live.block(STATE, "システム状態", PATH, headline=True)
     if reading is None:
         return
     state = reading.data
@@ -54,26 +54,38 @@ def overview() -> None:
         if wrong:
             st.error(f"対応が必要な点が{len(wrong)}件あります。{' '.join(wrong)}", icon=":material/report:")
         else:
-            st.success("すべてのサーバー、プロセス、ジョブが正常に動いています。", icon=":material/check_circle:")
+            st.success("サーバー、プログラム、定期処理は、すべて正常に動いています。", icon=":material/check_circle:")
     traffic, outbox = state["traffic"], state["outbox"]
     machine = machine_of(state)
     figures.row(
         [
-            Figure("エラー率（5分）", rate(traffic["error_rate"]), f"応答 {traffic['requests']:,}件"),
-            Figure("応答時間（95%）", answer_time(traffic), "直近5分の応答の95%"),
+            Figure("応答の失敗", rate(traffic["error_rate"]), counted(traffic)),
+            Figure("応答時間", answer_time(traffic), "直近5分、95%の応答"),
             Figure("送信待ちの通知", f"{outbox['waiting']:,}件", f"送信できなかった通知 {outbox['dead']:,}件"),
-            Figure("サーバーのCPU", share(machine, "host_cpu_percent"), "データサービスの動くサーバー"),
+            Figure("サーバーのCPU", share(machine, "host_cpu_percent"), "データサービスのあるサーバー"),
             Figure("サーバーのメモリ", share(machine, "host_memory_percent"), disk(machine)),
         ],
         faded=reading.problem is not None,
     )
-    processes(state)
+
+
+@refreshing
+def parts() -> None:
+    """What the overview was told, in detail: no call of its own."""
+    state = live.shown(STATE)
+    if state is None:
+        return
+    st.subheader("プログラム", anchor=False)
+    rows = [row | {"presence": "there" if row["is_there"] else "gone"} for row in state["instances"]]
+    tables.grid("core.instances", "プログラム", rows, PROGRAMS)
     left, right = st.columns([1.1, 1], gap="medium")
     with left:
-        jobs(state)
+        st.subheader("定期処理", anchor=False)
+        tables.grid("core.jobs", "定期処理", [row | {"running": running(row)} for row in state["jobs"]], JOBS)
     with right:
+        st.subheader("データの保管", anchor=False)
         servers(state)
-        requests(traffic)
+        requests(state["traffic"])
 
 
 def troubles(state: dict[str, Any]) -> list[str]:
@@ -83,18 +95,18 @@ def troubles(state: dict[str, Any]) -> list[str]:
     late = [job["title"] for job in state["jobs"] if job["is_late"]]
     told = []
     if state["redis"] is None:
-        told.append("Redis（Valkey）に接続できません。")
+        told.append("処理の待ち行列（Valkey）に接続できません。")
     if not any(instance["name"] == "worker" and instance["is_there"] for instance in state["instances"]):
-        told.append("ジョブのプロセスが動いていません。")
+        told.append("定期処理のプログラムが動いていません。")
     if gone:
         names = "、".join(sorted({NAMES.get(instance["name"], instance["name"]) for instance in gone}))
-        told.append(f"応答のないプロセスがあります（{names}）。")
+        told.append(f"応答のないプログラムがあります（{names}）。")
     if late:
-        told.append(f"ジョブ「{'」「'.join(late)}」が動いていません。")
+        told.append(f"定期処理「{'」「'.join(late)}」が予定どおりに動いていません。")
     if state["outbox"]["dead"]:
         told.append(f"送信できなかった通知が{state['outbox']['dead']:,}件あります。「通知」で確認してください。")
     if traffic["error_rate"] is not None and traffic["error_rate"] >= HIGH_ERROR_RATE:
-        told.append(f"エラー率が{rate(traffic['error_rate'])}です。")
+        told.append(f"直近5分の応答の{rate(traffic['error_rate'])}が失敗しています。")
     if traffic["p95_ms"] is not None and traffic["p95_ms"] > SLOW_MS:
         told.append("応答に時間がかかっています。")
     return told
@@ -106,6 +118,11 @@ def machine_of(state: dict[str, Any]) -> dict[str, Any] | None:
 
 def rate(error_rate: float | None) -> str:
     return "–" if error_rate is None else f"{error_rate:.1%}"
+
+
+def counted(traffic: dict[str, Any]) -> str:
+    said = f"直近5分の応答 {traffic['requests']:,}件"
+    return said if traffic["error_rate"] is not None else f"{said}（計算には不足）"
 
 
 def answer_time(traffic: dict[str, Any]) -> str:
@@ -126,44 +143,24 @@ def megabytes(size: int) -> str:
     return f"{size / 1e9:,.1f}GB" if size >= 1e9 else f"{size / 1e6:,.0f}MB"
 
 
-def processes(state: dict[str, Any]) -> None:
-    rows = [row | {"presence": "there" if row["is_there"] else "gone"} for row in state["instances"]]
-    _listed("core.instances", "プロセス", rows, PROCESSES)
-
-
-def jobs(state: dict[str, Any]) -> None:
-    rows = [row | {"running": running(row)} for row in state["jobs"]]
-    _listed("core.jobs", "ジョブ", rows, JOBS)
-
-
 def running(job: dict[str, Any]) -> str:
     if job["is_late"]:
         return "late"
     return "fine" if job["last_at"] else "new"
 
 
-def _listed(key: str, title: str, rows: list[dict[str, Any]], shown: tuple[columns.Column, ...]) -> None:
-    """Rows that came with the page's one answer, as a table like any other."""
-
-    def source(**_: Any) -> dict[str, Any]:
-        return {"items": rows, "total": len(rows), "next_cursor": None}
-
-    tables.table(key, title, source, shown, rows=100)
-
-
 def servers(state: dict[str, Any]) -> None:
     database, redis = state["database"], state["redis"]
     with st.container(border=True):
-        st.markdown(f"**PostgreSQL {plain(database['version'].split(' ')[0])}**")
-        used = f"接続 {database['connections']:,} / {database['connections_allowed']:,}"
-        st.markdown(small(f"データ量 {megabytes(database['size_bytes'])}　{used}　起動 {since(database)}"))
+        st.markdown(f"**データベース**（PostgreSQL {plain(database['version'].split(' ')[0])}）")
+        used = f"接続 {database['connections']:,}本（上限 {database['connections_allowed']:,}本）"
+        st.markdown(small(f"データ量 {megabytes(database['size_bytes'])}　{used}　{since(database)}から稼働"))
         if redis is None:
-            st.markdown("**Redis（Valkey）**")
-            st.markdown(":red[接続できません]")
+            st.markdown("**処理の待ち行列**（Valkey）　:red[接続できません]")
             return
-        st.markdown(f"**{plain(redis['name'])} {plain(redis['version'])}**")
-        waiting = f"待っているジョブ {redis['waiting']:,}件"
-        st.markdown(small(f"メモリ {megabytes(redis['memory_bytes'])}　{waiting}　起動 {since(redis)}"))
+        st.markdown(f"**処理の待ち行列**（{plain(redis['name'])} {plain(redis['version'])}）")
+        waiting = f"待っている処理 {redis['waiting']:,}件"
+        st.markdown(small(f"メモリ {megabytes(redis['memory_bytes'])}　{waiting}　{since(redis)}から稼働"))
 
 
 def since(server: dict[str, Any]) -> str:
@@ -171,15 +168,20 @@ def since(server: dict[str, Any]) -> str:
 
 
 def requests(traffic: dict[str, Any]) -> None:
-    minutes = traffic["minutes"]
-    total, errors = sum(minute["requests"] for minute in minutes), sum(minute["errors"] for minute in minutes)
-    finding = f"直近1時間の応答は{total:,}件、うちエラーは{errors:,}件です"
-    x = [times.clock(times.parse(minute["minute"]))[:5] for minute in minutes]
-    series = {
-        "正常": [minute["requests"] - minute["errors"] for minute in minutes],
-        "エラー": [minute["errors"] for minute in minutes],
-    }
-    charts.stacked(finding, x, series, unit="件/分", key="core.system.traffic", kinds=ANSWERS)
+    """The last hour by the minute, of the real clock; minutes without a request are in it too."""
+    by_minute = {times.parse(minute["minute"]): minute for minute in traffic["minutes"]}
+    this = datetime.now(times.TOKYO).replace(second=0, microsecond=0)
+    minutes = [this - timedelta(minutes=ago) for ago in reversed(range(60))]
+    errors = [by_minute[minute]["errors"] if minute in by_minute else 0 for minute in minutes]
+    total = [by_minute[minute]["requests"] if minute in by_minute else 0 for minute in minutes]
+    charts.stacked(
+        f"直近1時間の応答は{sum(total):,}件、うち失敗は{sum(errors):,}件です",
+        [times.clock(minute)[:5] for minute in minutes],
+        {ANSWERS[0].word: [both - bad for both, bad in zip(total, errors, strict=True)], ANSWERS[1].word: errors},
+        unit="件",
+        key="core.system.traffic",
+        kinds=ANSWERS,
+    )
 
 
 @refreshing
@@ -190,19 +192,16 @@ def month() -> None:
     told = reading.data
     down, target = told["down_minutes"], told["target_minutes"]
     if told["percent"] is None:
-        st.markdown("今月の監視記録はまだありません。監視プログラム（watchdog）が動くと、ここに表示されます。")
+        st.markdown(
+            "今月の監視の記録はまだありません。監視プログラムが動き始めると、停止した時間がここに表示されます。"
+        )
         return
-    left = (
-        f"目標（月{target:.0f}分以内）まで、あと{target - down:.0f}分です。"
-        if told["within_target"]
-        else (f"目標（月{target:.0f}分以内）を{down - target:.0f}分超えています。")
-    )
-    st.markdown(f"今月の停止時間は{down:.0f}分です。{left}")
+    st.markdown(f"{month_in_words(told)}{within(told)}")
     figures.row(
         [
-            Figure("稼働率", f"{told['percent']:.2f}%", "停止時間を、記録のある時間で割って計算します"),
-            Figure("停止時間", f"{down:.0f}分", f"目標 {target:.0f}分以内", share=min(1.0, down / target)),
-            Figure("記録のない時間", f"{told['unknown_minutes']:.0f}分", "監視プログラムが動いていなかった時間"),
+            Figure("稼働率", f"{told['percent']:.2f}%", "停止時間を、監視できた時間で割って計算します"),
+            Figure("停止時間", words(down), f"目標は月に{words(target)}以内です", share=min(1.0, down / target)),
+            Figure("監視できなかった時間", words(told["unknown_minutes"]), "監視プログラムが動いていなかった時間です"),
         ],
         faded=reading.problem is not None,
     )
@@ -212,5 +211,25 @@ def month() -> None:
         st.markdown(small(f"{times.full(start)}から{times.duration(end - start)}　{what}"))
 
 
+def month_in_words(told: dict[str, Any]) -> str:
+    seen = f"今月、監視できた{words(told['up_minutes'] + told['down_minutes'])}のうち、"
+    if not told["outages"]:
+        return f"{seen}停止はありません。"
+    return f"{seen}{len(told['outages']):,}回、合わせて{words(told['down_minutes'])}停止しました。"
+
+
+def within(told: dict[str, Any]) -> str:
+    down, target = told["down_minutes"], told["target_minutes"]
+    goal = f"目標（月に{words(target)}以内の停止）"
+    if not told["within_target"]:
+        return f"{goal}を{words(down - target)}超えています。"
+    return f"{goal}を守れています。" + (f"残りは{words(target - down)}です。" if down else "")
+
+
+def words(minutes: float) -> str:
+    return times.duration(timedelta(minutes=minutes)) if minutes else "0分"
+
+
 overview()
 month()
+parts()

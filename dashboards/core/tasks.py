@@ -97,7 +97,7 @@ COLUMNS = (
     columns.text("進み具合", percent, width=76),
     columns.text("内容", lambda task: task["error"] or task["message"], width=250),
     columns.text("始めた人", "started_by", width=96),
-    columns.stamp("受付", "created_at", width=164),
+    columns.stamp("受付", "created_at"),
 )
 NOTHING = tables.Empty("まだ処理はありません", "一覧の出力や取り込みを始めると、ここで進み具合と結果を確認できます。")
 

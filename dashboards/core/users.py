@@ -62,7 +62,7 @@ def listed(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
             columns.badge("状態", "state", USER, width=112),
             columns.text("業務と役割", lambda user: in_words(user, areas), width=236),
             columns.text("メールアドレス", "mail", width=172),
-            columns.ago("最後のログイン", "last_signed_in_at", missing="まだありません", width=156),
+            columns.ago("最後のログイン", "last_signed_in_at", missing="まだありません"),
         ),
         counter="人",
         filters=chosen,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from dashboards.pages import Entry
+from dashboards.pages import Entry, Waiting
 
 _page = partial(Entry, area="fleet", section="端末管理")
 
@@ -16,6 +16,7 @@ PAGES = (
         url_path="dashboard",
         permission="fleet:terminal:read",
         about=("alert",),
+        waiting=Waiting("/api/fleet/summary", "open_alerts"),
     ),
     _page(
         file="terminals.py",

@@ -27,16 +27,16 @@ SORTS = {
     "-last_heartbeat_at": "最終通信が新しい順",
 }
 COLUMNS = (
-    columns.text("シリアル番号", "serial_number", width=106, sort="serial_number"),
-    columns.badge("状態", "status", TERMINAL, width=114, sort="status"),
+    columns.text("シリアル番号", "serial_number", width=104, sort="serial_number"),
+    columns.badge("状態", "status", TERMINAL, width=112, sort="status"),
     columns.text("エラー内容", "error", width=154),
     columns.text("顧客名", "customer_name", width=94, sort="customer_name"),
-    columns.text("設置店舗名", "store_name", width=122, sort="store_name"),
-    columns.ago("最終通信", "last_heartbeat_at", missing="通信なし", width=150, sort="last_heartbeat_at"),
+    columns.text("設置店舗名", "store_name", width=120, sort="store_name"),
+    columns.ago("最終通信", "last_heartbeat_at", missing="通信なし", sort="last_heartbeat_at"),
     columns.percent("CPU", "cpu_usage", width=54),
     columns.percent("メモリ", "memory_usage", width=60),
     columns.percent("ディスク", "disk_usage", width=68),
-    columns.text("ファームウェア", "firmware_version", width=98),
+    columns.text("ファームウェア", "firmware_version", width=96),
 )
 
 

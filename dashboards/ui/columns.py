@@ -13,6 +13,7 @@ from dashboards.ui import times
 from dashboards.ui.status import UNKNOWN, Status
 
 Row = Mapping[str, Any]
+AGO_WIDTH, STAMP_WIDTH = 158, 164
 
 
 @dataclass(frozen=True)
@@ -62,25 +63,25 @@ def money(title: str, field: str | Callable[[Row], Any], *, width: int = 104, so
     return _number(title, field, "¥%,d", width, None, sort)
 
 
-def ago(title: str, field: str, *, missing: str = "–", width: int = 172, sort: str = "") -> Column:
-    """12分前（9:15）, from an ISO time of the service."""
+def ago(title: str, field: str, *, missing: str = "–", sort: str = "") -> Column:
+    """12分前（9:15）, from an ISO time of the service; as long as any, so that none is cut off."""
 
     def cell(row: Row) -> str:
         if not row[field]:
             return missing
         moment = times.parse(row[field])
-        return f"{times.ago(moment)}（{times.brief(moment)}）"
+        return f"{times.roughly(moment)}（{times.brief(moment)}）"
 
-    return Column(title, cell, lambda label, _: st.column_config.TextColumn(label, width=width), sort)
+    return Column(title, cell, lambda label, _: st.column_config.TextColumn(label, width=AGO_WIDTH), sort)
 
 
-def stamp(title: str, field: str, *, missing: str = "–", width: int = 172, sort: str = "") -> Column:
+def stamp(title: str, field: str, *, missing: str = "–", sort: str = "") -> Column:
     """2026/11/21（土）9:05, from an ISO time of the service."""
 
     def cell(row: Row) -> str:
         return times.full(times.parse(row[field])) if row[field] else missing
 
-    return Column(title, cell, lambda label, _: st.column_config.TextColumn(label, width=width), sort)
+    return Column(title, cell, lambda label, _: st.column_config.TextColumn(label, width=STAMP_WIDTH), sort)
 
 
 def trend(title: str, field: str, *, good: Literal["up", "down"] = "up", unit: str = "%", width: int = 100) -> Column:

@@ -110,10 +110,13 @@ class Form:
 
 
 @contextmanager
-def form(key: str, *, submit: str, icon: str | None = None) -> Iterator[Form]:
-    """`with form("shop", submit="登録する") as shop:` the fields; then `if shop.submitted: shop.send(…)`."""
+def form(key: str, *, submit: str, icon: str | None = None, width: int | None = None) -> Iterator[Form]:
+    """`with form("shop", submit="登録する") as shop:` the fields; then `if shop.submitted: shop.send(…)`.
+
+    `width` in pixels, when short fields would look lost in the whole page; on a phone it is that of the page.
+    """
     drawn = Form(key)
-    with st.form(f"{key}.form", enter_to_submit=False):
+    with st.form(f"{key}.form", enter_to_submit=False, width=width or "stretch"):
         drawn._summary = st.empty()
         yield drawn
         drawn.submitted = st.form_submit_button(submit, type="primary", icon=icon, key=f"{key}.submit")

@@ -75,7 +75,7 @@ def block(
     elif earlier is None:
         notice.skeleton(LOADING_HEIGHT)
     try:
-        reading = _read(path, query)
+        reading = Reading(ask(path, **query), times.now(), query=asked)
     except ApiProblem as problem:
         if problem.status == 401 and session.ended():
             st.rerun()  # The frame knows how to say it, and the way back.
@@ -103,7 +103,8 @@ def forget_failure() -> None:
     st.session_state.pop(_AWAY, None)
 
 
-def _read(path: Source, query: dict[str, Any]) -> Reading:
+def ask(path: Source, **query: Any) -> Any:
+    """The answer alone, for what is no block. Blocks that come just after a service that hangs do not wait again."""
     until, failure = st.session_state.get(_AWAY, (0.0, None))
     if time.monotonic() < until:
         raise replace(failure)
@@ -115,7 +116,7 @@ def _read(path: Source, query: dict[str, Any]) -> Reading:
         raise
     if "as_of" in data:
         times.follow(times.parse(data["as_of"]))
-    return Reading(data, times.now(), query=(path, query))
+    return data
 
 
 def _updated(reading: Reading) -> str:

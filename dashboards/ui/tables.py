@@ -258,6 +258,20 @@ def _grid(
     )
 
 
+def grid(key: str, alt: str, items: Sequence[Row], columns: Sequence[Column], *, height: int | None = None) -> None:
+    """Rows that are all here, in the manner of `table`; a click on a title sorts them in the browser."""
+    cells = {column.title: [column.cell(item) for item in items] for column in columns}
+    st.dataframe(
+        cells,
+        key=key,
+        column_config={column.title: column.draw(column.title, cells[column.title]) for column in columns},
+        hide_index=True,
+        placeholder="–",
+        height=height or "content",
+        alt=alt,
+    )
+
+
 def _mark(column: Column, chosen: str) -> str:
     if not column.sort or chosen.removeprefix("-") != column.sort:
         return ""

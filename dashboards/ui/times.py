@@ -34,12 +34,13 @@ def full(moment: datetime) -> str:
 
 
 def brief(moment: datetime) -> str:
-    """9:05, or 11/20 9:05 when it was not today: for tables, beside the time in words."""
+    """9:05, 11/20 9:05 when it was not today, 2025/11/20 in another year: for tables, beside the time in words."""
     local, today = moment.astimezone(TOKYO), now()
     time = f"{local.hour}:{local.minute:02}"
     if local.date() == today.date():
         return time
-    return f"{'' if local.year == today.year else f'{local.year}/'}{local.month}/{local.day} {time}"
+    day = f"{local.month}/{local.day}"
+    return f"{day} {time}" if local.year == today.year else f"{local.year}/{day}"
 
 
 def clock(moment: datetime) -> str:
@@ -62,3 +63,11 @@ def ago(moment: datetime) -> str:
     """12分前; clocks that differ by a moment never lead to "0秒前" or to the future."""
     span = now() - moment
     return f"{duration(span)}前" if span >= timedelta(seconds=5) else "たった今"
+
+
+def roughly(moment: datetime) -> str:
+    """14時間前, where the time itself stands beside it."""
+    span = now() - moment
+    if span < timedelta(hours=1):
+        return ago(moment)
+    return f"{span.days}日前" if span.days else f"{span.seconds // 3600}時間前"

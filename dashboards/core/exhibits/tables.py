@@ -26,7 +26,7 @@ COLUMNS = (
     columns.badge("状態", "status", samples.KINDS, width=112),
     columns.text("顧客名", "company", width=150),
     columns.text("店舗名", "store_name", width=150, sort="store_name"),
-    columns.ago("最終通信", "heard_at", missing="通信なし", width=150, sort="silent_minutes"),
+    columns.ago("最終通信", "heard_at", missing="通信なし", sort="silent_minutes"),
     columns.number("件数", "count", width=76),
     columns.money("売上", "amount", sort="amount"),
     columns.trend("前週比", "change"),

@@ -40,9 +40,9 @@ def test_all_is_well_is_said_in_the_first_line(db: Session, screen: Screen) -> N
     page = open_page(screen)
 
     assert page.title[0].value == "システム状態"
-    assert page.success[0].value == "すべてのサーバー、プロセス、ジョブが正常に動いています。"
+    assert page.success[0].value == "サーバー、プログラム、定期処理は、すべて正常に動いています。"
     assert [frame.value.shape[0] for frame in page.dataframe] == [2, len(ticks())]
-    assert "今月の監視記録はまだありません" in " ".join(shown.value for shown in page.markdown)
+    assert "今月の監視の記録はまだありません" in " ".join(shown.value for shown in page.markdown)
 
 
 def test_what_does_not_run_is_named(db: Session, screen: Screen) -> None:
@@ -54,8 +54,8 @@ def test_what_does_not_run_is_named(db: Session, screen: Screen) -> None:
     told = open_page(screen).error[0].value
 
     assert told.startswith("対応が必要な点が2件あります。")
-    assert "ジョブのプロセスが動いていません。" in told
-    assert "応答のないプロセスがあります（ジョブ）。" in told
+    assert "定期処理のプログラムが動いていません。" in told
+    assert "応答のないプログラムがあります（定期処理）。" in told
 
 
 def test_the_month_is_held_against_its_target(db: Session, screen: Screen) -> None:
@@ -75,6 +75,8 @@ def test_the_month_is_held_against_its_target(db: Session, screen: Screen) -> No
 
     page = open_page(screen)
 
+    told = " ".join(shown.value for shown in page.markdown)
+    assert "のうち、1回、合わせて30秒停止しました。目標（月に43分以内の停止）を守れています。残りは42分です。" in told
     assert "稼働率" in [metric.label for metric in page.metric]
     assert "データベースに接続できません" in " ".join(shown.value for shown in page.markdown)
 

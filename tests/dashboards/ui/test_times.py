@@ -49,7 +49,7 @@ def test_a_full_time_names_the_day_in_tokyo(moment: datetime, words: str) -> Non
         (tokyo(2026, 11, 21, 0, 0), "0:00"),
         (tokyo(2026, 11, 20, 23, 59, 59), "11/20 23:59"),
         (tokyo(2026, 1, 1, 0, 0), "1/1 0:00"),
-        (tokyo(2025, 12, 31, 23, 59), "2025/12/31 23:59"),
+        (tokyo(2025, 12, 31, 23, 59), "2025/12/31"),
         (datetime(2026, 11, 20, 15, 0, tzinfo=UTC), "0:00"),
         (datetime(2026, 11, 20, 14, 59, tzinfo=UTC), "11/20 23:59"),
     ],
@@ -113,3 +113,11 @@ def test_now_is_what_the_services_clock_says(monkeypatch: pytest.MonkeyPatch, ah
 
     assert abs(times.now() - datetime.now(UTC) - ahead) < timedelta(seconds=5)
     assert times.now().tzinfo is TOKYO
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(0, "たった今"), (59, "59分前"), (60, "1時間前"), (23 * 60 + 59, "23時間前"), (49 * 60, "2日前")],
+)
+def test_beside_the_time_itself_one_unit_is_enough(now: datetime, minutes: int, words: str) -> None:
+    assert times.roughly(now - timedelta(minutes=minutes)) == words
