@@ -41,12 +41,15 @@ def steps(at: int) -> None:
     st.markdown("　›　".join(marked))
 
 
-def begin_again() -> None:
+def begin_again(kind: str | None = None) -> None:
+    """Back to the first step, for a file of the same kind."""
     for name in [name for name in st.session_state if str(name).startswith(f"{KEY}.")]:
         if name != f"{KEY}.round":
             del st.session_state[name]
     st.session_state[f"{KEY}.round"] = st.session_state.get(f"{KEY}.round", 0) + 1
     st.query_params.pop("id", None)
+    if kind:
+        st.session_state["kind"] = kind
 
 
 def choose(listed: list[dict[str, Any]]) -> None:
@@ -252,7 +255,7 @@ def go_on(draft: dict[str, Any], kind: dict[str, Any]) -> None:
     if draft["task_id"]:
         steps(4)
         tasks.progress(draft["task_id"], key=f"{KEY}.task")
-        st.button("別のファイルを取り込む", key=f"{KEY}.again", icon=":material/upload_file:", on_click=begin_again)
+        another("別のファイルを取り込む", draft)
         return
     steps(2 if draft["counts"] is None else 3)
     another_sheet(draft)
@@ -277,7 +280,11 @@ def buttons(draft: dict[str, Any]) -> None:
                 on_click=run,
                 args=(draft["id"],),
             )
-        st.button("別のファイルを選ぶ", key=f"{KEY}.again", icon=":material/upload_file:", on_click=begin_again)
+        another("別のファイルを選ぶ", draft)
+
+
+def another(label: str, draft: dict[str, Any]) -> None:
+    st.button(label, key=f"{KEY}.again", icon=":material/upload_file:", on_click=begin_again, args=(draft["kind"],))
 
 
 def page() -> None:

@@ -83,7 +83,7 @@ headline()
 listed(
     filters.bar(
         filters.Text("q", "キーワード", "件名・宛先"),
-        filters.Choice("state", "状態", {code: state.word for code, state in STATES.items()}),
+        filters.Choice("state", "状態", STATES),
         filters.Choice("topic", "種類", TOPICS),
     )
 )

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import LOGOUT
 from dashboards.client import ApiProblem
-from dashboards.ui import forms, links
+from dashboards.ui import forms, heading, links
 from dashboards.ui.text import plain
 
 RULES = "10文字以上で、推測されにくいものにしてください。長い語句（日本語も可）が覚えやすく安全です。"
@@ -18,32 +18,16 @@ DIFFERENT = "新しいパスワードと同じものを、もう一度入力し�
 def change(key: str, *, done: str, old_label: str = "現在のパスワード") -> None:
     """The form. The other sessions of the person end with it."""
     with forms.form(key, submit="パスワードを変更する", icon=":material/key:", width=WIDTH) as form:
-        old = form.field(
-            "current_password",
-            st.text_input,
-            old_label,
-            required=True,
-            type="password",
-            autocomplete="current-password",
-        )
-        new = form.field(
-            "new_password",
-            st.text_input,
-            "新しいパスワード",
-            required=True,
-            type="password",
-            autocomplete="new-password",
-        )
-        again = form.field(
-            "again",
-            st.text_input,
-            "新しいパスワード（確認）",
-            required=True,
-            type="password",
-            autocomplete="new-password",
-        )
+        old = field(form, "current_password", old_label, "current-password")
+        new = field(form, "new_password", "新しいパスワード", "new-password")
+        again = field(form, "again", "新しいパスワード（確認）", "new-password")
     if form.submitted:
         form.send(lambda _once: _send(old, new, again), done=done)
+
+
+def field(form: forms.Form, name: str, label: str, autocomplete: str) -> str:
+    typed: str = form.field(name, st.text_input, label, required=True, type="password", autocomplete=autocomplete)
+    return typed
 
 
 def _send(old: str, new: str, again: str) -> None:
@@ -56,7 +40,7 @@ def _send(old: str, new: str, again: str) -> None:
 
 def first(user: session.User) -> None:
     """Instead of every page, until it is done."""
-    st.title("新しいパスワードを設定してください", anchor=False)
+    heading.page("新しいパスワードを設定してください")
     st.markdown(
         f"{plain(user.name)}さん、ようこそ。管理者から受け取った仮のパスワードは、発行から72時間だけ使えます。"
         "ご自分だけが知っているパスワードに変更すると、利用を始められます。"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,9 @@ from dashboards.ui.text import plain, small
 
 PATH = "/api/core/system"
 STATE = "core.system"
+TARGETS = {"service": "データサービス", "dashboards": "画面"}
+# The program's own word for it, which the watchdog adds.
+SYMBOL = re.compile(r"（[A-Za-z]+）$")
 NAMES = {"service": "データサービス", "worker": "定期処理"}
 PRESENCE = {"there": Status("稼働中", "green", "check_circle"), "gone": Status("応答なし", "red", "cloud_off")}
 RUNNING = {
@@ -59,8 +63,18 @@ def overview() -> None:
     machine = machine_of(state)
     figures.row(
         [
-            Figure("応答の失敗", rate(traffic["error_rate"]), counted(traffic)),
-            Figure("応答時間", answer_time(traffic), "直近5分、95%の応答"),
+            Figure(
+                "応答の失敗",
+                rate(traffic["error_rate"]),
+                f"直近5分の応答 {traffic['requests']:,}件",
+                help="直近5分の応答のうち、失敗した割合です。件数が少ないときは計算しません。",
+            ),
+            Figure(
+                "応答時間",
+                answer_time(traffic),
+                "直近5分、95%の応答",
+                help="直近5分の応答のうち95%が、この時間内に返りました。",
+            ),
             Figure("送信待ちの通知", f"{outbox['waiting']:,}件", f"送信できなかった通知 {outbox['dead']:,}件"),
             Figure("サーバーのCPU", share(machine, "host_cpu_percent"), "データサービスのあるサーバー"),
             Figure("サーバーのメモリ", share(machine, "host_memory_percent"), disk(machine)),
@@ -118,11 +132,6 @@ def machine_of(state: dict[str, Any]) -> dict[str, Any] | None:
 
 def rate(error_rate: float | None) -> str:
     return "–" if error_rate is None else f"{error_rate:.1%}"
-
-
-def counted(traffic: dict[str, Any]) -> str:
-    said = f"直近5分の応答 {traffic['requests']:,}件"
-    return said if traffic["error_rate"] is not None else f"{said}（計算には不足）"
 
 
 def answer_time(traffic: dict[str, Any]) -> str:
@@ -207,7 +216,9 @@ def month() -> None:
     )
     for outage in told["outages"][-5:]:
         start, end = times.parse(outage["start"]), times.parse(outage["end"])
-        what = "、".join(plain(words) for words in outage["down"].values())
+        what = "、".join(
+            f"{TARGETS.get(name, name)}: {plain(SYMBOL.sub('', said))}" for name, said in outage["down"].items()
+        )
         st.markdown(small(f"{times.full(start)}から{times.duration(end - start)}　{what}"))
 
 
@@ -215,7 +226,7 @@ def month_in_words(told: dict[str, Any]) -> str:
     seen = f"今月、監視できた{words(told['up_minutes'] + told['down_minutes'])}のうち、"
     if not told["outages"]:
         return f"{seen}停止はありません。"
-    return f"{seen}{len(told['outages']):,}回、合わせて{words(told['down_minutes'])}停止しました。"
+    return f"{seen}停止は{len(told['outages']):,}回、合わせて{words(told['down_minutes'])}です。"
 
 
 def within(told: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import streamlit as st
@@ -17,6 +18,7 @@ from dashboards.ui.text import plain
 
 MINE, EVERYBODY = "自分の処理", "担当業務のすべての処理"
 CARDS_SHOWN = 5
+KEPT = timedelta(minutes=10)
 KEY = "core.tasks"
 
 
@@ -46,10 +48,21 @@ def headline() -> None:
 
 
 def cards() -> None:
-    """Each follows itself until it ends."""
+    """Each follows itself until it ends, and stays for a while, so that its result is at hand."""
     shown = live.shown(f"{KEY}.open")
-    for task in shown["items"] if shown else []:
-        tasks.progress(task["id"], key=f"{KEY}.{task['id']}")
+    still_open = [task["id"] for task in shown["items"]] if shown else []
+    followed = still_open + [number for number in st.session_state.get(f"{KEY}.followed", []) if just_ended(number)]
+    st.session_state[f"{KEY}.followed"] = list(dict.fromkeys(followed))[:CARDS_SHOWN]
+    for number in st.session_state[f"{KEY}.followed"]:
+        tasks.progress(number, key=f"{KEY}.{number}")
+
+
+def just_ended(number: int) -> bool:
+    """Of a task that was followed here. What is not known to have ended is about to be seen to."""
+    last = st.session_state.get(f"{KEY}.{number}.task")
+    if last is None or last["finished_at"] is None:
+        return True
+    return times.now() - times.parse(last["finished_at"]) < KEPT
 
 
 def drawer(chosen: Row) -> None:

@@ -42,7 +42,7 @@ def customers() -> dict[int, str]:
 def conditions() -> filters.Filters:
     fields: list[filters.Field] = [
         filters.Text("q", "キーワード", "シリアル番号・設置店舗名"),
-        filters.Choice("status", "状態", {code: kind.word for code, kind in TERMINAL.items()}),
+        filters.Choice("status", "状態", TERMINAL),
     ]
     if may("fleet:customer:read"):
         with suppress(ApiProblem):  # The table says what is wrong; without names there is nothing to choose from.

@@ -9,6 +9,14 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboards.ui.status import Status
+
+Options = Mapping[Any, str] | Mapping[Any, Status]
+
+
+def _word(option: str | Status) -> str:
+    return option if isinstance(option, str) else option.word
+
 
 @dataclass(frozen=True)
 class Text:
@@ -31,11 +39,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several, or すべて. Options: what the service is asked for → the word for it."""
+    """One of several, or すべて. Options: what the service is asked for → the word for it, or the status."""
 
     name: str
     label: str
-    options: Mapping[Any, str]
+    options: Options
     width: int = 180
     nothing = None
 
@@ -44,7 +52,7 @@ class Choice:
             self.label,
             [*self.options],
             index=None,
-            format_func=lambda option: self.options[option],
+            format_func=lambda option: _word(self.options[option]),
             key=key,
             placeholder="すべて",
             filter_mode="contains",
@@ -62,14 +70,14 @@ class Choices:
 
     name: str
     label: str
-    options: Mapping[Any, str]
+    options: Options
     width: int = 260
 
     def draw(self, key: str) -> None:
         st.multiselect(
             self.label,
             [*self.options],
-            format_func=lambda option: self.options[option],
+            format_func=lambda option: _word(self.options[option]),
             key=key,
             placeholder="すべて",
             filter_mode="contains",

@@ -45,6 +45,8 @@ def progress(task_id: int | str, *, key: str) -> None:
 
     @st.fragment(run_every=None if ended else POLL_SECONDS)
     def follow() -> None:
+        if st.session_state.pop(f"{key}.asked", False):
+            st.rerun()  # The page counts what is going on.
         known: Mapping[str, Any] | None = st.session_state.get(f"{key}.task")
         try:
             task = session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{task_id}")
@@ -100,23 +102,15 @@ def _buttons(task: Mapping[str, Any], key: str) -> None:
         feedback.not_done(refused)
     with st.container(horizontal=True):
         if task["can_cancel"]:
-            st.button(
-                "中止する",
-                key=f"{key}.cancel",
-                icon=":material/stop_circle:",
-                on_click=_ask,
-                args=(task, "cancel", key),
-            )
+            _button("中止する", "cancel", "stop_circle", task, key)
         elif task["can_resume"]:
-            st.button(
-                "もう一度実行する",
-                key=f"{key}.resume",
-                icon=":material/replay:",
-                on_click=_ask,
-                args=(task, "resume", key),
-            )
+            _button("もう一度実行する", "resume", "replay", task, key)
         elif task["result_url"]:
             link("結果をダウンロード", task["result_url"], primary=True, download=True)
+
+
+def _button(word: str, verb: str, icon: str, task: Mapping[str, Any], key: str) -> None:
+    st.button(word, key=f"{key}.{verb}", icon=f":material/{icon}:", on_click=_ask, args=(task, verb, key))
 
 
 def _ask(task: Mapping[str, Any], verb: str, key: str) -> None:
@@ -127,3 +121,4 @@ def _ask(task: Mapping[str, Any], verb: str, key: str) -> None:
         st.session_state[f"{key}.refused"] = problem
     else:
         st.session_state.pop(f"{key}.task", None)  # So that it is followed again.
+        st.session_state[f"{key}.asked"] = True

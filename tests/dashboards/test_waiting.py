@@ -44,7 +44,7 @@ def test_the_menu_says_how_many_alerts_wait_and_follows_them(page: AppTest, db: 
     assert waiting > 0
     assert label(page) == f"ダッシュボード（{waiting}）"
 
-    db.execute(update(Alert).values(resolved_at=app_now(db)))
+    db.execute(update(Alert).values(is_resolved=True, resolved_at=app_now(db)))
     db.commit()
 
     assert label(page.run()) == f"ダッシュボード（{waiting}）", "not asked at every click"

@@ -38,7 +38,7 @@ def filled() -> None:
     with state("table.filled", "2,034行の表", "見出しのクリックと「並べ替え」は、全件をサービス側で並べ替えます。"):
         chosen = filters.bar(
             filters.Text("q", "キーワード", "シリアル番号・店舗名"),
-            filters.Choice("status", "状態", {code: kind.word for code, kind in samples.KINDS.items()}),
+            filters.Choice("status", "状態", samples.KINDS),
             filters.Dates("heard", "最終通信日"),
             more=[filters.Choices("company", "顧客", {name: name for name in samples.COMPANIES})],
         )
@@ -93,7 +93,7 @@ def states() -> None:
         st.session_state.setdefault("x_status", "offline")
         chosen = filters.bar(
             filters.Text("x_q", "キーワード"),
-            filters.Choice("x_status", "状態", {code: kind.word for code, kind in samples.KINDS.items()}),
+            filters.Choice("x_status", "状態", samples.KINDS),
         )
         tables.table("gallery_no_hits", "", samples.nothing, FEW, filters=chosen)
     with state("table.loading", "読み込み中"):

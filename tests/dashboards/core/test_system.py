@@ -76,9 +76,9 @@ def test_the_month_is_held_against_its_target(db: Session, screen: Screen) -> No
     page = open_page(screen)
 
     told = " ".join(shown.value for shown in page.markdown)
-    assert "のうち、1回、合わせて30秒停止しました。目標（月に43分以内の停止）を守れています。残りは42分です。" in told
+    assert "のうち、停止は1回、合わせて30秒です。目標（月に43分以内の停止）を守れています。残りは42分です。" in told
     assert "稼働率" in [metric.label for metric in page.metric]
-    assert "データベースに接続できません" in " ".join(shown.value for shown in page.markdown)
+    assert "データサービス: データベースに接続できません" in " ".join(shown.value for shown in page.markdown)
 
 
 def test_a_service_that_is_away_is_said_and_the_last_state_stays(db: Session, screen: Screen, line: Line) -> None:
