@@ -15,7 +15,7 @@ from types import FrameType
 import structlog
 
 from jobs.long.kinds import kinds
-from service.core.instances import Presence
+from service.core.instances import LONG_WORK, Presence
 from service.core.logs import configure_logging
 from service.core.settings import settings
 from service.core.tasks.runner import run_next
@@ -40,7 +40,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=_stop_with_parent, args=(os.getppid(), stopping), daemon=True).start()
-    with Presence("long work"):
+    with Presence(LONG_WORK):
         _work(kinds(), stopping)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import psutil
 import structlog
-from sqlalchemy import REAL, BigInteger, String, delete
+from sqlalchemy import REAL, BigInteger, String, case, delete, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID, insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -24,6 +24,12 @@ EVERY_SECONDS = 10
 # Longer silence than this and a process counts as gone; a day later nobody asks for it any more.
 GONE_AFTER = timedelta(seconds=45)
 FORGOTTEN_AFTER = timedelta(days=1)
+# One that was started after another fell silent stands in its place: on the same machine before anybody is alarmed, on
+# another one (a new container has a new name) after some minutes.
+SUCCEEDED_AFTER = timedelta(seconds=25)
+SUCCEEDED_ELSEWHERE_AFTER = timedelta(minutes=5)
+# A process for long work comes when there is some and goes: after some minutes nobody misses one.
+LONG_WORK = "long work"
 
 log = structlog.get_logger()
 
@@ -50,6 +56,7 @@ class Presence:
     def __init__(self, name: str) -> None:
         self._id, self._name, self._started = uuid.uuid4(), name, real_now()
         self._process = psutil.Process()
+        self._has_succeeded = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._report_on, name="presence", daemon=True)
 
@@ -99,5 +106,25 @@ class Presence:
         }
         row = insert(Instance).values(**lasting, **measured)
         db.execute(row.on_conflict_do_update(index_elements=["id"], set_=measured))
-        db.execute(delete(Instance).where(Instance.seen_at < now - FORGOTTEN_AFTER))
+        if not self._has_succeeded:
+            self._has_succeeded = self._succeed(db, now)
+        unmissed = (Instance.name == LONG_WORK) & (Instance.seen_at < now - SUCCEEDED_ELSEWHERE_AFTER)
+        db.execute(delete(Instance).where(unmissed | (Instance.seen_at < now - FORGOTTEN_AFTER)))
         db.execute(delete(traffic.TrafficMinute).where(traffic.TrafficMinute.minute < now - traffic.KEPT))
+
+    def _succeed(self, db: Session, now: datetime) -> bool:
+        """Takes the place of one process that was killed, once in a life: of two that died, one successor leaves the
+        other one missing."""
+        silent = case(
+            (Instance.host == socket.gethostname()[:100], Instance.seen_at < now - SUCCEEDED_AFTER),
+            else_=Instance.seen_at < now - SUCCEEDED_ELSEWHERE_AFTER,
+        )
+        gone = (
+            select(Instance.id)
+            .where(Instance.name == self._name, Instance.seen_at < self._started, silent)
+            .order_by(Instance.seen_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        taken = delete(Instance).where(Instance.id.in_(gone.scalar_subquery())).returning(Instance.id)
+        return db.scalar(taken) is not None

@@ -12,10 +12,17 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.core import traffic
+from service.core import instances, traffic
 from service.core.clock import real_now
 from service.core.health import record_job
-from service.core.instances import GONE_AFTER, Instance, Presence
+from service.core.instances import (
+    GONE_AFTER,
+    LONG_WORK,
+    SUCCEEDED_AFTER,
+    SUCCEEDED_ELSEWHERE_AFTER,
+    Instance,
+    Presence,
+)
 from service.core.traffic import BUCKETS_MS, Counting, TrafficMinute
 from tests.conftest import Service
 
@@ -64,6 +71,82 @@ def test_a_process_that_stopped_reporting_is_not_there(sign_in: SignIn, db: Sess
     assert listed[0]["pid"] == os.getpid()
     assert listed[0]["memory_bytes"] > 10_000_000
     assert 0 <= listed[0]["host_memory_percent"] <= 100
+
+
+def killed(db: Session, name: str, ago: timedelta, host: str | None = None) -> None:
+    """A process that reported last so long ago."""
+    Presence("newcomer").report(db)
+    values = {"name": name, "seen_at": real_now() - ago} | ({"host": host} if host else {})
+    db.execute(update(Instance).where(Instance.name == "newcomer").values(**values))
+
+
+def processes(db: Session) -> list[str]:
+    return sorted(db.scalars(select(Instance.name)))
+
+
+JUST_SUCCEEDED = SUCCEEDED_AFTER + timedelta(seconds=1)
+LONG_SINCE = SUCCEEDED_ELSEWHERE_AFTER + timedelta(seconds=1)
+
+
+def test_who_was_killed_is_not_missed_once_a_successor_reports(db: Session) -> None:
+    killed(db, "service", JUST_SUCCEEDED)
+    Presence("service").report(db)
+
+    assert SUCCEEDED_AFTER < GONE_AFTER, "the row goes before anybody is alarmed"
+    assert processes(db) == ["service"]
+
+
+def test_of_two_that_were_killed_one_successor_leaves_the_other_missing(db: Session) -> None:
+    killed(db, "service", JUST_SUCCEEDED)
+    killed(db, "service", LONG_SINCE)
+    one = Presence("service")
+    one.report(db)
+    one.report(db)
+    assert processes(db) == ["service", "service"]
+
+    Presence("service").report(db)
+    assert processes(db) == ["service", "service"]
+    assert min(db.scalars(select(Instance.seen_at))) > real_now() - GONE_AFTER
+
+
+@pytest.mark.parametrize(
+    ("name", "ago"),
+    [("worker", LONG_SINCE), ("service", SUCCEEDED_AFTER - timedelta(seconds=5))],
+    ids=["another kind", "only slow"],
+)
+def test_nobody_else_takes_its_place(db: Session, name: str, ago: timedelta) -> None:
+    killed(db, name, ago)
+    Presence("service").report(db)
+
+    assert processes(db) == sorted([name, "service"])
+
+
+def test_a_replica_that_was_there_before_is_no_successor(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Presence("service")
+    killed(db, "service", timedelta())
+    later = real_now() + LONG_SINCE
+    monkeypatch.setattr(instances, "real_now", lambda: later)
+    other.report(db)
+
+    assert processes(db) == ["service", "service"]
+
+
+def test_a_successor_on_another_machine_is_believed_after_some_minutes(db: Session) -> None:
+    killed(db, "service", JUST_SUCCEEDED, host="elsewhere")
+    fresh = Presence("service")
+    fresh.report(db)
+    assert processes(db) == ["service", "service"]
+
+    db.execute(update(Instance).where(Instance.host == "elsewhere").values(seen_at=real_now() - LONG_SINCE))
+    fresh.report(db)
+    assert processes(db) == ["service"]
+
+
+def test_a_process_for_long_work_that_was_killed_is_missed_for_minutes_only(db: Session) -> None:
+    killed(db, LONG_WORK, LONG_SINCE)
+    Presence("worker").report(db)
+
+    assert processes(db) == ["worker"]
 
 
 def test_replicas_add_up_in_the_same_minute(db: Session) -> None:
