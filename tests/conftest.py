@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from stack import servers
 from stack.home import ROOT, Home, server_account
+from tests.audit_words import every_audited_word  # noqa: F401  # watches every test
 from tests.processes import await_ok, end, free_port
 from tests.sight import seeing_all
 

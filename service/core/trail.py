@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.core.areas import CORE, areas
 from service.core.audit import Action, AuditEntry
+from service.core.exports.declared import lists
 from service.core.identity import Membership, User
 from service.core.paging import read_cursor, write_cursor
 from service.core.problems import Invalid
@@ -56,11 +56,13 @@ CORE_FIELDS = {
     "sha256": "内容の指紋（SHA-256）",
     "file_id": "ファイルID",
     "error": "エラー",
+    "expires_at": "有効期限",
     "filters": "条件",
     "format": "形式",
     "import_id": "取り込みID",
     "is_active": "有効",
     "kind": "種類",
+    "list": "一覧",
     "last_error": "最後のエラー",
     "login_id": "ログインID",
     "mail": "メールアドレス",
@@ -69,9 +71,12 @@ CORE_FIELDS = {
     "params": "条件",
     "password": "パスワード",
     "reason": "理由",
+    "role": "役割",
     "rows": "件数",
     "sessions_ended": "終了したセッション",
+    "sort": "並び順",
     "state": "状態",
+    "tenant_id": "所属先",
     "title": "件名",
 }
 
@@ -174,8 +179,7 @@ def _position(cursor: str) -> tuple[datetime, int]:
 def readable(entry: AuditEntry, name: str | None) -> dict[str, Any]:
     """The entry with words for its codes. Areas declare theirs; a code of an earlier release stands for itself."""
     area = areas().get(entry.area)
-    subjects = {**CORE_SUBJECTS, **(area.subjects if area else {})}
-    fields = {**CORE_FIELDS, **(area.fields if area else {})}
+    subjects, fields = subject_words(entry.area), field_words(entry.area)
     titles: Mapping[str, str] = ACTION_WORDS  # type: ignore[assignment]  # as stored: any text
     return {
         "id": entry.id,
@@ -195,12 +199,24 @@ def readable(entry: AuditEntry, name: str | None) -> dict[str, Any]:
     }
 
 
+def subject_words(area: str) -> dict[str, str]:
+    """What an area's entries are about, in words: things, and lists that were taken along."""
+    found = areas().get(area)
+    taken_along = {key: listed.title for key, listed in lists().items() if listed.area == area}
+    return CORE_SUBJECTS | taken_along | dict(found.subjects if found else {})
+
+
+def field_words(area: str) -> dict[str, str]:
+    found = areas().get(area)
+    return CORE_FIELDS | dict(found.fields if found else {})
+
+
 def changes(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, fields: Mapping[str, str]
 ) -> list[Change]:
     """What differs, in the order of `fields`, then the others (jsonb keeps no order); nested fields by their path."""
-    was = {path: _text(value) for path, value in _flat(before or {})}
-    now = {path: _text(value) for path, value in _flat(after or {})}
+    was = {path: _text(value, fields) for path, value in _flat(before or {})}
+    now = {path: _text(value, fields) for path, value in _flat(after or {})}
     places = {name: place for place, name in enumerate(fields)}
     different = [path for path in {**was, **now} if was.get(path) != now.get(path)]
     return [
@@ -222,13 +238,25 @@ def _flat(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tup
             yield (*path, name), value
 
 
-def _text(value: Any) -> str | None:
+def _text(value: Any, fields: Mapping[str, str]) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool):
         return "はい" if value else "いいえ"
     if isinstance(value, list):
-        return "、".join(_text(item) or "" for item in value)
+        return "、".join(_text(item, fields) or "" for item in value) or None
     if isinstance(value, Mapping):
-        return json.dumps(value, ensure_ascii=False)
+        if {"area", "role"} <= value.keys():
+            return _membership(value)
+        listed = ((fields.get(name, name), _text(part, fields)) for name, part in value.items())
+        return "・".join(f"{word} {text}" for word, text in listed if text)
     return str(value)
+
+
+def _membership(held: Mapping[str, Any]) -> str:
+    """端末管理の運用オペレーター"""
+    area = areas().get(held["area"])
+    role = area.roles.get(held["role"]) if area else None
+    words = f"{area.title if area else held['area']}の{role.title if role else held['role']}"
+    tenant = held.get("tenant_id")
+    return words if tenant is None else f"{words}（所属先 {tenant}）"

@@ -112,6 +112,8 @@ AREA = Area(
         "valid_hours": "有効時間",
         "enrolment_code_id": "登録コードID",
         "agent_version": "エージェントのバージョン",
+        "q": "検索する語",
+        "status": "状態",
         "photo_added": "追加した設置写真",
         "photo_removed": "外した設置写真",
     },

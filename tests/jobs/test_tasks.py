@@ -20,7 +20,7 @@ from tests import cast, factories
 from tests.workers import Ground, eventually, ground
 
 __all__ = ["ground"]
-ORDER = Order("test.work", "fleet", "テストの処理", "fleet:terminal:read", {"number": 1})
+ORDER = Order("test.work", "fleet", "テストの処理", "fleet:terminal:read", {"import_id": 1})
 STOP = threading.Event
 
 
@@ -71,7 +71,7 @@ def test_a_task_runs_with_its_starters_rights_and_tells_what_came_of_it(ground: 
     )
     assert (done.lease, done.attempts) == (None, 1)
     assert done.finished_at is not None
-    assert (seen[0].actor.user_id, seen[0].actor.scopes, seen[0].params) == (by.user_id, by.scopes, {"number": 1})
+    assert (seen[0].actor.user_id, seen[0].actor.scopes, seen[0].params) == (by.user_id, by.scopes, {"import_id": 1})
     assert ground.rows("SELECT action, actor FROM audit_entries WHERE subject = 'task'") == [("create", "alice")]
 
 

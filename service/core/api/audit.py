@@ -108,7 +108,7 @@ def export(actor: Annotated[Actor, allow("core:audit:export")], db: Db, asked: A
 def choices(actor: Annotated[Actor, allow("core:audit:read")]) -> Choices:
     """For the filters: the areas one sees, and what entries are about there."""
     seen = [areas()[name] for name in areas() if name in actor.areas_where("core:audit:read")]
-    subjects = {code: word for area in seen for code, word in area.subjects.items()}
+    subjects = {code: word for area in seen for code, word in trail.subject_words(area.name).items()}
     return Choices(
         areas={area.name: area.title for area in seen} | {CORE: trail.CORE_TITLE},
         actions={str(code): word for code, word in trail.ACTION_WORDS.items()},

@@ -44,7 +44,8 @@ def main(given: list[str] | None = None) -> int:
         else:
             held.role, held.tenant_id = role, None
         db.flush()  # for the id
-        after = {"login_id": user.login_id, "name": user.name, "role": role}
+        held_now = {"area": asked.area, "role": role, "tenant_id": None}
+        after = {"login_id": user.login_id, "name": user.name, "memberships": [held_now]}
         audit.record(db, "command line", "create", asked.area, "user", user.id, after=after)
     print(
         f"One-time password (for 72 hours): {password}"

@@ -273,3 +273,27 @@ def test_nothing_in_the_file_is_run_by_a_spreadsheet(db: Session, admin: TestCli
 
 def test_taking_the_trail_along_is_a_right_of_its_own(sign_in: Callable[..., TestClient]) -> None:
     assert sign_in("bob", fleet="operator").get(f"{PATH}/export.csv").status_code == 403
+
+
+def test_memberships_are_told_in_words(db: Session, admin: TestClient) -> None:
+    held = {"area": "fleet", "role": "operator", "tenant_id": None}
+    alice = acting(db, "ann", fleet="admin")
+    bound = {"area": "fleet", "role": "support", "tenant_id": 3}
+    audit.record(
+        db, alice, "update", "fleet", "user", 9, before={"memberships": [held]}, after={"memberships": [held, bound]}
+    )
+
+    [change] = items(admin, q="9")[0]["changes"]
+
+    assert change["title"] == "業務と役割"
+    assert change["before"] == "端末管理の運用オペレーター"
+    assert change["after"] == "端末管理の運用オペレーター、端末管理のサポート担当（所属先 3）"
+
+
+def test_a_list_that_was_taken_along_has_its_own_name(db: Session, admin: TestClient) -> None:
+    assert admin.get("/api/fleet/terminals.csv").status_code == 200
+
+    [entry] = items(admin, action="export")
+
+    assert entry["subject_title"] == "端末一覧"
+    assert admin.get(f"{PATH}/choices").json()["subjects"]["fleet.terminals"] == "端末一覧"
