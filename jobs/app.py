@@ -14,12 +14,9 @@ __all__ = ["app"]
 app.conf.update(
     include=[
         "jobs.core",
-        "jobs.files",
-        "jobs.imports",
         "jobs.outbox",
         "jobs.presence",
         "jobs.tasks",
-        "jobs.throttle",
         *(f"jobs.{area}" for area in AREAS),
     ],
     task_ignore_result=True,

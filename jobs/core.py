@@ -1,11 +1,11 @@
-"""The floor's own jobs: partitions, retention, holidays."""
+"""The floor's own jobs: partitions, retention, what is of no use any more, holidays."""
 
 from __future__ import annotations
 
 import structlog
 
 from jobs.app import app
-from service.core import holidays, partitions, retention
+from service.core import holidays, partitions, retention, sweeps
 from service.core.areas import policies
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
@@ -36,6 +36,16 @@ def keep_to_retention() -> None:
             log.info("retention ran", table=run.target, rows=run.rows, bytes=run.bytes, partitions=run.partitions)
     with transaction(SYSTEM) as db:
         record_job(db, "core.retention")
+
+
+@app.task(name="core.sweep")
+def sweep() -> None:
+    for one in sweeps.SWEEPS:
+        gone = sweeps.run(one)
+        if gone.rows:
+            log.info("swept", target=one.target, rows=gone.rows, bytes=gone.bytes)
+    with transaction(SYSTEM) as db:
+        record_job(db, "core.sweep")
 
 
 @app.task(name="core.top_up_holidays")

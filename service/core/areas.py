@@ -93,18 +93,20 @@ class Area:
 CORE_TICKS: Mapping[str, Tick] = {
     "core.make_partitions": Tick("記録領域の準備", timedelta(hours=1)),
     "core.retention": Tick("保存期間の整理", timedelta(minutes=10)),
+    "core.sweep": Tick("不要になったデータの整理", timedelta(hours=1)),
     "core.top_up_holidays": Tick("休日の補充", timedelta(hours=1)),
     "outbox.send": Tick("通知の送信", timedelta(seconds=3), silence=timedelta(seconds=120)),
-    "files.clean": Tick("ファイルの整理", timedelta(hours=1)),
-    "throttle.sweep": Tick("試行回数の記録の整理", timedelta(minutes=10)),
     "tasks.wake": Tick("長い処理の開始", timedelta(seconds=1), silence=timedelta(seconds=120)),
-    "imports.forget": Tick("取り込み途中のデータの整理", timedelta(hours=6)),
 }
 CORE_RETENTION = (
     # Three years, leap day included.
     Policy("audit_entries", "監査ログ", lambda _: timedelta(days=3 * 365 + 1)),
-    Policy("outbox_messages", "送信済みの通知", lambda _: timedelta(days=90)),
+    # A dead letter that nobody decided about in three months, too.
+    Policy("outbox_messages", "送信済み・破棄・送信失敗の通知", lambda _: timedelta(days=90)),
+    # A year's months can be looked up.
+    Policy("probes", "稼働監視の記録", lambda _: timedelta(days=400)),
     Policy("sessions", "期限切れのセッション", lambda _: timedelta(days=30)),
+    Policy("tasks", "終わった処理", lambda _: timedelta(days=90)),
 )
 
 

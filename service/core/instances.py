@@ -110,7 +110,6 @@ class Presence:
             self._has_succeeded = self._succeed(db, now)
         unmissed = (Instance.name == LONG_WORK) & (Instance.seen_at < now - SUCCEEDED_ELSEWHERE_AFTER)
         db.execute(delete(Instance).where(unmissed | (Instance.seen_at < now - FORGOTTEN_AFTER)))
-        db.execute(delete(traffic.TrafficMinute).where(traffic.TrafficMinute.minute < now - traffic.KEPT))
 
     def _succeed(self, db: Session, now: datetime) -> bool:
         """Takes the place of one process that was killed, once in a life: of two that died, one successor leaves the

@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import (
     BigInteger,
+    Computed,
     CursorResult,
     ForeignKey,
     Identity,
@@ -75,6 +76,10 @@ class OutboxMessage(Base):
     last_error: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     dead_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # Since when nothing comes of it by itself any more; retention counts from here.
+    over_at: Mapped[datetime | None] = mapped_column(
+        TIMESTAMP(timezone=True), Computed("coalesce(sent_at, discarded_at, dead_at)", persisted=True)
+    )
     # Whose message it is.
     area: Mapped[str] = mapped_column(String(32))
     tenant_id: Mapped[int | None] = mapped_column(BigInteger)

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    ColumnElement,
     Date,
     Identity,
     Interval,
@@ -40,7 +41,7 @@ MOST_ROWS = 200_000
 
 
 class RetentionRun(Base):
-    """One table's share of a night: what went, from when to when."""
+    """One table's share of a night, or what a sweep took in a day: what went, from when to when."""
 
     __tablename__ = "retention_runs"
     __table_args__ = (UniqueConstraint("day", "target"),)
@@ -72,7 +73,7 @@ class Going:
 
 def plan(db: Session, policy: Policy) -> Going:
     """A dry run. Rows of partitions are as the planner counted them last; the nightly run counts them truly."""
-    kept, before = db.get_one(KeptTable, policy.table), _before(db, policy)
+    kept, before = db.get_one(KeptTable, policy.table), cut(db, policy.keep(settings()))
     return _partitions(db, kept, before, truly=False) if kept.partitions else _rows(db, kept, before, dry=True)
 
 
@@ -82,12 +83,8 @@ def run_if_due(db: Session, policy: Policy) -> RetentionRun | None:
         return None
     # Nobody waits for an answer: counting a day of heartbeats may take longer than a request may.
     db.execute(text("SET LOCAL statement_timeout = '15min'"))
-    before = _before(db, policy)
-    night = select(
-        func.date(func.timezone(TOKYO.key, func.app_now()) - literal(BEGINS, Interval)),
-        literal(policy.table),
-        literal(before),
-    )
+    before = cut(db, policy.keep(settings()))
+    night = select(_today(), literal(policy.table), literal(before))
     claim = (
         insert(RetentionRun)
         .from_select(["day", "target", "before"], night)
@@ -111,13 +108,32 @@ def run_if_due(db: Session, policy: Policy) -> RetentionRun | None:
     return run
 
 
+def report(db: Session, target: str, gone: Going) -> None:
+    """Adds what went to the day's report."""
+    sizes = {"rows": gone.rows, "bytes": gone.bytes}
+    made = insert(RetentionRun).values(
+        day=_today(), target=target, before=gone.before, oldest=gone.oldest, newest=gone.newest, **sizes
+    )
+    added = {
+        "rows": RetentionRun.rows + made.excluded.rows,
+        "bytes": RetentionRun.bytes + made.excluded.bytes,
+        "oldest": func.least(RetentionRun.oldest, made.excluded.oldest),
+        "newest": func.greatest(RetentionRun.newest, made.excluded.newest),
+    }
+    db.execute(made.on_conflict_do_update(index_elements=["day", "target"], set_=added))
+
+
 def newest_runs(db: Session, limit: int = 60) -> list[RetentionRun]:
     return list(db.scalars(select(RetentionRun).order_by(RetentionRun.id.desc()).limit(limit)))
 
 
-def _before(db: Session, policy: Policy) -> datetime:
-    """Nothing goes early because a clock was moved ahead."""
-    moment = func.least(func.now(), func.app_now()) - literal(policy.keep(settings()), Interval)
+def _today() -> ColumnElement[date]:
+    return func.date(func.timezone(TOKYO.key, func.app_now()) - literal(BEGINS, Interval))
+
+
+def cut(db: Session, keep: timedelta) -> datetime:
+    """What is older may go. Nothing goes early because a clock was moved ahead."""
+    moment = func.least(func.now(), func.app_now()) - literal(keep, Interval)
     before: datetime = db.execute(select(moment)).scalar_one()
     return before
 

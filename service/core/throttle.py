@@ -83,11 +83,6 @@ def give_back(db: Session, limit: Limit, *parts: str) -> None:
     )
 
 
-def sweep(db: Session) -> int:
-    """Deletes rows whose window has passed; how many."""
-    return len(db.execute(text("DELETE FROM throttles WHERE expires_at < now() RETURNING 1")).all())
-
-
 def too_many(what: str, seconds: float) -> TooMany:
     """The refusal, in words: `what` failed too often, and when to try again."""
     return TooMany(

@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.files import clean
+from jobs.core import sweep
 from jobs.timetable import TICKS
 from service.core.files import deposit, records
 from service.core.files.storage import make_storage
 from service.core.health import JobHeartbeat
+from service.core.retention import RetentionRun
 
 
 def test_the_job_removes_orphans_and_says_that_it_ran(
@@ -28,8 +29,10 @@ def test_the_job_removes_orphans_and_says_that_it_ran(
     storage.put(key, io.BytesIO(b"x"))
     os.utime(tmp_path / key, (time.time() - 2 * 86400,) * 2)
 
-    clean()
+    sweep()
 
-    assert "files.clean" in TICKS
+    assert "core.sweep" in TICKS
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-    assert db.scalars(select(JobHeartbeat.name)).all() == ["files.clean"]
+    assert db.scalars(select(JobHeartbeat.name)).all() == ["core.sweep"]
+    told = db.execute(select(RetentionRun.target, RetentionRun.rows, RetentionRun.bytes)).all()
+    assert [tuple(row) for row in told] == [("files", 1, 1)]

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from jobs import core as core_jobs
-from service.core import partitions, retention
+from service.core import partitions, retention, sweeps
 from service.core.areas import Policy, policies
 from service.core.audit import AuditEntry
 from service.core.clock import app_clock, app_now, real_now
@@ -21,8 +21,11 @@ from service.core.health import JobHeartbeat
 from service.core.identity import UserSession, hash_token, new_token
 from service.core.outbox import OutboxMessage
 from service.core.partitions import KeptTable
+from service.core.probes import Probe
 from service.core.retention import RetentionRun
+from service.core.tasks.records import Task
 from service.core.times import TOKYO, at, day_bounds, local_date, month_of
+from service.core.traffic import TrafficMinute
 from service.fleet.models import heartbeats
 from stack.home import Home
 from tests.cast import person
@@ -213,18 +216,60 @@ def test_expired_sessions_go_but_everybodys_last_sign_in_stays(db: Session) -> N
     assert (real_now() - run.oldest).days == 400
 
 
-def test_sent_messages_go_and_unsent_ones_stay(db: Session) -> None:
+def test_messages_that_are_over_go_and_open_ones_stay(db: Session) -> None:
     now = real_now()
     told = {"topic": "mail", "payload": {}, "area": "fleet", "recipient": "a@example.com", "title": "お知らせ"}
     for sent_at in (now - timedelta(days=91), now - timedelta(days=89)):
         db.add(OutboxMessage(**told, sent_at=sent_at))
     db.add(OutboxMessage(**told, created_at=now - timedelta(days=400), dead_at=now))
+    db.add(OutboxMessage(**told, created_at=now - timedelta(days=400)))
+    for dead, discarded in ((400, 91), (91, None), (400, 89)):
+        put_aside = None if discarded is None else now - timedelta(days=discarded)
+        db.add(OutboxMessage(**told, dead_at=now - timedelta(days=dead), discarded_at=put_aside))
     db.flush()
 
     core_jobs.keep_to_retention()
 
-    assert len(db.scalars(select(OutboxMessage)).all()) == 2
-    assert db.scalars(select(RetentionRun.rows).where(RetentionRun.target == "outbox_messages")).one() == 1
+    left = db.execute(select(OutboxMessage.sent_at, OutboxMessage.dead_at, OutboxMessage.discarded_at)).all()
+    ages = {tuple((now - moment).days if moment else None for moment in row) for row in left}
+    assert ages == {(89, None, None), (None, 0, None), (None, 400, 89), (None, None, None)}
+    assert db.scalars(select(RetentionRun.rows).where(RetentionRun.target == "outbox_messages")).one() == 3
+
+
+def test_finished_tasks_and_old_probes_go_and_what_is_under_way_stays(db: Session) -> None:
+    alice, now = person(db, "alice").id, real_now()
+    same = {"area": "fleet", "kind": "x", "title": "x", "user_id": alice, "address": "-", "permission": "x"}
+    for state, days in (("done", 91), ("failed", 91), ("done", 89), ("waiting", None)):
+        finished = None if days is None else now - timedelta(days=days)
+        created = now - timedelta(days=200)
+        task = Task(**same, is_resumable=True, params={}, state=state, finished_at=finished, created_at=created)
+        db.add(task)
+    for days in (401, 399):
+        probe = {"source": "w", "target": "service", "every_seconds": 30, "ok": True, "latency_ms": 1}
+        db.add(Probe(at=now - timedelta(days=days), **probe))
+    db.flush()
+
+    core_jobs.keep_to_retention()
+
+    assert sorted(db.scalars(select(Task.state))) == ["done", "waiting"]
+    assert [(now - at).days for at in db.scalars(select(Probe.at))] == [399]
+
+
+def test_sweeps_add_up_in_the_report_of_the_day_and_a_dry_run_takes_nothing(db: Session) -> None:
+    [sweep] = [one for one in sweeps.SWEEPS if one.target == "traffic_minutes"]
+    for hours in (1, 2):
+        old = real_now() - sweep.keep - timedelta(hours=hours)
+        db.add(TrafficMinute(minute=old, requests=1, errors=0, buckets=[1]))
+        db.flush()
+        assert sweeps.plan(sweep).rows == 1
+        assert sweeps.run(sweep).rows == 1
+    assert sweeps.run(sweep).rows == 0
+
+    [told] = db.scalars(select(RetentionRun))
+    assert (told.target, told.rows) == ("traffic_minutes", 2)
+    assert told.oldest is not None
+    assert told.newest is not None
+    assert told.newest - told.oldest > timedelta(minutes=59)
 
 
 def test_a_night_happens_once_and_the_next_one_after_three(db: Session) -> None:
@@ -262,7 +307,6 @@ def test_a_clock_moved_ahead_takes_nothing_away(db: Session) -> None:
         "SELECT expire_rows('users', now() - interval '9 years', 10, false)",
         "SELECT expire_rows('audit_entries', now() - interval '9 years', 10, false)",
         "SELECT make_partitions('users')",
-        "SELECT make_day_partitions('fleet_heartbeats', 3)",
         "UPDATE kept_tables SET at_least = '0'",
         "DROP TABLE fleet_heartbeats_default",
         "DELETE FROM sessions",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, Any
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from service.core import retention
+from service.core import retention, sweeps
 from service.core.areas import policies
 from service.core.auth import Actor, allow
 from service.core.db import SYSTEM, transaction
@@ -34,9 +34,11 @@ class Going(BaseModel):
 
 
 class PolicyItem(BaseModel):
-    """`plan` is a dry run: what would go if the night were now."""
+    """`plan` is a dry run: what would go if it were done now. By night go records, by the hour what is of no use any
+    more."""
 
-    table: str
+    target: str
+    when: Literal["nightly", "hourly"]
     title: str
     keep_days: int
     plan: Going
@@ -57,15 +59,17 @@ class Retention(BaseModel):
 def plan_and_past_runs(actor: Annotated[Actor, allow("core:system:read")]) -> Retention:
     """The plan and the newest runs, newest first. Figures about whole tables, nobody's data: seen by the system."""
     with transaction(SYSTEM) as db:
-        return Retention(
-            policies=[
-                PolicyItem(
-                    table=policy.table,
-                    title=policy.title,
-                    keep_days=policy.keep(settings()).days,
-                    plan=Going.model_validate(retention.plan(db, policy)),
-                )
-                for policy in policies()
-            ],
-            runs=[RunItem.model_validate(run) for run in retention.newest_runs(db)],
-        )
+        by_night = [
+            _item(policy.table, policy.title, "nightly", policy.keep(settings()), retention.plan(db, policy))
+            for policy in policies()
+        ]
+        runs = [RunItem.model_validate(run) for run in retention.newest_runs(db)]
+    # In transactions of their own: looking through a storage of files may take longer than one may stand open.
+    by_hour = [_item(one.target, one.title, "hourly", one.keep, sweeps.plan(one)) for one in sweeps.SWEEPS]
+    return Retention(policies=by_night + by_hour, runs=runs)
+
+
+def _item(
+    target: str, title: str, when: Literal["nightly", "hourly"], keep: timedelta, going: retention.Going
+) -> PolicyItem:
+    return PolicyItem(target=target, title=title, when=when, keep_days=keep.days, plan=Going.model_validate(going))

@@ -59,7 +59,7 @@ def _expired(dry_run: bool) -> tuple[int, int]:
         with transaction(SYSTEM) as db:
             batch = db.scalars(select(File).where(due).limit(BATCH).with_for_update(skip_locked=True)).all()
             for file in batch:
-                audit.record(db, "files.clean", "delete", file.area, "file", file.id, before={"name": file.name})
+                audit.record(db, "core.sweep", "delete", file.area, "file", file.id, before={"name": file.name})
                 db.delete(file)
         # The row first: whatever happens now, nobody is shown a file that is half gone.
         for file in batch:

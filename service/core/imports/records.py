@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    CursorResult,
     ForeignKey,
     Identity,
     LargeBinary,
     String,
     UniqueConstraint,
-    delete,
     func,
     select,
 )
@@ -21,7 +19,6 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.core.auth import Actor
-from service.core.clock import app_now
 from service.core.db import Base
 from service.core.imports import kinds, mapping, text_files
 from service.core.imports.kinds import Change, Kind
@@ -223,9 +220,3 @@ def run(db: Session, by: Actor, import_id: int) -> Task:
     task = task_records.start(db, by, order)
     draft.task_id = task.id
     return task
-
-
-def forget(db: Session) -> int:
-    """Removes what nobody came back to; how many."""
-    old = delete(Import).where(Import.created_at < app_now(db) - KEPT)
-    return cast("CursorResult[Any]", db.execute(old)).rowcount

@@ -35,7 +35,6 @@ class Claimed:
     address: str
     permission: str
     params: Mapping[str, Any]
-    checkpoint: Mapping[str, Any] | None
     lease: uuid.UUID
     attempt: int
 
@@ -72,7 +71,6 @@ def claim(db: Session) -> Claimed | None:
             address=task.address,
             permission=task.permission,
             params=task.params,
-            checkpoint=task.checkpoint,
             lease=task.lease,
             attempt=task.attempts,
         )
@@ -113,10 +111,6 @@ def hold(db: Session, task: Claimed) -> bool | None:
     held = select(Task.cancel_requested_at).where(Task.id == task.id, Task.lease == task.lease).with_for_update()
     row = db.execute(held).one_or_none()
     return None if row is None else row[0] is not None
-
-
-def save_checkpoint(db: Session, task: Claimed, state: Mapping[str, Any]) -> None:
-    db.execute(update(Task).where(Task.id == task.id, Task.lease == task.lease).values(checkpoint=dict(state)))
 
 
 def settle(db: Session, task: Claimed, state: str, **values: Any) -> bool:

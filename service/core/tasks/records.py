@@ -69,8 +69,6 @@ class Task(Base):
     message: Mapped[str] = mapped_column(String(500), server_default="")
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     error: Mapped[str | None] = mapped_column(Text)
-    # Where a task that is taken up again goes on, in words of its kind.
-    checkpoint: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     started_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
@@ -85,7 +83,7 @@ class Task(Base):
 
 @dataclass(frozen=True)
 class Order:
-    """What to do. `resumable`: run from the start or from its checkpoint again, it does nothing twice."""
+    """What to do. `resumable`: run from the start again, it does nothing twice."""
 
     kind: str
     area: str
@@ -183,7 +181,7 @@ def cancel(db: Session, by: Actor, task_id: int) -> Task:
 
 
 def resume(db: Session, by: Actor, task_id: int) -> Task:
-    """A failed or cancelled one waits again, to go on from its checkpoint. Only who started it may: it runs with
+    """A failed or cancelled one waits again, to begin from the start. Only who started it may: it runs with
     that person's rights.
 
     Raises:

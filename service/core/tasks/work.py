@@ -58,13 +58,12 @@ class Result:
 
 
 class Work:
-    """One attempt at a task. `params` and `checkpoint` are as its starter and its last attempt left them."""
+    """One attempt at a task. `params` are as its starter left them."""
 
     def __init__(self, task: Claimed, actor: Actor, stopping: threading.Event) -> None:
         self.task = task
         self.actor = actor
         self.params = task.params
-        self.checkpoint = task.checkpoint or {}
         self.settled = False
         self._stopping = stopping
         self._progress: Progress | None = None
@@ -95,11 +94,6 @@ class Work:
             raise Lost
         if cancelled:
             raise Cancelled
-
-    def save(self, db: Session, state: Mapping[str, Any]) -> None:
-        """From here the next attempt goes on; in the transaction of what was done so far."""
-        lease.save_checkpoint(db, self.task, state)
-        self.checkpoint = state
 
     def settle(self, db: Session, result: Result) -> None:
         """Done, in the transaction of the work itself: either both or neither. The last thing in that transaction."""

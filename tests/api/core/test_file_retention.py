@@ -75,7 +75,7 @@ def test_a_file_that_nobody_took_into_use_goes_after_a_day(operator: TestClient,
     assert set(db.scalars(select(File.id))) == {uuid.UUID(used), uuid.UUID(released)}
     assert operator.get(f"/api/core/files/{unused}").status_code == 404
     entry = db.scalars(select(AuditEntry).where(AuditEntry.action == "delete")).one()
-    assert (entry.actor, entry.subject_id) == ("files.clean", unused)
+    assert (entry.actor, entry.subject_id) == ("core.sweep", unused)
 
     move_clock(db, timedelta(hours=23))
     assert retention.clean().expired == 1

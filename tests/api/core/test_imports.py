@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 from openpyxl import Workbook
 
-from jobs import imports as imports_jobs
+from jobs import core as core_jobs
 from service.core.db import SYSTEM, Scopes, transaction
 from service.core.imports import kinds, records, text_files
 from service.core.imports.sheets import Sheet
@@ -329,7 +329,7 @@ def test_what_nobody_came_back_to_is_forgotten(ground: Ground) -> None:
     old, new = begun(client, CUSTOMERS), begun(client, CUSTOMERS)
     ground.rows("UPDATE imports SET created_at = app_now() - interval '8 days' WHERE id = :id", id=old["id"])
 
-    imports_jobs.forget()
+    core_jobs.sweep()
 
     assert client.get(f"/api/core/imports/{old['id']}").status_code == 404
     assert client.get(f"/api/core/imports/{new['id']}").status_code == 200

@@ -21,20 +21,26 @@ def test_administrators_see_the_plan_and_the_past_nights(db: Session, sign_in: C
         expired = real_now() - timedelta(days=days)
         db.add(UserSession(token_hash=hash_token(new_token()), user_id=stranger, address="-", expires_at=expired))
     db.commit()
-    before = {found["table"]: found for found in admin.get("/api/core/retention").json()["policies"]}
+    before = {found["target"]: found for found in admin.get("/api/core/retention").json()["policies"]}
 
     core_jobs.keep_to_retention()
     after = admin.get("/api/core/retention").json()
 
-    assert {table: found["keep_days"] for table, found in before.items()} == {
-        "audit_entries": 1096,
-        "fleet_heartbeats": 35,
-        "outbox_messages": 90,
-        "sessions": 30,
+    assert {target: (found["when"], found["keep_days"]) for target, found in before.items()} == {
+        "audit_entries": ("nightly", 1096),
+        "fleet_heartbeats": ("nightly", 35),
+        "outbox_messages": ("nightly", 90),
+        "probes": ("nightly", 400),
+        "sessions": ("nightly", 30),
+        "tasks": ("nightly", 90),
+        "files": ("hourly", 1),
+        "imports": ("hourly", 7),
+        "throttles": ("hourly", 0),
+        "traffic_minutes": ("hourly", 35),
     }
     assert before["sessions"]["title"] == "期限切れのセッション"
     assert before["sessions"]["plan"]["rows"] == 1
     [run] = [run for run in after["runs"] if run["target"] == "sessions"]
     assert run["rows"] == 1
-    assert [found["plan"]["rows"] for found in after["policies"] if found["table"] == "sessions"] == [0]
+    assert [found["plan"]["rows"] for found in after["policies"] if found["target"] == "sessions"] == [0]
     assert sign_in("carol", fleet="operator").get("/api/core/retention").status_code == 403

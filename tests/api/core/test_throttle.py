@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from jobs import throttle as job
+from jobs import core as core_jobs
 from service.core import identity, throttle
 from service.core.db import SYSTEM, transaction
 from service.core.settings import settings
@@ -206,8 +206,8 @@ def test_rows_whose_window_has_passed_are_swept(db: Session) -> None:
     throttle.hit(db, FEW, "new")
     db.commit()
 
-    job.sweep()
+    core_jobs.sweep()
 
     with transaction(SYSTEM) as fresh:
         assert fresh.scalar(text("SELECT count(*) FROM throttles")) == 1
-        assert fresh.scalar(text("SELECT count(*) FROM job_heartbeats WHERE name = 'throttle.sweep'")) == 1
+        assert fresh.scalar(text("SELECT rows FROM retention_runs WHERE target = 'throttles'")) == 1
