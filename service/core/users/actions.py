@@ -14,12 +14,14 @@ from service.core.areas import areas
 from service.core.audit import Action
 from service.core.auth import Actor
 from service.core.db import violates
-from service.core.identity import Membership, User, close_sessions
+from service.core.identity import Membership, User, close_sessions, find_by_login_id
 from service.core.problems import Conflict, Forbidden, Invalid, Stale
 from service.core.users import schemas
 from service.core.users.queries import as_seen, get_user
 from service.core.users.reach import UPDATE, Reach, administers, administrators
 
+# Who acts, in the trail, when somebody works on the server itself.
+COMMAND_LINE = "command line"
 SHARED = (
     "{name}さんは、あなたが管理者ではない業務でも使われているアカウントです。"
     "{what}は、すべての業務の管理者である人に依頼してください。"
@@ -94,12 +96,26 @@ def reset_password(db: Session, by: Actor, user_id: int, password_hash: str) -> 
             "ご自分のパスワードは再発行できません。「アカウント」画面で、現在のパスワードを入力して変更してください。"
         )
     _refuse_shared(user, Reach.of(by, UPDATE), "パスワードの再発行")
+    _give_one_time_password(db, by, user, password_hash)
+    return user
+
+
+def reset_from_the_server(db: Session, login_id: str, password_hash: str) -> User | None:
+    """As `reset_password`, for whoever runs the server: of anybody who may sign in, also of an only administrator."""
+    user = find_by_login_id(db, login_id)
+    if user is None or not user.is_active:
+        return None
+    db.refresh(user, with_for_update={"of": User})
+    _give_one_time_password(db, COMMAND_LINE, user, password_hash)
+    return user
+
+
+def _give_one_time_password(db: Session, by: Actor | str, user: User, password_hash: str) -> None:
     user.password_hash, user.must_change_password = password_hash, True
     user.one_time_until = passwords.one_time_until()
     user.version += 1
     ended = close_sessions(db, user.id)
     _record(db, by, "update", user, {"password": "old"}, {"password": "new", "sessions_ended": ended})
-    return user
 
 
 def set_active(db: Session, by: Actor, user_id: int, active: bool) -> User:
@@ -235,7 +251,12 @@ def _lost(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 
 
 def _record(
-    db: Session, by: Actor, action: Action, user: User, before: dict[str, Any] | None, after: dict[str, Any] | None
+    db: Session,
+    by: Actor | str,
+    action: Action,
+    user: User,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
 ) -> None:
     """One entry for each area concerned, with what is that area's: its administrators read it there, others do not."""
     listed = [side["memberships"] for side in (before, after) if side and "memberships" in side]

@@ -1,17 +1,22 @@
-"""The first administrator of an installation, made on the server."""
+"""The first administrator of an installation, made on the server, and let in again when nobody else can."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.core.audit import AuditEntry
+from service.core.audit import MASK, AuditEntry
+from service.core.clock import real_now
+from service.core.identity import User
 from service.core.users.__main__ import main
 from tests.cast import PASSWORD, person
 
-ASKED = ["--login-id", "t.yamada", "--name", "山田 太郎", "--area", "fleet"]
+ASKED = ["create", "--login-id", "t.yamada", "--name", "山田 太郎", "--area", "fleet"]
 
 
 def test_the_first_one_can_sign_in_and_there_is_no_second(
@@ -39,3 +44,40 @@ def test_somebody_who_works_elsewhere_keeps_the_password(
     assert "keeps the password" in capsys.readouterr().out
     answer = client.post("/api/auth/login", json={"login_id": "t.yamada", "password": PASSWORD})
     assert answer.json()["user"]["areas"] == [{"area": "fleet", "role": "admin"}]
+
+
+def test_an_only_administrator_whose_password_ran_out_gets_a_new_one(
+    client: TestClient, db: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(ASKED)
+    first = capsys.readouterr().out.split()[-1]
+    db.execute(update(User).values(one_time_until=real_now() - timedelta(minutes=1)))
+    db.commit()
+    assert client.post("/api/auth/login", json={"login_id": "t.yamada", "password": first}).status_code == 403
+
+    assert main(["reset", "--login-id", "t.yamada"]) == 0
+
+    password = capsys.readouterr().out.split()[-1]
+    assert client.post("/api/auth/login", json={"login_id": "t.yamada", "password": first}).status_code == 401
+    answer = client.post("/api/auth/login", json={"login_id": "t.yamada", "password": password})
+    assert answer.json()["user"]["must_change_password"] is True
+    entry = db.scalars(select(AuditEntry).where(AuditEntry.action == "update", AuditEntry.area == "fleet")).one()
+    assert (entry.actor, entry.subject, entry.after) == (
+        "command line",
+        "user",
+        {"password": MASK, "sessions_ended": 0},
+    )
+
+
+def test_a_reset_ends_open_sessions_and_lets_nobody_in_who_is_closed_out(
+    sign_in: Callable[..., TestClient], db: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alice = sign_in("alice", fleet="admin")
+    assert main(["reset", "--login-id", "alice"]) == 0
+    assert alice.get("/api/auth/me").status_code == 401
+
+    db.execute(update(User).where(User.login_id == "alice").values(is_active=False))
+    db.commit()
+    for login_id in ("alice", "nobody"):
+        assert main(["reset", "--login-id", login_id]) == 1
+        assert login_id in capsys.readouterr().err
