@@ -13,6 +13,10 @@ from typing import Literal
 
 from service.core.outbox import Claimed
 
+# A try asks once and sends once; each of them ends after so long, however slowly the vendor answers, so that the
+# outbox's lease outlasts both.
+MOST_SECONDS = 45
+
 
 class VendorFailure(Exception):
     """Not sent; worth another try."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
 import structlog
 
-from jobs.vendors import OutcomeUnknown, PermanentFailure, Unknown, Vendor, VendorFailure
+from jobs.vendors import MOST_SECONDS, OutcomeUnknown, PermanentFailure, Unknown, Vendor, VendorFailure
 from service.core.clock import real_now
 from service.core.outbox import Claimed
 from service.core.settings import settings
 from service.core.times import TOKYO
 
-# For each step of the conversation; all of them together stay under the outbox's lease.
+# For each step of the conversation. A mail to many has many steps: all of them together end after `MOST_SECONDS`.
 TIMEOUT_SECONDS = 10
 
 log = structlog.get_logger()
@@ -30,9 +34,12 @@ def send(message: Claimed) -> str:
         VendorFailure: anything else that went wrong.
     """
     config, mail = settings(), _written(message)
-    step = "connecting"
+    step, late = "connecting", threading.Event()
     try:
-        with smtplib.SMTP(config.smtp_host, config.smtp_port, timeout=TIMEOUT_SECONDS) as server:
+        with (
+            smtplib.SMTP(config.smtp_host, config.smtp_port, timeout=TIMEOUT_SECONDS) as server,
+            _cut_off(server, MOST_SECONDS, late),
+        ):
             if config.smtp_starttls:
                 server.starttls(context=ssl.create_default_context())
             if config.smtp_username:
@@ -45,8 +52,32 @@ def send(message: Claimed) -> str:
     except (OSError, smtplib.SMTPException) as error:
         # A bad goodbye takes nothing back.
         if step != "done":
+            if late.is_set():
+                raise OutcomeUnknown(
+                    f"メールサーバーとのやり取りが{MOST_SECONDS}秒以内に終わりませんでした。"
+                ) from error
             raise _failure(error, step) from error
     return str(mail["Message-ID"])
+
+
+@contextmanager
+def _cut_off(server: smtplib.SMTP, seconds: float, late: threading.Event) -> Iterator[None]:
+    """After so long the line is dead, whoever waits on it; `late` then says why."""
+
+    def cut() -> None:
+        late.set()
+        if server.sock is not None:
+            with suppress(OSError):
+                # The socket's own, under any TLS: nobody is asked whether this is a good moment.
+                socket.socket.shutdown(server.sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _failure(error: OSError | smtplib.SMTPException, step: str) -> VendorFailure:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from http.client import HTTPException
@@ -18,7 +19,17 @@ from urllib.error import URLError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited, Sent, Unknown, Vendor, VendorFailure
+from jobs.vendors import (
+    MOST_SECONDS,
+    NotSent,
+    OutcomeUnknown,
+    PermanentFailure,
+    RateLimited,
+    Sent,
+    Unknown,
+    Vendor,
+    VendorFailure,
+)
 from service.core.outbox import Claimed
 from service.core.settings import settings
 
@@ -98,8 +109,10 @@ def _channel_id(named: str) -> str | None:
 
 
 def _pages(method: str, query: Mapping[str, Any]) -> Any:
-    cursor = ""
+    cursor, until = "", time.monotonic() + MOST_SECONDS / 2
     for _ in range(HISTORY_PAGES):
+        if time.monotonic() > until:
+            raise VendorFailure("Slack の応答に時間がかかりすぎています")
         page = _call(method, dict(query) | ({"cursor": cursor} if cursor else {}), as_form=True)
         yield page
         cursor = (page.get("response_metadata") or {}).get("next_cursor", "")

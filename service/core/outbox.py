@@ -37,7 +37,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from service.core.clock import app_now, in_words, real_now
 from service.core.db import Base
 
-# Longer than any vendor's client waits, with time left for what is still under way to arrive there.
+# Longer than any vendor's client takes, with time left for what is still under way to arrive there.
 LEASE = timedelta(minutes=2)
 BACK_OFF = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 3600, 3600)]
 # A vendor that did not answer may still be at work: it is asked once that has settled.

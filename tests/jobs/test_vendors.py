@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,11 +13,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs import outbox as outbox_jobs
-from jobs.vendors import slack
+from jobs.vendors import MOST_SECONDS, mail, slack
 from service.core import db as core_db
 from service.core import outbox
 from service.core.clock import app_clock, app_now, real_now
@@ -25,6 +28,7 @@ from service.core.settings import settings
 from stack.home import ROOT, Home
 from tests.conftest import committed_database
 from tests.jobs.outbox_scene import history, make_due, only_message, publish
+from tests.processes import free_port
 from tests.sandbox.process import TOKEN, Sandbox
 from tests.sight import seeing_all
 
@@ -261,3 +265,45 @@ def test_a_sender_killed_between_sending_and_settling_sends_exactly_once(committ
         assert history(db) == ["lost", "found"]
         assert len(sandbox.truth("slack", "chat.postMessage")) == 1
     engine.dispose()
+
+
+class SlowAboutRecipients:
+    """A mail server that thinks over each address."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def handle_RCPT(self, _: object, __: object, envelope: Envelope, address: str, ___: list[str]) -> str:  # noqa: N802
+        self.asked += 1
+        await asyncio.sleep(0.2)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+
+def test_a_mail_to_many_ends_before_its_lease_does(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer comes in time, all of them together do not."""
+    slow = SlowAboutRecipients()
+    server = Controller(slow, hostname="127.0.0.1", port=free_port())
+    server.start()
+    monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": server.port}))
+    monkeypatch.setattr(mail, "MOST_SECONDS", 1)
+    message = publish(db, "mail")
+    message.payload = message.payload | {"to": [f"{number}@techcore.example" for number in range(60)]}
+    db.commit()
+    begun = time.monotonic()
+    try:
+        outbox_jobs.send_topic("mail")
+    finally:
+        server.stop()
+
+    assert time.monotonic() - begun < 4
+    assert 0 < slow.asked < 10
+    assert (history(db), only_message(db).in_doubt) == (["unknown"], True)
+    assert "1秒以内に終わりませんでした" in str(only_message(db).last_error)
+
+
+def test_asking_and_sending_together_end_before_the_lease_does() -> None:
+    # Slack looks up the channel and then its history; a request under way when the time is up may take its own.
+    asking = MOST_SECONDS + 2 * slack.TIMEOUT_SECONDS
+
+    assert timedelta(seconds=asking + MOST_SECONDS) < outbox.LEASE
