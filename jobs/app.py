@@ -7,9 +7,11 @@ Ticks therefore expire instead of piling up, and are never retried: the next one
 from __future__ import annotations
 
 from jobs.timetable import app
-from service.core.areas import AREAS
+from service.core.areas import AREAS, check_settings
 
 __all__ = ["app"]
+
+check_settings()
 
 app.conf.update(
     include=[

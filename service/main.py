@@ -24,6 +24,7 @@ from service.core.instances import Presence
 from service.core.pages import assets
 from service.core.settings import settings
 from service.fleet import ingest as fleet_ingest
+from service.fleet.settings import settings as fleet_settings
 
 
 def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
@@ -87,7 +88,8 @@ class FrontDoor:
     """`doors` maps a path to the ASGI callable that answers it; `rest` takes all other paths and the lifespan."""
 
     def __init__(self) -> None:
-        ingest = fleet_ingest.Ingest(settings().direct_url, settings().fleet_heartbeat_interval_seconds)
+        areas.check_settings()
+        ingest = fleet_ingest.Ingest(settings().direct_url, fleet_settings().heartbeat_interval_seconds)
         self.doors = {fleet_ingest.PATH: ingest}
         self.fastapi = _fastapi(ingest)
         # Taking the pulse must work when everything else waits.

@@ -15,10 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from service.core.settings import Settings
+from typing import Literal
 
 from service.core.purposes import Purpose
 
@@ -74,7 +71,7 @@ class Policy:
 
     table: str
     title: str
-    keep: Callable[[Settings], timedelta]
+    keep: Callable[[], timedelta]
 
 
 @dataclass(frozen=True)
@@ -100,13 +97,13 @@ CORE_TICKS: Mapping[str, Tick] = {
 }
 CORE_RETENTION = (
     # Three years, leap day included.
-    Policy("audit_entries", "監査ログ", lambda _: timedelta(days=3 * 365 + 1)),
+    Policy("audit_entries", "監査ログ", lambda: timedelta(days=3 * 365 + 1)),
     # A dead letter that nobody decided about in three months, too.
-    Policy("outbox_messages", "送信済み・破棄・送信失敗の通知", lambda _: timedelta(days=90)),
+    Policy("outbox_messages", "送信済み・破棄・送信失敗の通知", lambda: timedelta(days=90)),
     # A year's months can be looked up.
-    Policy("probes", "稼働監視の記録", lambda _: timedelta(days=400)),
-    Policy("sessions", "期限切れのセッション", lambda _: timedelta(days=30)),
-    Policy("tasks", "終わった処理", lambda _: timedelta(days=90)),
+    Policy("probes", "稼働監視の記録", lambda: timedelta(days=400)),
+    Policy("sessions", "期限切れのセッション", lambda: timedelta(days=30)),
+    Policy("tasks", "終わった処理", lambda: timedelta(days=90)),
 )
 
 
@@ -131,6 +128,12 @@ def ticks() -> dict[str, Tick]:
 def policies() -> tuple[Policy, ...]:
     """What is kept how long, the floor's first."""
     return (*CORE_RETENTION, *(policy for area in areas().values() for policy in area.retention))
+
+
+def check_settings() -> None:
+    """Reads every area's settings. Raises ValidationError: a process that would fail later does not start."""
+    for module in modules("settings"):
+        module.settings()
 
 
 def modules(kind: str) -> Iterator[ModuleType]:

@@ -31,7 +31,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from service.core.areas import Policy
 from service.core.db import Base
 from service.core.partitions import KeptTable
-from service.core.settings import settings
 from service.core.times import TOKYO
 
 # The night's work begins at 3:00; what was missed then is done as soon as somebody is there again.
@@ -73,7 +72,7 @@ class Going:
 
 def plan(db: Session, policy: Policy) -> Going:
     """A dry run. Rows of partitions are as the planner counted them last; the nightly run counts them truly."""
-    kept, before = db.get_one(KeptTable, policy.table), cut(db, policy.keep(settings()))
+    kept, before = db.get_one(KeptTable, policy.table), cut(db, policy.keep())
     return _partitions(db, kept, before, truly=False) if kept.partitions else _rows(db, kept, before, dry=True)
 
 
@@ -83,7 +82,7 @@ def run_if_due(db: Session, policy: Policy) -> RetentionRun | None:
         return None
     # Nobody waits for an answer: counting a day of heartbeats may take longer than a request may.
     db.execute(text("SET LOCAL statement_timeout = '15min'"))
-    before = cut(db, policy.keep(settings()))
+    before = cut(db, policy.keep())
     night = select(_today(), literal(policy.table), literal(before))
     claim = (
         insert(RetentionRun)

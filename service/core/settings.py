@@ -1,4 +1,5 @@
-"""Every environment variable the service and the jobs read, typed, in one place.
+"""Every environment variable of the floor that the service and the jobs read, typed, in one place. An area declares its
+own in `service/<area>/settings.py`, with its name in front.
 
 Production is the default and starts with no default secret: the demo has to be asked for (GENBA_MODE=demo).
 """
@@ -19,8 +20,14 @@ from service.core.areas import AREAS
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 
 
+def for_area(area: str | None = None) -> SettingsConfigDict:
+    """How settings are read; those of an area have its name in front: FLEET_ALERT_RECIPIENTS."""
+    prefix = f"{area.upper()}_" if area else ""
+    return SettingsConfigDict(env_prefix=prefix, extra="ignore", str_strip_whitespace=True, hide_input_in_errors=True)
+
+
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(extra="ignore", str_strip_whitespace=True, hide_input_in_errors=True)
+    model_config = for_area()
 
     mode: Literal["production", "demo"] = Field("production", validation_alias="GENBA_MODE")
     secret_key: SecretStr = SecretStr("")
@@ -54,11 +61,6 @@ class Settings(BaseSettings):
 
     task_processes: int = Field(2, ge=1, le=16)
 
-    fleet_heartbeat_interval_seconds: int = Field(300, ge=5, le=3600)
-    fleet_alert_recipients: str = ""
-    fleet_heartbeat_keep_days: int = Field(35, ge=7, le=400)
-    fleet_alert_slack_channel: str = ""
-
     smtp_host: str = "127.0.0.1"
     smtp_port: int = Field(25, ge=1, le=65535)
     smtp_username: str = ""
@@ -78,20 +80,6 @@ class Settings(BaseSettings):
             raise ValueError("DATABASE_URL is missing.")
         return self
 
-    @model_validator(mode="after")
-    def _slack_needs_its_token(self) -> Self:
-        if self.fleet_alert_slack_channel and not self.slack_bot_token.get_secret_value():
-            raise ValueError("SLACK_BOT_TOKEN is missing; FLEET_ALERT_SLACK_CHANNEL needs it.")
-        return self
-
-    @field_validator("fleet_alert_recipients")
-    @classmethod
-    def _are_addresses(cls, listed: str) -> str:
-        for address in filter(None, map(str.strip, listed.split(","))):
-            if not ADDRESS.fullmatch(address):
-                raise ValueError(f"「{address}」 is not a mail address")
-        return listed
-
     @field_validator("address_lists")
     @classmethod
     def _are_networks(cls, listed: str) -> str:
@@ -106,10 +94,6 @@ class Settings(BaseSettings):
     @property
     def direct_url(self) -> str:
         return self.database_direct_url.get_secret_value() or self.database_url.get_secret_value()
-
-    @property
-    def alert_recipients(self) -> list[str]:
-        return [address.strip() for address in self.fleet_alert_recipients.split(",") if address.strip()]
 
 
 def _networks(listed: str) -> dict[str, tuple[IPv4Network | IPv6Network, ...]]:

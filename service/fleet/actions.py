@@ -22,7 +22,7 @@ from service.core.files.records import File
 from service.core.identity import hash_token, new_token
 from service.core.imports.kinds import Change, New
 from service.core.problems import Conflict, Forbidden, Invalid
-from service.core.settings import settings
+from service.core.settings import settings as core_settings
 from service.fleet import queries, rules, schemas
 from service.fleet.models import (
     Alert,
@@ -35,6 +35,7 @@ from service.fleet.models import (
     TerminalToken,
 )
 from service.fleet.rules import AREA, AlertType, Status
+from service.fleet.settings import settings
 
 
 def create_customer(db: Session, by: Actor | str, new: schemas.NewCustomer) -> Customer:
@@ -240,11 +241,11 @@ def watch(db: Session) -> dict[str, int]:
 
 def _tell(db: Session, opened: list[rules.NewAlert]) -> None:
     """One mail and one post on Slack, where they are wanted. A day later nobody wants to be told any more."""
-    now, config = app_now(db), settings()
-    page = f"{config.public_base_url.rstrip('/')}/dashboard"
+    now, wanted = app_now(db), settings()
+    page = f"{core_settings().public_base_url.rstrip('/')}/dashboard"
     subject, body = rules.alert_mail(opened, in_words(now), page)
     expires_at = now + rules.NEWS_LASTS
-    if recipients := config.alert_recipients:
+    if recipients := wanted.recipients:
         outbox.publish(
             db,
             "mail",
@@ -255,7 +256,7 @@ def _tell(db: Session, opened: list[rules.NewAlert]) -> None:
             about=("alert", opened[0].id),
             expires_at=expires_at,
         )
-    if channel := config.fleet_alert_slack_channel:
+    if channel := wanted.alert_slack_channel:
         outbox.publish(
             db,
             "slack",

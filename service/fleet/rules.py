@@ -11,6 +11,7 @@ from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tic
 from service.core.calendar import calendar
 from service.core.purposes import IMAGES, Kind, Purpose
 from service.core.targets import State, Target, read
+from service.fleet.settings import settings
 
 
 class Status(StrEnum):
@@ -119,7 +120,7 @@ AREA = Area(
     },
     retention=(
         # Until a compact row per terminal and day takes their place, raw heartbeats are all there is.
-        Policy("fleet_heartbeats", "ハートビート", lambda settings: timedelta(days=settings.fleet_heartbeat_keep_days)),
+        Policy("fleet_heartbeats", "ハートビート", lambda: timedelta(days=settings().heartbeat_keep_days)),
     ),
     purposes=(TERMINAL_PHOTO, IMPORT_FILE),
 )

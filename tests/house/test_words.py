@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dashboards.settings import Settings as DashboardSettings
+from service.core import areas
 from service.core.settings import Settings as ServiceSettings
 from service.demo import people
 from stack.home import ROOT
@@ -34,23 +35,35 @@ def tracked(*patterns: str) -> list[Path]:
     return [ROOT / name for name in listed.split() if (ROOT / name).is_file()]
 
 
-def variables(model: type[ServiceSettings] | type[DashboardSettings]) -> set[str]:
-    return {str(field.validation_alias or name).upper() for name, field in model.model_fields.items()}
+def variables() -> dict[str, object]:
+    """Every variable that a process reads, with its default: the floor's, the dashboards', each area's own."""
+    of_areas = [module.Settings for module in areas.modules("settings")]
+    return {
+        str(field.validation_alias or f"{model.model_config.get('env_prefix', '')}{name}").upper(): field.default
+        for model in (ServiceSettings, DashboardSettings, *of_areas)
+        for name, field in model.model_fields.items()
+    }
 
 
 def test_env_example_names_every_setting_and_no_other() -> None:
     named = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
-    assert named == variables(ServiceSettings) | variables(DashboardSettings) | set(DEFAULTS) | BY_OTHERS
+    assert named == variables().keys() | set(DEFAULTS) | BY_OTHERS
 
 
 def test_the_defaults_in_env_example_are_the_real_ones() -> None:
     shown = dict(re.findall(r"^#? ?([A-Z_]+)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    fields = {**ServiceSettings.model_fields, **DashboardSettings.model_fields}
-    for name, field in fields.items():
-        variable = str(field.validation_alias or name).upper()
+    for variable, default in variables().items():
         if variable in shown and variable != "GENBA_MODE":
-            assert str(field.default).lower() == shown[variable].lower(), variable
+            assert str(default).lower() == shown[variable].lower(), variable
+
+
+def test_an_areas_settings_have_its_name_in_front() -> None:
+    """The floor's settings know no area."""
+    for module in areas.modules("settings"):
+        area = module.__name__.split(".")[1]
+        assert module.Settings.model_config["env_prefix"] == f"{area.upper()}_"
+    assert not [name for name in ServiceSettings.model_fields if name.split("_")[0] in areas.AREAS]
 
 
 def test_the_readme_names_every_demo_account() -> None:

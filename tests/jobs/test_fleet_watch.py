@@ -13,9 +13,9 @@ from jobs import fleet as fleet_jobs
 from service.core.clock import app_clock, app_now, in_words
 from service.core.health import JobHeartbeat
 from service.core.outbox import OutboxMessage
-from service.core.settings import settings
 from service.fleet import actions, queries
 from service.fleet.models import Alert, Liveness, Terminal, TerminalState
+from service.fleet.settings import settings
 from tests import factories
 
 
@@ -65,7 +65,7 @@ def test_a_terminal_silent_past_its_deadline_is_offline_with_an_alert_and_a_mail
 def test_new_alerts_are_told_to_slack_too_where_a_channel_is_named(
     db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = settings().model_copy(update={"fleet_alert_slack_channel": "#fleet-alerts"})
+    told = settings().model_copy(update={"alert_slack_channel": "#fleet-alerts"})
     monkeypatch.setattr(actions, "settings", lambda: told)
     heard(db, factories.terminal(db, factories.customer(db, "A&B商事"), "TC200-000042"))
     later(db, 12)

@@ -13,7 +13,6 @@ from service.core.areas import policies
 from service.core.auth import Actor, allow
 from service.core.db import SYSTEM, transaction
 from service.core.problems import RESPONSES
-from service.core.settings import settings
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (401, 403, 422, 503)}
 router = APIRouter(prefix="/api/core/retention", tags=["core"], responses=_REFUSALS)
@@ -60,7 +59,7 @@ def plan_and_past_runs(actor: Annotated[Actor, allow("core:system:read")]) -> Re
     """The plan and the newest runs, newest first. Figures about whole tables, nobody's data: seen by the system."""
     with transaction(SYSTEM) as db:
         by_night = [
-            _item(policy.table, policy.title, "nightly", policy.keep(settings()), retention.plan(db, policy))
+            _item(policy.table, policy.title, "nightly", policy.keep(), retention.plan(db, policy))
             for policy in policies()
         ]
         runs = [RunItem.model_validate(run) for run in retention.newest_runs(db)]

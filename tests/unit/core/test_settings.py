@@ -36,9 +36,3 @@ def test_production_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_direct_connection_falls_back_to_the_pooled_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings(monkeypatch).direct_url == "postgresql://genba_app@db/genba"
     assert settings(monkeypatch, DATABASE_DIRECT_URL="postgresql://x/y").direct_url == "postgresql://x/y"
-
-
-def test_recipients_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = settings(monkeypatch, FLEET_ALERT_RECIPIENTS=" a@example.com , b@example.com,")
-
-    assert made.alert_recipients == ["a@example.com", "b@example.com"]

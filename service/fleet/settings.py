@@ -1,0 +1,44 @@
+"""What of the environment is the fleet's own: FLEET_…"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings
+
+from service.core.settings import ADDRESS, for_area
+from service.core.settings import settings as core_settings
+
+
+class Settings(BaseSettings):
+    model_config = for_area("fleet")
+
+    heartbeat_interval_seconds: int = Field(300, ge=5, le=3600)
+    heartbeat_keep_days: int = Field(35, ge=7, le=400)
+    alert_recipients: str = ""
+    alert_slack_channel: str = ""
+
+    @field_validator("alert_recipients")
+    @classmethod
+    def _are_addresses(cls, listed: str) -> str:
+        for address in filter(None, map(str.strip, listed.split(","))):
+            if not ADDRESS.fullmatch(address):
+                raise ValueError(f"FLEET_ALERT_RECIPIENTS: 「{address}」 is not a mail address")
+        return listed
+
+    @model_validator(mode="after")
+    def _slack_needs_its_token(self) -> Self:
+        if self.alert_slack_channel and not core_settings().slack_bot_token.get_secret_value():
+            raise ValueError("SLACK_BOT_TOKEN is missing; FLEET_ALERT_SLACK_CHANNEL needs it.")
+        return self
+
+    @property
+    def recipients(self) -> list[str]:
+        return [address.strip() for address in self.alert_recipients.split(",") if address.strip()]
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    return Settings()

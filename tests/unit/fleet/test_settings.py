@@ -1,0 +1,31 @@
+"""The fleet's part of the environment."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from service.fleet.settings import Settings
+
+
+def test_recipients_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_ALERT_RECIPIENTS", " a@example.com , b@example.com,")
+
+    assert Settings().recipients == ["a@example.com", "b@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("FLEET_ALERT_RECIPIENTS", "a@example.com, nobody", "is not a mail address"),
+        ("FLEET_ALERT_SLACK_CHANNEL", "#fleet-alerts", "SLACK_BOT_TOKEN is missing"),
+        ("FLEET_HEARTBEAT_KEEP_DAYS", "6", "heartbeat_keep_days"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ValidationError, match=told):
+        Settings()
