@@ -59,8 +59,9 @@ def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
                 models[model.__name__] = schema
                 return {"$ref": f"#/components/schemas/{model.__name__}"}
 
-            for method, path, lock in locks(api):
-                document["paths"][path][method]["x-permission"] = lock
+            for path, route, declared in locks(api):
+                for method in (route.methods or ()) if declared and route.include_in_schema else ():
+                    document["paths"][path][method.lower()]["x-permission"] = declared[0]
             document["paths"][fleet_ingest.PATH] = fleet_ingest.openapi(schema_of)
             api.openapi_schema = document
         return api.openapi_schema
@@ -69,13 +70,12 @@ def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
     return api
 
 
-def locks(api: FastAPI) -> Iterator[tuple[str, str, str]]:
-    """Each route that declares a permission: (method, path, permission)."""
+def locks(api: FastAPI) -> Iterator[tuple[str, APIRoute, list[str]]]:
+    """Each route with its path and the permissions it declares."""
     for context in iter_route_contexts(api.routes):
-        if isinstance(route := context.original_route, APIRoute) and route.include_in_schema:
-            for dependency in route.dependant.dependencies:
-                if lock := getattr(dependency.call, "permission", None):
-                    yield from ((method.lower(), str(context.path), lock) for method in route.methods or ())
+        if isinstance(route := context.original_route, APIRoute):
+            calls = [dependency.call for dependency in route.dependant.dependencies]
+            yield str(context.path), route, [lock for call in calls if (lock := getattr(call, "permission", None))]
 
 
 def _refuse_demo_in_production() -> None:

@@ -44,6 +44,12 @@ class Actor:
         """The areas in which the person holds it. What an area's administrator may do ends at the area's border."""
         return frozenset(area for area, granted in self.grants.items() if permission in granted)
 
+    def tenant_in(self, area: str) -> int | None:
+        """Whose rows the person makes who sees one tenant of the area only; None for who sees it whole."""
+        if area in self.scopes.whole:
+            return None
+        return next((tenant for name, tenant in self.scopes.tenants if name == area), None)
+
 
 def client_address(request: Request) -> str:
     return address_of(request)

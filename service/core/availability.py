@@ -7,10 +7,9 @@ any source says so of any target (users see the worst part, not the mean), else 
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Literal
 
@@ -43,14 +42,6 @@ class Stretch:
     @property
     def length(self) -> timedelta:
         return self.end - self.start
-
-
-def month_bounds(month: date, zone: tzinfo) -> tuple[datetime, datetime]:
-    """Its first moment and the next month's, in UTC."""
-    days = calendar.monthrange(month.year, month.month)[1]
-    first = datetime(month.year, month.month, 1, tzinfo=zone)
-    last = datetime(month.year, month.month, days, tzinfo=zone) + timedelta(days=1)
-    return first.astimezone(UTC), last.astimezone(UTC)
 
 
 def stretches(runs: Iterable[Run], targets: Collection[str], start: datetime, end: datetime) -> list[Stretch]:

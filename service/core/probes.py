@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, CheckConstraint, Integer, String, text
@@ -12,8 +12,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.core import availability
 from service.core.availability import Run, Stretch
-from service.core.clock import TOKYO, real_now
+from service.core.clock import real_now
 from service.core.db import Base
+from service.core.times import Month
 
 # Of these both have to be known to say that all was well.
 TARGETS = frozenset({"service", "dashboards"})
@@ -68,16 +69,16 @@ def store(db: Session, source: str, seen: Sequence[Mapping[str, Any]]) -> int:
     return len(db.execute(rows.on_conflict_do_nothing().returning(Probe.target)).all())
 
 
-def month_availability(db: Session, month: date, now: datetime | None = None) -> dict[str, Any]:
-    """The Tokyo month that `month` lies in, up to now. Minutes are fractions; `percent` is of the time known, None
+def month_availability(db: Session, month: Month, now: datetime | None = None) -> dict[str, Any]:
+    """The month up to now. Minutes are fractions; `percent` is of the time known, None
     when nothing is; `outages` and `gaps` (times without a probe) are in order, times in UTC."""
-    start, end = availability.month_bounds(month, TOKYO)
+    start, end = month.bounds()
     end = max(start, min(end, now or real_now()))
     found = db.execute(RUNS, {"since": start - 2 * LONGEST_INTERVAL, "until": end}).mappings()
     parts = availability.stretches([Run(**row) for row in found], TARGETS, start, end)
     up, down, unknown = (availability.total(parts, state) for state in ("up", "down", "unknown"))
     return {
-        "month": f"{start.astimezone(TOKYO):%Y-%m}",
+        "month": str(month),
         "start": start,
         "end": end,
         "up_minutes": _minutes(up),

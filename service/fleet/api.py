@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request
 
 from service.core.auth import Actor, allow, client_address
 from service.core.db import Db, Scopes, set_scopes
-from service.core.exports import answers
+from service.core.exports import doors
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
-from service.core.purposes import Kind
+from service.core.texts import NO_NUL
 from service.fleet import actions, exports, queries, schemas
 from service.fleet.rules import AREA, Status
 
@@ -27,42 +27,8 @@ def summary(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db) -> sc
     return schemas.Summary.model_validate(queries.summary(db))
 
 
-@router.get("/customers.csv", response_class=Response, responses=answers.described(Kind.CSV))
-def customers_as_csv(
-    actor: Annotated[Actor, allow("fleet:customer:read")],
-    db: Db,
-    filters: Annotated[schemas.CustomerFilters, Query()],
-) -> Response:
-    return answers.as_csv(db, actor, exports.CUSTOMERS, filters)
-
-
-@router.get("/customers.xlsx", response_class=Response, responses=answers.described(Kind.XLSX))
-def customers_as_excel(
-    actor: Annotated[Actor, allow("fleet:customer:read")],
-    db: Db,
-    filters: Annotated[schemas.CustomerFilters, Query()],
-) -> Response:
-    return answers.as_excel(db, actor, exports.CUSTOMERS, filters)
-
-
-@router.get("/terminals.csv", response_class=Response, responses=answers.described(Kind.CSV))
-def terminals_as_csv(
-    actor: Annotated[Actor, allow("fleet:terminal:read")],
-    db: Db,
-    filters: Annotated[schemas.TerminalFilters, Query()],
-) -> Response:
-    """With the filters of the list, all of it."""
-    return answers.as_csv(db, actor, exports.TERMINALS, filters)
-
-
-@router.get("/terminals.xlsx", response_class=Response, responses=answers.described(Kind.XLSX))
-def terminals_as_excel(
-    actor: Annotated[Actor, allow("fleet:terminal:read")],
-    db: Db,
-    filters: Annotated[schemas.TerminalFilters, Query()],
-) -> Response:
-    """As the CSV; a longer list is a task of its own (POST /api/core/exports)."""
-    return answers.as_excel(db, actor, exports.TERMINALS, filters)
+doors.add(router, "/customers", exports.CUSTOMERS)
+doors.add(router, "/terminals", exports.TERMINALS)
 
 
 @router.get("/customers")
@@ -87,7 +53,7 @@ def terminals(
     cursor: Cursor = None,
     status: Status | None = None,
     customer_id: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
-    q: Annotated[str | None, Query(max_length=100, pattern=schemas.NO_NUL)] = None,
+    q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
     sort: Annotated[str, queries.TERMINAL_SORTS.parameter()] = queries.TERMINAL_SORTS.default,
 ) -> Page[schemas.TerminalItem]:
     found = queries.terminals(db, limit, cursor, status, customer_id, q, sort)

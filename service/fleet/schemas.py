@@ -9,18 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.core.targets import State
+from service.core.texts import NO_NUL, ONE_LINE, NotBlank
 from service.fleet.rules import AlertType, ContractType, Status
-
-# PostgreSQL's text cannot hold NUL.
-NO_NUL = r"^[^\x00]*$"
-# A name stands in mail subjects, file names and table cells: one line, no control characters.
-ONE_LINE = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("空白以外の文字を入力してください。")
-    return value.strip()
 
 
 def _a_year_we_know(moment: datetime) -> datetime:
@@ -33,7 +23,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_a_year_we_know)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Version = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NUL)]
 Serial = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), AfterValidator(_not_blank)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
 
 
 class Heartbeat(BaseModel):

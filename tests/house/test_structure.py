@@ -9,10 +9,9 @@ from pathlib import Path
 
 import grimp
 import pytest
-from fastapi.routing import APIRoute, iter_route_contexts
 
 from service.core.areas import areas
-from service.main import FrontDoor
+from service.main import FrontDoor, locks
 from stack import servers
 from stack.home import ROOT, Home
 
@@ -57,11 +56,8 @@ def test_the_agent_stays_small_enough_for_a_store_pc() -> None:
 def doors() -> dict[str, list[list[str]]]:
     """Every path with the permissions of each of its routes."""
     found: dict[str, list[list[str]]] = {}
-    for context in iter_route_contexts(FrontDoor().fastapi.routes):
-        if isinstance(context.original_route, APIRoute):
-            calls = [dependency.call for dependency in context.original_route.dependant.dependencies]
-            locks = [permission for call in calls if (permission := getattr(call, "permission", None))]
-            found.setdefault(str(context.path), []).append(locks)
+    for path, _, declared in locks(FrontDoor().fastapi):
+        found.setdefault(path, []).append(declared)
     return found
 
 

@@ -17,12 +17,13 @@ from service.core.exports import answers, csv_file
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES, Invalid
 from service.core.purposes import Kind
+from service.core.texts import NO_NUL
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/core/audit", tags=["core"], responses=_REFUSALS)
 
 Day = Annotated[date | None, Query(ge=date(2000, 1, 1), le=date(9000, 12, 31))]
-Text = Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00]*$")]
+Text = Annotated[str | None, Query(max_length=100, pattern=NO_NUL)]
 
 
 class Change(BaseModel):

@@ -6,22 +6,17 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.core import holidays
 from service.core.auth import Actor, allow
 from service.core.db import Db
 from service.core.paging import Page
 from service.core.problems import RESPONSES
+from service.core.texts import ONE_LINE, NotBlank
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/core/holidays", tags=["core"], responses=_REFUSALS)
-
-
-def _not_blank(name: str) -> str:
-    if not name.strip():
-        raise ValueError("空白以外の文字を入力してください。")
-    return name.strip()
 
 
 Day = Annotated[date, Path(ge=date(2000, 1, 1), le=date(2100, 12, 31))]
@@ -33,9 +28,7 @@ class Named(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[
-        str, Field(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$"), AfterValidator(_not_blank)
-    ]
+    name: Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
     version: Version | None = None
 
 

@@ -15,11 +15,11 @@ from service.core.db import Db
 from service.core.messages import READ, RESEND, State
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.texts import NO_NUL
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/core/messages", tags=["messages"], responses=_REFUSALS)
 
-NO_NUL = r"^[^\x00]*$"
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -11,10 +11,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from service.core import probes
 from service.core.auth import Actor, allow, bearer_token
-from service.core.clock import TOKYO, real_now
+from service.core.clock import real_now
 from service.core.db import Db
 from service.core.problems import RESPONSES, Unauthorized
 from service.core.settings import settings
+from service.core.texts import NO_NUL
+from service.core.times import month_of, parse_month
 
 router = APIRouter(prefix="/api/core/probes", tags=["system"])
 MONTH = r"^20\d{2}-(0[1-9]|1[0-2])$"
@@ -28,7 +30,7 @@ class Probe(BaseModel):
     every_seconds: Annotated[int, Field(ge=1, le=3600)]
     ok: bool
     latency_ms: Annotated[int, Field(ge=0, lt=2**31)]
-    down: Annotated[str | None, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] = None
+    down: Annotated[str | None, Field(min_length=1, max_length=500, pattern=NO_NUL)] = None
 
     @model_validator(mode="after")
     def _words_when_down(self) -> Probe:
@@ -99,5 +101,5 @@ def availability(
     month: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM; without it, this month")] = None,
 ) -> Availability:
     """A Tokyo month against the target."""
-    day = date.fromisoformat(f"{month}-01") if month else real_now().astimezone(TOKYO).date()
-    return Availability.model_validate(probes.month_availability(db, day))
+    asked = parse_month(month) if month else month_of(real_now())
+    return Availability.model_validate(probes.month_availability(db, asked))

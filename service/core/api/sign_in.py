@@ -18,6 +18,7 @@ from service.core.clock import real_now
 from service.core.db import NOBODY, Db
 from service.core.problems import RESPONSES, Forbidden, Problem, Unauthorized, Unavailable
 from service.core.settings import settings
+from service.core.texts import NO_NUL
 from service.core.throttle import Limit
 
 PATH = "/api/auth/login"
@@ -29,7 +30,7 @@ router = APIRouter()
 class Credentials(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    login_id: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
+    login_id: Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NUL)]
     password: Annotated[str, Field(min_length=1, max_length=1024)]
 
 

@@ -13,6 +13,7 @@ from service.core.brief import allow_briefly, brief
 from service.core.db import Db
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.texts import NO_NUL
 from service.core.users import actions, queries, schemas
 from service.core.users.reach import READ, UPDATE, Reach
 
@@ -25,7 +26,7 @@ Administrator = Annotated[Actor, allow(UPDATE)]
 # For what hashes a password: no transaction is open meanwhile.
 AdministratorBriefly = Annotated[Actor, allow_briefly(UPDATE)]
 UserId = Annotated[int, Path(ge=1, lt=2**63)]
-Word = Annotated[str | None, Query(max_length=32, pattern=schemas.NO_NUL)]
+Word = Annotated[str | None, Query(max_length=32, pattern=NO_NUL)]
 
 
 class RoleChoice(BaseModel):
@@ -49,7 +50,7 @@ def users(
     db: Db,
     limit: Limit = 50,
     cursor: Cursor = None,
-    q: Annotated[str | None, Query(max_length=100, pattern=schemas.NO_NUL)] = None,
+    q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
     area: Word = None,
     role: Word = None,
     active: bool | None = None,

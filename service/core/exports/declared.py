@@ -10,9 +10,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import ColumnElement, Select
 
-from service.core import areas
 from service.core.auth import Actor
-from service.core.problems import Forbidden, NotFound, invalid
+from service.core.catalogue import Entry, chosen, declared
+from service.core.problems import invalid
 
 # text is made harmless, number and date stay what they are; choice is text of ours, from `words`.
 Type = Literal["text", "number", "date", "moment", "choice"]
@@ -30,22 +30,15 @@ class Column:
     form: str | None = None
 
 
-@dataclass(frozen=True)
-class List:
-    """`key` names the area first: fleet.terminals. `filters` is the model of what the list can be cut by, `statement`
+@dataclass(frozen=True, kw_only=True)
+class List(Entry):
+    """`filters` is the model of what the list can be cut by, `statement`
     makes a sorted SELECT of them for a person, in which every column is labelled by its name: where roles are bound to
     a tenant, of that tenant's rows only, whatever row-level security does besides."""
 
-    key: str
-    title: str
-    permission: str
     columns: tuple[Column, ...]
     filters: type[BaseModel]
     statement: Callable[[Actor, Any], Select[*tuple[Any, ...]]]
-
-    @property
-    def area(self) -> str:
-        return self.key.partition(".")[0]
 
 
 def ordered_columns(listed: List, found: Select[*tuple[Any, ...]]) -> list[tuple[Column, ColumnElement[Any]]]:
@@ -55,18 +48,12 @@ def ordered_columns(listed: List, found: Select[*tuple[Any, ...]]) -> list[tuple
 
 @lru_cache(maxsize=1)
 def lists() -> dict[str, List]:
-    """Every area's `EXPORTS`, by key."""
-    return {listed.key: listed for module in areas.modules("exports") for listed in module.EXPORTS}
+    return declared("exports", List)
 
 
 def list_for(by: Actor, key: str) -> List:
     """Raises NotFound for a list that does not exist, Forbidden for one the person may not read."""
-    listed = lists().get(key)
-    if listed is None:
-        raise NotFound("出力する一覧が見つかりません。画面を開き直してください。")
-    if listed.area not in by.areas_where(listed.permission):
-        raise Forbidden(f"{listed.title}を出力する権限がありません。必要な場合は管理者に依頼してください。")
-    return listed
+    return chosen(by, lists(), key, "出力する一覧", "出力する")
 
 
 def read_filters(listed: List, given: Mapping[str, Any]) -> BaseModel:

@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Sequence
 from typing import IO
 
 from service.core.problems import Invalid, UnsupportedMedia
@@ -15,8 +16,8 @@ from service.core.purposes import Kind, Purpose
 _LOOK = 4096
 _CHUNK = 1024 * 1024
 # An .xlsx is a zip. A sheet of a million rows unpacks to some 100 MB.
-_XLSX_UNPACKED = 300 * 1024 * 1024
-_XLSX_PARTS = 2_000
+MOST_UNPACKED = 300 * 1024 * 1024
+_MOST_PARTS = 2_000
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif"}
 # Control characters that no table holds, and what Python makes of bytes that code page 932 does not have. Tabs, line
 # ends, form feeds and DOS's end of file are allowed.
@@ -104,6 +105,16 @@ def _check_pdf(spool: IO[bytes]) -> None:
         raise Invalid("PDFが途中で切れています。元のファイルが開けるかを確認して、もう一度送ってください。")
 
 
+def refuse_bombs(parts: Sequence[zipfile.ZipInfo], most_unpacked: int) -> None:
+    """By what the parts of a workbook say of themselves. Raises Invalid."""
+    if len(parts) > _MOST_PARTS or sum(part.file_size for part in parts) > most_unpacked:
+        raise Invalid(
+            "Excelファイルの中身が大きすぎます。不要なシートや画像、書式を削除するか、行を分けて、もう一度送ってください。"
+        )
+    if any(part.flag_bits & 1 for part in parts):
+        raise Invalid("Excelファイルにパスワードがかかっています。パスワードを外して保存し直してください。")
+
+
 def _check_xlsx(spool: IO[bytes]) -> None:
     broken = (
         "Excelファイルとして読み取れません。Excelで開いて「Excelブック（.xlsx）」で保存し直してから送ってください。"
@@ -112,9 +123,8 @@ def _check_xlsx(spool: IO[bytes]) -> None:
         with zipfile.ZipFile(spool) as book:
             parts = book.infolist()
             names = {part.filename for part in parts}
-            if len(parts) > _XLSX_PARTS or sum(part.file_size for part in parts) > _XLSX_UNPACKED:
-                raise Invalid("Excelファイルを展開した大きさが上限を超えています。表を分けて、もう一度送ってください。")
-            if not {"[Content_Types].xml", "xl/workbook.xml"} <= names or any(p.flag_bits & 1 for p in parts):
+            refuse_bombs(parts, MOST_UNPACKED)
+            if not {"[Content_Types].xml", "xl/workbook.xml"} <= names:
                 raise UnsupportedMedia(broken)
             if "xl/vbaProject.bin" in names:
                 raise UnsupportedMedia(

@@ -72,7 +72,7 @@ def add(db: Session, by: Actor | str, deposit: Deposit, client_id: uuid.UUID | N
     file = File(
         id=deposit.id,
         area=deposit.purpose.area,
-        tenant_id=_tenant_of(person, deposit.purpose.area) if person else None,
+        tenant_id=person.tenant_in(deposit.purpose.area) if person else None,
         purpose=deposit.purpose.key,
         name=deposit.name,
         content_type=deposit.kind.value,
@@ -99,12 +99,6 @@ def add(db: Session, by: Actor | str, deposit: Deposit, client_id: uuid.UUID | N
     after = {"purpose": file.purpose, "name": file.name, "size": file.size, "sha256": file.sha256.hex()}
     audit.record(db, by, "create", file.area, "file", file.id, after=after)
     return file
-
-
-def _tenant_of(person: Actor, area: str) -> int | None:
-    if area in person.scopes.whole:
-        return None
-    return next((tenant for name, tenant in person.scopes.tenants if name == area), None)
 
 
 def find_repeat(db: Session, by: Actor, client_id: uuid.UUID, purpose: Purpose) -> File | None:

@@ -10,9 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from service.core import areas
 from service.core.auth import Actor
-from service.core.problems import Forbidden, NotFound
+from service.core.catalogue import Entry, chosen, declared
 
 Values = dict[str, Any]
 
@@ -46,9 +45,9 @@ class Change:
     after: Values
 
 
-@dataclass(frozen=True)
-class Kind:
-    """`key` names the area first: fleet.terminals. `model` says what values may be; its field names are those of
+@dataclass(frozen=True, kw_only=True)
+class Kind(Entry):
+    """`model` says what values may be; its field names are those of
     `fields`, the first of which is the natural key: it decides whether a row is new.
 
     `existing` maps natural keys to (id, values) for those that are there, `missing` says in words what a row names
@@ -56,20 +55,13 @@ class Kind:
     see: where roles are bound to a tenant, that tenant's. `create` and `change` write and audit many rows.
     """
 
-    key: str
-    title: str
     counter: str
-    permission: str
     fields: tuple[Field, ...]
     model: type[BaseModel]
     existing: Callable[[Session, Actor, Sequence[str]], Mapping[str, tuple[int, Values]]]
     create: Callable[[Session, Actor, Sequence[New]], None]
     change: Callable[[Session, Actor, Sequence[Change]], None]
     missing: Callable[[Session, Actor, Sequence[Values]], Mapping[int, tuple[str, str]]] = field(default=lambda *_: {})
-
-    @property
-    def area(self) -> str:
-        return self.key.partition(".")[0]
 
     @property
     def natural_key(self) -> str:
@@ -81,15 +73,9 @@ class Kind:
 
 @lru_cache(maxsize=1)
 def kinds() -> dict[str, Kind]:
-    """Every area's `IMPORTS`, by key."""
-    return {kind.key: kind for module in areas.modules("imports") for kind in module.IMPORTS}
+    return declared("imports", Kind)
 
 
 def kind_for(by: Actor, key: str) -> Kind:
     """Raises NotFound for a kind that does not exist, Forbidden for one the person may not import."""
-    kind = kinds().get(key)
-    if kind is None:
-        raise NotFound("取り込みの種類が見つかりません。画面を開き直して選んでください。")
-    if kind.area not in by.areas_where(kind.permission):
-        raise Forbidden(f"{kind.title}を取り込む権限がありません。必要な場合は管理者に依頼してください。")
-    return kind
+    return chosen(by, kinds(), key, "取り込みの種類", "取り込む")

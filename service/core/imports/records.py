@@ -94,7 +94,7 @@ def read(content: bytes, sheet: str | None = None) -> Sheet:
 
 def add(db: Session, by: Actor, kind: Kind, sheet: Sheet, file_name: str) -> Import:
     """The file with its columns mapped as well as can be guessed, and looked through when that is enough."""
-    tenant_id = task_records.tenant_of(by, kind.area)
+    tenant_id = by.tenant_in(kind.area)
     columns = mapping.guess(kind, sheet.headers, _remembered(db, by, kind, tenant_id))
     draft = Import(
         area=kind.area,

@@ -106,7 +106,7 @@ def start(db: Session, by: Actor, order: Order) -> Task:
         )
     task = Task(
         area=order.area,
-        tenant_id=tenant_of(by, order.area),
+        tenant_id=by.tenant_in(order.area),
         kind=order.kind,
         title=order.title[:200],
         user_id=by.user_id,
@@ -120,13 +120,6 @@ def start(db: Session, by: Actor, order: Order) -> Task:
     after = {"kind": order.kind, "title": task.title, "params": task.params}
     audit.record(db, by, "create", task.area, "task", task.id, after=after)
     return task
-
-
-def tenant_of(by: Actor, area: str) -> int | None:
-    """Whose rows a person makes who sees one tenant of the area only."""
-    if area in by.scopes.whole:
-        return None
-    return next((tenant for name, tenant in by.scopes.tenants if name == area), None)
 
 
 def tasks(

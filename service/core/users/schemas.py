@@ -5,22 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-# A name stands in mail subjects, file names and table cells: one line, no control characters.
-ONE_LINE = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
-NO_NUL = r"^[^\x00]*$"
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("空白以外の文字を入力してください。")
-    return value.strip()
-
+from service.core.texts import NO_NUL, ONE_LINE, NotBlank
 
 # Small letters only: nobody is to tell Admin from admin.
 LoginId = Annotated[str, Field(min_length=3, max_length=64, pattern=r"^[a-z0-9][a-z0-9._@-]*$")]
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), AfterValidator(_not_blank)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
 Mail = Annotated[str, Field(max_length=254, pattern=r"^[^@\s,<>\x00-\x1f\x7f]+@[^@\s,<>\x00-\x1f\x7f]+$")]
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 # No rule here: those of a new password are said in words by `passwords`.

@@ -107,7 +107,7 @@ def test_a_workbook_that_unpacks_without_end_is_refused(operator: TestClient, mo
     answer = send(operator, bomb(), "表.xlsx")
 
     assert answer.status_code == 422
-    assert "展開した大きさ" in answer.json()["detail"]
+    assert "中身が大きすぎます" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

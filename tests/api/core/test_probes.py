@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 from service.core import probes
 from service.core.clock import TOKYO, real_now
 from service.core.settings import settings
+from service.core.times import Month
 
 TOKEN = {"Authorization": "Bearer only-for-the-watchdog-of-tests"}
 MIDNIGHT = datetime(2026, 9, 30, 15, tzinfo=UTC)  # 1 October in Tokyo
-OCTOBER = date(2026, 10, 15)
+OCTOBER = Month(2026, 10)
 
 
 def seen(minutes: float, target: str = "service", down: str | None = None, every: int = 60) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def test_one_late_probe_is_no_gap(db: Session) -> None:
 def test_a_month_counts_what_lies_in_it_by_tokyo_time(db: Session) -> None:
     probes.store(db, "a", both(range(-10, 10), "down"))
 
-    september = probes.month_availability(db, date(2026, 9, 1))
+    september = probes.month_availability(db, Month(2026, 9))
     october = probes.month_availability(db, OCTOBER, until(10))
 
     assert september["down_minutes"] == 10

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.availability import Run, month_bounds, percent, stretches, total
-from service.core.clock import TOKYO
+from service.core.availability import Run, percent, stretches, total
 
 START = datetime(2026, 10, 31, 15, tzinfo=UTC)
 TARGETS = ("dashboards", "service")
@@ -60,14 +59,6 @@ def test_whoever_saw_it_down_is_believed() -> None:
     runs += [run("dashboards", 10, 12, "TLS", source="far")]
 
     assert states(runs) == [("up", 10), ("down", 2), ("up", 48)]
-
-
-def test_a_month_begins_and_ends_at_midnight_in_tokyo() -> None:
-    assert month_bounds(date(2026, 11, 21), TOKYO) == (
-        datetime(2026, 10, 31, 15, tzinfo=UTC),
-        datetime(2026, 11, 30, 15, tzinfo=UTC),
-    )
-    assert month_bounds(date(2026, 12, 1), TOKYO)[1] == datetime(2026, 12, 31, 15, tzinfo=UTC)
 
 
 def test_what_reaches_over_the_edge_counts_inside_only() -> None:

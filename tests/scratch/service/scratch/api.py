@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
-from service.scratch import actions, queries, schemas
+from fastapi import APIRouter, Path
+from service.scratch import actions, exports, queries, schemas
 
 from service.core.auth import Actor, allow
 from service.core.db import Db
+from service.core.exports import doors
 from service.core.paging import Limit, Page
 from service.core.problems import RESPONSES
 
@@ -20,10 +21,7 @@ def notes(actor: Annotated[Actor, allow("scratch:note:read")], db: Db, limit: Li
     return Page[schemas.NoteItem].model_validate(queries.notes(db, limit), from_attributes=True)
 
 
-@router.get("/notes.csv")
-def notes_as_csv(actor: Annotated[Actor, allow("scratch:note:read")], db: Db) -> Response:
-    listed = queries.notes(db, 100)["items"]
-    return Response("\r\n".join(note.text for note in listed), media_type="text/csv")  # type: ignore[attr-defined]
+doors.add(router, "/notes", exports.NOTES)
 
 
 @router.get("/notes/{note_id}")

@@ -1,9 +1,12 @@
 """Scratch: queries."""
 
+from typing import Any
+
 from service.scratch.models import Note
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from service.core.auth import Actor
 from service.core.problems import NotFound
 
 
@@ -11,6 +14,11 @@ def notes(db: Session, limit: int) -> dict[str, object]:
     """Unscoped on purpose: the second layer, row-level security, has to hold alone here."""
     items = db.scalars(select(Note).order_by(Note.id).limit(limit)).all()
     return {"items": items, "total": db.scalar(select(func.count()).select_from(Note))}
+
+
+def notes_to_take_along(_: Actor, __: object) -> Select[*tuple[Any, ...]]:
+    """Unscoped, as above."""
+    return select(Note.id, Note.text).order_by(Note.id)
 
 
 def get_note(db: Session, note_id: int) -> Note:

@@ -15,5 +15,7 @@ AREA = Area(
         "sales": Role("営業", READ | WRITE, scope="agency"),
         "reader": Role("閲覧者", READ),
     },
+    subjects={"note": "メモ"},
+    fields={"text": "内容"},
     ticks={"scratch.tidy": Tick("メモの整理", timedelta(minutes=1), silence=timedelta(minutes=5))},
 )

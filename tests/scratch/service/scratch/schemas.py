@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.core.texts import NO_NUL
+
 
 class NoteItem(BaseModel):
     model_config = ConfigDict(from_attributes=True)
@@ -12,5 +14,9 @@ class NoteItem(BaseModel):
     text: str
 
 
+class NoteFilters(BaseModel):
+    """The list is taken along whole."""
+
+
 class NoteText(BaseModel):
-    text: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+    text: Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
