@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
+from anyio import to_thread
 from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from service.core import audit
@@ -42,7 +43,7 @@ def described(kind: Kind) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def as_csv(db: Session, by: Actor, listed: List, filters: BaseModel) -> StreamingResponse:
+def as_csv(db: Session, by: Actor, listed: List, filters: BaseModel) -> Spooled:
     """Raises Unavailable when others are at it."""
 
     def write(spool: IO[bytes]) -> None:
@@ -51,7 +52,7 @@ def as_csv(db: Session, by: Actor, listed: List, filters: BaseModel) -> Streamin
     return spooled(file_name(db, listed.title, Kind.CSV), Kind.CSV, write)
 
 
-def as_excel(db: Session, by: Actor, listed: List, filters: BaseModel) -> StreamingResponse:
+def as_excel(db: Session, by: Actor, listed: List, filters: BaseModel) -> Spooled:
     """Raises TooLarge beyond `MOST_EXCEL_ROWS`, and Unavailable when others are at it."""
     from service.core.exports import excel_file  # not at the top: see `imports.records`
 
@@ -62,13 +63,13 @@ def as_excel(db: Session, by: Actor, listed: List, filters: BaseModel) -> Stream
             "条件で絞り込むか、「処理状況」で進む出力、またはCSVを使ってください。"
         )
 
-    def write(spool: IO[bytes]) -> None:
-        leave_trail(db, by, listed, filters, Kind.XLSX, excel_file.write(db, by, listed, filters, spool))
+    with _turn():
+        book = excel_file.fill(db, by, listed, filters)
+    leave_trail(db, by, listed, filters, Kind.XLSX, book.rows)
+    return Spooled(tempfile.TemporaryFile(), file_name(db, listed.title, Kind.XLSX), Kind.XLSX, book.save)
 
-    return spooled(file_name(db, listed.title, Kind.XLSX), Kind.XLSX, write)
 
-
-def spooled(name: str, kind: Kind, write: Callable[[IO[bytes]], None]) -> StreamingResponse:
+def spooled(name: str, kind: Kind, write: Callable[[IO[bytes]], None]) -> Spooled:
     """What `write` puts into the file, and its trail, are done before the answer begins. Raises Unavailable."""
     with _turn():
         spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has been sent
@@ -88,6 +89,11 @@ def _turn() -> Iterator[None]:
         yield
     finally:
         _writing.release()
+
+
+def _in_turn(fill: Callable[[IO[bytes]], None], spool: IO[bytes]) -> None:
+    with _turn():
+        fill(spool)
 
 
 def count(db: Session, by: Actor, listed: List, filters: BaseModel) -> int:
@@ -112,18 +118,20 @@ def file_name(db: Session, title: str, kind: Kind) -> str:
     return f"{title}_{app_now(db).astimezone(TOKYO):%Y%m%d}{kind.endings[0]}"
 
 
-class Spooled(StreamingResponse):
-    """Sent from the spool, which is then gone."""
+class Spooled(Response):
+    """Sent from the spool, which is then gone. `finish` fills it in a thread when the transaction is over; a problem it
+    raises is answered like any other."""
 
-    def __init__(self, spool: IO[bytes], name: str, kind: Kind) -> None:
-        self._spool = spool
-        headers = {
-            "Content-Length": str(spool.seek(0, 2)),
+    def __init__(
+        self, spool: IO[bytes], name: str, kind: Kind, finish: Callable[[IO[bytes]], None] | None = None
+    ) -> None:
+        super().__init__()
+        self._spool, self._kind, self._finish = spool, kind, finish
+        self._fixed = {
             "Content-Disposition": disposition(name, inline=False),
             "Cache-Control": "private, no-store",
             "X-Content-Type-Options": "nosniff",
         }
-        super().__init__(self._chunks(), headers=headers, media_type=kind.value)
 
     def _chunks(self) -> Iterator[bytes]:
         self._spool.seek(0)
@@ -131,8 +139,11 @@ class Spooled(StreamingResponse):
             yield chunk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        leave_seat(scope)
         try:
-            await super().__call__(scope, receive, send)
+            if self._finish is not None:
+                await to_thread.run_sync(_in_turn, self._finish, self._spool)
+            leave_seat(scope)
+            headers = self._fixed | {"Content-Length": str(self._spool.seek(0, 2))}
+            await StreamingResponse(self._chunks(), headers=headers, media_type=self._kind.value)(scope, receive, send)
         finally:
             self._spool.close()

@@ -13,6 +13,7 @@ from service.core.tasks.work import Result, Work
 def run(work: Work) -> Result:
     listed = list_for(work.actor, work.params["list"])
     filters, kind = read_filters(listed, work.params["filters"]), Kind[work.params["format"].upper()]
+    book = None
     with tempfile.TemporaryFile() as spool:
         # One transaction from the first row to the last: the list as it was at one moment.
         with work.transaction() as db:
@@ -23,12 +24,15 @@ def run(work: Work) -> Result:
             else:
                 from service.core.exports import excel_file  # not at the top: see `imports.records`
 
-                rows = excel_file.write(
-                    db, work.actor, listed, filters, spool, lambda seen: work.progress(min(seen, total), total)
+                book = excel_file.fill(
+                    db, work.actor, listed, filters, lambda seen: work.progress(min(seen, total), total)
                 )
+                rows = book.rows
             name = answers.file_name(db, listed.title, kind)
         work.progress(rows, rows, "ファイルを保存しています")
-        # Outside any: PostgreSQL ends a transaction that stands idle while a large file is stored.
+        # Outside any: PostgreSQL ends a transaction that stands idle while a large file is packed and stored.
+        if book:
+            book.save(spool)
         kept = work.keep(spool, kind, name)
     result = Result(f"{rows:,}件を出力しました。", {"件数": rows}, kept)
     with work.transaction() as db:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from service.core import audit, trail
+from service.core import audit, trail, trail_csv
 from service.core.audit import AuditEntry
 from service.core.auth import Actor
 from service.core.clock import real_now
@@ -297,3 +298,26 @@ def test_a_list_that_was_taken_along_has_its_own_name(db: Session, admin: TestCl
 
     assert entry["subject_title"] == "端末一覧"
     assert admin.get(f"{PATH}/choices").json()["subjects"]["fleet.terminals"] == "端末一覧"
+
+
+def test_a_trail_of_any_length_is_read_in_pieces(db: Session) -> None:
+    """5,000 entries of 4 kB each are never in memory together, neither here nor in the driver."""
+    db.execute(
+        text(
+            "INSERT INTO audit_entries (actor, address, area, action, subject, subject_id, after) "
+            "SELECT 'demo', '-', 'fleet', 'create', 'terminal', n, jsonb_build_object('store_name', repeat('x', 4000)) "
+            "FROM generate_series(1, 5000) n"
+        )
+    )
+    tracemalloc.start()
+    try:
+        rows = trail_csv.rows(db, {"fleet"}, trail.Wanted(subject="terminal"))
+        next(rows)
+        cursors = db.execute(text("SELECT count(*) FROM pg_cursors WHERE statement LIKE '%audit_entries%'")).scalar()
+        count = 1 + sum(1 for _ in rows)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (count, cursors) == (5_000, 1)
+    assert peak < 20_000_000

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 import openpyxl
@@ -19,7 +19,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.exports import answers, csv_file
+from service.core.exports import answers, csv_file, excel_file
 from service.core.files import deposit
 from service.fleet.models import Terminal, TerminalState
 from stack.home import ROOT
@@ -181,24 +181,52 @@ def test_a_long_list_is_written_by_a_worker(ground: Ground, kind: str) -> None:
     assert rows == [("300",)]
 
 
-def test_no_transaction_stands_idle_while_the_file_is_stored(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+IDLE = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' "
+    "AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_no_transaction_stands_idle_while_the_file_is_packed_and_stored(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     """PostgreSQL ends one that does for a minute; a large file takes longer than that."""
     client = ground.person("alice", fleet="operator")
-    task = client.post("/api/core/exports", json={"list": "fleet.customers", "format": "csv"}).json()
-    idle = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' "
-        "AND pid <> pg_backend_pid()"
-    )
-    make = deposit.make
+    client.post("/api/core/exports", json={"list": "fleet.customers", "format": kind})
+    seen = []
 
-    def watched(*given: Any, **named: Any) -> deposit.Deposit:
-        eventually(lambda: ground.rows(idle) == [(0,)], seconds=3)  # the pulse has short ones
-        return make(*given, **named)
+    def watched(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def watching(*given: Any, **named: Any) -> Any:
+            seen.append(name)
+            eventually(lambda: ground.rows(IDLE) == [(0,)], seconds=3)  # the pulse has short ones
+            return work(*given, **named)
 
-    monkeypatch.setattr(deposit, "make", watched)
+        return watching
+
+    monkeypatch.setattr(deposit, "make", watched("stored", deposit.make))
+    monkeypatch.setattr(excel_file.Book, "save", watched("packed", excel_file.Book.save))
     assert ground.run()
 
-    assert client.get(f"/api/core/tasks/{task['id']}").json()["state"] == "done"
+    assert seen == (["stored"] if kind == "csv" else ["packed", "stored"])
+    assert ground.rows("SELECT state FROM tasks") == [("done",)]
+
+
+def test_a_workbook_for_now_is_packed_when_its_transaction_is_over(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = ground.person("alice", fleet="operator")
+    packed, save = [], excel_file.Book.save
+
+    def watched(book: excel_file.Book, out: IO[bytes]) -> None:
+        packed.append(ground.rows(IDLE))
+        assert ground.rows("SELECT count(*) FROM audit_entries WHERE action = 'export'") == [(1,)]
+        save(book, out)
+
+    monkeypatch.setattr(excel_file.Book, "save", watched)
+
+    assert client.get("/api/fleet/customers.xlsx").content.startswith(b"PK")
+    assert packed == [[(0,)]]
 
 
 MEASURE = """
