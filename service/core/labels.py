@@ -41,13 +41,13 @@ class Stock:
 
 
 def _centred(name: str, columns: int, rows: int, width: float, height: float, gap_x: float = 0) -> Stock:
-    """Stock whose labels stand in the middle of the sheet, as the makers' do."""
+    """Stock whose labels stand in the middle of the sheet."""
     left = (210 - columns * width - (columns - 1) * gap_x) / 2
     top = (297 - rows * height) / 2
     return Stock(name, columns, rows, width, height, width + gap_x, height, round(left, 2), round(top, 2))
 
 
-# The usual stock of Japanese offices (A-one and compatible).
+# Sizes in common use in Japanese offices, entered without the makers' data: see docs/reports.md.
 STOCKS = {
     "24": _centred("24面（66×33.9mm）", 3, 8, 66.0, 33.9),
     "44": _centred("44面（48.3×25.4mm）", 4, 11, 48.3, 25.4),
