@@ -58,6 +58,7 @@ test-production: setup-tests ## production: Caddy, PgBouncer, two of each, serve
 	@$(VENV) -m pytest -m production
 
 bench: setup-tests ## measure the speed claims, write docs/benchmarks.md (minutes)
+	@$(VENV) tests/ensure_browser.py
 	@$(VENV) -m tests.load.bench
 
 lock: setup ## compile the requirements anew from pyproject.toml

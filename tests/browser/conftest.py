@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from stack.home import ROOT
+from tests import chromium as real
 from tests.ensure_browser import browser as browser_path
 from tests.stack import Stack, running_stack
 
@@ -23,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     with running_stack() as running:
         yield running
@@ -35,19 +36,13 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 # call asyncio.run: so it lives for one module, not for the whole run.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=browser_path(),
-            # Without these Chromium talks to hosts of its own accord, and as root it cannot use its sandbox.
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
+    with real.chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
-    made = chromium.new_context(locale="ja-JP", timezone_id="Asia/Tokyo", viewport={"width": 1440, "height": 900})
+    made = real.at_a_desk(chromium)
     made.set_default_timeout(20_000)
     yield made
     made.close()

@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from dashboards.core.exhibits import PARTS
 from dashboards.session import COOKIE
-from tests.browser.test_walking_path import sign_in
+from tests.chromium import sign_in
 from tests.stack import Stack
 
 expect.set_options(timeout=10_000)

@@ -21,6 +21,7 @@ from playwright.sync_api import Page, expect
 
 from stack import servers
 from stack.home import ROOT
+from tests.chromium import sign_in
 from tests.processes import free_port
 from tests.stack import Stack, make_stack, some_folder
 
@@ -32,13 +33,6 @@ expect.set_options(timeout=20_000)
 def folder() -> Iterator[Path]:
     with some_folder() as made:
         yield made
-
-
-def sign_in(page: Page, stack: Stack, login_id: str = "fleet-operator") -> None:
-    page.goto(stack.dashboards)
-    page.get_by_label("ログインID").fill(login_id)
-    page.get_by_label("パスワード", exact=True).fill("genba-demo")
-    page.get_by_role("button", name="ログインする").click()
 
 
 def mails(stack: Stack) -> list[dict[str, Any]]:

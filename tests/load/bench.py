@@ -21,7 +21,7 @@ import psutil
 import psycopg
 
 from stack.home import ROOT
-from tests.load import long_work
+from tests.load import long_work, paper_work, screens
 from tests.load.ground import Ground, ground
 from tests.sight import seeing_all
 from tests.stack import running_stack
@@ -202,7 +202,7 @@ def long_lists(made: Ground) -> list[Goal]:
     ]
 
 
-def whole_stack() -> list[Goal]:
+def whole_stack() -> tuple[list[str], list[Goal]]:
     with running_stack() as stack:
         stack.stop()
         again = stack.start()
@@ -211,9 +211,25 @@ def whole_stack() -> list[Goal]:
         launcher = psutil.Process(stack.process.pid)
         everything = [launcher, *launcher.children(recursive=True)]
         megabytes = sum(process.memory_full_info().pss for process in everything) / 1e6
-    return [
+        waits = screens.waits(stack)
+    slowest = max(waits, key=lambda wait: wait.median)
+    return screens.lines(waits), [
         Goal("second make up ready under 10 s", f"{again:.1f} s", again < 10),
         Goal("idle PSS of everything under 700 MB", f"{megabytes:.0f} MB", megabytes < 700),
+        Goal(
+            f"each of {len(waits)} pages in Chromium, warm, under 1.5 s",
+            f"{slowest.title} {slowest.median:.2f} s",
+            slowest.median < 1.5,
+        ),
+    ]
+
+
+def on_paper() -> tuple[list[str], list[Goal]]:
+    costs = {name: paper_work.cost(name) for name in paper_work.PAPERS}
+    table, most = costs["a table of 500 rows"], max(costs.values(), key=lambda cost: cost.megabytes)
+    return paper_work.lines(costs), [
+        Goal("a table of 500 rows on paper under 1 CPU-s", f"{table.cpu:.1f} s", table.cpu < 1),
+        Goal("setting type needs at most 500 MB", f"{most.megabytes:.0f} MB", most.megabytes <= 500),
     ]
 
 
@@ -223,10 +239,11 @@ def _line(row: Row, against: str) -> str:
 
 
 def main() -> int:
-    goals = whole_stack()
+    pages, of_the_stack = whole_stack()
+    papers, of_papers = on_paper()
     with ground(TERMINALS) as made:
         table, of_heartbeats = heartbeats(made)
-        goals = [*of_heartbeats, sweep(made), *lists(made), *long_lists(made), *goals]
+        goals = [*of_heartbeats, sweep(made), *lists(made), *long_lists(made), *of_the_stack, *of_papers]
         [[version]] = made.rows("SHOW server_version")
     text = "\n".join(
         [
@@ -238,8 +255,13 @@ def main() -> int:
                 postgres=version.split()[0],
                 python=platform.python_version(),
                 rate=TRUE_RATE,
+                times=screens.TIMES,
             ),
             *table,
+            "",
+            *pages,
+            "",
+            *papers,
             "",
             "| claim | measured | held |",
             "| --- | ---: | --- |",
@@ -260,7 +282,7 @@ terminals, real body, answered after the commit (fsync on), {rounds} rounds of {
 
 CPU is the service's process and all of PostgreSQL, without the sender. The naive design (`tests/load/naive.py`) is a
 FastAPI route with one SQLAlchemy session a request: SELECT, UPDATE, INSERT, COMMIT. {rate}/s on new connections is
-what 20,000 terminals at five minutes send.
+what 20,000 terminals at five minutes send. A page is waited for until its last block stands, {times} times.
 """
 
 

@@ -1,0 +1,35 @@
+"""A real Chromium, and what a person does in it first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.ensure_browser import browser as browser_path
+from tests.stack import Stack
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=browser_path(),
+            # Without these Chromium talks to hosts of its own accord, and as root it cannot use its sandbox.
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield launched
+        launched.close()
+
+
+def at_a_desk(browser: Browser) -> BrowserContext:
+    """A fresh profile on a desk's screen in Japan."""
+    return browser.new_context(locale="ja-JP", timezone_id="Asia/Tokyo", viewport={"width": 1440, "height": 900})
+
+
+def sign_in(page: Page, stack: Stack, login_id: str = "fleet-operator") -> None:
+    page.goto(stack.dashboards)
+    page.get_by_label("ログインID").fill(login_id)
+    page.get_by_label("パスワード", exact=True).fill("genba-demo")
+    page.get_by_role("button", name="ログインする").click()
