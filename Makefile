@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up down reset logs backup restore test lint format lock bench test-faults test-production
+.PHONY: help setup setup-tests up down reset logs backup restore test lint format lock bench test-deep test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,10 @@ test: setup-tests ## everything that must hold: lint, types, contracts, all test
 	@$(VENV) tests/ensure_browser.py
 	@$(MAKE) --no-print-directory lint
 	@$(VENV) -m dashboards.fonts
-	@$(VENV) -m pytest
+	@$(SHARED)
+
+# Workers with servers of their own; tests/shares.py says how many, and what stays together.
+SHARED := $(VENV) -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 lint: setup-tests
 	@$(VENV) -m ruff check
@@ -48,6 +51,9 @@ lint: setup-tests
 format: setup-tests
 	@$(VENV) -m ruff check --fix
 	@$(VENV) -m ruff format
+
+test-deep: setup-tests ## what chance draws, ten times as often: every route, every rule (minutes)
+	@$(SHARED) --hypothesis-profile=deep tests/unit tests/agent tests/api/test_openapi.py
 
 test-faults: setup-tests ## kill processes under load and count (minutes)
 	@$(VENV) -m pytest -m faults

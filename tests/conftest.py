@@ -21,6 +21,7 @@ from pathlib import Path
 import httpx2
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
@@ -28,6 +29,8 @@ from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.audit_words import every_audited_word  # noqa: F401  # watches every test
 from tests.processes import await_ok, end, free_port
+from tests.shares import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.shares import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
 from tests.sight import seeing_all
 
 # Decided before any module of the product is imported: settings are read once per process.
@@ -49,6 +52,12 @@ os.environ |= {
     "FLEET_ALERT_RECIPIENTS": "support@techcore.example",
     "MAIL_FROM": "Genba <genba@techcore.example>",
 }
+
+# A busy machine is slow, and that is nothing that a test may fail for. `make test-deep` asks much more often.
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("everyday", max_examples=100, **PATIENT)
+settings.register_profile("deep", max_examples=1000, **PATIENT)
+settings.load_profile("everyday")
 
 # A sixth area, which tests/house/test_sixth_area.py lays over a copy of the product.
 collect_ignore = ["scratch"]

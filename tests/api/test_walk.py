@@ -3,6 +3,7 @@ nothing. Areas join by having demo data; nothing here names one."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
@@ -21,7 +22,10 @@ from service.demo import fill
 from service.main import app
 from tests.api.walk import PARAMETER, Walker, operations
 
-DOCUMENT = app().fastapi.openapi()
+# Areas whose routes are left out: tests/house/test_sixth_area.py walks one area again, and not all of the product.
+LEFT_OUT = tuple(f"/api/{name}/" for name in os.environ.get("WALK_WITHOUT", "").split())
+WHOLE = app().fastapi.openapi()
+DOCUMENT = WHOLE | {"paths": {path: item for path, item in WHOLE["paths"].items() if not path.startswith(LEFT_OUT)}}
 OPERATIONS = operations(DOCUMENT)
 # Lists of an area that are the same for all its tenants, each for a reason of its own.
 SHARED_LISTS: frozenset[str] = frozenset()
@@ -103,11 +107,10 @@ def test_rows_of_others_are_not_there_whatever_one_does_with_their_ids(walkers: 
     for operation in LOCKED:
         if not operation.parameters:
             continue
-        places = {walker.login_id: set(walker.places(operation.path)) for walker in walkers}
-        # What can be listed in full is what ROWS_FOLLOWED cannot hide: a row may be missing only from the first few.
-        listed = {walker.login_id: _all_places(walker, operation.path) for walker in walkers}
-        for one, other in strangers(walkers):
-            for place in places[other.login_id] - listed[one.login_id]:
+        places = {place for walker in walkers for place in walker.places(operation.path)}
+        for one in walkers:
+            # All that one can list, and not only the first ROWS_FOLLOWED: what is further down is one's own too.
+            for place in places - _all_places(one, operation.path):
                 for body in _bodies(operation.method, operation.path):
                     answer = one.call(operation.method, place, json=body)
                     assert answer.status_code in (403, 404), (one.login_id, operation.method, place, answer.text[:300])
@@ -117,17 +120,17 @@ def test_words_of_others_are_nowhere_in_what_one_can_read(walkers: list[Walker])
     """Lists, details, searches, exports, pictures, the audit trail: not a word of another tenant's rows."""
     words = {walker.login_id: walker.words() for walker in walkers}
     for one in walkers:
-        read = [
+        read = "\n".join(
             one.reads(place)
             for operation in OPERATIONS
             if operation.method == "GET"
             for place in one.places(operation.path)
             if not place.startswith(("/api/auth", "/api/health"))
-        ]
-        for other in walkers:
-            foreign = words[other.login_id] - words[one.login_id] - PRODUCTS_OWN
-            found = {word for word in foreign for text in read if word in text and not _is_shared(word, words, one)}
-            assert not found, (one.login_id, other.login_id, sorted(found)[:5])
+        )
+        foreign = set().union(*words.values()) - words[one.login_id] - PRODUCTS_OWN
+        found = {word for word in foreign if word in read and not _is_shared(word, words, one)}
+        whose = {word: [login_id for login_id, known in words.items() if word in known] for word in sorted(found)[:5]}
+        assert not found, (one.login_id, whose)
 
 
 def _all_places(walker: Walker, template: str) -> set[str]:

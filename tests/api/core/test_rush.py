@@ -42,7 +42,7 @@ def test_a_rush_of_wrong_sign_ins_holds_nobody_up(service: Service) -> None:
         db.execute(text("DELETE FROM throttles"))  # other tests sign in from here, too
         token, _ = open_session(db, cast.person(db, "calm", fleet="operator"), "testclient", timedelta(hours=1))
 
-    async def rush() -> tuple[set[int], list[float]]:
+    async def rush() -> tuple[set[int], float, list[float]]:
         limits = httpx2.Limits(max_connections=100)
         async with httpx2.AsyncClient(base_url=service.url, limits=limits, timeout=30) as http:
 
@@ -50,22 +50,23 @@ def test_a_rush_of_wrong_sign_ins_holds_nobody_up(service: Service) -> None:
                 body = {"login_id": f"rush-{number}", "password": "wrong"}
                 return asyncio.create_task(http.post("/api/auth/login", json=body))
 
-            tasks, waited = [wrong(number) for number in range(30)], []
+            started, waited = time.monotonic(), []
+            tasks = [wrong(number) for number in range(30)]
             await asyncio.sleep(0.2)
             while not all(task.done() for task in tasks):
                 begun = time.monotonic()
                 assert (await http.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"})).status_code == 200
                 waited.append(time.monotonic() - begun)
                 await asyncio.sleep(0.05)
-            return {task.result().status_code for task in tasks}, waited
+            return {task.result().status_code for task in tasks}, time.monotonic() - started, waited
 
-    statuses, waited = asyncio.run(rush())
+    statuses, seconds, waited = asyncio.run(rush())
     with service.committed() as db:
         db.execute(text("DELETE FROM throttles"))
 
     assert 401 in statuses
     assert statuses <= {401, 503}
-    assert max(waited) < 1.5  # a check takes a quarter of a second, thirty of them eight seconds
+    assert max(waited) < seconds / 3  # who stands in their queue waits for nearly all of them
 
 
 def test_passwords_wait_in_a_queue_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:

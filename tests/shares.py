@@ -1,0 +1,37 @@
+"""How `make test` shares the tests out among its workers, each with servers and databases of its own (pytest-xdist).
+
+The tests of a file that starts something dear once for all of them stay together. Those files are handed out first,
+because the last long piece decides when everybody may go home; all other tests are handed out one by one.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# Each takes a gigabyte, servers included.
+MOST_WORKERS = 6
+ONCE = {"module", "package"}
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test that waits for a process or a browser leaves its core to another."""
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After pytest-randomly has shuffled: the order of the files, within them and among the rest stays chance's."""
+    together = {item: starts_something_once(item) for item in items}
+    for item, dear in together.items():
+        if dear:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: (not together[item], "tests/browser" not in item.nodeid))
+
+
+def starts_something_once(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):
+        return False
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    return any(found[-1].scope in ONCE for found in fixtures)
