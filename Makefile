@@ -39,8 +39,8 @@ test: setup-tests ## everything that must hold: lint, types, contracts, all test
 	@$(VENV) -m dashboards.fonts
 	@$(SHARED)
 
-# Workers with servers of their own; tests/shares.py says how many, and what stays together.
-SHARED := $(VENV) -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+# Workers with servers of their own; tests/shares.py says how many, and what goes first.
+SHARED := $(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: setup-tests
 	@$(VENV) -m ruff check

@@ -1,7 +1,7 @@
 """How `make test` shares the tests out among its workers, each with servers and databases of its own (pytest-xdist).
 
-The tests of a file that starts something dear once for all of them stay together. Those files are handed out first,
-because the last long piece decides when everybody may go home; all other tests are handed out one by one.
+A file stays on one worker. Files that start something dear once for all their tests are handed out first, those with a
+browser before the others: the last long piece decides when everybody may go home.
 """
 
 from __future__ import annotations
@@ -23,11 +23,7 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """After pytest-randomly has shuffled: the order of the files, within them and among the rest stays chance's."""
-    together = {item: starts_something_once(item) for item in items}
-    for item, dear in together.items():
-        if dear:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: (not together[item], "tests/browser" not in item.nodeid))
+    items.sort(key=lambda item: (not starts_something_once(item), "tests/browser" not in item.nodeid))
 
 
 def starts_something_once(item: pytest.Item) -> bool:

@@ -27,14 +27,14 @@ from tests.conftest import Service
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def document(service: Service) -> dict[str, object]:
     with service.http() as http:
         found: dict[str, object] = http.get("/api/openapi.json").json()
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tokens(service: Service) -> dict[str, str]:
     """A person who may do everything, and a terminal."""
     token = new_token()

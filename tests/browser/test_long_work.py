@@ -8,7 +8,7 @@ import httpx2
 import psutil
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_walking_path import sign_in
+from tests.chromium import sign_in
 from tests.stack import Stack
 
 # The last one of the demo's, so that no other test misses what it was called.
