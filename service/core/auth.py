@@ -8,15 +8,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
 from service.core import identity
 from service.core.addresses import address_of, closed_areas
 from service.core.areas import areas
 from service.core.db import NOBODY, Db, Scopes, set_scopes
 from service.core.problems import Forbidden, PasswordChangeNeeded, Unauthorized
-
-_bearer = HTTPBearer(auto_error=False)
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,18 @@ def client_address(request: Request) -> str:
     return address_of(request)
 
 
-# Async where nothing waits: FastAPI would send a plain function to another thread and back.
-async def bearer_token(
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> str:
-    if credentials is None:
-        raise Unauthorized("ログインしてから操作してください。")
-    return credentials.credentials
+class _Bearer(HTTPBearer):
+    """The token itself. Dependencies are few and async where nothing waits: each one costs, and a plain function would
+    be sent to another thread and back."""
+
+    async def __call__(self, request: Request) -> str:  # type: ignore[override]
+        credentials = await super().__call__(request)
+        if credentials is None:
+            raise Unauthorized("ログインしてから操作してください。")
+        return credentials.credentials
+
+
+BearerToken = Annotated[str, Depends(_Bearer(scheme_name="HTTPBearer", auto_error=False))]
 
 
 def actor_of(found: identity.Found, address: str) -> Actor:
@@ -119,7 +122,7 @@ class Guesses:
 guesses = Guesses()
 
 
-def recognised(request: Request, db: Db, token: Annotated[str, Depends(bearer_token)]) -> Actor:
+def recognised(request: Request, db: Db, token: BearerToken) -> Actor:
     """Whoever has a session, also somebody who first has to change the password."""
     guess = guesses.of(token)
     found = identity.find_session(db, token, guess)
@@ -162,8 +165,8 @@ def permitted(actor: Actor, permission: str) -> Actor:
 def allow(permission: str) -> Any:
     """A route's lock: the signed-in person, if their roles grant the permission; otherwise 401 or 403."""
 
-    async def check(actor: SignedIn) -> Actor:
-        return permitted(actor, permission)
+    async def check(actor: Recognised) -> Actor:
+        return permitted(usable(actor), permission)
 
     check.permission = permission  # type: ignore[attr-defined]  # read by the permission matrix test
     return Depends(check)

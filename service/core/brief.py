@@ -14,7 +14,7 @@ from anyio import to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor, bearer_token, permitted, recognised, usable
+from service.core.auth import Actor, BearerToken, permitted, recognised, usable
 from service.core.db import NOBODY, Scopes, transaction
 from service.core.seats import one_seat
 
@@ -32,7 +32,7 @@ async def brief(request: Request, scopes: Scopes, work: Callable[[Session], Resu
         return await to_thread.run_sync(run)
 
 
-async def signed_in_briefly(request: Request, token: Annotated[str, Depends(bearer_token)]) -> Actor:
+async def signed_in_briefly(request: Request, token: BearerToken) -> Actor:
     return await brief(request, NOBODY, lambda db: usable(recognised(request, db, token)))
 
 

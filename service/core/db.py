@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated
 
 import psycopg
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends
 from sqlalchemy import Engine, MetaData, create_engine, event, text
 from sqlalchemy.exc import DisconnectionError, IntegrityError
@@ -69,11 +70,15 @@ def engine() -> Engine:
         sqlalchemy_url(settings().database_url.get_secret_value()),
         pool_size=settings().database_pool_size,
         max_overflow=0,
+        # The one used last: its server still has everything at hand.
+        pool_use_lifo=True,
         pool_timeout=5,
         # An error's text goes to the log; the parameters of its statement may be personal data.
         hide_parameters=True,
-        # PgBouncer in transaction mode hands each transaction another server: no server-side prepared statements.
-        connect_args={"prepare_threshold": None, "connect_timeout": 5},
+        connect_args={
+            "prepare_threshold": PREPARED_FROM if settings().prepares_statements else None,
+            "connect_timeout": 5,
+        },
     )
     event.listen(made, "checkin", _note_time)
     event.listen(made, "checkout", _refuse_if_dead)
@@ -81,6 +86,8 @@ def engine() -> Engine:
 
 
 TRUSTED_SECONDS = 10
+# A statement's fifth time on a connection is the first that the server need not plan; psycopg keeps a hundred.
+PREPARED_FROM = 5
 
 
 def _note_time(_: object, record: ConnectionPoolEntry) -> None:
@@ -132,9 +139,26 @@ def violates(error: IntegrityError, constraint: str) -> bool:
     return isinstance(error.orig, psycopg.Error) and error.orig.diag.constraint_name == constraint
 
 
-def _session_for_a_route() -> Iterator[Session]:
-    with transaction() as session:
+async def _session_for_a_route() -> AsyncIterator[Session]:
+    """As `transaction`, for a route. It begins without a thread: the connection is taken by the first statement."""
+    session = session_factory()()
+    try:
         yield session
+    except BaseException:
+        await _in_a_thread(session.close)
+        raise
+    if session.in_transaction():
+        await _in_a_thread(_commit, session)
+
+
+def _commit(session: Session) -> None:
+    with session:
+        session.commit()
+
+
+async def _in_a_thread(end: Callable[..., None], *of: Session) -> None:
+    """In one of its own if need be: those that wait for a connection may hold all others, and this gives one back."""
+    await to_thread.run_sync(end, *of, limiter=CapacityLimiter(1))
 
 
 # scope="function": the commit happens before the answer. With the standard scope it would happen after it, and a

@@ -170,12 +170,14 @@ def find_session(db: Session, token: str, guess: Scopes | None = None) -> Found 
     idle_since = now - timedelta(minutes=settings().session_idle_minutes)
     asked = {"token_hash": hashed, "now": now, "idle_since": idle_since}
     if guess is None:
-        row = db.execute(_FIND, asked).one_or_none()
+        row = db.connection().execute(_FIND, asked).one_or_none()
     else:
         named = guess.as_settings()
-        row = db.execute(
-            _FIND_AND_SET, asked | {"areas": named["genba.areas"], "tenants": named["genba.tenants"]}
-        ).one_or_none()
+        row = (
+            db.connection()
+            .execute(_FIND_AND_SET, asked | {"areas": named["genba.areas"], "tenants": named["genba.tenants"]})
+            .one_or_none()
+        )
     if row is None:
         return None
     user_id, login_id, name, must_change, session_id, expires_at, last_seen_at, held = row[:8]

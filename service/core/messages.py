@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.auth import Actor
 from service.core.clock import TOKYO, real_now
 from service.core.outbox import OutboxAttempt, OutboxMessage
-from service.core.paging import read_cursor, write_cursor
+from service.core.paging import Key, Listing, contains, equals, when
 from service.core.problems import Conflict, NotFound
-from service.core.within import within
+from service.core.within import reach, within, within_reach
 
 READ, RESEND = "core:message:read", "core:message:resend"
 
@@ -71,6 +71,18 @@ _ITEM = (
     OutboxMessage.expires_at,
     OutboxMessage.external_id,
 )
+_MESSAGES = Listing(
+    select(*_ITEM).where(within_reach(OutboxMessage.area, OutboxMessage.tenant_id)),
+    unique=OutboxMessage.id,
+    keys={"id": Key(OutboxMessage.id)},
+    default="-id",
+    filters={
+        **{state: when(_WHERE.get(state, _OPEN & (state == _STATE))) for state in State},
+        "topic": equals(OutboxMessage.topic),
+        "area": equals(OutboxMessage.area),
+        "q": contains(OutboxMessage.recipient, OutboxMessage.title),
+    },
+)
 
 
 def summary(db: Session, by: Actor) -> dict[str, Any]:
@@ -111,25 +123,9 @@ def page(
     q: str | None = None,
 ) -> dict[str, Any]:
     """Messages that the person sees, newest first; found by state, topic, area and part of recipient or title."""
-    found = _of(by)
-    if state is not None:
-        found = found.where(_WHERE[state] if state in _WHERE else _OPEN & _STATE.in_([state]))
-    if topic is not None:
-        found = found.where(OutboxMessage.topic == topic)
-    if area is not None:
-        found = found.where(OutboxMessage.area == area)
-    if q:
-        matches = (column.icontains(q, autoescape=True) for column in (OutboxMessage.recipient, OutboxMessage.title))
-        found = found.where(or_(*matches))
-    total = db.scalar(select(func.count()).select_from(found.order_by(None).subquery()))
-    if cursor:
-        found = found.where(OutboxMessage.id < read_cursor(cursor, int)[0])
-    rows = db.execute(found.order_by(OutboxMessage.id.desc()).limit(limit + 1)).all()
-    return {
-        "items": [_item(row) for row in rows[:limit]],
-        "total": total,
-        "next_cursor": write_cursor(rows[limit - 1].id) if len(rows) > limit else None,
-    }
+    chosen: dict[str, Any] = {state: True} if state else {}
+    mine = reach(by, READ)
+    return _MESSAGES.page(db, limit, cursor, item=_item, asked=mine, **chosen, topic=topic, area=area, q=q)
 
 
 def detail(db: Session, by: Actor, message_id: int) -> dict[str, Any]:

@@ -1,18 +1,37 @@
-"""Lists come in pages: `items`, `total`, and a cursor that stays true while rows are added."""
+"""Lists come in pages: `items`, `total`, and a cursor that stays true while rows are added.
+
+A list is declared once, beside its queries, as a `Listing`: its rows, in which order, cut by what. Its statements are
+made once too, and prepared by the server: to build them anew costs more than the rows.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.core.problems import Invalid
@@ -62,11 +81,14 @@ def _is_stored_somewhere(part: object) -> bool:
     return part is None or (type(part) is int and abs(part) < 2**63)
 
 
+Column = ColumnElement[Any] | InstrumentedAttribute[Any]
+
+
 @dataclass(frozen=True)
 class Key:
     """Something that rows are sorted by. Rows without a value come last, whichever way round."""
 
-    column: ColumnElement[Any] | InstrumentedAttribute[Any]
+    column: Column
     nullable: bool = False
 
     def read(self, value: object) -> object:
@@ -84,42 +106,151 @@ class Key:
         return value.isoformat() if isinstance(value, date) else value
 
 
-class Sorts:
-    """The ways in which a list can be sorted: a key's name, or the name after a minus for the other way round.
+@dataclass(frozen=True)
+class Filter:
+    """What a list can be cut by. `condition` is made for the name of the parameter it asks for; `value` makes that
+    parameter of what the caller gives, and None when the list is not to be cut."""
+
+    condition: Callable[[str], ColumnElement[bool]]
+    value: Callable[[Any], Any] = lambda given: given
+
+
+def equals(column: Column) -> Filter:
+    return Filter(lambda name: column == bindparam(name))
+
+
+def at_least(column: Column, value: Callable[[Any], Any]) -> Filter:
+    return Filter(lambda name: column >= bindparam(name), value)
+
+
+def before(column: Column, value: Callable[[Any], Any]) -> Filter:
+    return Filter(lambda name: column < bindparam(name), value)
+
+
+def when(condition: ColumnElement[bool]) -> Filter:
+    """For what is either asked for or not: given True, only the rows for which it holds."""
+    return Filter(lambda _: condition, lambda given: given or None)
+
+
+# What LIKE understands as more than itself.
+_SPECIAL = re.compile("[%_/]")
+
+
+def contains(*columns: Column) -> Filter:
+    """Rows with the text in one of the columns, whichever way it is written; an empty text cuts nothing."""
+
+    def condition(name: str) -> ColumnElement[bool]:
+        pattern = func.lower(bindparam(name, type_=String))
+        return or_(*(func.lower(column).like(pattern, escape="/") for column in columns))
+
+    return Filter(condition, lambda text: "%" + _SPECIAL.sub(r"/\g<0>", text) + "%" if text else None)
+
+
+# Where a page begins: at the first row, after a row with a sort value, after one without.
+_Start = Literal["first", "after", "after_none"]
+
+
+class Listing:
+    """A list: `rows` without order, cut by `filters`, sorted by one of `keys`; a minus before its name turns the order
+    round. `unique` settles the order of equals.
 
     Pages are found by the values of the last row seen, its unique id included, and not by counting rows. So a row is
     neither repeated nor skipped because others came or went; only one whose own sort value changes meanwhile can be.
     """
 
-    def __init__(self, unique: InstrumentedAttribute[int], keys: Mapping[str, Key], default: str) -> None:
-        self.unique, self.keys, self.default = unique, keys, default
+    def __init__(
+        self,
+        rows: Select[*tuple[Any, ...]],
+        *,
+        unique: InstrumentedAttribute[int],
+        keys: Mapping[str, Key],
+        default: str,
+        filters: Mapping[str, Filter] = MappingProxyType({}),
+    ) -> None:
+        self.rows, self.unique, self.keys, self.default, self.filters = rows, unique, keys, default, filters
         self.names = [*keys, *(f"-{name}" for name in keys)]
+        # One for each shape: parameters are no part of it, but for the limit, without which the server would make a
+        # plan for a tenth of the table.
+        self._statement = lru_cache(maxsize=256)(self._made)
 
     def parameter(self) -> Any:
-        """For the route: `sort: Annotated[str, SORTS.parameter()] = SORTS.default`."""
+        """For the route: `sort: Annotated[str, LISTING.parameter()] = LISTING.default`."""
         return Query(max_length=50, json_schema_extra={"enum": [*self.names]})
 
     def page(
-        self, db: Session, found: Select[*tuple[Any, ...]], sort: str, limit: int, cursor: str | None
+        self,
+        db: Session,
+        limit: int,
+        cursor: str | None,
+        sort: str | None = None,
+        *,
+        item: Callable[[Row[Any]], Any] | None = None,
+        asked: Mapping[str, Any] = MappingProxyType({}),
+        **filters: Any,
     ) -> dict[str, Any]:
-        """A page of `found` as the list form of the API. Raises Invalid for a sort or a cursor that is none of ours."""
-        key, turned = self._chosen(sort)
-        total = db.scalar(select(func.count()).select_from(found.order_by(None).subquery()))
+        """A page as the list form of the API, in one statement. Each row is a dict, or what `item` makes of it. `asked`
+        has the parameters that the rows themselves ask for, such as whose they are to be.
+
+        Raises:
+            Invalid: a sort or a cursor that is none of ours.
+        """
+        sort = self.default if sort is None else sort
+        key, _ = self._chosen(sort)
+        names, values = self._cut(filters)
+        values |= asked
+        start: _Start = "first"
         if cursor:
-            found = found.where(self._after(key, turned, *self._position(key, sort, cursor)))
-        columns, order = (key.column, self.unique), self._order(key, turned)
-        labelled = [column.label(f"position_{place}") for place, column in enumerate(columns)]
-        rows = db.execute(found.add_columns(*labelled).order_by(*order).limit(limit + 1)).mappings().all()
+            value, values["after_unique"] = self._position(key, sort, cursor)
+            start = "after_none" if value is None else "after"
+            values |= {} if value is None else {"after_key": value}
+        db.flush()
+        # Not by the session itself, which would look for objects of the ORM in each row.
+        found = db.connection().execute(self._statement(names, sort, limit, start), values)
+        rows = found.all()
         last = rows[limit - 1] if len(rows) > limit else None
+        columns = found.keys()
+        shown = rows[:limit]
         return {
-            "items": [dict(row) for row in rows[:limit]],
-            "total": total,
-            "next_cursor": write_cursor(sort, key.write(last["position_0"]), last["position_1"]) if last else None,
+            "items": [item(row) for row in shown] if item else [dict(zip(columns, row, strict=True)) for row in shown],
+            # A page beyond the last row has no row to say it.
+            "total": rows[0][-1] if rows else self._count(db, names, values) if cursor else 0,
+            "next_cursor": write_cursor(sort, key.write(last[-3]), last[-2]) if last else None,
         }
 
-    def ordered(self, found: Select[*tuple[Any, ...]], sort: str) -> Select[*tuple[Any, ...]]:
-        """All of `found` in that order, for an export. Raises Invalid for a sort that is none of ours."""
-        return found.order_by(*self._order(*self._chosen(sort)))
+    def all(
+        self, sort: str | None = None, *, asked: Mapping[str, Any] = MappingProxyType({}), **filters: Any
+    ) -> Select[*tuple[Any, ...]]:
+        """All of it in that order, for an export. Raises Invalid for a sort that is none of ours."""
+        names, values = self._cut(filters)
+        order = self._order(*self._chosen(self.default if sort is None else sort))
+        return self._found(names).order_by(*order).params(**values, **asked)
+
+    def _cut(self, filters: Mapping[str, Any]) -> tuple[frozenset[str], dict[str, Any]]:
+        given = {name: self.filters[name].value(value) for name, value in filters.items() if value is not None}
+        values = {name: value for name, value in given.items() if value is not None}
+        return frozenset(values), values
+
+    def _found(self, names: frozenset[str]) -> Select[*tuple[Any, ...]]:
+        return self.rows.where(*(self.filters[name].condition(name) for name in sorted(names)))
+
+    def _made(self, names: frozenset[str], sort: str, limit: int, start: _Start) -> Select[*tuple[Any, ...]]:
+        key, turned = self._chosen(sort)
+        found = self._found(names)
+        # Their places are known by the place at the end: a list may have columns of any name.
+        page = found.add_columns(
+            key.column.label("position_key"),
+            self.unique.label("position_unique"),
+            self._counted(found).scalar_subquery().label("total_found"),
+        )
+        if start != "first":
+            page = page.where(self._after(key, turned, start))
+        return page.order_by(*self._order(key, turned)).limit(literal_column(str(limit + 1)))
+
+    def _counted(self, found: Select[*tuple[Any, ...]]) -> Select[int]:
+        return select(func.count()).select_from(found.with_only_columns(self.unique).subquery())
+
+    def _count(self, db: Session, names: frozenset[str], values: Mapping[str, Any]) -> int:
+        return db.execute(self._counted(self._found(names)), values).scalar_one()
 
     def _chosen(self, sort: str) -> tuple[Key, bool]:
         if sort not in self.names:
@@ -139,10 +270,11 @@ class Sorts:
             pass
         raise Invalid(STALE_CURSOR)
 
-    def _after(self, key: Key, turned: bool, value: object, unique: int) -> ColumnElement[bool]:
+    def _after(self, key: Key, turned: bool, start: _Start) -> ColumnElement[bool]:
+        unique = bindparam("after_unique", type_=self.unique.type)
         same = self.unique < unique if turned else self.unique > unique
-        if value is None:
+        if start == "after_none":
             return and_(key.column.is_(None), same)
-        here, there = tuple_(key.column, self.unique), tuple_(literal(value, key.column.type), literal(unique))
+        here, there = tuple_(key.column, self.unique), tuple_(bindparam("after_key", type_=key.column.type), unique)
         beyond = here < there if turned else here > there
         return or_(beyond, key.column.is_(None)) if key.nullable else beyond

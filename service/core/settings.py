@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     # batcher need a session of their own, so they take DATABASE_DIRECT_URL. Empty means: the same as DATABASE_URL.
     database_url: SecretStr = SecretStr("")
     database_direct_url: SecretStr = SecretStr("")
+    # Whether the server keeps the plans of statements; "auto": unless DATABASE_URL is a PgBouncer (another address than
+    # the direct one), which can carry them from 1.22 on, with max_prepared_statements.
+    database_prepared_statements: Literal["auto", "on", "off"] = "auto"
     database_pool_size: int = Field(10, ge=1, le=100)
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
@@ -94,6 +97,12 @@ class Settings(BaseSettings):
     @property
     def direct_url(self) -> str:
         return self.database_direct_url.get_secret_value() or self.database_url.get_secret_value()
+
+    @property
+    def prepares_statements(self) -> bool:
+        if self.database_prepared_statements == "auto":
+            return self.direct_url == self.database_url.get_secret_value()
+        return self.database_prepared_statements == "on"
 
 
 def _networks(listed: str) -> dict[str, tuple[IPv4Network | IPv6Network, ...]]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, and_, literal, or_, select, tuple_
-from sqlalchemy import func as sql
+from sqlalchemy import ARRAY, Row, String, and_, any_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from service.core.areas import CORE, areas
 from service.core.audit import Action, AuditEntry
 from service.core.exports.declared import lists
 from service.core.identity import Membership, User
-from service.core.paging import read_cursor, write_cursor
-from service.core.problems import Invalid
+from service.core.paging import Key, Listing, at_least, before, contains, equals
 from service.core.times import day_bounds
 
 ACTION_WORDS: Mapping[Action, str] = {
@@ -80,9 +78,6 @@ CORE_FIELDS = {
     "title": "件名",
 }
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK = timedelta(microseconds=1)
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -108,27 +103,45 @@ class Change:
     after: str | None
 
 
+_SEEN = bindparam("seen", type_=ARRAY(String))
+# Entries of the areas seen, and of the floor those that their members left: who signed in, and when.
+_TRAIL = Listing(
+    select(AuditEntry, User.name)
+    .outerjoin(User, User.id == AuditEntry.user_id)
+    .where(
+        or_(
+            AuditEntry.area == any_(_SEEN),
+            and_(
+                AuditEntry.area == CORE,
+                AuditEntry.user_id.in_(select(Membership.user_id).where(Membership.area == any_(_SEEN))),
+            ),
+        )
+    ),
+    unique=AuditEntry.id,
+    keys={"at": Key(AuditEntry.at)},
+    default="-at",
+    filters={
+        "day_from": at_least(AuditEntry.at, lambda day: day_bounds(day)[0]),
+        "day_to": before(AuditEntry.at, lambda day: day_bounds(day)[1]),
+        "area": equals(AuditEntry.area),
+        "actor": contains(AuditEntry.actor, User.name),
+        "user_id": equals(AuditEntry.user_id),
+        "action": equals(AuditEntry.action),
+        "subject": equals(AuditEntry.subject),
+        "q": contains(AuditEntry.subject_id),
+    },
+)
+
+
 def page(db: Session, seen: Collection[str], wanted: Wanted, limit: int, cursor: str | None) -> dict[str, Any]:
     """A page of the entries of the areas `seen`, newest first."""
-    found = _found(seen, wanted)
-    total = db.scalar(select(sql.count()).select_from(found.subquery()))
-    if cursor:
-        found = found.where(tuple_(AuditEntry.at, AuditEntry.id) < tuple_(*map(literal, _position(cursor))))
-    rows = db.execute(_newest_first(found).limit(limit + 1)).all()
-    last = rows[limit - 1][0] if len(rows) > limit else None
-    return {
-        "items": [readable(entry, name) for entry, name in rows[:limit]],
-        "total": total,
-        "next_cursor": write_cursor((last.at - _EPOCH) // _TICK, last.id) if last else None,
-    }
+    return _TRAIL.page(db, limit, cursor, item=_readable, asked={"seen": [*seen]}, **vars(wanted))
 
 
 def all_entries(db: Session, seen: Collection[str], wanted: Wanted) -> Iterator[dict[str, Any]]:
     """Every entry found, newest first, read in pieces: a trail of years does not fit into memory."""
-    rows = db.execute(_newest_first(_found(seen, wanted)).execution_options(yield_per=1000))
-    for entry, name in rows:
-        yield readable(entry, name)
-        db.expunge(entry)
+    found = _TRAIL.all(asked={"seen": [*seen]}, **vars(wanted)).execution_options(yield_per=1000)
+    return map(_readable, db.connection().execute(found))
 
 
 def as_asked(wanted: Wanted) -> dict[str, Any]:
@@ -136,47 +149,7 @@ def as_asked(wanted: Wanted) -> dict[str, Any]:
     return {name: str(value) for name, value in asdict(wanted).items() if value is not None}
 
 
-def _found(seen: Collection[str], wanted: Wanted) -> Select[AuditEntry, str]:
-    """Entries of the areas, and of the floor those that their members left: who signed in, and when."""
-    members = select(Membership.user_id).where(Membership.area.in_(seen))
-    conditions = [
-        or_(AuditEntry.area.in_(seen), and_(AuditEntry.area == CORE, AuditEntry.user_id.in_(members))),
-    ]
-    if wanted.day_from is not None:
-        conditions.append(AuditEntry.at >= day_bounds(wanted.day_from)[0])
-    if wanted.day_to is not None:
-        conditions.append(AuditEntry.at < day_bounds(wanted.day_to)[1])
-    for column, value in (
-        (AuditEntry.area, wanted.area),
-        (AuditEntry.user_id, wanted.user_id),
-        (AuditEntry.action, wanted.action),
-        (AuditEntry.subject, wanted.subject),
-    ):
-        if value is not None:
-            conditions.append(column == value)
-    if wanted.actor:
-        found_by = wanted.actor
-        conditions.append(
-            or_(AuditEntry.actor.icontains(found_by, autoescape=True), User.name.icontains(found_by, autoescape=True))
-        )
-    if wanted.q:
-        conditions.append(AuditEntry.subject_id.icontains(wanted.q, autoescape=True))
-    return select(AuditEntry, User.name).outerjoin(User, User.id == AuditEntry.user_id).where(*conditions)
-
-
-def _newest_first(found: Select[AuditEntry, str]) -> Select[AuditEntry, str]:
-    return found.order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
-
-
-def _position(cursor: str) -> tuple[datetime, int]:
-    ticks, key = read_cursor(cursor, int, int)
-    try:
-        return _EPOCH + int(ticks) * _TICK, int(key)
-    except OverflowError:
-        raise Invalid("ページの位置（cursor）が正しくありません。最初のページから開き直してください。") from None
-
-
-def readable(entry: AuditEntry, name: str | None) -> dict[str, Any]:
+def _readable(entry: Row[Any]) -> dict[str, Any]:
     """The entry with words for its codes. Areas declare theirs; a code of an earlier release stands for itself."""
     area = areas().get(entry.area)
     subjects, fields = subject_words(entry.area), field_words(entry.area)
@@ -186,7 +159,7 @@ def readable(entry: AuditEntry, name: str | None) -> dict[str, Any]:
         "at": entry.at,
         "user_id": entry.user_id,
         "actor": entry.actor,
-        "actor_name": name,
+        "actor_name": entry.name,
         "address": entry.address,
         "area": entry.area,
         "area_title": area.title if area else CORE_TITLE,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.core.auth import Actor, allow, client_address
 from service.core.db import Db, Scopes, set_scopes
 from service.core.exports import doors
+from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.texts import NO_NUL
@@ -31,11 +32,11 @@ doors.add(router, "/customers", exports.CUSTOMERS)
 doors.add(router, "/terminals", exports.TERMINALS)
 
 
-@router.get("/customers")
-def customers(
-    actor: Annotated[Actor, allow("fleet:customer:read")], db: Db, limit: Limit = 50, cursor: Cursor = None
-) -> Page[schemas.CustomerItem]:
-    return Page[schemas.CustomerItem].model_validate(queries.customers(db, limit, cursor))
+@router.get("/customers", response_model=Page[schemas.CustomerItem])
+async def customers(
+    asking: Annotated[Asking, lists("fleet:customer:read")], limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    return await asking.page(lambda db, _: queries.customers(db, limit, cursor))
 
 
 @router.post("/customers", status_code=201, responses={409: RESPONSES[409]})
@@ -45,19 +46,17 @@ def create_customer(
     return schemas.Created(id=actions.create_customer(db, actor, new).id)
 
 
-@router.get("/terminals")
-def terminals(
-    actor: Annotated[Actor, allow("fleet:terminal:read")],
-    db: Db,
+@router.get("/terminals", response_model=Page[schemas.TerminalItem])
+async def terminals(
+    asking: Annotated[Asking, lists("fleet:terminal:read")],
     limit: Limit = 50,
     cursor: Cursor = None,
     status: Status | None = None,
     customer_id: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
-    sort: Annotated[str, queries.TERMINAL_SORTS.parameter()] = queries.TERMINAL_SORTS.default,
-) -> Page[schemas.TerminalItem]:
-    found = queries.terminals(db, limit, cursor, status, customer_id, q, sort)
-    return Page[schemas.TerminalItem].model_validate(found)
+    sort: Annotated[str, queries.TERMINALS.parameter()] = queries.TERMINALS.default,
+) -> Response:
+    return await asking.page(lambda db, _: queries.terminals(db, limit, cursor, status, customer_id, q, sort))
 
 
 @router.post("/terminals", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
@@ -88,15 +87,14 @@ def remove_photo(
     actions.remove_photo(db, actor, terminal_id, file_id)
 
 
-@router.get("/alerts")
-def alerts(
-    actor: Annotated[Actor, allow("fleet:alert:read")],
-    db: Db,
+@router.get("/alerts", response_model=Page[schemas.AlertItem])
+async def alerts(
+    asking: Annotated[Asking, lists("fleet:alert:read")],
     limit: Limit = 50,
     cursor: Cursor = None,
     state: Literal["open", "all"] = "open",
-) -> Page[schemas.AlertItem]:
-    return Page[schemas.AlertItem].model_validate(queries.alerts(db, limit, cursor, state == "open"))
+) -> Response:
+    return await asking.page(lambda db, _: queries.alerts(db, limit, cursor, state == "open"))
 
 
 @router.post("/enrolment-codes", status_code=201, responses={404: RESPONSES[404]})

@@ -6,14 +6,14 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core.clock import app_now, now_sql
 from service.core.files.records import File
 from service.core.identity import User
-from service.core.paging import Key, Sorts, read_cursor, write_cursor
+from service.core.paging import Key, Listing, contains, equals, when
 from service.core.problems import NotFound
 from service.fleet import rules, schemas
 from service.fleet.models import Alert, Customer, EnrolmentCode, Terminal, TerminalPhoto, TerminalState
@@ -30,9 +30,28 @@ _TROUBLE = case(
     else_=3,
 )
 
-TERMINAL_SORTS = Sorts(
-    Terminal.id,
-    {
+TERMINALS = Listing(
+    select(
+        Terminal.id,
+        Terminal.serial_number,
+        Terminal.customer_id,
+        Customer.company_name.label("customer_name"),
+        Terminal.store_name,
+        Terminal.installed_date,
+        TerminalState.status,
+        TerminalState.firmware_version,
+        TerminalState.agent_version,
+        TerminalState.last_heartbeat_at,
+        TerminalState.cpu_usage,
+        TerminalState.memory_usage,
+        TerminalState.disk_usage,
+        TerminalState.error,
+    )
+    .select_from(TerminalState)
+    .outerjoin(Terminal, Terminal.id == TerminalState.terminal_id)
+    .outerjoin(Customer, Customer.id == Terminal.customer_id),
+    unique=TerminalState.terminal_id,
+    keys={
         "status": Key(_TROUBLE),
         "serial_number": Key(Terminal.serial_number),
         "store_name": Key(Terminal.store_name),
@@ -40,8 +59,55 @@ TERMINAL_SORTS = Sorts(
         "last_heartbeat_at": Key(TerminalState.last_heartbeat_at, nullable=True),
     },
     default="status",
+    filters={
+        "status": equals(TerminalState.status),
+        "customer_id": equals(Terminal.customer_id),
+        "q": contains(Terminal.serial_number, Terminal.store_name),
+    },
 )
-_ALERT_SORTS = Sorts(Alert.id, {"created_at": Key(Alert.created_at)}, default="created_at")
+_COUNTED = (
+    select(Terminal.customer_id, *_COUNTS)
+    .join(TerminalState, TerminalState.terminal_id == Terminal.id)
+    .group_by(Terminal.customer_id)
+    .subquery()
+)
+_CUSTOMERS = Listing(
+    select(
+        Customer.id,
+        Customer.company_name,
+        Customer.contact_person,
+        Customer.contact_email,
+        Customer.contact_phone,
+        Customer.contract_type,
+        *(func.coalesce(_COUNTED.c[name], 0).label(name) for name in ("total", *Status)),
+    ).outerjoin(_COUNTED, _COUNTED.c.customer_id == Customer.id),
+    unique=Customer.id,
+    keys={"company_name": Key(Customer.company_name)},
+    default="company_name",
+)
+_ALERTS = Listing(
+    select(
+        Alert.id,
+        Alert.terminal_id,
+        Terminal.serial_number,
+        Terminal.customer_id,
+        Customer.company_name.label("customer_name"),
+        Terminal.store_name,
+        Alert.alert_type,
+        Alert.message,
+        Alert.is_resolved,
+        Alert.created_at,
+        Alert.respond_by,
+        Alert.resolved_at,
+        now_sql().label("now"),
+    )
+    .outerjoin(Terminal, Terminal.id == Alert.terminal_id)
+    .outerjoin(Customer, Customer.id == Terminal.customer_id),
+    unique=Alert.id,
+    keys={"created_at": Key(Alert.created_at)},
+    default="created_at",
+    filters={"is_open": when(~Alert.is_resolved)},
+)
 
 
 def summary(db: Session) -> dict[str, Any]:
@@ -57,42 +123,10 @@ def summary(db: Session) -> dict[str, Any]:
 
 def customers(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
     """Customers by name, each with its terminals counted by status."""
-    counted = (
-        select(Terminal.customer_id, *_COUNTS)
-        .join(TerminalState, TerminalState.terminal_id == Terminal.id)
-        .group_by(Terminal.customer_id)
-        .subquery()
-    )
-    shown = (
-        Customer.id,
-        Customer.company_name,
-        Customer.contact_person,
-        Customer.contact_email,
-        Customer.contact_phone,
-        Customer.contract_type,
-    )
-    found = (
-        select(*shown, counted)
-        .outerjoin(counted, counted.c.customer_id == Customer.id)
-        .order_by(Customer.company_name, Customer.id)
-    )
-    if cursor:
-        name, key = read_cursor(cursor, str, int)
-        found = found.where(or_(Customer.company_name > name, and_(Customer.company_name == name, Customer.id > key)))
-    rows = db.execute(found.limit(limit + 1)).mappings().all()
-    return {
-        "items": [
-            {
-                **{column.key: row[column.key] for column in shown},
-                "terminals": {name: row[name] or 0 for name in ("total", *Status)},
-            }
-            for row in rows[:limit]
-        ],
-        "total": db.scalar(select(func.count()).select_from(Customer)),
-        "next_cursor": write_cursor(rows[limit - 1]["company_name"], rows[limit - 1]["id"])
-        if len(rows) > limit
-        else None,
-    }
+    found = _CUSTOMERS.page(db, limit, cursor)
+    for customer in found["items"]:
+        customer["terminals"] = {name: customer[name] for name in ("total", *Status)}
+    return found
 
 
 def terminals(
@@ -102,52 +136,16 @@ def terminals(
     status: Status | None = None,
     customer_id: int | None = None,
     q: str | None = None,
-    sort: str = TERMINAL_SORTS.default,
+    sort: str = TERMINALS.default,
 ) -> dict[str, Any]:
     """Terminals, those in trouble first unless sorted otherwise; found by status, customer, and part of serial or
     store name."""
-    return TERMINAL_SORTS.page(db, terminals_found(status, customer_id, q), sort, limit, cursor)
-
-
-def terminals_found(status: Status | None, customer_id: int | None, q: str | None) -> Select[*tuple[Any, ...]]:
-    joined = (
-        select(
-            Terminal.id,
-            Terminal.serial_number,
-            Terminal.customer_id,
-            Customer.company_name.label("customer_name"),
-            Terminal.store_name,
-            Terminal.installed_date,
-            TerminalState.status,
-            TerminalState.firmware_version,
-            TerminalState.agent_version,
-            TerminalState.last_heartbeat_at,
-            TerminalState.cpu_usage,
-            TerminalState.memory_usage,
-            TerminalState.disk_usage,
-            TerminalState.error,
-        )
-        .join(TerminalState, TerminalState.terminal_id == Terminal.id)
-        .join(Customer, Customer.id == Terminal.customer_id)
-    )
-    if status is not None:
-        joined = joined.where(TerminalState.status == status)
-    if customer_id is not None:
-        joined = joined.where(Terminal.customer_id == customer_id)
-    if q:
-        joined = joined.where(
-            or_(
-                Terminal.serial_number.icontains(q, autoescape=True),
-                Terminal.store_name.icontains(q, autoescape=True),
-            )
-        )
-    return joined
+    return TERMINALS.page(db, limit, cursor, sort, status=status, customer_id=customer_id, q=q)
 
 
 def terminals_to_take_along(_: Actor, filters: schemas.TerminalFilters) -> Select[*tuple[Any, ...]]:
     """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    found = terminals_found(filters.status, filters.customer_id, filters.q)
-    return TERMINAL_SORTS.ordered(found, filters.sort)
+    return TERMINALS.all(filters.sort, status=filters.status, customer_id=filters.customer_id, q=filters.q)
 
 
 def customers_to_take_along(_by: Actor, _: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
@@ -180,29 +178,9 @@ def terminals_by_serial(db: Session, serials: Sequence[str]) -> dict[str, tuple[
 
 def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict[str, Any]:
     """Alerts, the oldest first."""
-    joined = (
-        select(
-            Alert.id,
-            Alert.terminal_id,
-            Terminal.serial_number,
-            Terminal.customer_id,
-            Customer.company_name.label("customer_name"),
-            Terminal.store_name,
-            Alert.alert_type,
-            Alert.message,
-            Alert.is_resolved,
-            Alert.created_at,
-            Alert.respond_by,
-            Alert.resolved_at,
-        )
-        .join(Terminal, Terminal.id == Alert.terminal_id)
-        .join(Customer, Customer.id == Terminal.customer_id)
-    )
-    if only_open:
-        joined = joined.where(~Alert.is_resolved)
-    found, now = _ALERT_SORTS.page(db, joined, _ALERT_SORTS.default, limit, cursor), app_now(db)
+    found = _ALERTS.page(db, limit, cursor, is_open=only_open)
     for alert in found["items"]:
-        alert["response"] = rules.response(alert["respond_by"], now, alert["resolved_at"])
+        alert["response"] = rules.response(alert["respond_by"], alert["now"], alert["resolved_at"])
     return found
 
 

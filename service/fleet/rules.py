@@ -131,10 +131,12 @@ def silence_allowed(interval_seconds: int) -> timedelta:
     return timedelta(seconds=2 * interval_seconds + 60)
 
 
+_FIRST_CHECK_CLOCK = calendar(FIRST_CHECK.calendar, frozenset())
+
+
 def response(respond_by: datetime, now: datetime, resolved_at: datetime | None) -> State:
     """How an alert's first look stands. What resolved itself in time needs none."""
-    clock = calendar(FIRST_CHECK.calendar, frozenset())
-    return read(FIRST_CHECK, respond_by, now, clock, resolved_at).state
+    return read(FIRST_CHECK, respond_by, now, _FIRST_CHECK_CLOCK, resolved_at).state
 
 
 @dataclass(frozen=True)

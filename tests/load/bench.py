@@ -282,7 +282,8 @@ terminals, real body, answered after the commit (fsync on), {rounds} rounds of {
 
 CPU is the service's process and all of PostgreSQL, without the sender. The naive design (`tests/load/naive.py`) is a
 FastAPI route with one SQLAlchemy session a request: SELECT, UPDATE, INSERT, COMMIT. {rate}/s on new connections is
-what 20,000 terminals at five minutes send. A page is waited for until its last block stands, {times} times.
+what 20,000 terminals at five minutes send. A page is waited for until its last block stands, {times} times. A list
+of 50 is the fleet's open alerts.
 """
 
 

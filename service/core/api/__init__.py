@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 SUBJECTS = (
     "sign_in",
@@ -24,6 +24,6 @@ SUBJECTS = (
     "tasks",
 )
 
-router = APIRouter()
-for subject in SUBJECTS:
-    router.include_router(import_module(f"{__name__}.{subject}").router)
+routes: list[BaseRoute] = [
+    route for subject in SUBJECTS for route in import_module(f"{__name__}.{subject}").router.routes
+]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 
 from service.core import hashing, identity, passwords, throttle
 from service.core.api.users import session_list
-from service.core.auth import SignedIn, bearer_token, recognised
+from service.core.auth import BearerToken, SignedIn, recognised
 from service.core.brief import brief
 from service.core.db import NOBODY, Db
 from service.core.paging import Page
@@ -30,9 +30,7 @@ def _limit() -> throttle.Limit:
 
 
 @router.post("/password", responses={status: RESPONSES[status] for status in (409, 429)})
-async def change_password(
-    request: Request, token: Annotated[str, Depends(bearer_token)], change: schemas.PasswordChange
-) -> schemas.Ended:
+async def change_password(request: Request, token: BearerToken, change: schemas.PasswordChange) -> schemas.Ended:
     """Ends the person's other sessions. Open also to whoever has to change a one-time password first."""
 
     def attempt(db: Session) -> tuple[identity.User, float]:

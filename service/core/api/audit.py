@@ -14,6 +14,7 @@ from service.core.audit import Action
 from service.core.auth import Actor, allow
 from service.core.db import Db
 from service.core.exports import answers, csv_file
+from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES, Invalid
 from service.core.purposes import Kind
@@ -84,13 +85,14 @@ def wanted(
 Asked = Annotated[trail.Wanted, Depends(wanted)]
 
 
-@router.get("")
-def entries(
-    actor: Annotated[Actor, allow("core:audit:read")], db: Db, asked: Asked, limit: Limit = 50, cursor: Cursor = None
-) -> Page[AuditItem]:
+@router.get("", response_model=Page[AuditItem])
+async def entries(
+    asking: Annotated[Asking, lists("core:audit:read")], asked: Asked, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
     """Newest first."""
-    found = trail.page(db, actor.areas_where("core:audit:read"), asked, limit, cursor)
-    return Page[AuditItem].model_validate(found)
+    return await asking.page(
+        lambda db, actor: trail.page(db, actor.areas_where("core:audit:read"), asked, limit, cursor)
+    )
 
 
 @router.get("/export.csv", response_class=Response, responses=answers.described(Kind.CSV))

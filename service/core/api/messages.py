@@ -6,12 +6,13 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core import messages
 from service.core.auth import Actor, allow
 from service.core.db import Db
+from service.core.lists import Asking, lists
 from service.core.messages import READ, RESEND, State
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
@@ -93,20 +94,20 @@ def summary(actor: Annotated[Actor, allow(READ)], db: Db) -> MessageSummary:
     return MessageSummary.model_validate(messages.summary(db, actor))
 
 
-@router.get("")
-def listed(
-    actor: Annotated[Actor, allow(READ)],
-    db: Db,
+@router.get("", response_model=Page[MessageItem])
+async def listed(
+    asking: Annotated[Asking, lists(READ)],
     limit: Limit = 50,
     cursor: Cursor = None,
     state: State | None = None,
     topic: Annotated[str | None, Query(max_length=64, pattern=NO_NUL)] = None,
     area: Annotated[str | None, Query(max_length=32, pattern=NO_NUL)] = None,
     q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
-) -> Page[MessageItem]:
+) -> Response:
     """Newest first."""
-    found = messages.page(db, actor, limit, cursor, state=state, topic=topic, area=area, q=q)
-    return Page[MessageItem].model_validate(found)
+    return await asking.page(
+        lambda db, actor: messages.page(db, actor, limit, cursor, state=state, topic=topic, area=area, q=q)
+    )
 
 
 @router.get("/{message_id}", responses={404: RESPONSES[404]})

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from service.core import probes
-from service.core.auth import Actor, allow, bearer_token
+from service.core.auth import Actor, BearerToken, allow
 from service.core.clock import real_now
 from service.core.db import Db
 from service.core.problems import RESPONSES, Unauthorized
@@ -80,7 +80,7 @@ class Availability(BaseModel):
     gaps: list[Gap]
 
 
-def _is_watchdog(token: Annotated[str, Depends(bearer_token)]) -> None:
+def _is_watchdog(token: BearerToken) -> None:
     wanted = settings().watchdog_token.get_secret_value()
     if not wanted or not hmac.compare_digest(token.encode(), wanted.encode()):
         raise Unauthorized("監視プログラムのトークンが違います。WATCHDOG_TOKEN の設定を確認してください。")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from service.core import audit, hashing, identity, throttle
 from service.core.addresses import source_of
-from service.core.auth import CLOSED_OUT, Actor, Recognised, actor_of, bearer_token, client_address
+from service.core.auth import CLOSED_OUT, Actor, BearerToken, Recognised, actor_of, client_address
 from service.core.brief import brief
 from service.core.clock import real_now
 from service.core.db import NOBODY, Db
@@ -163,7 +163,7 @@ def who_am_i(actor: Recognised) -> Me:
 
 
 @router.post("/api/auth/logout", status_code=204, responses={401: RESPONSES[401]}, tags=["auth"])
-def sign_out(request: Request, db: Db, token: Annotated[str, Depends(bearer_token)]) -> None:
+def sign_out(request: Request, db: Db, token: BearerToken) -> None:
     """Whatever else the person may not do: leaving is always possible."""
     found = identity.find_session(db, token)
     if found is None:

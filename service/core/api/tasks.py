@@ -6,11 +6,13 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
-from service.core.auth import Actor, SignedIn, allow
+from service.core.auth import Actor, SignedIn
 from service.core.db import Db
+from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.tasks import records
@@ -58,6 +60,11 @@ class TaskAnswer(BaseModel):
 
 
 def described(task: Task, by: Actor) -> TaskAnswer:
+    return _answer(task, task.user.name, by)
+
+
+def _answer(task: Any, started_by: str, by: Actor) -> TaskAnswer:
+    """Of a task, or of a row with its columns."""
     result = task.result or {}
     file = result.get("file") if task.user_id == by.user_id else None
     is_open = task.state in OPEN
@@ -67,7 +74,7 @@ def described(task: Task, by: Actor) -> TaskAnswer:
         kind=task.kind,
         title=task.title,
         state=task.state,
-        started_by=task.user.name,
+        started_by=started_by,
         percent=_percent(task),
         done_count=task.done_count,
         total_count=task.total_count,
@@ -85,35 +92,37 @@ def described(task: Task, by: Actor) -> TaskAnswer:
     )
 
 
-def _percent(task: Task) -> int | None:
+def _percent(task: Any) -> int | None:
     if task.state == "done":
         return 100
     return min(99, 100 * task.done_count // task.total_count) if task.total_count else None
 
 
-def _page(found: dict[str, Any], by: Actor) -> Page[TaskAnswer]:
-    items = [described(task, by) for task in found["items"]]
-    return Page[TaskAnswer](items=items, total=found["total"], next_cursor=found["next_cursor"])
+def _listed(db: Session, by: Actor, limit: int, cursor: str | None, state: str, *, everybody: bool) -> dict[str, Any]:
+    found = records.tasks(db, by, limit, cursor, everybody=everybody, only_open=state == "open")
+    return found | {"items": [_answer(row, row.started_by, by) for row in found["items"]]}
 
 
-@router.get("")
-def own_tasks(
-    actor: SignedIn, db: Db, limit: Limit = 50, cursor: Cursor = None, state: Literal["open", "all"] = "all"
-) -> Page[TaskAnswer]:
-    """One's own, the newest first."""
-    return _page(records.tasks(db, actor, limit, cursor, everybody=False, only_open=state == "open"), actor)
-
-
-@router.get("/everybody")
-def everybodys_tasks(
-    actor: Annotated[Actor, allow("core:task:read")],
-    db: Db,
+@router.get("", response_model=Page[TaskAnswer])
+async def own_tasks(
+    asking: Annotated[Asking, lists(None)],
     limit: Limit = 50,
     cursor: Cursor = None,
     state: Literal["open", "all"] = "all",
-) -> Page[TaskAnswer]:
+) -> Response:
+    """One's own, the newest first."""
+    return await asking.page(lambda db, actor: _listed(db, actor, limit, cursor, state, everybody=False))
+
+
+@router.get("/everybody", response_model=Page[TaskAnswer])
+async def everybodys_tasks(
+    asking: Annotated[Asking, lists("core:task:read")],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    state: Literal["open", "all"] = "all",
+) -> Response:
     """Everybody's in the areas one administers, and one's own."""
-    return _page(records.tasks(db, actor, limit, cursor, everybody=True, only_open=state == "open"), actor)
+    return await asking.page(lambda db, actor: _listed(db, actor, limit, cursor, state, everybody=True))
 
 
 @router.get("/{task_id}", responses=_ONE)

@@ -11,6 +11,7 @@ from service.core import hashing, identity, passwords
 from service.core.auth import Actor, allow
 from service.core.brief import allow_briefly, brief
 from service.core.db import Db
+from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.texts import NO_NUL
@@ -44,18 +45,17 @@ class AreaChoice(BaseModel):
     tenant_ids: list[int] | None
 
 
-@router.get("/users")
-def users(
-    actor: Reader,
-    db: Db,
+@router.get("/users", response_model=Page[schemas.UserItem])
+async def users(
+    asking: Annotated[Asking, lists(READ)],
     limit: Limit = 50,
     cursor: Cursor = None,
     q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
     area: Word = None,
     role: Word = None,
     active: bool | None = None,
-) -> Page[schemas.UserItem]:
-    return Page[schemas.UserItem].model_validate(queries.users(db, actor, limit, cursor, q, area, role, active))
+) -> Response:
+    return await asking.page(lambda db, actor: queries.users(db, actor, limit, cursor, q, area, role, active))
 
 
 @router.get("/users/summary")

@@ -72,9 +72,9 @@ def _quoted(text: str) -> str:
 
 
 def _compiled(statement: Select[*tuple[Any, ...]]) -> tuple[str, dict[str, Any]]:
-    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    values = {name: value.value if isinstance(value, Enum) else value for name, value in compiled.params.items()}
-    return str(compiled), values
+    made = statement.compile(dialect=_DIALECT).construct_expanded_state()
+    values = {name: value.value if isinstance(value, Enum) else value for name, value in made.parameters.items()}
+    return made.statement, values
 
 
 def _cell(column: Column, source: ColumnElement[Any]) -> ColumnElement[Any]:

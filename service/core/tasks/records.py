@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     String,
     Text,
+    bindparam,
     func,
     or_,
     select,
@@ -30,9 +31,9 @@ from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.db import Base
 from service.core.identity import User
-from service.core.paging import read_cursor, write_cursor
+from service.core.paging import Key, Listing, equals, when
 from service.core.problems import Conflict, NotFound
-from service.core.within import within
+from service.core.within import reach, within, within_reach
 
 STATES = ("waiting", "running", "done", "failed", "cancelled")
 OPEN = ("waiting", "running")
@@ -122,21 +123,38 @@ def start(db: Session, by: Actor, order: Order) -> Task:
     return task
 
 
+_ME = bindparam("me", type_=BigInteger)
+_TASKS = Listing(
+    select(Task, User.name.label("started_by"))
+    .join(User, User.id == Task.user_id)
+    .where(or_(Task.user_id == _ME, within_reach(Task.area, Task.tenant_id))),
+    unique=Task.id,
+    keys={"id": Key(Task.id)},
+    default="-id",
+    filters={"user_id": equals(Task.user_id), "is_open": when(Task.state.in_(OPEN))},
+)
+
+
 def tasks(
-    db: Session, by: Actor, limit: int, cursor: str | None, *, everybody: bool, only_open: bool
+    db: Session,
+    by: Actor,
+    limit: int,
+    cursor: str | None,
+    *,
+    everybody: bool,
+    only_open: bool,
 ) -> dict[str, Any]:
-    """The newest first: one's own, or with `everybody` all of the areas whose tasks the person may read."""
-    found = select(Task).where(_visible(by) if everybody else Task.user_id == by.user_id)
-    if only_open:
-        found = found.where(Task.state.in_(OPEN))
-    total = db.scalar(select(func.count()).select_from(found.subquery()))
-    if cursor:
-        [last] = read_cursor(cursor, int)
-        found = found.where(Task.id < last)
-    newest = found.options(joinedload(Task.user)).order_by(Task.id.desc()).limit(limit + 1)
-    rows = list(db.scalars(newest))
-    more = len(rows) > limit
-    return {"items": rows[:limit], "total": total, "next_cursor": write_cursor(rows[limit - 1].id) if more else None}
+    """The newest first: one's own, or with `everybody` all of the areas whose tasks the person may read. Items are rows
+    with a task's columns and `started_by`."""
+    return _TASKS.page(
+        db,
+        limit,
+        cursor,
+        item=lambda row: row,
+        asked={"me": by.user_id, **reach(by, "core:task:read")},
+        user_id=None if everybody else by.user_id,
+        is_open=only_open,
+    )
 
 
 def get(db: Session, by: Actor, task_id: int, *, lock: bool = False) -> Task:

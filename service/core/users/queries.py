@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import String, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from service.core import within
 from service.core.areas import areas
 from service.core.auth import Actor
 from service.core.identity import Membership, User
-from service.core.paging import read_cursor, write_cursor
+from service.core.paging import Key, Listing, contains, equals
 from service.core.problems import NotFound
 from service.core.users.reach import READ, Reach
 
 ABSENT = "指定されたユーザーは見つかりません。一覧を開き直してください。"
+
+
+_MEMBER = select(Membership.id).where(
+    Membership.user_id == User.id,
+    within.within_reach(Membership.area, Membership.tenant_id),
+    # In one and the same membership.
+    *(
+        or_(wanted.is_(None), column == wanted)
+        for column in (Membership.area, Membership.role)
+        for wanted in (bindparam(f"member_{column.key}", type_=String),)
+    ),
+)
+_USERS = Listing(
+    select(User.id).where(exists(_MEMBER)),
+    unique=User.id,
+    keys={"login_id": Key(User.login_id)},
+    default="login_id",
+    filters={"active": equals(User.is_active), "q": contains(User.login_id, User.name, User.mail)},
+)
 
 
 def users(
@@ -29,34 +49,11 @@ def users(
 ) -> dict[str, Any]:
     """People with a membership within the actor's reach, by login id; found by part of login id, name or mail. Area
     and role are looked for in one and the same membership."""
+    asked = {**within.reach(actor, READ), "member_area": area, "member_role": role}
+    found = _USERS.page(db, limit, cursor, item=lambda row: row.id, asked=asked, active=active, q=q)
+    people = {user.id: user for user in db.scalars(select(User).where(User.id.in_(found["items"])))}
     reach = Reach.of(actor, READ)
-    member = select(Membership.id).where(Membership.user_id == User.id, reach.sql())
-    if area is not None:
-        member = member.where(Membership.area == area)
-    if role is not None:
-        member = member.where(Membership.role == role)
-    found = select(User).where(exists(member))
-    if active is not None:
-        found = found.where(User.is_active == active)
-    if q:
-        found = found.where(
-            or_(
-                User.login_id.icontains(q, autoescape=True),
-                User.name.icontains(q, autoescape=True),
-                User.mail.icontains(q, autoescape=True),
-            )
-        )
-    total = db.scalar(select(func.count()).select_from(found.subquery()))
-    if cursor:
-        login_id, _ = read_cursor(cursor, str, int)
-        found = found.where(User.login_id > login_id)
-    rows = db.scalars(found.order_by(User.login_id).limit(limit + 1)).all()
-    last = rows[limit - 1] if len(rows) > limit else None
-    return {
-        "items": [as_seen(user, reach) for user in rows[:limit]],
-        "total": total,
-        "next_cursor": write_cursor(last.login_id, last.id) if last else None,
-    }
+    return found | {"items": [as_seen(people[user_id], reach) for user_id in found["items"]]}
 
 
 def summary(db: Session, actor: Actor) -> dict[str, int]:
@@ -72,7 +69,7 @@ def summary(db: Session, actor: Actor) -> dict[str, int]:
 
 
 def as_seen(user: User, reach: Reach) -> dict[str, Any]:
-    within = [held for held in user.memberships if reach.covers(held.area, held.tenant_id)]
+    seen = [held for held in user.memberships if reach.covers(held.area, held.tenant_id)]
     return {
         "id": user.id,
         "login_id": user.login_id,
@@ -84,8 +81,8 @@ def as_seen(user: User, reach: Reach) -> dict[str, Any]:
         "last_signed_in_at": user.last_signed_in_at,
         "created_at": user.created_at,
         "version": user.version,
-        "memberships": [{"area": held.area, "role": held.role, "tenant_id": held.tenant_id} for held in within],
-        "elsewhere": len(within) < len(user.memberships),
+        "memberships": [{"area": held.area, "role": held.role, "tenant_id": held.tenant_id} for held in seen],
+        "elsewhere": len(seen) < len(user.memberships),
     }
 
 

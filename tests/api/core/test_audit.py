@@ -18,6 +18,7 @@ from service.core import audit, trail, trail_csv
 from service.core.audit import AuditEntry
 from service.core.auth import Actor
 from service.core.clock import real_now
+from service.core.paging import write_cursor
 from service.core.times import TOKYO, local_date
 from service.fleet import rules, schemas
 from tests import cast, factories
@@ -170,7 +171,7 @@ def test_entries_are_found_by_the_persons_number(db: Session, admin: TestClient)
         {"day_from": "2026-11-21", "day_to": "2026-11-20"},
         {"day_from": "yesterday"},
         {"action": "destroy"},
-        {"cursor": trail.write_cursor(2**62, 1)},
+        {"cursor": write_cursor("-at", 2**62, 1)},
         {"cursor": "nonsense"},
     ],
 )

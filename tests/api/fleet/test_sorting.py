@@ -132,6 +132,21 @@ def test_a_cursor_of_another_sort_or_made_up_is_refused(operator: TestClient, cu
     assert "最初のページから開き直してください。" in answer.json()["detail"]
 
 
+def test_a_page_beyond_the_last_row_still_knows_how_many_there_are(operator: TestClient) -> None:
+    beyond = write_cursor("serial_number", "SORT-9", 1)
+
+    answer = operator.get(LIST, params={"sort": "serial_number", "cursor": beyond}).json()
+
+    assert answer == {"items": [], "total": 7, "next_cursor": None}
+
+
+@pytest.mark.parametrize("typed", ["%", "_", "/", "100%"])
+def test_signs_with_a_meaning_in_patterns_are_looked_for_as_they_are(operator: TestClient, typed: str) -> None:
+    found = pages(operator, q=typed)
+
+    assert [row["store_name"] for row in found] == (["100%の店"] if "%" in typed else [])
+
+
 def test_a_missing_value_is_no_position_where_none_is_missing(operator: TestClient) -> None:
     cursor = write_cursor("serial_number", None, 1)
 

@@ -36,3 +36,20 @@ def test_production_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_direct_connection_falls_back_to_the_pooled_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings(monkeypatch).direct_url == "postgresql://genba_app@db/genba"
     assert settings(monkeypatch, DATABASE_DIRECT_URL="postgresql://x/y").direct_url == "postgresql://x/y"
+
+
+@pytest.mark.parametrize(
+    ("direct", "chosen", "prepares"),
+    [
+        ("", "auto", True),
+        ("postgresql://genba_app@db/genba", "auto", True),
+        ("postgresql://genba_app@straight/genba", "auto", False),
+        ("postgresql://genba_app@straight/genba", "on", True),
+        ("", "off", False),
+    ],
+)
+def test_plans_are_kept_unless_a_pgbouncer_is_in_between(
+    monkeypatch: pytest.MonkeyPatch, direct: str, chosen: str, prepares: bool
+) -> None:
+    found = settings(monkeypatch, DATABASE_DIRECT_URL=direct, DATABASE_PREPARED_STATEMENTS=chosen)
+    assert found.prepares_statements is prepares

@@ -1,0 +1,66 @@
+"""The door of lists, and how routes are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from service.core import by_path
+
+LISTS = [
+    "/api/fleet/alerts",
+    "/api/fleet/customers",
+    "/api/fleet/terminals",
+    "/api/core/audit",
+    "/api/core/messages",
+    "/api/core/tasks",
+    "/api/core/tasks/everybody",
+    "/api/core/users",
+]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_nobody_is_let_in_without_a_session(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 401
+    assert client.get(path, headers={"Authorization": "Bearer made-up"}).status_code == 401
+
+
+@pytest.mark.parametrize("path", [path for path in LISTS if path != "/api/core/tasks"])
+def test_nobody_is_let_in_without_the_permission(sign_in: Callable[..., TestClient], path: str) -> None:
+    assert sign_in("victor", fleet="viewer").get(path).status_code == 403
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("cursor", ["x", "bm9uc2Vuc2U", "WyItaWQiLDFd"])
+def test_a_cursor_that_is_none_of_a_lists_is_refused_in_the_same_words(
+    sign_in: Callable[..., TestClient], path: str, cursor: str
+) -> None:
+    answer = sign_in("adam", fleet="admin").get(path, params={"cursor": cursor})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("ページの位置")
+
+
+def test_a_route_is_found_by_its_path_and_all_others_as_ever() -> None:
+    whole = FastAPI()
+
+    @whole.get("/things/{name}")
+    def named(name: str) -> str:
+        return name
+
+    @whole.get("/things/all")
+    def listed() -> str:
+        return "a list"
+
+    routes = [*whole.router.routes]
+    app = FastAPI(openapi_url=None)
+    by_path.install(app, routes)
+    http = TestClient(app)
+
+    assert http.get("/things/all").json() == "a list"
+    assert http.get("/things/one").json() == "one"
+    assert http.post("/things/all").status_code == 405
+    assert http.get("/elsewhere").status_code == 404
