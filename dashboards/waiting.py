@@ -1,6 +1,7 @@
 """The numbers in the menu: how much waits for this person on each page.
 
-Asked once in a while and remembered in the session. What cannot be asked is left out: the menu is there without it.
+Asked once in a while and remembered in the session, also while the service is away: the menu never waits for it long,
+and an outage does not draw every page anew.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ def numbers(entries: Iterable[Entry]) -> dict[str, int]:
     """By the page's address; pages on which nothing waits are left out."""
     known: Known = st.session_state.setdefault(_KNOWN, Known())
     if time.monotonic() >= known.until:
-        known.numbers = ask(entries)
+        known.numbers = ask(entries, known.numbers)
         known.until = time.monotonic() + settings().refresh_seconds
     return known.numbers
 
 
-def ask(entries: Iterable[Entry]) -> dict[str, int]:
+def ask(entries: Iterable[Entry], before: dict[str, int]) -> dict[str, int]:
     found = {}
     for entry in entries:
         if entry.waiting is None:
@@ -42,7 +43,7 @@ def ask(entries: Iterable[Entry]) -> dict[str, int]:
         try:
             number = live.ask(entry.waiting.path)[entry.waiting.field]
         except ApiProblem:
-            continue
+            number = before.get(entry.url_path, 0)
         if number:
             found[entry.url_path] = number
     return found
