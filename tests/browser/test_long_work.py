@@ -41,7 +41,7 @@ def test_a_file_of_terminals_is_mapped_corrected_and_imported(page: Page, stack:
     choose(page, tmp_path / "端末2.csv", f"{SERIAL},{CUSTOMER},{STORE}")
     expect(page.get_by_text("0行を新しく登録し、1行を更新します。まだ何も保存されていません。")).to_be_visible()
     page.get_by_role("button", name="1行を取り込む").click()
-    expect(page.get_by_text("完了", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("新規 0台、更新 1台、変更なし 0台です。")).to_be_visible(timeout=30_000)
 
     page.goto(f"{stack.dashboards}/terminals?q={SERIAL}")
     expect(page.locator("canvas [role=row][aria-rowindex='2']").first).to_contain_text(STORE)
@@ -50,7 +50,7 @@ def test_a_file_of_terminals_is_mapped_corrected_and_imported(page: Page, stack:
 def test_long_work_waits_is_cancelled_taken_up_again_and_its_result_saved(page: Page, stack: Stack) -> None:
     sign_in(page, stack, "fleet-operator")
     expect(page.get_by_text("総端末数")).to_be_visible()
-    with httpx2.Client(base_url=stack.service, trust_env=False) as service:
+    with httpx2.Client(base_url=stack.service, timeout=30, trust_env=False) as service:
         asked = {"login_id": "fleet-operator", "password": "genba-demo"}
         token = service.post("/api/auth/login", json=asked).json()["token"]
         worker = psutil.Process(stack.pid("worker"))
