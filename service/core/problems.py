@@ -101,12 +101,6 @@ class MethodNotAllowed(Problem):
     status, title = 405, "この操作はできません"
 
 
-class Gone(Problem):
-    """It was there, and will not come back: a link that was used or has run out."""
-
-    status, title = 410, "このページの有効期限が切れました"
-
-
 class Conflict(Problem):
     status, title = 409, "ほかの変更とぶつかりました"
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from service.core import problems
 from service.core.clock import real_now
 from service.core.pages import assets, forms, shell
-from service.core.problems import Gone, Invalid
+from service.core.problems import Invalid
 from service.core.seats import Seats
 
 
@@ -67,7 +67,6 @@ def failing() -> FastAPI:
         app.add_api_route(path, lambda: raises(problem), response_model=None)
 
     for start in ("", "/api"):
-        add(f"{start}/gone", Gone("このリンクは、すでに使われたか期限が切れています。"))
         add(f"{start}/invalid", Invalid("電話番号を入力してください。"))
         add(f"{start}/down", OperationalError("select", {}, Exception("gone")))
         add(f"{start}/bug", RuntimeError("secret detail"))
@@ -78,7 +77,6 @@ def failing() -> FastAPI:
     ("path", "status", "words"),
     [
         ("/nowhere", 404, "指定されたURLは見つかりません"),
-        ("/gone", 410, "すでに使われたか期限が切れています"),
         ("/invalid", 422, "電話番号を入力してください"),
         ("/bug", 500, "予期しない問題が起きました"),
         ("/down", 503, "データベースとの通信が途切れました"),
