@@ -3,26 +3,26 @@
 import argparse
 import logging
 import os
-import signal
 import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
-from threading import Event, Thread
-from types import FrameType
+from threading import Event
 
-from agent import __version__, config, spool, state
+from agent import __version__, config, logs, spool, state
 from agent.arguments import parse
+from agent.commands import book
+from agent.commands.worker import Worker
 from agent.config import ConfigError, Settings
+from agent.context import Context
+from agent.firmware import journal
 from agent.loop import Loop
+from agent.running import on_stop, work_until_stopped
 from agent.send import EnrolmentRefused, Service
 from agent.simulator import SimulatorError
 from agent.spool import Spool, SpoolError
 from agent.state import Credentials, StateError
 from agent.tc200 import Terminal, TerminalError
-
-STOP_SECONDS = 0.5
-_LEVELS = {logging.INFO: "情報", logging.WARNING: "警告", logging.ERROR: "エラー"}
 
 log = logging.getLogger("agent")
 
@@ -68,6 +68,8 @@ def _enrol(settings: Settings, code: str, serial_number: str | None) -> int:
         unsent = held.count()
     if _previous_terminal(settings.state_dir) not in (None, enrolment.terminal_id):
         state.forget_firmware_version(settings.state_dir)
+        book.forget(settings.state_dir)
+        journal.forget(settings.state_dir)
         if unsent:
             # Before the new token is there: what one terminal measured is never sent as another's.
             kept = spool.set_aside(held.path)
@@ -98,12 +100,12 @@ def _previous_terminal(state_dir: Path) -> int | None:
 
 
 def _once(settings: Settings) -> int:
-    _log_to_stderr()
+    logs.to_stderr()
     credentials = _credentials(settings)
     held = _open_spool(settings)
     service = Service(settings.service_url, settings.http_timeout_seconds)
     try:
-        reason = Loop(settings, credentials, held, service, Event()).once()
+        reason = Loop(Context(settings, credentials, held), service).once()
         unsent = held.count()
     finally:
         service.close()
@@ -115,43 +117,32 @@ def _once(settings: Settings) -> int:
 
 
 def _run(settings: Settings) -> int:
-    _log_to_stderr()
+    logs.to_stderr()
     credentials = _credentials(settings)
     held = _open_spool(settings)
+    logs.to_files(settings.state_dir, settings.log_kilobytes)
+    context = Context(settings, credentials, held)
     service = Service(settings.service_url, settings.http_timeout_seconds)
-    stop = Event()
-    failures: list[Exception] = []
-
-    def work() -> None:
-        try:
-            Loop(settings, credentials, held, service, stop).run()
-        except Exception as error:
-            failures.append(error)
-        finally:
-            stop.set()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), on_signal)
+    loop = Loop(context, service)
+    told = Event()
+    on_stop(context.stop, told)
     log.info(
         "エージェント %s を開始しました（%s → %s）。", __version__, credentials.serial_number, settings.service_url
     )
-    # A daemon thread, so that a request which hangs cannot hold up the stop: its heartbeat is still in the spool.
-    worker = Thread(target=work, name="agent", daemon=True)
-    worker.start()
-    while not stop.wait(1.0):
-        # Windows delivers Ctrl-C only between waits, so the wait must not be endless.
-        pass
-    worker.join(STOP_SECONDS)
-    if not worker.is_alive():
+    lanes = {"commands": Worker(context, updates=False), "updates": Worker(context, updates=True)}
+    works = {"loop": loop.run, **{name: lane.run for name, lane in lanes.items()}}
+    ended = work_until_stopped(context.stop, context.book.close, works)
+    if ended.errors:
+        log.error("予期しない異常のため停止します。サービス管理が再起動します。", exc_info=ended.errors[0])
+        return 1
+    try:
+        loop.tell_shutdown(send="loop" not in ended.unfinished)
+    except sqlite3.Error as error:
+        log.error("終了を記録できません（%s）。", error)
+    told.set()
+    if not ended.unfinished:
         service.close()
         held.close()
-    if failures:
-        log.error("予期しない異常のため停止します。サービス管理が再起動します。", exc_info=failures[0])
-        return 1
     log.info("停止しました。")
     return 0
 
@@ -170,30 +161,19 @@ def _open_spool(settings: Settings) -> Spool:
     return held
 
 
-def _log_to_stderr() -> None:
-    for level, name in _LEVELS.items():
-        logging.addLevelName(level, name)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    log.setLevel(logging.INFO)
-
-
 def _simulate(chosen: argparse.Namespace) -> int:
     # Imported here: a store PC needs none of it, and Windows has no pseudo terminals.
     if chosen.scenario == "tc200":
         if os.name != "posix":
             raise SimulatorError("simulate tc200 はこのOSでは使えません（LinuxまたはmacOSで実行してください）。")
         from agent.simulator import tc200
+        from agent.simulator.firmware_slots import Fault
 
-        return tc200.run(chosen.link, chosen.serial, chosen.firmware, chosen.error)
-    from agent.simulator.scenario import Cast, run
-    from agent.simulator.steady import Steady
-    from agent.simulator.storm import Storm
+        fault = Fault(chosen.firmware_fault) if chosen.firmware_fault else None
+        return tc200.run(chosen.link, chosen.serial, chosen.firmware, chosen.error, fault, chosen.restart)
+    from agent.simulator import cast
 
-    cast = Cast(chosen.service_url, chosen.code, chosen.state_dir, chosen.terminals, chosen.prefix, chosen.stores_file)
-    if chosen.scenario == "steady":
-        steady = Steady(chosen.interval, silent=chosen.silent, erroring=chosen.erroring)
-        return run(cast, steady, keep_alive=True, seconds=chosen.seconds)
-    return run(cast, Storm(chosen.within), keep_alive=False, seconds=chosen.seconds)
+    return cast.play(chosen)
 
 
 if __name__ == "__main__":

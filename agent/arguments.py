@@ -3,12 +3,14 @@
 import argparse
 import re
 from collections.abc import Callable
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, NoReturn
 
 from agent import __version__
 from agent.config import FILE_NAME
-from agent.simulator import MAX_SECONDS, MAX_TERMINALS
+from agent.simulator import ERRORS, KINDS, MAX_SECONDS, MAX_TERMINALS, SILENT
+from agent.simulator.firmware_slots import RESTART_SECONDS, Fault
 from agent.tc200 import MAX_FIRMWARE_CHARACTERS, MAX_SERIAL_CHARACTERS, MAX_TEXT_CHARACTERS
 
 # argparse has no Japanese; these are its complaints that a person can cause here.
@@ -68,10 +70,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     simulate = _command(commands, "simulate", "模擬のTC-200や端末群を動かします（このPCのサービスだけが相手です）")
     scenarios = simulate.add_subparsers(dest="scenario", required=True, metavar="シナリオ")
     _add_tc200(_command(scenarios, "tc200", "模擬のTC-200を仮想シリアルポートで動かします"))
-    steady = _command(scenarios, "steady", "端末群がふだんどおり送信し続けます")
-    _add_steady(steady)
-    storm = _command(scenarios, "storm", "障害から復旧した端末群が一斉に再接続します")
-    _add_storm(storm)
+    for name, words, add in (
+        ("steady", "端末群がふだんどおり送信し続けます", _add_steady),
+        ("storm", "障害から復旧した端末群が一斉に再接続します", _add_storm),
+        ("outage", "1か所の端末が同時に沈黙し、まとめて復旧します", _add_outage),
+        ("flapping", "一部の端末が接続と切断を繰り返します", _add_flapping),
+        ("bad-firmware", "ファームウェア更新が一部の端末で失敗します", _add_bad_firmware),
+        ("clock-skew", "一部の端末のPCの時計がずれています", _add_clock_skew),
+        ("cloned-token", "一部の端末のトークンを2台が使います", _add_cloned_token),
+    ):
+        add(_command(scenarios, name, words))
     return parser.parse_args(arguments)
 
 
@@ -101,6 +109,19 @@ def _add_tc200(parser: _Parser) -> None:
         metavar="文",
         help="最初から報告する異常（省略時は正常。SIGUSR1 で異常の有無、SIGUSR2 で抜き差しを切り替えます）",
     )
+    parser.add_argument(
+        "--firmware-fault",
+        choices=[fault.value for fault in Fault],
+        metavar="種類",
+        help="ファームウェア更新の失敗のしかた: " + "、".join(fault.value for fault in Fault),
+    )
+    parser.add_argument(
+        "--restart",
+        type=_number(0, 600),
+        default=RESTART_SECONDS,
+        metavar="秒",
+        help=f"更新の再起動にかかる時間（既定: {RESTART_SECONDS:g}）",
+    )
 
 
 def _add_fleet(parser: _Parser) -> None:
@@ -124,10 +145,53 @@ def _add_fleet(parser: _Parser) -> None:
         metavar="ファイル",
         help='演じる端末の一覧。JSON: [{"serial_number": …, "store_name": …}, …]',
     )
+    _add_network(parser)
 
 
-def _add_steady(parser: _Parser) -> None:
+def _add_network(parser: _Parser) -> None:
+    parser.add_argument(
+        "--forwarded-for",
+        type=_network,
+        metavar="ネットワーク",
+        help="X-Forwarded-For に入れる送信元（例: 60.0.0.0/8）。拠点ごとに次の /24 を使います（省略時は入れません）",
+    )
+    parser.add_argument(
+        "--site-size",
+        type=_whole_number(1, MAX_TERMINALS),
+        default=1,
+        metavar="台数",
+        help="1つの拠点（/24）にまとめる台数（一覧の先頭から順に。既定: 1）",
+    )
+
+
+def _add_updates(parser: _Parser, failing: float, kinds: tuple[str, ...]) -> None:
+    parser.add_argument(
+        "--update-failures",
+        type=_number(0, 1),
+        default=failing,
+        metavar="割合",
+        help=f"ファームウェア更新が失敗する端末の割合（0〜1。既定: {failing:g}）",
+    )
+    parser.add_argument(
+        "--update-failure-kinds",
+        type=_kinds,
+        default=kinds,
+        metavar="種類,…",
+        help=f"失敗のしかた（コンマ区切り。既定: {','.join(kinds)}。使える種類: {','.join(KINDS)}）",
+    )
+    parser.add_argument(
+        "--update-seconds",
+        type=_number(0, 3600),
+        default=5.0,
+        metavar="秒",
+        help="取得後、更新にかかる時間（既定: 5）",
+    )
+
+
+def _add_day(parser: _Parser, *, failing: float = 0.0, kinds: tuple[str, ...] = KINDS) -> None:
+    """A fleet that sends at an interval until it is stopped."""
     _add_fleet(parser)
+    _add_updates(parser, failing, kinds)
     parser.add_argument("--interval", type=_number(1, 3600), default=300.0, metavar="秒", help="送信間隔（既定: 300）")
     parser.add_argument(
         "--seconds",
@@ -136,6 +200,10 @@ def _add_steady(parser: _Parser) -> None:
         metavar="秒",
         help="動かす時間（既定の 0 は停止するまで）",
     )
+
+
+def _add_steady(parser: _Parser) -> None:
+    _add_day(parser)
     parser.add_argument(
         "--silent",
         type=_whole_number(0, MAX_TERMINALS),
@@ -152,8 +220,55 @@ def _add_steady(parser: _Parser) -> None:
     )
 
 
+def _add_outage(parser: _Parser) -> None:
+    _add_day(parser)
+    _add_count(parser, "--down", 5, "沈黙する台数（一覧の先頭から）")
+    _add_seconds(parser, "--after", 600.0, "沈黙するまでの時間")
+    _add_seconds(parser, "--lasting", 1800.0, "沈黙している時間")
+    _add_seconds(parser, "--within", 10.0, "全台が復旧するまでの時間")
+
+
+def _add_flapping(parser: _Parser) -> None:
+    _add_day(parser)
+    _add_count(parser, "--down", 2, "接続と切断を繰り返す台数（一覧の先頭から）")
+    _add_seconds(parser, "--up-seconds", 900.0, "接続している時間")
+    _add_seconds(parser, "--down-seconds", 900.0, "切断している時間")
+
+
+def _add_bad_firmware(parser: _Parser) -> None:
+    _add_day(parser, failing=0.5, kinds=("device_refused", "wrong_version_after_restart", ERRORS, SILENT))
+
+
+def _add_clock_skew(parser: _Parser) -> None:
+    _add_day(parser)
+    _add_count(parser, "--skewed", 2, "時計がずれている台数（一覧の先頭から）")
+    parser.add_argument(
+        "--skew-seconds",
+        type=_number(-MAX_SECONDS, MAX_SECONDS),
+        default=1200.0,
+        metavar="秒",
+        help="時計の進み（負の数は遅れ。既定: 1200）",
+    )
+
+
+def _add_cloned_token(parser: _Parser) -> None:
+    _add_day(parser)
+    _add_count(parser, "--cloned", 1, "複製された台数（一覧の先頭から）")
+
+
+def _add_count(parser: _Parser, name: str, default: int, words: str) -> None:
+    count = _whole_number(0, MAX_TERMINALS)
+    parser.add_argument(name, type=count, default=default, metavar="台数", help=f"{words}（既定: {default}）")
+
+
+def _add_seconds(parser: _Parser, name: str, default: float, words: str) -> None:
+    seconds = _number(0.1, MAX_SECONDS)
+    parser.add_argument(name, type=seconds, default=default, metavar="秒", help=f"{words}（既定: {default:g}）")
+
+
 def _add_storm(parser: _Parser) -> None:
     _add_fleet(parser)
+    _add_updates(parser, 0.0, KINDS)
     parser.add_argument(
         "--within", type=_number(0.1, 3600), default=60.0, metavar="秒", help="全台が再接続するまでの時間（既定: 60）"
     )
@@ -169,6 +284,20 @@ def _text(longest: int) -> Callable[[str], str]:
         return text.strip()
 
     return read
+
+
+def _network(text: str) -> IPv4Network:
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("60.0.0.0/8 の形で指定してください") from None
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(kind.strip() for kind in text.split(","))
+    if not set(kinds) <= set(KINDS):
+        raise argparse.ArgumentTypeError(f"{','.join(KINDS)} から選んでください")
+    return kinds
 
 
 def _number(lowest: float, highest: float) -> Callable[[str], float]:

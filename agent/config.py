@@ -1,5 +1,7 @@
 """The agent's settings: one TOML file, read into one typed object, refused with a sentence that says what to mend."""
 
+import base64
+import binascii
 import difflib
 import math
 import os
@@ -9,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.send import UnsafeUrl, safe_service_url
+from agent.transport import UnsafeUrl, safe_service_url
 
 FILE_NAME = "genba-agent.toml"
 MIN_INTERVAL_SECONDS = 5.0
 MAX_INTERVAL_SECONDS = 3600.0
+PUBLIC_KEY_BYTES = 32
+MAX_KEYS = 10
 
 
 class ConfigError(Exception):
@@ -34,6 +38,10 @@ class Settings:
     disk_path: str = "C:\\" if os.name == "nt" else "/"
     serial_timeout_seconds: float = 1.0
     http_timeout_seconds: float = 10.0
+    plug_poll_seconds: float = 5.0
+    log_kilobytes: int = 1000
+    # Raw Ed25519 keys; firmware signed by one of them may be installed.
+    firmware_public_keys: tuple[bytes, ...] = ()
 
 
 KEYS = tuple(Settings.__dataclass_fields__)
@@ -112,6 +120,9 @@ def _settings(table: Mapping[str, Any], folder: Path) -> Settings:
         disk_path=_text(table, "disk_path", default.disk_path),
         serial_timeout_seconds=_number(table, "serial_timeout_seconds", default.serial_timeout_seconds, 0.1, 10),
         http_timeout_seconds=_number(table, "http_timeout_seconds", default.http_timeout_seconds, 1, 60),
+        plug_poll_seconds=_number(table, "plug_poll_seconds", default.plug_poll_seconds, 0.2, 60),
+        log_kilobytes=_whole_number(table, "log_kilobytes", default.log_kilobytes, 10, 20_000),
+        firmware_public_keys=_keys(table, "firmware_public_keys"),
     )
 
 
@@ -141,3 +152,20 @@ def _whole_number(table: Mapping[str, Any], key: str, default: int, lowest: int,
     if not value.is_integer():
         raise ConfigError(f"項目 {key} は整数にしてください（例: {key} = {default}）。")
     return int(value)
+
+
+def _keys(table: Mapping[str, Any], key: str) -> tuple[bytes, ...]:
+    listed = table.get(key, [])
+    if not isinstance(listed, list) or len(listed) > MAX_KEYS:
+        raise ConfigError(f'項目 {key} は {MAX_KEYS} 個以内の文字列の並びにしてください（例: {key} = ["..."]）。')
+    return tuple(_public_key(key, text) for text in listed)
+
+
+def _public_key(key: str, text: object) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != PUBLIC_KEY_BYTES:
+        raise ConfigError(f"項目 {key}: {text} は Ed25519 公開鍵（{PUBLIC_KEY_BYTES} バイトの Base64）ではありません。")
+    return raw

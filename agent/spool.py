@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 FILE_NAME = "spool.db"
@@ -46,7 +47,7 @@ class Waiting:
 
 
 class Spool:
-    """The open spool of one store PC. Used by one thread at a time."""
+    """The open spool of one store PC. Safe for several threads."""
 
     def __init__(self, path: Path, limit: int) -> None:
         """Open or create the file; `limit` is the number of heartbeats kept. Raises SpoolError.
@@ -57,6 +58,7 @@ class Spool:
         self.path = path
         self.set_aside: Path | None = None
         self._limit = limit
+        self._turn = RLock()
         try:
             if not self._open():
                 self.close()
@@ -96,14 +98,15 @@ class Spool:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+        with self._turn:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     def put(self, body: Mapping[str, Any]) -> tuple[int, int]:
         """Keep one heartbeat, durably. Returns its sequence and how many of the oldest had to be dropped for it.
@@ -124,14 +127,16 @@ class Spool:
 
     def oldest(self) -> Waiting | None:
         """The heartbeat to send next. Raises sqlite3.Error."""
-        row = self._db.execute("SELECT sequence, body FROM heartbeat ORDER BY sequence LIMIT 1").fetchone()
+        with self._turn:
+            row = self._db.execute("SELECT sequence, body FROM heartbeat ORDER BY sequence LIMIT 1").fetchone()
         if row is None:
             return None
         return Waiting(row[0], {**json.loads(row[1]), "stream_id": self.stream_id, "sequence": row[0]})
 
     def acknowledged(self, sequence: int) -> None:
         """The service has stored this heartbeat. Raises sqlite3.Error."""
-        self._db.execute("DELETE FROM heartbeat WHERE sequence = ?", (sequence,))
+        with self._turn:
+            self._db.execute("DELETE FROM heartbeat WHERE sequence = ?", (sequence,))
 
     def reject(self, sequence: int, reason: str) -> None:
         """Move aside a heartbeat that the service will never take; the newest 100 are kept. Raises sqlite3.Error."""
@@ -149,11 +154,13 @@ class Spool:
 
     def rejected(self) -> list[tuple[int, str]]:
         """Sequence and reason of the heartbeats moved aside, oldest first. Raises sqlite3.Error."""
-        return self._db.execute("SELECT sequence, reason FROM rejected ORDER BY sequence").fetchall()
+        with self._turn:
+            return self._db.execute("SELECT sequence, reason FROM rejected ORDER BY sequence").fetchall()
 
     def count(self) -> int:
         """Heartbeats waiting. Raises sqlite3.Error."""
-        return int(self._db.execute("SELECT count(*) FROM heartbeat").fetchone()[0])
+        with self._turn:
+            return int(self._db.execute("SELECT count(*) FROM heartbeat").fetchone()[0])
 
     def close(self) -> None:
         """Close the file and let another agent have it."""

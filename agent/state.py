@@ -25,6 +25,8 @@ class Credentials:
     terminal_id: int
     serial_number: str
     token: str
+    # During a rotation: made and kept here before the service hears of it.
+    next_token: str | None = None
 
     def __repr__(self) -> str:
         """Without the token, so that no log or traceback can carry it."""
@@ -85,16 +87,23 @@ def load_credentials(state_dir: Path) -> Credentials | None:
     path = state_dir / _CREDENTIALS
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        credentials = Credentials(int(found["terminal_id"]), str(found["serial_number"]), str(found["token"]))
-        if not (credentials.token and credentials.token.isascii() and credentials.token.isprintable()):
-            raise ValueError
+        follower = found.get("next_token")
+        credentials = Credentials(
+            int(found["terminal_id"]),
+            str(found["serial_number"]),
+            str(found["token"]),
+            None if follower is None else str(follower),
+        )
+        for token in (credentials.token, credentials.next_token):
+            if token is not None and not (token and token.isascii() and token.isprintable()):
+                raise ValueError
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StateError(
             f"{path} を読めません（{error.strerror}）。エージェントを登録時と同じ利用者で実行してください。"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StateError(f"{path} が壊れています。enrol で登録し直してください。") from error
     return credentials
 

@@ -7,6 +7,7 @@ half a line, a cable pulled in the middle), the caller gets an answer or a named
 import binascii
 import random
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -18,6 +19,8 @@ import serial
 
 BAUD_RATE = 115_200
 MAX_LINE_BYTES = 512
+# What a FWDATA line has room for as base64url.
+MAX_CHUNK_BYTES = 336
 MAX_REQUEST_NUMBER = 9999
 MAX_SERIAL_CHARACTERS = 50
 MAX_FIRMWARE_CHARACTERS = 20
@@ -28,7 +31,7 @@ _READ_SLICE_SECONDS = 0.1
 
 _T = TypeVar("_T")
 
-_LINE = re.compile(r"([<>])(\d{4}) ([A-Z]{1,16})(?: (OK|NG))?((?: [a-z_]{1,16}=[!-)+-<>-~]*)*)\*([0-9A-F]{4})\r?\n")
+_LINE = re.compile(r"([<>])(\d{4}) ([A-Z]{1,16})(?: (OK|NG))?((?: [a-z0-9_]{1,16}=[!-)+-<>-~]*)*)\*([0-9A-F]{4})\r?\n")
 
 # What pyserial raises (SerialException is an OSError; a nonsensical port name is a ValueError).
 # Flushing a port whose cable was pulled raises termios.error, which is not an OSError; Windows has no termios.
@@ -82,7 +85,11 @@ class WrongProtocol(TerminalError):
 
 
 class Refused(TerminalError):
-    """The TC-200 answered NG to the request."""
+    """The TC-200 answered NG to the request; `code` is its own word for why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"TC-200が要求を拒否しました（{code}）")
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,18 @@ class Info:
     serial_number: str
     model: str
     firmware_version: str
+    # The firmware runs on trial: without FWCONFIRM the terminal goes back to the one before.
+    on_trial: bool = False
+    # The version that the terminal went back from since the last FWBEGIN.
+    reverted_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the TC-200 takes of a firmware file: bytes per FWDATA, and where to go on."""
+
+    chunk: int
+    offset: int
 
 
 @dataclass(frozen=True)
@@ -181,23 +200,52 @@ class Terminal:
         """Ask how the TC-200 is. Raises TerminalError."""
         return self._ask("STATUS", _read_status)
 
-    def _ask(self, command: str, read: Callable[[Mapping[str, str]], _T]) -> _T:
+    def begin_firmware(self, version: str, size: int, sha256: str) -> Offer:
+        """Announce a firmware file; a part that the terminal has of the same file stays. Raises TerminalError."""
+        values = {"version": version, "size": str(size), "sha256": sha256}
+        return self._ask("FWBEGIN", lambda answer: _read_offer(answer, size), values)
+
+    def send_firmware(self, offset: int, data: bytes) -> int:
+        """Send one piece (MAX_CHUNK_BYTES at most). Returns the offset wanted next. Raises TerminalError."""
+        text = urlsafe_b64encode(data).decode().rstrip("=")
+        values = {"offset": str(offset), "data": text}
+        return self._ask("FWDATA", lambda answer: _whole_number(answer, "offset"), values)
+
+    def commit_firmware(self) -> None:
+        """Let the terminal check the file and restart with it, on trial. Raises TerminalError."""
+        self._ask("FWCOMMIT", lambda _: None)
+
+    def confirm_firmware(self) -> None:
+        """End the trial: the firmware stays. Raises TerminalError."""
+        self._ask("FWCONFIRM", lambda _: None)
+
+    def roll_firmware_back(self) -> None:
+        """End the trial: the terminal restarts with the firmware before. Raises TerminalError."""
+        self._ask("FWROLLBACK", lambda _: None)
+
+    def abort_firmware(self) -> None:
+        """Let the terminal forget what it has of a file. Raises TerminalError."""
+        self._ask("FWABORT", lambda _: None)
+
+    def _ask(
+        self, command: str, read: Callable[[Mapping[str, str]], _T], values: Mapping[str, str] | None = None
+    ) -> _T:
         problem: TerminalError = NoAnswer("TC-200が応答しません")
         for _ in range(ATTEMPTS):
             try:
-                return read(self._exchange(command))
+                return read(self._exchange(command, values or {}))
             except (Unplugged, Refused, WrongProtocol):
                 raise
             except TerminalError as error:
                 problem = error
         raise problem
 
-    def _exchange(self, command: str) -> Mapping[str, str]:
+    def _exchange(self, command: str, values: Mapping[str, str]) -> Mapping[str, str]:
         self._number = self._number % MAX_REQUEST_NUMBER + 1
         deadline = monotonic() + self._timeout
         try:
             self._port.reset_input_buffer()
-            self._port.write(encode(Line(">", self._number, command, None, {})))
+            self._port.write(encode(Line(">", self._number, command, None, values)))
             return self._await_answer(command, deadline)
         except serial.SerialTimeoutException as error:
             raise NoAnswer("TC-200が応答しません（送信が詰まっています）") from error
@@ -240,7 +288,7 @@ def _line_too_long() -> LineTooLong:
 def _accepted(line: Line) -> Mapping[str, str]:
     if line.result == "OK":
         return line.values
-    raise Refused(f"TC-200が要求を拒否しました（{_clean(line.values.get('code', '理由不明'))}）")
+    raise Refused(_clean(line.values.get("code", "理由不明")))
 
 
 def _read_info(values: Mapping[str, str]) -> Info:
@@ -250,7 +298,9 @@ def _read_info(values: Mapping[str, str]) -> Info:
     if len(serial_number) > MAX_SERIAL_CHARACTERS:
         raise Garbled("TC-200のシリアル番号が長すぎます")
     firmware_version = _clean(_required(values, "firmware"))[:MAX_FIRMWARE_CHARACTERS]
-    return Info(serial_number, _clean(_required(values, "model")), firmware_version)
+    reverted = _clean(values.get("reverted", ""))[:MAX_FIRMWARE_CHARACTERS] or None
+    on_trial = values.get("slot") == "trial"
+    return Info(serial_number, _clean(_required(values, "model")), firmware_version, on_trial, reverted)
 
 
 def _read_status(values: Mapping[str, str]) -> Status:
@@ -258,6 +308,20 @@ def _read_status(values: Mapping[str, str]) -> Status:
     if state == "ok":
         return Status(None, None)
     return Status(_clean(_required(values, "code")), _clean(values.get("text", ""))[:MAX_TEXT_CHARACTERS] or None)
+
+
+def _read_offer(values: Mapping[str, str], size: int) -> Offer:
+    offer = Offer(min(_whole_number(values, "chunk"), MAX_CHUNK_BYTES), _whole_number(values, "offset"))
+    if offer.chunk < 1 or offer.offset > size:
+        raise Garbled("TC-200の応答の値が正しくありません（FWBEGIN）")
+    return offer
+
+
+def _whole_number(values: Mapping[str, str], key: str) -> int:
+    text = _required(values, key)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+        raise Garbled(f"TC-200の応答の値が正しくありません（{key}）")
+    return int(text)
 
 
 def _required(values: Mapping[str, str], key: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from agent import __version__
 from agent.collectors import cpu, disk, memory, terminal
 from agent.config import Settings
+from agent.line import SharedLine
 
 MAX_ERROR_CHARACTERS = 500
 
@@ -23,6 +24,9 @@ class Reading:
     firmware_version: str | None
     terminal_connected: bool
     error: str | None
+    terminal_serial: str | None = None
+    # Why it was taken outside the rhythm: "started", "shutdown", "plugged", "unplugged".
+    event: str | None = None
 
     def heartbeat(self, known_firmware: str) -> dict[str, Any]:
         """The reading as the service takes it, without stream and sequence.
@@ -37,12 +41,14 @@ class Reading:
             "firmware_version": self.firmware_version or known_firmware,
             "agent_version": __version__,
             "terminal_connected": self.terminal_connected,
+            "terminal_serial": self.terminal_serial,
             "error": self.error,
+            "event": self.event,
             "sent_at": self.taken_at.isoformat(),
         }
 
 
-def collect(settings: Settings, serial_number: str) -> Reading:
+def collect(settings: Settings, serial_number: str, line: SharedLine, event: str | None = None) -> Reading:
     """Ask every collector; a failing one leaves a None and its words in `error`, and stops none of the others.
 
     `serial_number`: the terminal this store PC is enrolled for.
@@ -61,7 +67,7 @@ def collect(settings: Settings, serial_number: str) -> Reading:
     memory_usage = usage("メモリ使用率", memory.usage)
     disk_usage = usage("ディスク使用率", lambda: disk.usage(settings.disk_path))
     try:
-        facts = terminal.read(settings.serial_port, settings.serial_timeout_seconds, serial_number)
+        facts = terminal.read(line, serial_number)
     except Exception as error:
         facts = terminal.Facts(False, None, f"TC-200を確認できません（{type(error).__name__}）")
     if facts.error:
@@ -75,4 +81,6 @@ def collect(settings: Settings, serial_number: str) -> Reading:
         firmware_version=facts.firmware_version,
         terminal_connected=facts.connected,
         error="、".join(errors)[:MAX_ERROR_CHARACTERS] or None,
+        terminal_serial=facts.serial_number,
+        event=event,
     )

@@ -2,36 +2,48 @@
 
 from dataclasses import dataclass
 
-from agent.tc200 import NoAnswer, Terminal, TerminalError, Unplugged
+from agent.line import SharedLine
+from agent.tc200 import NoAnswer, TerminalError, Unplugged
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the USB link told; `firmware_version` is None when the terminal could not say."""
+    """What the USB link told; `firmware_version` and `serial_number` are None when the terminal could not say."""
 
     connected: bool
     firmware_version: str | None
     error: str | None
+    serial_number: str | None = None
 
 
-def read(port: str, timeout: float, serial_number: str) -> Facts:
-    """Ask the TC-200 on `port`; `timeout` is seconds per attempt. Never raises for what the line does.
+def read(line: SharedLine, serial_number: str) -> Facts:
+    """Ask the TC-200 on the line. Never raises for what the line does.
 
     Connected means that the terminal this PC is enrolled for answered. Another TC-200 on the cable counts as not
-    connected: its state must not be shown under the enrolled one's name.
+    connected: its state must not be shown under the enrolled one's name. While an update restarts the terminal, its
+    silence is no fault.
     """
+    facts = _ask(line, serial_number)
+    if facts.error and facts.serial_number in (None, serial_number) and line.absence_expected():
+        return Facts(True, facts.firmware_version, None, serial_number)
+    return facts
+
+
+def _ask(line: SharedLine, serial_number: str) -> Facts:
     try:
-        with Terminal(port, timeout) as line:
-            info = line.info()
+        with line.open() as terminal:
+            info = terminal.info()
             if info.serial_number != serial_number:
                 found = f"接続中: {info.serial_number}、登録: {serial_number}"
-                return Facts(False, None, f"登録と異なるTC-200が接続されています（{found}）")
+                return Facts(False, None, f"登録と異なるTC-200が接続されています（{found}）", info.serial_number)
             try:
-                status = line.status()
+                status = terminal.status()
             except TerminalError as error:
-                return Facts(not isinstance(error, NoAnswer | Unplugged), info.firmware_version, str(error))
+                connected = not isinstance(error, NoAnswer | Unplugged)
+                return Facts(connected, info.firmware_version, str(error), info.serial_number)
     except TerminalError as error:
         return Facts(False, None, str(error))
     if status.code is None:
-        return Facts(True, info.firmware_version, None)
-    return Facts(True, info.firmware_version, f"{status.text or 'TC-200の異常'}（{status.code}）")
+        return Facts(True, info.firmware_version, None, info.serial_number)
+    error_text = f"{status.text or 'TC-200の異常'}（{status.code}）"
+    return Facts(True, info.firmware_version, error_text, info.serial_number)

@@ -1,33 +1,39 @@
 """The HTTP side of a played fleet: many terminals over one asynchronous client, counted by answer."""
 
 import asyncio
-import random
 from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from agent.backoff import Backoff
+from agent.commands import Command
 from agent.send import (
     Accepted,
-    Answer,
     Enrolment,
     EnrolmentRefused,
     Failed,
     Outcome,
+    enrolment_body,
+    read_enrolment,
+    read_heartbeat,
+)
+from agent.simulator import SimulatorError
+from agent.transport import (
+    Answer,
     UnsafeUrl,
     describe,
-    enrolment_body,
     enrolments_url,
     heartbeats_url,
     is_loopback,
-    read_enrolment,
-    read_heartbeat,
     request_headers,
     safe_service_url,
 )
-from agent.simulator import SimulatorError
+
+if TYPE_CHECKING:
+    from agent.simulator.fleet import Played
 
 _TIMEOUT_SECONDS = 30.0
 _KEPT_CONNECTIONS = 100
@@ -61,6 +67,8 @@ class FleetClient:
         # Bounded, because steady may run for weeks.
         self.seconds: deque[float] = deque(maxlen=_TIMES_KEPT)
         self.retries = 0
+        # Called with what the service asks of a terminal.
+        self.obey: Callable[[Played, Sequence[Command]], None] | None = None
 
     async def __aenter__(self) -> "FleetClient":
         return self
@@ -88,18 +96,48 @@ class FleetClient:
             await asyncio.sleep((outcome.retry_after or 0.0) + backoff.next_delay())
         raise refusal
 
-    async def deliver(self, token: str, body: dict[str, Any], rng: random.Random) -> Outcome:
+    async def deliver(self, terminal: "Played", body: dict[str, Any]) -> Outcome:
         """Send one heartbeat until it is stored or refused for good, with the agent's own back-off."""
-        backoff = Backoff(rng)
-        while isinstance(outcome := await self._heartbeat(token, body), Failed):
+        backoff = Backoff(terminal.rng)
+        while isinstance(outcome := await self._heartbeat(terminal, body), Failed):
             self.retries += 1
             await asyncio.sleep((outcome.retry_after or 0.0) + backoff.next_delay())
+        if isinstance(outcome, Accepted) and self.obey:
+            self.obey(terminal, outcome.commands)
         return outcome
 
-    async def _heartbeat(self, token: str, body: dict[str, Any]) -> Outcome:
+    async def ask(self, terminal: "Played", method: str, path: str, **how: Any) -> Answer:
+        """Any other request of a terminal, until it is answered with more than "later"."""
+        backoff = Backoff(terminal.rng)
+        while True:
+            try:
+                answer = await self._ask(terminal, method, f"{self._url}{path}", **how)
+                if answer.status not in (429, 503):
+                    return answer
+            except httpx2.HTTPError:
+                self.retries += 1
+            await asyncio.sleep(backoff.next_delay())
+
+    async def _ask(
+        self, terminal: "Played", method: str, url: str, headers: dict[str, str] | None = None, **how: Any
+    ) -> Answer:
+        """With the present token, and once more when that is refused and there is another by now."""
+        more = self._headers | (headers or {})
+        if terminal.address:
+            more["X-Forwarded-For"] = terminal.address
+        while True:
+            token = terminal.token
+            response = await self._client.request(method, url, headers=request_headers(token) | more, **how)
+            if response.status_code == 401 and terminal.token == token and terminal.next_token:
+                terminal.token, terminal.next_token = terminal.next_token, None
+            if response.status_code != 401 or terminal.token == token:
+                return Answer(response.status_code, response.headers, response.content)
+
+    async def _heartbeat(self, terminal: "Played", body: dict[str, Any]) -> Outcome:
         started = monotonic()
+        stamped = {**body, "agent_time": terminal.clock().isoformat()}
         try:
-            answer = await self._post(heartbeats_url(self._url), body, request_headers(token))
+            answer = await self._ask(terminal, "POST", heartbeats_url(self._url), json=stamped)
         except httpx2.HTTPError as error:
             self.statuses[type(error).__name__] += 1
             return Failed(describe(error))

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS terminal (serial_number TEXT PRIMARY KEY, terminal_id INTEGER NOT NULL,"
     " token TEXT NOT NULL, stream_id TEXT NOT NULL, sequence INTEGER NOT NULL)"
 )
+# Columns that files of earlier versions lack.
+_LATER = ("firmware_version", "next_token")
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,25 @@ class Played:
     sequence: int
     rng: random.Random
     error: str | None = None
+    firmware_version: str = FIRMWARE_VERSION
+    # During a rotation, as with a real agent.
+    next_token: str | None = field(default=None, repr=False)
+    # Where its shop is on the internet, for X-Forwarded-For.
+    address: str | None = None
+    # Seconds by which its PC's clock is ahead.
+    skew_seconds: float = 0.0
+    # A firmware that never came back: no word any more.
+    is_dead: bool = False
+    taken: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._cpu = self.rng.uniform(8, 35)
         self._memory = self.rng.uniform(35, 65)
         self._disk = self.rng.uniform(20, 70)
+
+    def clock(self) -> datetime:
+        """The time as its PC has it."""
+        return datetime.now(UTC) + timedelta(seconds=self.skew_seconds)
 
     def next_heartbeat(self) -> dict[str, Any]:
         """The next reading, with the next sequence."""
@@ -64,15 +80,16 @@ class Played:
         self._memory = _wander(self._memory, self.rng.gauss(0, 1), 25, 78)
         self._disk = _wander(self._disk, self.rng.gauss(0.01, 0.05), 10, 85)
         reading = Reading(
-            taken_at=datetime.now(UTC),
+            taken_at=self.clock(),
             cpu_usage=round(self._cpu, 1),
             memory_usage=round(self._memory, 1),
             disk_usage=round(self._disk, 1),
-            firmware_version=FIRMWARE_VERSION,
+            firmware_version=self.firmware_version,
             terminal_connected=True,
             error=self.error,
+            terminal_serial=self.serial_number,
         )
-        return {**reading.heartbeat(FIRMWARE_VERSION), "stream_id": self.stream_id, "sequence": self.sequence}
+        return {**reading.heartbeat(self.firmware_version), "stream_id": self.stream_id, "sequence": self.sequence}
 
 
 class FleetFile:
@@ -89,6 +106,10 @@ class FleetFile:
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("BEGIN EXCLUSIVE")
             self._db.execute(_SCHEMA)
+            there = {row[1] for row in self._db.execute("PRAGMA table_info(terminal)")}
+            for column in _LATER:
+                if column not in there:
+                    self._db.execute(f"ALTER TABLE terminal ADD COLUMN {column} TEXT")
             if self._db.execute("PRAGMA user_version").fetchone() == (1,):
                 self._db.execute("UPDATE terminal SET sequence = sequence + ?", (SEQUENCE_JUMP,))
             self._db.execute("PRAGMA user_version = 1")
@@ -102,16 +123,27 @@ class FleetFile:
 
     def load(self) -> dict[str, Played]:
         """The enrolled terminals by serial number."""
-        rows = self._db.execute("SELECT serial_number, token, stream_id, sequence FROM terminal").fetchall()
-        return {
-            serial: Played(serial, token, stream_id, sequence, random.Random(serial))
-            for serial, token, stream_id, sequence in rows
-        }
+        rows = self._db.execute(
+            "SELECT serial_number, token, stream_id, sequence, firmware_version, next_token FROM terminal"
+        ).fetchall()
+        played = {}
+        for serial, token, stream_id, sequence, firmware, next_token in rows:
+            known = {"firmware_version": firmware or FIRMWARE_VERSION, "next_token": next_token}
+            played[serial] = Played(serial, token, stream_id, sequence, random.Random(serial), **known)
+        return played
 
     def add(self, serial_number: str, terminal_id: int, token: str) -> None:
         """Keep a newly enrolled terminal."""
         self._db.execute(
-            "INSERT INTO terminal VALUES (?, ?, ?, ?, 0)", (serial_number, terminal_id, token, str(uuid.uuid4()))
+            "INSERT INTO terminal (serial_number, terminal_id, token, stream_id, sequence) VALUES (?, ?, ?, ?, 0)",
+            (serial_number, terminal_id, token, str(uuid.uuid4())),
+        )
+
+    def keep(self, terminal: Played) -> None:
+        """Keep what a command changed: tokens and firmware."""
+        self._db.execute(
+            "UPDATE terminal SET token = ?, next_token = ?, firmware_version = ? WHERE serial_number = ?",
+            (terminal.token, terminal.next_token, terminal.firmware_version, terminal.serial_number),
         )
 
     def begin(self) -> None:

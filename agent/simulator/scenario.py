@@ -1,10 +1,12 @@
 """What every fleet scenario shares: enrol, play until done or stopped, keep the state."""
 
 import asyncio
+import math
 import signal
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -13,6 +15,7 @@ from agent.send import EnrolmentRefused
 from agent.simulator import SimulatorError
 from agent.simulator.client import FleetClient
 from agent.simulator.fleet import FleetFile, Played, choose_stores, enrol_missing
+from agent.simulator.obey import Manners, Obedience
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Cast:
     terminals: int | None
     prefix: str
     stores_file: Path | None
+    manners: Manners = field(default_factory=Manners)
+    # X-Forwarded-For: site after site of so many terminals gets the next /24 of this network.
+    network: IPv4Network | None = None
+    site_size: int = 1
 
 
 class Scenario(Protocol):
@@ -54,12 +61,28 @@ async def _run(cast: Cast, scenario: Scenario, *, keep_alive: bool, seconds: flo
             with _stop_on_signal() as stop:
                 if not await _ends(enrol_missing(stores, terminals, file, client, cast.code), stop, None):
                     return 0
+                obedience = Obedience(client, file, cast.manners)
+                client.obey = obedience.take
+                _give_addresses(terminals, cast.network, cast.site_size)
                 await _ends(scenario.play(client, terminals), stop, seconds or None)
+            for end, count in sorted(obedience.ends.items()):
+                print(f"コマンド {end}: {count} 件")
             return scenario.report(client, terminals)
         except EnrolmentRefused as error:
             raise SimulatorError(f"端末を登録できません: {error}") from error
         finally:
             file.close(terminals)
+
+
+def _give_addresses(terminals: Sequence[Played], network: IPv4Network | None, site_size: int) -> None:
+    if network is None:
+        return
+    sites = math.ceil(len(terminals) / site_size)
+    if sites * 256 > network.num_addresses:
+        raise SimulatorError(f"{network} には {sites} か所分の /24 がありません。")
+    for place, terminal in enumerate(terminals):
+        site, seat = divmod(place, site_size)
+        terminal.address = str(network.network_address + site * 256 + 1 + seat % 254)
 
 
 async def _ends(work: Coroutine[Any, Any, None], stop: asyncio.Event, timeout: float | None) -> bool:

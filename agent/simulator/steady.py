@@ -1,26 +1,40 @@
-"""The steady scenario: a fleet on an ordinary day, with a few terminals that give support something to see."""
+"""The steady scenario: a fleet on an ordinary day, with a few terminals that give support something to see.
+
+The other scenarios over time are days like this one on which some terminals are away (`absence`).
+"""
 
 import asyncio
 import math
+import random
 from collections.abc import Sequence
 from time import monotonic
+from typing import Protocol
 
-from agent.send import RowRefused, Unauthorised
+from agent.send import Accepted, RowRefused, Unauthorised
 from agent.simulator.client import FleetClient
 from agent.simulator.fleet import Played
 
 ERRORS = ("カードリーダー応答なし", "プリンター用紙切れ", "ICカード読み取りエラー")
+BACKLOG_LIMIT = 2000
 _REPORT_SECONDS = 60.0
+
+
+class Absence(Protocol):
+    """When terminals cannot reach the service; their agents go on reading."""
+
+    def until(self, place: int, elapsed: float) -> float | None:
+        """Seconds from the start to the return of the terminal at this place; None while it is not away."""
 
 
 class Steady:
     """Phases spread evenly over the interval, so that the load is flat."""
 
-    def __init__(self, interval: float, *, silent: int, erroring: int) -> None:
+    def __init__(self, interval: float, *, silent: int = 0, erroring: int = 0, absence: Absence | None = None) -> None:
         """`interval`: seconds. The first `erroring` terminals report an error, the last `silent` ones fall silent."""
         self._interval = interval
         self._silent = silent
         self._erroring = erroring
+        self._absence = absence
 
     async def play(self, client: FleetClient, terminals: Sequence[Played]) -> None:
         """Send on and on."""
@@ -35,9 +49,8 @@ class Steady:
         async with asyncio.TaskGroup() as group:
             for place, terminal in enumerate(terminals):
                 terminal.error = ERRORS[place % len(ERRORS)] if place < self._erroring else None
-                phase = started + self._interval * place / len(terminals)
                 once = place >= len(terminals) - silent
-                group.create_task(self._terminal(client, terminal, phase, once=once))
+                group.create_task(self._terminal(client, terminal, place, len(terminals), started, once=once))
             group.create_task(self._progress(client))
 
     def report(self, client: FleetClient, terminals: Sequence[Played]) -> int:
@@ -45,24 +58,47 @@ class Steady:
         print(f"停止しました。{_summary(client)}", flush=True)
         return 0
 
-    async def _terminal(self, client: FleetClient, terminal: Played, phase: float, *, once: bool) -> None:
-        turn = 0
+    async def _terminal(
+        self, client: FleetClient, terminal: Played, place: int, count: int, started: float, *, once: bool
+    ) -> None:
+        phase = started + self._interval * place / count
+        due = phase
+        backlog: list[dict[str, object]] = []
         while True:
-            await asyncio.sleep(phase + turn * self._interval - monotonic())
-            outcome = await client.deliver(terminal.token, terminal.next_heartbeat(), terminal.rng)
+            await asyncio.sleep(due - monotonic())
+            if terminal.is_dead:
+                return
+            backlog = [*backlog, terminal.next_heartbeat()][-BACKLOG_LIMIT:]
+            back = self._absence.until(place, monotonic() - started) if self._absence else None
+            if back is not None:
+                due = min(self._next_turn(phase), max(started + back, monotonic()))
+                continue
+            if not await self._deliver(client, terminal, backlog) or once:
+                return
+            # Turns missed while the service was away are not made up for.
+            due = self._next_turn(phase)
+
+    def _next_turn(self, phase: float) -> float:
+        """The next moment of this terminal's rhythm; waking up a little too early does not repeat a turn."""
+        return phase + self._interval * (math.floor((monotonic() - phase) / self._interval + 0.01) + 1)
+
+    async def _deliver(self, client: FleetClient, terminal: Played, backlog: list[dict[str, object]]) -> bool:
+        """Oldest first, as an agent does after an outage. False when the token is refused."""
+        while backlog:
+            outcome = await client.deliver(terminal, backlog[0])
             if isinstance(outcome, Unauthorised):
                 print(
                     f"{terminal.serial_number}: トークンが無効のため送信をやめます。"
                     "サービスのデータを作り直した場合は、--state-dir のフォルダーを削除してやり直してください。",
                     flush=True,
                 )
-                return
+                return False
             if isinstance(outcome, RowRefused):
                 print(f"{terminal.serial_number}: 受け付けられませんでした: {outcome.reason}", flush=True)
-            if once:
-                return
-            # Turns missed while the service was away are not made up for.
-            turn = max(turn + 1, math.ceil((monotonic() - phase) / self._interval))
+            del backlog[0]
+            if backlog and isinstance(outcome, Accepted):
+                await asyncio.sleep(random.uniform(0.25, 0.75))
+        return True
 
     async def _progress(self, client: FleetClient) -> None:
         while True:

@@ -32,7 +32,7 @@ class Storm:
     async def _come_back(self, client: FleetClient, terminal: Played, due: float) -> None:
         await asyncio.sleep(due - monotonic())
         self._late.append(monotonic() - due)
-        outcome = await client.deliver(terminal.token, terminal.next_heartbeat(), terminal.rng)
+        outcome = await client.deliver(terminal, terminal.next_heartbeat())
         if isinstance(outcome, Accepted):
             self._back.append(monotonic() - due)
 

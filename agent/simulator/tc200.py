@@ -7,28 +7,44 @@ import tty
 from contextlib import suppress
 from pathlib import Path
 from socket import socketpair
+from time import monotonic
 from types import FrameType
 
 from agent.simulator import SimulatorError
+from agent.simulator.firmware_slots import RESTART_SECONDS, TRIAL_SECONDS, Fault, Refusal, Slots
 from agent.tc200 import MAX_LINE_BYTES, PROTOCOL_VERSION, Garbled, Line, TerminalError, decode, encode
 
 DEFAULT_ERROR = "カードリーダー応答なし"
 ERROR_CODE = "E01"
 MODEL = "TC-200"
+# The answer to FWCOMMIT still goes out before the restart.
+LAST_WORD_SECONDS = 0.1
 
 
 class SimulatedTerminal:
     """One TC-200. `serve` answers until `stop`; the other methods may be called from signal handlers and threads."""
 
-    def __init__(self, link: Path, serial_number: str, firmware_version: str, error: str | None = None) -> None:
-        """`link`: where the symbolic link to the serial device is put. `error`: reported from the start."""
+    def __init__(
+        self,
+        link: Path,
+        serial_number: str,
+        firmware_version: str,
+        error: str | None = None,
+        *,
+        fault: Fault | None = None,
+        restart_seconds: float = RESTART_SECONDS,
+        trial_seconds: float = TRIAL_SECONDS,
+    ) -> None:
+        """`link`: where the symbolic link to the serial device is put. `error`: reported from the start.
+
+        `fault`: how firmware updates go wrong.
+        """
         self._link = link
-        self._identity = {
-            "serial": serial_number,
-            "model": MODEL,
-            "firmware": firmware_version,
-            "protocol": PROTOCOL_VERSION,
-        }
+        self._identity = {"serial": serial_number, "model": MODEL, "protocol": PROTOCOL_VERSION}
+        self.firmware = Slots(firmware_version, fault, trial_seconds)
+        self._restart_seconds = restart_seconds
+        # While it restarts: since when the port is away, and until when.
+        self._away: tuple[float, float] | None = None
         self._error_text = error or DEFAULT_ERROR
         self._error_shown = error is not None
         self._wanted_plugged = True
@@ -58,25 +74,46 @@ class SimulatedTerminal:
         pending = bytearray()
         try:
             while self._running:
-                if self._wanted_plugged != (self._master is not None):
+                self._restart_when_wanted()
+                if (here := self._is_here()) != (self._master is not None):
                     pending.clear()
-                    self._plug() if self._wanted_plugged else self._unplug()
+                    self._plug() if here else self._unplug()
                 self._answer_what_comes(pending)
         finally:
             self._unplug()
             self._wake.close()
             self._waker.close()
 
+    def _restart_when_wanted(self) -> None:
+        self.firmware.look_at_the_clock()
+        if self._away is not None and monotonic() >= self._away[1]:
+            self._away = None
+            self.firmware.restart()
+        elif self._away is None and self.firmware.wants_restart:
+            begins = monotonic() + LAST_WORD_SECONDS
+            self._away = (begins, begins + self._restart_seconds)
+
+    def _is_here(self) -> bool:
+        away = self._away is not None and monotonic() >= self._away[0]
+        return self._wanted_plugged and not away and not self.firmware.is_dead
+
+    def _patience(self) -> float | None:
+        """Seconds until something happens without anybody asking."""
+        if self._away is None:
+            return self.firmware.seconds_to_the_end_of_the_trial()
+        return max(0.0, self._away[self._master is None] - monotonic())
+
     def _answer_what_comes(self, pending: bytearray) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake, selectors.EVENT_READ)
             if self._master is not None:
                 selector.register(self._master, selectors.EVENT_READ)
-            ready = {key.fileobj for key, _ in selector.select()}
+            ready = {key.fileobj for key, _ in selector.select(self._patience())}
         if self._wake in ready:
             self._wake.recv(64)
             return
-        assert self._master is not None
+        if self._master is None or self._master not in ready:
+            return
         pending += os.read(self._master, MAX_LINE_BYTES)
         while (end := pending.find(b"\n") + 1) > 0:
             answer = self._answer(bytes(pending[:end]))
@@ -96,14 +133,21 @@ class SimulatedTerminal:
         except TerminalError:
             # A damaged request gets no answer: its number cannot be trusted. The agent asks again.
             return None
-        result, values = "OK", dict(self._identity)
-        if request.command == "STATUS":
-            values = {"state": "ok"}
-            if self._error_shown:
-                values = {"state": "error", "code": ERROR_CODE, "text": self._error_text}
-        elif request.command != "INFO":
-            result, values = "NG", {"code": "UNKNOWN_COMMAND"}
+        result = "OK"
+        try:
+            values = self._values(request)
+        except Refusal as refusal:
+            result, values = "NG", {"code": str(refusal)}
         return encode(Line("<", request.number, request.command, result, values))
+
+    def _values(self, request: Line) -> dict[str, str]:
+        if request.command == "INFO":
+            return self._identity | self.firmware.facts()
+        if request.command != "STATUS":
+            return self.firmware.answer(request.command, request.values)
+        if self._error_shown or self.firmware.unwell:
+            return {"state": "error", "code": ERROR_CODE, "text": self._error_text}
+        return {"state": "ok"}
 
     def _plug(self) -> None:
         if self._link.exists() and not self._link.is_symlink():
@@ -136,9 +180,11 @@ class SimulatedTerminal:
             self._waker.send(b"!")
 
 
-def run(link: Path, serial_number: str, firmware_version: str, error: str | None) -> int:
+def run(
+    link: Path, serial_number: str, firmware_version: str, error: str | None, fault: Fault | None, restart: float
+) -> int:
     """The command `simulate tc200`: until SIGTERM or SIGINT; SIGUSR1 toggles the error, SIGUSR2 the cable."""
-    terminal = SimulatedTerminal(link, serial_number, firmware_version, error)
+    terminal = SimulatedTerminal(link, serial_number, firmware_version, error, fault=fault, restart_seconds=restart)
 
     def on_signal(number: int, _: FrameType | None) -> None:
         if number == signal.SIGUSR1:

@@ -11,6 +11,8 @@ import pytest
 
 from agent.config import Settings
 from agent.simulator.tc200 import SimulatedTerminal
+from tests.agent.bench import Bench
+from tests.agent.desk import CommandService
 from tests.agent.doubles import PlayedLine, SmallService
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,3 +108,18 @@ def agent(start: Command) -> Callable[..., tuple[int, str, str]]:
         return process.returncode, out, err
 
     return run
+
+
+@pytest.fixture
+def desk() -> Iterator[CommandService]:
+    """The service with its side of the commands."""
+    small = CommandService()
+    yield small
+    small.close()
+
+
+@pytest.fixture
+def bench(desk: CommandService, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(desk, tmp_path)
+    yield made
+    made.end()

@@ -24,6 +24,8 @@ class Reply:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     hold: bool = False
+    # So many bytes of the body, then the line breaks.
+    cut: int | None = None
 
 
 def accepted(next_heartbeat_in: float = 300) -> Reply:
@@ -83,6 +85,12 @@ class SmallService:
             self._over.wait(PATIENCE_SECONDS)
         return answer
 
+    def put(self, path: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+        return problem(404, path)
+
+    def get(self, path: str, headers: Mapping[str, str]) -> Reply:
+        return problem(404, path)
+
     def wait_for_heartbeats(self, count: int) -> list[dict[str, Any]]:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.heartbeats) >= count, PATIENCE_SECONDS)
@@ -106,7 +114,16 @@ def _handler(service: SmallService) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            reply = service.reply(self.path, body, self.headers.get("Authorization"))
+            self.answer(service.reply(self.path, body, self.headers.get("Authorization")))
+
+        def do_PUT(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(service.put(self.path, content, self.headers))
+
+        def do_GET(self) -> None:
+            self.answer(service.get(self.path, self.headers))
+
+        def answer(self, reply: Reply) -> None:
             if reply.status is None:
                 self.close_connection = True
                 return
@@ -116,7 +133,8 @@ def _handler(service: SmallService) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(content[: reply.cut])
+            self.close_connection = reply.cut is not None
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -7,14 +7,21 @@ from pathlib import Path
 import psutil
 import pytest
 
+from agent import collectors
 from agent import tc200 as tc200_module
-from agent.collectors import collect
+from agent.collectors import Reading
 from agent.config import Settings
+from agent.line import SharedLine
 from agent.simulator.tc200 import SimulatedTerminal
 from agent.tc200 import Line, decode, encode
 from tests.agent.doubles import PlayedLine
 
 SERIAL = "TC200-000123"
+
+
+def collect(settings: Settings, serial_number: str) -> Reading:
+    line = SharedLine(settings.serial_port, settings.serial_timeout_seconds)
+    return collectors.collect(settings, serial_number, line)
 
 
 @pytest.fixture

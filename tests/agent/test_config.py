@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import KEYS, ConfigError, default_config_path, load
-from agent.send import UnsafeUrl, safe_service_url
+from agent.transport import UnsafeUrl, safe_service_url
 
 GOOD = 'service_url = "https://tms.example.jp/"\nserial_port = "COM3"\n'
 

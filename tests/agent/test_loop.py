@@ -13,6 +13,7 @@ import pytest
 from agent import loop as loop_module
 from agent.backoff import Backoff
 from agent.config import Settings
+from agent.context import Context
 from agent.loop import Loop
 from agent.send import Service
 from agent.simulator.tc200 import SimulatedTerminal
@@ -54,8 +55,8 @@ class Rig:
         self._thread: threading.Thread | None = None
 
     def loop(self) -> Loop:
-        credentials = Credentials(1, SERIAL, TOKEN)
-        return Loop(self.settings, credentials, self.spool, self._service, self.stop, random.Random(1))
+        context = Context(self.settings, Credentials(1, SERIAL, TOKEN), self.spool, self.stop)
+        return Loop(context, self._service, random.Random(1))
 
     def run(self) -> None:
         self._thread = threading.Thread(target=self.loop().run)
@@ -95,8 +96,8 @@ def test_the_first_heartbeat_goes_out_at_once_and_says_everything(
     made = rig()
     made.run()
     (body,) = service.wait_for_heartbeats(1)
-    assert body["sent_at"].endswith("+00:00")
-    del body["sent_at"]
+    assert body.pop("sent_at").endswith("+00:00")
+    assert body.pop("agent_time").endswith("+00:00")
     assert body == {
         "cpu_usage": 12.5,
         "memory_usage": body["memory_usage"],
@@ -104,7 +105,9 @@ def test_the_first_heartbeat_goes_out_at_once_and_says_everything(
         "firmware_version": "2.3.4",
         "agent_version": "0.1.0",
         "terminal_connected": True,
+        "terminal_serial": SERIAL,
         "error": None,
+        "event": "started",
         "stream_id": made.spool.stream_id,
         "sequence": 1,
     }
@@ -121,6 +124,8 @@ def test_a_heartbeat_leaves_the_spool_only_after_a_2xx(
     sent = service.wait_for_heartbeats(5)
     made.spool.wait_until(lambda: made.spool.count() == 0)
     assert [body["sequence"] for body in sent] == [1] * 5
+    stamps = [body.pop("agent_time") for body in sent]
+    assert stamps == sorted(set(stamps))
     assert all(body == sent[0] for body in sent)
 
 

@@ -6,16 +6,15 @@ import pytest
 
 from agent.send import (
     Accepted,
-    Answer,
     EnrolmentRefused,
     Failed,
     RowRefused,
     Service,
     Unauthorised,
-    UnsafeUrl,
     read_enrolment,
     read_heartbeat,
 )
+from agent.transport import Answer, UnsafeUrl
 from tests.agent.doubles import CODE, TOKEN, Reply, SmallService, accepted, problem
 
 

@@ -35,7 +35,7 @@ def test_the_checksum_is_the_one_in_the_readme() -> None:
 def test_the_readmes_examples_are_valid_lines() -> None:
     readme = (Path(__file__).resolve().parents[2] / "agent/README.md").read_text(encoding="utf-8")
     examples = re.findall(r"^[<>]\d{4} .*$", readme, re.MULTILINE)
-    assert len(examples) == 6
+    assert len(examples) == 12
     for example in examples:
         assert encode(decode(example.encode() + b"\r\n")) == example.encode() + b"\r\n"
 
@@ -43,7 +43,7 @@ def test_the_readmes_examples_are_valid_lines() -> None:
 @settings(max_examples=40)
 @given(
     st.integers(0, 9999),
-    st.dictionaries(st.from_regex(r"[a-z_]{1,16}", fullmatch=True), st.text(max_size=8), max_size=4),
+    st.dictionaries(st.from_regex(r"[a-z0-9_]{1,16}", fullmatch=True), st.text(max_size=8), max_size=4),
 )
 def test_any_text_travels_unharmed(number: int, values: dict[str, str]) -> None:
     values = {key: value.encode("utf-8", "ignore").decode() for key, value in values.items()}

@@ -1,0 +1,39 @@
+"""rotate_token: a new token, made here; the service hears only its hash."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from agent.backoff import Backoff
+from agent.commands import CommandFailed
+from agent.commands.report import Progress, Refused, wait_seconds
+from agent.context import Context
+from agent.send import Unauthorised
+from agent.state import StateError
+from agent.transport import Answer
+
+
+def run(context: Context, progress: Progress, _: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an empty result. Raises CommandFailed, Cancelled, Stopped.
+
+    The next token is on disk before it is named. When the answer is lost, the present token is refused (the naming went
+    through: the next one is the present one) or taken (it did not, and is repeated).
+    """
+    try:
+        token = context.tokens.prepare()
+    except StateError as error:
+        raise CommandFailed("no_space", str(error)) from error
+    backoff = Backoff()
+    while token in context.tokens.candidates()[1:]:
+        present = context.tokens.candidates()[0]
+        outcome = progress.desk.put_token(present, hashlib.sha256(token.encode()).hexdigest())
+        if isinstance(outcome, Answer):
+            context.tokens.use(token)
+        elif isinstance(outcome, Unauthorised):
+            # Perhaps an earlier naming went through. This report tries both tokens and keeps the one that is taken.
+            progress.hear("rotating")
+        elif isinstance(outcome, Refused):
+            raise CommandFailed("refused", f"新しいトークンは受け付けられませんでした: {outcome.reason}")
+        else:
+            progress.pause(wait_seconds(outcome, backoff))
+    return {}

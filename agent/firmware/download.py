@@ -1,0 +1,167 @@
+"""Fetches the firmware file in as many pieces as the line breaks it into, and believes its SHA-256 only."""
+
+import errno
+import hashlib
+import logging
+import os
+import re
+import shutil
+from pathlib import Path
+from time import monotonic
+from typing import BinaryIO
+
+import httpx2
+
+from agent.backoff import Backoff
+from agent.commands import Cancelled, CommandFailed
+from agent.commands.report import Progress, wait_seconds
+from agent.firmware.journal import DOWNLOADING
+from agent.firmware.order import Order
+from agent.send import Failed, Unauthorised, detail, failed
+from agent.transport import Answer, describe, firmware_url, request_headers
+
+SPARE_BYTES = 16 * 1024 * 1024
+SYNC_BYTES = 1024 * 1024
+# So long without a single new byte, and the download is given up.
+PATIENCE_SECONDS = 24 * 3600.0
+_ASK_AGAIN = (401, 408, 425, 429)
+
+log = logging.getLogger("agent")
+
+
+def fetch(order: Order, path: Path, progress: Progress) -> None:
+    """Bring the file to `path`, going on where an earlier try ended.
+
+    Raises CommandFailed (no_space, download_failed, bad_checksum), Cancelled, Stopped.
+    """
+    for last in (False, True):
+        _complete(order, path, progress)
+        progress.tell("verifying")
+        if _sha256(path) == order.sha256:
+            return
+        # Put together from pieces, perhaps around a power cut: once more from the start, in one piece.
+        path.unlink()
+        if last:
+            raise CommandFailed("bad_checksum", "ファームウェアのSHA-256が一致しません。", rolled_back=False)
+        log.warning("ファームウェアのSHA-256が一致しないため、最初から取得し直します。")
+
+
+def _complete(order: Order, path: Path, progress: Progress) -> None:
+    backoff = Backoff()
+    have = _have(path, order)
+    deadline = monotonic() + PATIENCE_SECONDS
+    while have < order.size:
+        _check_space(order, path, have)
+        progress.tell(DOWNLOADING, 100 * have // order.size)
+        outcome = _one_try(order, path, have, progress)
+        grown, have = _have(path, order) != have, _have(path, order)
+        if grown:
+            deadline = monotonic() + PATIENCE_SECONDS
+            backoff.reset()
+        if have >= order.size:
+            return
+        log.warning("ファームウェアの取得が中断しました: %s（%d / %d バイト）。", outcome.reason, have, order.size)
+        if monotonic() > deadline:
+            words = f"ファームウェアを取得できません: {outcome.reason}"
+            raise CommandFailed("download_failed", words, rolled_back=False)
+        progress.pause(wait_seconds(outcome, backoff))
+
+
+def _one_try(order: Order, path: Path, have: int, progress: Progress) -> Failed | Unauthorised:
+    """One request, written down as it comes. Returns why it ended, also when the file is whole."""
+    outcome: Failed | Unauthorised = Failed("接続が切れました")
+    desk = progress.desk
+    url = firmware_url(desk.transport.url, order.task_id)
+    # The file may be withdrawn or replaced in the meantime; then the service sends it whole.
+    part = {"Range": f"bytes={have}-", "If-Range": f'"{order.sha256}"'} if have else {}
+    for token in desk.tokens.candidates():
+        try:
+            with desk.transport.download(url, request_headers(token) | part) as response:
+                outcome = _take(response, order, path, have, progress)
+        except httpx2.HTTPError as error:
+            return Failed(describe(error))
+        except OSError as error:
+            raise _no_space(error) from error
+        if not isinstance(outcome, Unauthorised):
+            break
+    return outcome
+
+
+def _take(response: httpx2.Response, order: Order, path: Path, have: int, progress: Progress) -> Failed | Unauthorised:
+    if response.status_code == 206:
+        if _range_start(response) != have:
+            # Not the piece that was asked for: begin anew, without a range.
+            path.unlink(missing_ok=True)
+            return Failed("サービスの応答の範囲が正しくありません")
+    elif response.status_code != 200:
+        return _refused(response, path)
+    with open(path, "ab" if response.status_code == 206 else "wb") as file:
+        _write_down(response, order, file, progress)
+    return Failed("接続が切れました")
+
+
+def _write_down(response: httpx2.Response, order: Order, file: BinaryIO, progress: Progress) -> None:
+    size = synced = file.tell()
+    try:
+        for chunk in response.iter_raw():
+            # More than was signed is never the file; its length alone must not fill the disk.
+            chunk = chunk[: order.size - size]
+            file.write(chunk)
+            size += len(chunk)
+            if size - synced >= SYNC_BYTES:
+                _sync(file)
+                synced = size
+            if size >= order.size:
+                return
+            progress.tell(DOWNLOADING, 100 * size // order.size)
+    finally:
+        _sync(file)
+
+
+def _refused(response: httpx2.Response, path: Path) -> Failed | Unauthorised:
+    answer = Answer(response.status_code, response.headers, response.read()[:4096])
+    if answer.status == 401:
+        return Unauthorised(detail(answer))
+    if answer.status in (404, 410):
+        raise Cancelled
+    if answer.status == 416:
+        path.unlink(missing_ok=True)
+        return Failed(detail(answer))
+    if 400 <= answer.status < 500 and answer.status not in _ASK_AGAIN:
+        raise CommandFailed("download_failed", f"ファームウェアを取得できません: {detail(answer)}", rolled_back=False)
+    return failed(answer)
+
+
+def _range_start(response: httpx2.Response) -> int | None:
+    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
+
+
+def _have(path: Path, order: Order) -> int:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return 0
+    return size if size <= order.size else 0
+
+
+def _check_space(order: Order, path: Path, have: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if free < order.size - have + SPARE_BYTES:
+        words = f"ディスクの空き容量が足りません（空き {free // 1024**2} MiB）。"
+        raise CommandFailed("no_space", words, rolled_back=False)
+
+
+def _no_space(error: OSError) -> CommandFailed:
+    code = "no_space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "download_failed"
+    return CommandFailed(code, f"ファームウェアを保存できません（{error.strerror}）。", rolled_back=False)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,51 @@
+"""The serial line to the TC-200 as all of the agent shares it: one user at a time, and no alarm about a restart it was
+asked for."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from time import monotonic
+
+from serial.tools import list_ports
+
+from agent.tc200 import PortUnavailable, Terminal
+
+# An update gives the line back every two seconds; whoever waits longer than this has met something stuck.
+PATIENCE_SECONDS = 15.0
+
+
+class SharedLine:
+    """Used by all threads."""
+
+    def __init__(self, port: str, timeout: float) -> None:
+        """`timeout`: seconds per attempt of a request."""
+        self.port = port
+        self.timeout = timeout
+        self._turn = Lock()
+        self._absence_until = 0.0
+
+    @contextmanager
+    def open(self) -> Iterator[Terminal]:
+        """The open line, for this thread alone. Raises TerminalError."""
+        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
+            raise PortUnavailable(f"TC-200のポートは使用中です（{self.port}）")
+        try:
+            with Terminal(self.port, self.timeout) as terminal:
+                yield terminal
+        finally:
+            self._turn.release()
+
+    def present(self) -> bool:
+        """Whether the port is there, without touching it."""
+        if os.name == "posix":
+            return os.path.exists(self.port)
+        return any(port.device.upper() == self.port.upper() for port in list_ports.comports())
+
+    def expect_absence(self, seconds: float) -> None:
+        """The TC-200 was asked to restart: for so long its silence is no fault. 0 ends it."""
+        self._absence_until = monotonic() + seconds
+
+    def absence_expected(self) -> bool:
+        """Whether the TC-200 may be away just now."""
+        return monotonic() < self._absence_until
