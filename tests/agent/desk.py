@@ -126,9 +126,10 @@ class CommandService(SmallService):
                 return problem(404, "配布は取り下げられました。")
             etag = f'"{hashlib.sha256(content).hexdigest()}"'
             cut = self.cuts.popleft() if self.cuts else None
-            wanted = re.fullmatch(r"bytes=(\d+)-", headers.get("Range", ""))
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("Range", ""))
             if wanted and headers.get("If-Range") in (None, etag):
                 start = int(wanted[1])
-                place = {"ETag": etag, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
-                return Reply(206, content[start:], place, cut=cut)
+                end = min(int(wanted[2] or len(content)), len(content) - 1)
+                place = {"ETag": etag, "Content-Range": f"bytes {start}-{end}/{len(content)}"}
+                return Reply(206, content[start : end + 1], place, cut=cut)
             return Reply(200, content, {"ETag": etag}, cut=cut)

@@ -54,6 +54,7 @@ class SmallService:
         self.heartbeats: list[dict[str, Any]] = []
         self.enrolments: list[dict[str, Any]] = []
         self.tokens: list[str | None] = []
+        self.addresses: list[str | None] = []
         self.connections = 0
         self._changed = threading.Condition()
         self._over = threading.Event()
@@ -114,6 +115,7 @@ def _handler(service: SmallService) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            service.addresses.append(self.headers.get("X-Forwarded-For"))
             self.answer(service.reply(self.path, body, self.headers.get("Authorization")))
 
         def do_PUT(self) -> None:

@@ -1,0 +1,137 @@
+"""Played fleets on bad days, and how they obey the service's commands."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.__main__ import main
+from agent.simulator.absences import Flapping, Outage
+from agent.simulator.fleet import FleetFile
+from tests.agent.desk import CommandService
+from tests.agent.doubles import CODE
+
+FILE = random.Random(3).randbytes(600_000)
+Play = Callable[..., dict[str, list[dict[str, Any]]]]
+
+
+@pytest.fixture
+def play(desk: CommandService, tmp_path: Path) -> Play:
+    """Plays a scenario against the service for some seconds; heartbeats by stream."""
+
+    def run(scenario: str, seconds: float, *more: object) -> dict[str, list[dict[str, Any]]]:
+        common = ["--service-url", desk.url, "--code", CODE, "--state-dir", str(tmp_path / "sim")]
+        times = ["--seconds", str(seconds), "--interval", "1"]
+        assert main(["simulate", scenario, *common, *times, *map(str, more)]) == 0
+        streams = defaultdict(list)
+        for body in desk.heartbeats:
+            streams[body["stream_id"]].append(body)
+        return streams
+
+    return run
+
+
+def test_a_played_terminal_obeys_every_command(play: Play, desk: CommandService, tmp_path: Path) -> None:
+    for number, name in enumerate(("diagnose", "send_bundle", "rotate_token", "make_coffee"), 1):
+        desk.order(number, name)
+    desk.order_update(5, "2.0.0", FILE)
+    desk.token_faults.append("after")
+    (beats,) = play("steady", 3.5, "--terminals", 1, "--silent", 0, "--erroring", 0, "--update-seconds", 0.2).values()
+    assert {number: end["state"] for number, end in desk.ends.items()} == {
+        **{1: "done", 2: "done", 3: "done", 4: "failed", 5: "done"}
+    }
+    assert [row["name"] for row in desk.ends[1]["result"]["checks"]][:2] == ["service", "clock"]
+    assert desk.bundles[2][:2] == b"PK"
+    assert desk.steps(5) == ["downloading", "verifying", "installing", "restarting", "confirming"]
+    assert [headers["Range"] for headers in desk.downloads][:2] == ["bytes=0-262143", "bytes=262144-524287"]
+    assert (beats[0]["firmware_version"], beats[-1]["firmware_version"]) == ("1.0.0", "2.0.0")
+    file = FleetFile(tmp_path / "sim")
+    (played,) = file.load().values()
+    file.close([])
+    assert (played.firmware_version, played.next_token) == ("2.0.0", None)
+    assert desk._known(f"Bearer {played.token}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [
+        ("device_refused", {"code": "device_refused", "rolled_back": False}),
+        ("wrong_version_after_restart", {"code": "wrong_version_after_restart", "rolled_back": True}),
+        ("errors", {"version": "2.0.0"}),
+        ("silent", None),
+    ],
+)
+def test_bad_firmware_fails_in_the_way_asked_for(
+    play: Play, desk: CommandService, kind: str, end: dict[str, Any] | None
+) -> None:
+    desk.order_update(1, "2.0.0", FILE[:1000])
+    more = ["--update-failures", 1, "--update-failure-kinds", kind, "--update-seconds", 0.2]
+    (beats,) = play("bad-firmware", 2.4, "--terminals", 1, *more).values()
+    assert desk.ends.get(1, {}).get("result") == end
+    assert len(beats) == (1 if kind == "silent" else 3)
+    assert (beats[-1]["error"] is not None) == (kind == "errors")
+    assert beats[-1]["firmware_version"] == ("2.0.0" if kind == "errors" else "1.0.0")
+
+
+def test_a_site_falls_silent_together_and_comes_back_with_what_it_spooled(play: Play) -> None:
+    more = ["--terminals", 3, "--down", 2, "--after", 0.7, "--lasting", 1.6, "--within", 0.1]
+    streams = play("outage", 3.6, *more).values()
+    for beats in streams:
+        assert [body["sequence"] for body in beats] == list(range(1, len(beats) + 1))
+    # When a heartbeat left against when it was read: only the site's were late.
+    late = [max(delay(body) for body in beats) > 0.5 for beats in streams]
+    assert Counter(late) == {True: 2, False: 1}
+
+
+def delay(body: dict[str, Any]) -> float:
+    return (datetime.fromisoformat(body["agent_time"]) - datetime.fromisoformat(body["sent_at"])).total_seconds()
+
+
+def test_an_outage_has_a_beginning_and_an_end_and_a_site() -> None:
+    outage = Outage(2, after=10, lasting=20, within=5)
+    assert [outage.until(place, 15) is None for place in (0, 1, 2)] == [False, False, True]
+    assert [outage.until(0, elapsed) is None for elapsed in (9.9, 10, 29.9, 30)] == [True, False, False, True]
+    back = outage.until(0, 15)
+    assert back is not None
+    assert 30 <= back <= 35
+
+
+def test_flapping_terminals_are_away_for_their_share_of_the_time() -> None:
+    flapping = Flapping(2, up=30, down=10)
+    away = [sum(flapping.until(place, second) is not None for second in range(400)) for place in range(3)]
+    assert away == [100, 100, 0]
+    assert flapping.until(0, 35) == 40
+
+
+def test_wrong_clocks_and_cloned_tokens_are_seen_on_the_wire(play: Play, desk: CommandService) -> None:
+    streams = play("clock-skew", 0.8, "--terminals", 2, "--skewed", 1, "--skew-seconds", -1200)
+    now = max(datetime.fromisoformat(body["agent_time"]) for body in desk.heartbeats)
+    behind = [
+        (now - datetime.fromisoformat(beats[0]["agent_time"])).total_seconds() > 1000 for beats in streams.values()
+    ]
+    assert Counter(behind) == {True: 1, False: 1}
+    desk.heartbeats.clear()
+    streams = play("cloned-token", 0.9, "--terminals", 2, "--cloned", 1)
+    assert len(streams) == 3
+    assert len(desk.enrolments) == 2
+
+
+def test_each_site_has_a_network_of_its_own(play: Play, desk: CommandService) -> None:
+    play("steady", 0.9, "--terminals", 4, "--silent", 0, "--forwarded-for", "60.1.0.0/16", "--site-size", 2)
+    told = Counter(address for address in desk.addresses if address)
+    assert set(told) == {"60.1.0.1", "60.1.0.2", "60.1.1.1", "60.1.1.2"}
+
+
+def test_a_network_too_small_for_the_sites_is_refused(
+    desk: CommandService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--service-url", desk.url, "--code", CODE, "--state-dir", str(tmp_path / "sim"), "--terminals", "3"]
+    assert main(["simulate", "steady", *common, "--forwarded-for", "60.1.0.0/24"]) == 1
+    assert "3 か所分の /24 がありません" in capsys.readouterr().err
+    for wrong in (["--forwarded-for", "x"], ["--update-failure-kinds", "boredom"], ["--update-failures", "2"]):
+        with pytest.raises(SystemExit):
+            main(["simulate", "steady", *common, *wrong])
