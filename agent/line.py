@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
-from time import monotonic
+from time import monotonic, sleep
 
 from serial.tools import list_ports
 
@@ -13,6 +13,7 @@ from agent.tc200 import PortUnavailable, Terminal
 
 # An update gives the line back every two seconds; whoever waits longer than this has met something stuck.
 PATIENCE_SECONDS = 15.0
+COURTESY_SECONDS = 0.05
 
 
 class SharedLine:
@@ -23,18 +24,32 @@ class SharedLine:
         self.port = port
         self.timeout = timeout
         self._turn = Lock()
+        self._waiting = 0
+        self._counting = Lock()
         self._absence_until = 0.0
 
     @contextmanager
     def open(self) -> Iterator[Terminal]:
         """The open line, for this thread alone. Raises TerminalError."""
-        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
-            raise PortUnavailable(f"TC-200のポートは使用中です（{self.port}）")
+        self._take_turn()
         try:
             with Terminal(self.port, self.timeout) as terminal:
                 yield terminal
         finally:
             self._turn.release()
+            if self._waiting:
+                # A lock goes to whoever comes first: an update that comes back at once would starve the readings.
+                sleep(COURTESY_SECONDS)
+
+    def _take_turn(self) -> None:
+        with self._counting:
+            self._waiting += 1
+        try:
+            if not self._turn.acquire(timeout=PATIENCE_SECONDS):
+                raise PortUnavailable(f"TC-200のポートは使用中です（{self.port}）")
+        finally:
+            with self._counting:
+                self._waiting -= 1
 
     def present(self) -> bool:
         """Whether the port is there, without touching it."""

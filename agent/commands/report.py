@@ -21,6 +21,8 @@ from agent.tokens import Tokens
 from agent.transport import Answer, Transport, bundle_url, command_url, describe, request_headers, token_url
 
 PROGRESS_SECONDS = 5.0
+# Five megabytes over a shop's uplink of 200 kbit/s.
+BUNDLE_SECONDS = 240.0
 MAX_MESSAGE_CHARACTERS = 500
 _GONE_FOR_GOOD = (400, 404, 409, 410, 413, 422)
 
@@ -67,7 +69,11 @@ class Desk:
         """Hand in the zip. Never raises for what network or service do."""
         url = bundle_url(self.transport.url, command_id)
         zipped = {"Content-Type": "application/zip"}
-        return self._tried(lambda headers: self.transport.request("PUT", url, headers | zipped, content=content))
+        return self._tried(
+            lambda headers: self.transport.request(
+                "PUT", url, headers | zipped, content=content, timeout=BUNDLE_SECONDS
+            )
+        )
 
     def put_token(self, token: str, sha256: str) -> Answer | Refused | Unauthorised | Failed:
         """Name the next token's hash, with exactly this token. Never raises for what network or service do."""
