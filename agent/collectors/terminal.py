@@ -23,8 +23,11 @@ def read(line: SharedLine, serial_number: str) -> Facts:
     connected: its state must not be shown under the enrolled one's name. While an update restarts the terminal, its
     silence is no fault.
     """
+    # Before and after: a restart may begin or end while the terminal is being asked.
+    expected = line.absence_expected()
     facts = _ask(line, serial_number)
-    if facts.error and facts.serial_number in (None, serial_number) and line.absence_expected():
+    expected = expected or line.absence_expected()
+    if facts.error and facts.serial_number in (None, serial_number) and expected:
         return Facts(True, facts.firmware_version, None, serial_number)
     return facts
 

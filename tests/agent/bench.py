@@ -23,7 +23,7 @@ class Bench:
 
     def __init__(self, service: CommandService, folder: Path, **changes: Any) -> None:
         self.service = service
-        settings = Settings(service.url, str(folder / "tc200"), folder, serial_timeout_seconds=0.3)
+        settings = Settings(service.url, str(folder / "tc200"), folder, serial_timeout_seconds=1.0)
         self.settings = replace(settings, **{"firmware_public_keys": (PUBLIC_KEY,), **changes})
         self.credentials = MINE
         save_credentials(folder, MINE)

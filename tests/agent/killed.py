@@ -37,7 +37,7 @@ def run(folder: Path, url: str, moment: str) -> None:
     credentials = load_credentials(folder)
     assert credentials is not None
     settings = Settings(
-        url, str(folder / "tc200"), folder, serial_timeout_seconds=0.3, firmware_public_keys=(PUBLIC_KEY,)
+        url, str(folder / "tc200"), folder, serial_timeout_seconds=1.0, firmware_public_keys=(PUBLIC_KEY,)
     )
     Worker(Context(settings, credentials, Spool(folder / "spool.db", 10)), updates=True).run()
 

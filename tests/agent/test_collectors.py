@@ -9,7 +9,7 @@ import pytest
 
 from agent import collectors
 from agent import tc200 as tc200_module
-from agent.collectors import Reading
+from agent.collectors import Reading, terminal
 from agent.config import Settings
 from agent.line import SharedLine
 from agent.simulator.tc200 import SimulatedTerminal
@@ -98,3 +98,17 @@ def test_a_failing_collector_stops_none_of_the_others(
         == "CPU使用率を取得できません（RuntimeError）、ディスク使用率を取得できません（FileNotFoundError）"
     )
     assert reading.heartbeat("unknown")["cpu_usage"] == 0
+
+
+def test_a_restart_that_ends_while_the_terminal_is_asked_is_still_no_fault(settings: Settings) -> None:
+    line = SharedLine(settings.serial_port, 0.2)
+    line.expect_absence(30)
+    ask = line.open
+
+    def back_by_then() -> object:
+        line.expect_absence(0)
+        return ask()
+
+    line.open = back_by_then  # type: ignore[method-assign,assignment]
+    assert terminal.read(line, SERIAL) == terminal.Facts(True, None, None, SERIAL)
+    assert not terminal.read(line, SERIAL).connected
