@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from enum import StrEnum
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -21,14 +23,15 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import INET, JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.db import Base
 from service.fleet.rules import AlertType, ContractType, Status
 
 
-def _one_of(column: str, choices: type[Status] | type[AlertType] | type[ContractType]) -> CheckConstraint:
+def one_of(column: str, choices: type[StrEnum]) -> CheckConstraint:
+    """The check that a column holds one of an enumeration's values."""
     listed = ", ".join(f"'{choice.value}'" for choice in choices)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
@@ -37,7 +40,7 @@ class Customer(Base):
     """A company that TC-200 terminals were sold to (document 2.1)."""
 
     __tablename__ = "fleet_customers"
-    __table_args__ = (_one_of("contract_type", ContractType),)
+    __table_args__ = (one_of("contract_type", ContractType),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     company_name: Mapped[str] = mapped_column(String(100), unique=True)
@@ -45,21 +48,28 @@ class Customer(Base):
     contact_email: Mapped[str] = mapped_column(String(254))
     contact_phone: Mapped[str] = mapped_column(String(20))
     contract_type: Mapped[str] = mapped_column(String(20), server_default="basic")
+    version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class Terminal(Base):
     """A TC-200 and the store PC it is plugged into."""
 
     __tablename__ = "fleet_terminals"
+    __table_args__ = (Index("ix_fleet_terminals_tags", "tags", postgresql_using="gin"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     serial_number: Mapped[str] = mapped_column(String(50), unique=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("fleet_customers.id", ondelete="RESTRICT"), index=True)
     store_name: Mapped[str] = mapped_column(String(100))
     installed_date: Mapped[date | None]
+    tags: Mapped[list[str]] = mapped_column(ARRAY(String(30)), server_default="{}")
+    version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class TerminalPhoto(Base):
@@ -78,7 +88,7 @@ class TerminalState(Base):
     answers the sweep in milliseconds."""
 
     __tablename__ = "fleet_terminal_states"
-    __table_args__ = (_one_of("status", Status),)
+    __table_args__ = (one_of("status", Status),)
 
     terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), primary_key=True)
     status: Mapped[str] = mapped_column(String(20), server_default="offline")
@@ -97,6 +107,20 @@ class TerminalState(Base):
     # Which spool the newest heartbeat came from and its place in it: what is not newer is a repeat.
     stream_id: Mapped[uuid.UUID | None] = mapped_column(UUID)
     sequence: Mapped[int | None] = mapped_column(BigInteger)
+    # The stream before that one and how far it had come: who goes on there is a second agent with the same token.
+    previous_stream_id: Mapped[uuid.UUID | None] = mapped_column(UUID)
+    previous_sequence: Mapped[int | None] = mapped_column(BigInteger)
+    cloned_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # Where the heartbeats come from, and how far the PC's clock is ahead of ours.
+    address: Mapped[str | None] = mapped_column(INET)
+    clock_skew_seconds: Mapped[int | None]
+    # Heartbeats running at 90 percent or more, 2 at most; 2 stays until the usage falls below 80.
+    cpu_run: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    memory_run: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    # When the agent said that it ends in order; null once it is heard of again.
+    shutdown_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # What the TC-200 on the cable says it is.
+    terminal_serial: Mapped[str | None] = mapped_column(String(50))
 
 
 class TerminalToken(Base):
@@ -128,7 +152,9 @@ class EnrolmentCode(Base):
     expires_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     maximum_uses: Mapped[int]
     uses: Mapped[int] = mapped_column(server_default="0")
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    revoked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class Alert(Base):
@@ -136,7 +162,7 @@ class Alert(Base):
 
     __tablename__ = "fleet_alerts"
     __table_args__ = (
-        _one_of("alert_type", AlertType),
+        one_of("alert_type", AlertType),
         Index(
             "uq_fleet_alerts_open", "terminal_id", "alert_type", unique=True, postgresql_where=text("NOT is_resolved")
         ),
@@ -145,12 +171,11 @@ class Alert(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), index=True)
+    incident_id: Mapped[int] = mapped_column(ForeignKey("fleet_incidents.id", ondelete="RESTRICT"), index=True)
     alert_type: Mapped[str] = mapped_column(String(20))
     message: Mapped[str] = mapped_column(Text)
     is_resolved: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    # Until when somebody is to have had a first look, fixed when the alert opens.
-    respond_by: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     resolved_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     resolved_by: Mapped[str] = mapped_column(String(50), server_default="")
 
@@ -173,6 +198,46 @@ heartbeats = Table(
     Index("ix_fleet_heartbeats_terminal_id_received_at", "terminal_id", "received_at"),
     postgresql_partition_by="RANGE (received_at)",
 )
+
+
+# What happened to a terminal, in monthly partitions. A trigger writes the changes of status: the reports count them.
+terminal_logs = Table(
+    "fleet_terminal_logs",
+    Base.metadata,
+    Column("terminal_id", BigInteger, nullable=False),
+    Column("at", TIMESTAMP(timezone=True), nullable=False, server_default=func.app_now()),
+    Column("kind", String(30), nullable=False),
+    Column("status", String(20)),
+    Column("detail", JSONB(none_as_null=True)),
+    Column("by", String(100)),
+    Index("ix_fleet_terminal_logs_terminal_id_at", "terminal_id", "at"),
+    Index("ix_fleet_terminal_logs_status", "at", "terminal_id", postgresql_where=text("kind = 'status'")),
+    postgresql_partition_by="RANGE (at)",
+)
+
+
+class Day(Base):
+    """A terminal's Tokyo day, `begins_at` its midnight: what stays of its heartbeats. The seconds of the four statuses
+    add up to the part of the day that the terminal was registered for."""
+
+    __tablename__ = "fleet_days"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (begins_at)"},)
+
+    terminal_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    begins_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), primary_key=True)
+    heartbeats: Mapped[int]
+    online_seconds: Mapped[int]
+    offline_seconds: Mapped[int]
+    error_seconds: Mapped[int]
+    maintenance_seconds: Mapped[int]
+    cpu_average: Mapped[int | None] = mapped_column(SmallInteger)
+    cpu_highest: Mapped[int | None] = mapped_column(SmallInteger)
+    memory_average: Mapped[int | None] = mapped_column(SmallInteger)
+    memory_highest: Mapped[int | None] = mapped_column(SmallInteger)
+    disk_highest: Mapped[int | None] = mapped_column(SmallInteger)
+    first_heartbeat_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    last_heartbeat_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    firmware_version: Mapped[str | None] = mapped_column(String(20))
 
 
 class Liveness(Base):

@@ -1,0 +1,73 @@
+"""What agents are asked to do, and the machines that stood at a terminal's place."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, SmallInteger, String, func, text
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.core.db import Base
+from service.fleet.agents.rules import CommandName, CommandState, Fate
+from service.fleet.models import one_of
+
+
+class Command(Base):
+    """Something an agent is asked to do. It is told in the answer to the terminal's heartbeat until the agent has
+    reported on it; of each kind, a terminal has one under way."""
+
+    __tablename__ = "fleet_commands"
+    __table_args__ = (
+        one_of("name", CommandName),
+        one_of("state", CommandState),
+        CheckConstraint("percent BETWEEN 0 AND 100", name="percent"),
+        CheckConstraint("(finished_at IS NULL) = (state IN ('waiting', 'accepted', 'running'))", name="finished_at"),
+        Index("ix_fleet_commands_terminal_id_id", "terminal_id", "id"),
+        Index("ix_fleet_commands_expires_at", "expires_at", postgresql_where=text("finished_at IS NULL")),
+        Index("ix_fleet_commands_waiting", "terminal_id", postgresql_where=text("state = 'waiting'")),
+        Index(
+            "uq_fleet_commands_open", "terminal_id", "name", unique=True, postgresql_where=text("finished_at IS NULL")
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"))
+    name: Mapped[str] = mapped_column(String(30))
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    state: Mapped[str] = mapped_column(String(20), server_default=CommandState.WAITING)
+    step: Mapped[str | None] = mapped_column(String(30))
+    percent: Mapped[int | None] = mapped_column(SmallInteger)
+    message: Mapped[str | None] = mapped_column(String(500))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    # The diagnostic bundle that the agent sent.
+    file_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    told_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    reported_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class Device(Base):
+    """A machine that stands or stood at a terminal's place. The terminal keeps its id and its history; the machine
+    changes."""
+
+    __tablename__ = "fleet_devices"
+    __table_args__ = (
+        one_of("fate", Fate),
+        CheckConstraint("(removed_at IS NULL) = (fate IS NULL)", name="removed_at"),
+        Index("uq_fleet_devices_placed", "terminal_id", unique=True, postgresql_where=text("removed_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), index=True)
+    serial_number: Mapped[str] = mapped_column(String(50), index=True)
+    placed_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    removed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    fate: Mapped[str | None] = mapped_column(String(20))
+    reason: Mapped[str | None] = mapped_column(String(200))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))

@@ -1,0 +1,1 @@
+"""Firmware images, and how they are rolled out to the terminals in waves."""

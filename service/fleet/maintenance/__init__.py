@@ -1,0 +1,1 @@
+"""Announced work at terminals: for its time, no alert is opened."""

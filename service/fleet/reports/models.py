@@ -1,0 +1,36 @@
+"""Monthly reports."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, String, UniqueConstraint, func
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.core.db import Base
+
+
+class MonthlyReport(Base):
+    """A month's report of one customer or, without one, of all. `month` is its first day; `figures` are as they were
+    when it was drafted."""
+
+    __tablename__ = "fleet_monthly_reports"
+    __table_args__ = (
+        UniqueConstraint("month", "customer_id", postgresql_nulls_not_distinct=True),
+        CheckConstraint("date_trunc('month', month) = month", name="month"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    month: Mapped[date]
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("fleet_customers.id", ondelete="RESTRICT"), index=True)
+    figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    pdf_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
+    csv_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
+    drafted_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    sent_to: Mapped[str | None] = mapped_column(String(254))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    version: Mapped[int] = mapped_column(server_default="1")
