@@ -7,7 +7,7 @@ import structlog
 from jobs.app import app
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
-from service.fleet import actions
+from service.fleet.watch import actions
 
 log = structlog.get_logger()
 

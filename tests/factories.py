@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.fleet import actions, schemas
-from service.fleet.models import Customer, Terminal
+from service.fleet.models import Alert, Customer, Terminal
+from service.fleet.rules import AlertType
+from service.fleet.watch import actions as watch
 
 _numbers = itertools.count(1)
 
@@ -31,6 +34,13 @@ def terminal(
         store_name=store_name,
     )
     return actions.create_terminal(db, "test", new)
+
+
+def alert(db: Session, terminal: Terminal, kind: str = "error", message: str = "カードリーダー応答なし") -> Alert:
+    """An open alert, with the incident that every alert has."""
+    watch.raise_alert(db, terminal.id, AlertType(kind), message)
+    db.flush()
+    return db.scalars(select(Alert).where(Alert.terminal_id == terminal.id, ~Alert.is_resolved)).one()
 
 
 def enrolment_code(db: Session, of: Customer | None, maximum_uses: int = 1) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.fleet.incident_words import where
 from dashboards.fleet.terminals_table import ENROL_FIRST, NO_TERMINALS, terminals_table
 from dashboards.fleet.words import ALERT, TERMINAL
 from dashboards.session import may
@@ -80,7 +81,7 @@ def key_figures(reading: live.Reading) -> None:
 
 @refreshing
 def alerts() -> None:
-    reading = live.block("fleet.alerts", "重要アラート", "/api/fleet/alerts", state="open", limit=ALERTS_SHOWN)
+    reading = live.block("fleet.incidents", "重要アラート", "/api/fleet/incidents", limit=ALERTS_SHOWN)
     if reading is None:
         return
     items, total = reading.data["items"], reading.data["total"]
@@ -88,19 +89,18 @@ def alerts() -> None:
         feedback.empty("対応が必要なアラートはありません", "端末の通信が途絶えると、ここに自動で表示されます。")
         return
     with st.container(border=True, height="content" if len(items) <= ALERTS_WITHOUT_SCROLLING else LIST_HEIGHT):
-        for alert in items:
-            st.markdown(alert_lines(alert))
+        for incident in items:
+            st.markdown(incident_lines(incident))
         if total > len(items):
-            st.markdown(small(f"ほかに{total - len(items):,}件あります。古いものから{len(items)}件を表示しています。"))
+            st.markdown(small(f"ほかに{total - len(items):,}件あります。急ぐものから{len(items)}件を表示しています。"))
 
 
-def alert_lines(alert: dict[str, Any]) -> str:
+def incident_lines(incident: dict[str, Any]) -> str:
     """ABC商事 - 新宿店: オフライン (10分前), and below it which terminal, since when and what it said."""
-    kind, since = ALERT.get(alert["alert_type"], UNKNOWN), times.parse(alert["created_at"])
-    place = plain(f"{alert['customer_name']} - {alert['store_name']}")
-    more = plain(f"{times.full(since)}　{alert['serial_number']}　{alert['message']}")
-    due = targets.countdown(times.parse(alert["respond_by"]), alert["response"])
-    return f"**{place}**: {kind.badge()} ({times.ago(since)}) {due}  \n{small(more)}"
+    kind, since = ALERT.get(incident["alert_type"], UNKNOWN), times.parse(incident["opened_at"])
+    more = plain(f"{times.full(since)}　{incident['serial_number']}　{incident['message']}")
+    due = targets.countdown(times.parse(incident["due_at"]), incident["response"]) if incident["due_at"] else ""
+    return f"**{plain(where(incident))}**: {kind.badge()} ({times.ago(since)}) {due}  \n{small(more)}"
 
 
 @refreshing
@@ -139,7 +139,7 @@ def terminals() -> None:
 overview()
 left, right = st.columns([1, 1.05], gap="medium")
 with left:
-    if may("fleet:alert:read"):
+    if may("fleet:incident:read"):
         alerts()
 with right:
     if may("fleet:customer:read"):

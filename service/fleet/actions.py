@@ -8,34 +8,29 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, and_, case, func, insert, literal, select, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import CursorResult, func, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.core import audit, clock, holidays, outbox
+from service.core import audit
 from service.core.auth import Actor
-from service.core.clock import app_now, in_words
+from service.core.clock import app_now
 from service.core.db import violates
 from service.core.files import records as files
 from service.core.files.records import File
 from service.core.identity import hash_token, new_token
 from service.core.imports.kinds import Change, New
 from service.core.problems import Conflict, Forbidden, Invalid
-from service.core.settings import settings as core_settings
 from service.fleet import queries, rules, schemas
 from service.fleet.models import (
-    Alert,
     Customer,
     EnrolmentCode,
-    Liveness,
     Terminal,
     TerminalPhoto,
     TerminalState,
     TerminalToken,
 )
-from service.fleet.rules import AREA, AlertType, Status
-from service.fleet.settings import settings
+from service.fleet.rules import AREA
 
 
 def create_customer(db: Session, by: Actor | str, new: schemas.NewCustomer) -> Customer:
@@ -222,141 +217,3 @@ def remove_photo(db: Session, by: Actor, terminal_id: int, file_id: uuid.UUID) -
 
 def _named(file: File) -> dict[str, str]:
     return {"file_id": str(file.id), "name": file.name}
-
-
-def watch(db: Session) -> dict[str, int]:
-    """Looks at the whole fleet once: marks who fell silent, opens and resolves alerts, tells of the new ones once.
-    Running it twice, or two at once, does nothing twice.
-
-    Returns:
-        How many terminals went offline, how many alerts were opened and resolved.
-    """
-    offline = _mark_offline(db)
-    opened = _open_alerts(db)
-    resolved = _resolve_alerts(db)
-    if opened:
-        _tell(db, opened)
-    return {"offline": offline, "opened": len(opened), "resolved": resolved}
-
-
-def _tell(db: Session, opened: list[rules.NewAlert]) -> None:
-    """One mail and one post on Slack, where they are wanted. A day later nobody wants to be told any more."""
-    now, wanted = app_now(db), settings()
-    page = f"{core_settings().public_base_url.rstrip('/')}/dashboard"
-    subject, body = rules.alert_mail(opened, in_words(now), page)
-    expires_at = now + rules.NEWS_LASTS
-    if recipients := wanted.recipients:
-        outbox.publish(
-            db,
-            "mail",
-            {"to": recipients, "subject": subject, "body": body},
-            area=AREA.name,
-            recipient="、".join(recipients),
-            title=subject,
-            about=("alert", opened[0].id),
-            expires_at=expires_at,
-        )
-    if channel := wanted.alert_slack_channel:
-        outbox.publish(
-            db,
-            "slack",
-            {"channel": channel, "text": rules.alert_post(opened, in_words(now), page)},
-            area=AREA.name,
-            recipient=channel,
-            title=subject,
-            about=("alert", opened[0].id),
-            expires_at=expires_at,
-        )
-
-
-def _mark_offline(db: Session) -> int:
-    """One set-based statement. Silence counts only up to the moment the service itself was alive, and rows are
-    locked in the order the ingest locks them in; a row the ingest holds just now is about to be heard of."""
-    known_until = select(func.least(func.app_now(), Liveness.alive_at)).where(Liveness.id == 1).scalar_subquery()
-    due = (
-        select(TerminalState.terminal_id)
-        .where(
-            TerminalState.status.in_([Status.ONLINE, Status.ERROR]),
-            TerminalState.offline_after < known_until,
-        )
-        .order_by(TerminalState.terminal_id)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    flipped = db.execute(
-        update(TerminalState)
-        .where(TerminalState.terminal_id == due.c.terminal_id)
-        .values(status=Status.OFFLINE, status_since=clock.now_sql())
-        .execution_options(synchronize_session=False)
-    )
-    return cast("CursorResult[Any]", flipped).rowcount
-
-
-def _open_alerts(db: Session) -> list[rules.NewAlert]:
-    """An alert for each terminal that is offline or in error and has none open yet. A terminal that never reported
-    is not missing: it is not installed yet."""
-    target = rules.FIRST_CHECK
-    respond_by = target.due_at(app_now(db), holidays.calendar_named(db, target.calendar))
-    wrong = (
-        select(
-            TerminalState.terminal_id,
-            TerminalState.status,
-            case(
-                (
-                    TerminalState.status == Status.OFFLINE,
-                    func.concat("最終通信は ", clock.in_words_sql(TerminalState.last_heartbeat_at), " です。"),
-                ),
-                else_=func.coalesce(TerminalState.error, "端末（TC-200）がUSBで接続されていません。"),
-            ),
-            literal(respond_by),
-        )
-        .where(
-            TerminalState.status.in_([Status.OFFLINE, Status.ERROR]),
-            TerminalState.last_heartbeat_at.is_not(None),
-        )
-        .order_by(TerminalState.terminal_id)
-    )
-    opened = (
-        postgresql.insert(Alert)
-        .from_select(["terminal_id", "alert_type", "message", "respond_by"], wrong)
-        .on_conflict_do_nothing(index_elements=["terminal_id", "alert_type"], index_where=~Alert.is_resolved)
-        .returning(Alert.id, Alert.terminal_id, Alert.alert_type, Alert.message)
-        .cte("opened")
-    )
-    rows = db.execute(
-        select(
-            opened.c.id,
-            Customer.company_name,
-            Terminal.store_name,
-            Terminal.serial_number,
-            opened.c.alert_type,
-            opened.c.message,
-        )
-        .select_from(opened)
-        .join(Terminal, Terminal.id == opened.c.terminal_id)
-        .join(Customer, Customer.id == Terminal.customer_id)
-        .order_by(Customer.company_name, Terminal.store_name)
-    )
-    return [
-        rules.NewAlert(alert_id, company, store, serial, AlertType(kind), message)
-        for alert_id, company, store, serial, kind, message in rows
-    ]
-
-
-def _resolve_alerts(db: Session) -> int:
-    """An offline alert ends when the terminal is heard of again, an error alert when it reports none."""
-    over = and_(
-        TerminalState.terminal_id == Alert.terminal_id,
-        ~Alert.is_resolved,
-        (
-            (Alert.alert_type == AlertType.OFFLINE) & (TerminalState.status != Status.OFFLINE)
-            | (Alert.alert_type == AlertType.ERROR) & (TerminalState.status == Status.ONLINE)
-        ),
-    )
-    resolved = db.execute(
-        update(Alert)
-        .where(over)
-        .values(is_resolved=True, resolved_at=clock.now_sql(), resolved_by="システム（自動復旧）")
-        .execution_options(synchronize_session=False)
-    )
-    return cast("CursorResult[Any]", resolved).rowcount

@@ -89,7 +89,7 @@ def remove_photo(
 
 @router.get("/alerts", response_model=Page[schemas.AlertItem])
 async def alerts(
-    asking: Annotated[Asking, lists("fleet:alert:read")],
+    asking: Annotated[Asking, lists("fleet:incident:read")],
     limit: Limit = 50,
     cursor: Cursor = None,
     state: Literal["open", "all"] = "open",

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKey,
     Identity,
     Index,
@@ -28,6 +29,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.db import Base
 from service.fleet.rules import AlertType, ContractType, Status
+
+# The database's own expression, in a raw string as PostgreSQL reads it.
+STORE = r"regexp_replace(store_name, '[ \u3000]+[^ \u3000]*(レジ|端末|[0-9０-９]).*$', '')"
 
 
 def one_of(column: str, choices: type[StrEnum]) -> CheckConstraint:
@@ -58,12 +62,17 @@ class Terminal(Base):
     """A TC-200 and the store PC it is plugged into."""
 
     __tablename__ = "fleet_terminals"
-    __table_args__ = (Index("ix_fleet_terminals_tags", "tags", postgresql_using="gin"),)
+    __table_args__ = (
+        Index("ix_fleet_terminals_customer_id_store", "customer_id", "store"),
+        Index("ix_fleet_terminals_tags", "tags", postgresql_using="gin"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     serial_number: Mapped[str] = mapped_column(String(50), unique=True)
-    customer_id: Mapped[int] = mapped_column(ForeignKey("fleet_customers.id", ondelete="RESTRICT"), index=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("fleet_customers.id", ondelete="RESTRICT"))
     store_name: Mapped[str] = mapped_column(String(100))
+    # The store without its till: 新宿店 レジ1番 stands in 新宿店.
+    store: Mapped[str] = mapped_column(String(100), Computed(STORE, persisted=True))
     installed_date: Mapped[date | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(String(30)), server_default="{}")
     version: Mapped[int] = mapped_column(server_default="1")
@@ -117,6 +126,8 @@ class TerminalState(Base):
     # Heartbeats running at 90 percent or more, 2 at most; 2 stays until the usage falls below 80.
     cpu_run: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     memory_run: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    # Before this moment no alert is opened: the end of a maintenance does not fire what it hid.
+    alerts_from: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     # When the agent said that it ends in order; null once it is heard of again.
     shutdown_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     # What the TC-200 on the cable says it is.

@@ -10,12 +10,12 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
-from service.core.clock import app_now, now_sql
+from service.core.clock import app_now
 from service.core.files.records import File
 from service.core.identity import User
 from service.core.paging import Key, Listing, contains, equals, when
 from service.core.problems import NotFound
-from service.fleet import rules, schemas
+from service.fleet import schemas
 from service.fleet.models import Alert, Customer, EnrolmentCode, Terminal, TerminalPhoto, TerminalState
 from service.fleet.rules import Status
 
@@ -88,6 +88,7 @@ _CUSTOMERS = Listing(
 _ALERTS = Listing(
     select(
         Alert.id,
+        Alert.incident_id,
         Alert.terminal_id,
         Terminal.serial_number,
         Terminal.customer_id,
@@ -97,9 +98,7 @@ _ALERTS = Listing(
         Alert.message,
         Alert.is_resolved,
         Alert.created_at,
-        Alert.respond_by,
         Alert.resolved_at,
-        now_sql().label("now"),
     )
     .outerjoin(Terminal, Terminal.id == Alert.terminal_id)
     .outerjoin(Customer, Customer.id == Terminal.customer_id),
@@ -178,10 +177,7 @@ def terminals_by_serial(db: Session, serials: Sequence[str]) -> dict[str, tuple[
 
 def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict[str, Any]:
     """Alerts, the oldest first."""
-    found = _ALERTS.page(db, limit, cursor, is_open=only_open)
-    for alert in found["items"]:
-        alert["response"] = rules.response(alert["respond_by"], alert["now"], alert["resolved_at"])
-    return found
+    return _ALERTS.page(db, limit, cursor, is_open=only_open)
 
 
 def get_customer(db: Session, customer_id: int) -> Customer:

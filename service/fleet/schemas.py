@@ -8,7 +8,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from service.core.targets import State
 from service.core.texts import NO_NUL, ONE_LINE, NotBlank
 from service.fleet.rules import AlertType, ContractType, Status
 
@@ -214,9 +213,10 @@ class TerminalItem(BaseModel):
 
 
 class AlertItem(BaseModel):
-    """`respond_by` is when the first look is due, `response` how that stands; for a resolved alert, how it ended."""
+    """One terminal's trouble; how people respond to it stands in its incident."""
 
     id: int
+    incident_id: int
     terminal_id: int
     serial_number: str
     customer_id: int
@@ -226,6 +226,4 @@ class AlertItem(BaseModel):
     message: str
     is_resolved: bool
     created_at: datetime
-    respond_by: datetime
-    response: State
     resolved_at: datetime | None

@@ -19,6 +19,7 @@ class Settings(BaseSettings):
     heartbeat_keep_days: int = Field(35, ge=7, le=400)
     alert_recipients: str = ""
     alert_slack_channel: str = ""
+    shutdown_grace_hours: int = Field(12, ge=0, le=24 * 7)
 
     @field_validator("alert_recipients")
     @classmethod

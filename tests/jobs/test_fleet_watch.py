@@ -13,9 +13,9 @@ from jobs import fleet as fleet_jobs
 from service.core.clock import app_clock, app_now, in_words
 from service.core.health import JobHeartbeat
 from service.core.outbox import OutboxMessage
-from service.fleet import actions, queries
 from service.fleet.models import Alert, Liveness, Terminal, TerminalState
 from service.fleet.settings import settings
+from service.fleet.watch import actions
 from tests import factories
 
 
@@ -48,7 +48,7 @@ def test_a_terminal_silent_past_its_deadline_is_offline_with_an_alert_and_a_mail
     assert actions.watch(db)["offline"] == 0
 
     later(db, 0.2)
-    assert actions.watch(db) == {"offline": 1, "opened": 1, "resolved": 0}
+    assert actions.watch(db) == {"offline": 1, "opened": 1, "resolved": 0, "reminded": 0}
 
     db.expire_all()
     assert db.get_one(TerminalState, terminal.id).status == "offline"
@@ -75,10 +75,10 @@ def test_new_alerts_are_told_to_slack_too_where_a_channel_is_named(
     mail, post = db.scalars(select(OutboxMessage).order_by(OutboxMessage.topic))
     assert (mail.topic, post.topic) == ("mail", "slack")
     assert post.payload["channel"] == post.recipient == "#fleet-alerts"
-    assert "アラートを1件検知しました" in post.payload["text"]
-    assert "• A&amp;B商事 - 新宿店 レジ1番（TC200-000042）: オフライン" in post.payload["text"]
-    assert post.payload["text"].endswith("/dashboard|ダッシュボードを開く>")
-    assert (post.area, post.subject, post.expires_at) == ("fleet", "alert", app_now(db) + timedelta(days=1))
+    assert "障害を1件検知しました" in post.payload["text"]
+    assert "• A&amp;B商事 - 新宿店 レジ1番: オフライン（TC200-000042）" in post.payload["text"]
+    assert post.payload["text"].endswith("/alerts|アラート一覧を開く>")
+    assert (post.area, post.subject, post.expires_at) == ("fleet", "incident", app_now(db) + timedelta(days=1))
 
 
 def test_sweeping_twice_tells_once(db: Session) -> None:
@@ -87,21 +87,22 @@ def test_sweeping_twice_tells_once(db: Session) -> None:
     later(db, 12)
 
     actions.watch(db)
-    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0}
+    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0, "reminded": 0}
 
     assert len(mails(db)) == 1
 
 
-def test_many_at_once_are_one_mail(db: Session) -> None:
-    customer = factories.customer(db)
-    for _ in range(3):
-        heard(db, factories.terminal(db, customer))
+def test_a_customer_that_falls_silent_is_one_incident_and_one_mail(db: Session) -> None:
+    customer = factories.customer(db, "ABC商事")
+    for store in ("新宿店 レジ1番", "新宿店 レジ2番", "池袋店 レジ1番"):
+        heard(db, factories.terminal(db, customer, store_name=store))
     later(db, 12)
 
     assert actions.watch(db)["opened"] == 3
 
     [mail] = mails(db)
-    assert mail["subject"].endswith("ほか2件")
+    assert mail["subject"] == "【Genba】ABC商事: オフライン 3台"
+    assert all(store in mail["body"] for store in ("新宿店 レジ1番", "新宿店 レジ2番", "池袋店 レジ1番"))
 
 
 def test_a_terminal_heard_again_resolves_its_alert(db: Session) -> None:
@@ -111,7 +112,7 @@ def test_a_terminal_heard_again_resolves_its_alert(db: Session) -> None:
     actions.watch(db)
 
     heard(db, terminal)
-    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 1}
+    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 1, "reminded": 0}
 
     db.expire_all()
     [alert] = db.scalars(select(Alert))
@@ -141,14 +142,14 @@ def test_a_terminal_never_heard_of_raises_nothing(db: Session) -> None:
     factories.terminal(db)
     later(db, 60 * 24)
 
-    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0}
+    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0, "reminded": 0}
 
 
 def test_maintenance_is_left_alone(db: Session) -> None:
     heard(db, factories.terminal(db), status="maintenance")
     later(db, 60)
 
-    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0}
+    assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0, "reminded": 0}
 
 
 def test_while_the_service_was_away_nobody_went_offline(db: Session) -> None:
@@ -156,35 +157,6 @@ def test_while_the_service_was_away_nobody_went_offline(db: Session) -> None:
     later(db, 30, service_alive=False)
 
     assert actions.watch(db)["offline"] == 0
-
-
-def test_an_alert_is_to_be_looked_at_within_five_minutes_of_its_detection_day_and_night(db: Session) -> None:
-    heard(db, factories.terminal(db), status="error", error="カードリーダー応答なし")
-
-    actions.watch(db)
-
-    [alert] = db.scalars(select(Alert))
-    assert alert.respond_by - alert.created_at == timedelta(minutes=5)
-    stands = [queries.alerts(db, 50, None, only_open=True)["items"][0]["response"]]
-    for minutes in (3.5, 1, 1):
-        later(db, minutes)
-        stands.append(queries.alerts(db, 50, None, only_open=True)["items"][0]["response"])
-    assert stands == ["running", "running", "near", "overdue"]
-
-
-def test_a_resolved_alert_keeps_whether_its_target_was_met(db: Session) -> None:
-    terminals = [factories.terminal(db) for _ in range(2)]
-    for terminal in terminals:
-        heard(db, terminal, status="error", error="紙切れ")
-    actions.watch(db)
-    for terminal in terminals:
-        later(db, 4)
-        heard(db, terminal)
-        actions.watch(db)
-    later(db, 60)
-
-    found = queries.alerts(db, 50, None, only_open=False)["items"]
-    assert [alert["response"] for alert in found] == ["met", "missed"]
 
 
 def test_the_job_leaves_its_heartbeat(db: Session) -> None:

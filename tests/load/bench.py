@@ -133,11 +133,11 @@ def sweep(made: Ground) -> Goal:
 SWEEP = """
 import time
 from service.core.db import SYSTEM, transaction
-from service.fleet import actions
+from service.fleet.watch import actions
 with transaction(SYSTEM) as db:
     db.connection()
     begun = time.perf_counter()
-    assert actions._mark_offline(db) > 0
+    assert actions.mark_offline(db) > 0
     print((time.perf_counter() - begun) * 1000)
 """
 
@@ -147,8 +147,9 @@ def lists(made: Ground) -> list[Goal]:
     token = made.sign_in()
     with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
         owner.execute(
-            "INSERT INTO fleet_alerts (terminal_id, alert_type, message, respond_by) "
-            "SELECT id, 'offline', '通信がありません', app_now() FROM fleet_terminals ORDER BY id LIMIT 50"
+            "WITH one AS (INSERT INTO fleet_incidents (alert_type, scope) VALUES ('offline', 'fleet') RETURNING id) "
+            "INSERT INTO fleet_alerts (incident_id, terminal_id, alert_type, message) "
+            "SELECT one.id, t.id, 'offline', '通信がありません' FROM one, fleet_terminals t ORDER BY t.id LIMIT 50"
         )
         owner.execute("VACUUM ANALYZE fleet_alerts, users, memberships, sessions")
     runs: dict[str, list[Row]] = {"/api/auth/me": [], "/api/fleet/alerts?limit=50": []}

@@ -16,11 +16,17 @@ ALTER TABLE fleet_customers
 ALTER TABLE fleet_terminals
     ADD COLUMN tags varchar(30)[] NOT NULL DEFAULT '{}',
     ADD COLUMN version integer NOT NULL DEFAULT 1,
-    ADD COLUMN archived_at timestamptz;
+    ADD COLUMN archived_at timestamptz,
+    -- The store without its till: 新宿店 レジ1番 stands in 新宿店.
+    ADD COLUMN store varchar(100) NOT NULL
+        GENERATED ALWAYS AS (regexp_replace(store_name, '[ \\u3000]+[^ \\u3000]*(レジ|端末|[0-9０-９]).*$', '')) STORED;
+CREATE INDEX ix_fleet_terminals_customer_id_store ON fleet_terminals (customer_id, store);
+DROP INDEX ix_fleet_terminals_customer_id;
 CREATE INDEX ix_fleet_terminals_tags ON fleet_terminals USING gin (tags);
 
 -- address: where the heartbeats come from. previous_*: the stream before the present one and how far it had come.
 -- *_run: heartbeats running at 90 percent or more, 2 at most; 2 stays until the usage falls below 80.
+-- alerts_from: before this moment no alert is opened, so that the end of a maintenance does not fire what it hid.
 -- shutdown_at: when the agent said that it ends in order; null once it is heard of again.
 ALTER TABLE fleet_terminal_states
     ADD COLUMN address inet,
@@ -30,6 +36,7 @@ ALTER TABLE fleet_terminal_states
     ADD COLUMN clock_skew_seconds integer,
     ADD COLUMN cpu_run smallint NOT NULL DEFAULT 0,
     ADD COLUMN memory_run smallint NOT NULL DEFAULT 0,
+    ADD COLUMN alerts_from timestamptz,
     ADD COLUMN shutdown_at timestamptz,
     ADD COLUMN terminal_serial varchar(50);
 
@@ -96,9 +103,10 @@ DROP FUNCTION fleet_log_status;
 DROP TABLE fleet_terminal_logs;
 ALTER TABLE fleet_terminal_states
     DROP COLUMN address, DROP COLUMN previous_stream_id, DROP COLUMN previous_sequence, DROP COLUMN cloned_at,
-    DROP COLUMN clock_skew_seconds, DROP COLUMN cpu_run, DROP COLUMN memory_run, DROP COLUMN shutdown_at,
-    DROP COLUMN terminal_serial;
-ALTER TABLE fleet_terminals DROP COLUMN tags, DROP COLUMN version, DROP COLUMN archived_at;
+    DROP COLUMN clock_skew_seconds, DROP COLUMN cpu_run, DROP COLUMN memory_run, DROP COLUMN alerts_from,
+    DROP COLUMN shutdown_at, DROP COLUMN terminal_serial;
+CREATE INDEX ix_fleet_terminals_customer_id ON fleet_terminals (customer_id);
+ALTER TABLE fleet_terminals DROP COLUMN store, DROP COLUMN tags, DROP COLUMN version, DROP COLUMN archived_at;
 ALTER TABLE fleet_customers DROP COLUMN version, DROP COLUMN updated_at, DROP COLUMN archived_at;
 """
 

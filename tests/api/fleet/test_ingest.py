@@ -16,12 +16,12 @@ import pytest
 
 from service.core.identity import hash_token, new_token
 from service.core.problems import Invalid, Problem, Unauthorized, Unavailable
-from service.fleet import actions
 from service.fleet.ingest import batches as batches_module
 from service.fleet.ingest.batches import Batches, Waiting
 from service.fleet.ingest.tokens import Tokens
 from service.fleet.models import TerminalToken
 from service.fleet.schemas import Heartbeat
+from service.fleet.watch import actions
 from stack import servers
 from stack.home import Home
 from tests import factories
@@ -345,8 +345,8 @@ def test_two_sweeps_at_once_do_the_work_once_and_do_not_wait(place: Place) -> No
     time.sleep(0.01)
     engine = create_engine(sqlalchemy_url(seeing_all(place.app_url)))
     with Session(engine) as one, Session(engine) as other:
-        first = actions._mark_offline(one)
-        second = actions._mark_offline(other)
+        first = actions.mark_offline(one)
+        second = actions.mark_offline(other)
         one.commit()
         other.commit()
     engine.dispose()

@@ -10,9 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import real_now
 from service.core.paging import write_cursor
-from service.fleet.models import Alert, EnrolmentCode, TerminalState, TerminalToken
+from service.fleet.models import EnrolmentCode, TerminalState, TerminalToken
 from tests import factories
 
 CUSTOMER = {
@@ -167,7 +166,7 @@ def test_the_summary_counts_by_status_and_knows_the_oldest_alert(
     factories.terminal(db, customer)
     db.get_one(TerminalState, online.id).status = "online"
     db.get_one(TerminalState, broken.id).status = "error"
-    db.add(Alert(terminal_id=broken.id, alert_type="error", message="カードリーダー応答なし", respond_by=real_now()))
+    factories.alert(db, broken)
     client = sign_in("alice", fleet="operator")
 
     summary = client.get("/api/fleet/summary").json()

@@ -10,9 +10,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now, real_now
+from service.core.clock import app_now
 from service.core.identity import new_token
-from service.fleet.models import Alert, TerminalState, heartbeats
+from service.fleet.models import TerminalState, heartbeats
 from tests import factories, paper
 
 REPORT = "/api/fleet/reports/status.pdf"
@@ -61,7 +61,7 @@ def test_the_report_tells_the_state_of_the_fleet(sign_in: Callable[..., TestClie
     factories.terminal(db, factories.customer(db, "XYZ商店"))
     db.get_one(TerminalState, online.id).status = "online"
     db.get_one(TerminalState, broken.id).status = "error"
-    db.add(Alert(terminal_id=broken.id, alert_type="error", message="カードリーダー応答なし", respond_by=real_now()))
+    factories.alert(db, broken)
     beat(db, online.id, timedelta(hours=2), count=1234)
     beat(db, online.id, timedelta(hours=30), count=5000)
 

@@ -10,8 +10,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_clock
-from service.fleet import actions
 from service.fleet.models import Liveness, Terminal, TerminalState
+from service.fleet.watch import actions
 from tests import factories
 
 TOKYO = ZoneInfo("Asia/Tokyo")

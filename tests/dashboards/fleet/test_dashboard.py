@@ -19,7 +19,7 @@ from dashboards.ui import feedback
 from service.core import db as core_db
 from service.core.clock import real_now
 from service.core.identity import UserSession
-from service.fleet import queries
+from service.fleet.incidents import queries
 from tests import factories
 from tests.dashboards.conftest import Line, forget_sessions
 from tests.dashboards.fleet.scene import a_morning, all_well, heard, set_clock
@@ -132,8 +132,8 @@ def test_every_block_says_when_it_was_read_by_the_services_clock(morning: AppTes
 def test_a_page_costs_one_call_per_block(morning: AppTest, line: Line) -> None:
     assert sorted(line.calls) == [
         "GET /api/auth/me",
-        "GET /api/fleet/alerts",
         "GET /api/fleet/customers",
+        "GET /api/fleet/incidents",
         "GET /api/fleet/summary",
         "GET /api/fleet/summary",  # for the number in the menu
         "GET /api/fleet/terminals",
@@ -145,7 +145,7 @@ def test_names_cannot_smuggle_links_or_colours_into_the_page(db: Session, screen
     terminal = factories.terminal(db, customer, store_name=":red[緊急] **太字**")
     heard(db, terminal, "9:15", status="error", error="![x](https://evil.example/x.png)")
     set_clock(db, "9:20")
-    from service.fleet import actions
+    from service.fleet.watch import actions
 
     actions.watch(db)
     db.commit()
@@ -194,7 +194,7 @@ def test_an_empty_fleet_says_why_and_what_to_do_first(db: Session, screen: Scree
 
 
 def test_more_than_a_block_shows_is_counted_in_words(db: Session, screen: Screen) -> None:
-    from service.fleet import actions
+    from service.fleet.watch import actions
 
     customer = factories.customer(db, "ABC商事")
     for _ in range(51):
@@ -207,7 +207,7 @@ def test_more_than_a_block_shows_is_counted_in_words(db: Session, screen: Screen
     page = screen("olivia", fleet="operator").run()
 
     assert page.error[0].value.startswith("現在、対応が必要なアラートが51件あります。")
-    assert "ほかに31件あります。古いものから20件を表示しています。" in texts(page)
+    assert "ほかに31件あります。急ぐものから20件を表示しています。" in texts(page)
     assert "全52社のうち50社を表示しています。" in texts(page)
     assert "51台のうち1–50台目を表示しています" in texts(page)
     assert "1 / 2ページ" in texts(page)
@@ -239,11 +239,11 @@ def test_a_bug_in_the_service_spoils_one_block_and_gives_its_reference_once(
     db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
     a_morning(db)
-    break_program(monkeypatch, "alerts")
+    break_program(monkeypatch, "incidents")
 
     page = screen("olivia", fleet="operator").run()
 
-    reference = line.references[line.calls.index("GET /api/fleet/alerts")]
+    reference = line.references[line.calls.index("GET /api/fleet/incidents")]
     spoiled = page.error[1].value
     assert spoiled.startswith("サーバーで予期しない問題が起きました。")
     assert spoiled.count(reference) == spoiled.count("受付番号") == 1
@@ -256,10 +256,10 @@ def test_trying_again_after_a_failure_shows_the_block(
 ) -> None:
     a_morning(db)
     with monkeypatch.context() as for_now:
-        break_program(for_now, "alerts")
+        break_program(for_now, "incidents")
         page = screen("olivia", fleet="operator").run()
 
-    page.button(key="retry.fleet.alerts").click().run()
+    page.button(key="retry.fleet.incidents").click().run()
 
     assert [error.value for error in page.error if "予期しない" in error.value] == []
     assert "ABC商事 \\- 新宿店 レジ1番" in texts(page)

@@ -1,0 +1,457 @@
+"""Every read of incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from service.core import holidays
+from service.core.auth import Actor
+from service.core.clock import app_now, in_words_sql, now_sql
+from service.core.identity import Membership, User
+from service.core.paging import Filter, Key, Listing, contains, equals, when
+from service.core.problems import NotFound
+from service.core.targets import State, read
+from service.fleet.incidents import schemas
+from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
+from service.fleet.incidents.rules import FLAPPING, RECOVERED, STEPS, TOGETHER, Joinable, Trouble, network_of
+from service.fleet.models import Alert, Customer, Terminal, TerminalState
+from service.fleet.rules import AlertType, Status
+
+MEMBERS_LISTED = 200
+
+_next = (
+    select(IncidentStep.incident_id, func.min(IncidentStep.due_at).label("due_at"))
+    .where(IncidentStep.done_at.is_(None), IncidentStep.due_at.is_not(None))
+    .group_by(IncidentStep.incident_id)
+    .subquery("next")
+)
+_is_open = Incident.resolved_at.is_(None)
+_due_at = case((_is_open, _next.c.due_at))
+# What is asleep waits below everything else.
+_awake_due_at = case((_is_open & func.coalesce(Incident.snoozed_until <= now_sql(), True), _next.c.due_at))
+
+
+def _is_high(run: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    return and_(run >= 2, TerminalState.status.in_([Status.ONLINE, Status.ERROR]))
+
+
+_assignee = aliased(User)
+_first = aliased(Alert)
+
+
+def _listed() -> Select[*tuple[Any, ...]]:
+    step = (
+        select(func.min(IncidentStep.step))
+        .where(IncidentStep.incident_id == Incident.id, IncidentStep.done_at.is_(None))
+        .where(IncidentStep.due_at == _next.c.due_at)
+        .correlate(Incident, _next)
+        .scalar_subquery()
+    )
+    first = select(func.min(Alert.id)).where(Alert.incident_id == Incident.id).correlate(Incident).scalar_subquery()
+    members = select(func.count()).where(Alert.incident_id == Incident.id).correlate(Incident)
+    affected = (
+        select(Terminal.customer_id, Terminal.store)
+        .join(Alert, Alert.terminal_id == Terminal.id)
+        .where(Alert.incident_id == Incident.id)
+        .correlate(Incident)
+        .distinct()
+        .subquery()
+    )
+    neighbour = aliased(Terminal)
+    store_terminals = (
+        select(func.count())
+        .select_from(affected)
+        .join(neighbour, and_(neighbour.customer_id == affected.c.customer_id, neighbour.store == affected.c.store))
+        .where(neighbour.archived_at.is_(None))
+        .scalar_subquery()
+    )
+    return (
+        select(
+            Incident.id,
+            Incident.version,
+            Incident.alert_type,
+            Incident.scope,
+            Incident.customer_id,
+            Customer.company_name.label("customer_name"),
+            Incident.store_name,
+            Incident.network,
+            Incident.opened_at,
+            Incident.acknowledged_at,
+            Incident.snoozed_until,
+            Incident.resolved_at,
+            Incident.resolved_by,
+            Incident.resolution,
+            Incident.assignee_id,
+            _assignee.name.label("assignee_name"),
+            Terminal.id.label("terminal_id"),
+            Terminal.serial_number,
+            Terminal.store_name.label("terminal_store_name"),
+            _first.message,
+            members.scalar_subquery().label("members"),
+            members.where(~Alert.is_resolved).scalar_subquery().label("members_open"),
+            store_terminals.label("store_terminals"),
+            _due_at.label("due_at"),
+            case((_is_open, step)).label("step"),
+        )
+        .select_from(Incident)
+        .join(_first, _first.id == first)
+        .join(Terminal, Terminal.id == _first.terminal_id)
+        .outerjoin(Customer, Customer.id == Incident.customer_id)
+        .outerjoin(_assignee, _assignee.id == Incident.assignee_id)
+        .outerjoin(_next, _next.c.incident_id == Incident.id)
+    )
+
+
+def _with_a_member(condition: Callable[[str], ColumnElement[bool]]) -> Filter:
+    """Incidents one of whose terminals the condition holds for."""
+    member = select(Alert.id).join(Terminal, Terminal.id == Alert.terminal_id).where(Alert.incident_id == Incident.id)
+    return Filter(lambda name: member.where(condition(name)).correlate(Incident).exists())
+
+
+_q = contains(Terminal.serial_number, Terminal.store_name)
+INCIDENTS = Listing(
+    _listed(),
+    unique=Incident.id,
+    keys={
+        "due_at": Key(_awake_due_at, nullable=True),
+        "opened_at": Key(Incident.opened_at),
+        "resolved_at": Key(Incident.resolved_at, nullable=True),
+    },
+    default="due_at",
+    filters={
+        "is_open": when(_is_open),
+        "is_resolved": when(~_is_open),
+        "alert_type": equals(Incident.alert_type),
+        "assignee_id": equals(Incident.assignee_id),
+        "is_unassigned": when(Incident.assignee_id.is_(None)),
+        "customer_id": _with_a_member(equals(Terminal.customer_id).condition),
+        "terminal_id": _with_a_member(equals(Terminal.id).condition),
+        "q": replace(_with_a_member(_q.condition), value=_q.value),
+    },
+)
+
+
+def incidents(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.IncidentFilters
+) -> dict[str, Any]:
+    """Incidents, what is due next first."""
+    found = INCIDENTS.page(db, limit, cursor, filters.sort, **_conditions(by, filters))
+    now = app_now(db)
+    found["items"] = [_as_seen(db, row, now) for row in found["items"]]
+    return found
+
+
+def _conditions(by: Actor, filters: schemas.IncidentFilters) -> dict[str, Any]:
+    whose: dict[str, Any] = {}
+    if filters.assignee == "none":
+        whose["is_unassigned"] = True
+    elif filters.assignee is not None:
+        whose["assignee_id"] = by.user_id if filters.assignee == "me" else int(filters.assignee)
+    return whose | {
+        "is_open": filters.state == "open",
+        "is_resolved": filters.state == "resolved",
+        "alert_type": filters.alert_type,
+        "customer_id": filters.customer_id,
+        "terminal_id": filters.terminal_id,
+        "q": filters.q,
+    }
+
+
+def _as_seen(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    seen = dict(row)
+    step, due_at = seen["step"], seen["due_at"]
+    seen["response"] = _response(db, step, due_at, now, None) if step is not None else None
+    assignee_id, name = seen.pop("assignee_id"), seen.pop("assignee_name")
+    seen["assignee"] = {"id": assignee_id, "name": name} if assignee_id is not None else None
+    terminal_store = seen.pop("terminal_store_name")
+    if seen["members"] == 1:
+        seen["store_name"] = terminal_store
+    seen["network"] = str(seen["network"]) if seen["network"] else None
+    return seen
+
+
+def _response(db: Session, step: int, due_at: datetime, now: datetime, done_at: datetime | None) -> State:
+    target = STEPS[step].target
+    return read(target, due_at, now, holidays.calendar_named(db, target.calendar), done_at).state
+
+
+def get_incident(db: Session, incident_id: int, *, lock: bool = False) -> Incident:
+    wanted = select(Incident).where(Incident.id == incident_id)
+    incident = db.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
+    if incident is None:
+        raise NotFound("指定された障害は見つかりません。アラート一覧を開き直してください。")
+    return incident
+
+
+def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
+    """One incident with its steps, members and everything that was done."""
+    get_incident(db, incident_id)
+    now = app_now(db)
+    row = db.execute(_listed().where(Incident.id == incident_id)).mappings().one()
+    steps = db.scalars(
+        select(IncidentStep).where(IncidentStep.incident_id == incident_id).order_by(IncidentStep.step)
+    ).all()
+    members = (
+        select(
+            Alert.id.label("alert_id"),
+            Alert.terminal_id,
+            Terminal.serial_number,
+            Customer.company_name.label("customer_name"),
+            Terminal.store_name,
+            Alert.message,
+            Alert.created_at,
+            Alert.is_resolved,
+            Alert.resolved_at,
+        )
+        .join(Terminal, Terminal.id == Alert.terminal_id)
+        .join(Customer, Customer.id == Terminal.customer_id)
+        .where(Alert.incident_id == incident_id)
+        .order_by(Alert.is_resolved, Alert.id.desc())
+        .limit(MEMBERS_LISTED)
+    )
+    events = select(IncidentEvent).where(IncidentEvent.incident_id == incident_id).order_by(IncidentEvent.id.desc())
+    return _as_seen(db, dict(row), now) | {
+        "steps": [_step(db, by, step, now) for step in steps],
+        "listed": [dict(member) for member in db.execute(members).mappings()],
+        "events": [
+            {name: getattr(event, name) for name in ("id", "at", "kind", "by", "text", "detail")}
+            for event in db.scalars(events)
+        ],
+    }
+
+
+def _step(db: Session, by: Actor, step: IncidentStep, now: datetime) -> dict[str, Any]:
+    known = STEPS[step.step]
+    return {
+        "step": step.step,
+        "title": known.title,
+        "team": known.team,
+        "due_at": step.due_at,
+        "done_at": step.done_at,
+        "done_by": step.done_by,
+        "note": step.note,
+        "response": _response(db, step.step, step.due_at, now, step.done_at) if step.due_at else None,
+        "may": known.permission is not None and known.permission in by.permissions,
+    }
+
+
+def counts(db: Session) -> dict[str, Any]:
+    """How many incidents are open, and how urgent."""
+    asleep = func.coalesce(Incident.snoozed_until > now_sql(), False)
+    row = db.execute(
+        select(
+            func.count().label("open"),
+            func.count().filter(Incident.acknowledged_at.is_(None)).label("unacknowledged"),
+            func.count().filter(~asleep & (_next.c.due_at < now_sql())).label("overdue"),
+            func.count().filter(asleep).label("snoozed"),
+            func.min(Incident.opened_at).label("oldest_opened_at"),
+        )
+        .select_from(Incident)
+        .outerjoin(_next, _next.c.incident_id == Incident.id)
+        .where(_is_open)
+    )
+    return {"as_of": app_now(db), **row.mappings().one()}
+
+
+def responders(db: Session) -> list[dict[str, Any]]:
+    """Who an incident can be given to: the area's people who respond, by name."""
+    found_people = (
+        select(User.id, User.name)
+        .join(Membership, Membership.user_id == User.id)
+        .where(User.is_active, Membership.area == "fleet", Membership.role.in_(["admin", "operator", "support"]))
+        .order_by(User.name, User.id)
+    )
+    return [dict(row) for row in db.execute(found_people).mappings()]
+
+
+# What the watch asks.
+
+# Under which facts an alert of each kind is open. A failed update is told by the roll-out, not read from the state.
+WRONG: dict[AlertType, ColumnElement[bool]] = {
+    AlertType.OFFLINE: TerminalState.status == Status.OFFLINE,
+    AlertType.ERROR: or_(
+        TerminalState.status == Status.ERROR,
+        and_(TerminalState.status == Status.ONLINE, TerminalState.cloned_at.is_not(None)),
+    ),
+    AlertType.HIGH_CPU: _is_high(TerminalState.cpu_run),
+    AlertType.HIGH_MEMORY: _is_high(TerminalState.memory_run),
+}
+
+
+def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> list[Trouble]:
+    """Terminals in this trouble without an open alert of its kind, in the order of their ids. A terminal that never
+    reported is not missing: it is not installed yet. One whose PC was shut down in order is not missed at once."""
+    now = now_sql()
+    known = select(Alert.id).where(
+        Alert.terminal_id == TerminalState.terminal_id, Alert.alert_type == kind, ~Alert.is_resolved
+    )
+    troubled = (
+        select(
+            TerminalState.terminal_id,
+            _message(kind),
+            Terminal.customer_id,
+            Customer.company_name,
+            Terminal.store,
+            Terminal.store_name,
+            Terminal.serial_number,
+            func.host(TerminalState.address),
+        )
+        .join(Terminal, Terminal.id == TerminalState.terminal_id)
+        .join(Customer, Customer.id == Terminal.customer_id)
+        .where(
+            WRONG[kind],
+            Terminal.archived_at.is_(None),
+            TerminalState.last_heartbeat_at.is_not(None),
+            func.coalesce(TerminalState.alerts_from <= now, True),
+            ~known.exists(),
+        )
+        .order_by(TerminalState.terminal_id)
+    )
+    if kind is AlertType.OFFLINE:
+        troubled = troubled.where(func.coalesce(TerminalState.shutdown_at <= now - shutdown_grace, True))
+    return [
+        Trouble(terminal_id, kind, message, customer_id, company, store, store_name, serial, network_of(address))
+        for terminal_id, message, customer_id, company, store, store_name, serial, address in db.execute(troubled)
+    ]
+
+
+def _message(kind: AlertType) -> ColumnElement[str]:
+    match kind:
+        case AlertType.OFFLINE:
+            heard = in_words_sql(TerminalState.last_heartbeat_at)
+            return case(
+                (
+                    TerminalState.shutdown_at.is_not(None),
+                    func.concat("店舗PCが正常に終了したまま、起動していません。最終通信は ", heard, " です。"),
+                ),
+                else_=func.concat("最終通信は ", heard, " です。"),
+            )
+        case AlertType.ERROR:
+            return case(
+                (
+                    TerminalState.status == Status.ONLINE,
+                    "同じトークンを使うエージェントが2台あります。複製されたPCがないか確認し、端末を登録し直してください。",
+                ),
+                else_=func.coalesce(TerminalState.error, "端末（TC-200）がUSBで接続されていません。"),
+            )
+        case AlertType.HIGH_CPU:
+            return func.concat("CPU使用率が", TerminalState.cpu_usage, "%です（2回続けて90%以上）。")
+        case AlertType.HIGH_MEMORY:
+            return func.concat("メモリ使用率が", TerminalState.memory_usage, "%です（2回続けて90%以上）。")
+        case AlertType.UPDATE_FAILED:
+            raise ValueError("the roll-out says why an update failed")
+
+
+def over(kind: AlertType) -> ColumnElement[bool]:
+    """The condition under which an open alert of this kind ends by itself. Going offline or into maintenance ends
+    neither an error nor a high usage: nobody has seen that it is over."""
+    heard = TerminalState.status.in_([Status.ONLINE, Status.ERROR])
+    if kind is AlertType.OFFLINE:
+        return TerminalState.status != Status.OFFLINE
+    return heard & ~WRONG[kind]
+
+
+def joinable(db: Session) -> list[Joinable]:
+    """The open incidents of offline alerts that others may still join, oldest first."""
+    young = (
+        select(Incident.id, Terminal.customer_id, func.host(TerminalState.address), Incident.opened_at)
+        .join(Alert, Alert.incident_id == Incident.id)
+        .join(Terminal, Terminal.id == Alert.terminal_id)
+        .join(TerminalState, TerminalState.terminal_id == Terminal.id)
+        .where(_is_open, Incident.alert_type == AlertType.OFFLINE, Incident.joined_at > now_sql() - TOGETHER)
+        .order_by(Incident.opened_at, Incident.id)
+        .distinct()
+    )
+    places: dict[int, tuple[set[int], set[str]]] = {}
+    for incident_id, customer_id, address, _ in db.execute(young):
+        customers, networks = places.setdefault(incident_id, (set(), set()))
+        customers.add(customer_id)
+        if network := network_of(address):
+            networks.add(network)
+    return [Joinable(key, frozenset(customers), frozenset(networks)) for key, (customers, networks) in places.items()]
+
+
+def flapping(db: Session, found: Sequence[Trouble]) -> dict[tuple[int, AlertType], int]:
+    """For terminals whose same trouble was over a short while ago, by itself: that incident's id."""
+    recent = (
+        select(Alert.terminal_id, Alert.alert_type, func.max(Incident.id))
+        .join(Incident, Incident.id == Alert.incident_id)
+        .where(
+            Alert.terminal_id.in_([trouble.terminal_id for trouble in found]),
+            Incident.resolved_by == RECOVERED,
+            Incident.resolved_at > now_sql() - FLAPPING,
+        )
+        .group_by(Alert.terminal_id, Alert.alert_type)
+    )
+    return {(terminal, AlertType(kind)): incident for terminal, kind, incident in db.execute(recent)}
+
+
+def still_troubled(db: Session, incident_id: int) -> int:
+    """How many of the incident's open alerts would be found again at the next look."""
+    cases = or_(*(and_(Alert.alert_type == kind, ~over(kind)) for kind in WRONG))
+    troubled = (
+        select(func.count())
+        .select_from(Alert)
+        .join(TerminalState, TerminalState.terminal_id == Alert.terminal_id)
+        .join(Terminal, Terminal.id == Alert.terminal_id)
+        .where(Alert.incident_id == incident_id, ~Alert.is_resolved, Terminal.archived_at.is_(None), cases)
+        .where(TerminalState.status != Status.MAINTENANCE)
+    )
+    return db.scalar(troubled) or 0
+
+
+def has_open_alert(db: Session, terminal_id: int, kind: AlertType) -> bool:
+    known = select(Alert.id).where(Alert.terminal_id == terminal_id, Alert.alert_type == kind, ~Alert.is_resolved)
+    return db.scalar(select(known.exists())) or False
+
+
+def members_of(db: Session, incident_ids: Sequence[int]) -> dict[int, list[Trouble]]:
+    """Each incident's members, those that are over included, as they were found."""
+    every = (
+        select(
+            Alert.incident_id,
+            Alert.terminal_id,
+            Alert.alert_type,
+            Alert.message,
+            Terminal.customer_id,
+            Customer.company_name,
+            Terminal.store,
+            Terminal.store_name,
+            Terminal.serial_number,
+            func.host(TerminalState.address),
+        )
+        .join(Terminal, Terminal.id == Alert.terminal_id)
+        .join(TerminalState, TerminalState.terminal_id == Terminal.id)
+        .join(Customer, Customer.id == Terminal.customer_id)
+        .where(Alert.incident_id.in_(incident_ids))
+        .order_by(Alert.id)
+    )
+    found: dict[int, dict[int, Trouble]] = {}
+    for row in db.execute(every):
+        found.setdefault(row[0], {})[row[1]] = Trouble(
+            row[1], AlertType(row[2]), row[3], row[4], row[5], row[6], row[7], row[8], network_of(row[9])
+        )
+    return {incident_id: list(members.values()) for incident_id, members in found.items()}
+
+
+def trouble(db: Session, terminal_id: int, kind: AlertType, message: str) -> Trouble:
+    """A trouble that somebody else found, with everything that is known of the terminal."""
+    facts = (
+        select(
+            Terminal.customer_id,
+            Customer.company_name,
+            Terminal.store,
+            Terminal.store_name,
+            Terminal.serial_number,
+        )
+        .join(Customer, Customer.id == Terminal.customer_id)
+        .where(Terminal.id == terminal_id)
+    )
+    customer_id, customer_name, store, store_name, serial_number = db.execute(facts).one()
+    return Trouble(terminal_id, kind, message, customer_id, customer_name, store, store_name, serial_number)

@@ -1,0 +1,196 @@
+"""Incidents over HTTP: what is due, who does what, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core.audit import AuditEntry
+from service.core.clock import app_now
+from service.fleet.incidents.models import Incident
+from service.fleet.models import Alert
+from service.fleet.watch import actions as watch
+from tests import factories
+from tests.jobs.test_fleet_watch import heard, later
+
+SignIn = Callable[..., TestClient]
+PATH = "/api/fleet/incidents"
+
+
+@pytest.fixture
+def incident(db: Session) -> Incident:
+    """A till of ABC商事 in error, found by the watch."""
+    terminal = factories.terminal(db, factories.customer(db, "ABC商事"), "TC200-000001")
+    heard(db, terminal, status="error", error="カードリーダー応答なし")
+    watch.watch(db)
+    return db.scalars(select(Incident)).one()
+
+
+def test_the_list_says_what_is_to_be_done_next_and_until_when(db: Session, sign_in: SignIn, incident: Incident) -> None:
+    operator = sign_in("alice", fleet="operator")
+
+    [item] = operator.get(PATH).json()["items"]
+
+    assert (item["scope"], item["alert_type"], item["customer_name"]) == ("terminal", "error", "ABC商事")
+    assert (item["store_name"], item["serial_number"]) == ("新宿店 レジ1番", "TC200-000001")
+    assert (item["members"], item["members_open"], item["store_terminals"]) == (1, 1, 1)
+    assert (item["step"], item["response"]) == (2, "running")
+
+    stands = []
+    for minutes in (4, 2):
+        later(db, minutes)
+        stands.append(operator.get(PATH).json()["items"][0]["response"])
+    assert stands == ["near", "overdue"]
+
+
+def test_the_list_is_sorted_by_what_is_due_next_and_what_sleeps_comes_last(db: Session, sign_in: SignIn) -> None:
+    operator = sign_in("alice", fleet="operator")
+    for name in ("寝ている", "急ぐ", "新しい"):
+        terminal = factories.terminal(db, factories.customer(db, name))
+        heard(db, terminal, status="error", error="紙切れ")
+        watch.watch(db)
+        later(db, 1)
+    asleep = operator.get(PATH).json()["items"][0]
+    until = (app_now(db) + timedelta(hours=1)).isoformat()
+    answer = operator.post(f"{PATH}/{asleep['id']}/snooze", json={"version": asleep["version"], "until": until})
+    assert answer.status_code == 200
+
+    def listed(**query: object) -> list[str]:
+        return [item["customer_name"] for item in operator.get(PATH, params=query).json()["items"]]
+
+    assert listed() == ["急ぐ", "新しい", "寝ている"]
+    later(db, 61)
+    assert listed() == ["寝ている", "急ぐ", "新しい"]
+    assert listed(limit=1) == ["寝ている"]
+    assert listed(q="TC200") == listed()
+    assert listed(state="resolved") == []
+
+
+def test_whoever_acknowledges_first_has_it_and_the_first_look_is_done(
+    db: Session, sign_in: SignIn, incident: Incident
+) -> None:
+    later(db, 3)
+    seen = sign_in("alice", fleet="operator").post(f"{PATH}/{incident.id}/acknowledge").json()
+    again = sign_in("bob", fleet="operator").post(f"{PATH}/{incident.id}/acknowledge").json()
+
+    assert seen["assignee"]["name"] == again["assignee"]["name"] == "alice さん"
+    look = seen["steps"][1]
+    assert (look["title"], look["done_by"], look["response"]) == ("初動確認", "alice さん", "met")
+    assert seen["step"] == 3
+    assert [event["kind"] for event in again["events"]] == ["step", "acknowledged", "opened"]
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"), [("admin", {2, 3, 4, 5, 6}), ("operator", {2, 3, 5}), ("support", {4, 6})]
+)
+def test_each_team_records_its_own_steps(
+    db: Session, sign_in: SignIn, incident: Incident, role: str, allowed: set[int]
+) -> None:
+    client = sign_in("alice", fleet=role)
+    doors = {2: "steps", 3: "steps", 4: "contacts", 5: "steps", 6: "contacts"}
+    answers = {
+        number: client.post(f"{PATH}/{incident.id}/{door}/{number}", json={}).status_code
+        for number, door in doors.items()
+    }
+    assert {number for number, status in answers.items() if status == 200} == allowed
+    assert {status for number, status in answers.items() if number not in allowed} <= {403}
+    steps = client.get(f"{PATH}/{incident.id}").json()["steps"]
+    assert {step["step"] for step in steps if step["may"]} == allowed
+
+
+def test_a_step_is_recorded_at_its_teams_door_only(sign_in: SignIn, incident: Incident) -> None:
+    admin = sign_in("alice", fleet="admin")
+    for path in ("steps/1", "steps/4", "steps/6", "steps/7", "contacts/1", "contacts/2"):
+        assert admin.post(f"{PATH}/{incident.id}/{path}", json={}).status_code == 422
+
+
+def test_the_report_is_due_ten_minutes_after_the_repair(db: Session, sign_in: SignIn, incident: Incident) -> None:
+    admin = sign_in("alice", fleet="admin")
+    later(db, 20)
+    steps = admin.post(f"{PATH}/{incident.id}/steps/5", json={"note": "PCを再起動"}).json()["steps"]
+    assert steps[4]["note"] == "PCを再起動"
+    assert steps[5]["response"] == "running"
+    later(db, 11)
+    assert admin.get(f"{PATH}/{incident.id}").json()["steps"][5]["response"] == "overdue"
+
+
+def test_a_step_is_recorded_once(db: Session, sign_in: SignIn, incident: Incident) -> None:
+    client = sign_in("alice", fleet="operator")
+    assert client.post(f"{PATH}/{incident.id}/steps/3", json={}).status_code == 200
+    again = client.post(f"{PATH}/{incident.id}/steps/3", json={})
+    assert again.status_code == 409
+    assert "alice さんが記録済みです" in again.json()["detail"]
+
+
+def test_two_who_assign_at_once_do_not_overwrite_each_other(db: Session, sign_in: SignIn, incident: Incident) -> None:
+    client = sign_in("alice", fleet="operator")
+    me = next(person for person in client.get(f"{PATH}/responders").json() if person["name"] == "alice さん")
+    body = {"version": incident.version, "user_id": me["id"]}
+    assert client.post(f"{PATH}/{incident.id}/assignment", json=body).json()["assignee"] == me
+
+    stale = client.post(f"{PATH}/{incident.id}/assignment", json=body | {"user_id": None})
+    assert stale.status_code == 409
+    assert stale.json()["current"]["assignee"] == me
+
+
+def test_only_people_who_respond_can_be_assigned(db: Session, sign_in: SignIn, incident: Incident) -> None:
+    sign_in("vic", fleet="viewer")
+    client = sign_in("alice", fleet="operator")
+    assert [person["name"] for person in client.get(f"{PATH}/responders").json()] == ["alice さん"]
+    body = {"version": incident.version, "user_id": 999_999}
+    assert client.post(f"{PATH}/{incident.id}/assignment", json=body).status_code == 422
+
+
+def test_what_is_not_over_cannot_be_resolved(db: Session, sign_in: SignIn, incident: Incident) -> None:
+    client = sign_in("alice", fleet="operator")
+    body = {"version": incident.version, "resolution": "様子見"}
+    refused = client.post(f"{PATH}/{incident.id}/resolution", json=body)
+    assert refused.status_code == 409
+    assert "まだ1台が復旧していません" in refused.json()["detail"]
+
+
+def test_a_failed_update_is_resolved_by_a_person_with_words(db: Session, sign_in: SignIn) -> None:
+    alert = factories.alert(db, factories.terminal(db), "update_failed", "書き込みに失敗しました。")
+    incident = db.get_one(Incident, alert.incident_id)
+    client = sign_in("alice", fleet="operator")
+
+    body = {"version": incident.version, "resolution": "現地で書き込み直した"}
+    seen = client.post(f"{PATH}/{incident.id}/resolution", json=body).json()
+
+    assert (seen["resolved_by"], seen["resolution"]) == ("alice さん", "現地で書き込み直した")
+    db.expire_all()
+    assert db.get_one(Alert, alert.id).is_resolved
+    entry = db.scalars(select(AuditEntry).where(AuditEntry.action == "status_change")).one()
+    assert (entry.subject, entry.actor) == ("incident", "alice")
+    assert client.post(f"{PATH}/{incident.id}/acknowledge").status_code == 409
+
+
+def test_support_reads_and_notes_but_neither_assigns_nor_resolves(
+    db: Session, sign_in: SignIn, incident: Incident
+) -> None:
+    client = sign_in("sato", fleet="support")
+    assert client.post(f"{PATH}/{incident.id}/notes", json={"text": "店長に電話、折り返し待ち"}).status_code == 201
+    [note] = [event for event in client.get(f"{PATH}/{incident.id}").json()["events"] if event["kind"] == "note"]
+    assert (note["by"], note["text"]) == ("sato さん", "店長に電話、折り返し待ち")
+    version = {"version": incident.version}
+    for path, body in (
+        ("acknowledge", None),
+        ("assignment", version | {"user_id": None}),
+        ("snooze", version | {"until": None}),
+        ("resolution", version | {"resolution": "x"}),
+    ):
+        assert client.post(f"{PATH}/{incident.id}/{path}", json=body).status_code == 403
+    assert sign_in("vic", fleet="viewer").get(PATH).status_code == 403
+
+
+def test_the_counts_for_the_menu(db: Session, sign_in: SignIn, incident: Incident) -> None:
+    client = sign_in("alice", fleet="operator")
+    counts = client.get(f"{PATH}/counts").json()
+    assert (counts["open"], counts["unacknowledged"], counts["overdue"], counts["snoozed"]) == (1, 1, 0, 0)
+    later(db, 6)
+    assert client.get(f"{PATH}/counts").json()["overdue"] == 1
