@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0022_fleet_agents"
-down_revision = "0021_fleet_records"
+revision = "0015_fleet_agents"
+down_revision = "0014_fleet_records"
 
 UPGRADE = """
 -- What an agent is asked to do; it is told in the answer to its heartbeat until it has reported on it.

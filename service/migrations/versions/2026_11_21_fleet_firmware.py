@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0025_fleet_firmware"
-down_revision = "0024_fleet_maintenances"
+revision = "0018_fleet_firmware"
+down_revision = "0017_fleet_maintenances"
 
 UPGRADE = """
 -- A firmware image with the maker's signature over its version, size and SHA-256.

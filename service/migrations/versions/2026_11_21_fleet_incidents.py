@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0023_fleet_incidents"
-down_revision = "0022_fleet_agents"
+revision = "0016_fleet_incidents"
+down_revision = "0015_fleet_agents"
 
 UPGRADE = """
 -- The unit of work: alerts that belong together. customer_id, store_name and network say what its members share.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0024_fleet_maintenances"
-down_revision = "0023_fleet_incidents"
+revision = "0017_fleet_maintenances"
+down_revision = "0016_fleet_incidents"
 
 UPGRADE = """
 -- Announced work at a terminal: while it lasts no alert is opened, and its end is always fixed.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0021_fleet_records"
-down_revision = "0012_mappings"
+revision = "0014_fleet_records"
+down_revision = "0013_tidy"
 
 UPGRADE = """
 -- Edits carry the version they read; nothing is deleted, it is archived.

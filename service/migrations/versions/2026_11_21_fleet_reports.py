@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0026_fleet_reports"
-down_revision = "0025_fleet_firmware"
+revision = "0019_fleet_reports"
+down_revision = "0018_fleet_firmware"
 
 UPGRADE = """
 -- A month's report, of one customer or (null) of all. It is drafted by a job and sent by a person.
