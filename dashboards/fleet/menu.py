@@ -15,8 +15,15 @@ PAGES = (
         icon=":material/monitoring:",
         url_path="dashboard",
         permission="fleet:terminal:read",
-        about=("alert",),
-        waiting=Waiting("/api/fleet/summary", "open_alerts"),
+    ),
+    _page(
+        file="alerts.py",
+        title="アラート一覧",
+        icon=":material/notifications_active:",
+        url_path="alerts",
+        permission="fleet:incident:read",
+        about=("alert", "incident"),
+        waiting=Waiting("/api/fleet/incidents/counts", "open"),
     ),
     _page(
         file="terminals.py",

@@ -33,9 +33,11 @@ def text(title: str, field: str | Callable[[Row], Any], *, width: int | None = N
     return Column(title, _value(field), lambda label, _: st.column_config.TextColumn(label, width=width), sort)
 
 
-def badge(title: str, field: str, kinds: Mapping[str, Status], *, width: int = 124, sort: str = "") -> Column:
+def badge(
+    title: str, field: str | Callable[[Row], str], kinds: Mapping[str, Status], *, width: int = 124, sort: str = ""
+) -> Column:
     """A status: its word on its colour."""
-    statuses = [*kinds.values(), UNKNOWN]
+    statuses, code = [*kinds.values(), UNKNOWN], _value(field)
 
     def draw(label: str, _: Sequence[Any]) -> ColumnConfig:
         return st.column_config.MultiselectColumn(
@@ -45,7 +47,7 @@ def badge(title: str, field: str, kinds: Mapping[str, Status], *, width: int = 1
             color=[status.color for status in statuses],
         )
 
-    return Column(title, lambda row: [kinds.get(row[field], UNKNOWN).word], draw, sort)
+    return Column(title, lambda row: [kinds.get(code(row), UNKNOWN).word], draw, sort)
 
 
 def number(

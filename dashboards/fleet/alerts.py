@@ -1,0 +1,120 @@
+"""アラート一覧: what has to be done next, and how many minutes are left for it?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import streamlit as st
+
+from dashboards.fleet.choices import customers, responders
+from dashboards.fleet.incident_drawer import PATH, drawer
+from dashboards.fleet.incident_words import INCIDENT_STATES, next_step, state_of, where
+from dashboards.fleet.words import ALERT
+from dashboards.ui import columns, figures, filters, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.figures import Figure
+from dashboards.ui.live import refreshing
+
+SORTS = {
+    "due_at": "対応期限が近い順",
+    "opened_at": "発生が古い順",
+    "-opened_at": "発生が新しい順",
+    "-resolved_at": "解決が新しい順",
+}
+
+
+def left(incident: Row) -> str:
+    """The minutes left for the next step, or by how many it is late."""
+    if incident["resolved_at"]:
+        return "–"
+    if incident["due_at"] is None:
+        return "手順は完了"
+    span = times.parse(incident["due_at"]) - times.now()
+    return f"あと{times.duration(span)}" if span > timedelta() else f"{times.duration(-span)}超過"
+
+
+COLUMNS = (
+    columns.text("対象", where, width=236),
+    columns.badge("種別", "alert_type", ALERT, width=132),
+    columns.badge("状況", state_of, INCIDENT_STATES, width=116),
+    columns.text("次の手順", next_step, width=96),
+    columns.text("残り時間", left, width=92, sort="due_at"),
+    columns.text("影響", lambda row: f"{row['members_open']:,} / {row['store_terminals']:,}台", width=84),
+    columns.text("担当", lambda row: row["assignee"]["name"] if row["assignee"] else "未割り当て", width=96),
+    columns.ago("発生", "opened_at", sort="opened_at"),
+    columns.text("内容", "message", width=220),
+)
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block("fleet.incident_counts", "アラート一覧", f"{PATH}/counts", headline=True)
+    if reading is None:
+        return
+    counts = reading.data
+    if not reading.problem:
+        state_sentence(counts)
+    oldest = counts["oldest_opened_at"]
+    figures.row(
+        [
+            Figure(
+                "未解決",
+                f"{counts['open']:,}件",
+                f"最も古いもの {times.ago(times.parse(oldest))}" if oldest else "対応待ちはありません",
+            ),
+            Figure("初動確認待ち", f"{counts['unacknowledged']:,}件", "検知から5分以内に確認します"),
+            Figure("期限超過", f"{counts['overdue']:,}件", "次の手順の目標時間を過ぎたもの"),
+            Figure("スヌーズ中", f"{counts['snoozed']:,}件", "終了するまで通知を止めています"),
+        ],
+        faded=reading.problem is not None,
+    )
+
+
+def state_sentence(counts: dict[str, Any]) -> None:
+    if not counts["open"]:
+        st.success("現在、対応が必要なアラートはありません。", icon=":material/check_circle:")
+        return
+    parts = [
+        words
+        for count, words in (
+            (counts["overdue"], f"期限を過ぎたものが{counts['overdue']:,}件"),
+            (counts["unacknowledged"], f"まだ誰も確認していないものが{counts['unacknowledged']:,}件"),
+        )
+        if count
+    ]
+    sentence = f"未解決のアラートが{counts['open']:,}件あります。"
+    if parts:
+        st.error(f"{sentence}{'、'.join(parts)}です。", icon=":material/notifications_active:")
+    else:
+        st.info(f"{sentence}すべて期限内に対応中です。", icon=":material/info:")
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        "fleet.incidents_list",
+        "",
+        PATH,
+        COLUMNS,
+        sorts=SORTS,
+        filters=chosen,
+        actions={"対応する": drawer},
+        empty=tables.Empty(
+            "対応が必要なアラートはありません", "端末の通信が途絶えたり異常を報告したりすると、ここに自動で並びます。"
+        ),
+    )
+
+
+headline()
+listed(
+    filters.bar(
+        filters.Text("q", "キーワード", "シリアル番号・設置店舗名"),
+        filters.Choice("alert_type", "種別", ALERT),
+        filters.Choice("assignee", "担当", {"me": "自分", "none": "未割り当て"} | responders()),
+        more=[
+            filters.Choice("customer_id", "顧客", customers(), width=240),
+            filters.Choice("state", "表示", {"resolved": "解決済み", "all": "すべて（解決済みを含む）"}, width=220),
+        ],
+    )
+)

@@ -1,0 +1,242 @@
+"""One incident beside the list: what it is, what has been done, and the buttons for what comes next."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.fleet.choices import responders
+from dashboards.fleet.incident_words import INCIDENT_STATES, happened, state_of, where
+from dashboards.fleet.words import ALERT
+from dashboards.session import may
+from dashboards.ui import details, dialogs, feedback, flash, forms, targets, times
+from dashboards.ui.columns import Row
+from dashboards.ui.links import link
+from dashboards.ui.status import UNKNOWN
+from dashboards.ui.text import plain, small
+from dashboards.ui.timeline import timeline
+
+PATH = "/api/fleet/incidents"
+MEMBERS_SHOWN = 10
+SNOOZES = {30: "30分", 60: "1時間", 4 * 60: "4時間", 24 * 60: "24時間"}
+_PROBLEM = "fleet.incident_problem"
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(plain(where(row)), position="right", width="medium", icon=":material/notifications_active:")
+    def show() -> None:
+        try:
+            incident = session.api().get(f"{PATH}/{row['id']}")
+        except ApiProblem as problem:
+            feedback.failed(problem, key="incident.drawer")
+            return
+        _state(incident)
+        if refused := st.session_state.pop(_PROBLEM, None):
+            feedback.not_done(refused)
+        if not incident["resolved_at"]:
+            _first_actions(incident)
+        _steps(incident)
+        _members(incident)
+        if may("fleet:incident:note"):
+            _note(incident)
+        st.markdown(small("経過"))
+        timeline(map(happened, incident["events"]), key="incident.history")
+
+    show()
+
+
+def _state(incident: Row) -> None:
+    due = ""
+    if incident["due_at"] and not incident["resolved_at"]:
+        due = targets.countdown(times.parse(incident["due_at"]), incident["response"])
+    kind = ALERT.get(incident["alert_type"], UNKNOWN)
+    st.markdown(f"{INCIDENT_STATES[state_of(incident)].badge()} {kind.badge()} {due}")
+    facts = {
+        "発生": times.full(times.parse(incident["opened_at"])),
+        "内容": incident["message"],
+        "影響": f"{incident['members_open']:,}台が復旧待ち（対象 {incident['members']:,}台、"
+        f"店舗の端末 {incident['store_terminals']:,}台）",
+        "回線": incident["network"],
+        "担当": incident["assignee"]["name"] if incident["assignee"] else "未割り当て",
+        "スヌーズ": _stamp(incident["snoozed_until"]) and f"{_stamp(incident['snoozed_until'])}まで",
+        "解決": incident["resolved_at"] and f"{_stamp(incident['resolved_at'])}　{incident['resolved_by']}",
+        "解決の内容": incident["resolution"],
+    }
+    details.facts({label: value for label, value in facts.items() if value})
+
+
+def _stamp(moment: str | None) -> str:
+    return times.full(times.parse(moment)) if moment else ""
+
+
+def _first_actions(incident: Row) -> None:
+    with st.container(horizontal=True):
+        if may("fleet:incident:operate") and not incident["acknowledged_at"]:
+            _button(
+                "確認する", "acknowledge", "visibility", incident, "acknowledge", "確認しました。担当になりました。"
+            )
+        if may("fleet:incident:assign"):
+            with st.popover("担当", icon=":material/person:"):
+                _assign(incident)
+        if may("fleet:incident:snooze"):
+            with st.popover("スヌーズ", icon=":material/snooze:"):
+                _snooze(incident)
+        if may("fleet:incident:resolve"):
+            with st.popover("解決", icon=":material/check_circle:"):
+                _resolve(incident)
+
+
+def _button(word: str, key: str, icon: str, incident: Row, path: str, done: str) -> None:
+    st.button(
+        word,
+        key=f"incident.{key}",
+        type="primary",
+        icon=f":material/{icon}:",
+        on_click=_do,
+        args=(incident, path, None, done),
+    )
+
+
+def _do(incident: Row, path: str, body: dict[str, Any] | None, done: str) -> None:
+    """For callbacks: does it and says so; what was refused is said in the drawer, which stays open."""
+    try:
+        session.api().post(f"{PATH}/{incident['id']}/{path}", body)
+    except ApiProblem as problem:
+        st.session_state[_PROBLEM] = problem
+        return
+    flash.say(done)
+
+
+def _assign(incident: Row) -> None:
+    people = responders()
+    now = str(incident["assignee"]["id"]) if incident["assignee"] else None
+    chosen = st.selectbox(
+        "担当者",
+        [*people],
+        index=[*people].index(now) if now in people else None,
+        format_func=lambda person: people[person],
+        placeholder="未割り当て",
+        key=f"incident.assignee.{incident['id']}.{incident['version']}",
+    )
+    body = {"version": incident["version"], "user_id": int(chosen) if chosen else None}
+    name = people.get(chosen or "", "未割り当て")
+    st.button(
+        "担当を決める",
+        key="incident.assign",
+        on_click=_do,
+        args=(incident, "assignment", body, f"担当を{name}にしました。"),
+    )
+
+
+def _snooze(incident: Row) -> None:
+    st.markdown(small("終了するまで通知を止め、一覧の下に並べます。アラートは閉じません。"))
+    for minutes, word in SNOOZES.items():
+        until = (times.now() + timedelta(minutes=minutes)).isoformat()
+        st.button(
+            word,
+            key=f"incident.snooze.{minutes}",
+            width="stretch",
+            on_click=_do,
+            args=(incident, "snooze", {"version": incident["version"], "until": until}, f"{word}スヌーズします。"),
+        )
+    morning = datetime.combine(times.now().date() + timedelta(days=1), time(9), times.now().tzinfo)
+    body = {"version": incident["version"], "until": morning.isoformat()}
+    st.button(
+        "明日の9:00まで",
+        key="incident.snooze.morning",
+        width="stretch",
+        on_click=_do,
+        args=(incident, "snooze", body, "明日の9:00までスヌーズします。"),
+    )
+    if incident["snoozed_until"]:
+        st.button(
+            "スヌーズを終了する",
+            key="incident.wake",
+            width="stretch",
+            on_click=_do,
+            args=(incident, "snooze", {"version": incident["version"], "until": None}, "スヌーズを終了しました。"),
+        )
+
+
+def _resolve(incident: Row) -> None:
+    st.markdown(small("復旧した端末のアラートは自動で閉じます。ここでは、復旧の確認ができたものを閉じます。"))
+    with forms.form(f"incident.resolution.{incident['id']}", submit="解決済みにする") as form:
+        words = form.field("resolution", st.text_area, "解決の内容", required=True, max_chars=500, height=96)
+    if form.submitted:
+        body = {"version": incident["version"], "resolution": words}
+        form.send(
+            lambda _: session.api().post(f"{PATH}/{incident['id']}/resolution", body), done="解決済みにしました。"
+        )
+
+
+def _steps(incident: Row) -> None:
+    """The six steps of the document's table: what is done stands with time and person, what is due with its clock."""
+    st.markdown(small("対応手順"))
+    with st.container(border=True, gap="small", key="incident.steps"):
+        for step in incident["steps"]:
+            left, right = st.columns([3, 1], vertical_alignment="center")
+            left.markdown(_step_lines(step, incident))
+            if step["may"] and not step["done_at"]:
+                with right.popover("完了", icon=":material/done:", width="stretch"):
+                    _finish(incident, step)
+
+
+def _step_lines(step: dict[str, Any], incident: Row) -> str:
+    title = f"**{step['step']}. {plain(step['title'])}**　{small(step['team'])}"
+    if step["done_at"]:
+        late = step["response"] == "missed"
+        mark = ":orange[:material/check_circle:]" if late else ":green[:material/check_circle:]"
+        said = f"{_stamp(step['done_at'])}　{step['done_by']}" + ("　目標時間を過ぎて完了" if late else "")
+        note = f"  \n{plain(step['note'])}" if step["note"] else ""
+        return f"{mark} {title}  \n{small(plain(said))}{note}"
+    if step["due_at"] is None:
+        return f":gray[:material/radio_button_unchecked:] {title}  \n{small('対応実施の完了後10分以内')}"
+    if incident["resolved_at"]:
+        return f":gray[:material/radio_button_unchecked:] {title}  \n{small('記録なし')}"
+    due = targets.countdown(times.parse(step["due_at"]), step["response"])
+    return f":gray[:material/radio_button_unchecked:] {title}  \n{due}"
+
+
+def _finish(incident: Row, step: dict[str, Any]) -> None:
+    key = f"incident.step.{incident['id']}.{step['step']}"
+    note = st.text_area("メモ（任意）", key=key, max_chars=500, height=96)
+    door = "contacts" if step["step"] in (4, 6) else "steps"
+    st.button(
+        f"「{step['title']}」を完了にする",
+        key=f"{key}.done",
+        type="primary",
+        on_click=_do,
+        args=(
+            incident,
+            f"{door}/{step['step']}",
+            {"note": note or ""},
+            f"「{step['title']}」を完了にしました。",
+        ),
+    )
+
+
+def _members(incident: Row) -> None:
+    if incident["members"] == 1:
+        link("端末詳細を開く", f"/terminal?id={incident['terminal_id']}")
+        return
+    st.markdown(small(f"対象の端末（{incident['members']:,}台のうち{incident['members_open']:,}台が復旧待ち）"))
+    with st.container(border=True, gap="small", key="incident.members"):
+        for member in incident["listed"][:MEMBERS_SHOWN]:
+            mark = ":green[:material/check_circle:]" if member["is_resolved"] else ":red[:material/error:]"
+            place = plain(f"{member['customer_name']} - {member['store_name']}")
+            st.markdown(f"{mark} [{place}](/terminal?id={member['terminal_id']})　{small(member['serial_number'])}")
+        if incident["members"] > MEMBERS_SHOWN:
+            st.markdown(small(f"ほか{incident['members'] - MEMBERS_SHOWN:,}台"))
+
+
+def _note(incident: Row) -> None:
+    with forms.form(f"incident.note.{incident['id']}", submit="メモを残す") as form:
+        text = form.field("text", st.text_area, "メモ", required=True, max_chars=2000, height=80)
+    if form.submitted:
+        form.send(
+            lambda _: session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}), done="メモを残しました。"
+        )

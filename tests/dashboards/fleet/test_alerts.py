@@ -1,0 +1,148 @@
+"""アラート一覧: the queue of what is to be done next, and one incident beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.fleet.incidents.models import Incident, IncidentStep
+from service.fleet.watch import actions
+from tests import factories
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.fleet.scene import a_morning, heard, set_clock
+
+Screen = Callable[..., AppTest]
+LIST = "fleet.incidents_list"
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(element.value for element in page.markdown).replace("\\", "")
+
+
+def rows(page: AppTest) -> list[dict[str, Any]]:
+    table: list[dict[str, Any]] = page.dataframe[0].value.to_dict("records") if page.dataframe else []
+    return table
+
+
+def open_drawer(page: AppTest, db: Session, place: int = 0) -> Incident:
+    """Opens the incident that opened first, second…"""
+    incident = db.scalars(select(Incident).order_by(Incident.id)).all()[place]
+    row = {
+        "id": incident.id,
+        "scope": incident.scope,
+        "customer_name": "ABC商事",
+        "store_name": "新宿店 レジ1番",
+        "members": 1,
+    }
+    page.session_state[f"{LIST}.clicked"] = ("対応する", row)
+    page.run()
+    return incident
+
+
+@pytest.fixture
+def alerts(db: Session, screen: Screen) -> AppTest:
+    a_morning(db)
+    return opened_at(screen("olivia", fleet="operator"), "alerts")
+
+
+def test_the_first_line_says_what_is_late_and_the_queue_begins_with_it(alerts: AppTest, line: Line) -> None:
+    assert [title.value for title in alerts.title] == ["アラート一覧"]
+    assert alerts.error[0].value.startswith("未解決のアラートが2件あります。期限を過ぎたものが2件")
+    first, second = rows(alerts)
+    assert (first["対象"], first["種別"], first["次の手順"]) == ("ABC商事 - 新宿店 レジ1番", ["オフライン"], "初動確認")
+    assert (first["残り時間"], second["残り時間"]) == ("25分超過", "7分超過")
+    assert (first["状況"], first["影響"], first["担当"]) == (["期限超過"], "1 / 1台", "未割り当て")
+    assert line.calls.count("GET /api/fleet/incidents") == 1
+    assert not alerts.exception
+
+
+def test_without_alerts_it_says_that_all_is_well(db: Session, screen: Screen) -> None:
+    heard(db, factories.terminal(db), "9:59")
+    set_clock(db, "10:00")
+    page = opened_at(screen("olivia", fleet="operator"), "alerts")
+    assert page.success[0].value == "現在、対応が必要なアラートはありません。"
+    assert not page.dataframe
+
+
+def test_conditions_are_those_of_the_service(alerts: AppTest) -> None:
+    alerts.selectbox(key="alert_type").select("error").run()
+    assert [row["対象"] for row in rows(alerts)] == ["XYZストア - 梅田店 レジ1番"]
+    alerts.selectbox(key="alert_type").select(None).run()
+    alerts.text_input(key="q").input("新宿").run()
+    assert [row["対象"] for row in rows(alerts)] == ["ABC商事 - 新宿店 レジ1番"]
+
+
+def test_taking_an_incident_records_the_first_look(alerts: AppTest, db: Session) -> None:
+    incident = open_drawer(alerts, db)
+    assert "対応手順" in texts(alerts)
+    alerts.button(key="incident.acknowledge").click().run()
+
+    assert [toast.value for toast in alerts.toast] == ["確認しました。担当になりました。"]
+    db.expire_all()
+    assert db.get_one(IncidentStep, (incident.id, 2)).done_by == "olivia さん"
+    assert "「初動確認」を完了しました" in texts(alerts)
+
+
+def test_a_step_is_finished_with_a_note(alerts: AppTest, db: Session) -> None:
+    incident = open_drawer(alerts, db)
+    alerts.text_area(key=f"incident.step.{incident.id}.3").input("回線は正常。PCが無応答。").run()
+    alerts.button(key=f"incident.step.{incident.id}.3.done").click().run()
+    db.expire_all()
+    assert db.get_one(IncidentStep, (incident.id, 3)).note == "回線は正常。PCが無応答。"
+
+
+def test_snoozing_takes_it_to_the_end_of_the_queue(alerts: AppTest, db: Session) -> None:
+    open_drawer(alerts, db)
+    alerts.button(key="incident.snooze.60").click().run()
+    assert [row["状況"] for row in rows(alerts)] == [["期限超過"], ["スヌーズ中"]]
+
+
+def test_what_is_not_over_is_not_closed_and_the_drawer_says_why(alerts: AppTest, db: Session) -> None:
+    incident = open_drawer(alerts, db)
+    alerts.text_area(key=f"incident.resolution.{incident.id}.resolution.0").input("復旧").run()
+    alerts.button(key=f"incident.resolution.{incident.id}.submit").click().run()
+    assert any("まだ1台が復旧していません" in error.value for error in alerts.error)
+
+
+def test_somebody_elses_change_meanwhile_is_not_overwritten(alerts: AppTest, db: Session) -> None:
+    incident = open_drawer(alerts, db)
+    incident.version += 1
+    db.commit()
+    alerts.button(key="incident.snooze.60").click().run()
+    assert any("ほかの人が先にこの障害を更新しました" in error.value for error in alerts.error)
+    db.expire_all()
+    assert db.get_one(Incident, incident.id).snoozed_until is None
+
+
+def test_support_writes_notes_and_tells_customers_but_neither_takes_nor_closes(db: Session, screen: Screen) -> None:
+    a_morning(db)
+    page = opened_at(screen("sato", fleet="support"), "alerts")
+    incident = open_drawer(page, db)
+    keys = {button.key for button in page.button}
+    assert f"incident.step.{incident.id}.4.done" in keys
+    assert not keys & {
+        "incident.acknowledge",
+        "incident.assign",
+        "incident.snooze.60",
+        f"incident.step.{incident.id}.3.done",
+    }
+    page.text_area(key=f"incident.note.{incident.id}.text.0").input("店長に電話済み").run()
+    page.button(key=f"incident.note.{incident.id}.submit").click().run()
+    assert "店長に電話済み" in texts(page)
+
+
+def test_a_store_that_falls_silent_is_one_line_with_its_terminals(db: Session, screen: Screen) -> None:
+    customer = factories.customer(db, "ABC商事")
+    for till in range(1, 4):
+        heard(db, factories.terminal(db, customer, store_name=f"新宿店 レジ{till}番"), "9:40")
+    set_clock(db, "10:00")
+    actions.watch(db)
+    db.commit()
+    page = opened_at(screen("olivia", fleet="operator"), "alerts")
+    [row] = rows(page)
+    assert (row["対象"], row["影響"]) == ("ABC商事 - 新宿店（3台）", "3 / 3台")
