@@ -8,6 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.fleet import actions, schemas
+from service.fleet.agents.actions import issue_enrolment_code
+from service.fleet.agents.schemas import NewEnrolmentCode
 from service.fleet.models import Alert, Customer, Terminal
 from service.fleet.rules import AlertType
 from service.fleet.watch import actions as watch
@@ -44,5 +46,5 @@ def alert(db: Session, terminal: Terminal, kind: str = "error", message: str = "
 
 
 def enrolment_code(db: Session, of: Customer | None, maximum_uses: int = 1) -> str:
-    new = schemas.NewEnrolmentCode(customer_id=of.id if of else None, maximum_uses=maximum_uses)
-    return actions.issue_enrolment_code(db, "test", new)[1]
+    new = NewEnrolmentCode(customer_id=of.id if of else None, maximum_uses=maximum_uses)
+    return issue_enrolment_code(db, "test", new)[1]

@@ -59,6 +59,13 @@ def _read(address: str) -> IPv4Address | IPv6Address | None:
     return (read.ipv4_mapped if isinstance(read, IPv6Address) else None) or read
 
 
+@lru_cache(maxsize=8192)
+def plain(address: str) -> str | None:
+    """The address as the database takes it; None for what is none, such as a socket's path."""
+    read = _read(address.partition("%")[0])
+    return str(read) if read else None
+
+
 def source_of(address: str) -> str:
     """Whom attempts from there are counted for. Whoever has one IPv6 address has all of its /64 to change to."""
     read = _read(address)

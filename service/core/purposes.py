@@ -15,6 +15,7 @@ class Kind(StrEnum):
     PDF = "application/pdf"
     CSV = "text/csv"
     XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    ZIP = "application/zip"
 
     @property
     def is_image(self) -> bool:
@@ -38,6 +39,7 @@ _ENDINGS = {
     Kind.PDF: (".pdf",),
     Kind.CSV: (".csv", ".txt"),
     Kind.XLSX: (".xlsx",),
+    Kind.ZIP: (".zip",),
 }
 _WORDS = {
     Kind.JPEG: "JPEG画像",
@@ -46,6 +48,7 @@ _WORDS = {
     Kind.PDF: "PDF",
     Kind.CSV: "CSV",
     Kind.XLSX: "Excel（.xlsx）",
+    Kind.ZIP: "ZIP",
 }
 
 

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from service.core.clock import app_now
 from service.core.identity import hash_token
 from service.fleet import actions, schemas
+from service.fleet.agents.actions import issue_enrolment_code
+from service.fleet.agents.schemas import NewEnrolmentCode
 from service.fleet.models import Customer, EnrolmentCode, Terminal
 from service.fleet.rules import ContractType
 
@@ -81,8 +83,8 @@ def fill(db: Session) -> None:
     hashed = hash_token(ENROLMENT_CODE)
     code = db.scalars(select(EnrolmentCode).where(EnrolmentCode.code_hash == hashed)).one_or_none()
     if code is None:
-        new_code = schemas.NewEnrolmentCode(maximum_uses=20_000, valid_hours=24 * 90)
-        actions.issue_enrolment_code(db, BY, new_code, ENROLMENT_CODE)
+        new_code = NewEnrolmentCode(maximum_uses=20_000, valid_hours=24 * 90)
+        issue_enrolment_code(db, BY, new_code, ENROLMENT_CODE)
     else:
         code.expires_at = app_now(db) + timedelta(days=90)
-        code.uses = 0
+        code.uses, code.revoked_at = 0, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -18,17 +17,16 @@ from service.core.clock import app_now
 from service.core.db import violates
 from service.core.files import records as files
 from service.core.files.records import File
-from service.core.identity import hash_token, new_token
 from service.core.imports.kinds import Change, New
-from service.core.problems import Conflict, Forbidden, Invalid
+from service.core.problems import Conflict
 from service.fleet import queries, rules, schemas
 from service.fleet.models import (
     Customer,
-    EnrolmentCode,
     Terminal,
     TerminalPhoto,
     TerminalState,
     TerminalToken,
+    terminal_logs,
 )
 from service.fleet.rules import AREA
 
@@ -110,77 +108,6 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
 
 
-def issue_enrolment_code(
-    db: Session, by: Actor | str, new: schemas.NewEnrolmentCode, code: str | None = None
-) -> tuple[EnrolmentCode, str]:
-    """The code's row and the code itself, which is not kept. A given `code` is for the demo alone."""
-    if new.customer_id is not None:
-        queries.get_customer(db, new.customer_id)
-    code = code or "-".join(secrets.token_hex(2).upper() for _ in range(4))
-    row = EnrolmentCode(
-        code_hash=hash_token(code.upper()),
-        customer_id=new.customer_id,
-        expires_at=app_now(db) + new.lifetime,
-        maximum_uses=new.maximum_uses,
-    )
-    db.add(row)
-    db.flush()  # for the id
-    audit.record(db, by, "create", AREA.name, "enrolment_code", row.id, after=new.model_dump(mode="json"))
-    return row, code
-
-
-def enrol(db: Session, new: schemas.NewEnrolment, address: str) -> tuple[int, str]:
-    """A terminal's id and its new token. The terminal is registered when the serial number is new; an earlier token
-    of the same terminal ends, so that an agent installed again takes over from the one before.
-
-    Raises:
-        Forbidden: the code is unknown, used up or expired (one answer for all three: a stranger learns nothing), or it
-            belongs to no customer and the serial number is not registered.
-        Invalid: the serial number is new and no store name is given.
-        Conflict: the serial number belongs to another customer than the code.
-    """
-    code = queries.enrolment_code_for_use(db, hash_token(new.enrolment_code))
-    if code is None or code.uses >= code.maximum_uses or code.expires_at <= app_now(db):
-        raise Forbidden(
-            "登録コードが無効か、期限切れ、または使用済みです。管理者に新しいコードの発行を依頼してください。"
-        )
-    terminal = queries.terminal_for_enrolment(db, new.serial_number)
-    agent = f"agent {new.serial_number}"
-    if terminal is None:
-        if code.customer_id is None:
-            raise Forbidden("このシリアル番号は登録されていません。管理者に端末の登録を依頼してください。")
-        if new.store_name is None:
-            message = "初めて登録する端末には、設置店舗名（store_name）を指定してください。"
-            raise Invalid(message, [("store_name", message)])
-        terminal = create_terminal(
-            db,
-            agent,
-            schemas.NewTerminal(
-                serial_number=new.serial_number, customer_id=code.customer_id, store_name=new.store_name
-            ),
-            address,
-        )
-    elif code.customer_id not in (None, terminal.customer_id):
-        raise Conflict(
-            "このシリアル番号は、この登録コードでは登録できません。シリアル番号と登録コードを確認してください。"
-        )
-    code.uses += 1
-    revoke_tokens(db, terminal.id)
-    token = new_token()
-    db.add(TerminalToken(token_hash=hash_token(token), terminal_id=terminal.id))
-    audit.record(
-        db,
-        agent,
-        "create",
-        AREA.name,
-        "terminal_token",
-        terminal.id,
-        after={"enrolment_code_id": code.id, "agent_version": new.agent_version},
-        address=address,
-    )
-    return terminal.id, token
-
-
 def revoke_tokens(db: Session, terminal_id: int) -> int:
     """Ends the terminal's tokens; how many. The database's trigger tells every ingest at commit."""
     done = db.execute(
@@ -188,7 +115,20 @@ def revoke_tokens(db: Session, terminal_id: int) -> int:
         .where(TerminalToken.terminal_id == terminal_id, TerminalToken.revoked_at.is_(None))
         .values(revoked_at=func.app_now())
     )
+    # Whoever is let in from now on begins anew: what two agents did with the old token is over.
+    db.execute(
+        update(TerminalState)
+        .where(TerminalState.terminal_id == terminal_id)
+        .values(cloned_at=None, previous_stream_id=None, previous_sequence=None)
+    )
     return cast("CursorResult[Any]", done).rowcount
+
+
+def note_down(db: Session, terminal_id: int, kind: str, by: Actor | str | None = None, **detail: Any) -> None:
+    """A line in the terminal's log. `by` is who did it; what happened by itself was nobody."""
+    name = by.name if isinstance(by, Actor) else by
+    values = {"terminal_id": terminal_id, "kind": kind, "detail": detail or None, "by": name and name[:100]}
+    db.execute(insert(terminal_logs).values(values))
 
 
 def add_photo(db: Session, by: Actor, terminal_id: int, new: schemas.NewPhoto) -> None:

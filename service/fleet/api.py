@@ -5,17 +5,17 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 
-from service.core.auth import Actor, allow, client_address
-from service.core.db import Db, Scopes, set_scopes
+from service.core.auth import Actor, allow
+from service.core.db import Db
 from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.texts import NO_NUL
 from service.fleet import actions, exports, queries, schemas
-from service.fleet.rules import AREA, Status
+from service.fleet.rules import Status
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
@@ -95,19 +95,3 @@ async def alerts(
     state: Literal["open", "all"] = "open",
 ) -> Response:
     return await asking.page(lambda db, _: queries.alerts(db, limit, cursor, state == "open"))
-
-
-@router.post("/enrolment-codes", status_code=201, responses={404: RESPONSES[404]})
-def issue_enrolment_code(
-    actor: Annotated[Actor, allow("fleet:enrolment:create")], db: Db, new: schemas.NewEnrolmentCode
-) -> schemas.EnrolmentCodeAnswer:
-    row, code = actions.issue_enrolment_code(db, actor, new)
-    return schemas.EnrolmentCodeAnswer(id=row.id, code=code, expires_at=row.expires_at, maximum_uses=row.maximum_uses)
-
-
-@router.post("/enrolments", status_code=201, responses={409: RESPONSES[409]})
-def enrol(request: Request, db: Db, new: schemas.NewEnrolment) -> schemas.Enrolment:
-    """For agents: the enrolment code is the key."""
-    set_scopes(db, Scopes(frozenset({AREA.name})))
-    terminal_id, token = actions.enrol(db, new, client_address(request))
-    return schemas.Enrolment(terminal_id=terminal_id, token=token)

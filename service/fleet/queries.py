@@ -16,7 +16,7 @@ from service.core.identity import User
 from service.core.paging import Key, Listing, contains, equals, when
 from service.core.problems import NotFound
 from service.fleet import schemas
-from service.fleet.models import Alert, Customer, EnrolmentCode, Terminal, TerminalPhoto, TerminalState
+from service.fleet.models import Alert, Customer, Terminal, TerminalPhoto, TerminalState
 from service.fleet.rules import Status
 
 _COUNTS = [func.count(TerminalState.terminal_id).label("total")] + [
@@ -234,13 +234,3 @@ def get_photo(db: Session, terminal_id: int, file_id: uuid.UUID) -> tuple[Termin
 def count_photos(db: Session, terminal_id: int) -> int:
     counted = select(func.count()).select_from(TerminalPhoto).where(TerminalPhoto.terminal_id == terminal_id)
     return db.scalar(counted) or 0
-
-
-def terminal_for_enrolment(db: Session, serial_number: str) -> Terminal | None:
-    """The terminal, locked: of two enrolments at once, the later one ends the earlier one's token."""
-    return db.scalars(select(Terminal).where(Terminal.serial_number == serial_number).with_for_update()).one_or_none()
-
-
-def enrolment_code_for_use(db: Session, code_hash: bytes) -> EnrolmentCode | None:
-    """The code's row, locked: two agents must not both take its last use."""
-    return db.scalars(select(EnrolmentCode).where(EnrolmentCode.code_hash == code_hash).with_for_update()).one_or_none()

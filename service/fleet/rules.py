@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import math
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
@@ -58,14 +59,32 @@ CONTACT = frozenset({"fleet:incident:contact"})
 RESPOND = frozenset(
     {"fleet:incident:assign", "fleet:incident:operate", "fleet:incident:resolve", "fleet:incident:snooze"}
 )
-CHANGE = frozenset({"fleet:terminal:update"})
-MANAGE = frozenset({"fleet:customer:create", "fleet:enrolment:create", "fleet:terminal:create"})
+CHANGE = frozenset({"fleet:terminal:diagnose", "fleet:terminal:swap", "fleet:terminal:update"})
+MANAGE = frozenset(
+    {
+        "fleet:customer:create",
+        "fleet:enrolment:create",
+        "fleet:enrolment:read",
+        "fleet:enrolment:revoke",
+        "fleet:terminal:create",
+        "fleet:token:revoke",
+        "fleet:token:rotate",
+    }
+)
 
 # 設置写真: where a terminal stands and how it is wired, for whoever goes there next.
 TERMINAL_PHOTO = Purpose(
     key="fleet.terminal_photo", kinds=IMAGES, permission="fleet:terminal:update", read="fleet:terminal:read"
 )
 MOST_PHOTOS = 30
+# What an agent packs up of itself when it is asked to; who reads terminals may read it.
+BUNDLE = Purpose(
+    key="fleet.bundle",
+    kinds=frozenset({Kind.ZIP}),
+    permission="fleet:terminal:diagnose",
+    read="fleet:terminal:read",
+    max_bytes=5 * 1024 * 1024,
+)
 IMPORT_FILE = Purpose(
     key="fleet.import",
     kinds=frozenset({Kind.CSV, Kind.XLSX}),
@@ -86,11 +105,15 @@ AREA = Area(
         "support": Role("サポート担当", READ | REPORTS | EVERYDAY | CONTACT),
         "viewer": Role("閲覧のみ", REPORTS),
     },
-    ticks={"fleet.watch": Tick("端末の監視", timedelta(seconds=10), silence=timedelta(seconds=60))},
+    ticks={
+        "fleet.watch": Tick("端末の監視", timedelta(seconds=10), silence=timedelta(seconds=60)),
+        "fleet.agents": Tick("端末への指示とトークンの整理", timedelta(minutes=1)),
+    },
     subjects={
         "customer": "顧客企業",
         "terminal": "端末",
         "enrolment_code": "登録コード",
+        "command": "端末への指示",
         "incident": "障害",
         "terminal_token": "端末の認証",
     },
@@ -112,6 +135,13 @@ AREA = Area(
         "status": "状態",
         "photo_added": "追加した設置写真",
         "photo_removed": "外した設置写真",
+        "terminal_id": "端末ID",
+        "command": "指示",
+        "state": "状態",
+        "fate": "取り外した端末の扱い",
+        "reason": "理由",
+        "renewed": "更新",
+        "revoked": "無効化",
         "acknowledged": "初動確認",
         "assignee_id": "担当者",
         "note": "メモ",
@@ -124,10 +154,39 @@ AREA = Area(
         # Until a compact row per terminal and day takes their place, raw heartbeats are all there is.
         Policy("fleet_heartbeats", "ハートビート", lambda: timedelta(days=settings().heartbeat_keep_days)),
     ),
-    purposes=(TERMINAL_PHOTO, IMPORT_FILE),
+    purposes=(TERMINAL_PHOTO, IMPORT_FILE, BUNDLE),
 )
 
 
 def silence_allowed(interval_seconds: int) -> timedelta:
     """How long a terminal may be silent before it counts as offline: two intervals and a minute."""
     return timedelta(seconds=2 * interval_seconds + 60)
+
+
+# A usage counts as high from here on, percent, and until it has fallen below there.
+HIGH_FROM, HIGH_UNTIL = 90, 80
+# A PC's clock that is further off than this is written down: its readings' times cannot be believed.
+MOST_SKEW = timedelta(seconds=120)
+# So far from its own moment, as a part of the interval, an agent counts as being on time.
+_ON_TIME = 0.05
+_WHOLE = 2**32
+# Knuth's multiplier: neighbouring ids come to lie far apart, and all of them evenly.
+_SPREAD = 2654435761
+
+
+def next_heartbeat_in(terminal_id: int, now: float, interval_seconds: int) -> int:
+    """Seconds until the terminal's next heartbeat, `now` in Unix seconds. Each terminal has a moment of its own in the
+    interval: one step of half to one and a half intervals leads to it, and from there it is the interval. So a fleet
+    that comes back all at once is spread out again with its next heartbeat."""
+    own = terminal_id * _SPREAD % _WHOLE / _WHOLE * interval_seconds
+    late = (now - own) % interval_seconds
+    if min(late, interval_seconds - late) <= max(1.0, interval_seconds * _ON_TIME):
+        return interval_seconds
+    if late <= interval_seconds / 2:
+        return math.ceil(interval_seconds - late)
+    return int(2 * interval_seconds - late)
+
+
+def clock_skew(agent_time: datetime, now: datetime) -> int:
+    """Seconds that the PC's clock is ahead of ours, as far as a column goes."""
+    return max(1 - 2**31, min(2**31 - 1, round((agent_time - now).total_seconds())))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date, datetime, timedelta
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -27,7 +27,11 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), Not
 
 class Heartbeat(BaseModel):
     """What an agent reports about its PC and its TC-200; usages in percent. `sequence` rises within a `stream_id`
-    (one per spool); a repeat is answered like the first one and stored once."""
+    (one per spool); a repeat is answered like the first one and stored once.
+
+    What stands below `sequence` is left out by older agents, and what we do not know of newer ones is passed over:
+    `agent_time` is the PC's clock as the request leaves, `terminal_serial` what the TC-200 on the cable says it is,
+    `event` why it comes outside the rhythm (started, shutdown, plugged, unplugged)."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -41,60 +45,25 @@ class Heartbeat(BaseModel):
     sent_at: Moment
     stream_id: uuid.UUID
     sequence: Annotated[int, Field(ge=1, lt=2**63)]
+    agent_time: Moment | None = None
+    terminal_serial: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
+    event: Annotated[str, Field(max_length=20, pattern=NO_NUL)] | None = None
 
 
 class Command(BaseModel):
-    """Something the agent is asked to do."""
+    """Something the agent is asked to do; repeated until it has reported on it."""
 
     id: int
     name: str
+    arguments: dict[str, Any]
 
 
 class HeartbeatAnswer(BaseModel):
+    """`next_heartbeat_in`, in seconds, leads each agent to a moment of its own within the interval."""
+
     server_time: datetime
     next_heartbeat_in: int
     commands: list[Command]
-
-
-class NewEnrolment(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    enrolment_code: Annotated[
-        str, Field(min_length=1, max_length=100, pattern=ONE_LINE), AfterValidator(lambda typed: typed.strip().upper())
-    ]
-    serial_number: Serial
-    store_name: Name | None = None
-    agent_version: Version | None = None
-
-
-class Enrolment(BaseModel):
-    """The token is shown once; the service keeps only its hash."""
-
-    terminal_id: int
-    token: str
-
-
-class NewEnrolmentCode(BaseModel):
-    """With a customer, the code enrols its terminals, new ones included; without, any that is registered already."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    customer_id: Annotated[int, Field(ge=1, lt=2**63)] | None = None
-    maximum_uses: Annotated[int, Field(ge=1, le=20_000)] = 1
-    valid_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 72
-
-    @property
-    def lifetime(self) -> timedelta:
-        return timedelta(hours=self.valid_hours)
-
-
-class EnrolmentCodeAnswer(BaseModel):
-    """The code is shown once; the service keeps only its hash."""
-
-    id: int
-    code: str
-    expires_at: datetime
-    maximum_uses: int
 
 
 class NewCustomer(BaseModel):

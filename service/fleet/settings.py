@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     alert_recipients: str = ""
     alert_slack_channel: str = ""
     shutdown_grace_hours: int = Field(12, ge=0, le=24 * 7)
+    token_days: int = Field(90, ge=1, le=3650)
 
     @field_validator("alert_recipients")
     @classmethod

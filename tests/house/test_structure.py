@@ -34,6 +34,9 @@ OPEN_DOORS = {
     "/api/core/files",  # each purpose names its permission
     "/api/core/files/{file_id}",  # each purpose names its permission
     "/api/fleet/enrolments",  # the enrolment code is the key
+    "/api/fleet/agent/token",  # the terminal's token is the key
+    "/api/fleet/agent/commands/{command_id}",  # the terminal's token is the key
+    "/api/fleet/agent/commands/{command_id}/bundle",  # the terminal's token is the key
     # one's own long work, which was started with a permission
     "/api/core/tasks",
     "/api/core/tasks/{task_id}",

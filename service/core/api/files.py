@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 import uuid
 from functools import partial
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
-from starlette.requests import ClientDisconnect
 
 from service.core.auth import Actor
 from service.core.brief import SignedInBriefly, brief
-from service.core.files import answers, deposit, names, records
+from service.core.files import answers, deposit, incoming, names, records
 from service.core.files.records import File
 from service.core.files.storage import storage
-from service.core.problems import (
-    RESPONSES,
-    Forbidden,
-    Invalid,
-    Malformed,
-    NotFound,
-    Problem,
-    TooLarge,
-    TooSlow,
-    Unavailable,
-)
+from service.core.problems import RESPONSES, Forbidden, Invalid, NotFound, Problem
 from service.core.purposes import Kind, Purpose
 
 PATH = "/api/core/files"
-# So long a sender may say nothing before we stop waiting.
-SILENCE_SECONDS = 30.0
-LONGEST_SECONDS = 3600.0
-# Bodies on their way at once in one process: each has a file in the temp folder.
-MOST_UPLOADS = 64
-_BUFFER = 1024 * 1024
 
-# Threads of their own, for checking and storing, and for what is quick: large files hold up nobody's short request.
-_working = CapacityLimiter(4)
-_writing = CapacityLimiter(8)
-_uploads = asyncio.Semaphore(MOST_UPLOADS)
+# Threads of their own for what is quick: large files hold up nobody's short request.
+_quick = CapacityLimiter(8)
 
 router = APIRouter(prefix=PATH, tags=["files"])
 
@@ -95,21 +74,16 @@ async def upload(
         find = partial(records.find_repeat, by=actor, client_id=idempotency_key, purpose=wanted)
         if known := await brief(request, actor.scopes, find):
             return described(known)
-    if _uploads.locked():
-        raise Unavailable("ただいまファイルの受け取りが混み合っています。しばらく待ってから、もう一度お試しください。")
-    async with _uploads:
-        with tempfile.TemporaryFile() as spool:
-            await _receive(request, spool, wanted)
-            made = await to_thread.run_sync(deposit.make, spool, wanted, name, limiter=_working)
+    made = await incoming.deposited(request, wanted, name)
     try:
         file = await brief(
             request, actor.scopes, partial(records.add, by=actor, deposit=made, client_id=idempotency_key)
         )
     except Problem:
-        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=_working)
+        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=incoming.working)
         raise  # after any other failure the row may have been committed: the bytes stay, and are swept if it was not
     if file.id != made.id:
-        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=_working)
+        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=incoming.working)
     return described(file)
 
 
@@ -123,43 +97,6 @@ def _purpose(actor: Actor, key: str) -> Purpose:
             "お使いのアカウントには、このファイルを送る権限がありません。必要な場合は管理者に依頼してください。"
         )
     return purpose
-
-
-async def _receive(request: Request, spool: IO[bytes], purpose: Purpose) -> None:
-    """The body into the spool, as it comes.
-
-    Raises:
-        TooLarge: as soon as that is known.
-        TooSlow: nothing came for a while.
-        Malformed: it broke off.
-    """
-    too_large = TooLarge(
-        f"ファイルが大きすぎます。{purpose.max_bytes // (1024 * 1024)}MB以下にして、もう一度送ってください。"
-    )
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > purpose.max_bytes:
-        raise too_large
-    body, buffer, received = aiter(request.stream()), bytearray(), 0
-    try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            while True:
-                async with asyncio.timeout(SILENCE_SECONDS):
-                    chunk = await anext(body, None)
-                if chunk is None:
-                    break
-                received += len(chunk)
-                if received > purpose.max_bytes:
-                    raise too_large
-                buffer += chunk
-                if len(buffer) >= _BUFFER:
-                    await to_thread.run_sync(spool.write, bytes(buffer), limiter=_writing)
-                    buffer.clear()
-    except TimeoutError:
-        raise TooSlow("ファイルが届かなくなりました。通信の状態を確認して、もう一度送ってください。") from None
-    except ClientDisconnect:
-        raise Malformed("ファイルの送信が途中で切れました。もう一度送ってください。") from None
-    await to_thread.run_sync(spool.write, bytes(buffer), limiter=_writing)
-    await to_thread.run_sync(spool.flush, limiter=_writing)
 
 
 @router.get(
@@ -190,7 +127,7 @@ async def _thumbnail(request: Request, file: File) -> Response:
     if not file.has_thumbnail:
         raise NotFound("このファイルには縮小画像がありません。ファイルそのものを開いてください。")
     key = deposit.thumbnail_key(file.storage_key)
-    size = await to_thread.run_sync(storage().size, key, limiter=_writing)
+    size = await to_thread.run_sync(storage().size, key, limiter=_quick)
     return await answers.answer(
         request.headers,
         key=key,

@@ -18,6 +18,18 @@ _CHUNK = 1024 * 1024
 # An .xlsx is a zip. A sheet of a million rows unpacks to some 100 MB.
 MOST_UNPACKED = 300 * 1024 * 1024
 _MOST_PARTS = 2_000
+_ZIP_UNPACKED = 100 * 1024 * 1024
+_ZIP_PARTS = 200
+# What reading an archive raises when it is torn, false or of a kind that nobody uses.
+_TORN = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    NotImplementedError,
+    OSError,
+    ValueError,
+    EOFError,
+    zlib.error,
+)
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif"}
 # Control characters that no table holds, and what Python makes of bytes that code page 932 does not have. Tabs, line
 # ends, form feeds and DOS's end of file are allowed.
@@ -39,12 +51,16 @@ def recognise(spool: IO[bytes], purpose: Purpose) -> Kind:
     kind = _by_signature(head)
     if kind is None and Kind.CSV in purpose.kinds and _is_text(spool):
         kind = Kind.CSV
+    if kind is Kind.XLSX and Kind.XLSX not in purpose.kinds and Kind.ZIP in purpose.kinds:
+        kind = Kind.ZIP
     if kind is None or kind not in purpose.kinds:
         raise UnsupportedMedia(_refusal(head, purpose))
     if kind is Kind.PDF:
         _check_pdf(spool)
     elif kind is Kind.XLSX:
         _check_xlsx(spool)
+    elif kind is Kind.ZIP:
+        _check_zip(spool)
     return kind
 
 
@@ -130,13 +146,30 @@ def _check_xlsx(spool: IO[bytes]) -> None:
                 raise UnsupportedMedia(
                     "マクロを含むExcelファイルは使えません。「Excelブック（.xlsx）」で保存し直してから送ってください。"
                 )
-            # The sizes above are what the file says of itself; reading shows whether it tells the truth.
-            for part in parts:
-                with book.open(part) as unpacking:
-                    left = part.file_size
-                    while chunk := unpacking.read(_CHUNK):
-                        left -= len(chunk)
-                        if left < 0:
-                            raise zipfile.BadZipFile
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, OSError, ValueError, EOFError, zlib.error):
+            _unpack(book)
+    except _TORN:
         raise Invalid(broken) from None
+
+
+def _check_zip(spool: IO[bytes]) -> None:
+    try:
+        with zipfile.ZipFile(spool) as archive:
+            parts = archive.infolist()
+            if len(parts) > _ZIP_PARTS or sum(part.file_size for part in parts) > _ZIP_UNPACKED:
+                raise Invalid("ZIPを展開した大きさかファイルの数が上限を超えています。")
+            if any(part.flag_bits & 1 for part in parts):
+                raise Invalid("暗号化されたZIPは使えません。")
+            _unpack(archive)
+    except _TORN:
+        raise Invalid("ZIPとして読み取れません。途中で切れていないかを確認して、もう一度送ってください。") from None
+
+
+def _unpack(archive: zipfile.ZipFile) -> None:
+    """Sizes are what an archive says of itself; reading shows whether it tells the truth."""
+    for part in archive.infolist():
+        with archive.open(part) as unpacking:
+            left = part.file_size
+            while chunk := unpacking.read(_CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    raise zipfile.BadZipFile

@@ -140,6 +140,11 @@ def attach(db: Session, by: Actor, file_id: uuid.UUID, purpose: Purpose, tenant_
     return file
 
 
+def take(db: Session, file: File) -> None:
+    """Takes into use what no person sent, in the transaction that stored and links it."""
+    file.attached_at, file.expires_at = app_now(db), None
+
+
 def release(db: Session, file: File) -> None:
     """No longer in use: from now on only its sender sees it, and after a day it goes."""
     file.attached_at, file.expires_at = None, app_now(db) + UNUSED

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import time
+import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +19,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from service.core import problems
+from service.core.clock import real_now
 from service.core.problems import Problem
 from service.fleet import rules, schemas
 from service.fleet.ingest.connections import RECONNECT_SECONDS, Connection, connect
@@ -33,60 +38,139 @@ WAITING = Gauge("genba_heartbeats_waiting", "Heartbeats waiting for their commit
 
 log = structlog.get_logger()
 
-STORE = """
+Stored = tuple[datetime, int, Mapping[str, Any] | None]
+MOST_SKEW = int(rules.MOST_SKEW.total_seconds())
+
+
+def _run(usage: str) -> str:
+    """Heartbeats running in which a usage was high, 2 at most; two stay two until it has clearly fallen."""
+    reported, run = f"judged.{usage}_usage", f"state.{usage}_run"
+    return (
+        f"CASE WHEN {reported} >= {rules.HIGH_FROM} THEN least({run} + 1, 2) "
+        f"WHEN {run} = 2 AND {reported} >= {rules.HIGH_UNTIL} THEN 2 ELSE 0 END"
+    )
+
+
+# `held` locks in the order of ids. `judged` puts each heartbeat beside what was known of its terminal:
+# is_fresh: it is no repeat, of the present stream or the one before it.
+# is_twin: the stream before the present one goes on, or a place of the present one that is taken comes again with a
+# later reading. One agent does neither; two agents with one token do. (A PC that lost its last write with the power
+# uses one place again too, just after its start.)
+STORE = f"""
 WITH sample AS (
     SELECT *, CASE WHEN error IS NULL AND terminal_connected THEN 'online' ELSE 'error' END AS reported
     FROM unnest(
         %b::bigint[], %b::uuid[], %b::bigint[], %b::timestamptz[], %b::int[], %b::int[], %b::int[],
-        %b::text[], %b::text[], %b::bool[], %b::text[], %b::bool[]
+        %b::text[], %b::text[], %b::bool[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[], %b::bool[]
     ) AS s(terminal_id, stream_id, sequence, sent_at, cpu_usage, memory_usage, disk_usage,
-           firmware_version, agent_version, terminal_connected, error, is_newest)
+           firmware_version, agent_version, terminal_connected, error, skew, terminal_serial, event, address, is_newest)
 ), held AS MATERIALIZED (
-    SELECT terminal_id, stream_id, sequence FROM fleet_terminal_states
+    SELECT terminal_id, stream_id AS held_stream, sequence AS held_sequence, sent_at AS held_sent_at,
+           previous_stream_id AS before_stream, previous_sequence AS before_sequence, cloned_at,
+           terminal_connected AS was_connected, clock_skew_seconds AS was_skew,
+           CASE WHEN last_heartbeat_at IS NOT NULL THEN firmware_version END AS was_version
+    FROM fleet_terminal_states
     WHERE terminal_id = ANY (%b::bigint[]) ORDER BY terminal_id FOR NO KEY UPDATE
 ), clock AS MATERIALIZED (
     SELECT app_now() AS now
-), fresh AS MATERIALIZED (
-    SELECT sample.*, now FROM clock, sample JOIN held USING (terminal_id)
-    WHERE held.stream_id IS DISTINCT FROM sample.stream_id OR sample.sequence > held.sequence
+), judged AS MATERIALIZED (
+    SELECT *,
+        CASE stream_id WHEN held_stream THEN sequence > held_sequence
+                       WHEN before_stream THEN sequence > before_sequence ELSE true END AS is_fresh,
+        CASE stream_id WHEN held_stream THEN sequence <= held_sequence AND sent_at > held_sent_at
+                                             AND event IS DISTINCT FROM 'started'
+                       WHEN before_stream THEN sequence > before_sequence ELSE false END AS is_twin
+    FROM clock, sample JOIN held USING (terminal_id)
 ), kept AS (
     INSERT INTO fleet_heartbeats (terminal_id, received_at, sent_at, stream_id, sequence, cpu_usage, memory_usage,
                                   disk_usage, terminal_connected, error)
     SELECT terminal_id, now, sent_at, stream_id, sequence, cpu_usage, memory_usage, disk_usage, terminal_connected,
            error
-    FROM fresh
+    FROM judged WHERE is_fresh
 ), changed AS (
     UPDATE fleet_terminal_states AS state SET
         status = CASE WHEN state.status = 'maintenance' THEN state.status ELSE reported END,
         status_since = CASE WHEN state.status IN ('maintenance', reported) THEN state.status_since ELSE now END,
         last_heartbeat_at = now,
         offline_after = now + %b::interval,
-        cpu_usage = fresh.cpu_usage,
-        memory_usage = fresh.memory_usage,
-        disk_usage = fresh.disk_usage,
-        firmware_version = fresh.firmware_version,
-        agent_version = fresh.agent_version,
-        terminal_connected = fresh.terminal_connected,
-        error = fresh.error,
-        sent_at = fresh.sent_at,
-        stream_id = fresh.stream_id,
-        sequence = fresh.sequence
-    FROM fresh
-    WHERE state.terminal_id = fresh.terminal_id AND fresh.is_newest
+        cpu_usage = judged.cpu_usage,
+        memory_usage = judged.memory_usage,
+        disk_usage = judged.disk_usage,
+        firmware_version = judged.firmware_version,
+        agent_version = judged.agent_version,
+        terminal_connected = judged.terminal_connected,
+        error = judged.error,
+        sent_at = judged.sent_at,
+        stream_id = judged.stream_id,
+        sequence = judged.sequence,
+        previous_stream_id = CASE judged.stream_id WHEN held_stream THEN before_stream ELSE held_stream END,
+        previous_sequence = CASE judged.stream_id WHEN held_stream THEN before_sequence ELSE held_sequence END,
+        cloned_at = CASE WHEN is_twin THEN coalesce(state.cloned_at, now) ELSE state.cloned_at END,
+        address = judged.address::inet,
+        clock_skew_seconds = skew,
+        cpu_run = {_run("cpu")},
+        memory_run = {_run("memory")},
+        shutdown_at = CASE WHEN event = 'shutdown' THEN now END,
+        terminal_serial = judged.terminal_serial
+    FROM judged
+    WHERE state.terminal_id = judged.terminal_id AND is_fresh AND is_newest
+), unmasked AS (
+    UPDATE fleet_terminal_states AS state SET cloned_at = now FROM judged
+    WHERE state.terminal_id = judged.terminal_id AND is_twin AND is_newest AND NOT is_fresh AND judged.cloned_at IS NULL
+), logged AS (
+    INSERT INTO fleet_terminal_logs (terminal_id, at, kind, detail)
+    SELECT judged.terminal_id, now, kind, detail
+    FROM judged, LATERAL (VALUES
+        (is_fresh AND event = 'started', 'started', jsonb_build_object('version', agent_version)),
+        (is_fresh AND event = 'shutdown', 'shutdown', NULL),
+        (is_fresh AND is_newest AND terminal_connected AND NOT was_connected, 'connected',
+         jsonb_build_object('serial', terminal_serial)),
+        (is_fresh AND is_newest AND was_connected AND NOT terminal_connected, 'disconnected', NULL),
+        (is_fresh AND is_newest AND firmware_version <> was_version, 'firmware',
+         jsonb_build_object('from', was_version, 'to', firmware_version)),
+        (is_fresh AND is_newest AND abs(skew) > {MOST_SKEW} AND coalesce(abs(was_skew) <= {MOST_SKEW}, true),
+         'clock_skew', jsonb_build_object('seconds', skew)),
+        (is_newest AND is_twin AND judged.cloned_at IS NULL, 'cloned', jsonb_build_object('address', address))
+    ) AS happening(happened, kind, detail)
+    WHERE (event IS NOT NULL OR terminal_connected <> was_connected OR firmware_version <> was_version OR is_twin
+           OR abs(skew) > {MOST_SKEW}) AND happened
+), told AS (
+    UPDATE fleet_commands SET told_at = now FROM clock
+    WHERE id IN (
+        SELECT id FROM fleet_commands
+        WHERE state = 'waiting' AND terminal_id = ANY (%b::bigint[]) AND told_at IS NULL FOR UPDATE SKIP LOCKED
+    )
 )
-SELECT now, (SELECT count(*) FROM held) FROM clock
+SELECT now, (SELECT count(*) FROM held), (
+    SELECT jsonb_object_agg(terminal_id, commands) FROM (
+        SELECT terminal_id, jsonb_agg(
+            jsonb_build_object('id', id, 'name', name, 'arguments', arguments) ORDER BY id
+        ) AS commands
+        FROM fleet_commands
+        WHERE state = 'waiting' AND terminal_id = ANY (%b::bigint[]) AND expires_at > clock.now GROUP BY terminal_id
+    ) AS waiting
+) FROM clock
 """
 
 
 class Waiting:
-    """One heartbeat between its arrival and its commit."""
+    """One heartbeat between its arrival and its commit. `address` is where it came from, `skew` how many seconds the
+    PC's clock is ahead of ours."""
 
-    __slots__ = ("answer", "heartbeat", "terminal_id")
+    __slots__ = ("address", "answer", "heartbeat", "skew", "terminal_id")
 
-    def __init__(self, terminal_id: int, heartbeat: schemas.Heartbeat, answer: asyncio.Future[bytes]) -> None:
+    def __init__(
+        self,
+        terminal_id: int,
+        heartbeat: schemas.Heartbeat,
+        answer: asyncio.Future[bytes],
+        address: str | None = None,
+    ) -> None:
         self.terminal_id = terminal_id
         self.heartbeat = heartbeat
         self.answer = answer
+        self.address = address
+        self.skew = rules.clock_skew(heartbeat.agent_time, real_now()) if heartbeat.agent_time else None
 
 
 class Batches:
@@ -101,12 +185,12 @@ class Batches:
         self._enough = asyncio.Event()
         self._committing = False
         self._writing: Connection | None = None
-        self._given_up: set[asyncio.Task[tuple[datetime, int]]] = set()
+        self._given_up: set[asyncio.Task[Stored]] = set()
 
-    async def put(self, terminal_id: int, heartbeat: schemas.Heartbeat) -> bytes:
+    async def put(self, terminal_id: int, heartbeat: schemas.Heartbeat, address: str | None = None) -> bytes:
         if len(self._queue) >= LONGEST_QUEUE:
             raise problems.Unavailable("ただいま混み合っています。Retry-After の秒数を待ってから再送してください。")
-        waiting = Waiting(terminal_id, heartbeat, asyncio.get_running_loop().create_future())
+        waiting = Waiting(terminal_id, heartbeat, asyncio.get_running_loop().create_future(), address)
         self._queue.append(waiting)
         self._arrived.set()
         if len(self._queue) >= FEW:
@@ -150,8 +234,14 @@ class Batches:
     async def _commit(self, batch: list[Waiting]) -> None:
         """Answers every one of the batch. A row that the database refuses fails alone: the batch is halved until the
         row is found. Any other fault is ours, not the row's: the agents keep their heartbeats and send them again."""
+        batch, later = _one_stream_each(batch)
+        await self._commit_together(batch)
+        if later:
+            await self._commit(later)
+
+    async def _commit_together(self, batch: list[Waiting]) -> None:
         try:
-            now, held = await self._execute(batch)
+            now, held, commands = await self._execute(batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             log.error("heartbeat refused by the database", error=type(error).__name__, count=len(batch))
             await self._commit_apart(batch, problems.Invalid("このハートビートは保存できない値を含んでいます。"))
@@ -166,14 +256,25 @@ class Batches:
                 batch, problems.Unauthorized("この端末は登録されていません。登録し直してください。")
             )
             return
-        answer = b'{"server_time":"%s","next_heartbeat_in":%d,"commands":[]}' % (
-            now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode(),
-            self._interval_seconds,
+        self._answer(batch, now, commands or {})
+        ANSWERED.labels("200").inc(len(batch))
+
+    def _answer(self, batch: list[Waiting], now: datetime, commands: Mapping[str, Any]) -> None:
+        """Most agents are on time and have nothing to do: they share one answer."""
+        head = b'{"server_time":"%s","next_heartbeat_in":' % (
+            now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
         )
+        plain: dict[int, bytes] = {}
+        interval, moment = self._interval_seconds, time.time()
         for waiting in batch:
+            wait = rules.next_heartbeat_in(waiting.terminal_id, moment, interval)
+            answer = plain.get(wait)
+            if answer is None:
+                answer = plain[wait] = b'%s%d,"commands":[]}' % (head, wait)
+            if commands and (mine := commands.get(str(waiting.terminal_id))):
+                answer = b'%s%d,"commands":%s}' % (head, wait, json.dumps(mine).encode())
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
-        ANSWERED.labels("200").inc(len(batch))
 
     async def _commit_apart(self, batch: list[Waiting], problem: Problem) -> None:
         if len(batch) == 1:
@@ -183,8 +284,8 @@ class Batches:
         await self._commit(batch[:middle])
         await self._commit(batch[middle:])
 
-    async def _execute(self, batch: list[Waiting]) -> tuple[datetime, int]:
-        """The database's time and how many of the terminals it holds.
+    async def _execute(self, batch: list[Waiting]) -> Stored:
+        """The database's time, how many of the terminals it holds, and the commands that wait for them, by id.
 
         Raises:
             TimeoutError: the database did not answer. Its connection is left to end by itself: a statement under way
@@ -207,21 +308,22 @@ class Batches:
             raise TimeoutError(f"the database did not answer within {STORE_SECONDS} s")
         return statement.result()
 
-    async def _statement(self, connection: Connection, batch: list[Waiting]) -> tuple[datetime, int]:
+    async def _statement(self, connection: Connection, batch: list[Waiting]) -> Stored:
         rows, newest = _distinct(batch)
-        columns = list(zip(*rows, strict=True))
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        terminals = columns[0]
         try:
             cursor = await connection.execute(
-                STORE, [*map(list, columns), newest, list(columns[0]), self._silence_allowed], prepare=True
+                STORE, [*columns, newest, terminals, self._silence_allowed, terminals, terminals], prepare=True
             )
             row = await cursor.fetchone()
         finally:
             if connection is not self._writing:  # given up meanwhile
                 await connection.close()
         assert row is not None  # the statement selects from one row
-        return row[0], row[1]
+        return row[0], row[1], row[2]
 
-    def _let_go(self, statement: asyncio.Task[tuple[datetime, int]]) -> None:
+    def _let_go(self, statement: asyncio.Task[Stored]) -> None:
         self._given_up.discard(statement)
         if not statement.cancelled():
             statement.exception()  # taken notice of; its heartbeats were answered long ago
@@ -243,16 +345,28 @@ def _refuse(batch: list[Waiting], problem: Problem) -> None:
             waiting.answer.set_exception(problem)
 
 
-def _distinct(batch: list[Waiting]) -> tuple[list[tuple[Any, ...]], list[bool]]:
-    """The batch's rows without repeats, and for each whether it is its terminal's newest: the highest sequence of the
-    stream heard last."""
-    rows: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    newest: dict[int, tuple[Any, ...]] = {}
+def _one_stream_each(batch: list[Waiting]) -> tuple[list[Waiting], list[Waiting]]:
+    """The batch, and apart from it what has to wait for the next one: a terminal's second stream is judged by what the
+    first one left behind."""
+    streams: dict[int, uuid.UUID] = {}
+    together: list[Waiting] = []
+    later: list[Waiting] = []
     for waiting in batch:
-        beat = waiting.heartbeat
-        key = (waiting.terminal_id, beat.stream_id, beat.sequence)
-        rows[key] = (
-            waiting.terminal_id,
+        stream = waiting.heartbeat.stream_id
+        alone = streams.setdefault(waiting.terminal_id, stream) == stream
+        (together if alone else later).append(waiting)
+    return together, later
+
+
+def _distinct(batch: list[Waiting]) -> tuple[list[tuple[Any, ...]], list[bool]]:
+    """The batch's rows without repeats, and for each whether it is its terminal's newest, the one of the highest
+    sequence."""
+    rows: dict[tuple[int, int], tuple[Any, ...]] = {}
+    newest: dict[int, int] = {}
+    for waiting in batch:
+        beat, terminal_id = waiting.heartbeat, waiting.terminal_id
+        rows[terminal_id, beat.sequence] = (
+            terminal_id,
             beat.stream_id,
             beat.sequence,
             beat.sent_at,
@@ -263,8 +377,11 @@ def _distinct(batch: list[Waiting]) -> tuple[list[tuple[Any, ...]], list[bool]]:
             beat.agent_version,
             beat.terminal_connected,
             beat.error,
+            waiting.skew,
+            beat.terminal_serial,
+            beat.event,
+            waiting.address,
         )
-        before = newest.get(waiting.terminal_id)
-        if before is None or before[1] != beat.stream_id or before[2] < beat.sequence:
-            newest[waiting.terminal_id] = key
-    return list(rows.values()), [newest[key[0]] == key for key in rows]
+        if newest.get(terminal_id, 0) < beat.sequence:
+            newest[terminal_id] = beat.sequence
+    return list(rows.values()), [newest[terminal_id] == sequence for terminal_id, sequence in rows]

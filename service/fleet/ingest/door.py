@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from service.core import problems
+from service.core import addresses, problems
 from service.core.problems import Problem
 from service.fleet import schemas
 from service.fleet.ingest.batches import ANSWERED, Batches
@@ -67,7 +67,8 @@ class Ingest:
             heartbeat = schemas.Heartbeat.model_validate_json(body)
         except ValidationError as error:
             raise problems.invalid(error.errors(include_url=False, include_input=False)) from None
-        return await self._batches.put(terminal_id, heartbeat)
+        client = scope.get("client")
+        return await self._batches.put(terminal_id, heartbeat, addresses.plain(client[0]) if client else None)
 
 
 async def _read(receive: Receive) -> bytes:

@@ -39,6 +39,7 @@ WITH gap AS (
 UPDATE fleet_liveness SET alive_at = app_now() FROM gap WHERE id = 1 RETURNING absent
 """
 
+# Which terminal a token lets in; the doors of agents beside this one ask the same.
 LOOK_UP = "SELECT token_hash, terminal_id FROM fleet_terminal_tokens WHERE revoked_at IS NULL"
 
 
@@ -70,9 +71,7 @@ class Tokens:
             if known is None:
                 known = await self._look_up(hashed)
         if known is None:
-            raise problems.Unauthorized(
-                "端末のトークンが無効です。管理者に登録コードの発行を依頼し、登録し直してください。"
-            )
+            raise stranger()
         return known
 
     async def _look_up(self, hashed: bytes) -> int | None:
@@ -157,3 +156,7 @@ class Tokens:
             if row and row[0] > ABSENT_AFTER:
                 log.warning("back after an absence; deadlines moved", seconds=int(row[0].total_seconds()))
             await asyncio.sleep(ALIVE_EVERY_SECONDS)
+
+
+def stranger() -> problems.Unauthorized:
+    return problems.Unauthorized("端末のトークンが無効です。管理者に登録コードの発行を依頼し、登録し直してください。")

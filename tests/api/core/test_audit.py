@@ -21,6 +21,7 @@ from service.core.clock import real_now
 from service.core.paging import write_cursor
 from service.core.times import TOKYO, local_date
 from service.fleet import rules, schemas
+from service.fleet.agents.schemas import NewEnrolmentCode
 from tests import cast, factories
 
 PATH = "/api/core/audit"
@@ -199,7 +200,7 @@ def test_what_the_fleet_writes_into_the_trail_has_words(db: Session) -> None:
     written = db.scalars(select(AuditEntry)).all()
 
     assert {entry.subject for entry in written} <= set(rules.AREA.subjects)
-    for model in (schemas.NewCustomer, schemas.NewTerminal, schemas.NewEnrolmentCode):
+    for model in (schemas.NewCustomer, schemas.NewTerminal, NewEnrolmentCode):
         assert set(model.model_fields) <= set(rules.AREA.fields), model
 
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from fastapi.testclient import TestClient
 
-from service.core.api import files
+from service.core.files import incoming
 from service.core.files.storage import storage
 from service.core.identity import open_session
 from service.core.settings import settings
@@ -181,7 +181,7 @@ def test_a_refusal_comes_though_the_sender_has_not_finished(service: Service, to
 def test_a_sender_who_says_nothing_any_more_is_not_waited_for(
     client: TestClient, sign_in: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr(incoming, "SILENCE_SECONDS", 0.1)
     token = sign_in("olivia", fleet="operator").headers["Authorization"]
     first = [{"type": "http.request", "body": b"\xff\xd8\xff", "more_body": True}]
     said: list[dict[str, Any]] = []

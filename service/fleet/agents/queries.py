@@ -1,0 +1,219 @@
+"""Every read about agents: who calls, what they were asked to do, what let them in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, case, func, select, text
+from sqlalchemy.orm import Session, aliased
+
+from service.core.clock import now_sql
+from service.core.files.records import File
+from service.core.identity import User, hash_token
+from service.core.paging import Key, Listing, equals
+from service.core.problems import NotFound
+from service.fleet import queries
+from service.fleet.agents.models import Command, Device
+from service.fleet.agents.rules import ASKED_AGAIN, BUNDLE_KEPT, MOST_RENEWALS, CodeState, CommandName
+from service.fleet.ingest.tokens import LOOK_UP, stranger
+from service.fleet.models import Customer, EnrolmentCode, Terminal, TerminalState, TerminalToken
+from service.fleet.rules import BUNDLE
+from service.fleet.settings import settings
+
+_BY_TOKEN = text(LOOK_UP + " AND token_hash = :hashed")
+_HEARD_LATELY = timedelta(hours=1)
+_requester = aliased(User)
+_SOMEBODY = func.coalesce(_requester.name, "システム").label("created_by")
+_CODE_STATE = case(
+    (EnrolmentCode.revoked_at.is_not(None), CodeState.REVOKED),
+    (EnrolmentCode.uses >= EnrolmentCode.maximum_uses, CodeState.USED_UP),
+    (EnrolmentCode.expires_at <= now_sql(), CodeState.EXPIRED),
+    else_=CodeState.VALID,
+)
+_CODES = Listing(
+    select(
+        EnrolmentCode.id,
+        EnrolmentCode.customer_id,
+        Customer.company_name.label("customer_name"),
+        _CODE_STATE.label("state"),
+        EnrolmentCode.uses,
+        EnrolmentCode.maximum_uses,
+        EnrolmentCode.created_at,
+        _SOMEBODY,
+        EnrolmentCode.expires_at,
+        EnrolmentCode.revoked_at,
+    )
+    .outerjoin(Customer, Customer.id == EnrolmentCode.customer_id)
+    .outerjoin(_requester, _requester.id == EnrolmentCode.user_id),
+    unique=EnrolmentCode.id,
+    keys={"created_at": Key(EnrolmentCode.created_at)},
+    default="-created_at",
+)
+_COMMANDS = Listing(
+    select(
+        Command.id,
+        Command.name,
+        Command.state,
+        Command.step,
+        Command.percent,
+        Command.message,
+        Command.result,
+        Command.file_id,
+        _SOMEBODY,
+        Command.created_at,
+        Command.told_at,
+        Command.reported_at,
+        Command.finished_at,
+        Command.expires_at,
+    ).outerjoin(_requester, _requester.id == Command.user_id),
+    unique=Command.id,
+    keys={"created_at": Key(Command.created_at)},
+    default="-created_at",
+    filters={"terminal_id": equals(Command.terminal_id)},
+)
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Who calls at a door of agents: a terminal, by the token that was shown."""
+
+    terminal_id: int
+    serial_number: str
+    token_hash: bytes
+    address: str
+
+    @property
+    def name(self) -> str:
+        return f"agent {self.serial_number}"
+
+
+def agent(db: Session, token: str, address: str) -> Agent:
+    """Raises Unauthorized: the token is unknown or revoked."""
+    hashed = hash_token(token)
+    row = db.execute(_BY_TOKEN, {"hashed": hashed}).one_or_none()
+    if row is None:
+        raise stranger()
+    return Agent(row.terminal_id, db.get_one(Terminal, row.terminal_id).serial_number, hashed, address)
+
+
+def terminal_for_enrolment(db: Session, serial_number: str) -> Terminal | None:
+    """The terminal, locked: of two enrolments at once, the later one ends the earlier one's token."""
+    return db.scalars(select(Terminal).where(Terminal.serial_number == serial_number).with_for_update()).one_or_none()
+
+
+def code_for_use(db: Session, code_hash: bytes) -> EnrolmentCode | None:
+    """The code's row, locked: two agents must not both take its last use."""
+    return db.scalars(select(EnrolmentCode).where(EnrolmentCode.code_hash == code_hash).with_for_update()).one_or_none()
+
+
+def get_code(db: Session, code_id: int) -> EnrolmentCode:
+    code = db.get(EnrolmentCode, code_id, with_for_update=True)
+    if code is None:
+        raise NotFound("指定された登録コードは見つかりません。一覧を開き直してください。")
+    return code
+
+
+def codes(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
+    """Enrolment codes, the newest first."""
+    return _CODES.page(db, limit, cursor)
+
+
+def valid_token(db: Session, terminal_id: int) -> TerminalToken | None:
+    valid = select(TerminalToken).where(TerminalToken.terminal_id == terminal_id, TerminalToken.revoked_at.is_(None))
+    return db.scalars(valid).one_or_none()
+
+
+def token(db: Session, terminal_id: int) -> dict[str, datetime | None]:
+    queries.get_terminal(db, terminal_id)
+    valid = valid_token(db, terminal_id)
+    return {
+        "issued_at": valid.created_at if valid else None,
+        "renew_at": valid.created_at + timedelta(days=settings().token_days) if valid else None,
+        "cloned_at": db.scalar(select(TerminalState.cloned_at).where(TerminalState.terminal_id == terminal_id)),
+    }
+
+
+def commands(db: Session, terminal_id: int, limit: int, cursor: str | None) -> dict[str, Any]:
+    """What the terminal's agent was asked to do, the newest first."""
+    queries.get_terminal(db, terminal_id)
+    return _COMMANDS.page(db, limit, cursor, terminal_id=terminal_id)
+
+
+def get_command(db: Session, terminal_id: int, command_id: int) -> Command:
+    """A command of this terminal, locked. Another terminal's is not found."""
+    found = select(Command).where(Command.id == command_id, Command.terminal_id == terminal_id).with_for_update()
+    command = db.scalars(found).one_or_none()
+    if command is None:
+        raise NotFound("指定された指示は見つかりません。画面を開き直してください。")
+    return command
+
+
+def devices(db: Session, terminal_id: int) -> dict[str, Any]:
+    """The machines at the terminal's place, the present one first. As long as nothing was swapped, it is the only one
+    and has no row of its own."""
+    terminal = queries.get_terminal(db, terminal_id)
+    rows = db.execute(
+        select(
+            Device.serial_number,
+            Device.placed_at,
+            Device.removed_at,
+            Device.fate,
+            Device.reason,
+            _requester.name.label("removed_by"),
+        )
+        .outerjoin(_requester, _requester.id == Device.user_id)
+        .where(Device.terminal_id == terminal_id)
+        .order_by(Device.removed_at.desc().nulls_first(), Device.id.desc())
+    ).mappings()
+    items = [dict(row) for row in rows] or [
+        {
+            "serial_number": terminal.serial_number,
+            "placed_at": terminal.created_at,
+            "removed_at": None,
+            "fate": None,
+            "reason": None,
+            "removed_by": None,
+        }
+    ]
+    return {"items": items, "total": len(items)}
+
+
+def placed_device(db: Session, terminal_id: int) -> Device | None:
+    placed = select(Device).where(Device.terminal_id == terminal_id, Device.removed_at.is_(None))
+    return db.scalars(placed).one_or_none()
+
+
+def terminals_to_renew(db: Session) -> Sequence[int]:
+    """Terminals that are there, whose token is old and whose agent was not asked for a new one lately."""
+    asked = select(Command.id).where(
+        Command.terminal_id == TerminalToken.terminal_id,
+        Command.name == CommandName.ROTATE_TOKEN,
+        Command.created_at > now_sql() - ASKED_AGAIN,
+    )
+    due = (
+        select(TerminalToken.terminal_id)
+        .join(TerminalState, TerminalState.terminal_id == TerminalToken.terminal_id)
+        .where(
+            TerminalToken.revoked_at.is_(None),
+            TerminalToken.created_at <= now_sql() - timedelta(days=settings().token_days),
+            TerminalState.last_heartbeat_at > now_sql() - _HEARD_LATELY,
+            ~asked.exists(),
+        )
+        .order_by(TerminalToken.created_at, TerminalToken.terminal_id)
+        .limit(MOST_RENEWALS)
+    )
+    return db.scalars(due).all()
+
+
+def old_bundles(db: Session) -> Sequence[Row[Command, File]]:
+    kept = (
+        select(Command, File)
+        .join(File, File.id == Command.file_id)
+        .where(File.purpose == BUNDLE.key, File.attached_at <= now_sql() - BUNDLE_KEPT)
+        .limit(100)
+        .with_for_update(of=Command, skip_locked=True)
+    )
+    return db.execute(kept).all()
