@@ -222,15 +222,16 @@ def swap(db: Session, by: Actor, terminal_id: int, new: schemas.Swap) -> tuple[E
             yours=new.model_dump(mode="json", exclude={"version"}),
             current={"version": terminal.version, "serial_number": old},
         )
+    if fleet_queries.terminals_by_serial(db, [new.serial_number]):
+        raise _in_use(new.serial_number)
     try:
         with db.begin_nested():
             terminal.serial_number, terminal.updated_at = new.serial_number, now
             terminal.version += 1
-    except IntegrityError as error:
+    except IntegrityError as error:  # of two at once, the other one was first
         if not violates(error, "uq_fleet_terminals_serial_number"):
             raise
-        message = f"シリアル番号「{new.serial_number}」の端末はすでに使われています。"
-        raise Conflict(message, [("serial_number", message)]) from None
+        raise _in_use(new.serial_number) from None
     device = queries.placed_device(db, terminal_id)
     if device is None:
         device = Device(terminal_id=terminal_id, serial_number=old, placed_at=terminal.created_at)
@@ -253,6 +254,11 @@ def swap(db: Session, by: Actor, terminal_id: int, new: schemas.Swap) -> tuple[E
     note_down(db, terminal_id, "swapped", by, **{"from": old, "to": new.serial_number, "fate": new.fate})
     wanted = schemas.NewEnrolmentCode(customer_id=terminal.customer_id, valid_hours=rules.SWAP_CODE_HOURS)
     return issue_enrolment_code(db, by, wanted)
+
+
+def _in_use(serial_number: str) -> Conflict:
+    message = f"シリアル番号「{serial_number}」の端末はすでに使われています。"
+    return Conflict(message, [("serial_number", message)])
 
 
 def _call_off(db: Session, terminal_id: int, by: Actor) -> None:
