@@ -234,9 +234,11 @@ def _members(incident: Row) -> None:
 
 
 def _note(incident: Row) -> None:
+    def post(_: str) -> None:
+        session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text})
+        dialogs.open(drawer, incident)  # A note ends nothing: the drawer is there again, with it.
+
     with forms.form(f"incident.note.{incident['id']}", submit="メモを残す") as form:
         text = form.field("text", st.text_area, "メモ", required=True, max_chars=2000, height=80)
     if form.submitted:
-        form.send(
-            lambda _: session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}), done="メモを残しました。"
-        )
+        form.send(post, done="メモを残しました。")

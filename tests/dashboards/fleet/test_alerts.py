@@ -104,7 +104,7 @@ def test_snoozing_takes_it_to_the_end_of_the_queue(alerts: AppTest, db: Session)
 
 def test_what_is_not_over_is_not_closed_and_the_drawer_says_why(alerts: AppTest, db: Session) -> None:
     incident = open_drawer(alerts, db)
-    alerts.text_area(key=f"incident.resolution.{incident.id}.resolution.0").input("復旧").run()
+    alerts.text_area(key=f"incident.resolution.{incident.id}.resolution.0").input("復旧")
     alerts.button(key=f"incident.resolution.{incident.id}.submit").click().run()
     assert any("まだ1台が復旧していません" in error.value for error in alerts.error)
 
@@ -131,7 +131,7 @@ def test_support_writes_notes_and_tells_customers_but_neither_takes_nor_closes(d
         "incident.snooze.60",
         f"incident.step.{incident.id}.3.done",
     }
-    page.text_area(key=f"incident.note.{incident.id}.text.0").input("店長に電話済み").run()
+    page.text_area(key=f"incident.note.{incident.id}.text.0").input("店長に電話済み")
     page.button(key=f"incident.note.{incident.id}.submit").click().run()
     assert "店長に電話済み" in texts(page)
 
