@@ -113,7 +113,7 @@ def test_the_details_show_each_try_and_the_text(db: Session, screen: Screen) -> 
     assert "宛先を拒否されました（550）" in page.error[0].value
     assert "本文です。" in [text.value for text in page.text]
     [leads] = [element.value for element in page.html if "で確認する" in element.value]
-    assert 'href="/dashboard"' in leads
+    assert 'href="/alerts"' in leads
 
 
 def test_a_dead_letter_is_sent_again_after_one_question(db: Session, screen: Screen) -> None:

@@ -134,8 +134,8 @@ def test_a_page_costs_one_call_per_block(morning: AppTest, line: Line) -> None:
         "GET /api/auth/me",
         "GET /api/fleet/customers",
         "GET /api/fleet/incidents",
+        "GET /api/fleet/incidents/counts",  # for the number in the menu
         "GET /api/fleet/summary",
-        "GET /api/fleet/summary",  # for the number in the menu
         "GET /api/fleet/terminals",
     ]
 
@@ -319,7 +319,7 @@ def test_a_page_opened_while_the_service_hangs_waits_once(
     page.run()
 
     [request] = unanswered
-    assert request.url.path == "/api/fleet/summary"
+    assert request.url.path == "/api/fleet/incidents/counts"  # for the number in the menu
     assert len(page.error) == 4
     assert all(error.value.startswith("サービスから応答がありませんでした。") for error in page.error)
 
