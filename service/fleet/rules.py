@@ -137,7 +137,6 @@ AREA = Area(
         "photo_removed": "外した設置写真",
         "terminal_id": "端末ID",
         "command": "指示",
-        "state": "状態",
         "fate": "取り外した端末の扱い",
         "reason": "理由",
         "renewed": "更新",

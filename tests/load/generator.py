@@ -25,7 +25,7 @@ HEAD = (
 BODY = (
     b'{"cpu_usage":%d.5,"memory_usage":61.2,"disk_usage":48,"firmware_version":"1.2.0","agent_version":"0.1.0",'
     b'"terminal_connected":true,"error":null,"sent_at":"2026-11-21T09:05:00.123+09:00",'
-    b'"stream_id":"%s","sequence":%d}'
+    b'"stream_id":"%s","sequence":%d,"agent_time":"%s","terminal_serial":"TC200-000001","event":null}'
 )
 
 
@@ -75,7 +75,8 @@ class Connection(asyncio.Protocol):
 
 
 def request(token: bytes, stream: bytes, sequence: int) -> bytes:
-    body = BODY % (sequence % 90, stream, sequence)
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()).encode()
+    body = BODY % (sequence % 90, stream, sequence, now)
     return HEAD % (token, len(body), body)
 
 

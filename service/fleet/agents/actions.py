@@ -178,11 +178,9 @@ def cancel(db: Session, by: Actor, terminal_id: int, command_id: int) -> None:
         raise Conflict(f"{COMMAND_WORDS[CommandName(command.name)]}は、ここからは取り消せません。")
     if command.finished_at is not None:
         raise Conflict("この指示はすでに終わっています。画面を更新してください。")
-    before = {"state": command.state}
     command.state, command.finished_at = CommandState.CANCELLED, app_now(db)
-    audit.record(
-        db, by, "cancel", AREA.name, "command", command.id, before=before, after={"state": CommandState.CANCELLED}
-    )
+    after = {"terminal_id": terminal_id, "command": COMMAND_WORDS[CommandName(command.name)]}
+    audit.record(db, by, "cancel", AREA.name, "command", command.id, after=after)
     _note(db, command, by)
 
 
@@ -249,7 +247,7 @@ def swap(db: Session, by: Actor, terminal_id: int, new: schemas.Swap) -> tuple[E
         "terminal",
         terminal_id,
         before={"serial_number": old},
-        after=new.model_dump(mode="json", exclude={"version"}),
+        after={"serial_number": new.serial_number, "fate": rules.FATE_WORDS[new.fate], "reason": new.reason},
     )
     note_down(db, terminal_id, "swapped", by, **{"from": old, "to": new.serial_number, "fate": new.fate})
     wanted = schemas.NewEnrolmentCode(customer_id=terminal.customer_id, valid_hours=rules.SWAP_CODE_HOURS)

@@ -62,3 +62,6 @@ class Fate(StrEnum):
     REPAIR = "repair"
     STOCK = "stock"
     SCRAPPED = "scrapped"
+
+
+FATE_WORDS = {Fate.REPAIR: "修理", Fate.STOCK: "在庫", Fate.SCRAPPED: "廃棄"}

@@ -110,3 +110,57 @@ def test_a_storm_of_simulated_terminals_ends_with_every_one_online(tmp_path: Pat
         customer.id,
     )
     assert online == 100
+
+
+def test_what_people_ask_of_an_agent_is_done_and_told(
+    tmp_path: Path, service: Service, terminal: subprocess.Popen[bytes], serial_number: str
+) -> None:
+    """Diagnosis, bundle and a new token, told in one answer; then the agent is ended in order."""
+    with service.committed() as db:
+        code = factories.enrolment_code(db, factories.customer(db, f"顧客 {uuid.uuid4()}"))
+    settings = config(tmp_path, service)
+    enrolled = agent("enrol", "--config", settings, "--code", code)
+    assert enrolled.returncode == 0, enrolled.stdout + enrolled.stderr
+    [(terminal_id,)] = service.rows("SELECT id FROM fleet_terminals WHERE serial_number = %s", serial_number)
+    for name in ("diagnose", "send_bundle", "rotate_token"):
+        service.rows(
+            "INSERT INTO fleet_commands (terminal_id, name, expires_at) VALUES (%s, %s, app_now() + interval '1 day')",
+            terminal_id,
+            name,
+        )
+
+    def states() -> dict[str, str]:
+        found = service.rows("SELECT name, state FROM fleet_commands WHERE terminal_id = %s", terminal_id)
+        return {str(name): str(state) for name, state in found}
+
+    log = tmp_path / "agent.log"
+    with log.open("w") as written:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "agent", "run", "--config", settings], cwd=ROOT, stdout=written, stderr=written
+        )
+    try:
+        deadline = time.monotonic() + 90
+        while set(states().values()) != {"done"}:
+            assert running.poll() is None, log.read_text()[-3000:]
+            assert time.monotonic() < deadline, (states(), log.read_text()[-3000:])
+            time.sleep(0.2)
+    finally:
+        running.terminate()
+        running.wait(30)
+
+    rows = service.rows(
+        "SELECT name, result, file_id IS NOT NULL FROM fleet_commands WHERE terminal_id = %s", terminal_id
+    )
+    results = {name: (result, has_file) for name, result, has_file in rows}
+    checks = results["diagnose"][0]["checks"]  # type: ignore[index]
+    assert {"service", "clock", "terminal"} <= {check["name"] for check in checks}
+    assert results["send_bundle"][1]
+    kinds = [
+        kind for (kind,) in service.rows("SELECT kind FROM fleet_terminal_logs WHERE terminal_id = %s", terminal_id)
+    ]
+    assert {"enrolled", "started", "token_rotated", "shutdown"} <= set(kinds), (kinds, log.read_text()[-3000:])
+    [(shutdown_at, serial)] = service.rows(
+        "SELECT shutdown_at, terminal_serial FROM fleet_terminal_states WHERE terminal_id = %s", terminal_id
+    )
+    assert shutdown_at is not None
+    assert serial == serial_number
