@@ -353,8 +353,9 @@ def _one_stream_each(batch: list[Waiting]) -> tuple[list[Waiting], list[Waiting]
     later: list[Waiting] = []
     for waiting in batch:
         stream = waiting.heartbeat.stream_id
-        alone = streams.setdefault(waiting.terminal_id, stream) == stream
-        (together if alone else later).append(waiting)
+        first = streams.setdefault(waiting.terminal_id, stream)
+        # Mostly the very same object, which costs nothing to see.
+        (together if first is stream or first == stream else later).append(waiting)
     return together, later
 
 
