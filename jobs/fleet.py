@@ -8,15 +8,36 @@ from jobs.app import app
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
 from service.fleet.agents import actions as agents
+from service.fleet.history import actions as history
+from service.fleet.history.rules import MOST_DAYS
+from service.fleet.maintenance import actions as maintenance
 from service.fleet.watch import actions
 
 log = structlog.get_logger()
 
 
+@app.task(name="fleet.compact")
+def compact() -> None:
+    """A transaction for each day, so that a long backlog is not begun anew."""
+    days = []
+    for _ in range(MOST_DAYS):
+        with transaction(SYSTEM) as db:
+            day = history.compact(db)
+            if day is None:
+                break
+            days.append(day)
+    with transaction(SYSTEM) as db:
+        record_job(db, "fleet.compact")
+    if days:
+        log.info("fleet days summed up", days=days)
+
+
 @app.task(name="fleet.watch")
 def watch() -> None:
     with transaction(SYSTEM) as db:
-        done = actions.watch(db)
+        done = maintenance.tick(db)
+    with transaction(SYSTEM) as db:
+        done |= actions.watch(db)
         record_job(db, "fleet.watch")
     if any(done.values()):
         log.info("fleet watched", **done)

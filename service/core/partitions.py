@@ -3,10 +3,10 @@ partition; the rest is one job's work."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import CheckConstraint, String, func, select, text
-from sqlalchemy.dialects.postgresql import INTERVAL
+from sqlalchemy.dialects.postgresql import INTERVAL, TIMESTAMP
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.core.db import Base
@@ -28,6 +28,8 @@ class KeptTable(Base):
     ahead: Mapped[int] = mapped_column(server_default="0")
     # The newest row of each value of this column always stays.
     last_of: Mapped[str | None] = mapped_column(String(63))
+    # Where rows are summed up before they go: up to when that is done. Nothing younger goes.
+    compacted_until: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 def tables(db: Session) -> list[str]:

@@ -72,7 +72,7 @@ class Going:
 
 def plan(db: Session, policy: Policy) -> Going:
     """A dry run. Rows of partitions are as the planner counted them last; the nightly run counts them truly."""
-    kept, before = db.get_one(KeptTable, policy.table), cut(db, policy.keep())
+    kept, before = db.get_one(KeptTable, policy.table), _before(db, policy)
     return _partitions(db, kept, before, truly=False) if kept.partitions else _rows(db, kept, before, dry=True)
 
 
@@ -82,7 +82,7 @@ def run_if_due(db: Session, policy: Policy) -> RetentionRun | None:
         return None
     # Nobody waits for an answer: counting a day of heartbeats may take longer than a request may.
     db.execute(text("SET LOCAL statement_timeout = '15min'"))
-    before = cut(db, policy.keep())
+    before = _before(db, policy)
     night = select(_today(), literal(policy.table), literal(before))
     claim = (
         insert(RetentionRun)
@@ -128,6 +128,12 @@ def newest_runs(db: Session, limit: int = 60) -> list[RetentionRun]:
 
 def _today() -> ColumnElement[date]:
     return func.date(func.timezone(TOKYO.key, func.app_now()) - literal(BEGINS, Interval))
+
+
+def _before(db: Session, policy: Policy) -> datetime:
+    """As `cut`; and nothing goes before it was summed up."""
+    summed_up = db.get_one(KeptTable, policy.table, populate_existing=True).compacted_until
+    return min(filter(None, (cut(db, policy.keep()), summed_up)))
 
 
 def cut(db: Session, keep: timedelta) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, func, insert, update
@@ -45,8 +45,22 @@ def create_customer(db: Session, by: Actor | str, new: schemas.NewCustomer) -> C
     return customer
 
 
+def customer_in_use(db: Session, customer_id: int) -> Customer:
+    """The customer, locked: its archiving waits until a terminal that is being put there stands there.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: it is archived.
+    """
+    customer = queries.get_customer(db, customer_id, lock=True)
+    if customer.archived_at is not None:
+        message = f"「{customer.company_name}」はアーカイブされています。先に顧客企業を元に戻してください。"
+        raise Conflict(message, [("customer_id", message)])
+    return customer
+
+
 def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal, address: str = "-") -> Terminal:
-    queries.get_customer(db, new.customer_id)
+    customer_in_use(db, new.customer_id)
     terminal = Terminal(**new.model_dump())
     try:
         with db.begin_nested():
@@ -60,6 +74,7 @@ def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal, addr
         raise Conflict(message, [("serial_number", message)]) from None
     values = new.model_dump(mode="json")
     audit.record(db, by, "create", AREA.name, "terminal", terminal.id, after=values, address=address)
+    note_down(db, terminal.id, "registered", by)
     return terminal
 
 
@@ -72,7 +87,8 @@ def import_customers(db: Session, by: Actor, new: Sequence[New]) -> None:
 
 
 def change_customers(db: Session, by: Actor, changes: Sequence[Change]) -> None:
-    db.execute(update(Customer), [{"id": row.id} | row.after for row in changes])
+    now, versions = app_now(db), queries.versions(db, Customer, [row.id for row in changes])
+    db.execute(update(Customer), [_edition(row.id, versions, now) | row.after for row in changes])
     entries = ((row.id, _plain(row.before), _plain(row.after)) for row in changes)
     audit.record_many(db, by, "update", AREA.name, "customer", entries)
 
@@ -83,15 +99,21 @@ def import_terminals(db: Session, by: Actor, new: Sequence[New]) -> None:
     db.execute(insert(TerminalState), [{"terminal_id": key} for key in made])
     entries = ((key, None, _plain(row.values)) for key, row in zip(made, new, strict=True))
     audit.record_many(db, by, "create", AREA.name, "terminal", entries)
+    note_down_many(db, made, "registered", by, source="import")
 
 
 def change_terminals(db: Session, by: Actor, changes: Sequence[Change]) -> None:
     values = _terminal_values(db, [row.after for row in changes])
-    now = app_now(db)
-    changed = [{"id": row.id, "updated_at": now} | after for row, after in zip(changes, values, strict=True)]
+    now, versions = app_now(db), queries.versions(db, Terminal, [row.id for row in changes])
+    changed = [_edition(row.id, versions, now) | after for row, after in zip(changes, values, strict=True)]
     db.execute(update(Terminal), changed)
     entries = ((row.id, _plain(row.before), _plain(row.after)) for row in changes)
     audit.record_many(db, by, "update", AREA.name, "terminal", entries)
+    note_down_many(db, [row.id for row in changes], "edited", by, source="import")
+
+
+def _edition(key: int, versions: Mapping[int, int], now: datetime) -> dict[str, Any]:
+    return {"id": key, "version": versions[key] + 1, "updated_at": now}
 
 
 def _terminal_values(db: Session, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -126,9 +148,17 @@ def revoke_tokens(db: Session, terminal_id: int) -> int:
 
 def note_down(db: Session, terminal_id: int, kind: str, by: Actor | str | None = None, **detail: Any) -> None:
     """A line in the terminal's log. `by` is who did it; what happened by itself was nobody."""
+    note_down_many(db, [terminal_id], kind, by, **detail)
+
+
+def note_down_many(
+    db: Session, terminal_ids: Sequence[int], kind: str, by: Actor | str | None = None, **detail: Any
+) -> None:
+    """The same line in the log of each."""
     name = by.name if isinstance(by, Actor) else by
-    values = {"terminal_id": terminal_id, "kind": kind, "detail": detail or None, "by": name and name[:100]}
-    db.execute(insert(terminal_logs).values(values))
+    same = {"kind": kind, "detail": detail or None, "by": name and name[:100]}
+    if terminal_ids:
+        db.execute(insert(terminal_logs), [{"terminal_id": key} | same for key in terminal_ids])
 
 
 def add_photo(db: Session, by: Actor, terminal_id: int, new: schemas.NewPhoto) -> None:

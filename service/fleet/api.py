@@ -13,9 +13,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
-from service.core.texts import NO_NUL
 from service.fleet import actions, exports, queries, schemas
-from service.fleet.rules import Status
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
@@ -34,9 +32,12 @@ doors.add(router, "/terminals", exports.TERMINALS)
 
 @router.get("/customers", response_model=Page[schemas.CustomerItem])
 async def customers(
-    asking: Annotated[Asking, lists("fleet:customer:read")], limit: Limit = 50, cursor: Cursor = None
+    asking: Annotated[Asking, lists("fleet:customer:read")],
+    filters: Annotated[schemas.CustomerFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, _: queries.customers(db, limit, cursor))
+    return await asking.page(lambda db, _: queries.customers(db, limit, cursor, filters))
 
 
 @router.post("/customers", status_code=201, responses={409: RESPONSES[409]})
@@ -49,14 +50,12 @@ def create_customer(
 @router.get("/terminals", response_model=Page[schemas.TerminalItem])
 async def terminals(
     asking: Annotated[Asking, lists("fleet:terminal:read")],
+    filters: Annotated[schemas.TerminalFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-    status: Status | None = None,
-    customer_id: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
-    q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
-    sort: Annotated[str, queries.TERMINALS.parameter()] = queries.TERMINALS.default,
 ) -> Response:
-    return await asking.page(lambda db, _: queries.terminals(db, limit, cursor, status, customer_id, q, sort))
+    """Those in trouble first, unless sorted otherwise."""
+    return await asking.page(lambda db, _: queries.terminals(db, limit, cursor, filters))
 
 
 @router.post("/terminals", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
@@ -73,7 +72,7 @@ def photos(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, termin
 
 @router.post("/terminals/{terminal_id}/photos", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
 def add_photo(
-    actor: Annotated[Actor, allow("fleet:terminal:update")], db: Db, terminal_id: Id, new: schemas.NewPhoto
+    actor: Annotated[Actor, allow("fleet:photo:update")], db: Db, terminal_id: Id, new: schemas.NewPhoto
 ) -> schemas.Photos:
     """Attaches an uploaded picture (`PUT /api/core/files?purpose=fleet.terminal_photo`)."""
     actions.add_photo(db, actor, terminal_id, new)
@@ -82,7 +81,7 @@ def add_photo(
 
 @router.delete("/terminals/{terminal_id}/photos/{file_id}", status_code=204, responses={404: RESPONSES[404]})
 def remove_photo(
-    actor: Annotated[Actor, allow("fleet:terminal:update")], db: Db, terminal_id: Id, file_id: uuid.UUID
+    actor: Annotated[Actor, allow("fleet:photo:update")], db: Db, terminal_id: Id, file_id: uuid.UUID
 ) -> None:
     actions.remove_photo(db, actor, terminal_id, file_id)
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.core.auth import Actor
 from service.core.imports.kinds import Field, Kind, Values
 from service.fleet import actions, queries, schemas
-from service.fleet.rules import CONTRACT_WORDS, ContractType
+from service.fleet.rules import CONTRACT_WORDS, TAG_MARKS, ContractType
 
 _DATE = re.compile(r"(\d{4})[/\-.年](\d{1,2})[/\-.月](\d{1,2})日?(?: 0{1,2}:00(?::00)?)?")
 
@@ -41,6 +41,27 @@ def _contract(text: str) -> ContractType:
     raise ValueError(f"選べる値は {'、'.join(CONTRACT_WORDS.values())} です。")
 
 
+def _tags(text: str) -> list[str]:
+    return [tag for tag in re.split(f"[{TAG_MARKS}\n]", text) if tag.strip()]
+
+
+def _shown_tags(tags: Sequence[str]) -> str:
+    return "、".join(tags)
+
+
+def _archived_customers(db: Session, _: Actor, rows: Sequence[Values]) -> Mapping[int, tuple[str, str]]:
+    known = queries.customers_by_name(db, sorted({row["company_name"] for row in rows}))
+    return {
+        place: ("company_name", _archived(row["company_name"]))
+        for place, row in enumerate(rows)
+        if row["company_name"] in known and known[row["company_name"]].archived_at is not None
+    }
+
+
+def _archived(name: str) -> str:
+    return f"「{name}」はアーカイブされています。元に戻してから取り込んでください。"
+
+
 def _existing_customers(db: Session, _: Actor, names: Sequence[str]) -> Mapping[str, tuple[int, Values]]:
     return {
         name: (found.id, schemas.NewCustomer.model_validate(found, from_attributes=True).model_dump())
@@ -57,10 +78,22 @@ def _existing_terminals(db: Session, _: Actor, serials: Sequence[str]) -> Mappin
                 "company_name": company,
                 "store_name": found.store_name,
                 "installed_date": found.installed_date,
+                "tags": found.tags,
             },
         )
         for serial, (found, company) in queries.terminals_by_serial(db, serials).items()
     }
+
+
+def _unusable(db: Session, by: Actor, rows: Sequence[Values]) -> Mapping[int, tuple[str, str]]:
+    """Rows of terminals that are archived, or whose customer is archived or not there."""
+    known = queries.terminals_by_serial(db, [row["serial_number"] for row in rows])
+    terminals = {
+        place: ("serial_number", _archived(row["serial_number"]))
+        for place, row in enumerate(rows)
+        if row["serial_number"] in known and known[row["serial_number"]][0].archived_at is not None
+    }
+    return {**_archived_customers(db, by, rows), **_missing_customers(db, by, rows), **terminals}
 
 
 def _missing_customers(db: Session, _: Actor, rows: Sequence[Values]) -> Mapping[int, tuple[str, str]]:
@@ -102,6 +135,7 @@ CUSTOMERS = Kind(
     ),
     model=schemas.NewCustomer,
     existing=_existing_customers,
+    missing=_archived_customers,
     create=actions.import_customers,
     change=actions.change_customers,
 )
@@ -115,10 +149,11 @@ TERMINALS = Kind(
         Field("company_name", "顧客企業", "ABC商事", ("会社名", "顧客名", "企業名", "顧客")),
         Field("store_name", "設置店舗名", "新宿店 レジ1番", ("店舗名", "店舗", "設置場所", "設置店舗")),
         Field("installed_date", "設置日", "2026/11/21", ("導入日", "設置年月日"), _day, _shown_day),
+        Field("tags", "タグ", "重点、路面店", ("ラベル", "分類"), _tags, _shown_tags),
     ),
     model=schemas.TerminalRow,
     existing=_existing_terminals,
-    missing=_missing_customers,
+    missing=_unusable,
     create=actions.import_terminals,
     change=actions.change_terminals,
 )

@@ -7,7 +7,6 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -24,7 +23,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import INET, JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.db import Base
@@ -215,6 +214,8 @@ heartbeats = Table(
 terminal_logs = Table(
     "fleet_terminal_logs",
     Base.metadata,
+    # Settles the order of what happened at the same moment.
+    Column("id", BigInteger, Identity(), nullable=False),
     Column("terminal_id", BigInteger, nullable=False),
     Column("at", TIMESTAMP(timezone=True), nullable=False, server_default=func.app_now()),
     Column("kind", String(30), nullable=False),

@@ -6,20 +6,20 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.files.records import File
 from service.core.identity import User
-from service.core.paging import Key, Listing, contains, equals, when
+from service.core.paging import Filter, Key, Listing, contains, equals, when
 from service.core.problems import NotFound
 from service.fleet import schemas
 from service.fleet.models import Alert, Customer, Terminal, TerminalPhoto, TerminalState
 from service.fleet.rules import Status
 
-_COUNTS = [func.count(TerminalState.terminal_id).label("total")] + [
+COUNTS = [func.count(TerminalState.terminal_id).label("total")] + [
     func.count().filter(TerminalState.status == status).label(status.value) for status in Status
 ]
 
@@ -37,8 +37,12 @@ TERMINALS = Listing(
         Terminal.customer_id,
         Customer.company_name.label("customer_name"),
         Terminal.store_name,
+        Terminal.store,
         Terminal.installed_date,
+        Terminal.tags,
+        Terminal.archived_at,
         TerminalState.status,
+        TerminalState.status_since,
         TerminalState.firmware_version,
         TerminalState.agent_version,
         TerminalState.last_heartbeat_at,
@@ -57,21 +61,32 @@ TERMINALS = Listing(
         "store_name": Key(Terminal.store_name),
         "customer_name": Key(Customer.company_name),
         "last_heartbeat_at": Key(TerminalState.last_heartbeat_at, nullable=True),
+        "firmware_version": Key(TerminalState.firmware_version),
+        "installed_date": Key(Terminal.installed_date, nullable=True),
     },
     default="status",
     filters={
         "status": equals(TerminalState.status),
         "customer_id": equals(Terminal.customer_id),
-        "q": contains(Terminal.serial_number, Terminal.store_name),
+        "store": equals(Terminal.store),
+        "tag": Filter(
+            lambda name: Terminal.tags.contains(bindparam(name, type_=Terminal.tags.type)), lambda tag: [tag]
+        ),
+        "firmware_version": equals(TerminalState.firmware_version),
+        "q": contains(Terminal.serial_number, Terminal.store_name, Customer.company_name),
+        "is_in_use": when(Terminal.archived_at.is_(None)),
+        "is_archived": when(Terminal.archived_at.is_not(None)),
     },
 )
+# Each customer's terminals in use, by status.
 _COUNTED = (
-    select(Terminal.customer_id, *_COUNTS)
+    select(Terminal.customer_id, *COUNTS)
     .join(TerminalState, TerminalState.terminal_id == Terminal.id)
+    .where(Terminal.archived_at.is_(None))
     .group_by(Terminal.customer_id)
     .subquery()
 )
-_CUSTOMERS = Listing(
+CUSTOMERS = Listing(
     select(
         Customer.id,
         Customer.company_name,
@@ -79,11 +94,24 @@ _CUSTOMERS = Listing(
         Customer.contact_email,
         Customer.contact_phone,
         Customer.contract_type,
+        Customer.created_at,
+        Customer.archived_at,
         *(func.coalesce(_COUNTED.c[name], 0).label(name) for name in ("total", *Status)),
     ).outerjoin(_COUNTED, _COUNTED.c.customer_id == Customer.id),
     unique=Customer.id,
-    keys={"company_name": Key(Customer.company_name)},
+    keys={
+        "company_name": Key(Customer.company_name),
+        "terminals": Key(func.coalesce(_COUNTED.c.total, 0)),
+        "trouble": Key(func.coalesce(_COUNTED.c.offline + _COUNTED.c.error, 0)),
+        "created_at": Key(Customer.created_at),
+    },
     default="company_name",
+    filters={
+        "contract_type": equals(Customer.contract_type),
+        "q": contains(Customer.company_name, Customer.contact_person),
+        "is_in_use": when(Customer.archived_at.is_(None)),
+        "is_archived": when(Customer.archived_at.is_not(None)),
+    },
 )
 _ALERTS = Listing(
     select(
@@ -110,59 +138,67 @@ _ALERTS = Listing(
 
 
 def summary(db: Session) -> dict[str, Any]:
-    counts = db.execute(select(*_COUNTS)).mappings().one()
+    in_use = select(*COUNTS).join(Terminal, Terminal.id == TerminalState.terminal_id)
+    counts = db.execute(in_use.where(Terminal.archived_at.is_(None))).mappings().one()
     alerts = db.execute(select(func.count(), func.min(Alert.created_at)).where(~Alert.is_resolved)).one()
     return {
         "as_of": app_now(db),
         "terminals": dict(counts),
+        "online_percent": round(100 * counts["online"] / counts["total"], 1) if counts["total"] else None,
         "open_alerts": alerts[0],
         "oldest_open_alert_at": alerts[1],
     }
 
 
-def customers(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
-    """Customers by name, each with its terminals counted by status."""
-    found = _CUSTOMERS.page(db, limit, cursor)
+def customers(
+    db: Session, limit: int, cursor: str | None, filters: schemas.CustomerFilters | None = None
+) -> dict[str, Any]:
+    """Customers by name unless sorted otherwise, each with its terminals in use counted by status."""
+    filters = filters or schemas.CustomerFilters()
+    found = CUSTOMERS.page(db, limit, cursor, filters.sort, **_asked(filters))
     for customer in found["items"]:
         customer["terminals"] = {name: customer[name] for name in ("total", *Status)}
     return found
 
 
+def customers_to_take_along(_: Actor, filters: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
+    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
+    terminals = func.coalesce(_COUNTED.c.total, 0).label("terminal_count")
+    return CUSTOMERS.all(filters.sort, **_asked(filters)).add_columns(terminals)
+
+
 def terminals(
-    db: Session,
-    limit: int,
-    cursor: str | None,
-    status: Status | None = None,
-    customer_id: int | None = None,
-    q: str | None = None,
-    sort: str = TERMINALS.default,
+    db: Session, limit: int, cursor: str | None, filters: schemas.TerminalFilters | None = None
 ) -> dict[str, Any]:
-    """Terminals, those in trouble first unless sorted otherwise; found by status, customer, and part of serial or
-    store name."""
-    return TERMINALS.page(db, limit, cursor, sort, status=status, customer_id=customer_id, q=q)
+    """Terminals, those in trouble first unless sorted otherwise."""
+    filters = filters or schemas.TerminalFilters()
+    return TERMINALS.page(db, limit, cursor, filters.sort, **_asked(filters))
 
 
 def terminals_to_take_along(_: Actor, filters: schemas.TerminalFilters) -> Select[*tuple[Any, ...]]:
     """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    return TERMINALS.all(filters.sort, status=filters.status, customer_id=filters.customer_id, q=filters.q)
+    words = func.array_to_string(Terminal.tags, "、").label("tag_words")
+    return TERMINALS.all(filters.sort, **_asked(filters)).add_columns(words)
 
 
-def customers_to_take_along(_by: Actor, _: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
-    counted = select(Terminal.customer_id, func.count().label("terminals")).group_by(Terminal.customer_id).subquery()
-    found = select(
-        Customer.company_name,
-        Customer.contact_person,
-        Customer.contact_email,
-        Customer.contact_phone,
-        Customer.contract_type,
-        func.coalesce(counted.c.terminals, 0).label("terminal_count"),
-        Customer.created_at,
-    ).outerjoin(counted, counted.c.customer_id == Customer.id)
-    return found.order_by(Customer.company_name, Customer.id)
+def terminals_found(filters: schemas.TerminalFilters) -> Select[int]:
+    """The ids of all that the list would show."""
+    return TERMINALS.all(**_asked(filters)).with_only_columns(Terminal.id).order_by(None)
+
+
+def _asked(filters: schemas.TerminalFilters | schemas.CustomerFilters) -> dict[str, Any]:
+    given = filters.model_dump(exclude={"archived", "sort"})
+    return given | {"is_archived": filters.archived, "is_in_use": not filters.archived}
 
 
 def customers_by_name(db: Session, names: Sequence[str]) -> dict[str, Customer]:
     return {found.company_name: found for found in db.scalars(select(Customer).where(Customer.company_name.in_(names)))}
+
+
+def versions(db: Session, kind: type[Customer | Terminal], keys: Sequence[int]) -> dict[int, int]:
+    """Each row's version, the rows locked."""
+    rows = select(kind.id, kind.version).where(kind.id.in_(keys)).order_by(kind.id).with_for_update()
+    return dict(db.execute(rows).all())
 
 
 def terminals_by_serial(db: Session, serials: Sequence[str]) -> dict[str, tuple[Terminal, str]]:
@@ -180,8 +216,8 @@ def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict
     return _ALERTS.page(db, limit, cursor, is_open=only_open)
 
 
-def get_customer(db: Session, customer_id: int) -> Customer:
-    customer = db.get(Customer, customer_id)
+def get_customer(db: Session, customer_id: int, *, lock: bool = False) -> Customer:
+    customer = db.get(Customer, customer_id, with_for_update=lock)
     if customer is None:
         raise NotFound("指定された顧客企業は見つかりません。一覧を開き直してください。")
     return customer

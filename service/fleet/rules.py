@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -59,14 +60,16 @@ CONTACT = frozenset({"fleet:incident:contact"})
 RESPOND = frozenset(
     {"fleet:incident:assign", "fleet:incident:operate", "fleet:incident:resolve", "fleet:incident:snooze"}
 )
-CHANGE = frozenset({"fleet:terminal:diagnose", "fleet:terminal:swap", "fleet:terminal:update"})
+CHANGE = frozenset({"fleet:photo:update", "fleet:terminal:diagnose", "fleet:terminal:maintain", "fleet:terminal:swap"})
 MANAGE = frozenset(
     {
         "fleet:customer:create",
+        "fleet:customer:update",
         "fleet:enrolment:create",
         "fleet:enrolment:read",
         "fleet:enrolment:revoke",
         "fleet:terminal:create",
+        "fleet:terminal:update",
         "fleet:token:revoke",
         "fleet:token:rotate",
     }
@@ -74,9 +77,13 @@ MANAGE = frozenset(
 
 # 設置写真: where a terminal stands and how it is wired, for whoever goes there next.
 TERMINAL_PHOTO = Purpose(
-    key="fleet.terminal_photo", kinds=IMAGES, permission="fleet:terminal:update", read="fleet:terminal:read"
+    key="fleet.terminal_photo", kinds=IMAGES, permission="fleet:photo:update", read="fleet:terminal:read"
 )
 MOST_PHOTOS = 30
+MOST_TAGS = 10
+LONGEST_TAG = 30
+# Between tags in a cell of a file; therefore in no tag.
+TAG_MARKS = ",、"
 # What an agent packs up of itself when it is asked to; who reads terminals may read it.
 BUNDLE = Purpose(
     key="fleet.bundle",
@@ -108,6 +115,7 @@ AREA = Area(
     ticks={
         "fleet.watch": Tick("端末の監視", timedelta(seconds=10), silence=timedelta(seconds=60)),
         "fleet.agents": Tick("端末への指示とトークンの整理", timedelta(minutes=1)),
+        "fleet.compact": Tick("端末の日次集計", timedelta(minutes=10)),
     },
     subjects={
         "customer": "顧客企業",
@@ -115,6 +123,7 @@ AREA = Area(
         "enrolment_code": "登録コード",
         "command": "端末への指示",
         "incident": "障害",
+        "maintenance": "メンテナンス",
         "terminal_token": "端末の認証",
     },
     fields={
@@ -127,6 +136,13 @@ AREA = Area(
         "customer_id": "顧客ID",
         "store_name": "設置店舗名",
         "installed_date": "設置日",
+        "tags": "タグ",
+        "archived": "アーカイブ",
+        "starts_at": "開始日時",
+        "ends_at": "終了日時",
+        "ended_at": "終了した日時",
+        "reason": "理由",
+        "terminal_ids": "端末ID",
         "maximum_uses": "使用できる回数",
         "valid_hours": "有効時間",
         "enrolment_code_id": "登録コードID",
@@ -138,7 +154,6 @@ AREA = Area(
         "terminal_id": "端末ID",
         "command": "指示",
         "fate": "取り外した端末の扱い",
-        "reason": "理由",
         "renewed": "更新",
         "revoked": "無効化",
         "acknowledged": "初動確認",
@@ -150,11 +165,25 @@ AREA = Area(
         "step": "対応手順",
     },
     retention=(
-        # Until a compact row per terminal and day takes their place, raw heartbeats are all there is.
+        # Each day is summed up (fleet_days) before its heartbeats go.
         Policy("fleet_heartbeats", "ハートビート", lambda: timedelta(days=settings().heartbeat_keep_days)),
+        # A year, leap day included (document 6.1).
+        Policy("fleet_days", "端末の日次集計", lambda: timedelta(days=366)),
+        Policy("fleet_incident_events", "障害対応の記録", lambda: timedelta(days=366)),
+        Policy("fleet_terminal_logs", "端末ログ", lambda: timedelta(days=366)),
     ),
     purposes=(TERMINAL_PHOTO, IMPORT_FILE, BUNDLE),
 )
+
+
+def distinct(tags: Sequence[str]) -> list[str]:
+    """Each tag once, in the order of their first appearance."""
+    return list(dict.fromkeys(tags))
+
+
+def retagged(tags: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> list[str]:
+    """The tags without some and with others. What is both removed and added, is there."""
+    return distinct([*(tag for tag in tags if tag not in remove), *add])
 
 
 def silence_allowed(interval_seconds: int) -> timedelta:

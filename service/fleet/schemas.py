@@ -6,10 +6,10 @@ import uuid
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from service.core.texts import NO_NUL, ONE_LINE, NotBlank
-from service.fleet.rules import AlertType, ContractType, Status
+from service.fleet.rules import LONGEST_TAG, MOST_TAGS, AlertType, ContractType, Status, distinct
 
 
 def _a_year_we_know(moment: datetime) -> datetime:
@@ -23,6 +23,24 @@ Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Version = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NUL)]
 Serial = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
+Edition = Annotated[int, Field(ge=1, lt=2**31)]
+Key = Annotated[int, Field(ge=1, lt=2**63)]
+Person = Annotated[Name, Field(max_length=50)]
+Mail = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$")]
+Phone = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9+()\- ]+$")]
+Installed = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
+# One line; commas stand between tags in files.
+Tag = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=LONGEST_TAG,
+        pattern=r"^[^\x00-\x1f\x7f\u2028\u2029,、]*$",
+    ),
+    NotBlank,
+]
+Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(distinct)]
 
 
 class Heartbeat(BaseModel):
@@ -70,9 +88,9 @@ class NewCustomer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     company_name: Name
-    contact_person: Annotated[Name, Field(max_length=50)]
-    contact_email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$")]
-    contact_phone: Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9+()\- ]+$")]
+    contact_person: Person
+    contact_email: Mail
+    contact_phone: Phone
     contract_type: ContractType = ContractType.BASIC
 
 
@@ -80,9 +98,10 @@ class NewTerminal(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     serial_number: Serial
-    customer_id: Annotated[int, Field(ge=1, lt=2**63)]
+    customer_id: Key
     store_name: Name
-    installed_date: Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))] | None = None
+    installed_date: Installed | None = None
+    tags: Tags = []
 
 
 class TerminalRow(BaseModel):
@@ -91,20 +110,32 @@ class TerminalRow(BaseModel):
     serial_number: Serial
     company_name: Name
     store_name: Name
-    installed_date: Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))] | None = None
+    installed_date: Installed | None = None
+    tags: Tags = []
 
 
 class TerminalFilters(BaseModel):
-    """What the list of terminals can be cut by."""
+    """What the list of terminals can be cut by. `q` is part of a serial number, a store or a customer's name; `store`
+    a whole store's name without the till; `archived`: only those that are archived, else only those that are not."""
 
     status: Status | None = None
-    customer_id: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    customer_id: Key | None = None
+    store: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    tag: Annotated[str, Field(max_length=LONGEST_TAG, pattern=NO_NUL)] | None = None
+    firmware_version: Annotated[str, Field(max_length=20, pattern=NO_NUL)] | None = None
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    archived: bool = False
     sort: Annotated[str, Field(max_length=50)] = "status"
 
 
 class CustomerFilters(BaseModel):
-    """The list of customers is taken along whole."""
+    """What the list of customers can be cut by. `q` is part of a company's or a contact's name; `archived` as with
+    terminals."""
+
+    q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    contract_type: ContractType | None = None
+    archived: bool = False
+    sort: Annotated[str, Field(max_length=50)] = "company_name"
 
 
 class Created(BaseModel):
@@ -146,8 +177,11 @@ class StatusCounts(BaseModel):
 
 
 class Summary(BaseModel):
+    """`online_percent` is the dashboard's 稼働率: online of all, now; null when there are none."""
+
     as_of: datetime
     terminals: StatusCounts
+    online_percent: float | None
     open_alerts: int
     oldest_open_alert_at: datetime | None
 
@@ -159,6 +193,7 @@ class CustomerItem(BaseModel):
     contact_email: str
     contact_phone: str
     contract_type: ContractType
+    archived_at: datetime | None
     terminals: StatusCounts
 
 
@@ -170,8 +205,12 @@ class TerminalItem(BaseModel):
     customer_id: int
     customer_name: str
     store_name: str
+    store: str
     installed_date: date | None
+    tags: list[str]
+    archived_at: datetime | None
     status: Status
+    status_since: datetime
     firmware_version: str
     agent_version: str | None
     last_heartbeat_at: datetime | None

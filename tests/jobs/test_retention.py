@@ -78,7 +78,9 @@ def entry(db: Session, moment: datetime) -> None:
 
 
 def old_heartbeats(db: Session, days: int, count: int) -> datetime:
-    """A day of heartbeats that long ago, in its own partition."""
+    """A day of heartbeats that long ago, in its own partition and summed up."""
+    summed_up = update(KeptTable).where(KeptTable.name == "fleet_heartbeats").values(compacted_until=app_now(db))
+    db.execute(summed_up)
     with back_then(db, timedelta(days=days)):
         partitions.make(db, "fleet_heartbeats")
         moment = app_now(db)

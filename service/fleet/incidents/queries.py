@@ -349,11 +349,9 @@ def _message(kind: AlertType) -> ColumnElement[str]:
 
 
 def over(kind: AlertType) -> ColumnElement[bool]:
-    """The condition under which an open alert of this kind ends by itself. Going offline or into maintenance ends
-    neither an error nor a high usage: nobody has seen that it is over."""
+    """The condition under which an open alert of this kind ends by itself. Going into maintenance ends none, going
+    offline neither an error nor a high usage: nobody has seen that it is over."""
     heard = TerminalState.status.in_([Status.ONLINE, Status.ERROR])
-    if kind is AlertType.OFFLINE:
-        return TerminalState.status != Status.OFFLINE
     return heard & ~WRONG[kind]
 
 

@@ -59,6 +59,7 @@ def terminal_labels(db: Session, customer_id: int | None) -> Sequence[Label]:
     found = (
         select(Terminal.serial_number, Terminal.store_name, Customer.company_name)
         .join(Customer, Customer.id == Terminal.customer_id)
+        .where(Terminal.archived_at.is_(None))
         .order_by(Terminal.serial_number)
         .limit(MOST_LABELS + 1)
     )

@@ -9,7 +9,8 @@ from service.core.clock import now_sql
 from service.fleet.incidents.models import Incident, IncidentStep
 from service.fleet.incidents.queries import members_of
 from service.fleet.incidents.rules import Missed, shared, where
-from service.fleet.models import Terminal, TerminalState
+from service.fleet.models import Alert, Terminal, TerminalState
+from service.fleet.rules import Status
 
 
 def total_terminals(db: Session) -> int:
@@ -24,7 +25,13 @@ def total_terminals(db: Session) -> int:
 
 
 def overdue_steps(db: Session) -> list[Missed]:
-    """Steps of open incidents whose time ran out and of which nobody was reminded; not while the incident sleeps."""
+    """Steps of open incidents whose time ran out and of which nobody was reminded; not while the incident sleeps, or
+    while all of its terminals that are still in trouble are in maintenance."""
+    waiting = (
+        select(Alert.id)
+        .join(TerminalState, TerminalState.terminal_id == Alert.terminal_id)
+        .where(Alert.incident_id == Incident.id, ~Alert.is_resolved, TerminalState.status != Status.MAINTENANCE)
+    )
     late = (
         select(IncidentStep.incident_id, IncidentStep.step)
         .join(Incident, Incident.id == IncidentStep.incident_id)
@@ -34,6 +41,7 @@ def overdue_steps(db: Session) -> list[Missed]:
             IncidentStep.due_at < now_sql(),
             Incident.resolved_at.is_(None),
             func.coalesce(Incident.snoozed_until <= now_sql(), True),
+            waiting.exists(),
         )
         .order_by(IncidentStep.due_at, IncidentStep.incident_id)
     )

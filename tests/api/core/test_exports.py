@@ -58,7 +58,7 @@ def test_the_list_of_terminals_as_csv(sign_in: SignIn, db: Session) -> None:
     assert header[:7] == ["シリアル番号", "顧客企業", "設置店舗名", "状態", "エラー内容", "最終通信", "ファームウェア"]
     assert offline[:4] == ["TC200-2", "ABC商事", '"池袋"\n店', "オフライン"]
     assert wrong[:6] == ["TC200-1", "ABC商事", "新宿店, レジ1番", "エラー", f"'{EVIL}", "2026/11/21 09:05"]
-    assert wrong[8:] == ["42", "0", "0", "2026/04/01"]
+    assert wrong[8:] == ["42", "0", "0", "2026/04/01", "", ""]
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "＝", "＋", "－", "＠"])

@@ -26,7 +26,7 @@ from tests.pictures import picture
 
 PHOTO = "fleet.terminal_photo"
 # Takes everything there is, for what no purpose of an area takes yet.
-ANYTHING = Purpose("fleet.anything", frozenset(Kind), "fleet:terminal:update", "fleet:terminal:read", max_bytes=300_000)
+ANYTHING = Purpose("fleet.anything", frozenset(Kind), "fleet:photo:update", "fleet:terminal:read", max_bytes=300_000)
 SignIn = Callable[..., TestClient]
 
 

@@ -1,0 +1,1 @@
+"""A customer as a whole: its page, its changes, its end."""

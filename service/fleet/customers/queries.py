@@ -1,0 +1,85 @@
+"""What a customer's page shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.fleet import queries
+from service.fleet.incidents.models import Incident
+from service.fleet.models import Alert, Terminal, TerminalState
+from service.fleet.reports.models import MonthlyReport
+from service.fleet.rules import Status
+
+STORES_LISTED = 200
+OF_CUSTOMER = (
+    "id",
+    "version",
+    "company_name",
+    "contact_person",
+    "contact_email",
+    "contact_phone",
+    "contract_type",
+    "created_at",
+    "updated_at",
+    "archived_at",
+)
+
+
+def customer(db: Session, customer_id: int) -> dict[str, Any]:
+    """Raises NotFound."""
+    found = queries.get_customer(db, customer_id)
+    stores = _stores(db, customer_id)
+    counts = [store["terminals"] for store in stores]
+    archived = select(func.count()).where(Terminal.customer_id == customer_id, Terminal.archived_at.is_not(None))
+    return {name: getattr(found, name) for name in OF_CUSTOMER} | {
+        "terminals": {name: sum(one[name] for one in counts) for name in ("total", *Status)},
+        "archived_terminals": db.scalar(archived),
+        "stores": stores[:STORES_LISTED],
+        "store_count": len(stores),
+        "open_incidents": _open_incidents(db, customer_id),
+        "last_report": _last_report(db, customer_id),
+    }
+
+
+def _stores(db: Session, customer_id: int) -> list[dict[str, Any]]:
+    """All of them, those in trouble first, then by name."""
+    counted = (
+        select(Terminal.store, *queries.COUNTS)
+        .join(TerminalState, TerminalState.terminal_id == Terminal.id)
+        .where(Terminal.customer_id == customer_id, Terminal.archived_at.is_(None))
+        .group_by(Terminal.store)
+        .order_by(func.count().filter(TerminalState.status.in_([Status.OFFLINE, Status.ERROR])).desc(), Terminal.store)
+    )
+    rows = db.execute(counted).mappings().all()
+    return [{"store": row["store"], "terminals": {name: row[name] for name in ("total", *Status)}} for row in rows]
+
+
+def _open_incidents(db: Session, customer_id: int) -> list[dict[str, Any]]:
+    found = (
+        select(Incident.id, Incident.alert_type, Incident.scope, Incident.opened_at, func.count().label("members_open"))
+        .join(Alert, Alert.incident_id == Incident.id)
+        .join(Terminal, Terminal.id == Alert.terminal_id)
+        .where(Terminal.customer_id == customer_id, ~Alert.is_resolved, Incident.resolved_at.is_(None))
+        .group_by(Incident.id)
+        .order_by(Incident.opened_at, Incident.id)
+    )
+    return [dict(row) for row in db.execute(found).mappings()]
+
+
+def _last_report(db: Session, customer_id: int) -> dict[str, Any] | None:
+    newest = (
+        select(MonthlyReport.id, MonthlyReport.month, MonthlyReport.drafted_at, MonthlyReport.sent_at)
+        .where(MonthlyReport.customer_id == customer_id)
+        .order_by(MonthlyReport.month.desc())
+        .limit(1)
+    )
+    row = db.execute(newest).mappings().one_or_none()
+    return dict(row) if row else None
+
+
+def terminals_in_use(db: Session, customer_id: int) -> int:
+    counted = select(func.count()).where(Terminal.customer_id == customer_id, Terminal.archived_at.is_(None))
+    return db.scalar(counted) or 0

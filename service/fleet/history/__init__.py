@@ -1,0 +1,1 @@
+"""What was: a terminal's timeline, its readings over time, and the days that stay of its heartbeats."""

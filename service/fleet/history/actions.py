@@ -1,0 +1,94 @@
+"""Sums up days: what stays of the heartbeats, and how long each terminal was in which status."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from service.core.partitions import KeptTable
+from service.fleet.history import queries
+from service.fleet.history.rules import DAY
+from service.fleet.models import heartbeats
+
+_LOCK = "fleet.compact"
+
+# The status at a moment is what the first change after it came from; without one, the present status. So nothing has
+# to be known from before the day, however long ago its last change was. Borders fall on whole seconds, so that the
+# seconds of a day add up.
+SUM_UP = text("""
+WITH lived AS (
+    SELECT t.id AS terminal_id, s.status, s.last_heartbeat_at IS NOT NULL AS heard, s.firmware_version,
+        greatest(t.created_at, :begins) AS since, least(t.archived_at, :ends) AS until
+    FROM fleet_terminals t JOIN fleet_terminal_states s ON s.terminal_id = t.id
+    WHERE t.created_at < :ends AND (t.archived_at IS NULL OR t.archived_at > greatest(t.created_at, :begins))
+), changes AS MATERIALIZED (
+    SELECT terminal_id, at, id, status, detail ->> 'from' AS before
+    FROM fleet_terminal_logs WHERE kind = 'status' AND at >= :begins
+), entering AS (
+    SELECT DISTINCT ON (terminal_id) terminal_id, before FROM changes ORDER BY terminal_id, at, id
+), points AS (
+    SELECT terminal_id, since AS at, 0 AS id, coalesce(before, status) AS status, until
+    FROM lived LEFT JOIN entering USING (terminal_id)
+    UNION ALL
+    SELECT terminal_id, greatest(c.at, l.since), c.id, c.status, l.until
+    FROM changes c JOIN lived l USING (terminal_id) WHERE c.at < l.until
+), spans AS (
+    SELECT terminal_id, status,
+        floor(extract(epoch FROM lead(at, 1, until) OVER (PARTITION BY terminal_id ORDER BY at, id)))
+            - floor(extract(epoch FROM at)) AS seconds
+    FROM points
+), spent AS (
+    SELECT terminal_id,
+        coalesce(sum(seconds) FILTER (WHERE status = 'online'), 0) AS online,
+        coalesce(sum(seconds) FILTER (WHERE status = 'offline'), 0) AS offline,
+        coalesce(sum(seconds) FILTER (WHERE status = 'error'), 0) AS error,
+        coalesce(sum(seconds) FILTER (WHERE status = 'maintenance'), 0) AS maintenance
+    FROM spans GROUP BY terminal_id
+), beats AS (
+    SELECT terminal_id, count(*) AS heartbeats,
+        round(avg(cpu_usage)) AS cpu_average, max(cpu_usage) AS cpu_highest,
+        round(avg(memory_usage)) AS memory_average, max(memory_usage) AS memory_highest,
+        max(disk_usage) AS disk_highest, min(received_at) AS first_at, max(received_at) AS last_at
+    FROM fleet_heartbeats WHERE received_at >= :begins AND received_at < :ends GROUP BY terminal_id
+)
+INSERT INTO fleet_days (terminal_id, begins_at, heartbeats, online_seconds, offline_seconds, error_seconds,
+    maintenance_seconds, cpu_average, cpu_highest, memory_average, memory_highest, disk_highest, first_heartbeat_at,
+    last_heartbeat_at, firmware_version)
+SELECT terminal_id, :begins, coalesce(heartbeats, 0), online, offline, error, maintenance, cpu_average, cpu_highest,
+    memory_average, memory_highest, disk_highest, first_at, last_at, CASE WHEN heard THEN firmware_version END
+FROM lived JOIN spent USING (terminal_id) LEFT JOIN beats USING (terminal_id)
+ORDER BY terminal_id
+ON CONFLICT (terminal_id, begins_at) DO UPDATE SET
+    heartbeats = EXCLUDED.heartbeats, online_seconds = EXCLUDED.online_seconds,
+    offline_seconds = EXCLUDED.offline_seconds, error_seconds = EXCLUDED.error_seconds,
+    maintenance_seconds = EXCLUDED.maintenance_seconds, cpu_average = EXCLUDED.cpu_average,
+    cpu_highest = EXCLUDED.cpu_highest, memory_average = EXCLUDED.memory_average,
+    memory_highest = EXCLUDED.memory_highest, disk_highest = EXCLUDED.disk_highest,
+    first_heartbeat_at = EXCLUDED.first_heartbeat_at, last_heartbeat_at = EXCLUDED.last_heartbeat_at,
+    firmware_version = EXCLUDED.firmware_version
+""")
+
+
+def compact(db: Session) -> str | None:
+    """Sums up the oldest day that is over and was not summed up, and lets its heartbeats go when their time comes. The
+    day, as 2026-11-21; None when there is none, or somebody else is at it."""
+    if not db.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext(_LOCK)))):
+        return None
+    due = queries.next_day(db)
+    if due is None:
+        return None
+    begins, is_over = due
+    if is_over:
+        # Nobody waits for an answer: a day of 20,000 terminals is six million heartbeats.
+        db.execute(text("SET LOCAL statement_timeout = '15min'"))
+        sum_up(db, begins, begins + DAY)
+    mark = update(KeptTable).values(compacted_until=begins + DAY if is_over else begins)
+    db.execute(mark.where(KeptTable.name == heartbeats.name).execution_options(synchronize_session=False))
+    return queries.day_named(begins) if is_over else None
+
+
+def sum_up(db: Session, begins: datetime, ends: datetime) -> None:
+    """A row for each terminal that was registered in that time. The same day again gives the same rows."""
+    db.execute(SUM_UP, {"begins": begins, "ends": ends})

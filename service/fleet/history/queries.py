@@ -1,0 +1,224 @@
+"""Reads of the past: readings by time from raw heartbeats, or by day from what stayed of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Select, String, Text, func, literal, null, select, text, tuple_, union_all
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from service.core.clock import app_now
+from service.core.paging import STALE_CURSOR, read_cursor, write_cursor
+from service.core.partitions import KeptTable
+from service.core.problems import Invalid
+from service.core.times import TOKYO, day_bounds, local_date
+from service.fleet.history import rules
+from service.fleet.history.rules import Hours
+from service.fleet.incidents.models import IncidentEvent
+from service.fleet.models import Alert, Terminal, heartbeats, terminal_logs
+from service.fleet.queries import get_terminal
+from service.fleet.settings import settings
+
+# Spooled heartbeats stand where they were measured, as far as the PC's clock can be believed. Steps without one are
+# there, empty.
+_FINE = text("""
+WITH measured AS (
+    SELECT least(h.received_at, h.sent_at - make_interval(secs => coalesce(s.clock_skew_seconds, 0))) AS at, h.*
+    FROM fleet_heartbeats h JOIN fleet_terminal_states s USING (terminal_id)
+    WHERE h.terminal_id = :terminal_id AND h.received_at >= :since
+), steps AS (
+    SELECT date_bin(:step, at, :since) AS at, count(*) AS heartbeats,
+        round(avg(cpu_usage))::int AS cpu_average, max(cpu_usage) AS cpu_highest,
+        round(avg(memory_usage))::int AS memory_average, max(memory_usage) AS memory_highest,
+        max(disk_usage) AS disk_highest
+    FROM measured WHERE at >= :since GROUP BY 1
+)
+SELECT at, coalesce(heartbeats, 0) AS heartbeats, cpu_average, cpu_highest, memory_average, memory_highest, disk_highest
+FROM generate_series(CAST(:since AS timestamptz), :until, :step) AS at LEFT JOIN steps USING (at)
+ORDER BY at
+""")
+
+# Days that are over from the days' table, the present one (and one that is not summed up yet) from raw heartbeats.
+_DAYS = text("""
+WITH known AS (
+    SELECT begins_at AS at, heartbeats, cpu_average, cpu_highest, memory_average, memory_highest, disk_highest,
+        online_seconds AS online, offline_seconds AS offline, error_seconds AS error, maintenance_seconds AS maintenance
+    FROM fleet_days
+    WHERE terminal_id = :terminal_id AND begins_at >= :since AND begins_at < :compacted_until
+    UNION ALL
+    SELECT date_trunc('day', received_at, 'Asia/Tokyo'), count(*),
+        round(avg(cpu_usage))::int, max(cpu_usage), round(avg(memory_usage))::int, max(memory_usage), max(disk_usage),
+        NULL, NULL, NULL, NULL
+    FROM fleet_heartbeats
+    WHERE terminal_id = :terminal_id AND received_at >= greatest(:since, :compacted_until)
+    GROUP BY 1
+)
+SELECT at, coalesce(heartbeats, 0) AS heartbeats, cpu_average, cpu_highest, memory_average, memory_highest,
+    disk_highest, online, offline, error, maintenance
+FROM generate_series(CAST(:since AS timestamptz), :until, '24 hours') AS at LEFT JOIN known USING (at)
+ORDER BY at
+""")
+_SECONDS = ("online", "offline", "error", "maintenance")
+
+
+def metrics(db: Session, terminal_id: int, hours: Hours) -> dict[str, Any]:
+    """Raises NotFound."""
+    get_terminal(db, terminal_id)
+    now = app_now(db)
+    step = rules.step(hours, settings().heartbeat_interval_seconds)
+    points = _days(db, terminal_id, now, hours) if step == rules.DAY else _fine(db, terminal_id, now, hours, step)
+    return {"hours": hours, "step_seconds": int(step.total_seconds()), "points": points}
+
+
+def _fine(db: Session, terminal_id: int, now: datetime, hours: Hours, step: timedelta) -> list[dict[str, Any]]:
+    """Steps that begin where a day's steps do, the last one not over yet."""
+    midnight, _ = day_bounds(local_date(now))
+    until = midnight + (now - midnight) // step * step
+    since = until - timedelta(hours=hours) + step
+    asked = {"terminal_id": terminal_id, "since": since, "until": until, "step": step}
+    return [{**row, "seconds": None} for row in db.execute(_FINE, asked).mappings()]
+
+
+def _days(db: Session, terminal_id: int, now: datetime, hours: Hours) -> list[dict[str, Any]]:
+    today, _ = day_bounds(local_date(now))
+    asked = {
+        "terminal_id": terminal_id,
+        "since": today - timedelta(hours=hours) + rules.DAY,
+        "until": today,
+        "compacted_until": min(compacted_until(db), today),
+    }
+    rows = db.execute(_DAYS, asked).mappings()
+    return [{**row, "seconds": _seconds(dict(row))} for row in rows]
+
+
+def _seconds(row: dict[str, Any]) -> dict[str, int] | None:
+    return {name: row[name] for name in _SECONDS} if row["online"] is not None else None
+
+
+def compacted_until(db: Session, *, lock: bool = False) -> datetime:
+    """Where the first day begins that is not summed up yet."""
+    asked = select(KeptTable.compacted_until).where(KeptTable.name == heartbeats.name)
+    found = db.execute(asked.with_for_update() if lock else asked).scalar_one()
+    assert found is not None  # the migration says from when
+    return found
+
+
+def next_day(db: Session) -> tuple[datetime, bool] | None:
+    """Where the oldest day begins that is not summed up, and whether it is over; None without any terminals."""
+    now = app_now(db)
+    first = db.scalar(select(func.min(Terminal.created_at)))
+    if first is None:
+        return None
+    today, _ = day_bounds(local_date(now))
+    earliest, _ = day_bounds(local_date(max(first, now - rules.LONGEST_BACKLOG)))
+    # Where the clock was moved ahead and back, days are summed up again when they are truly over.
+    begins = max(min(compacted_until(db, lock=True), today), earliest)
+    return begins, begins + rules.DAY + rules.SETTLED <= now
+
+
+def day_named(begins: datetime) -> str:
+    return begins.astimezone(TOKYO).date().isoformat()
+
+
+# What an incident's events tell of alerts, the alerts tell themselves.
+_TOLD_BY_ALERTS = ("opened", "joined", "reopened", "recovered")
+
+
+def timeline(db: Session, terminal_id: int, limit: int, cursor: str | None) -> dict[str, Any]:
+    """Each source is read by its index, no further than the page. Raises NotFound; Invalid for a cursor not ours."""
+    get_terminal(db, terminal_id)
+    position = _position(cursor) if cursor else None
+    sources = [
+        _page(source, found, limit, position)
+        for source, found in enumerate(
+            (_logged(terminal_id), _opened(terminal_id), _resolved(terminal_id), _done(terminal_id)), 1
+        )
+    ]
+    every = union_all(*sources).subquery()
+    newest = select(every).order_by(every.c.at.desc(), every.c.place.desc(), every.c.key.desc()).limit(limit + 1)
+    rows = db.execute(newest).mappings().all()
+    last = rows[limit - 1] if len(rows) > limit else None
+    return {
+        "items": [dict(row) for row in rows[:limit]],
+        "next_cursor": write_cursor(last["at"].isoformat(), last["place"], last["key"]) if last else None,
+    }
+
+
+def _position(cursor: str) -> tuple[datetime, int, int]:
+    at, place, key = read_cursor(cursor, str, int, int)
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise Invalid(STALE_CURSOR) from None
+    if moment.tzinfo is None:
+        raise Invalid(STALE_CURSOR)
+    return moment, place, key
+
+
+def _page(
+    place: int, found: Select[*tuple[Any, ...]], limit: int, position: tuple[datetime, int, int] | None
+) -> Select[*tuple[Any, ...]]:
+    source = found.subquery()
+    page = select(source, literal(place).label("place"))
+    if position is not None:
+        here = tuple_(source.c.at, literal(place), source.c.key)
+        # The first condition says nothing new; it is what the index understands.
+        page = page.where(source.c.at <= position[0], here < tuple_(*map(literal, position)))
+    cut = page.order_by(source.c.at.desc(), source.c.key.desc()).limit(limit + 1).subquery()
+    return select(cut)
+
+
+def _columns(at: Any, key: Any, source: str, kind: Any, **facts: Any) -> list[Any]:
+    kinds: dict[str, Any] = {
+        "status": String,
+        "alert_type": String,
+        "incident_id": BigInteger,
+        "text": Text,
+        "by": String,
+        "detail": JSONB,
+    }
+    named = [facts.get(name, sql_cast(null(), kind_of)).label(name) for name, kind_of in kinds.items()]
+    return [at.label("at"), key.label("key"), literal(source).label("source"), kind.label("kind"), *named]
+
+
+def _logged(terminal_id: int) -> Select[*tuple[Any, ...]]:
+    log = terminal_logs.c
+    facts = {"status": log.status, "by": log.by, "detail": log.detail}
+    return select(*_columns(log.at, log.id, "log", log.kind, **facts)).where(log.terminal_id == terminal_id)
+
+
+def _opened(terminal_id: int) -> Select[*tuple[Any, ...]]:
+    facts = {"alert_type": Alert.alert_type, "incident_id": Alert.incident_id, "text": Alert.message}
+    columns = _columns(Alert.created_at, Alert.id, "alert", literal("alert_opened"), **facts)
+    return select(*columns).where(Alert.terminal_id == terminal_id)
+
+
+def _resolved(terminal_id: int) -> Select[*tuple[Any, ...]]:
+    facts = {"alert_type": Alert.alert_type, "incident_id": Alert.incident_id, "by": Alert.resolved_by}
+    columns = _columns(Alert.resolved_at, Alert.id, "alert", literal("alert_resolved"), **facts)
+    return select(*columns).where(Alert.terminal_id == terminal_id, Alert.is_resolved)
+
+
+def _done(terminal_id: int) -> Select[*tuple[Any, ...]]:
+    """What was done about an incident from when the terminal belonged to it."""
+    own = (
+        select(Alert.incident_id, func.min(Alert.created_at).label("since"))
+        .where(Alert.terminal_id == terminal_id)
+        .group_by(Alert.incident_id)
+        .subquery()
+    )
+    facts = {
+        "incident_id": IncidentEvent.incident_id,
+        "text": IncidentEvent.text,
+        "by": IncidentEvent.by,
+        "detail": IncidentEvent.detail,
+    }
+    columns = _columns(IncidentEvent.at, IncidentEvent.id, "incident", IncidentEvent.kind, **facts)
+    return (
+        select(*columns)
+        .join(own, own.c.incident_id == IncidentEvent.incident_id)
+        .where(IncidentEvent.at >= own.c.since, IncidentEvent.kind.not_in(_TOLD_BY_ALERTS))
+    )

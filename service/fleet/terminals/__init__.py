@@ -1,0 +1,1 @@
+"""A terminal as a whole: its page, its changes, its tags, its end."""

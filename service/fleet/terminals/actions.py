@@ -1,0 +1,166 @@
+"""A terminal's changes after it was registered. It is never deleted: it is archived, with its history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.core import audit
+from service.core.auth import Actor
+from service.core.clock import app_now
+from service.core.db import violates
+from service.core.problems import Conflict, Invalid, Stale
+from service.fleet import rules
+from service.fleet.actions import customer_in_use, note_down, note_down_many, revoke_tokens
+from service.fleet.agents.models import Device
+from service.fleet.maintenance import actions as maintenance
+from service.fleet.models import Terminal, TerminalState
+from service.fleet.queries import get_terminal
+from service.fleet.rules import AREA, AlertType, Status
+from service.fleet.terminals import queries, schemas
+from service.fleet.watch.actions import clear_alerts
+
+_EMPTIED = "installed_date"
+
+
+def change(db: Session, by: Actor, terminal_id: int, new: schemas.TerminalChange) -> None:
+    """
+    Raises:
+        NotFound: no such terminal, or no such customer.
+        Stale: somebody changed it since `version` was read.
+        Conflict: it or the customer is archived, the serial number is another's, or it was heard of under its serial
+            number already.
+    """
+    terminal = get_terminal(db, terminal_id, lock=True)
+    sent = new.model_dump(exclude={"version"}, exclude_unset=True)
+    given = {name: value for name, value in sent.items() if value is not None or name == _EMPTIED}
+    if new.version != terminal.version:
+        raise Stale(
+            "ほかの人が先にこの端末を変更しました。まだ保存されていません。"
+            "最新の内容を確認してから、もう一度変更してください。",
+            yours=new.model_dump(mode="json", include=set(given)),
+            current=schemas.TerminalChange.model_validate(terminal, from_attributes=True).model_dump(mode="json"),
+        )
+    if terminal.archived_at is not None:
+        raise Conflict("この端末はアーカイブされています。元に戻してから変更してください。")
+    before = {name: getattr(terminal, name) for name, value in given.items() if getattr(terminal, name) != value}
+    if not before:
+        return
+    if "customer_id" in before:
+        customer_in_use(db, given["customer_id"])
+    if "serial_number" in before:
+        _refuse_known_serial(db, terminal)
+    try:
+        with db.begin_nested():
+            for name in before:
+                setattr(terminal, name, given[name])
+            _touch(db, terminal)
+    except IntegrityError as error:
+        if not violates(error, "uq_fleet_terminals_serial_number"):
+            raise
+        message = f"シリアル番号「{given['serial_number']}」はすでに登録されています。"
+        raise Conflict(message, [("serial_number", message)]) from None
+    if "serial_number" in before:
+        _rename_device(db, terminal)
+    after = new.model_dump(mode="json", include=set(before))
+    audit.record(db, by, "update", AREA.name, "terminal", terminal.id, before=_plain(before), after=after)
+    note_down(db, terminal.id, "edited", by, fields=sorted(before))
+
+
+def _refuse_known_serial(db: Session, terminal: Terminal) -> None:
+    if db.get_one(TerminalState, terminal.id).last_heartbeat_at is not None:
+        message = "通信したことのある端末のシリアル番号は変更できません。本体を替えた場合は、端末交換を使ってください。"
+        raise Conflict(message, [("serial_number", message)])
+
+
+def _rename_device(db: Session, terminal: Terminal) -> None:
+    placed = update(Device).where(Device.terminal_id == terminal.id, Device.removed_at.is_(None))
+    db.execute(placed.values(serial_number=terminal.serial_number).execution_options(synchronize_session=False))
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return schemas.TerminalChange.model_construct(**values).model_dump(mode="json", include=set(values))
+
+
+def archive(db: Session, by: Actor, terminal_id: int) -> None:
+    """Puts it out of use: its token ends, its alerts and maintenance end, the lists leave it out. To one that is
+    archived already nothing happens. Raises NotFound."""
+    terminal = get_terminal(db, terminal_id, lock=True)
+    if terminal.archived_at is not None:
+        return
+    maintenance.end_all_of(db, by, terminal.id)
+    for kind in AlertType:
+        clear_alerts(db, terminal.id, kind, by.name)
+    revoke_tokens(db, terminal.id)
+    state = db.get_one(TerminalState, terminal.id, with_for_update=True, populate_existing=True)
+    if state.status != Status.OFFLINE:
+        state.status, state.status_since = Status.OFFLINE, app_now(db)
+    # Nobody waits for it any more.
+    state.offline_after = None
+    _set_archived(db, by, terminal, True)
+
+
+def restore(db: Session, by: Actor, terminal_id: int) -> None:
+    """It stands in the lists again; its agent has to be enrolled anew. To one in use nothing happens.
+
+    Raises:
+        NotFound: no such terminal.
+        Conflict: its customer is archived.
+    """
+    terminal = get_terminal(db, terminal_id, lock=True)
+    if terminal.archived_at is not None:
+        customer_in_use(db, terminal.customer_id)
+        state = db.get_one(TerminalState, terminal.id, with_for_update=True, populate_existing=True)
+        # Not installed yet, as when it was registered: nobody misses it before its first heartbeat.
+        state.last_heartbeat_at = state.shutdown_at = state.cloned_at = None
+        _set_archived(db, by, terminal, False)
+
+
+def _set_archived(db: Session, by: Actor, terminal: Terminal, archived: bool) -> None:
+    terminal.archived_at = app_now(db) if archived else None
+    _touch(db, terminal)
+    before, after = {"archived": not archived}, {"archived": archived}
+    audit.record(db, by, "status_change", AREA.name, "terminal", terminal.id, before=before, after=after)
+    note_down(db, terminal.id, "archived" if archived else "restored", by)
+
+
+def retag(db: Session, by: Actor, new: schemas.TagChange) -> int:
+    """Adds tags to many terminals and takes others off; how many are different now.
+
+    Raises:
+        Invalid: neither ids nor filters are given, or both, or no tag at all.
+        NotFound: one of the terminals is not there or is archived.
+        Conflict: some would have too many tags; then nothing is changed.
+    """
+    if (new.ids is None) == (new.filters is None):
+        raise Invalid("対象を、端末（ids）か絞り込み（filters）のどちらかで指定してください。")
+    if not (new.add or new.remove):
+        raise Invalid("付けるタグか外すタグを指定してください。", [("add", "タグを指定してください。")])
+    if new.filters is not None and new.filters.archived:
+        raise Invalid("アーカイブされた端末のタグは変更できません。", [("filters", "使用中の端末を選んでください。")])
+    found = queries.to_tag(db, new.ids, new.filters)
+    planned = [(one, rules.retagged(one.tags, new.add, new.remove)) for one in found]
+    if full := [one for one, tags in planned if len(tags) > rules.MOST_TAGS]:
+        raise Conflict(
+            f"タグは1台につき{rules.MOST_TAGS}個までです。{len(full):,}台で超えるため、変更していません。"
+            "先に不要なタグを外してください。"
+        )
+    changes = [(one, tags) for one, tags in planned if tags != one.tags]
+    if changes:
+        now = app_now(db)
+        entries = [(one.id, {"tags": one.tags}, {"tags": tags}) for one, tags in changes]
+        db.execute(
+            update(Terminal),
+            [{"id": one.id, "tags": tags, "version": one.version + 1, "updated_at": now} for one, tags in changes],
+        )
+        audit.record_many(db, by, "update", AREA.name, "terminal", entries)
+        note_down_many(db, [one.id for one, _ in changes], "tagged", by, added=new.add, removed=new.remove)
+    return len(changes)
+
+
+def _touch(db: Session, terminal: Terminal) -> None:
+    terminal.version += 1
+    terminal.updated_at = app_now(db)

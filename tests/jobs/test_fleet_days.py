@@ -1,0 +1,272 @@
+"""Days are summed up once they are over, as a slow reading of the same facts would sum them up."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from jobs import fleet as fleet_jobs
+from service.core import partitions, retention
+from service.core.areas import policies
+from service.core.clock import app_clock, app_now
+from service.core.partitions import KeptTable
+from service.core.times import TOKYO, day_bounds, local_date
+from service.fleet.history import actions, queries
+from service.fleet.models import Day, Terminal, TerminalState, heartbeats, terminal_logs
+from service.fleet.rules import Status
+from tests import factories
+
+STREAM = uuid.UUID("6a2f41a3-c54c-fce8-32d2-0324e1c32e22")
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A status from `second` after the beginning of the day before on."""
+
+    second: float
+    status: str
+
+
+@dataclass(frozen=True)
+class Beat:
+    second: float
+    cpu: int
+
+
+@dataclass(frozen=True)
+class Life:
+    """A terminal's two days and the night after; times in seconds from their beginning."""
+
+    begins: float
+    first: str
+    changes: list[Change]
+    beats: list[Beat]
+    ends: float | None
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> Life:
+    begins = draw(st.sampled_from([0.0, 3600.5, 86400.0, 90000.25, 172799.0]))
+    first = draw(st.sampled_from([*Status])).value
+    seconds = sorted(draw(st.sets(st.floats(begins, 200_000, width=32), max_size=8)))
+    status, changes = first, []
+    for second in seconds:
+        status = draw(st.sampled_from([one.value for one in Status if one != status]))
+        changes.append(Change(second, status))
+    beats = [
+        Beat(second, draw(st.integers(0, 100)))
+        for second in draw(st.lists(st.floats(begins, 200_000, width=32), max_size=6))
+    ]
+    ends = draw(st.none() | st.floats(begins, 200_000, width=32))
+    return Life(begins, first, changes, beats, ends)
+
+
+def told_slowly(life: Life, origin: datetime, begins: datetime) -> dict[str, Any] | None:
+    """Second by second border, by hand: what a day's row must say; None when there must be none."""
+    since = max(origin + timedelta(seconds=life.begins), begins)
+    until = begins + DAY
+    if life.ends is not None:
+        until = min(until, origin + timedelta(seconds=life.ends))
+    if since >= until:
+        return None
+    spent: Counter[str] = Counter()
+    at, status = since, life.first
+    for change in life.changes:
+        moment = origin + timedelta(seconds=change.second)
+        if moment <= since:
+            status = change.status
+        elif moment < until:
+            spent[status] += int(moment.timestamp()) - int(at.timestamp())
+            at, status = moment, change.status
+    spent[status] += int(until.timestamp()) - int(at.timestamp())
+    moments = [(origin + timedelta(seconds=beat.second), beat.cpu) for beat in life.beats]
+    day = [(moment, cpu) for moment, cpu in moments if begins <= moment < begins + DAY]
+    usages = [cpu for _, cpu in day]
+    return {
+        **{f"{one.value}_seconds": spent[one.value] for one in Status},
+        "heartbeats": len(day),
+        "cpu_highest": max(usages, default=None),
+        "cpu_average": int(sum(usages) / len(usages) + 0.5) if usages else None,
+        "first_heartbeat_at": min((moment for moment, _ in day), default=None),
+        "last_heartbeat_at": max((moment for moment, _ in day), default=None),
+    }
+
+
+def lived(db: Session, life: Life, origin: datetime) -> Terminal:
+    terminal = factories.terminal(db)
+    terminal.created_at = origin + timedelta(seconds=life.begins)
+    if life.ends is not None:
+        terminal.archived_at = origin + timedelta(seconds=life.ends)
+    state = db.get_one(TerminalState, terminal.id)
+    # The database logs every change; the one that sets the scene is from before it.
+    for at, status in [(-DAY.total_seconds(), life.first), *((one.second, one.status) for one in life.changes)]:
+        state.status, state.status_since = status, origin + timedelta(seconds=at)
+        db.flush()
+    for number, beat in enumerate(life.beats, 1):
+        store(db, terminal, origin + timedelta(seconds=beat.second), beat.cpu, number)
+    return terminal
+
+
+def store(db: Session, terminal: Terminal, at: datetime, cpu: int = 10, sequence: int = 1) -> None:
+    same = {"memory_usage": cpu, "disk_usage": cpu, "terminal_connected": True, "stream_id": STREAM, "sent_at": at}
+    db.execute(
+        insert(heartbeats).values(terminal_id=terminal.id, received_at=at, sequence=sequence, cpu_usage=cpu, **same)
+    )
+
+
+def days(db: Session) -> dict[tuple[int, datetime], Day]:
+    return {
+        (day.terminal_id, day.begins_at): day
+        for day in db.scalars(select(Day).execution_options(populate_existing=True))
+    }
+
+
+def midnight(db: Session, days_ago: int = 0) -> datetime:
+    return day_bounds(local_date(app_now(db)))[0] - days_ago * DAY
+
+
+def later(db: Session, by: timedelta) -> None:
+    db.execute(update(app_clock).values(shift=app_clock.c.shift + by))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(lives(), min_size=1, max_size=4))
+def test_days_are_what_a_slow_reading_says(db: Session, several: list[Life]) -> None:
+    origin = midnight(db, 4)
+    with db.begin_nested() as scene:
+        terminals = [lived(db, life, origin) for life in several]
+        for begins in (origin, origin + DAY):
+            actions.sum_up(db, begins, begins + DAY)
+        found = days(db)
+        for terminal, life in zip(terminals, several, strict=True):
+            for begins in (origin, origin + DAY):
+                day = found.get((terminal.id, begins))
+                expected = told_slowly(life, origin, begins)
+                told = {name: getattr(day, name) for name in expected} if day and expected else None
+                assert told == expected, (life, begins)
+                assert (day is None) == (expected is None)
+        scene.rollback()
+
+
+def test_the_seconds_of_a_day_add_up_to_the_day(db: Session) -> None:
+    origin = midnight(db, 2)
+    changes = [Change(n * 977.7, ["online", "error", "offline", "maintenance"][n % 4]) for n in range(80)]
+    terminal = lived(db, Life(0, "offline", changes, [], None), origin)
+
+    actions.sum_up(db, origin, origin + DAY)
+
+    day = days(db)[terminal.id, origin]
+    assert day.online_seconds + day.offline_seconds + day.error_seconds + day.maintenance_seconds == 86400
+
+
+def test_the_same_day_again_gives_the_same_rows(db: Session) -> None:
+    origin = midnight(db, 2)
+    terminal = lived(db, Life(0, "online", [Change(3600, "offline")], [Beat(60, 42)], None), origin)
+    actions.sum_up(db, origin, origin + DAY)
+    first = {name: value for name, value in vars(days(db)[terminal.id, origin]).items() if name[0] != "_"}
+
+    actions.sum_up(db, origin, origin + DAY)
+
+    again = {name: value for name, value in vars(days(db)[terminal.id, origin]).items() if name[0] != "_"}
+    assert again == first
+    assert (first["online_seconds"], first["offline_seconds"], first["cpu_average"]) == (3600, 82800, 42)
+    assert first["firmware_version"] is None
+
+
+def test_a_status_that_never_changed_is_known_without_a_log(db: Session) -> None:
+    """However long ago the last change was: its log may be gone."""
+    origin = midnight(db, 2)
+    terminal = lived(db, Life(0, "online", [], [], None), origin)
+
+    actions.sum_up(db, origin, origin + DAY)
+
+    assert days(db)[terminal.id, origin].online_seconds == 86400
+
+
+def test_the_job_catches_up_day_by_day_and_then_rests(db: Session) -> None:
+    terminal = factories.terminal(db)
+    terminal.created_at = midnight(db, 3) + timedelta(hours=10)
+    later(db, max(timedelta(), midnight(db) + timedelta(minutes=11) - app_now(db)))
+    db.commit()
+
+    fleet_jobs.compact()
+    fleet_jobs.compact()
+
+    found = sorted(days(db).values(), key=lambda day: day.begins_at)
+    assert [day.begins_at for day in found] == [midnight(db, ago) for ago in (3, 2, 1)]
+    assert [day.offline_seconds for day in found] == [14 * 3600, 86400, 86400]
+    assert {day.terminal_id for day in found} == {terminal.id}
+    assert queries.compacted_until(db) == midnight(db)
+
+
+def test_a_day_is_not_over_before_its_last_heartbeats_are_in(db: Session) -> None:
+    factories.terminal(db).created_at = midnight(db, 1)
+    db.flush()
+    later(db, midnight(db) + DAY + timedelta(minutes=9) - app_now(db))
+    assert actions.compact(db) is not None  # the day before
+    assert actions.compact(db) is None
+
+    later(db, timedelta(minutes=2))
+
+    assert actions.compact(db) == local_date(app_now(db) - DAY).isoformat()
+
+
+def test_a_clock_moved_ahead_and_back_leaves_no_day_out(db: Session) -> None:
+    terminal = factories.terminal(db)
+    begins = midnight(db)
+    later(db, 2 * DAY)
+    while actions.compact(db):
+        pass
+    assert days(db)[terminal.id, begins].heartbeats == 0
+    later(db, -2 * DAY)
+    assert actions.compact(db) is None
+    store(db, terminal, begins + timedelta(seconds=1))
+
+    later(db, DAY + timedelta(minutes=11))
+    while actions.compact(db):
+        pass
+
+    assert days(db)[terminal.id, begins].heartbeats == 1
+
+
+def test_without_terminals_there_is_nothing_to_do(db: Session) -> None:
+    assert actions.compact(db) is None
+
+
+def test_heartbeats_stay_until_their_day_is_summed_up(db: Session) -> None:
+    [policy] = [one for one in policies() if one.table == heartbeats.name]
+    terminal = factories.terminal(db)
+    old = app_now(db) - timedelta(days=40)
+    terminal.created_at = old
+    for at in (old, app_now(db)):
+        store(db, terminal, at)
+    partitions.make(db, heartbeats.name)
+    part = f"fleet_heartbeats_p{old.astimezone(TOKYO):%Y%m%d}"
+    drop = text("SELECT drop_partition('fleet_heartbeats', :part)")
+
+    assert retention.plan(db, policy).partitions == ()
+    with pytest.raises(DBAPIError, match="may go yet"), db.begin_nested():
+        db.execute(drop, {"part": part})
+
+    while actions.compact(db):
+        pass
+    assert retention.plan(db, policy).partitions == (part,)
+    db.execute(drop, {"part": part})
+    assert days(db)[terminal.id, day_bounds(local_date(old))[0]].heartbeats == 1
+
+
+def test_nobody_else_may_move_what_is_kept(db: Session) -> None:
+    for forbidden in (update(KeptTable).values(at_least=DAY), delete(terminal_logs), delete(Day)):
+        with pytest.raises(DBAPIError, match="permission denied"), db.begin_nested():
+            db.execute(forbidden)
