@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping
+from datetime import date, time, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.auth import actor_of
 from service.core.clock import app_now
-from service.core.identity import hash_token
+from service.core.identity import User, find_person, hash_token
+from service.core.times import at, local_date
+from service.demo import fleet_past
 from service.fleet import actions, schemas
 from service.fleet.agents.actions import issue_enrolment_code
 from service.fleet.agents.schemas import NewEnrolmentCode
+from service.fleet.maintenance import actions as maintenance
+from service.fleet.maintenance.schemas import NewMaintenance
 from service.fleet.models import Customer, EnrolmentCode, Terminal
 from service.fleet.rules import ContractType
 
@@ -42,6 +48,14 @@ CUSTOMERS = {
 }
 
 
+# What stands on a terminal, by its store name.
+TAGS: Mapping[str, Callable[[str], bool]] = {
+    "主レジ": lambda store: store.endswith(" レジ1番"),
+    "駅ナカ": lambda store: store.startswith(("新宿店", "渋谷店", "駅前店")),
+    "24時間営業": lambda store: store.startswith(("新宿店", "池袋店")),
+}
+
+
 def tills() -> list[tuple[str, str, str]]:
     """Serial number, customer and store name of every demo terminal."""
     places = [
@@ -58,6 +72,26 @@ def simulated() -> list[dict[str, str]]:
     return [{"serial_number": serial, "store_name": store} for serial, _, store in tills()[1:]]
 
 
+def _plan_maintenance(db: Session, made: Mapping[str, Terminal]) -> None:
+    """Tomorrow night at one store, by the operator of the demo."""
+    operator = db.scalars(select(User).where(User.login_id == "fleet-operator")).one_or_none()
+    person = find_person(db, operator.id) if operator else None
+    store = [terminal.id for terminal in made.values() if terminal.store_name.startswith("横浜店")]
+    if person is None or not store:
+        return
+    tomorrow = local_date(app_now(db)) + timedelta(days=1)
+    maintenance.plan(
+        db,
+        actor_of(person, "-"),
+        NewMaintenance(
+            terminal_ids=store,
+            starts_at=at(tomorrow, time(23)),
+            ends_at=at(tomorrow + timedelta(days=1), time(5)),
+            reason="回線工事のため",
+        ),
+    )
+
+
 def fill(db: Session) -> None:
     known = {customer.company_name: customer for customer in db.scalars(select(Customer))}
     for company, ((person, mail, phone, contract), _) in CUSTOMERS.items():
@@ -71,6 +105,7 @@ def fill(db: Session) -> None:
             )
             known[company] = actions.create_customer(db, BY, new)
     registered = set(db.scalars(select(Terminal.serial_number)))
+    made: dict[str, Terminal] = {}
     for number, (serial, company, store) in enumerate(tills()):
         if serial not in registered:
             new_terminal = schemas.NewTerminal(
@@ -78,8 +113,12 @@ def fill(db: Session) -> None:
                 customer_id=known[company].id,
                 store_name=store,
                 installed_date=date(2025, 4, 1) + timedelta(days=number * 3),
+                tags=[tag for tag, fits in TAGS.items() if fits(store)],
             )
-            actions.create_terminal(db, BY, new_terminal)
+            made[serial] = actions.create_terminal(db, BY, new_terminal)
+    if made:
+        fleet_past.fill(db, made)
+        _plan_maintenance(db, made)
     hashed = hash_token(ENROLMENT_CODE)
     code = db.scalars(select(EnrolmentCode).where(EnrolmentCode.code_hash == hashed)).one_or_none()
     if code is None:

@@ -74,7 +74,6 @@ def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal, addr
         raise Conflict(message, [("serial_number", message)]) from None
     values = new.model_dump(mode="json")
     audit.record(db, by, "create", AREA.name, "terminal", terminal.id, after=values, address=address)
-    note_down(db, terminal.id, "registered", by)
     return terminal
 
 
@@ -99,7 +98,6 @@ def import_terminals(db: Session, by: Actor, new: Sequence[New]) -> None:
     db.execute(insert(TerminalState), [{"terminal_id": key} for key in made])
     entries = ((key, None, _plain(row.values)) for key, row in zip(made, new, strict=True))
     audit.record_many(db, by, "create", AREA.name, "terminal", entries)
-    note_down_many(db, made, "registered", by, source="import")
 
 
 def change_terminals(db: Session, by: Actor, changes: Sequence[Change]) -> None:

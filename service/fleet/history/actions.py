@@ -84,9 +84,14 @@ def compact(db: Session) -> str | None:
         # Nobody waits for an answer: a day of 20,000 terminals is six million heartbeats.
         db.execute(text("SET LOCAL statement_timeout = '15min'"))
         sum_up(db, begins, begins + DAY)
-    mark = update(KeptTable).values(compacted_until=begins + DAY if is_over else begins)
-    db.execute(mark.where(KeptTable.name == heartbeats.name).execution_options(synchronize_session=False))
+    mark(db, begins + DAY if is_over else begins)
     return queries.day_named(begins) if is_over else None
+
+
+def mark(db: Session, until: datetime) -> None:
+    """Everything before is summed up: its heartbeats may go."""
+    done = update(KeptTable).where(KeptTable.name == heartbeats.name).values(compacted_until=until)
+    db.execute(done.execution_options(synchronize_session=False))
 
 
 def sum_up(db: Session, begins: datetime, ends: datetime) -> None:

@@ -134,7 +134,13 @@ def timeline(db: Session, terminal_id: int, limit: int, cursor: str | None) -> d
     sources = [
         _page(source, found, limit, position)
         for source, found in enumerate(
-            (_logged(terminal_id), _opened(terminal_id), _resolved(terminal_id), _done(terminal_id)), 1
+            (
+                _registered(terminal_id),
+                _logged(terminal_id),
+                _opened(terminal_id),
+                _resolved(terminal_id),
+                _done(terminal_id),
+            )
         )
     ]
     every = union_all(*sources).subquery()
@@ -182,6 +188,11 @@ def _columns(at: Any, key: Any, source: str, kind: Any, **facts: Any) -> list[An
     }
     named = [facts.get(name, sql_cast(null(), kind_of)).label(name) for name, kind_of in kinds.items()]
     return [at.label("at"), key.label("key"), literal(source).label("source"), kind.label("kind"), *named]
+
+
+def _registered(terminal_id: int) -> Select[*tuple[Any, ...]]:
+    columns = _columns(Terminal.created_at, Terminal.id, "log", literal("registered"))
+    return select(*columns).where(Terminal.id == terminal_id)
 
 
 def _logged(terminal_id: int) -> Select[*tuple[Any, ...]]:

@@ -228,11 +228,10 @@ def test_every_change_by_people_stands_in_the_timeline(
     rows = db.execute(select(log.kind, log.by, log.detail).order_by(log.id)).all()
 
     assert [(kind, by) for kind, by, _ in rows] == [
-        ("registered", "test"),
         ("edited", "alice さん"),
         ("tagged", "alice さん"),
         ("archived", "alice さん"),
         ("restored", "alice さん"),
     ]
-    assert rows[1][2] == {"fields": ["store_name"]}
-    assert rows[2][2] == {"added": ["重点"], "removed": []}
+    assert rows[0][2] == {"fields": ["store_name"]}
+    assert rows[1][2] == {"added": ["重点"], "removed": []}

@@ -1,0 +1,55 @@
+"""The demo has a month behind it: charts, reports and the timeline have something to show from the first minute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.core.clock import app_now
+from service.core.times import day_bounds, local_date
+from service.demo import fill
+from service.demo.fleet import tills
+from service.demo.fleet_past import DAYS
+from service.fleet.history import actions, queries
+from service.fleet.history.rules import DAY
+from service.fleet.maintenance.models import Maintenance
+from service.fleet.models import Day, Terminal, terminal_logs
+
+
+def test_the_demo_has_a_month_behind_it_and_filling_it_again_adds_nothing(
+    db: Session, sign_in: Callable[..., TestClient]
+) -> None:
+    fill(db)
+    db.commit()
+    before = [db.scalar(select(func.count()).select_from(table)) for table in (Day, terminal_logs, Maintenance)]
+    fill(db)
+    db.commit()
+
+    assert [db.scalar(select(func.count()).select_from(table)) for table in (Day, terminal_logs, Maintenance)] == before
+    assert before[0] == DAYS * len(tills())
+    spent = Day.online_seconds + Day.offline_seconds + Day.error_seconds + Day.maintenance_seconds
+    assert db.scalars(select(spent).distinct()).all() == [86400]
+    online = db.execute(select(func.sum(Day.online_seconds) / func.sum(spent))).scalar_one()
+    assert 0.97 < online < 1
+    assert queries.compacted_until(db) == day_bounds(local_date(app_now(db)))[0]
+    assert actions.compact(db) is None
+    # What is told here is told by the days themselves: summed up again, they are the same.
+    begins = queries.compacted_until(db) - DAY
+    told = select(Day.terminal_id, Day.online_seconds).where(Day.begins_at == begins).order_by(Day.terminal_id)
+    first = db.execute(told).all()
+    actions.sum_up(db, begins, begins + DAY)
+    assert db.execute(told).all() == first
+
+    client = sign_in("visitor", fleet="support")
+    shibuya = db.scalars(select(Terminal.id).where(Terminal.store == "渋谷店")).first()
+    points = client.get(f"/api/fleet/terminals/{shibuya}/metrics", params={"hours": 720}).json()["points"]
+    assert sum(point["seconds"]["maintenance"] for point in points if point["seconds"]) == 3 * 3600
+    assert len(points) == 30
+    tags = {tag["value"]: tag["terminals"] for tag in client.get("/api/fleet/terminals/choices").json()["tags"]}
+    assert tags == {"主レジ": 12, "24時間営業": 22, "駅ナカ": 26}
+    planned = client.get("/api/fleet/maintenances", params={"phase": "next"}).json()
+    assert planned["total"] == 8
+    assert planned["items"][0]["created_by"] == "田中 運"
