@@ -8,6 +8,7 @@ from jobs.app import app
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
 from service.fleet.agents import actions as agents
+from service.fleet.firmware import actions as firmware
 from service.fleet.history import actions as history
 from service.fleet.history.rules import MOST_DAYS
 from service.fleet.maintenance import actions as maintenance
@@ -50,3 +51,12 @@ def tend_agents() -> None:
         record_job(db, "fleet.agents")
     if any(done.values()):
         log.info("agents tended", **done)
+
+
+@app.task(name="fleet.roll_outs")
+def roll_outs() -> None:
+    with transaction(SYSTEM) as db:
+        done = firmware.advance(db)
+        record_job(db, "fleet.roll_outs")
+    if any(done.values()):
+        log.info("roll-outs led on", **done)

@@ -26,7 +26,7 @@ from stack import servers
 from stack.backup import backup, restore
 from stack.home import ROOT, Home, home
 from stack.lock import holder, only_one
-from stack.programs import Program, environment, is_embedded, programs, replicas
+from stack.programs import Program, demo_key, environment, is_embedded, programs, replicas
 from stack.supervise import Supervisor, ask_to_stop, end_leftovers, leftovers
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -173,11 +173,14 @@ def _prepare_field(place: Home, environ: dict[str, str]) -> None:
     folder = _field(place)
     folder.mkdir(mode=0o700, exist_ok=True)
     files = ["--stores-file", str(folder / "stores.json"), "--accounts-file", environ["DEMO_ACCOUNTS_FILE"]]
+    files += ["--firmware-key-file", str(demo_key(place))]
     _run([sys.executable, "-m", "service.demo", *files], environ)
+    keys = [key.strip() for key in environ["FLEET_FIRMWARE_PUBLIC_KEYS"].split(",") if key.strip()]
     (folder / "agent.toml").write_text(
         f'service_url = "{environ["SERVICE_URL"]}"\n'
         f'state_dir = "{folder / "agent"}"\n'
         f'serial_port = "{folder / "tc200"}"\n'
+        f"firmware_public_keys = {json.dumps(keys)}\n"
         "start_spread_seconds = 0\n"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from stack import servers
+from stack import firmware, servers
 from stack.home import ROOT, Home
 
 DEFAULTS = {
@@ -73,6 +74,7 @@ def environment(home: Home) -> dict[str, str]:
     if demo:
         standard |= DEMO_DEFAULTS | {
             "SECRET_KEY": home.secrets()["secret_key"],
+            "FLEET_FIRMWARE_PUBLIC_KEYS": firmware.public_key(demo_key(home)),
             "DEMO_ACCOUNTS_FILE": str(home.path / "field" / "accounts.json"),
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": merged["SANDBOX_SMTP_PORT"],
@@ -81,6 +83,14 @@ def environment(home: Home) -> dict[str, str]:
             "SANDBOX_STORE": str(home.path / "sandbox.sqlite"),
         }
     return standard | merged
+
+
+def demo_key(home: Home) -> Path:
+    """The key that the demo's firmware is signed with, made on first use."""
+    path = home.path / "firmware.key"
+    with contextlib.suppress(FileExistsError):
+        firmware.make_key(path)
+    return path
 
 
 def is_embedded(environ: dict[str, str], home: Home) -> tuple[bool, bool]:

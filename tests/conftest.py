@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.audit_words import every_audited_word  # noqa: F401  # watches every test
+from tests.maker import PUBLIC_KEY
 from tests.processes import await_ok, end, free_port
 from tests.shares import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.shares import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
@@ -50,6 +51,7 @@ os.environ |= {
     "REDIS_URL": servers.redis_url(HOME),
     "FILES_URL": f"file://{HOME.path}/files",
     "FLEET_ALERT_RECIPIENTS": "support@techcore.example",
+    "FLEET_FIRMWARE_PUBLIC_KEYS": PUBLIC_KEY,
     "MAIL_FROM": "Genba <genba@techcore.example>",
 }
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.files import deposit, records
+from service.core.purposes import Kind
 from service.fleet import actions, schemas
 from service.fleet.agents.actions import issue_enrolment_code
 from service.fleet.agents.schemas import NewEnrolmentCode
+from service.fleet.firmware.actions import add_firmware
+from service.fleet.firmware.models import Firmware
 from service.fleet.models import Alert, Customer, Terminal
-from service.fleet.rules import AlertType
+from service.fleet.rules import FIRMWARE, AlertType
 from service.fleet.watch import actions as watch
+from tests import maker
 
 _numbers = itertools.count(1)
 
@@ -48,3 +54,10 @@ def alert(db: Session, terminal: Terminal, kind: str = "error", message: str = "
 def enrolment_code(db: Session, of: Customer | None, maximum_uses: int = 1) -> str:
     new = NewEnrolmentCode(customer_id=of.id if of else None, maximum_uses=maximum_uses)
     return issue_enrolment_code(db, "test", new)[1]
+
+
+def firmware(db: Session, version: str = "2.0.0", content: bytes = b"TC-200 firmware") -> Firmware:
+    """A registered image, signed by the maker whom the tests' service trusts."""
+    file = records.add(db, "test", deposit.make(io.BytesIO(content), FIRMWARE, f"{version}.bin", Kind.BINARY))
+    records.take(db, file)
+    return add_firmware(db, "test", file, version, maker.sign(version, content))

@@ -32,4 +32,13 @@ PAGES = (
         url_path="terminals",
         permission="fleet:terminal:read",
     ),
+    _page(
+        file="firmware.py",
+        title="ファームウェア管理",
+        icon=":material/system_update_alt:",
+        url_path="firmware",
+        permission="fleet:firmware:read",
+        about=("rollout",),
+        waiting=Waiting("/api/fleet/rollouts/overview", "paused"),
+    ),
 )

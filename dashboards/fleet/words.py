@@ -18,3 +18,21 @@ ALERT = {
     "high_memory": Status("メモリ使用率高", "orange", "memory"),
     "update_failed": Status("更新失敗", "orange", "sync_problem"),
 }
+
+ROLLOUT = {
+    "draft": Status("下書き", "gray", "edit_note"),
+    "running": Status("配信中", "blue", "sync"),
+    "paused": Status("一時停止中", "orange", "pause_circle"),
+    "aborted": Status("中止", "gray", "cancel"),
+    "finished": Status("完了", "green", "check_circle"),
+}
+
+UPDATE = {
+    "waiting": Status("待機中", "gray", "schedule"),
+    "offered": Status("通知済み", "blue", "send"),
+    "updating": Status("更新中", "blue", "sync"),
+    "proving": Status("確認中", "blue", "monitor_heart"),
+    "succeeded": Status("成功", "green", "check_circle"),
+    "failed": Status("失敗", "red", "error"),
+    "cancelled": Status("取り消し", "gray", "cancel"),
+}

@@ -16,6 +16,8 @@ class Kind(StrEnum):
     CSV = "text/csv"
     XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     ZIP = "application/zip"
+    # Any bytes at all, for what carries a signature of its own.
+    BINARY = "application/octet-stream"
 
     @property
     def is_image(self) -> bool:
@@ -40,6 +42,7 @@ _ENDINGS = {
     Kind.CSV: (".csv", ".txt"),
     Kind.XLSX: (".xlsx",),
     Kind.ZIP: (".zip",),
+    Kind.BINARY: (".bin", ".img", ".fw"),
 }
 _WORDS = {
     Kind.JPEG: "JPEG画像",
@@ -49,6 +52,7 @@ _WORDS = {
     Kind.CSV: "CSV",
     Kind.XLSX: "Excel（.xlsx）",
     Kind.ZIP: "ZIP",
+    Kind.BINARY: "任意のファイル",
 }
 
 

@@ -1,26 +1,31 @@
-"""`python -m service.demo [--stores-file PATH] [--accounts-file PATH]`: fills the database, and writes down the
-terminals that the simulator plays and the accounts that the login page offers."""
+"""`python -m service.demo [--stores-file PATH] [--accounts-file PATH] [--firmware-key-file PATH]`: fills the database,
+and writes down the terminals that the simulator plays and the accounts that the login page offers. With a key there is
+firmware too."""
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 from pathlib import Path
 
 from service.core.db import SYSTEM, transaction
 from service.core.settings import settings
-from service.demo import fill, fleet, people
+from service.demo import fill, firmware, fleet, people
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m service.demo")
     parser.add_argument("--stores-file", type=Path)
     parser.add_argument("--accounts-file", type=Path)
+    parser.add_argument("--firmware-key-file", type=Path)
     arguments = parser.parse_args()
     if settings().mode != "demo":
         raise SystemExit("Demo data is for GENBA_MODE=demo only; nothing was changed.")
     with transaction(SYSTEM) as db:
         fill(db)
+        if arguments.firmware_key_file:
+            firmware.fill(db, base64.b64decode(arguments.firmware_key_file.read_bytes()))
     if arguments.accounts_file:
         arguments.accounts_file.write_text(json.dumps(people.as_shown(), ensure_ascii=False, indent=1))
     if arguments.stores_file:

@@ -68,6 +68,11 @@ MANAGE = frozenset(
         "fleet:enrolment:create",
         "fleet:enrolment:read",
         "fleet:enrolment:revoke",
+        "fleet:firmware:create",
+        "fleet:firmware:read",
+        "fleet:firmware:withdraw",
+        "fleet:rollout:create",
+        "fleet:rollout:operate",
         "fleet:terminal:create",
         "fleet:terminal:update",
         "fleet:token:revoke",
@@ -91,6 +96,14 @@ BUNDLE = Purpose(
     permission="fleet:terminal:diagnose",
     read="fleet:terminal:read",
     max_bytes=5 * 1024 * 1024,
+)
+# An image for the TC-200. What it is, its signature says.
+FIRMWARE = Purpose(
+    key="fleet.firmware",
+    kinds=frozenset({Kind.BINARY}),
+    permission="fleet:firmware:create",
+    read="fleet:firmware:read",
+    max_bytes=64 * 1024 * 1024,
 )
 IMPORT_FILE = Purpose(
     key="fleet.import",
@@ -116,6 +129,7 @@ AREA = Area(
         "fleet.watch": Tick("端末の監視", timedelta(seconds=10), silence=timedelta(seconds=60)),
         "fleet.agents": Tick("端末への指示とトークンの整理", timedelta(minutes=1)),
         "fleet.compact": Tick("端末の日次集計", timedelta(minutes=10)),
+        "fleet.roll_outs": Tick("ファームウェアの配信", timedelta(seconds=10), silence=timedelta(seconds=120)),
     },
     subjects={
         "customer": "顧客企業",
@@ -124,6 +138,8 @@ AREA = Area(
         "command": "端末への指示",
         "incident": "障害",
         "maintenance": "メンテナンス",
+        "firmware": "ファームウェア",
+        "rollout": "ファームウェアの配信",
         "terminal_token": "端末の認証",
     },
     fields={
@@ -166,6 +182,23 @@ AREA = Area(
         "resolved": "解決済み",
         "snoozed_until": "スヌーズの終了",
         "step": "対応手順",
+        "version": "バージョン",
+        "withdrawn": "取り下げ",
+        "firmware_id": "ファームウェアID",
+        "undoes_id": "元に戻す配信のID",
+        "customer_ids": "対象の顧客ID",
+        "tags": "対象のタグ",
+        "versions": "対象の現在のバージョン",
+        "waves": "配信の段階（%）",
+        "success_percent": "次の段階へ進む成功率（%）",
+        "error_percent": "停止する失敗率（%）",
+        "error_count": "停止する失敗台数",
+        "healthy_heartbeats": "成功とみなす正常な通信の回数",
+        "step_minutes": "手順ごとの制限時間（分）",
+        "offer_from": "配信を始める時刻",
+        "offer_until": "配信を終える時刻",
+        "terminals": "端末の台数",
+        "retried": "やり直した端末の台数",
     },
     retention=(
         # Each day is summed up (fleet_days) before its heartbeats go.
@@ -175,7 +208,7 @@ AREA = Area(
         Policy("fleet_incident_events", "障害対応の記録", lambda: timedelta(days=366)),
         Policy("fleet_terminal_logs", "端末ログ", lambda: timedelta(days=366)),
     ),
-    purposes=(TERMINAL_PHOTO, IMPORT_FILE, BUNDLE),
+    purposes=(TERMINAL_PHOTO, IMPORT_FILE, BUNDLE, FIRMWARE),
 )
 
 

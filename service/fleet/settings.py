@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from functools import lru_cache
 from typing import Self
 
@@ -10,6 +12,8 @@ from pydantic_settings import BaseSettings
 
 from service.core.settings import ADDRESS, for_area
 from service.core.settings import settings as core_settings
+
+_KEY_BYTES = 32
 
 
 class Settings(BaseSettings):
@@ -21,6 +25,7 @@ class Settings(BaseSettings):
     alert_slack_channel: str = ""
     shutdown_grace_hours: int = Field(12, ge=0, le=24 * 7)
     token_days: int = Field(90, ge=1, le=3650)
+    firmware_public_keys: str = ""
 
     @field_validator("alert_recipients")
     @classmethod
@@ -28,6 +33,12 @@ class Settings(BaseSettings):
         for address in filter(None, map(str.strip, listed.split(","))):
             if not ADDRESS.fullmatch(address):
                 raise ValueError(f"FLEET_ALERT_RECIPIENTS: 「{address}」 is not a mail address")
+        return listed
+
+    @field_validator("firmware_public_keys")
+    @classmethod
+    def _are_keys(cls, listed: str) -> str:
+        _keys(listed)
         return listed
 
     @model_validator(mode="after")
@@ -39,6 +50,24 @@ class Settings(BaseSettings):
     @property
     def recipients(self) -> list[str]:
         return [address.strip() for address in self.alert_recipients.split(",") if address.strip()]
+
+    @property
+    def public_keys(self) -> list[bytes]:
+        """Raw Ed25519 keys; firmware that one of them has signed may be registered."""
+        return _keys(self.firmware_public_keys)
+
+
+def _keys(listed: str) -> list[bytes]:
+    found = []
+    for text in filter(None, map(str.strip, listed.split(","))):
+        try:
+            raw = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raw = b""
+        if len(raw) != _KEY_BYTES:
+            raise ValueError(f"FLEET_FIRMWARE_PUBLIC_KEYS: 「{text}」 is not a raw Ed25519 public key in base64")
+        found.append(raw)
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -37,6 +37,7 @@ OPEN_DOORS = {
     "/api/fleet/agent/token",  # the terminal's token is the key
     "/api/fleet/agent/commands/{command_id}",  # the terminal's token is the key
     "/api/fleet/agent/commands/{command_id}/bundle",  # the terminal's token is the key
+    "/api/fleet/agent/firmware/{task_id}",  # the terminal's token is the key
     # one's own long work, which was started with a permission
     "/api/core/tasks",
     "/api/core/tasks/{task_id}",

@@ -48,6 +48,8 @@ def recognise(spool: IO[bytes], purpose: Purpose) -> Kind:
     head = spool.read(_LOOK)
     if not head:
         raise Invalid("ファイルの中身が空です。内容を確認して、もう一度送ってください。")
+    if Kind.BINARY in purpose.kinds:
+        return Kind.BINARY
     kind = _by_signature(head)
     if kind is None and Kind.CSV in purpose.kinds and _is_text(spool):
         kind = Kind.CSV

@@ -87,8 +87,9 @@ class Rollout(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     started_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # Failures before this moment were known to whoever resumed it, and stop it no more.
+    resumed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    version: Mapped[int] = mapped_column(server_default="1")
 
 
 class UpdateTask(Base):

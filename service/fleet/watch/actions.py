@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -64,8 +64,19 @@ def mark_offline(db: Session) -> int:
 
 def raise_alert(db: Session, terminal_id: int, kind: AlertType, message: str) -> None:
     """Opens an alert that the watch cannot find by itself, unless one of its kind is open. It is told at once."""
-    if not queries.has_open_alert(db, terminal_id, kind):
-        _take_up(db, [queries.trouble(db, terminal_id, kind, message)])
+    raise_alerts(db, kind, {terminal_id: message})
+
+
+def raise_alerts(db: Session, kind: AlertType, messages: Mapping[int, str]) -> None:
+    """As `raise_alert` for many terminals at once, which are told of together when they are too many for single
+    mails."""
+    found = [
+        queries.trouble(db, terminal_id, kind, message)
+        for terminal_id, message in messages.items()
+        if not queries.has_open_alert(db, terminal_id, kind)
+    ]
+    if found:
+        _take_up(db, found)
 
 
 def clear_alerts(db: Session, terminal_id: int, kind: AlertType, by: str) -> int:

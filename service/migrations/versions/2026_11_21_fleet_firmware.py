@@ -49,8 +49,9 @@ CREATE TABLE fleet_rollouts (
     user_id bigint CONSTRAINT fk_fleet_rollouts_user_id REFERENCES users ON DELETE RESTRICT,
     created_at timestamptz NOT NULL DEFAULT app_now(),
     started_at timestamptz,
+    -- Failures before this moment were known to whoever resumed it, and stop it no more.
+    resumed_at timestamptz,
     finished_at timestamptz,
-    version integer NOT NULL DEFAULT 1,
     CONSTRAINT ck_fleet_rollouts_state CHECK (state IN ('draft', 'running', 'paused', 'aborted', 'finished')),
     CONSTRAINT ck_fleet_rollouts_percents
         CHECK (success_percent BETWEEN 1 AND 100 AND error_percent BETWEEN 1 AND 100 AND error_count > 0)

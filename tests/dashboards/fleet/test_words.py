@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dashboards.fleet.words import ALERT, TERMINAL
+from dashboards.fleet.words import ALERT, ROLLOUT, TERMINAL, UPDATE
+from service.fleet.firmware.rules import ROLLOUT_WORDS, RolloutState, TaskState
 from service.fleet.rules import ALERT_WORDS, STATUS_WORDS, AlertType, Status
 
 
@@ -12,3 +13,8 @@ def test_terminals_are_named_as_in_the_exports() -> None:
 
 def test_alerts_are_named_as_in_the_mails_about_them() -> None:
     assert {AlertType(code): status.word for code, status in ALERT.items()} == ALERT_WORDS
+
+
+def test_roll_outs_are_named_as_in_the_services_words() -> None:
+    assert {RolloutState(code): status.word for code, status in ROLLOUT.items()} == ROLLOUT_WORDS
+    assert {TaskState(code) for code in UPDATE} == set(TaskState)

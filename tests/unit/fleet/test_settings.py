@@ -20,6 +20,8 @@ def test_recipients_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> No
         ("FLEET_ALERT_RECIPIENTS", "a@example.com, nobody", "is not a mail address"),
         ("FLEET_ALERT_SLACK_CHANNEL", "#fleet-alerts", "SLACK_BOT_TOKEN is missing"),
         ("FLEET_HEARTBEAT_KEEP_DAYS", "6", "heartbeat_keep_days"),
+        ("FLEET_FIRMWARE_PUBLIC_KEYS", "bm8ga2V5", "is not a raw Ed25519 public key"),
+        ("FLEET_FIRMWARE_PUBLIC_KEYS", "not base64", "is not a raw Ed25519 public key"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_starts(

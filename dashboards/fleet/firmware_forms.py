@@ -1,0 +1,158 @@
+"""What is typed in for firmware: a new image with its signature, and a new roll-out with its targets and limits."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.fleet.choices import customers
+from dashboards.fleet.rollout_drawer import PATH, in_words
+from dashboards.ui import dialogs, feedback, files, forms
+from dashboards.ui.text import small
+
+IMAGES = {".bin": "ファームウェア", ".img": "ファームウェア", ".fw": "ファームウェア"}
+MAX_BYTES = 64 * 1024 * 1024
+WAVES = "5, 25, 100"
+
+
+def new_firmware() -> None:
+    @dialogs.dialog("ファームウェアを登録する", width="medium", icon=":material/upload:")
+    def show() -> None:
+        round_ = st.session_state.get("form.firmware.form", {}).get("round", 0)
+        sent = files.upload(
+            f"firmware.file.{round_}",
+            "ファイル",
+            purpose="fleet.firmware",
+            kinds=IMAGES,
+            max_bytes=MAX_BYTES,
+            max_files=1,
+            help="64MBまで。署名したファイルを、そのまま選んでください。",
+        )
+        with forms.form("firmware.form", submit="登録する") as form:
+            version = form.field(
+                "version", st.text_input, "バージョン", required=True, max_chars=20, placeholder="1.2.0"
+            )
+            signature = form.field(
+                "signature", st.text_area, "署名（Base64）", required=True, max_chars=200, height=80, help=SIGNING
+            )
+            notes = form.field("notes", st.text_area, "説明", max_chars=2000, height=96)
+        if form.submitted:
+            if not sent:
+                st.error("ファイルを選び、送信が終わってから登録してください。", icon=":material/error:")
+                return
+            body = {"file_id": sent[0].id, "version": version, "signature": signature, "notes": notes or ""}
+            form.send(
+                lambda _: session.api().post("/api/fleet/firmwares", body),
+                done=f"ファームウェア {version} を登録しました。署名を確認しました。",
+            )
+
+    show()
+
+
+SIGNING = (
+    "ファームウェアの作成者が、バージョン・大きさ・SHA-256に付けたEd25519の署名です。"
+    "`python -m stack.firmware sign` で作れます。署名が一致しないファイルは登録できません。"
+)
+
+
+def new_rollout() -> None:
+    @dialogs.dialog("配信を作成する", width="large", icon=":material/rocket_launch:")
+    def show() -> None:
+        try:
+            offered = session.api().get("/api/fleet/firmwares", limit=100)["items"]
+            choices = session.api().get(f"{PATH}/choices")
+        except ApiProblem as problem:
+            feedback.failed(problem, key="rollout.form")
+            return
+        known = {item["id"]: item["version"] for item in offered if not item["withdrawn_at"]}
+        if not known:
+            feedback.empty(
+                "配信できるファームウェアがありません", "先に「ファームウェアを登録する」から登録してください。"
+            )
+            return
+        wanted = _targets(known, choices)
+        _preview(wanted)
+        _limits(wanted, known[wanted["firmware_id"]])
+
+    show()
+
+
+def _targets(known: dict[int, str], choices: dict[str, list[str]]) -> dict[str, Any]:
+    """Drawn outside of the form: each change is counted at once."""
+    st.markdown("**1. ファームウェアと対象**  \n" + small("条件を選ばなければ、すべての端末が対象です。"))
+    names = customers()
+    firmware = st.selectbox("ファームウェア", [*known], format_func=lambda key: known[key], key="rollout.firmware")
+    chosen = st.multiselect(
+        "顧客", [*names], format_func=lambda key: names[key], key="rollout.customers", placeholder="すべて"
+    )
+    tags = st.multiselect("タグ", choices["tags"], key="rollout.tags", placeholder="すべて")
+    versions = st.multiselect("現在のバージョン", choices["versions"], key="rollout.versions", placeholder="すべて")
+    st.markdown("**2. 段階**")
+    typed = st.text_input(
+        "段階（対象に対する累計%）",
+        WAVES,
+        key="rollout.waves",
+        help="小さい順に、最後を100にします。前の段階がうまくいってから、次の段階へ進みます。",
+    )
+    return {
+        "firmware_id": firmware,
+        "targets": {"customer_ids": chosen, "tags": tags, "versions": versions},
+        "waves": [int(number) for number in re.findall(r"\d+", typed or "")],
+    }
+
+
+def _preview(wanted: dict[str, Any]) -> None:
+    try:
+        st.info(in_words(session.api().post(f"{PATH}/preview", wanted)), icon=":material/point_of_sale:")
+    except ApiProblem as problem:
+        said = [error["message"] for error in problem.errors]
+        st.error("\n\n".join(said) if said else feedback.in_words(problem), icon=":material/error:")
+
+
+def _limits(wanted: dict[str, Any], version: str) -> None:
+    with forms.form("rollout.form", submit="下書きを作成する") as form:
+        st.markdown("**3. 進む条件と止まる条件**")
+        name = form.field("name", st.text_input, "配信の名前", required=True, max_chars=100, value=f"{version} の配信")
+        left, middle, right = st.columns(3)
+        with left:
+            success = form.field("success_percent", _number, "次へ進む成功率（%）", value=90, max_value=100)
+            heartbeats = form.field("healthy_heartbeats", _number, "成功に必要な正常通信（回）", value=3, max_value=100)
+        with middle:
+            share = form.field("error_percent", _number, "停止する失敗率（%）", value=10, max_value=100)
+            minutes = form.field("step_minutes", _number, "手順ごとの制限時間（分）", value=30, max_value=1440)
+        with right:
+            count = form.field("error_count", _number, "停止する失敗台数（台）", value=5, max_value=100_000)
+        st.markdown("**4. 配信する時間帯（日本時間）**  \n" + small("両方を空にすると、終日配信します。"))
+        left, right = st.columns(2)
+        with left:
+            since = form.field("offer_from", st.time_input, "開始", value=None, step=1800)
+        with right:
+            until = form.field("offer_until", st.time_input, "終了", value=None, step=1800)
+    if form.submitted:
+        body = wanted | {
+            "name": name,
+            "success_percent": success,
+            "error_percent": share,
+            "error_count": count,
+            "healthy_heartbeats": heartbeats,
+            "step_minutes": minutes,
+            "offer_from": _clock(since),
+            "offer_until": _clock(until),
+        }
+        form.send(
+            lambda _: session.api().post(PATH, body),
+            done="下書きを作成しました。一覧から開いて、配信を開始してください。",
+        )
+
+
+def _number(label: str, *, value: int, max_value: int, key: str) -> int:
+    return int(st.number_input(label, min_value=1, max_value=max_value, value=value, step=1, key=key))
+
+
+def _clock(chosen: time | None) -> str | None:
+    return chosen.isoformat(timespec="minutes") if chosen else None

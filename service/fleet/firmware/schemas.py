@@ -1,0 +1,231 @@
+"""What goes in and out of the firmware's doors over HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, time
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from service.core.texts import NO_NUL, ONE_LINE, NotBlank
+from service.fleet.firmware.rules import RolloutState, TaskState
+from service.fleet.schemas import Name
+
+FirmwareVersion = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+Whole = Annotated[int, Field(ge=1, le=100)]
+Key = Annotated[int, Field(ge=1, lt=2**63)]
+Tag = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
+
+
+class NewFirmware(BaseModel):
+    """`file_id` is the answer to an upload for the purpose `fleet.firmware`; `signature` the maker's, in base64."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file_id: uuid.UUID
+    version: FirmwareVersion
+    signature: Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
+    notes: Annotated[str, Field(max_length=2000, pattern=NO_NUL)] = ""
+
+
+class FirmwareItem(BaseModel):
+    """`terminals` have reported this version."""
+
+    id: int
+    version: str
+    size: int
+    sha256: str
+    notes: str
+    terminals: int
+    created_at: datetime
+    created_by: str
+    withdrawn_at: datetime | None
+
+
+class Targets(BaseModel):
+    """Terminals of these customers, with one of these tags, on one of these versions now; an empty list asks for
+    nothing. Terminals that have the firmware already, or were never heard of, are left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer_ids: Annotated[list[Key], Field(max_length=1000)] = []
+    tags: Annotated[list[Tag], Field(max_length=100)] = []
+    versions: Annotated[list[Annotated[str, Field(max_length=20, pattern=NO_NUL)]], Field(max_length=100)] = []
+
+
+def _rising_to_all(waves: list[int]) -> list[int]:
+    if waves != sorted(set(waves)) or waves[-1] != 100:
+        raise ValueError("段階は小さい順に並べ、最後を100にしてください（例: 5, 25, 100）。")
+    return waves
+
+
+Waves = Annotated[list[Whole], Field(min_length=1, max_length=10), AfterValidator(_rising_to_all)]
+
+
+class Preview(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    firmware_id: Key
+    targets: Targets = Targets()
+    waves: Waves = [5, 25, 100]
+
+
+class WavePreview(BaseModel):
+    percent: int
+    terminals: int
+
+
+class PreviewAnswer(BaseModel):
+    """`waves` that would add nobody are left out."""
+
+    terminals: int
+    online: int
+    waves: list[WavePreview]
+
+
+class NewRollout(Preview):
+    """A draft. `success_percent` of a wave start the next one; `error_percent` of a wave or `error_count` terminals
+    pause it all. A terminal has succeeded after `healthy_heartbeats` good heartbeats on the new version; each of its
+    steps may take `step_minutes`. Between `offer_from` and `offer_until` (Tokyo) the firmware is offered."""
+
+    name: Name
+    success_percent: Whole = 90
+    error_percent: Whole = 10
+    error_count: Annotated[int, Field(ge=1, le=100_000)] = 5
+    healthy_heartbeats: Annotated[int, Field(ge=1, le=100)] = 3
+    step_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
+    offer_from: time | None = None
+    offer_until: time | None = None
+
+    @model_validator(mode="after")
+    def _is_a_window(self) -> Self:
+        if (self.offer_from is None) != (self.offer_until is None):
+            raise ValueError("配信する時間帯は、開始と終了の両方を指定するか、どちらも空にしてください。")
+        if self.offer_from is not None and self.offer_from == self.offer_until:
+            raise ValueError("配信する時間帯の開始と終了は、別の時刻にしてください。")
+        for clock in (self.offer_from, self.offer_until):
+            if clock is not None and clock.tzinfo is not None:
+                raise ValueError("配信する時間帯は、日本時間の時刻だけで指定してください（例: 22:00）。")
+        return self
+
+
+class Reason(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(max_length=500, pattern=NO_NUL)] = ""
+
+
+class Counts(BaseModel):
+    total: int
+    waiting: int
+    under_way: int
+    succeeded: int
+    failed: int
+    cancelled: int
+
+
+class WaveCounts(Counts):
+    """`wave` counts from 0."""
+
+    wave: int
+    percent: int
+
+
+class RolloutItem(BaseModel):
+    """`wave` is the present one, from 0; `reason` why it is paused or was aborted."""
+
+    id: int
+    name: str
+    firmware_id: int
+    firmware_version: str
+    state: RolloutState
+    waves: list[int]
+    wave: int
+    counts: Counts
+    reason: str | None
+    undoes_id: int | None
+    created_at: datetime
+    created_by: str
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Target(BaseModel):
+    """What is chosen, in words: names of customers, tags, versions."""
+
+    customers: list[str]
+    tags: list[str]
+    versions: list[str]
+
+
+class TaskItem(BaseModel):
+    """One terminal's update. `error` says why it failed; `deadline_at` until when its present step may take."""
+
+    id: int
+    terminal_id: int
+    serial_number: str
+    customer_name: str
+    store_name: str
+    wave: int
+    state: TaskState
+    step: str | None
+    percent: int | None
+    from_version: str
+    firmware_version: str
+    healthy: int
+    error: str | None
+    offered_at: datetime | None
+    deadline_at: datetime | None
+    finished_at: datetime | None
+
+
+class RolloutDetail(RolloutItem):
+    """`failed` are the first ones; `took` terminals run the new version now and could be taken back; `preview` is a
+    draft's."""
+
+    as_of: datetime
+    targets: Target
+    success_percent: int
+    error_percent: int
+    error_count: int
+    healthy_heartbeats: int
+    step_minutes: int
+    offer_from: time | None
+    offer_until: time | None
+    is_open: bool
+    progress: list[WaveCounts]
+    failed: list[TaskItem]
+    took: int
+    preview: PreviewAnswer | None
+
+
+class Overview(BaseModel):
+    """Roll-outs by state, and how many terminals are being updated now."""
+
+    as_of: datetime
+    running: int
+    paused: int
+    drafts: int
+    under_way: int
+    firmwares: int
+
+
+class Choices(BaseModel):
+    """Tags and present versions of the fleet, the most frequent first."""
+
+    tags: list[str]
+    versions: list[str]
+
+
+class Undone(BaseModel):
+    """The roll-outs that bring back what was there before; versions whose image is not registered (any more) are
+    `missing`."""
+
+    ids: list[int]
+    terminals: int
+    missing: list[str]
+
+
+class Retried(BaseModel):
+    terminals: int

@@ -1,0 +1,170 @@
+"""ファームウェア管理: roll-outs and images, and one roll-out beside the list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.fleet.agents.models import Command
+from service.fleet.firmware import actions, schemas
+from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
+from service.fleet.models import TerminalState, TerminalToken
+from tests import cast, factories
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.fleet.scene import heard, set_clock
+
+Screen = Callable[..., AppTest]
+
+
+def texts(page: AppTest) -> str:
+    said = [*page.markdown, *page.info, *page.error, *page.success, *page.warning]
+    return "\n".join(element.value for element in said).replace("\\", "")
+
+
+def rows(page: AppTest, place: int = 0) -> list[dict[str, Any]]:
+    table: list[Any] = page.dataframe[place].value.to_dict("records")
+    return table
+
+
+@pytest.fixture
+def rollout(db: Session) -> Rollout:
+    """A roll-out to four terminals; the first one's update went wrong, and it stopped."""
+    customer = factories.customer(db, "ABC商事")
+    for till in range(1, 5):
+        terminal = factories.terminal(db, customer, store_name=f"新宿店 レジ{till}番")
+        db.add(TerminalToken(token_hash=bytes([till]) * 32, terminal_id=terminal.id))
+        heard(db, terminal, "9:59", firmware_version="1.0.0")
+    set_clock(db, "10:00")
+    by = cast.actor(db, "ada-before", fleet="admin")
+    new = schemas.NewRollout(name="秋の更新", firmware_id=factories.firmware(db).id, waves=[25, 100])
+    made = actions.create(db, by, new)
+    db.commit()
+    return made
+
+
+def stopped(db: Session, rollout: Rollout) -> Rollout:
+    actions.start(db, cast.actor(db, "ada-starts", fleet="admin"), rollout.id)
+    actions.advance(db)
+    task = db.scalars(select(UpdateTask).where(UpdateTask.state == "offered")).one()
+    failed = {"state": "failed", "message": "書き込めません", "result": {"code": "device_refused"}}
+    command = update(Command).where(Command.id == task.command_id)
+    db.execute(command.values(**failed, finished_at=Command.created_at))
+    actions.advance(db)
+    db.commit()
+    return rollout
+
+
+def opened(screen: Screen, rollout: Rollout | None = None) -> AppTest:
+    page = opened_at(screen("ada", fleet="admin"), "firmware")
+    if rollout is not None:
+        page.session_state["fleet.rollouts.clicked"] = ("開く", {"id": rollout.id, "name": rollout.name})
+        page.run()
+    assert not page.exception
+    return page
+
+
+def test_a_fleet_without_firmware_is_told_what_comes_first(db: Session, screen: Screen) -> None:
+    page = opened(screen)
+    assert [title.value for title in page.title] == ["ファームウェア管理"]
+    assert "ファームウェアがまだ登録されていません" in page.info[0].value
+
+
+def test_a_roll_out_that_stopped_is_said_first_with_its_reason(db: Session, screen: Screen, rollout: Rollout) -> None:
+    page = opened(screen, stopped(db, rollout))
+    assert page.error[0].value.startswith("一時停止中の配信が1件あります。")
+    [row] = rows(page)
+    assert (row["名前"], row["状態"], row["進み具合"]) == ("秋の更新", ["一時停止中"], "第1段階 / 2（25%）")
+    assert (row["失敗"], row["待機中"], row["対象（台）"]) == (1, 3, 4)
+    assert [image["バージョン"] for image in rows(page, 1)] == ["2.0.0"]
+    said = texts(page)
+    assert "停止の理由: 第1段階の失敗が100%になりました（上限10%）。" in said
+    assert "TC-200が新しいファームウェアを受け付けません: 書き込めません" in said
+    keys = {button.key for button in page.button}
+    assert {"rollout.resume", "rollout.retry", "rollout.abort"} <= keys
+    assert not keys & {"rollout.start", "rollout.pause", "rollout.roll_back"}
+
+
+def test_a_draft_is_started_after_it_was_said_whom_it_reaches(db: Session, screen: Screen, rollout: Rollout) -> None:
+    page = opened(screen, rollout)
+    assert "対象は **4台**（うちオンライン 4台）です。第1段階 1台（累計25%）、第2段階 3台（累計100%）" in texts(page)
+    page.button(key="rollout.start").click().run()
+    assert "はじめに第1段階の1台へ、ファームウェア 2.0.0 への更新を指示します。" in texts(page)
+    page.button(key=f"rollout.start.{rollout.id}.confirm").click().run()
+    assert [toast.value for toast in page.toast] == ["配信を開始しました。"]
+    db.expire_all()
+    assert db.get_one(Rollout, rollout.id).state == "running"
+
+
+def test_resuming_and_aborting_name_their_consequences(db: Session, screen: Screen, rollout: Rollout) -> None:
+    page = opened(screen, stopped(db, rollout))
+    page.button(key="rollout.resume").click().run()
+    assert "これまでに失敗した1台は確認済みとして扱い" in texts(page)
+    page.button(key=f"rollout.resume.{rollout.id}.confirm").click().run()
+    db.expire_all()
+    assert db.get_one(Rollout, rollout.id).state == "running"
+
+    page.session_state["fleet.rollouts.clicked"] = ("開く", {"id": rollout.id, "name": rollout.name})
+    page.run()
+    page.button(key="rollout.abort").click().run()
+    assert "待機中の3台には配信しません" in texts(page)
+    page.text_area(key=f"rollout.abort.{rollout.id}.reason").input("不具合の連絡").run()
+    page.button(key=f"rollout.abort.{rollout.id}.confirm").click().run()
+    db.expire_all()
+    assert (db.get_one(Rollout, rollout.id).state, db.get_one(Rollout, rollout.id).reason) == (
+        "aborted",
+        "不具合の連絡",
+    )
+
+
+def test_the_wizard_counts_as_one_chooses_and_makes_a_draft(db: Session, screen: Screen, rollout: Rollout) -> None:
+    one = select(TerminalState.terminal_id).order_by(TerminalState.terminal_id).limit(1).scalar_subquery()
+    db.execute(update(TerminalState).where(TerminalState.terminal_id == one).values(firmware_version="0.9.0"))
+    db.commit()
+    page = opened(screen)
+    page.button(key="firmware.new_rollout").click().run()
+    assert "対象は **4台**" in texts(page)
+    page.multiselect(key="rollout.versions").select("0.9.0").run()
+    assert "対象は **1台**" in texts(page)
+    page.text_input(key="rollout.waves").input("50, 20").run()
+    assert any("最後を100にしてください" in error.value for error in page.error)
+    page.text_input(key="rollout.waves").input("50, 100").run()
+    page.number_input(key="rollout.form.error_count.0").set_value(2)
+    page.button(key="rollout.form.submit").click().run()
+
+    assert not page.exception
+    assert [toast.value for toast in page.toast] == ["下書きを作成しました。一覧から開いて、配信を開始してください。"]
+    made = db.scalars(select(Rollout).order_by(Rollout.id.desc()).limit(1)).one()
+    assert (made.state, made.name, made.waves, made.error_count) == ("draft", "2.0.0 の配信", [50, 100], 2)
+    assert made.targets == {"customer_ids": [], "tags": [], "versions": ["0.9.0"]}
+
+
+def test_withdrawing_asks_first(db: Session, screen: Screen, rollout: Rollout) -> None:
+    page = opened(screen)
+    firmware = db.scalars(select(Firmware)).one()
+    page.session_state["fleet.firmwares.clicked"] = ("取り下げる", {"id": firmware.id, "version": "2.0.0"})
+    page.run()
+    assert "配信はすべて中止され" in texts(page)
+    page.button(key=f"firmware.withdraw.{firmware.id}.confirm").click().run()
+    db.expire_all()
+    assert db.get_one(Firmware, firmware.id).withdrawn_at is not None
+    assert db.get_one(Rollout, rollout.id).state == "aborted"
+
+
+def test_a_new_firmware_needs_its_file(db: Session, screen: Screen) -> None:
+    page = opened(screen)
+    page.button(key="firmware.new").click().run()
+    page.text_input(key="firmware.form.version.0").input("2.0.0")
+    page.text_area(key="firmware.form.signature.0").input("AAAA")
+    page.button(key="firmware.form.submit").click().run()
+    assert any("ファイルを選び" in error.value for error in page.error)
+
+
+@pytest.mark.parametrize("role", ["operator", "support", "viewer"])
+def test_the_page_is_the_admins_alone(screen: Screen, role: str) -> None:
+    page = opened_at(screen("olivia", fleet=role), "firmware")
+    assert "ファームウェア管理" not in [title.value for title in page.title]

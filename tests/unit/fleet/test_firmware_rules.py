@@ -1,0 +1,282 @@
+"""How roll-outs and their tasks go forward: nothing is ever stuck, nothing goes on past a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.firmware import order
+from service.fleet.agents.rules import CommandState
+from service.fleet.firmware import rules
+from service.fleet.firmware.rules import Facts, Limits, Move, TaskState, Wave
+from service.fleet.rules import Status
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+NUMBERS = st.integers(min_value=0, max_value=40)
+PERCENTS = st.integers(min_value=1, max_value=100)
+LIMITS = st.builds(Limits, PERCENTS, PERCENTS, st.integers(min_value=1, max_value=30))
+
+
+@st.composite
+def standing(draw: st.DrawFn) -> Wave:
+    failed = draw(NUMBERS)
+    return Wave(
+        waiting=draw(NUMBERS),
+        under_way=draw(NUMBERS),
+        succeeded=draw(NUMBERS),
+        failed=failed,
+        cancelled=draw(NUMBERS),
+        accepted=draw(st.integers(min_value=0, max_value=failed)),
+    )
+
+
+WAVES = st.lists(standing(), min_size=1, max_size=5)
+
+
+def test_what_the_service_takes_for_signed_the_agent_does_too() -> None:
+    maker = Ed25519PrivateKey.generate()
+    message = rules.signed_bytes("2.0.0", 4096, "ab" * 32)
+    key, signature = maker.public_key().public_bytes_raw(), maker.sign(message)
+
+    assert message == order.signed_bytes("2.0.0", 4096, "ab" * 32)
+    assert rules.is_signed(signature, message, [bytes(32), key])
+    assert not rules.is_signed(signature, message, [])
+    assert not rules.is_signed(signature, rules.signed_bytes("2.0.1", 4096, "ab" * 32), [key])
+    order.verify(order.Order(1, "2.0.0", 4096, "ab" * 32, signature), [key])
+
+
+@given(waves=st.sets(PERCENTS).map(lambda chosen: sorted(chosen | {100})), total=st.integers(0, 20_000))
+def test_waves_take_in_everybody_and_none_of_them_is_empty(waves: list[int], total: int) -> None:
+    ends = [end for _, end in rules.wave_ends(waves, total)]
+
+    assert ends == sorted(set(ends))
+    assert ends[-1:] == [total] * bool(total)
+    assert 0 not in ends
+    assert all(percent in waves for percent, _ in rules.wave_ends(waves, total))
+
+
+def test_small_fleets_have_fewer_waves() -> None:
+    assert rules.wave_ends([5, 25, 100], 200) == [(5, 10), (25, 50), (100, 200)]
+    assert rules.wave_ends([5, 25, 100], 3) == [(25, 1), (100, 3)]
+    assert rules.wave_ends([5, 25, 100], 1) == [(100, 1)]
+
+
+@given(limits=LIMITS, waves=WAVES, data=st.data())
+def test_nothing_is_offered_past_a_threshold_and_nothing_waits_for_nobody(
+    limits: Limits, waves: list[Wave], data: st.DataObject
+) -> None:
+    present = data.draw(st.integers(0, len(waves) - 1))
+    move, reason = rules.decide(limits, waves, present)
+    begun, wave = waves[: present + 1], waves[present]
+    failures = sum(one.failed - one.accepted for one in begun)
+
+    if failures >= limits.error_count:
+        assert move is Move.PAUSE
+    if wave.new_failures and wave.new_failures * 100 >= limits.error_percent * wave.counting:
+        assert move is Move.PAUSE
+    if move is Move.OFFER:  # there is somebody to wait for
+        assert sum(one.waiting + one.under_way for one in begun) > 0
+    if move is Move.NEXT_WAVE:
+        assert present < len(waves) - 1
+        assert wave.succeeded * 100 >= limits.success_percent * wave.counting
+    if move is Move.FINISH:
+        assert present == len(waves) - 1
+        assert sum(one.waiting + one.under_way for one in begun) == 0
+    assert (move is Move.PAUSE) == bool(reason)
+
+
+@given(limits=LIMITS, sizes=st.lists(st.integers(1, 12), min_size=1, max_size=4), data=st.data())
+def test_whatever_becomes_of_the_terminals_a_roll_out_that_is_resumed_comes_to_its_end(
+    limits: Limits, sizes: list[int], data: st.DataObject
+) -> None:
+    """Every round, each waiting terminal of the waves that have begun ends well or badly; a pause is resumed."""
+    waves, present = [Wave(waiting=size) for size in sizes], 0
+    for _ in range(4 * len(sizes) + 4):
+        move, _ = rules.decide(limits, waves, present)
+        if move is Move.FINISH:
+            break
+        if move is Move.NEXT_WAVE:
+            present += 1
+        elif move is Move.PAUSE:
+            waves = [replace(wave, accepted=wave.failed) for wave in waves]
+        else:
+            for number, wave in enumerate(waves[: present + 1]):
+                bad = data.draw(st.integers(0, wave.waiting))
+                good = wave.waiting - bad
+                waves[number] = replace(wave, waiting=0, succeeded=wave.succeeded + good, failed=wave.failed + bad)
+    else:
+        raise AssertionError("still on its way")
+    assert all(not wave.waiting for wave in waves)
+
+
+def test_one_failure_in_a_small_first_wave_stops_it_all() -> None:
+    limits = Limits(success_percent=90, error_percent=10, error_count=5)
+    waves = [Wave(succeeded=4, failed=1), Wave(waiting=20), Wave(waiting=75)]
+    assert rules.decide(limits, waves, 0) == (Move.PAUSE, "第1段階の失敗が20%になりました（上限10%）。")
+    known = [replace(waves[0], accepted=1), *waves[1:]]
+    assert rules.decide(limits, known, 0) == (Move.NEXT_WAVE, "")
+
+
+def test_a_wave_that_ends_below_its_success_threshold_waits_for_a_person() -> None:
+    limits = Limits(success_percent=90, error_percent=50, error_count=50)
+    move, reason = rules.decide(limits, [Wave(succeeded=8, failed=2), Wave(waiting=1)], 0)
+    assert (move, reason) == (Move.PAUSE, "第1段階の成功が80%で、次へ進む基準（90%）に届きません。")
+
+
+@pytest.mark.parametrize(
+    ("clock", "since", "until", "is_open"),
+    [
+        ("12:00", None, None, True),
+        ("12:00", "10:00", "20:00", True),
+        ("20:00", "10:00", "20:00", False),
+        ("23:30", "22:00", "06:00", True),
+        ("05:59", "22:00", "06:00", True),
+        ("06:00", "22:00", "06:00", False),
+    ],
+)
+def test_the_window_is_tokyos_and_may_lie_around_midnight(
+    clock: str, since: str | None, until: str | None, is_open: bool
+) -> None:
+    hour, minute = map(int, clock.split(":"))
+    moment = datetime(2026, 11, 21, hour, minute, tzinfo=UTC) - timedelta(hours=9)
+    bounds = [time.fromisoformat(bound) if bound else None for bound in (since, until)]
+    assert rules.is_open(moment, *bounds) is is_open
+
+
+OFFERED = Facts(
+    state=TaskState.OFFERED,
+    step=None,
+    percent=None,
+    deadline_at=NOW + timedelta(minutes=30),
+    version="2.0.0",
+    seen_version="1.0.0",
+    status=Status.ONLINE,
+    heard_since_offer=True,
+    healthy=0,
+    healthy_needed=3,
+    stored_healthy=0,
+    known_until=NOW,
+    command=CommandState.WAITING,
+)
+PROVING = replace(OFFERED, state=TaskState.PROVING, seen_version="2.0.0", command=CommandState.DONE)
+FACTS = st.builds(
+    Facts,
+    state=st.sampled_from(rules.UNDER_WAY),
+    step=st.sampled_from([None, "downloading", "installing"]),
+    percent=st.sampled_from([None, 40]),
+    deadline_at=st.sampled_from([NOW - timedelta(seconds=1), NOW + timedelta(minutes=1)]),
+    version=st.just("2.0.0"),
+    seen_version=st.sampled_from(["1.0.0", "2.0.0"]),
+    status=st.sampled_from([*Status]),
+    heard_since_offer=st.booleans(),
+    healthy=st.integers(0, 5),
+    healthy_needed=st.integers(1, 5),
+    stored_healthy=st.integers(0, 5),
+    known_until=st.just(NOW),
+    command=st.sampled_from([None, *CommandState]),
+    command_step=st.sampled_from([None, "downloading", "installing"]),
+    command_percent=st.sampled_from([None, 40]),
+    command_message=st.just("予期しない応答"),
+    command_code=st.sampled_from([None, *rules.FAILURE_WORDS, "something new"]),
+)
+
+
+@given(task=FACTS)
+def test_no_task_outlives_its_deadline_unless_its_next_step_begins(task: Facts) -> None:
+    verdict = rules.judge(task)
+    if task.deadline_at < task.known_until:
+        assert verdict is not None
+        assert verdict.state not in rules.UNDER_WAY or verdict.renew
+    if verdict is not None and verdict.state is TaskState.FAILED:
+        assert verdict.error
+        assert len(verdict.error) <= 500
+
+
+@given(task=FACTS)
+def test_success_needs_the_new_version_and_as_many_good_heartbeats_as_asked_for(task: Facts) -> None:
+    verdict = rules.judge(task)
+    if verdict is not None and verdict.state is TaskState.SUCCEEDED:
+        assert task.state is TaskState.PROVING
+        assert task.seen_version == task.version
+        assert task.healthy >= task.healthy_needed
+
+
+@given(task=FACTS)
+def test_a_task_never_goes_back_but_to_wait_for_a_shop_that_closed(task: Facts) -> None:
+    verdict = rules.judge(task)
+    if verdict is not None and verdict.state is TaskState.WAITING:
+        assert (task.state, verdict.stop) == (TaskState.OFFERED, True)
+    if verdict is not None and verdict.state in rules.UNDER_WAY:
+        assert rules.UNDER_WAY.index(verdict.state) >= rules.UNDER_WAY.index(task.state)
+
+
+def test_a_task_is_followed_step_by_step() -> None:
+    assert rules.judge(OFFERED) is None
+    begun = replace(OFFERED, command=CommandState.RUNNING, command_step="downloading", command_percent=10)
+    verdict = rules.judge(begun)
+    assert verdict is not None
+    assert (verdict.state, verdict.step, verdict.percent, verdict.renew) == ("updating", "downloading", 10, True)
+    updating = replace(begun, state=TaskState.UPDATING, step="downloading", percent=10)
+    assert rules.judge(updating) is None
+    further = rules.judge(replace(updating, command_percent=50))
+    assert further is not None
+    assert (further.percent, further.renew) == (50, False)
+    told = rules.judge(replace(updating, command=CommandState.DONE))
+    assert told is not None
+    assert (told.state, told.step) == ("updating", "confirming")
+    seen = rules.judge(replace(updating, command=CommandState.DONE, seen_version="2.0.0"))
+    assert seen is not None
+    assert (seen.state, seen.renew) == ("proving", True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"command": CommandState.FAILED, "command_code": "no_space"}, "店舗PCの空き容量が足りません。"),
+        ({"command": CommandState.FAILED, "command_message": "詳細"}, "更新に失敗しました: 詳細"),
+        ({"known_until": NOW + timedelta(hours=1)}, "時間内にエージェントが更新を始めませんでした。"),
+        (
+            {"known_until": NOW + timedelta(hours=1), "state": TaskState.UPDATING, "step": "installing"},
+            "書き込みが時間内に終わりませんでした。",
+        ),
+        (
+            {"known_until": NOW + timedelta(hours=1), "state": TaskState.UPDATING, "command": CommandState.DONE},
+            "更新は完了と報告されましたが、新しいバージョンの通信がありません（現在 1.0.0）。",
+        ),
+    ],
+)
+def test_a_failure_is_said_in_words(facts: dict[str, object], words: str) -> None:
+    verdict = rules.judge(replace(OFFERED, **facts))  # type: ignore[arg-type]  # a table of cases
+    assert verdict is not None
+    assert (verdict.state, verdict.error) == (TaskState.FAILED, words)
+
+
+def test_a_shop_that_closed_before_it_heard_waits_for_another_day() -> None:
+    verdict = rules.judge(replace(OFFERED, known_until=NOW + timedelta(hours=1), status=Status.OFFLINE))
+    assert verdict is not None
+    assert (verdict.state, verdict.stop) == (TaskState.WAITING, True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"seen_version": "1.0.0"}, "更新後にバージョン 1.0.0 へ戻りました。"),
+        ({"status": Status.OFFLINE}, "更新後に通信が途絶えました。"),
+        ({"healthy": 1}, "更新後の正常な通信が3回続きませんでした（1回）。"),
+    ],
+)
+def test_a_terminal_that_does_not_prove_itself_has_failed(facts: dict[str, object], words: str) -> None:
+    late = replace(PROVING, known_until=NOW + timedelta(hours=1), **facts)  # type: ignore[arg-type]  # a table of cases
+    verdict = rules.judge(late)
+    assert verdict is not None
+    assert (verdict.state, verdict.error) == (TaskState.FAILED, words)
+
+
+def test_proving_may_take_what_its_heartbeats_take() -> None:
+    assert rules.proving_time(timedelta(minutes=30), 3, 300) == timedelta(minutes=37.5)
+    assert rules.proving_time(timedelta(minutes=60), 3, 30) == timedelta(minutes=60)
