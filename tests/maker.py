@@ -7,7 +7,8 @@ import hashlib
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+SEED = bytes(range(32))
+_KEY = Ed25519PrivateKey.from_private_bytes(SEED)
 PUBLIC_KEY = base64.b64encode(_KEY.public_key().public_bytes_raw()).decode()
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
 from service.core.clock import app_now
+from service.demo import firmware as demo
 from service.fleet.firmware import actions
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
 from service.fleet.models import TerminalState
@@ -228,3 +229,14 @@ def test_an_agent_told_of_its_update_reports_like_on_any_command(agent: Enrolled
     agent.db.commit()
     standing = agent.db.get_one(UpdateTask, task)
     assert (standing.state, standing.step, standing.percent) == ("updating", "downloading", 10)
+
+
+def test_the_demo_has_two_images_that_its_own_key_has_signed(db: Session) -> None:
+    for _ in range(2):
+        demo.fill(db, maker.SEED)
+    assert sorted(db.scalars(select(Firmware.version))) == ["1.1.0", "1.2.0"]
+
+
+def test_the_demo_signs_nothing_for_a_service_that_trusts_others(db: Session) -> None:
+    demo.fill(db, bytes(32))
+    assert db.scalars(select(Firmware)).all() == []
