@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 import structlog
 
 from jobs.app import app
@@ -12,7 +15,11 @@ from service.fleet.firmware import actions as firmware
 from service.fleet.history import actions as history
 from service.fleet.history.rules import MOST_DAYS
 from service.fleet.maintenance import actions as maintenance
+from service.fleet.monthly import actions as monthly
 from service.fleet.watch import actions
+
+# A tick's share of drafting; what is left is the next one's.
+DRAFTING_SECONDS = 60
 
 log = structlog.get_logger()
 
@@ -60,3 +67,18 @@ def roll_outs() -> None:
         record_job(db, "fleet.roll_outs")
     if any(done.values()):
         log.info("roll-outs led on", **done)
+
+
+@app.task(name="fleet.monthly")
+def draft_monthly_reports() -> None:
+    """Last month's reports, once all of its days are summed up: those that are missing, each by itself."""
+    with transaction(SYSTEM) as db:
+        month, missing = monthly.due(db)
+        record_job(db, "fleet.monthly")
+    until, drafted = time.monotonic() + DRAFTING_SECONDS, 0
+    for customer_id in missing:
+        if time.monotonic() > until:
+            break
+        drafted += monthly.draft(partial(transaction, SYSTEM), "fleet.monthly", month, customer_id, anew=False)
+    if drafted:
+        log.info("monthly reports drafted", month=str(month), drafted=drafted, missing=len(missing) - drafted)

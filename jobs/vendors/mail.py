@@ -6,6 +6,7 @@ import smtplib
 import socket
 import ssl
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
@@ -15,21 +16,29 @@ import structlog
 
 from jobs.vendors import MOST_SECONDS, OutcomeUnknown, PermanentFailure, Unknown, Vendor, VendorFailure
 from service.core.clock import real_now
+from service.core.db import SYSTEM, transaction
+from service.core.files import records
+from service.core.files.storage import storage
 from service.core.outbox import Claimed
+from service.core.problems import NotFound, Unavailable
 from service.core.settings import settings
 from service.core.times import TOKYO
 
 # For each step of the conversation. A mail to many has many steps: all of them together end after `MOST_SECONDS`.
 TIMEOUT_SECONDS = 10
+# Whoever writes a message looks at this first; a file beyond it would take the worker's memory three times over.
+MOST_ATTACHED = 15 * 1024 * 1024
 
 log = structlog.get_logger()
 
 
 def send(message: Claimed) -> str:
-    """Sends the payload's `to`, `subject`, `body`; the Message-ID, made of the outbox key.
+    """Sends the payload's `to`, `subject`, `body` and, where there are any, `attachments` (ids of files in use, read
+    now); the Message-ID, made of the outbox key.
 
     Raises:
-        PermanentFailure: the server refuses the mail or every address for good (5xx).
+        PermanentFailure: an attachment is gone or too large, or the server refuses the mail or every address for good
+            (5xx).
         OutcomeUnknown: the mail was handed over and the server's word on it did not come.
         VendorFailure: anything else that went wrong.
     """
@@ -104,7 +113,25 @@ def _written(message: Claimed) -> EmailMessage:
     mail["Message-ID"] = f"<{message.key}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(payload["body"])
+    for file_id in payload.get("attachments", ()):
+        _attach(mail, uuid.UUID(file_id))
     return mail
+
+
+def _attach(mail: EmailMessage, file_id: uuid.UUID) -> None:
+    try:
+        with transaction(SYSTEM) as db:
+            file = records.get_attached(db, file_id)
+            name, kind, size, key = file.name, file.content_type, file.size, file.storage_key
+        if size > MOST_ATTACHED:
+            raise PermanentFailure(f"添付ファイル「{name}」が大きすぎるため、送信しませんでした。")
+        content = bytes(storage().open(key).read())
+    except NotFound:
+        raise PermanentFailure("添付ファイルがすでにないため、送信しませんでした。") from None
+    except Unavailable as away:
+        raise VendorFailure(away.detail) from None
+    main, _, sub = kind.partition("/")
+    mail.add_attachment(content, maintype=main, subtype=sub, filename=name)
 
 
 def _cannot_be_asked(_: Claimed) -> Unknown:

@@ -73,6 +73,8 @@ MANAGE = frozenset(
         "fleet:firmware:withdraw",
         "fleet:rollout:create",
         "fleet:rollout:operate",
+        "fleet:report:create",
+        "fleet:report:send",
         "fleet:terminal:create",
         "fleet:terminal:update",
         "fleet:token:revoke",
@@ -105,6 +107,13 @@ FIRMWARE = Purpose(
     read="fleet:firmware:read",
     max_bytes=64 * 1024 * 1024,
 )
+# 月次報告書: PDF and CSV, made by us and kept with the report.
+MONTHLY_REPORT = Purpose(
+    key="fleet.monthly_report",
+    kinds=frozenset({Kind.PDF, Kind.CSV}),
+    permission="fleet:report:create",
+    read="fleet:report:read",
+)
 IMPORT_FILE = Purpose(
     key="fleet.import",
     kinds=frozenset({Kind.CSV, Kind.XLSX}),
@@ -130,6 +139,7 @@ AREA = Area(
         "fleet.agents": Tick("端末への指示とトークンの整理", timedelta(minutes=1)),
         "fleet.compact": Tick("端末の日次集計", timedelta(minutes=10)),
         "fleet.roll_outs": Tick("ファームウェアの配信", timedelta(seconds=10), silence=timedelta(seconds=120)),
+        "fleet.monthly": Tick("月次報告書の作成", timedelta(minutes=10)),
     },
     subjects={
         "customer": "顧客企業",
@@ -141,6 +151,7 @@ AREA = Area(
         "firmware": "ファームウェア",
         "rollout": "ファームウェアの配信",
         "terminal_token": "端末の認証",
+        "monthly_report": "月次報告書",
     },
     fields={
         "company_name": "会社名",
@@ -199,6 +210,9 @@ AREA = Area(
         "offer_until": "配信を終える時刻",
         "terminals": "端末の台数",
         "retried": "やり直した端末の台数",
+        "month": "対象月",
+        "sent_at": "送信日時",
+        "sent_to": "送信先",
     },
     retention=(
         # Each day is summed up (fleet_days) before its heartbeats go.
@@ -208,7 +222,7 @@ AREA = Area(
         Policy("fleet_incident_events", "障害対応の記録", lambda: timedelta(days=366)),
         Policy("fleet_terminal_logs", "端末ログ", lambda: timedelta(days=366)),
     ),
-    purposes=(TERMINAL_PHOTO, IMPORT_FILE, BUNDLE, FIRMWARE),
+    purposes=(TERMINAL_PHOTO, IMPORT_FILE, BUNDLE, FIRMWARE, MONTHLY_REPORT),
 )
 
 

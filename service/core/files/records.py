@@ -122,6 +122,14 @@ def _may_read(by: Actor, file: File) -> bool:
     return purpose is not None and file.area in by.areas_where(purpose.read)
 
 
+def get_attached(db: Session, file_id: uuid.UUID) -> File:
+    """A file in use, for code that acts for nobody. Raises NotFound."""
+    file = db.get(File, file_id)
+    if file is None or file.attached_at is None:
+        raise _not_found()
+    return file
+
+
 def attach(db: Session, by: Actor, file_id: uuid.UUID, purpose: Purpose, tenant_id: int | None = None) -> File:
     """Takes a file of one's own into use; the area links it in the same transaction. `tenant_id` is the tenant of what
     it is linked to.

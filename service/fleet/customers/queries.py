@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.fleet import queries
 from service.fleet.incidents.models import Incident
 from service.fleet.models import Alert, Terminal, TerminalState
-from service.fleet.reports.models import MonthlyReport
+from service.fleet.monthly.models import MonthlyReport
 from service.fleet.rules import Status
 
 STORES_LISTED = 200

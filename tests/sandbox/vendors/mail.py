@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import hashlib
 from collections.abc import Callable
 from email.message import EmailMessage
 from typing import Any, cast
@@ -42,6 +43,7 @@ class Mail:
                 ("宛先", "、".join(mail["recipients"])),
                 ("差出人", mail["sender"]),
                 ("Message-ID", mail["message_id"]),
+                *(("添付", f"{one['name']}（{one['size']:,}バイト）") for one in mail.get("attachments", ())),
             ],
         )
 
@@ -101,7 +103,15 @@ def _read(envelope: Envelope) -> dict[str, Any]:
         "message_id": str(message["Message-ID"] or ""),
         "subject": str(message["Subject"] or ""),
         "body": body.get_content().replace("\r\n", "\n") if body else "",
+        "attachments": [_attached(part) for part in message.iter_attachments()],
     }
+
+
+def _attached(part: EmailMessage) -> dict[str, Any]:
+    content = part.get_payload(decode=True)
+    held = content if isinstance(content, bytes) else b""
+    digest = hashlib.sha256(held).hexdigest()
+    return {"name": part.get_filename() or "", "type": part.get_content_type(), "size": len(held), "sha256": digest}
 
 
 async def listen(store: Store, faults: Faults, host: str, port: int) -> asyncio.Server:

@@ -1,0 +1,352 @@
+"""A month's figures, counted in SQL from summed-up days and incidents; and the reports that were made of them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Integer, Numeric, and_, func, select, text
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.orm import Session, aliased
+
+from service.core.clock import app_now
+from service.core.files.records import File
+from service.core.identity import User
+from service.core.paging import Key, Listing, contains, equals, when
+from service.core.problems import NotFound
+from service.core.times import Month, local_date, month_of, parse_month
+from service.fleet.history.queries import compacted_until
+from service.fleet.models import Customer
+from service.fleet.monthly import rules, schemas
+from service.fleet.monthly.models import MonthlyReport
+from service.fleet.monthly.rules import Counts, DayFigure, Facts, MonthFigures, Seconds, Span, TerminalFigure
+from service.fleet.settings import settings
+
+_OWN = "(CAST(:customer_id AS bigint) IS NULL OR t.customer_id = :customer_id)"
+# One row for each terminal with a day in the month, the least up first.
+_TERMINALS = text(f"""
+WITH spent AS (
+    SELECT terminal_id, sum(online_seconds) AS online, sum(offline_seconds) AS offline, sum(error_seconds) AS error,
+        sum(maintenance_seconds) AS maintenance,
+        (array_agg(firmware_version ORDER BY begins_at DESC) FILTER (WHERE firmware_version IS NOT NULL))[1] AS firmware
+    FROM fleet_days WHERE begins_at >= :begins AND begins_at < :ends GROUP BY terminal_id
+), troubled AS (
+    SELECT a.terminal_id, count(DISTINCT a.incident_id) AS incidents
+    FROM fleet_alerts a JOIN fleet_incidents i ON i.id = a.incident_id
+    WHERE i.opened_at >= :begins AND i.opened_at < :ends GROUP BY a.terminal_id
+)
+SELECT t.serial_number, t.customer_id, c.company_name AS customer_name, t.store_name, s.firmware AS firmware_version,
+    s.online, s.offline, s.error, s.maintenance, coalesce(x.incidents, 0) AS incidents
+FROM spent s JOIN fleet_terminals t ON t.id = s.terminal_id JOIN fleet_customers c ON c.id = t.customer_id
+    LEFT JOIN troubled x ON x.terminal_id = t.id
+WHERE {_OWN}
+ORDER BY s.online::numeric / nullif(s.online + s.offline + s.error, 0) NULLS LAST, s.offline DESC, t.serial_number
+""")
+_BY_DAY = text(f"""
+SELECT d.begins_at, count(*) AS terminals, sum(d.online_seconds) AS online, sum(d.offline_seconds) AS offline,
+    sum(d.error_seconds) AS error
+FROM fleet_days d JOIN fleet_terminals t ON t.id = d.terminal_id
+WHERE d.begins_at >= :begins AND d.begins_at < :ends AND {_OWN}
+GROUP BY d.begins_at ORDER BY d.begins_at
+""")
+_INCIDENTS = text(f"""
+WITH mine AS MATERIALIZED (
+    SELECT i.id, i.alert_type, i.scope, i.resolved_at, extract(epoch FROM s.done_at - i.opened_at) AS respond,
+        extract(epoch FROM i.resolved_at - i.opened_at) AS repair
+    FROM fleet_incidents i LEFT JOIN fleet_incident_steps s ON s.incident_id = i.id AND s.step = 2
+    WHERE i.opened_at >= :begins AND i.opened_at < :ends AND EXISTS (
+        SELECT FROM fleet_alerts a JOIN fleet_terminals t ON t.id = a.terminal_id
+        WHERE a.incident_id = i.id AND {_OWN})
+), found AS (
+    SELECT DISTINCT ON (a.incident_id) a.terminal_id, a.created_at
+    FROM mine m JOIN fleet_alerts a ON a.incident_id = m.id WHERE m.alert_type = 'offline'
+    ORDER BY a.incident_id, a.created_at, a.id
+), detected AS (
+    SELECT extract(epoch FROM f.created_at - h.at) AS took
+    FROM found f CROSS JOIN LATERAL (
+        SELECT max(received_at) AS at FROM fleet_heartbeats
+        WHERE terminal_id = f.terminal_id AND received_at < f.created_at) h
+    WHERE h.at IS NOT NULL AND NOT EXISTS (
+        SELECT FROM fleet_terminal_logs l
+        WHERE l.terminal_id = f.terminal_id AND l.kind = 'shutdown' AND l.at >= h.at AND l.at < f.created_at)
+)
+SELECT count(*) AS incidents, count(*) FILTER (WHERE resolved_at IS NULL) AS unresolved,
+    (SELECT coalesce(jsonb_object_agg(alert_type, n), '{{}}') FROM (
+        SELECT alert_type, count(*) AS n FROM mine GROUP BY 1) k) AS by_type,
+    (SELECT coalesce(jsonb_object_agg(scope, n), '{{}}') FROM (
+        SELECT scope, count(*) AS n FROM mine GROUP BY 1) k) AS by_scope,
+    count(respond) AS respond_count, percentile_cont(0.5) WITHIN GROUP (ORDER BY respond) AS respond_median,
+    max(respond) AS respond_worst, count(*) FILTER (WHERE respond <= :respond) AS respond_within,
+    count(repair) AS repair_count, percentile_cont(0.5) WITHIN GROUP (ORDER BY repair) AS repair_median,
+    max(repair) AS repair_worst, count(*) FILTER (WHERE repair <= :repair) AS repair_within,
+    (SELECT count(*) FROM detected) AS detect_count,
+    (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY took) FROM detected) AS detect_median,
+    (SELECT max(took) FROM detected) AS detect_worst,
+    (SELECT count(*) FROM detected WHERE took <= :detect) AS detect_within
+FROM mine
+""")
+_BY_CUSTOMER = text("""
+SELECT t.customer_id, count(DISTINCT i.id)
+FROM fleet_incidents i JOIN fleet_alerts a ON a.incident_id = i.id JOIN fleet_terminals t ON t.id = a.terminal_id
+WHERE i.opened_at >= :begins AND i.opened_at < :ends GROUP BY 1
+""")
+# Whose report a month has: of every customer with a terminal in it, and of all.
+_DUE = text("""
+SELECT c.id FROM fleet_customers c WHERE EXISTS (
+    SELECT FROM fleet_terminals t JOIN fleet_days d ON d.terminal_id = t.id
+    WHERE t.customer_id = c.id AND d.begins_at >= :begins AND d.begins_at < :ends)
+ORDER BY c.id
+""")
+
+
+@lru_cache(maxsize=1)
+def _stored() -> TypeAdapter[MonthFigures]:
+    return TypeAdapter(MonthFigures)
+
+
+def as_stored(figures: MonthFigures) -> dict[str, Any]:
+    """As the column holds them; `from_stored` is the way back."""
+    told: dict[str, Any] = _stored().dump_python(figures, mode="json")
+    return told
+
+
+def from_stored(kept: dict[str, Any]) -> MonthFigures:
+    return _stored().validate_python(kept)
+
+
+def facts(db: Session, month: Month, customer_id: int | None) -> Facts:
+    """All that a report says. Raises NotFound for no such customer."""
+    customer = None if customer_id is None else db.get(Customer, customer_id)
+    if customer_id is not None and customer is None:
+        raise NotFound("この顧客企業は見つかりません。")
+    terminals = _terminals(db, month, customer_id)
+    by_customer = None if customer_id is not None else _incidents_by_customer(db, month)
+    figures = rules.assembled(
+        month, terminals, _by_day(db, month, customer_id), _counts(db, month, customer_id), by_customer
+    )
+    before = find(db, month.plus(-1), customer_id)
+    return Facts(
+        month=month,
+        customer_name=customer.company_name if customer else None,
+        made_at=app_now(db),
+        figures=figures,
+        before=from_stored(before.figures) if before else None,
+        terminals=terminals,
+    )
+
+
+def _within(month: Month) -> dict[str, Any]:
+    begins, ends = month.bounds()
+    return {"begins": begins, "ends": ends}
+
+
+def _terminals(db: Session, month: Month, customer_id: int | None) -> list[TerminalFigure]:
+    rows = db.execute(_TERMINALS, {**_within(month), "customer_id": customer_id}).mappings()
+    found = []
+    for row in rows:
+        spent = Seconds(row["online"], row["offline"], row["error"], row["maintenance"])
+        own = {
+            name: row[name]
+            for name in ("serial_number", "customer_id", "customer_name", "store_name", "firmware_version", "incidents")
+        }
+        found.append(TerminalFigure(**own, seconds=spent, uptime=rules.uptime(spent)))
+    return found
+
+
+def _by_day(db: Session, month: Month, customer_id: int | None) -> list[DayFigure]:
+    rows = db.execute(_BY_DAY, {**_within(month), "customer_id": customer_id}).mappings()
+    return [
+        DayFigure(
+            local_date(row["begins_at"]),
+            row["terminals"],
+            rules.uptime(Seconds(row["online"], row["offline"], row["error"])),
+        )
+        for row in rows
+    ]
+
+
+def _counts(db: Session, month: Month, customer_id: int | None) -> Counts:
+    targets = {
+        "detect": rules.detection_target(settings().heartbeat_interval_seconds).total_seconds(),
+        "respond": rules.RESPOND.total_seconds(),
+        "repair": rules.REPAIR.total_seconds(),
+    }
+    row = db.execute(_INCIDENTS, {**_within(month), "customer_id": customer_id, **targets}).mappings().one()
+
+    def span(name: str) -> Span:
+        median, worst = row[f"{name}_median"], row[f"{name}_worst"]
+        return Span(
+            count=row[f"{name}_count"],
+            median=None if median is None else float(median),
+            worst=None if worst is None else float(worst),
+            within=row[f"{name}_within"],
+            target=targets[name],
+        )
+
+    return Counts(
+        incidents=row["incidents"],
+        unresolved=row["unresolved"],
+        by_type=dict(row["by_type"]),
+        by_scope=dict(row["by_scope"]),
+        detect=span("detect"),
+        respond=span("respond"),
+        repair=span("repair"),
+    )
+
+
+def _incidents_by_customer(db: Session, month: Month) -> dict[int, int]:
+    return {row[0]: row[1] for row in db.execute(_BY_CUSTOMER, _within(month))}
+
+
+def last_month(db: Session) -> Month:
+    return month_of(app_now(db)).plus(-1)
+
+
+def is_summed_up(db: Session, month: Month) -> bool:
+    """Whether every day of it is."""
+    return compacted_until(db) >= month.bounds()[1]
+
+
+def reported(db: Session, month: Month) -> list[int | None]:
+    """Whose reports the month has: customers' by id, at the end that about all (None). Empty without any days."""
+    customers: list[int | None] = list(db.scalars(_DUE, _within(month)))
+    return [*customers, None] if customers else []
+
+
+def missing(db: Session, month: Month) -> list[int | None]:
+    """Those of `reported` that were not drafted yet."""
+    made = set(db.scalars(select(MonthlyReport.customer_id).where(MonthlyReport.month == month.first)))
+    return [one for one in reported(db, month) if one not in made]
+
+
+def find(db: Session, month: Month, customer_id: int | None, *, lock: bool = False) -> MonthlyReport | None:
+    found = select(MonthlyReport).where(
+        MonthlyReport.month == month.first, MonthlyReport.customer_id.is_not_distinct_from(customer_id)
+    )
+    return db.scalars(found.with_for_update() if lock else found).one_or_none()
+
+
+def get(db: Session, report_id: int, *, lock: bool = False) -> MonthlyReport:
+    """Raises NotFound."""
+    found = db.get(MonthlyReport, report_id, with_for_update=lock or None, populate_existing=lock)
+    if found is None:
+        raise NotFound("この月次報告書は見つかりません。画面を開き直してください。")
+    return found
+
+
+_Before = aliased(MonthlyReport)
+
+
+def _figure(of: Any, *path: str) -> Any:
+    return of.figures[path].as_string()
+
+
+def _share(of: Any) -> Any:
+    return sql_cast(_figure(of, "uptime"), Numeric)
+
+
+_REPORTS = Listing(
+    select(
+        MonthlyReport.id,
+        MonthlyReport.version,
+        func.to_char(MonthlyReport.month, "YYYY-MM").label("month"),
+        MonthlyReport.customer_id,
+        Customer.company_name.label("customer_name"),
+        Customer.contact_email,
+        sql_cast(_figure(MonthlyReport, "terminals"), Integer).label("terminals"),
+        sql_cast(_figure(MonthlyReport, "counts", "incidents"), Integer).label("incidents"),
+        _share(MonthlyReport).label("uptime"),
+        _share(_Before).label("uptime_before"),
+        MonthlyReport.pdf_id,
+        MonthlyReport.csv_id,
+        MonthlyReport.drafted_at,
+        MonthlyReport.sent_at,
+        MonthlyReport.sent_to,
+        User.name.label("sent_by"),
+    )
+    .outerjoin(Customer, Customer.id == MonthlyReport.customer_id)
+    .outerjoin(User, User.id == MonthlyReport.user_id)
+    .outerjoin(
+        _Before,
+        and_(
+            _Before.month == MonthlyReport.month - func.make_interval(0, 1),
+            _Before.customer_id.is_not_distinct_from(MonthlyReport.customer_id),
+        ),
+    ),
+    unique=MonthlyReport.id,
+    keys={
+        # The report about all stands first.
+        "customer_name": Key(func.coalesce(Customer.company_name, "")),
+        "uptime": Key(sql_cast(_share(MonthlyReport) * 1_000_000, Integer), nullable=True),
+        "month": Key(MonthlyReport.month),
+    },
+    default="customer_name",
+    filters={
+        "month": equals(MonthlyReport.month),
+        "customer_id": equals(MonthlyReport.customer_id),
+        "q": contains(Customer.company_name),
+        "draft": when(and_(MonthlyReport.sent_at.is_(None), MonthlyReport.customer_id.is_not(None))),
+        "sent": when(MonthlyReport.sent_at.is_not(None)),
+    },
+)
+SORTS = _REPORTS.names
+
+
+def reports(db: Session, limit: int, cursor: str | None, filters: schemas.ReportFilters) -> dict[str, Any]:
+    return _REPORTS.page(
+        db,
+        limit,
+        cursor,
+        filters.sort,
+        month=parse_month(filters.month).first if filters.month else None,
+        customer_id=filters.customer_id,
+        q=filters.q,
+        draft=filters.state == "draft" or None,
+        sent=filters.state == "sent" or None,
+    )
+
+
+def report(db: Session, report_id: int) -> dict[str, Any]:
+    """Raises NotFound."""
+    found = get(db, report_id)
+    row = db.execute(_REPORTS.rows.where(MonthlyReport.id == report_id)).mappings().one()
+    before = find(db, Month(found.month.year, found.month.month).plus(-1), found.customer_id)
+    return dict(row) | {
+        "figures": from_stored(found.figures),
+        "before": from_stored(before.figures) if before else None,
+    }
+
+
+def overview(db: Session, month: Month | None) -> dict[str, Any]:
+    """How far a month's reports are; without a month, last month's. `months` are those with reports and the last one,
+    the newest first."""
+    last = last_month(db)
+    chosen = month or last
+    months = {str(Month(one.year, one.month)) for one in db.scalars(select(MonthlyReport.month).distinct())}
+    customers = MonthlyReport.customer_id.is_not(None)
+    counted = select(
+        func.count(),
+        func.count().filter(and_(customers, MonthlyReport.sent_at.is_not(None))),
+        func.count().filter(and_(customers, MonthlyReport.sent_at.is_(None))),
+        func.max(MonthlyReport.drafted_at),
+    ).where(MonthlyReport.month == chosen.first)
+    drafted, sent, unsent, drafted_at = db.execute(counted).one()
+    whole, before = find(db, chosen, None), find(db, chosen.plus(-1), None)
+    return {
+        "as_of": app_now(db),
+        "month": str(chosen),
+        "months": sorted(months | {str(last)}, reverse=True),
+        "is_summed_up": is_summed_up(db, chosen),
+        "expected": len(reported(db, chosen)),
+        "drafted": drafted,
+        "sent": sent,
+        "unsent": unsent,
+        "drafted_at": drafted_at,
+        "figures": from_stored(whole.figures) if whole else None,
+        "before": from_stored(before.figures) if before else None,
+    }
+
+
+def file_of(db: Session, file_id: Any) -> File:
+    return db.get_one(File, file_id)
