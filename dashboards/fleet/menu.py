@@ -41,4 +41,12 @@ PAGES = (
         about=("rollout",),
         waiting=Waiting("/api/fleet/rollouts/overview", "paused"),
     ),
+    _page(
+        file="reports.py",
+        title="レポート",
+        icon=":material/summarize:",
+        url_path="reports",
+        permission="fleet:report:read",
+        about=("monthly_report",),
+    ),
 )

@@ -198,7 +198,6 @@ AREA = Area(
         "firmware_id": "ファームウェアID",
         "undoes_id": "元に戻す配信のID",
         "customer_ids": "対象の顧客ID",
-        "tags": "対象のタグ",
         "versions": "対象の現在のバージョン",
         "waves": "配信の段階（%）",
         "success_percent": "次の段階へ進む成功率（%）",
