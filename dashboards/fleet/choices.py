@@ -16,9 +16,10 @@ CUSTOMERS_OFFERED = 1000
 KEPT_SECONDS = 60
 
 Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
-def _kept(name: str, ask: Callable[[], dict[Key, str]]) -> dict[Key, str]:
+def _kept(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Value]:
     """What was asked for a moment ago. Nothing when the service refuses: the page's own block says what is wrong, and
     without names there is nothing to choose from."""
     slot = f"fleet.choices.{name}"
@@ -60,3 +61,24 @@ def responders() -> dict[str, str]:
         return {str(person["id"]): person["name"] for person in people}
 
     return _kept("responders", ask)
+
+
+def _of_terminals() -> dict[str, dict[str, str]]:
+    """`tags` and `firmware_versions`: value → the value and how many terminals have it."""
+
+    def ask() -> dict[str, dict[str, str]]:
+        found = session.api(patience=PATIENCE_SECONDS).get("/api/fleet/terminals/choices")
+        return {
+            name: {one["value"]: f"{one['value']}（{one['terminals']:,}台）" for one in offered}
+            for name, offered in found.items()
+        }
+
+    return _kept("terminals", ask)
+
+
+def tags() -> dict[str, str]:
+    return _of_terminals().get("tags", {})
+
+
+def firmware_versions() -> dict[str, str]:
+    return _of_terminals().get("firmware_versions", {})

@@ -33,6 +33,14 @@ PAGES = (
         permission="fleet:terminal:read",
     ),
     _page(
+        file="terminal.py",
+        title="端末詳細",
+        icon=":material/point_of_sale:",
+        url_path="terminal",
+        permission="fleet:terminal:read",
+        in_menu=False,
+    ),
+    _page(
         file="firmware.py",
         title="ファームウェア管理",
         icon=":material/system_update_alt:",

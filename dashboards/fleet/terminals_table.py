@@ -9,6 +9,7 @@ from dashboards.ui import columns, details, dialogs, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.filters import Filters
+from dashboards.ui.links import link
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain
 
@@ -75,5 +76,6 @@ def drawer(terminal: Row) -> None:
             "設置日": (terminal["installed_date"] or "").replace("-", "/"),
         }
         details.facts(facts)
+        link("端末詳細を開く", f"/terminal?id={terminal['id']}", primary=True)
 
     show()

@@ -36,3 +36,37 @@ UPDATE = {
     "failed": Status("失敗", "red", "error"),
     "cancelled": Status("取り消し", "gray", "cancel"),
 }
+
+CONTRACT = {"basic": "ベーシック保守", "standard": "スタンダード保守", "premium": "プレミアム保守"}
+
+COMMANDS = {
+    "diagnose": "リモート診断",
+    "send_bundle": "診断ファイルの取得",
+    "rotate_token": "トークンの更新",
+    "update_firmware": "ファームウェアの更新",
+}
+COMMAND_STATES = {
+    "waiting": Status("送信待ち", "gray", "schedule"),
+    "accepted": Status("受付済み", "blue", "move_to_inbox"),
+    "running": Status("実行中", "blue", "autorenew"),
+    "done": Status("完了", "green", "check_circle"),
+    "failed": Status("失敗", "red", "error"),
+    "cancelled": Status("取り消し", "gray", "cancel"),
+    "expired": Status("期限切れ", "orange", "timer_off"),
+}
+OPEN_COMMANDS = ("waiting", "accepted", "running")
+
+PHASES = {
+    "now": Status("実施中", "blue", "build"),
+    "next": Status("予定", "gray", "event"),
+    "past": Status("終了", "green", "check_circle"),
+}
+
+FATES = {"repair": "修理に出す", "stock": "在庫に戻す", "scrapped": "廃棄する"}
+
+CODES = {
+    "valid": Status("有効", "green", "check_circle"),
+    "used_up": Status("使用済み", "gray", "done_all"),
+    "expired": Status("期限切れ", "orange", "timer_off"),
+    "revoked": Status("失効", "red", "block"),
+}

@@ -64,8 +64,8 @@ class Form:
             self._slots[field].markdown(f":red[:material/error: {plain(message)}]")
 
     def send(self, call: Callable[[str], Any], *, done: str) -> Any:
-        """Sends what was typed. `call` gets `once`; when it was stored, `done` is said, the dialog around the form
-        closed, and the page drawn anew.
+        """Sends what was typed. `call` gets `once`; when it was stored, `done` is said (unless empty: a step of several
+        stores nothing yet), the dialog around the form closed, and the page drawn anew.
 
         Returns the problem when it is none of single fields (a conflict, say), after it was said; None when fields
         have to be corrected.
@@ -83,7 +83,8 @@ class Form:
         self._kept |= {"errors": {}, "round": self._kept["round"] + 1, "once": uuid.uuid4().hex}
         if dialogs.noted() is mine:
             dialogs.close()
-        flash.say(done)
+        if done:
+            flash.say(done)
         st.rerun()
 
     def _refused(self, problem: ApiProblem) -> ApiProblem | None:

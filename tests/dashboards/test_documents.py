@@ -36,6 +36,10 @@ def test_an_address_whose_page_does_not_exist_yet_leads_nowhere() -> None:
     assert page_for("/terminals/5", "", frozenset({"/", "/terminals"})) is None
 
 
+def test_a_terminals_address_in_the_documents_leads_to_its_page() -> None:
+    assert page_for("/terminals/5", "", PATHS) == "/terminal?id=5"
+
+
 def test_addresses_lead_to_pages_of_one_part_each() -> None:
     """Streamlit has no others."""
     assert all(page.count("/") == 1 for page, _ in documents.ADDRESSES.values())
@@ -59,5 +63,5 @@ def test_the_documents_pages_that_exist_open(signed_in: TestClient, path: str) -
 
 
 def test_a_page_not_made_yet_is_said_not_to_be_there(signed_in: TestClient) -> None:
-    assert "/terminal" not in PATHS
-    assert signed_in.get("/terminals/5").status_code == 404
+    assert "/entry-exit-logs" not in PATHS
+    assert signed_in.get("/desktop/entry-exit-logs").status_code == 404

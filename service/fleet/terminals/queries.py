@@ -47,6 +47,7 @@ def terminal(db: Session, terminal_id: int) -> dict[str, Any]:
         raise NotFound("指定された端末は見つかりません。一覧を開き直してください。")
     found, customer, state = row
     return {name: getattr(found, name) for name in _OF_TERMINAL} | {
+        "as_of": app_now(db),
         "enrolled_at": _enrolled_at(db, terminal_id),
         "customer": {name: getattr(customer, name) for name in schemas.CustomerOfTerminal.model_fields},
         "state": _state(state),

@@ -136,6 +136,7 @@ class TerminalDetail(BaseModel):
     """`enrolled_at` is when the present token was issued, null without one. `maintenances` are the window under way and
     those to come; past ones are in their list. `diagnosis` is null for an archived terminal."""
 
+    as_of: datetime
     id: int
     version: int
     serial_number: str

@@ -25,7 +25,7 @@ def texts(page: AppTest) -> str:
 
 
 def rows(page: AppTest) -> list[dict[str, Any]]:
-    table: list[dict[str, Any]] = page.dataframe[0].value.to_dict("records") if page.dataframe else []
+    table: list[Any] = page.dataframe[0].value.to_dict("records") if page.dataframe else []
     return table
 
 

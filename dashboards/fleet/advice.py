@@ -1,0 +1,181 @@
+"""PC or terminal? What a diagnosis means, what is to be done next, and what is said to the merchant on the phone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dashboards.ui import times
+from dashboards.ui.columns import Row
+
+
+@dataclass(frozen=True)
+class Advice:
+    """`side` is where the cause is; `ask` is what the merchant is asked to look at, in this order."""
+
+    tone: Literal["success", "info", "error"]
+    side: str
+    what: str
+    next_step: str
+    ask: tuple[str, ...] = ()
+
+
+_POWER = "店舗PCの電源が入っているかご確認ください。切れている場合は電源を入れてください。"
+_CABLE = "店舗PCのLANケーブルまたはWi-Fiの接続をご確認ください。"
+_ROUTER = "ルーターの電源ランプをご確認ください。消えている場合は、電源を入れ直してください。"
+
+ADVICE = {
+    "well": Advice(
+        "success",
+        "異常なし",
+        "正常に動作しています。",
+        "対応は必要ありません。",
+        ("いまお困りの症状をお聞かせください。",),
+    ),
+    "never_heard": Advice(
+        "info",
+        "設置前",
+        "まだ一度も通信がありません。",
+        "店舗PCにエージェントを導入し、登録コードで登録してください。",
+        ("店舗PCの設置とエージェントの導入が済んでいるかご確認ください。",),
+    ),
+    "shut_down": Advice(
+        "info",
+        "店舗PC側",
+        "店舗PCは正常な手順で終了しています。故障ではありません。",
+        "営業時間中であれば、店舗PCの電源を入れてもらってください。",
+        ("店舗PCの電源を入れてください。",),
+    ),
+    "pc_silent": Advice(
+        "error",
+        "店舗PC側",
+        "店舗PCからの通信が途絶えています。",
+        "店舗に電話し、店舗PCの電源とネットワークを確認してもらってください。",
+        (_POWER, _CABLE, "画面が固まっている場合は、店舗PCを再起動してください。"),
+    ),
+    "store_silent": Advice(
+        "error",
+        "店舗の電源・回線側",
+        "店舗のすべての店舗PCからの通信が途絶えています。",
+        "店舗に電話し、停電の有無とルーターを確認してもらってください。",
+        ("店内が停電していないかご確認ください。", _ROUTER, _CABLE),
+    ),
+    "network_silent": Advice(
+        "error",
+        "通信回線側",
+        "同じ回線を使うほかの店舗でも、通信が途絶えています。",
+        "通信事業者の障害情報を確認し、顧客へ回線障害の可能性を連絡してください。",
+        ("ほかの機器でインターネットにつながるかご確認ください。", _ROUTER),
+    ),
+    "cloned": Advice(
+        "error",
+        "エージェント側",
+        "2台の店舗PCが同じトークンで通信しています。",
+        "店舗PCを複製していないか確認し、トークンを失効してから正しい1台を登録し直してください。",
+        ("最近、店舗PCを入れ替えたり複製したりしていないかお聞かせください。",),
+    ),
+    "terminal_unplugged": Advice(
+        "error",
+        "TC-200側",
+        "店舗PCは通信していますが、TC-200とつながっていません。",
+        "店舗に電話し、TC-200のUSBケーブルと電源を確認してもらってください。",
+        (
+            "TC-200の電源が入っているかご確認ください。",
+            "TC-200と店舗PCをつなぐUSBケーブルを、両側とも一度抜いて差し直してください。",
+            "直らない場合は、店舗PCの別のUSB差込口に差してください。",
+        ),
+    ),
+    "other_terminal": Advice(
+        "error",
+        "TC-200側",
+        "登録と異なるシリアル番号のTC-200がつながっています。",
+        "本体を入れ替えた場合は「端末を交換する」で登録し、誤接続の場合は元のTC-200に戻してもらってください。",
+        ("TC-200の裏面に記載のシリアル番号をお聞かせください。", "最近、TC-200を入れ替えていないかお聞かせください。"),
+    ),
+    "terminal_error": Advice(
+        "error",
+        "TC-200側",
+        "店舗PCは通信していますが、TC-200がエラーを報告しています。",
+        "エラー内容を確認してリモート診断を行い、直らなければTC-200の再起動を依頼してください。",
+        (
+            "TC-200の画面に表示されている内容をお聞かせください。",
+            "TC-200の電源を切り、30秒待ってから入れ直してください。",
+        ),
+    ),
+}
+SILENT = ("shut_down", "pc_silent", "store_silent", "network_silent")
+UNKNOWN = Advice("info", "不明", "状況を判定できません。", "リモート診断を行ってください。")
+
+
+def advice(terminal: Row) -> Advice | None:
+    """None for an archived terminal."""
+    diagnosis = terminal["diagnosis"]
+    return ADVICE.get(diagnosis["finding"], UNKNOWN) if diagnosis else None
+
+
+def place(terminal: Row) -> str:
+    return f"{terminal['customer']['company_name']} - {terminal['store_name']}"
+
+
+def is_silent(terminal: Row) -> bool:
+    return bool(terminal["diagnosis"]) and terminal["diagnosis"]["finding"] in SILENT
+
+
+def since(terminal: Row) -> str:
+    """Since when it is so: of silence, since the last heartbeat."""
+    state = terminal["state"]
+    if state["last_heartbeat_at"] is None:
+        return ""
+    if is_silent(terminal):
+        heard = times.parse(state["last_heartbeat_at"])
+        return f"最終通信は{times.full(heard)}（{times.ago(heard)}）です。"
+    began = times.parse(state["since"])
+    return f"{times.full(began)}（{times.ago(began)}）から続いています。"
+
+
+def neighbours(diagnosis: dict[str, Any]) -> str:
+    """What of the neighbourhood still speaks: it tells the PC from the store and the store from the line."""
+    words = []
+    for where, known in (("同じ店舗", diagnosis["store"]), ("同じ回線のほかの店舗", diagnosis["network"])):
+        others, silent = known["others"], known["silent"]
+        if not others:
+            continue
+        if not silent:
+            words.append(f"{where}の{others:,}台は通信しています。")
+        else:
+            words.append(f"{where}の{others:,}台のうち{silent:,}台が途絶えています。")
+    return "".join(words)
+
+
+def sentence(terminal: Row) -> str:
+    """The page's answer: what is the matter and where, since when, what to do next."""
+    known = advice(terminal)
+    if known is None:
+        put_away = times.full(times.parse(terminal["archived_at"]))
+        return f"この端末は{put_away}にアーカイブされました。履歴だけを表示しています。"
+    side = "" if known.side in ("異常なし", "設置前", "不明") else f"原因は{known.side}と考えられます。"
+    near = neighbours(terminal["diagnosis"]) if is_silent(terminal) else ""
+    return f"{known.what}{side}{since(terminal)}{near}次の対応: {known.next_step}"
+
+
+def for_the_merchant(terminal: Row) -> str:
+    """To be read out or pasted into a mail."""
+    known = advice(terminal)
+    if known is None:
+        return ""
+    state = terminal["state"]
+    heard = state["last_heartbeat_at"]
+    lines = [
+        f"{terminal['customer']['company_name']} {terminal['customer']['contact_person']} 様",
+        "",
+        f"{terminal['store_name']}のTC-200（シリアル番号 {terminal['serial_number']}）について、ご連絡いたします。",
+        f"状況: {known.what}",
+    ]
+    if state["error"]:
+        lines.append(f"エラー内容: {state['error']}")
+    if heard:
+        lines.append(f"最後に通信できた日時: {times.full(times.parse(heard))}")
+    if known.ask:
+        lines += ["", "お手数ですが、次の点をお願いいたします。"]
+        lines += [f"{number}. {one}" for number, one in enumerate(known.ask, 1)]
+    return "\n".join(lines)

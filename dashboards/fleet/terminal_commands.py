@@ -1,0 +1,160 @@
+"""端末詳細, 診断: what the agent is asked to look at, how far it is, and what it found, in words."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.addresses import DOWNLOAD
+from dashboards.client import ApiProblem
+from dashboards.fleet.terminals_table import PATH
+from dashboards.fleet.words import COMMAND_STATES, COMMANDS, OPEN_COMMANDS
+from dashboards.session import may
+from dashboards.settings import settings
+from dashboards.ui import feedback, live, times
+from dashboards.ui.columns import Row
+from dashboards.ui.links import link
+from dashboards.ui.status import UNKNOWN
+from dashboards.ui.text import plain, small
+
+KEY = "fleet.commands"
+LISTED = 20
+POLL_SECONDS = 2
+CHECKS = {
+    "service": "サービスとの通信",
+    "clock": "時計",
+    "disk": "ディスク",
+    "memory": "メモリ",
+    "serial_port": "シリアルポート",
+    "terminal": "TC-200の応答",
+    "terminal_state": "TC-200の状態",
+    "spool": "未送信のデータ",
+    "agent": "エージェント",
+}
+_PROBLEM, _BUSY = "fleet.command_problem", "fleet.commands.busy"
+
+
+def show(terminal: Row) -> None:
+    """Looks every two seconds while something is under way, and then no more often than the rest of the page."""
+    busy = st.session_state.get(_BUSY, False)
+    follow = st.fragment(_follow, run_every=POLL_SECONDS if busy else settings().refresh_seconds)
+    follow(terminal, busy)
+
+
+def _follow(terminal: Row, was_busy: bool) -> None:
+    reading = live.block(
+        KEY, "診断", f"{PATH}/{terminal['id']}/commands", right=partial(_buttons, terminal), limit=LISTED
+    )
+    if reading is None:
+        return
+    commands = reading.data["items"]
+    busy = any(command["state"] in OPEN_COMMANDS for command in commands)
+    if busy != was_busy:
+        st.session_state[_BUSY] = busy
+        st.rerun()
+    if refused := st.session_state.pop(_PROBLEM, None):
+        feedback.not_done(refused)
+    if not commands:
+        feedback.empty(
+            "まだ診断を行っていません",
+            "「リモート診断を開始する」を押すと、店舗PCとTC-200の9項目を確認します。",
+            icon=":material/troubleshoot:",
+        )
+    for command in commands:
+        _card(terminal, command)
+
+
+def _buttons(terminal: Row) -> None:
+    if not may("fleet:terminal:diagnose") or terminal["archived_at"] or not terminal["enrolled_at"]:
+        return
+    st.button(
+        "診断ファイルを取得する",
+        key="terminal.bundle",
+        icon=":material/folder_zip:",
+        on_click=order,
+        args=(terminal["id"], "send_bundle"),
+    )
+
+
+def order(number: int, name: str) -> None:
+    _ask(f"{PATH}/{number}/commands", {"name": name})
+
+
+def _cancel(number: int, command: int) -> None:
+    _ask(f"{PATH}/{number}/commands/{command}/cancel", None)
+
+
+def _ask(path: str, body: dict[str, Any] | None) -> None:
+    st.session_state.pop(_PROBLEM, None)
+    try:
+        session.api().post(path, body)
+    except ApiProblem as problem:
+        st.session_state[_PROBLEM] = problem
+
+
+def _card(terminal: Row, command: Row) -> None:
+    state = COMMAND_STATES.get(command["state"], UNKNOWN)
+    with st.container(border=True, key=f"command.{command['id']}"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(f"**{COMMANDS.get(command['name'], '指示')}**　{state.badge()}", width="content")
+            asked = times.parse(command["created_at"])
+            st.markdown(small(plain(f"{times.full(asked)}　{command['created_by']}")), width="content")
+        if command["state"] in OPEN_COMMANDS:
+            _progress(terminal, command)
+        else:
+            _outcome(command)
+
+
+def _progress(terminal: Row, command: Row) -> None:
+    if command["state"] == "waiting":
+        until = times.full(times.parse(command["expires_at"]))
+        st.markdown(plain(f"店舗PCの次の通信で伝えます。{until}までに応答がなければ打ち切ります。"))
+    elif command["percent"] is not None:
+        st.progress(command["percent"] / 100, f"{command['percent']}%")
+    else:
+        st.skeleton(8)
+    if command["message"]:
+        st.markdown(plain(command["message"]))
+    if may("fleet:terminal:diagnose") and command["name"] in ("diagnose", "send_bundle"):
+        st.button(
+            "取り消す",
+            key=f"command.{command['id']}.cancel",
+            icon=":material/cancel:",
+            on_click=_cancel,
+            args=(terminal["id"], command["id"]),
+        )
+
+
+def _outcome(command: Row) -> None:
+    checks = (command["result"] or {}).get("checks")
+    if isinstance(checks, list) and command["state"] == "done":
+        _checks([check for check in checks if isinstance(check, dict)])
+    elif command["state"] == "expired":
+        st.markdown("店舗PCから応答がありませんでした。電源とネットワークを確認してから、もう一度お試しください。")
+    elif command["message"]:
+        st.markdown(plain(command["message"]))
+    if command["file_id"]:
+        link("診断ファイルをダウンロード", f"{DOWNLOAD}/api/core/files/{command['file_id']}", download=True)
+    elif command["name"] == "send_bundle" and command["state"] == "done":
+        st.markdown(small("診断ファイルの保存期間が過ぎました。必要な場合は、もう一度取得してください。"))
+
+
+def _checks(checks: list[dict[str, Any]]) -> None:
+    wrong = [check for check in checks if not check.get("ok")]
+    if not wrong:
+        st.markdown(f":green[:material/check_circle:] {len(checks)}項目すべて正常です。")
+    else:
+        names = "、".join(_name(check) for check in wrong)
+        words = plain(f"{len(checks)}項目のうち{len(wrong)}項目に異常があります: {names}")
+        st.markdown(f":red[:material/error:] **{words}**")
+    for check in checks:
+        mark = ":green[:material/check_circle:]" if check.get("ok") else ":red[:material/error:]"
+        st.markdown(f"{mark} **{plain(_name(check))}**　{plain(str(check.get('detail') or ''))}")
+
+
+def _name(check: dict[str, Any]) -> str:
+    name = str(check.get("name") or "")
+    return CHECKS.get(name, name)

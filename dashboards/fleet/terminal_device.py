@@ -1,0 +1,158 @@
+"""端末詳細, 本体・トークン: the machines that stood here, the agent's token, and photos of the place."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.fleet.terminals_table import PATH
+from dashboards.fleet.words import FATES
+from dashboards.session import may
+from dashboards.ui import columns, confirm, details, dialogs, feedback, files, flash, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.files import DOOR, File
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain, small
+
+DEVICES = (
+    columns.text("シリアル番号", "serial_number", width=130),
+    columns.stamp("設置", "placed_at"),
+    columns.stamp("撤去", "removed_at", missing="使用中"),
+    columns.text("撤去後", lambda one: FATES.get(one["fate"] or "", "–"), width=96),
+    columns.text("理由", "reason", width=200),
+    columns.text("担当", lambda one: one["removed_by"] or "–", width=96),
+)
+
+
+def show(terminal: Row) -> None:
+    _token(terminal)
+    _devices(terminal)
+    _photos(terminal)
+
+
+@refreshing
+def _token(terminal: Row) -> None:
+    reading = live.block("fleet.token", "トークン", f"{PATH}/{terminal['id']}/token")
+    if reading is None:
+        return
+    token = reading.data
+    issued, renew, cloned = (
+        token[name] and times.parse(token[name]) for name in ("issued_at", "renew_at", "cloned_at")
+    )
+    if not issued:
+        st.markdown("有効なトークンはありません。店舗PCのエージェントを登録コードで登録すると発行されます。")
+        return
+    if cloned:
+        st.error(
+            f"{plain(times.full(cloned))}から、2台の店舗PCが同じトークンで通信しています。"
+            "失効してから、正しい1台を登録し直してください。",
+            icon=":material/content_copy:",
+        )
+    else:
+        st.markdown("トークンは有効です。店舗PCだけが保持し、この画面には表示されません。")
+    details.facts({"発行": times.full(issued), "次の自動更新": renew and times.full(renew)})
+    with st.container(horizontal=True):
+        if may("fleet:token:rotate"):
+            _button("トークンを更新する", "rotate", "autorenew", rotate, terminal)
+        if may("fleet:token:revoke"):
+            _button("トークンを失効する", "revoke", "block", revoke, terminal)
+
+
+def _button(label: str, what: str, icon: str, ask: object, terminal: Row) -> None:
+    st.button(
+        label, key=f"terminal.token.{what}", icon=f":material/{icon}:", on_click=dialogs.open, args=(ask, terminal)
+    )
+
+
+def rotate(terminal: Row) -> None:
+    confirm.confirm(
+        f"terminal.rotate.{terminal['id']}",
+        f"端末 {terminal['serial_number']} のトークンを更新しますか？",
+        "次の通信で、店舗PCのエージェントが新しいトークンに切り替えます。通信は途切れません。",
+        action="更新する",
+        do=lambda _: session.api().post(f"{PATH}/{terminal['id']}/token/rotation"),
+        done="トークンの更新を依頼しました。",
+        danger=False,
+    )
+
+
+def revoke(terminal: Row) -> None:
+    confirm.confirm(
+        f"terminal.revoke.{terminal['id']}",
+        f"端末 {terminal['serial_number']}（{terminal['store_name']}）のトークンを失効しますか？",
+        "この店舗PCからの通信をすぐに拒否します。再開するには、登録コードで登録し直す必要があります。",
+        action="失効する",
+        do=lambda _: session.api().delete(f"{PATH}/{terminal['id']}/token"),
+        done="トークンを失効しました。",
+    )
+
+
+@refreshing
+def _devices(terminal: Row) -> None:
+    reading = live.block("fleet.devices", "本体の履歴", f"{PATH}/{terminal['id']}/devices")
+    if reading is not None:
+        tables.grid("terminal.devices", "本体の履歴", reading.data["items"], DEVICES)
+
+
+def _photos(terminal: Row) -> None:
+    reading = live.block("fleet.photos", "設置写真", f"{PATH}/{terminal['id']}/photos")
+    if reading is None:
+        return
+    found = [
+        File(one["id"], one["name"], one["size"], one["content_type"], f"{DOOR}/{one['id']}")
+        for one in reading.data["items"]
+    ]
+    if found:
+        files.previews("terminal.photos", found)
+    else:
+        st.markdown(small("設置写真はまだありません。次に訪問する人のために、設置場所と配線を残せます。"))
+    if not may("fleet:photo:update"):
+        return
+    if found:
+        with st.popover("写真を外す", icon=":material/delete:", key="terminal.photos.remove"):
+            for one in found:
+                st.button(
+                    one.name,
+                    key=f"terminal.photo.{one.id}",
+                    on_click=dialogs.open,
+                    args=(_remove, terminal["id"], one),
+                )
+    _add(terminal["id"])
+
+
+def _add(number: int) -> None:
+    round_ = st.session_state.get("terminal.photos.round", 0)
+    sent = files.upload(f"terminal.photos.{number}.{round_}", "写真を追加", purpose="fleet.terminal_photo")
+    if sent:
+        st.button(
+            f"{len(sent)}枚を設置写真に登録する",
+            key="terminal.photos.add",
+            type="primary",
+            on_click=_attach,
+            args=(number, [one.id for one in sent]),
+        )
+    if refused := st.session_state.pop("terminal.photos.problem", None):
+        feedback.not_done(refused)
+
+
+def _attach(number: int, ids: list[str]) -> None:
+    try:
+        for one in ids:
+            session.api().post(f"{PATH}/{number}/photos", {"file_id": one})
+    except ApiProblem as problem:
+        st.session_state["terminal.photos.problem"] = problem
+        return
+    st.session_state["terminal.photos.round"] = st.session_state.get("terminal.photos.round", 0) + 1
+    flash.say("設置写真を登録しました。")
+
+
+def _remove(number: int, photo: File) -> None:
+    confirm.confirm(
+        f"terminal.photo.remove.{photo.id}",
+        f"設置写真「{photo.name}」を外しますか？",
+        "この端末の設置写真から外します。元には戻せません。",
+        action="外す",
+        do=lambda _: session.api().delete(f"{PATH}/{number}/photos/{photo.id}"),
+        done="設置写真を外しました。",
+    )

@@ -1,0 +1,271 @@
+"""What is done to a terminal's record: registered, edited, archived, brought back, given another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.fleet import enrolment
+from dashboards.fleet.choices import customers, tags
+from dashboards.fleet.terminals_table import PATH
+from dashboards.fleet.words import FATES
+from dashboards.session import may
+from dashboards.ui import confirm, conflict, dialogs, forms, times
+from dashboards.ui.columns import Row
+
+LABELS = {
+    "serial_number": "シリアル番号",
+    "customer_id": "顧客",
+    "store_name": "設置店舗名",
+    "installed_date": "設置日",
+    "tags": "タグ",
+}
+MOST_TAGS = 10
+
+
+def buttons(terminal: Row) -> None:
+    """What this person may do to the record of this terminal."""
+    with st.container(horizontal=True, key="terminal.actions"):
+        if terminal["archived_at"]:
+            if may("fleet:terminal:update"):
+                _button("元に戻す", "restore", "unarchive", restore, terminal)
+            return
+        if may("fleet:terminal:swap"):
+            _button("端末を交換する", "swap", "swap_horiz", swap, terminal)
+        if may("fleet:terminal:update"):
+            _button("編集する", "edit", "edit", edit, terminal)
+            _button("アーカイブする", "archive", "archive", archive, terminal)
+
+
+def _button(label: str, what: str, icon: str, ask: Callable[[Row], None], terminal: Row) -> None:
+    st.button(label, key=f"terminal.{what}", icon=f":material/{icon}:", on_click=dialogs.open, args=(ask, terminal))
+
+
+def _fields(form: forms.Form, known: Mapping[str, Any], *, new: bool) -> dict[str, Any]:
+    """The fields of a terminal, and what is typed in them as the service takes it."""
+    offered = customers()
+    if not new and known.get("customer_id") not in offered:
+        offered[known["customer_id"]] = known.get("customer_name", "")
+    serial = form.field(
+        "serial_number",
+        st.text_input,
+        LABELS["serial_number"],
+        required=True,
+        value=known.get("serial_number", ""),
+        max_chars=50,
+        placeholder="TC200-000123",
+        help=None
+        if new
+        else "通信したことのある端末では変更できません。本体を替えた場合は「端末を交換する」を使います。",
+    )
+    ids = [*offered]
+    customer_id = form.field(
+        "customer_id",
+        st.selectbox,
+        LABELS["customer_id"],
+        required=True,
+        options=ids,
+        index=ids.index(known["customer_id"]) if known.get("customer_id") in ids else None,
+        format_func=lambda number: offered[number],
+        placeholder="選んでください",
+    )
+    store = form.field(
+        "store_name",
+        st.text_input,
+        LABELS["store_name"],
+        required=True,
+        value=known.get("store_name", ""),
+        max_chars=100,
+        placeholder="新宿店 レジ1番",
+    )
+    installed = known.get("installed_date")
+    day = form.field(
+        "installed_date",
+        st.date_input,
+        LABELS["installed_date"],
+        value=date.fromisoformat(installed) if installed else None,
+        format="YYYY/MM/DD",
+        min_value=date(2000, 1, 1),
+    )
+    had = known.get("tags", [])
+    chosen = form.field(
+        "tags",
+        st.multiselect,
+        LABELS["tags"],
+        options=[*dict.fromkeys([*had, *tags()])],
+        default=had,
+        accept_new_options=True,
+        max_selections=MOST_TAGS,
+        placeholder="選ぶか、新しいタグを入力",
+    )
+    return {
+        "serial_number": serial.strip(),
+        "customer_id": customer_id,
+        "store_name": store.strip(),
+        "installed_date": day.isoformat() if day else None,
+        "tags": chosen,
+    }
+
+
+def new() -> None:
+    @dialogs.dialog("端末を登録する", width="medium", icon=":material/add_circle:")
+    def ask() -> None:
+        with forms.form("terminal.new", submit="登録する") as form:
+            typed = _fields(form, {}, new=True)
+        if form.submitted:
+            form.send(
+                lambda once: session.api().post(PATH, typed, once=once),
+                done=f"端末 {typed['serial_number']} を登録しました。",
+            )
+
+    ask()
+
+
+def as_typed(terminal: Row) -> dict[str, Any]:
+    """What can be changed of a terminal, from the answer of its page."""
+    return {
+        **{name: terminal[name] for name in ("id", "version", "serial_number", "store_name", "installed_date", "tags")},
+        "customer_id": terminal["customer"]["id"],
+        "customer_name": terminal["customer"]["company_name"],
+    }
+
+
+def edit(terminal: Row) -> None:
+    _edit(as_typed(terminal), {})
+
+
+def _edit(known: Mapping[str, Any], draft: Mapping[str, Any]) -> None:
+    """`draft` is what was typed before a conflict; `known` what the service had when the form was opened."""
+
+    @dialogs.dialog(f"端末 {known['serial_number']} を編集する", width="medium", icon=":material/edit:")
+    def ask() -> None:
+        key = f"terminal.edit.{known['id']}.{known['version']}.{bool(draft)}"
+        with forms.form(key, submit="保存する") as form:
+            typed = _fields(form, {**known, **draft}, new=False)
+        if not form.submitted:
+            return
+        # Only what was changed: the rest may meanwhile be somebody else's change.
+        changed = {name: value for name, value in typed.items() if value != known[name]}
+        body = {"version": known["version"], **changed}
+        problem = form.send(
+            lambda _: session.api().patch(f"{PATH}/{known['id']}", body), done="端末の登録内容を変更しました。"
+        )
+        if problem and problem.current:
+            dialogs.open(_conflict, known, problem.yours or {}, problem.current)
+            st.rerun()
+
+    ask()
+
+
+def _conflict(known: Mapping[str, Any], yours: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    names = customers()
+    newest = {**known, **current}
+
+    def side(values: Mapping[str, Any]) -> dict[str, Any]:
+        shown = {**newest, **values}
+        return {
+            **{name: shown[name] for name in LABELS},
+            "customer_id": names.get(shown["customer_id"], ""),
+            "tags": "、".join(shown["tags"]),
+        }
+
+    conflict.conflict(
+        "terminal.conflict",
+        LABELS,
+        side(yours),
+        side({}),
+        changed=f"端末 {known['serial_number']} は、開いたあとにほかの人が変更しました。",
+        keep=lambda: dialogs.open(_edit, newest, yours),
+        load=lambda: dialogs.open(_edit, newest, {}),
+    )
+
+
+def archive(terminal: Row) -> None:
+    confirm.confirm(
+        f"terminal.archive.{terminal['id']}",
+        f"端末 {terminal['serial_number']}（{terminal['store_name']}）をアーカイブしますか？",
+        "一覧から外れ、店舗PCのトークンは失効し、未解決のアラートと予定中のメンテナンスは終了します。"
+        "履歴は残り、あとで元に戻せますが、エージェントは登録し直す必要があります。",
+        action="アーカイブする",
+        do=lambda _: session.api().post(f"{PATH}/{terminal['id']}/archive"),
+        done=f"端末 {terminal['serial_number']} をアーカイブしました。",
+    )
+
+
+def restore(terminal: Row) -> None:
+    confirm.confirm(
+        f"terminal.restore.{terminal['id']}",
+        f"端末 {terminal['serial_number']} を元に戻しますか？",
+        "一覧に戻ります。通信を再開するには、店舗PCのエージェントを登録コードで登録し直してください。",
+        action="元に戻す",
+        do=lambda _: session.api().post(f"{PATH}/{terminal['id']}/restore"),
+        done=f"端末 {terminal['serial_number']} を元に戻しました。",
+        danger=False,
+    )
+
+
+def swap(terminal: Row) -> None:
+    """Step 1 of 2: which machine comes, what becomes of the old one, and why."""
+
+    @dialogs.dialog(f"端末 {terminal['serial_number']} を交換する（1/2）", width="medium", icon=":material/swap_horiz:")
+    def ask() -> None:
+        st.markdown("設置場所の履歴はそのまま残り、本体だけを入れ替えます。")
+        with forms.form(f"terminal.swap.{terminal['id']}", submit="次へ") as form:
+            serial = form.field(
+                "serial_number",
+                st.text_input,
+                "新しい本体のシリアル番号",
+                required=True,
+                max_chars=50,
+                placeholder="TC200-000123",
+            )
+            fate = form.field(
+                "fate", st.selectbox, "旧本体の扱い", options=[*FATES], format_func=lambda fate: FATES[fate]
+            )
+            reason = form.field(
+                "reason", st.text_input, "交換の理由", required=True, max_chars=200, placeholder="カードリーダーの故障"
+            )
+        if form.submitted:
+            body = {
+                "serial_number": serial.strip(),
+                "fate": fate,
+                "reason": reason.strip(),
+                "version": terminal["version"],
+            }
+            form.send(lambda _: dialogs.open(_confirm_swap, terminal, body), done="")
+
+    ask()
+
+
+def _confirm_swap(terminal: Row, body: dict[str, Any]) -> None:
+    """Step 2 of 2."""
+    old, comes = terminal["serial_number"], body["serial_number"]
+
+    def do(_reason: str) -> None:
+        made = session.api().post(f"{PATH}/{terminal['id']}/swap", body)
+        dialogs.open(_code, terminal, made)
+
+    confirm.confirm(
+        f"terminal.swap_now.{terminal['id']}",
+        f"端末 {old} を {comes} に交換しますか？（2/2）",
+        f"{terminal['store_name']}の本体は{comes}になり、{old}は「{FATES[body['fate']]}」として記録されます。"
+        "旧本体の店舗PCのトークンはすぐに失効し、実行中の診断は取り消されます。"
+        "続けて、新しい本体を登録するためのコードを一度だけ表示します。この操作は元に戻せません。",
+        action="交換する",
+        do=do,
+        done=f"端末を {comes} に交換しました。",
+    )
+
+
+def _code(terminal: Row, made: dict[str, Any]) -> None:
+    until = times.full(times.parse(made["expires_at"]))
+    enrolment.shown_once(
+        "新しい本体の登録コード",
+        f"{terminal['store_name']}の店舗PCに新しい本体 {made['serial_number']} をつなぎ、"
+        f"動いているエージェントを止めてから、次のどちらかのコマンドを実行してください。コードは1回だけ、{until}まで使えます。",
+        made["code"],
+    )

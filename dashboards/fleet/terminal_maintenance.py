@@ -1,0 +1,132 @@
+"""端末詳細, メンテナンス: what is under way and planned, planning it, ending it early."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.fleet.words import PHASES
+from dashboards.session import may
+from dashboards.ui import columns, confirm, dialogs, forms, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.live import refreshing
+
+PATH = "/api/fleet/maintenances"
+SORTS = {"-starts_at": "開始が新しい順", "starts_at": "開始が古い順"}
+COLUMNS = (
+    columns.badge("状況", "phase", PHASES, width=96),
+    columns.stamp("開始", "starts_at"),
+    columns.stamp("終了予定", "ends_at"),
+    columns.stamp("終了", "ended_at"),
+    columns.text("理由", "reason", width=220),
+    columns.text("登録者", "created_by", width=96),
+    columns.text("終了した人", "ended_by", width=96),
+)
+
+
+@refreshing
+def show(terminal: Row) -> None:
+    can = may("fleet:terminal:maintain") and terminal["archived_at"] is None
+    tables.table(
+        "fleet.terminal_maintenances",
+        "メンテナンス",
+        PATH,
+        COLUMNS,
+        sorts=SORTS,
+        query={"terminal_id": terminal["id"]},
+        right=partial(_plan_button, terminal) if can else None,
+        actions={"終了する": end} if can else None,
+        empty=tables.Empty("メンテナンスの記録はありません", "予定すると、その間はアラートを通知しません。"),
+    )
+
+
+def _plan_button(terminal: Row) -> None:
+    st.button(
+        "メンテナンスを登録する",
+        key="terminal.plan",
+        icon=":material/build:",
+        on_click=dialogs.open,
+        args=(plan, terminal),
+    )
+
+
+def plan(terminal: Row) -> None:
+    """Now or later, with an end and a reason; for this terminal or all of its store."""
+    store = terminal["store"]
+    whom = {
+        "terminal": f"この端末（{terminal['serial_number']}）",
+        "store": f"{store['store']}のすべての端末（{store['terminals']['total']:,}台）",
+    }
+
+    @dialogs.dialog("メンテナンスを登録する", width="medium", icon=":material/build:")
+    def ask() -> None:
+        st.markdown("終了日時まで、アラートを通知しません。状態の監視は続きます。")
+        # A full hour, so that the suggestion does not move while the form is being filled in.
+        hour = times.now().replace(tzinfo=None, minute=0, second=0, microsecond=0)
+        with forms.form(f"terminal.plan.{terminal['id']}", submit="登録する") as form:
+            scope = form.field("scope", st.radio, "対象", options=[*whom], format_func=lambda one: whom[one])
+            starts = form.field(
+                "starts_at",
+                st.datetime_input,
+                "開始日時（空欄なら今すぐ）",
+                value=None,
+                format="YYYY/MM/DD",
+                step=timedelta(minutes=15),
+            )
+            ends = form.field(
+                "ends_at",
+                st.datetime_input,
+                "終了日時",
+                required=True,
+                value=hour + timedelta(hours=2),
+                format="YYYY/MM/DD",
+                step=timedelta(minutes=15),
+            )
+            reason = form.field(
+                "reason", st.text_input, "理由", required=True, max_chars=200, placeholder="店舗の改装のため"
+            )
+        if form.submitted:
+            body = _window(terminal, scope, starts, ends, reason)
+            form.send(lambda once: session.api().post(PATH, body, once=once), done="メンテナンスを登録しました。")
+
+    ask()
+
+
+def _window(terminal: Row, scope: str, starts: datetime | None, ends: datetime | None, reason: str) -> dict[str, Any]:
+    of = (
+        {"customer_id": terminal["customer"]["id"], "store": terminal["store"]["store"]}
+        if scope == "store"
+        else {"terminal_ids": [terminal["id"]]}
+    )
+    moments = {
+        name: value.replace(tzinfo=times.TOKYO).isoformat()
+        for name, value in (("starts_at", starts), ("ends_at", ends))
+        if value
+    }
+    return {**of, **moments, "reason": reason.strip()}
+
+
+def end(window: Row) -> None:
+    span = f"{times.full(times.parse(window['starts_at']))}～{times.full(times.parse(window['ends_at']))}"
+    if window["phase"] == "past":
+
+        @dialogs.dialog("このメンテナンスは終了しています", width="small", icon=":material/info:")
+        def over() -> None:
+            st.markdown(span)
+
+        over()
+        return
+    under_way = window["phase"] == "now"
+    confirm.confirm(
+        f"terminal.maintenance.end.{window['id']}",
+        f"{window['serial_number']} のメンテナンスを{'終了しますか' if under_way else '取り消しますか'}？",
+        f"対象の期間: {span}。{'すぐに監視とアラート通知に戻ります。' if under_way else 'この予定は実施されません。'}",
+        action="終了する" if under_way else "取り消す",
+        do=lambda _: session.api().post(f"{PATH}/{window['id']}/end"),
+        done="メンテナンスを終了しました。" if under_way else "メンテナンスの予定を取り消しました。",
+        danger=False,
+    )

@@ -1,0 +1,102 @@
+"""端末詳細, 推移: how busy the PC was, and for how long the terminal was there, over a day, a week, a month, a year."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboards.fleet.terminals_table import PATH
+from dashboards.fleet.words import TERMINAL
+from dashboards.ui import charts, live, times
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import small
+
+SPANS = {24: "24時間", 168: "7日", 720: "30日", 8760: "1年"}
+DAYS_FROM = 720
+AVERAGE, HIGHEST = "平均", "最高"
+
+
+def show(number: int) -> None:
+    hours = st.segmented_control(
+        "期間",
+        [*SPANS],
+        default=24,
+        required=True,
+        format_func=lambda hours: SPANS[hours],
+        key="span",
+        bind="query-params",
+    )
+    _drawn(number, hours or 24)
+
+
+@refreshing
+def _drawn(number: int, hours: int) -> None:
+    reading = live.block("fleet.metrics", f"{SPANS[hours]}の推移", f"{PATH}/{number}/metrics", hours=hours)
+    if reading is None:
+        return
+    points = reading.data["points"]
+    moments = [times.parse(point["at"]) for point in points]
+    x: list[Any] = [moment.date() for moment in moments] if hours >= DAYS_FROM else list(moments)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        charts.line(
+            _finding("CPU使用率", points, "cpu"),
+            x,
+            {
+                AVERAGE: [point["cpu_average"] for point in points],
+                HIGHEST: [point["cpu_highest"] for point in points],
+            },
+            unit="%",
+            key="terminal.cpu",
+        )
+    with right:
+        charts.line(
+            _finding("メモリ使用率", points, "memory"),
+            x,
+            {
+                AVERAGE: [point["memory_average"] for point in points],
+                HIGHEST: [point["memory_highest"] for point in points],
+            },
+            unit="%",
+            key="terminal.memory",
+        )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        disk = [point["disk_highest"] for point in points]
+        most = max((value for value in disk if value is not None), default=None)
+        charts.line(f"ディスク使用率は最高{most}%", x, {HIGHEST: disk}, unit="%", key="terminal.disk")
+    with right:
+        if hours >= DAYS_FROM:
+            _availability(x, points)
+        else:
+            _heartbeats(x, points)
+    st.markdown(small("線が途切れている時間帯は、通信がありませんでした。"))
+
+
+def _finding(word: str, points: Sequence[dict[str, Any]], name: str) -> str:
+    heard = [point for point in points if point[f"{name}_average"] is not None]
+    if not heard:
+        return word
+    count = sum(point["heartbeats"] for point in heard)
+    mean = sum(point[f"{name}_average"] * point["heartbeats"] for point in heard) / count
+    return f"{word}は平均{mean:.0f}%、最高{max(point[f'{name}_highest'] for point in heard)}%"
+
+
+def _availability(x: Sequence[Any], points: Sequence[dict[str, Any]]) -> None:
+    known = [point["seconds"] for point in points if point["seconds"]]
+    total = sum(sum(day.values()) for day in known)
+    title = f"オンラインは登録期間の{sum(day['online'] for day in known) / total:.1%}" if total else "日ごとの状態"
+    hours = {
+        kind.word: [round(point["seconds"][code] / 3600, 1) if point["seconds"] else None for point in points]
+        for code, kind in TERMINAL.items()
+    }
+    charts.stacked(title, x, hours, unit="時間", key="terminal.days", kinds=TERMINAL.values())
+
+
+def _heartbeats(x: Sequence[Any], points: Sequence[dict[str, Any]]) -> None:
+    counts = [point["heartbeats"] for point in points]
+    silent = sum(count == 0 for count in counts)
+    title = f"通信{sum(counts):,}回、通信のない区間{silent:,}か所" if silent else f"通信{sum(counts):,}回、途切れなし"
+    charts.bar(title, x, {"通信": counts}, unit="回", key="terminal.heartbeats")

@@ -1,0 +1,140 @@
+"""端末詳細, 概要 and 履歴: the facts, the card for the phone call, and everything that happened."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.fleet import advice
+from dashboards.fleet.terminal_words import happened
+from dashboards.fleet.terminals_table import PATH
+from dashboards.fleet.words import ALERT, CONTRACT
+from dashboards.ui import details, feedback, live, times
+from dashboards.ui.columns import Row
+from dashboards.ui.links import link
+from dashboards.ui.live import refreshing
+from dashboards.ui.status import UNKNOWN
+from dashboards.ui.tables import Pages
+from dashboards.ui.text import plain, small
+from dashboards.ui.timeline import timeline
+
+LAST_EVENTS = 5
+PAGE_EVENTS = 50
+
+
+def show(terminal: Row) -> None:
+    left, right = st.columns([1, 1.05], gap="medium")
+    with left:
+        _alerts(terminal)
+        _facts(terminal)
+    with right:
+        if terminal["archived_at"] is None:
+            _repair_card(terminal)
+
+
+def _alerts(terminal: Row) -> None:
+    if not terminal["alerts"]:
+        return
+    st.subheader("未解決のアラート", anchor=False)
+    with st.container(border=True, key="terminal.alerts"):
+        for alert in terminal["alerts"]:
+            since = times.parse(alert["created_at"])
+            kind = ALERT.get(alert["alert_type"], UNKNOWN)
+            when = small(plain(f"{times.full(since)}（{times.ago(since)}）"))
+            st.markdown(f"{kind.badge()} {plain(alert['message'])}  \n{when}")
+        link("アラート一覧で対応する", "/alerts")
+
+
+def _facts(terminal: Row) -> None:
+    state, customer = terminal["state"], terminal["customer"]
+    st.subheader("端末の情報", anchor=False)
+    connected = {True: "接続中", False: "未接続", None: "不明"}[state["terminal_connected"]]
+    if state["terminal_serial"] and state["terminal_serial"] != terminal["serial_number"]:
+        connected += f"（つながっている本体: {state['terminal_serial']}）"
+    skew = state["clock_skew_seconds"]
+    with st.container(border=True, key="terminal.facts"):
+        details.facts(
+            {
+                "シリアル番号": terminal["serial_number"],
+                "顧客": customer["company_name"],
+                "契約種別": CONTRACT.get(customer["contract_type"], ""),
+                "設置店舗名": terminal["store_name"],
+                "タグ": "、".join(terminal["tags"]),
+                "設置日": (terminal["installed_date"] or "").replace("-", "/"),
+                "TC-200": connected,
+                "エラー内容": state["error"],
+                "ファームウェア": state["firmware_version"],
+                "エージェント": state["agent_version"],
+                "通信元": state["address"],
+                "時計のずれ": None if skew is None else f"{abs(skew):,}秒{'進み' if skew >= 0 else '遅れ'}",
+                "登録日": times.full(times.parse(terminal["created_at"])),
+            }
+        )
+
+
+def _repair_card(terminal: Row) -> None:
+    """For the phone call: who to call, what happened, what to do, and the words for it."""
+    known, customer = advice.advice(terminal), terminal["customer"]
+    st.subheader("電話対応カード", anchor=False)
+    with st.container(border=True, key="terminal.repair"):
+        if known:
+            st.markdown(f"**次の対応: {plain(known.next_step)}**")
+        details.facts(
+            {
+                "連絡先": f"{customer['company_name']} {customer['contact_person']}様",
+                "電話番号": customer["contact_phone"],
+                "連絡先メール": customer["contact_email"],
+                "原因の見立て": known.side if known else "",
+            }
+        )
+        st.markdown(small("直近の出来事"))
+        try:
+            page = session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{terminal['id']}/timeline", limit=LAST_EVENTS)
+        except ApiProblem as problem:
+            feedback.not_done(problem)
+        else:
+            for item in page["items"]:
+                one = happened(item)
+                when = small(plain(f"{times.full(one.at)}（{times.ago(one.at)}）"))
+                st.markdown(f"{plain(one.what)}  \n{when}")
+        st.markdown(small("加盟店への案内文（右上のボタンでコピーできます）"))
+        st.code(advice.for_the_merchant(terminal), language=None, wrap_lines=True)
+
+
+@refreshing
+def history(number: int) -> None:
+    kept: Pages | None = st.session_state.get("terminal.history.pages")
+    if kept is None or kept.query != {"id": number}:
+        kept = st.session_state["terminal.history.pages"] = Pages({"id": number})
+    reading = live.block(
+        "fleet.terminal_timeline",
+        "履歴",
+        f"{PATH}/{number}/timeline",
+        limit=PAGE_EVENTS,
+        cursor=kept.cursors[-1] if kept.cursors else None,
+    )
+    if reading is None:
+        kept.cursors.clear()
+        return
+    kept.next_cursor = reading.data["next_cursor"]
+    timeline(map(happened, reading.data["items"]), key="terminal.history")
+    if kept.number == 1 and kept.next_cursor is None:
+        return
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
+        st.button(
+            "新しい記録へ",
+            key="terminal.history.newer",
+            icon=":material/chevron_left:",
+            on_click=kept.back,
+            disabled=not kept.cursors,
+        )
+        st.markdown(f"{kept.number:,}ページ目", width="content")
+        st.button(
+            "古い記録へ",
+            key="terminal.history.older",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            on_click=kept.forward,
+            disabled=kept.next_cursor is None,
+        )

@@ -1,0 +1,97 @@
+"""A terminal's history in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboards.fleet import incident_words
+from dashboards.fleet.words import ALERT, COMMAND_STATES, COMMANDS, FATES, TERMINAL
+from dashboards.ui import times
+from dashboards.ui.status import UNKNOWN
+from dashboards.ui.timeline import Happening
+
+FIELDS = {
+    "serial_number": "シリアル番号",
+    "customer_id": "顧客",
+    "store_name": "設置店舗名",
+    "installed_date": "設置日",
+    "tags": "タグ",
+}
+
+
+def happened(item: dict[str, Any]) -> Happening:
+    """One line of a terminal's timeline; each of its three sources has words of its own."""
+    if item["source"] == "incident":
+        return incident_words.happened({**item, "by": item["by"] or "システム"})
+    if item["source"] == "alert":
+        what, kind = _of_alert(item)
+    else:
+        what, kind = _logged(item["kind"], item["detail"] or {}, item["status"])
+    by = item["by"] or ""
+    who = "" if by.startswith("システム") else by
+    return Happening(times.parse(item["at"]), what, kind, who, (item["detail"] or {}).get("reason") or "")
+
+
+def _of_alert(item: dict[str, Any]) -> tuple[str, str]:
+    word = ALERT.get(item["alert_type"], UNKNOWN).word
+    if item["kind"] == "alert_resolved":
+        return f"アラート「{word}」が解決しました", "resolve"
+    return f"アラート「{word}」が発生しました: {item['text'] or ''}".removesuffix(": "), "alert"
+
+
+def _logged(kind: str, detail: dict[str, Any], status: str | None) -> tuple[str, str]:
+    match kind:
+        case "status":
+            before, now = (TERMINAL.get(code or "", UNKNOWN).word for code in (detail.get("from"), status))
+            return f"状態が「{before}」から「{now}」に変わりました", "status_change"
+        case "firmware":
+            return f"ファームウェアが{detail.get('from')}から{detail.get('to')}に変わりました", "update"
+        case "clock_skew":
+            return f"店舗PCの時計が{abs(detail.get('seconds') or 0):,}秒ずれています", "alert"
+        case "started":
+            return f"エージェント（版 {detail.get('version') or '不明'}）が起動しました", "login"
+        case "connected":
+            return f"TC-200（{detail.get('serial') or 'シリアル番号不明'}）がつながりました", "resolve"
+        case "swapped":
+            fate = FATES.get(detail.get("fate") or "", "")
+            return f"本体を{detail.get('from')}から{detail.get('to')}に交換しました（旧本体: {fate}）", "update"
+        case "command":
+            word = COMMANDS.get(detail.get("name") or "", "指示")
+            return f"{word}: {COMMAND_STATES.get(detail.get('state') or '', UNKNOWN).word}", "update"
+        case "edited":
+            if detail.get("source") == "import":
+                return "取り込みで登録内容を変更しました", "update"
+            fields = "・".join(FIELDS.get(name, name) for name in detail.get("fields", []))
+            return f"登録内容を変更しました（{fields}）", "update"
+        case "tagged":
+            return f"タグを変更しました（{_tags(detail)}）", "update"
+        case "maintenance_planned":
+            span = "～".join(
+                times.full(times.parse(detail[name])) for name in ("starts_at", "ends_at") if detail.get(name)
+            )
+            return f"メンテナンスを予定しました（{span}）", "create"
+    return _PLAIN.get(kind, ("記録されました", "update"))
+
+
+def _tags(detail: dict[str, Any]) -> str:
+    parts = []
+    for name, word in (("added", "追加"), ("removed", "削除")):
+        if detail.get(name):
+            parts.append(f"{word}: {'、'.join(detail[name])}")
+    return "／".join(parts)
+
+
+_PLAIN = {
+    "registered": ("端末を登録しました", "create"),
+    "enrolled": ("店舗PCのエージェントを登録しました", "create"),
+    "shutdown": ("店舗PCが正常に終了しました", "logout"),
+    "disconnected": ("TC-200との接続が切れました", "alert"),
+    "cloned": ("2台の店舗PCが同じトークンで通信しています", "alert"),
+    "token_rotated": ("トークンを更新しました", "update"),
+    "token_revoked": ("トークンを失効しました", "delete"),
+    "archived": ("端末をアーカイブしました", "delete"),
+    "restored": ("端末を元に戻しました", "create"),
+    "maintenance_started": ("メンテナンスを開始しました", "status_change"),
+    "maintenance_ended": ("メンテナンスを終了しました", "status_change"),
+    "maintenance_cancelled": ("メンテナンスの予定を取り消しました", "cancel"),
+}
