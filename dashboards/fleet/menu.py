@@ -26,6 +26,14 @@ PAGES = (
         waiting=Waiting("/api/fleet/incidents/counts", "open"),
     ),
     _page(
+        file="customers.py",
+        title="顧客一覧",
+        icon=":material/business:",
+        url_path="customers",
+        permission="fleet:customer:read",
+        about=("customer",),
+    ),
+    _page(
         file="terminals.py",
         title="端末一覧",
         icon=":material/point_of_sale:",

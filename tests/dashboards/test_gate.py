@@ -223,6 +223,7 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
             [
                 ("端末管理", "ダッシュボード"),
                 ("端末管理", "アラート一覧"),
+                ("端末管理", "顧客一覧"),
                 ("端末管理", "端末一覧"),
                 ("共通", "処理状況"),
             ],

@@ -1,0 +1,236 @@
+"""One customer beside the list: facts, stores, open alerts; and what an administrator does with the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.fleet.words import ALERT, CONTRACT, TERMINAL
+from dashboards.session import may
+from dashboards.ui import confirm, conflict, details, dialogs, feedback, forms, times
+from dashboards.ui.columns import Row
+from dashboards.ui.links import link
+from dashboards.ui.status import UNKNOWN
+from dashboards.ui.text import plain, small
+
+PATH = "/api/fleet/customers"
+STORES_SHOWN = 20
+LABELS = {
+    "company_name": "会社名",
+    "contact_person": "担当者",
+    "contact_email": "連絡先メール",
+    "contact_phone": "電話番号",
+    "contract_type": "契約種別",
+}
+MOST = {"company_name": 100, "contact_person": 50, "contact_email": 254, "contact_phone": 20}
+HINTS = {
+    "company_name": "ABC商事",
+    "contact_person": "山田 太郎",
+    "contact_email": "t.yamada@example.co.jp",
+    "contact_phone": "03-1234-5678",
+}
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(plain(row["company_name"]), position="right", width="medium", icon=":material/business:")
+    def show() -> None:
+        try:
+            customer = session.api().get(f"{PATH}/{row['id']}")
+        except ApiProblem as problem:
+            feedback.failed(problem, key="customer.drawer")
+            return
+        st.markdown(f"**{plain(_state(customer))}**")
+        _buttons(customer)
+        _facts(customer)
+        _alerts(customer)
+        _stores(customer)
+
+    show()
+
+
+def _state(customer: Row) -> str:
+    counts = customer["terminals"]
+    if customer["archived_at"]:
+        return f"{times.full(times.parse(customer['archived_at']))}にアーカイブされました。"
+    if not counts["total"]:
+        return "使用中の端末はありません。"
+    wrong = [f"{TERMINAL[code].word} {counts[code]:,}台" for code in ("offline", "error") if counts[code]]
+    if not wrong:
+        return f"使用中の端末{counts['total']:,}台に異常はありません。"
+    return f"使用中の端末{counts['total']:,}台のうち、{'、'.join(wrong)}です。"
+
+
+def _buttons(customer: Row) -> None:
+    with st.container(horizontal=True):
+        query = urlencode({"customer_id": customer["company_name"]})
+        link("端末一覧を開く", f"/terminals?{query}", primary=True)
+        if not may("fleet:customer:update"):
+            return
+        if customer["archived_at"]:
+            _button("元に戻す", "restore", "unarchive", restore, customer)
+        else:
+            _button("編集する", "edit", "edit", edit, customer)
+            _button("アーカイブする", "archive", "archive", archive, customer)
+
+
+def _button(label: str, what: str, icon: str, ask: Callable[[Row], None], customer: Row) -> None:
+    st.button(label, key=f"customer.{what}", icon=f":material/{icon}:", on_click=dialogs.open, args=(ask, customer))
+
+
+def _facts(customer: Row) -> None:
+    report = customer["last_report"]
+    details.facts(
+        {
+            LABELS["contact_person"]: customer["contact_person"],
+            LABELS["contact_email"]: customer["contact_email"],
+            LABELS["contact_phone"]: customer["contact_phone"],
+            LABELS["contract_type"]: CONTRACT.get(customer["contract_type"], ""),
+            "店舗数": f"{customer['store_count']:,}店舗",
+            "アーカイブ済みの端末": f"{customer['archived_terminals']:,}台",
+            "最新の月次報告書": report
+            and f"{report['month'][:7].replace('-', '/')}（{'送付済み' if report['sent_at'] else '未送付'}）",
+            "登録日": times.full(times.parse(customer["created_at"])),
+        }
+    )
+
+
+def _alerts(customer: Row) -> None:
+    st.markdown(small("未解決のアラート"))
+    if not customer["open_incidents"]:
+        st.markdown("未解決のアラートはありません。")
+        return
+    with st.container(border=True, gap="small", key="customer.alerts"):
+        for incident in customer["open_incidents"]:
+            kind, since = ALERT.get(incident["alert_type"], UNKNOWN), times.parse(incident["opened_at"])
+            words = small(plain(f"{times.full(since)}（{times.ago(since)}）"))
+            st.markdown(f"{kind.badge()} {incident['members_open']:,}台が復旧待ち　{words}")
+        query = urlencode({"customer_id": customer["company_name"]})
+        link("アラート一覧で対応する", f"/alerts?{query}")
+
+
+def _stores(customer: Row) -> None:
+    st.markdown(small("店舗"))
+    if not customer["stores"]:
+        st.markdown("端末のある店舗はありません。")
+        return
+    with st.container(border=True, gap="small", key="customer.stores"):
+        for store in customer["stores"][:STORES_SHOWN]:
+            counts = store["terminals"]
+            wrong = counts["offline"] + counts["error"]
+            mark = ":red[:material/error:]" if wrong else ":green[:material/check_circle:]"
+            said = f"{counts['online']:,} / {counts['total']:,}台がオンライン"
+            st.markdown(f"{mark} **{plain(store['store'])}**　{small(said)}")
+        if customer["store_count"] > STORES_SHOWN:
+            st.markdown(small(f"ほか{customer['store_count'] - STORES_SHOWN:,}店舗"))
+
+
+def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
+    typed = {
+        name: form.field(
+            name,
+            st.text_input,
+            LABELS[name],
+            required=True,
+            value=known.get(name, ""),
+            max_chars=MOST[name],
+            placeholder=HINTS[name],
+        ).strip()
+        for name in MOST
+    }
+    kinds = [*CONTRACT]
+    typed["contract_type"] = form.field(
+        "contract_type",
+        st.selectbox,
+        LABELS["contract_type"],
+        options=kinds,
+        index=kinds.index(known.get("contract_type", kinds[0])),
+        format_func=lambda kind: CONTRACT[kind],
+    )
+    return typed
+
+
+def new() -> None:
+    @dialogs.dialog("顧客を登録する", width="medium", icon=":material/add_business:")
+    def ask() -> None:
+        with forms.form("customer.new", submit="登録する") as form:
+            typed = _fields(form, {})
+        if form.submitted:
+            form.send(
+                lambda once: session.api().post(PATH, typed, once=once),
+                done=f"{typed['company_name']}を登録しました。",
+            )
+
+    ask()
+
+
+def edit(customer: Row) -> None:
+    _edit({name: customer[name] for name in ("id", "version", *LABELS)}, {})
+
+
+def _edit(known: Mapping[str, Any], draft: Mapping[str, Any]) -> None:
+    """`draft` is what was typed before a conflict; `known` what the service had when the form was opened."""
+
+    @dialogs.dialog("顧客を編集する", width="medium", icon=":material/edit:")
+    def ask() -> None:
+        with forms.form(f"customer.edit.{known['id']}.{known['version']}.{bool(draft)}", submit="保存する") as form:
+            typed = _fields(form, {**known, **draft})
+        if not form.submitted:
+            return
+        # Only what was changed: the rest may meanwhile be somebody else's change.
+        body = {"version": known["version"]} | {name: value for name, value in typed.items() if value != known[name]}
+        problem = form.send(
+            lambda _: session.api().patch(f"{PATH}/{known['id']}", body),
+            done=f"{typed['company_name']}を変更しました。",
+        )
+        if problem and problem.current:
+            dialogs.open(_conflict, known, problem.yours or {}, problem.current)
+            st.rerun()
+
+    ask()
+
+
+def _conflict(known: Mapping[str, Any], yours: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    newest = {**known, **current}
+
+    def side(values: Mapping[str, Any]) -> dict[str, Any]:
+        shown = {**newest, **values}
+        return {**{name: shown[name] for name in LABELS}, "contract_type": CONTRACT.get(shown["contract_type"], "")}
+
+    conflict.conflict(
+        "customer.conflict",
+        LABELS,
+        side(yours),
+        side({}),
+        changed=f"{known['company_name']}は、開いたあとにほかの人が変更しました。",
+        keep=lambda: dialogs.open(_edit, newest, yours),
+        load=lambda: dialogs.open(_edit, newest, {}),
+    )
+
+
+def archive(customer: Row) -> None:
+    confirm.confirm(
+        f"customer.archive.{customer['id']}",
+        f"顧客「{customer['company_name']}」をアーカイブしますか？",
+        "一覧から外れ、新しい端末を登録できなくなります。履歴は残り、あとで元に戻せます。"
+        "使用中の端末がある顧客はアーカイブできません。",
+        action="アーカイブする",
+        do=lambda _: session.api().post(f"{PATH}/{customer['id']}/archive"),
+        done=f"{customer['company_name']}をアーカイブしました。",
+    )
+
+
+def restore(customer: Row) -> None:
+    confirm.confirm(
+        f"customer.restore.{customer['id']}",
+        f"顧客「{customer['company_name']}」を元に戻しますか？",
+        "一覧に戻ります。端末はアーカイブされたままなので、必要なものを1台ずつ元に戻してください。",
+        action="元に戻す",
+        do=lambda _: session.api().post(f"{PATH}/{customer['id']}/restore"),
+        done=f"{customer['company_name']}を元に戻しました。",
+        danger=False,
+    )

@@ -1,0 +1,153 @@
+"""顧客一覧: whose terminals need help, and a customer's record from its registration to the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from dashboards.fleet.words import CONTRACT
+from service.fleet.models import Customer
+from service.fleet.rules import CONTRACT_WORDS
+from tests import factories
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.fleet.scene import a_morning
+
+Screen = Callable[..., AppTest]
+LIST = "fleet.customers_list"
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(element.value for element in page.markdown).replace("\\", "")
+
+
+def said(elements: Iterable[Any]) -> str:
+    return "\n".join(element.value for element in elements).replace("\\", "")
+
+
+def stored(db: Session, company_name: str) -> Customer:
+    db.expire_all()
+    return db.scalars(select(Customer).where(Customer.company_name == company_name)).one()
+
+
+def open_drawer(page: AppTest, company_name: str) -> None:
+    items = page.session_state[f"live.{LIST}"].data["items"]
+    row = next(item for item in items if item["company_name"] == company_name)
+    page.session_state[f"{LIST}.clicked"] = ("詳細", row)
+    page.run()
+
+
+def press(page: AppTest, key: str) -> None:
+    page.button(key=key).click().run()
+
+
+@pytest.fixture
+def page(db: Session, screen: Screen) -> AppTest:
+    a_morning(db)
+    return opened_at(screen("anna", fleet="admin"), "customers")
+
+
+def test_the_first_line_names_who_is_worst_off_and_rows_count_by_state(page: AppTest, line: Line) -> None:
+    assert [title.value for title in page.title] == ["顧客一覧"]
+    assert "登録されている顧客は2社です。異常のある端末が最も多いのは**XYZストア**で、" in texts(page)
+    rows = page.dataframe[0].value.to_dict("records")
+    assert [(row["会社名"], row["端末数"], row["オフライン"]) for row in rows[:1]] == [("ABC商事", 3, 1)]
+    assert line.calls.count("GET /api/fleet/customers") == 2
+    assert not page.exception
+
+
+def test_conditions_and_order_are_those_of_the_service(page: AppTest) -> None:
+    page.selectbox(key="sort").select("-company_name").run()
+    assert [*page.dataframe[0].value["会社名"]] == ["XYZストア", "ABC商事"]
+    page.text_input(key="q").input("ABC").run()
+    assert [*page.dataframe[0].value["会社名"]] == ["ABC商事"]
+
+
+def test_the_drawer_has_the_facts_the_stores_and_the_open_alerts(page: AppTest) -> None:
+    open_drawer(page, "ABC商事")
+    assert "使用中の端末3台のうち、オフライン 1台です。" in texts(page)
+    assert "1台が復旧待ち" in texts(page)
+    assert "**新宿店**" in texts(page)
+    assert any("/terminals?customer_id=ABC" in one.value for one in page.html)
+    assert not page.exception
+
+
+def test_a_customer_is_registered_and_what_is_wrong_stands_at_its_field(page: AppTest, db: Session) -> None:
+    press(page, "customers.new")
+    for name, value in {
+        "company_name": "ABC商事",
+        "contact_person": "田中 花子",
+        "contact_email": "h.tanaka@example.jp",
+        "contact_phone": "06-1234-5678",
+    }.items():
+        page.text_input(key=f"customer.new.{name}.0").input(value)
+    press(page, "customer.new.submit")
+    assert "「ABC商事」はすでに登録されています。" in texts(page)
+
+    page.text_input(key="customer.new.company_name.0").input("田中ストア")
+    press(page, "customer.new.submit")
+    assert stored(db, "田中ストア").contact_person == "田中 花子"
+    assert [toast.value for toast in page.toast] == ["田中ストアを登録しました。"]
+
+
+def test_a_stale_edit_shows_both_sides_and_what_was_typed_can_be_kept(page: AppTest, db: Session) -> None:
+    customer = stored(db, "ABC商事")
+    open_drawer(page, "ABC商事")
+    press(page, "customer.edit")
+    customer.contact_person, customer.version = "先の 人", customer.version + 1
+    db.commit()
+    key = f"customer.edit.{customer.id}"
+    page.text_input(key=f"{key}.{customer.version - 1}.False.contact_person.0").input("後の 人")
+    press(page, f"{key}.{customer.version - 1}.False.submit")
+    assert ":orange-background[後の 人]" in texts(page)
+    assert ":blue-background[先の 人]" in texts(page)
+
+    press(page, "customer.conflict.keep")
+    press(page, f"{key}.{customer.version}.True.submit")
+    assert stored(db, "ABC商事").contact_person == "後の 人"
+
+
+def test_a_customer_with_terminals_in_use_is_not_archived_and_the_dialog_says_why(page: AppTest, db: Session) -> None:
+    customer = stored(db, "ABC商事")
+    open_drawer(page, "ABC商事")
+    press(page, "customer.archive")
+    press(page, f"customer.archive.{customer.id}.confirm")
+    assert "使用中の端末が3台あります。" in said(page.error)
+    assert stored(db, "ABC商事").archived_at is None
+
+
+def test_a_customer_is_archived_and_comes_back(db: Session, screen: Screen) -> None:
+    customer = factories.customer(db, "閉店商事")
+    db.commit()
+    page = opened_at(screen("anna", fleet="admin"), "customers")
+    open_drawer(page, "閉店商事")
+    press(page, "customer.archive")
+    press(page, f"customer.archive.{customer.id}.confirm")
+    assert stored(db, "閉店商事").archived_at is not None
+
+    page.selectbox(key="archived").select("true").run()
+    open_drawer(page, "閉店商事")
+    press(page, "customer.restore")
+    press(page, f"customer.restore.{customer.id}.confirm")
+    assert stored(db, "閉店商事").archived_at is None
+
+
+def test_an_operator_reads_and_changes_nothing(db: Session, screen: Screen) -> None:
+    a_morning(db)
+    page = opened_at(screen("olivia", fleet="operator"), "customers")
+    open_drawer(page, "ABC商事")
+    assert not {button.key for button in page.button} & {"customers.new", "customer.edit", "customer.archive"}
+    assert "使用中の端末3台のうち" in texts(page)
+
+
+def test_without_customers_it_says_what_to_do_first(screen: Screen) -> None:
+    page = opened_at(screen("anna", fleet="admin"), "customers")
+    assert "**まだ顧客が登録されていません**" in texts(page)
+
+
+def test_contracts_are_named_as_in_the_exports() -> None:
+    assert {code.value: word for code, word in CONTRACT_WORDS.items()} == CONTRACT
