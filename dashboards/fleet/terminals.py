@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.fleet.choices import customers
+from dashboards.fleet import terminal_forms
+from dashboards.fleet.choices import customers, firmware_versions, tags
 from dashboards.fleet.terminals_table import terminals_table
 from dashboards.fleet.words import TERMINAL
-from dashboards.ui import filters, live
+from dashboards.session import may
+from dashboards.ui import dialogs, filters, live
+from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 
 TROUBLE = ("offline", "error")
@@ -20,12 +23,32 @@ def conditions() -> filters.Filters:
     ]
     if offered := customers():
         fields.append(filters.Choice("customer_id", "顧客", offered, width=240))
-    return filters.bar(*fields)
+    more: list[filters.Field] = [
+        filters.Choice("tag", "タグ", tags(), width=240),
+        filters.Choice("firmware_version", "ファームウェア", firmware_versions(), width=240),
+        filters.Text("store", "店舗名", "新宿店", width=240),
+        filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, width=240),
+    ]
+    return filters.bar(*fields, more=more)
+
+
+def _right() -> None:
+    if may("core:import:create"):
+        link("取り込む", "/imports")
+    if may("fleet:terminal:create"):
+        st.button(
+            "端末を登録する",
+            key="terminals.new",
+            type="primary",
+            icon=":material/add:",
+            on_click=dialogs.open,
+            args=(terminal_forms.new,),
+        )
 
 
 @refreshing
 def headline() -> None:
-    reading = live.block("fleet.terminals_headline", "端末一覧", "/api/fleet/summary", headline=True)
+    reading = live.block("fleet.terminals_headline", "端末一覧", "/api/fleet/summary", headline=True, right=_right)
     if reading is None:
         return
     counts = reading.data["terminals"]

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards.ui import exports
 from service.core.exports import answers
 from service.core.tasks.records import Task
+from service.fleet.models import Customer, Terminal
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.scene import a_morning, heard, set_clock
@@ -44,6 +45,7 @@ def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: Ap
         "GET /api/fleet/incidents/counts",  # for the number in the menu
         "GET /api/fleet/summary",
         "GET /api/fleet/terminals",
+        "GET /api/fleet/terminals/choices",
     ]
 
 
@@ -54,6 +56,42 @@ def test_conditions_are_those_of_the_service(terminals: AppTest) -> None:
 
     terminals.text_input(key="q").input("難波").run()
     assert serials(terminals) == ["TC200-000005"]
+
+
+def test_details_cut_by_tag_version_store_and_archive(db: Session, screen: Screen) -> None:
+    a_morning(db)
+    first = db.scalars(select(Terminal).where(Terminal.serial_number == "TC200-000001")).one()
+    first.tags = ["重点"]
+    last = db.scalars(select(Terminal).where(Terminal.serial_number == "TC200-000005")).one()
+    last.archived_at = first.created_at
+    db.commit()
+    page = opened_at(screen("olivia", fleet="operator"), "terminals")
+    assert "TC200-000005" not in serials(page)
+
+    page.selectbox(key="tag").select("重点").run()
+    assert serials(page) == ["TC200-000001"]
+    page.button(key="clear").click().run()
+    page.text_input(key="store").input("渋谷店").run()
+    assert serials(page) == ["TC200-000003"]
+    page.button(key="clear").click().run()
+    page.selectbox(key="archived").select("true").run()
+    assert serials(page) == ["TC200-000005"]
+
+
+def test_an_administrator_registers_a_terminal_and_an_operator_does_not(db: Session, screen: Screen) -> None:
+    a_morning(db)
+    page = opened_at(screen("anna", fleet="admin"), "terminals")
+    page.button(key="terminals.new").click().run()
+    abc = db.scalars(select(Customer).where(Customer.company_name == "ABC商事")).one()
+    page.text_input(key="terminal.new.serial_number.0").input("TC200-000777")
+    page.selectbox(key="terminal.new.customer_id.0").set_value(abc.id)
+    page.text_input(key="terminal.new.store_name.0").input("上野店 レジ1番")
+    page.button(key="terminal.new.submit").click().run()
+    assert [toast.value for toast in page.toast] == ["端末 TC200-000777 を登録しました。"]
+    assert "TC200-000777" in serials(page)
+
+    page = opened_at(screen("olivia", fleet="operator"), "terminals")
+    assert "terminals.new" not in {button.key for button in page.button}
 
 
 def test_one_customers_terminals_are_found_by_her_name_in_the_address(db: Session, screen: Screen) -> None:
@@ -137,6 +175,7 @@ def test_a_terminal_is_shown_in_full_beside_the_list(terminals: AppTest, line: L
 
     assert [warning.value for warning in terminals.warning] == ["カードリーダー応答なし"]
     assert "2026/11/21（土）9:48" in texts(terminals)
+    assert any(f'href="/terminal?id={rows[2]["id"]}"' in one.value for one in terminals.html)
 
 
 def test_while_the_service_is_away_the_list_stays(terminals: AppTest, line: Line) -> None:
