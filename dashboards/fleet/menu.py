@@ -41,6 +41,13 @@ PAGES = (
         permission="fleet:terminal:read",
     ),
     _page(
+        file="enrolments.py",
+        title="登録コード",
+        icon=":material/key:",
+        url_path="enrolments",
+        permission="fleet:enrolment:read",
+    ),
+    _page(
         file="terminal.py",
         title="端末詳細",
         icon=":material/point_of_sale:",

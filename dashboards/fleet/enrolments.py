@@ -1,0 +1,136 @@
+"""登録コード: which codes still enrol an agent, and how do I issue or revoke one?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.fleet import enrolment
+from dashboards.fleet.choices import customers
+from dashboards.fleet.words import CODES
+from dashboards.session import may
+from dashboards.ui import columns, confirm, dialogs, forms, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.live import refreshing
+
+PATH = "/api/fleet/enrolment-codes"
+NEWEST = 100
+HOURS = {24: "24時間", 72: "3日間", 168: "7日間", 720: "30日間", 2160: "90日間"}
+COLUMNS = (
+    columns.text("対象", lambda code: code["customer_name"] or "登録済みのすべての端末", width=220),
+    columns.badge("状態", "state", CODES, width=104),
+    columns.text("使用", lambda code: f"{code['uses']:,} / {code['maximum_uses']:,}台", width=110),
+    columns.stamp("有効期限", "expires_at"),
+    columns.ago("発行", "created_at"),
+    columns.text("発行者", "created_by", width=120),
+)
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block("fleet.codes_headline", "登録コード", PATH, headline=True, right=_issue_button, limit=NEWEST)
+    if reading is None:
+        return
+    valid = [code for code in reading.data["items"] if code["state"] == "valid"]
+    if not valid:
+        st.markdown("使える登録コードはありません。店舗PCを新しく登録するときに発行してください。")
+        return
+    left = sum(code["maximum_uses"] - code["uses"] for code in valid)
+    soonest = min(times.parse(code["expires_at"]) for code in valid)
+    st.markdown(
+        f"使える登録コードは{len(valid):,}件で、あと{left:,}台を登録できます。"
+        f"最も早い有効期限は{times.full(soonest)}です。"
+    )
+
+
+def _issue_button() -> None:
+    if may("fleet:enrolment:create"):
+        st.button(
+            "登録コードを発行する",
+            key="enrolments.issue",
+            type="primary",
+            icon=":material/key:",
+            on_click=dialogs.open,
+            args=(issue,),
+        )
+
+
+@refreshing
+def listed() -> None:
+    tables.table(
+        "fleet.codes",
+        "",
+        PATH,
+        COLUMNS,
+        actions={"失効する": revoke} if may("fleet:enrolment:revoke") else None,
+        empty=tables.Empty("まだ登録コードはありません", "「登録コードを発行する」から発行してください。"),
+    )
+
+
+def issue() -> None:
+    """The code is in the answer alone, and shown once."""
+    offered = customers()
+
+    @dialogs.dialog("登録コードを発行する", width="medium", icon=":material/key:")
+    def ask() -> None:
+        st.markdown(
+            "顧客を選ぶと、その顧客の端末を新規も含めて登録できます。選ばない場合は、登録済みの端末だけを登録できます。"
+        )
+        with forms.form("enrolments.new", submit="発行する") as form:
+            customer_id = form.field(
+                "customer_id",
+                st.selectbox,
+                "顧客",
+                options=[*offered],
+                index=None,
+                format_func=lambda number: offered[number],
+                placeholder="登録済みのすべての端末",
+            )
+            uses = form.field(
+                "maximum_uses", st.number_input, "使える台数", value=1, min_value=1, max_value=20_000, step=1
+            )
+            hours = form.field(
+                "valid_hours",
+                st.selectbox,
+                "有効期間",
+                options=[*HOURS],
+                index=1,
+                format_func=lambda hours: HOURS[hours],
+            )
+        if form.submitted:
+            body = {"customer_id": customer_id, "maximum_uses": uses, "valid_hours": hours}
+            form.send(lambda _: _issued(body, offered.get(customer_id)), done="登録コードを発行しました。")
+
+    ask()
+
+
+def _issued(body: dict[str, Any], customer: str | None) -> None:
+    made = session.api().post(PATH, body)
+    until = times.full(times.parse(made["expires_at"]))
+    whom = f"{customer}の端末" if customer else "登録済みの端末"
+    dialogs.open(
+        enrolment.shown_once,
+        "発行した登録コード",
+        f"{whom}を{made['maximum_uses']:,}台まで、{until}まで登録できます。"
+        "店舗PCにエージェントを導入し、次のどちらかのコマンドを実行してください。",
+        made["code"],
+    )
+
+
+def revoke(code: Row) -> None:
+    whom = code["customer_name"] or "登録済みのすべての端末"
+    issued = times.full(times.parse(code["created_at"]))
+    confirm.confirm(
+        f"enrolments.revoke.{code['id']}",
+        f"{issued}に発行した登録コード（{whom}）を失効しますか？",
+        "このコードではすぐに登録できなくなります。登録済みの店舗PCはそのまま使えます。元には戻せません。",
+        action="失効する",
+        do=lambda _: session.api().delete(f"{PATH}/{code['id']}"),
+        done="登録コードを失効しました。",
+    )
+
+
+headline()
+listed()
