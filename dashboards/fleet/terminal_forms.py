@@ -269,3 +269,28 @@ def _code(terminal: Row, made: dict[str, Any]) -> None:
         f"動いているエージェントを止めてから、次のどちらかのコマンドを実行してください。コードは1回だけ、{until}まで使えます。",
         made["code"],
     )
+
+
+def retag(filters: Mapping[str, Any], total: int) -> None:
+    """Tags for all that the list's conditions find, at once."""
+
+    @dialogs.dialog("タグをまとめて変更する", width="medium", icon=":material/sell:")
+    def ask() -> None:
+        st.markdown(f"いまの条件に合う**{total:,}台**すべてのタグを変更します。")
+        known = [*tags()]
+        with forms.form("terminals.retag", submit=f"{total:,}台のタグを変更する") as form:
+            add = form.field(
+                "add",
+                st.multiselect,
+                "付けるタグ",
+                options=known,
+                accept_new_options=True,
+                max_selections=MOST_TAGS,
+                placeholder="選ぶか、新しいタグを入力",
+            )
+            remove = form.field("remove", st.multiselect, "外すタグ", options=known, placeholder="選んでください")
+        if form.submitted:
+            body = {"filters": filters, "add": add, "remove": remove}
+            form.send(lambda once: session.api().post(f"{PATH}/tags", body, once=once), done="タグを変更しました。")
+
+    ask()

@@ -13,6 +13,7 @@ from dashboards.ui import dialogs, filters, live
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 
+LIST = "fleet.all_terminals"
 TROUBLE = ("offline", "error")
 
 
@@ -62,9 +63,23 @@ def headline() -> None:
         st.markdown(f"{total}対応が必要な端末は、{'、'.join(troubled)}です。")
 
 
+def tag_button(chosen: filters.Filters) -> None:
+    """For what the conditions find, as many as were shown last."""
+    shown = live.shown(LIST)
+    if may("fleet:terminal:update") and shown and shown["total"] and "archived" not in chosen.query:
+        st.button(
+            "タグをまとめて変更する",
+            key="terminals.retag.open",
+            icon=":material/sell:",
+            on_click=dialogs.open,
+            args=(terminal_forms.retag, chosen.query, shown["total"]),
+        )
+
+
 @refreshing
 def listed(chosen: filters.Filters) -> None:
-    terminals_table("fleet.all_terminals", "", filters=chosen)
+    terminals_table(LIST, "", filters=chosen)
+    tag_button(chosen)
 
 
 headline()

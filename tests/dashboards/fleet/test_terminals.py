@@ -94,6 +94,19 @@ def test_an_administrator_registers_a_terminal_and_an_operator_does_not(db: Sess
     assert "terminals.new" not in {button.key for button in page.button}
 
 
+def test_tags_are_changed_for_all_that_the_conditions_find(db: Session, screen: Screen) -> None:
+    a_morning(db)
+    page = opened_at(screen("anna", fleet="admin"), "terminals")
+    page.text_input(key="q").input("新宿").run()
+    page.button(key="terminals.retag.open").click().run()
+    assert "いまの条件に合う**1台**すべて" in texts(page)
+    page.multiselect(key="terminals.retag.add.0").set_value(["重点"])
+    page.button(key="terminals.retag.submit").click().run()
+    db.expire_all()
+    tagged = db.scalars(select(Terminal).where(Terminal.tags.contains(["重点"]))).all()
+    assert [terminal.serial_number for terminal in tagged] == ["TC200-000001"]
+
+
 def test_one_customers_terminals_are_found_by_her_name_in_the_address(db: Session, screen: Screen) -> None:
     a_morning(db)
 
