@@ -6,12 +6,14 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.fleet.customer_drawer import PATH, drawer
 from dashboards.fleet.incident_words import where
 from dashboards.fleet.terminals_table import ENROL_FIRST, NO_TERMINALS, terminals_table
 from dashboards.fleet.words import ALERT, TERMINAL
 from dashboards.session import may
-from dashboards.ui import feedback, figures, live, targets, times
+from dashboards.ui import columns, feedback, figures, live, tables, targets, times
 from dashboards.ui.figures import Figure
+from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
@@ -19,7 +21,20 @@ from dashboards.ui.text import plain, small
 ALERTS_SHOWN = 20
 LIST_HEIGHT = 268
 ALERTS_WITHOUT_SCROLLING = 4
-CUSTOMERS_WITHOUT_SCROLLING = 8
+CUSTOMERS_SHOWN = 8
+CUSTOMERS = (
+    columns.text("顧客名", "company_name", width=170),
+    columns.number("端末数", lambda customer: customer["terminals"]["total"], width=68),
+    columns.number("オンライン", lambda customer: customer["terminals"]["online"], width=84),
+    columns.number("エラー", lambda customer: customer["terminals"]["error"], width=68),
+    columns.number("オフライン", lambda customer: customer["terminals"]["offline"], width=84),
+    columns.number(
+        "保守中",
+        lambda customer: customer["terminals"]["maintenance"],
+        width=68,
+        help="メンテナンス中の端末の台数です。",
+    ),
+)
 
 
 @refreshing
@@ -93,6 +108,7 @@ def alerts() -> None:
             st.markdown(incident_lines(incident))
         if total > len(items):
             st.markdown(small(f"ほかに{total - len(items):,}件あります。急ぐものから{len(items)}件を表示しています。"))
+    link("アラート一覧を開く", "/alerts")
 
 
 def incident_lines(incident: dict[str, Any]) -> str:
@@ -100,35 +116,22 @@ def incident_lines(incident: dict[str, Any]) -> str:
     kind, since = ALERT.get(incident["alert_type"], UNKNOWN), times.parse(incident["opened_at"])
     more = plain(f"{times.full(since)}　{incident['serial_number']}　{incident['message']}")
     due = targets.countdown(times.parse(incident["due_at"]), incident["response"]) if incident["due_at"] else ""
-    return f"**{plain(where(incident))}**: {kind.badge()} ({times.ago(since)}) {due}  \n{small(more)}"
+    target = f"/terminal?id={incident['terminal_id']}" if incident["scope"] == "terminal" else "/alerts"
+    return f"**[{plain(where(incident))}]({target})**: {kind.badge()} ({times.ago(since)}) {due}  \n{small(more)}"
 
 
 @refreshing
 def customers() -> None:
-    reading = live.block("fleet.customers", "顧客別状況", "/api/fleet/customers")
-    if reading is None:
-        return
-    items, total = reading.data["items"], reading.data["total"]
-    if not items:
-        feedback.empty("まだ顧客が登録されていません", "顧客を登録すると、顧客ごとの台数がここに並びます。")
-        return
-    st.dataframe(
-        [{"顧客名": customer["company_name"], **customer["terminals"]} for customer in items],
-        column_order=("顧客名", "total", "online", "error", "offline", "maintenance"),
-        column_config={
-            "total": st.column_config.NumberColumn("端末数", width=68, format="localized"),
-            "online": st.column_config.NumberColumn("オンライン", width=84, format="localized"),
-            "error": st.column_config.NumberColumn("エラー", width=68, format="localized"),
-            "offline": st.column_config.NumberColumn("オフライン", width=84, format="localized"),
-            "maintenance": st.column_config.NumberColumn(
-                "保守中", width=68, format="localized", help="メンテナンス中の端末の台数です。"
-            ),
-        },
-        hide_index=True,
-        height="content" if len(items) < CUSTOMERS_WITHOUT_SCROLLING else LIST_HEIGHT,
+    tables.table(
+        "fleet.customers",
+        "顧客別状況",
+        PATH,
+        CUSTOMERS,
+        counter="社",
+        rows=CUSTOMERS_SHOWN,
+        actions={"詳細": drawer},
+        empty=tables.Empty("まだ顧客が登録されていません", "顧客を登録すると、顧客ごとの台数がここに並びます。"),
     )
-    if total > len(items):
-        st.markdown(small(f"全{total:,}社のうち{len(items):,}社を表示しています。"))
 
 
 @refreshing
@@ -137,7 +140,7 @@ def terminals() -> None:
 
 
 overview()
-left, right = st.columns([1, 1.05], gap="medium")
+left, right = st.columns([1, 1.15], gap="medium")
 with left:
     if may("fleet:incident:read"):
         alerts()

@@ -13,7 +13,7 @@ from dashboards import menu
 from dashboards.core.menu import ACCOUNT
 from dashboards.waiting import Known
 from service.core.clock import app_now
-from service.fleet.models import Alert
+from service.fleet.incidents.models import Incident
 from tests.dashboards.conftest import Line
 from tests.dashboards.fleet.scene import a_morning
 
@@ -23,14 +23,15 @@ Screen = Callable[..., AppTest]
 @pytest.fixture
 def page(db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """With a menu of one page, which AppTest can read."""
-    monkeypatch.setattr(menu, "MENU", (menu.MENU[0], ACCOUNT))
+    alerts = next(entry for entry in menu.MENU if entry.url_path == "alerts")
+    monkeypatch.setattr(menu, "MENU", (alerts, ACCOUNT))
     a_morning(db)
     return screen("olivia", fleet="operator").run()
 
 
 def label(page: AppTest) -> str:
     assert not page.exception
-    return next(link.label for link in page.sidebar.page_link if link.label.startswith("ダッシュボード"))
+    return next(link.label for link in page.sidebar.page_link if link.label.startswith("アラート一覧"))
 
 
 def a_while_later(page: AppTest) -> AppTest:
@@ -40,15 +41,15 @@ def a_while_later(page: AppTest) -> AppTest:
 
 
 def test_the_menu_says_how_many_alerts_wait_and_follows_them(page: AppTest, db: Session) -> None:
-    waiting = len(db.scalars(select(Alert).where(Alert.resolved_at.is_(None))).all())
+    waiting = len(db.scalars(select(Incident).where(Incident.resolved_at.is_(None))).all())
     assert waiting > 0
-    assert label(page) == f"ダッシュボード（{waiting}）"
+    assert label(page) == f"アラート一覧（{waiting}）"
 
-    db.execute(update(Alert).values(is_resolved=True, resolved_at=app_now(db)))
+    db.execute(update(Incident).values(resolved_at=app_now(db), resolved_by="olivia さん"))
     db.commit()
 
-    assert label(page.run()) == f"ダッシュボード（{waiting}）", "not asked at every click"
-    assert label(a_while_later(page)) == "ダッシュボード"
+    assert label(page.run()) == f"アラート一覧（{waiting}）", "not asked at every click"
+    assert label(a_while_later(page)) == "アラート一覧"
 
 
 def test_while_the_service_is_away_the_menu_stays_as_it_was(page: AppTest, line: Line) -> None:

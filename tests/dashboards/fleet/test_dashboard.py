@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
-from sqlalchemy import create_engine, update
+from sqlalchemy import create_engine, select, update
 from sqlalchemy.orm import Session, sessionmaker
 from streamlit.testing.v1 import AppTest
 
@@ -20,6 +20,7 @@ from service.core import db as core_db
 from service.core.clock import real_now
 from service.core.identity import UserSession
 from service.fleet.incidents import queries
+from service.fleet.models import Terminal
 from tests import factories
 from tests.dashboards.conftest import Line, forget_sessions
 from tests.dashboards.fleet.scene import a_morning, all_well, heard, set_clock
@@ -74,23 +75,29 @@ def test_the_figures_are_those_of_the_fleet(morning: AppTest) -> None:
         assert f":gray[:small[{note}]]" in texts(morning)
 
 
-def test_alerts_name_customer_store_kind_age_and_the_words_of_the_machine_oldest_first(morning: AppTest) -> None:
+def test_alerts_name_customer_store_kind_age_and_the_words_of_the_machine_oldest_first(
+    morning: AppTest, db: Session
+) -> None:
+    silent, broken, *_ = db.scalars(select(Terminal.id).order_by(Terminal.serial_number))
     offline, error = [element.value for element in morning.main.markdown if element.value.startswith("**")]
 
-    assert offline.startswith("**ABC商事 \\- 新宿店 レジ1番**: :red-badge[:material/cloud_off: オフライン] (30分前)")
+    assert offline.startswith(f"**[ABC商事 \\- 新宿店 レジ1番](/terminal?id={silent})**: ")
+    assert ":red-badge[:material/cloud_off: オフライン] (30分前)" in offline
     assert ":red-badge[:material/alarm: 対応期限を25分超過]" in offline
     assert "2026\\/11\\/21（土）9\\:30" in offline
     assert "TC200\\-000001" in offline
-    assert error.startswith("**XYZストア \\- 梅田店 レジ1番**: :orange-badge[:material/error: エラー] (12分前)")
+    assert error.startswith(f"**[XYZストア \\- 梅田店 レジ1番](/terminal?id={broken})**: ")
+    assert ":orange-badge[:material/error: エラー] (12分前)" in error
     assert error.endswith("カードリーダー応答なし]]")
 
 
 def test_customers_are_listed_with_their_terminals_counted_by_status(morning: AppTest) -> None:
     customers = morning.dataframe[0].value
 
-    assert customers.to_dict("records") == [
-        {"顧客名": "ABC商事", "total": 3, "online": 1, "offline": 1, "error": 0, "maintenance": 1},
-        {"顧客名": "XYZストア", "total": 2, "online": 0, "offline": 1, "error": 1, "maintenance": 0},
+    counts = customers.drop(columns="操作").to_dict("records")
+    assert counts == [
+        {"顧客名": "ABC商事", "端末数": 3, "オンライン": 1, "オフライン": 1, "エラー": 0, "保守中": 1},
+        {"顧客名": "XYZストア", "端末数": 2, "オンライン": 0, "オフライン": 1, "エラー": 1, "保守中": 0},
     ]
 
 
@@ -153,7 +160,8 @@ def test_names_cannot_smuggle_links_or_colours_into_the_page(db: Session, screen
     page = screen("olivia", fleet="operator").run()
 
     [alert] = [element.value for element in page.main.markdown if element.value.startswith("**")]
-    assert alert.startswith("**\\[無料\\]\\(https\\:\\/\\/evil\\.example\\) \\- \\:red\\[緊急\\] \\*\\*太字\\*\\***: ")
+    named = "**[\\[無料\\]\\(https\\:\\/\\/evil\\.example\\) \\- \\:red\\[緊急\\] \\*\\*太字\\*\\*]"
+    assert alert.startswith(f"{named}(/terminal?id={terminal.id})**: ")
     assert "\\!\\[x\\]\\(https" in alert
 
 
@@ -208,7 +216,7 @@ def test_more_than_a_block_shows_is_counted_in_words(db: Session, screen: Screen
 
     assert page.error[0].value.startswith("現在、対応が必要なアラートが51件あります。")
     assert "ほかに31件あります。急ぐものから20件を表示しています。" in texts(page)
-    assert "全52社のうち50社を表示しています。" in texts(page)
+    assert "52社のうち1–8社目を表示しています" in texts(page)
     assert "51台のうち1–50台目を表示しています" in texts(page)
     assert "1 / 2ページ" in texts(page)
 
@@ -319,7 +327,7 @@ def test_a_page_opened_while_the_service_hangs_waits_once(
     page.run()
 
     [request] = unanswered
-    assert request.url.path == "/api/fleet/incidents/counts"  # for the number in the menu
+    assert request.url.path == "/api/fleet/incidents/counts"
     assert len(page.error) == 4
     assert all(error.value.startswith("サービスから応答がありませんでした。") for error in page.error)
 
