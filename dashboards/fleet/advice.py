@@ -103,6 +103,30 @@ ADVICE = {
         ),
     ),
 }
+# Where all is heard of and nothing is broken, an open alert says what is the matter.
+ALERTED = {
+    "high_cpu": Advice(
+        "error",
+        "店舗PC側",
+        "通信は正常ですが、店舗PCのCPU使用率が高い状態です。",
+        "リモート診断を行い、店舗PCで負荷の高いプログラムが動いていないか確認してください。",
+        ("店舗PCで使っていないプログラムを終了してください。", "直らない場合は、店舗PCを再起動してください。"),
+    ),
+    "high_memory": Advice(
+        "error",
+        "店舗PC側",
+        "通信は正常ですが、店舗PCのメモリ使用率が高い状態です。",
+        "リモート診断を行い、店舗PCでメモリを多く使うプログラムが動いていないか確認してください。",
+        ("店舗PCで使っていないプログラムを終了してください。", "直らない場合は、店舗PCを再起動してください。"),
+    ),
+    "update_failed": Advice(
+        "error",
+        "TC-200側",
+        "通信は正常ですが、ファームウェアの更新に失敗しています。",
+        "リモート診断を行い、失敗の理由を確認してから更新をやり直してください。",
+        ("TC-200の電源とUSBケーブルを抜かずにお待ちください。",),
+    ),
+}
 SILENT = ("shut_down", "pc_silent", "store_silent", "network_silent")
 UNKNOWN = Advice("info", "不明", "状況を判定できません。", "リモート診断を行ってください。")
 
@@ -110,7 +134,17 @@ UNKNOWN = Advice("info", "不明", "状況を判定できません。", "リモ�
 def advice(terminal: Row) -> Advice | None:
     """None for an archived terminal."""
     diagnosis = terminal["diagnosis"]
-    return ADVICE.get(diagnosis["finding"], UNKNOWN) if diagnosis else None
+    if not diagnosis:
+        return None
+    alert = _alert(terminal)
+    return ALERTED[alert["alert_type"]] if alert else ADVICE.get(diagnosis["finding"], UNKNOWN)
+
+
+def _alert(terminal: Row) -> dict[str, Any] | None:
+    """The oldest alert of a terminal that has no other trouble."""
+    if not terminal["diagnosis"] or terminal["diagnosis"]["finding"] != "well":
+        return None
+    return next((alert for alert in terminal["alerts"] if alert["alert_type"] in ALERTED), None)
 
 
 def place(terminal: Row) -> str:
@@ -129,7 +163,8 @@ def since(terminal: Row) -> str:
     if is_silent(terminal):
         heard = times.parse(state["last_heartbeat_at"])
         return f"最終通信は{times.full(heard)}（{times.ago(heard)}）です。"
-    began = times.parse(state["since"])
+    alert = _alert(terminal)
+    began = times.parse(alert["created_at"] if alert else state["since"])
     return f"{times.full(began)}（{times.ago(began)}）から続いています。"
 
 

@@ -100,6 +100,6 @@ listed(
     filters.bar(
         filters.Text("q", "キーワード", "会社名・担当者"),
         filters.Choice("contract_type", "契約種別", CONTRACT),
-        filters.Choice("archived", "表示", {"true": "アーカイブ済み"}),
+        filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中"),
     )
 )

@@ -74,11 +74,7 @@ def state_sentence(terminal: Row) -> None:
     elif known is None:
         st.info(said, icon=":material/archive:")
     elif known.tone == "success":
-        high = "、".join(alert["message"] for alert in terminal["alerts"])
-        if high:
-            st.warning(f"通信は正常ですが、アラートがあります。{plain(high)}", icon=":material/notifications_active:")
-        else:
-            st.success(said, icon=":material/check_circle:")
+        st.success(said, icon=":material/check_circle:")
     elif known.tone == "error":
         st.error(said, icon=":material/error:")
     else:

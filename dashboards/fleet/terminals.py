@@ -28,7 +28,7 @@ def conditions() -> filters.Filters:
         filters.Choice("tag", "タグ", tags(), width=240),
         filters.Choice("firmware_version", "ファームウェア", firmware_versions(), width=240),
         filters.Text("store", "店舗名", "新宿店", width=240),
-        filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, width=240),
+        filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, width=240, otherwise="使用中"),
     ]
     return filters.bar(*fields, more=more)
 

@@ -39,12 +39,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several, or すべて. Options: what the service is asked for → the word for it, or the status."""
+    """One of several, or none: すべて, or what `otherwise` says. Options: what the service is asked for → the word for
+    it, or the status."""
 
     name: str
     label: str
     options: Options
     width: int = 180
+    otherwise: str = "すべて"
     nothing = None
 
     def draw(self, key: str) -> None:
@@ -54,7 +56,7 @@ class Choice:
             index=None,
             format_func=lambda option: _word(self.options[option]),
             key=key,
-            placeholder="すべて",
+            placeholder=self.otherwise,
             filter_mode="contains",
             bind="query-params",
             width=self.width,

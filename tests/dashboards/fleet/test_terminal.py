@@ -80,6 +80,15 @@ def test_a_terminal_in_error_is_no_fault_of_the_pc(db: Session, screen: Screen) 
 
 
 @pytest.mark.usefixtures("morning")
+def test_a_busy_pc_is_not_said_to_need_nothing(db: Session, screen: Screen) -> None:
+    factories.alert(db, serial(db, "TC200-000003"), "high_cpu", "CPU使用率が97%です。")
+    db.commit()
+    page = opened(screen, db, "TC200-000003", "operator")
+    assert "通信は正常ですが、店舗PCのCPU使用率が高い状態です。原因は店舗PC側と考えられます。" in said(page.error)
+    assert "対応は必要ありません" not in texts(page)
+
+
+@pytest.mark.usefixtures("morning")
 def test_the_card_for_the_call_has_the_number_the_events_and_words_to_copy(db: Session, screen: Screen) -> None:
     page = opened(screen, db, "TC200-000001", "support")
     assert "03-1234-5678" in texts(page)
