@@ -225,6 +225,7 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
                 ("端末管理", "アラート一覧"),
                 ("端末管理", "顧客一覧"),
                 ("端末管理", "端末一覧"),
+                ("端末管理", "レポート"),
                 ("共通", "処理状況"),
             ],
             "ダッシュボード",
@@ -234,7 +235,7 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
             [(entry.section, entry.title) for entry in MENU if entry.in_menu],
             "ダッシュボード",
         ),
-        ("viewer", [], "表示できる画面がありません"),
+        ("viewer", [("端末管理", "レポート")], "レポート"),
     ],
 )
 def test_the_cookie_alone_decides_the_menu_and_the_page_behind_the_websocket(
