@@ -37,9 +37,11 @@ test: setup-tests ## everything that must hold: lint, types, contracts, all test
 	@$(VENV) tests/ensure_browser.py
 	@$(MAKE) --no-print-directory lint
 	@$(VENV) -m dashboards.fonts
-	@$(SHARED)
+	@$(SHARED) --ignore tests/browser
+	@$(VENV) -m pytest tests/browser
 
-# Workers with servers of their own; tests/shares.py says how many, and what goes first.
+# Workers with servers of their own; tests/shares.py says how many, and what goes first. Browsers come after them: they
+# look at the whole product, a dozen processes, which needs the machine for itself.
 SHARED := $(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: setup-tests

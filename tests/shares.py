@@ -23,7 +23,7 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """After pytest-randomly has shuffled: the order of the files, within them and among the rest stays chance's."""
-    items.sort(key=lambda item: (not starts_something_once(item), "tests/browser" not in item.nodeid))
+    items.sort(key=lambda item: not starts_something_once(item))
 
 
 def starts_something_once(item: pytest.Item) -> bool:

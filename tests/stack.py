@@ -24,6 +24,10 @@ from stack.home import ROOT, Home
 from tests.processes import free_port
 
 
+# A machine that runs other tests beside takes its time.
+PATIENCE_SECONDS = 300
+
+
 @dataclass
 class Stack:
     """One `python -m stack up` with a home and ports of its own."""
@@ -60,7 +64,7 @@ class Stack:
         reader = threading.Thread(target=self._read, daemon=True)
         reader.start()
         while not any("Genba is ready" in line for line in self.lines):
-            if self.process.poll() is not None or time.monotonic() > begun + 120:
+            if self.process.poll() is not None or time.monotonic() > begun + PATIENCE_SECONDS:
                 self.process.kill()
                 self.process.wait(10)
                 reader.join(5)

@@ -54,7 +54,10 @@ def test_long_work_waits_is_cancelled_taken_up_again_and_its_result_saved(page: 
         asked = {"login_id": "fleet-operator", "password": "genba-demo"}
         token = service.post("/api/auth/login", json=asked).json()["token"]
         worker = psutil.Process(stack.pid("worker"))
-        worker.suspend()
+        # With the processes that linger from work before: they would take this up.
+        asleep = [worker, *worker.children(recursive=True)]
+        for process in asleep:
+            process.suspend()
         try:
             service.post(
                 "/api/core/exports",
@@ -69,7 +72,8 @@ def test_long_work_waits_is_cancelled_taken_up_again_and_its_result_saved(page: 
             page.get_by_role("button", name="もう一度実行する").click()
             expect(page.get_by_text("終わっていない処理が1件あります。")).to_be_visible()
         finally:
-            worker.resume()
+            for process in asleep:
+                process.resume()
     with page.expect_download(timeout=30_000) as downloading:
         page.get_by_role("link", name="結果をダウンロード").click()
     assert downloading.value.suggested_filename.startswith("端末一覧_")

@@ -19,7 +19,9 @@ from service.core.files.storage import storage
 from service.core.purposes import Kind, Purpose
 from tests.pictures import moving, picture, png_of_size, workbook
 
-ANYTHING = Purpose("fleet.anything", frozenset(Kind), "fleet:photo:update", "fleet:terminal:read", max_bytes=300_000)
+# Every kind that is told from the content.
+KINDS = frozenset(Kind) - {Kind.BINARY}
+ANYTHING = Purpose("fleet.anything", KINDS, "fleet:photo:update", "fleet:terminal:read", max_bytes=300_000)
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 HTML = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
