@@ -1,7 +1,7 @@
 """How `make test` shares the tests out among its workers, each with servers and databases of its own (pytest-xdist).
 
-A file stays on one worker. Files that start something dear once for all their tests are handed out first, those with a
-browser before the others: the last long piece decides when everybody may go home.
+A file stays on one worker. Files that start something dear once for all their tests are handed out first: the last long
+piece decides when everybody may go home. Tests with a browser come afterwards, by themselves.
 """
 
 from __future__ import annotations

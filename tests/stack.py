@@ -23,7 +23,6 @@ from stack import servers
 from stack.home import ROOT, Home
 from tests.processes import free_port
 
-
 # A machine that runs other tests beside takes its time.
 PATIENCE_SECONDS = 300
 
