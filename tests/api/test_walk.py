@@ -20,7 +20,7 @@ from service.core.areas import AREAS, areas
 from service.core.identity import User, open_session
 from service.demo import fill
 from service.main import app
-from tests.api.walk import PARAMETER, Walker, operations
+from tests.api.walk import PARAMETER, TELLING, Walker, operations
 
 # Areas whose routes are left out: tests/house/test_sixth_area.py walks one area again, and not all of the product.
 LEFT_OUT = tuple(f"/api/{name}/" for name in os.environ.get("WALK_WITHOUT", "").split())
@@ -142,8 +142,9 @@ def _all_places(walker: Walker, template: str) -> set[str]:
 
 
 def _is_shared(word: str, words: dict[str, set[str]], one: Walker) -> bool:
-    """A part of something one sees anyway (「新宿店」 in 「新宿店 レジ1番」) gives nothing away."""
-    return any(word in known for known in words[one.login_id])
+    """A part of something one sees anyway (「新宿店」 in 「新宿店 レジ1番」) gives nothing away, nor do several such,
+    or words too short to tell anything, in one cell of a file."""
+    return all(len(part) < TELLING or any(part in known for known in words[one.login_id]) for part in word.split("、"))
 
 
 @cache

@@ -237,6 +237,7 @@ def test_columns_are_mapped_by_hand_and_remembered(ground: Ground) -> None:
         "company_name": 1,
         "store_name": 2,
         "installed_date": None,
+        "tags": None,
     }
     other = ground.person("anna", fleet="admin")
     assert begun(other, odd, "fleet.terminals")["columns"]["serial_number"] is None

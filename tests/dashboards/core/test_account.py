@@ -40,7 +40,7 @@ def account(screen: Screen) -> AppTest:
 
 def test_ones_own_name_leads_to_the_account_whatever_one_may_see(account: AppTest) -> None:
     assert [title.value for title in account.title] == ["アカウント"]
-    assert [link.label for link in account.sidebar.page_link] == ["vera さん"]
+    assert [link.label for link in account.sidebar.page_link] == ["レポート", "vera さん"]
     assert "ログインID: vera" in texts(account)
     assert not account.exception
 

@@ -51,7 +51,12 @@ def test_every_widget_is_shown_in_every_state_without_a_failure(
     assert next(title.value for title in page.title) == "部品一覧"
     assert not page.exception
     assert not [error for error in page.error if "不具合" in error.value]
-    menu_only = ["GET /api/auth/me", "GET /api/fleet/incidents/counts", "GET /api/core/messages/summary"]
+    menu_only = [
+        "GET /api/auth/me",
+        "GET /api/fleet/incidents/counts",
+        "GET /api/fleet/rollouts/overview",
+        "GET /api/core/messages/summary",
+    ]
     assert line.calls == menu_only
 
 
