@@ -22,6 +22,7 @@ from dashboards.addresses import HEALTH
 from stack import servers
 from stack.home import ROOT, Home
 from tests.processes import free_port
+from tests.sight import seeing_all
 
 # A machine that runs other tests beside takes its time.
 PATIENCE_SECONDS = 300
@@ -86,11 +87,17 @@ class Stack:
     def pid(self, name: str) -> int:
         return int((self.home.pids / name).read_text().split()[0])
 
-    def move_clock(self, minutes: int) -> None:
-        """As the demo may: the product's clock and the word of our own presence move together."""
-        with psycopg.connect(servers.url(self.home, "owner")) as owner:
+    def move_clock(self, minutes: int, silent: str = "") -> None:
+        """As the demo may: the product's clock and the word of our own presence move together. So do the deadlines of
+        all terminals but the `silent` one: they are heard of all the while."""
+        with psycopg.connect(seeing_all(servers.url(self.home, "owner"))) as owner:
             owner.execute("UPDATE app_clock SET shift = shift + make_interval(mins => %s)", [minutes])
             owner.execute("UPDATE fleet_liveness SET alive_at = app_now()")
+            owner.execute(
+                "UPDATE fleet_terminal_states s SET offline_after = offline_after + make_interval(mins => %s) "
+                "FROM fleet_terminals t WHERE t.id = s.terminal_id AND t.serial_number <> %s",
+                [minutes, silent],
+            )
 
     def is_ready(self) -> bool:
         """Whether the service has all it needs and the dashboards can show it."""

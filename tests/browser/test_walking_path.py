@@ -61,7 +61,7 @@ def test_a_person_sees_a_store_fall_silent_and_come_back(page: Page, stack: Stac
     agent.suspend()
     try:
         time.sleep(1)  # a heartbeat that had already left still arrives, and must do so before the clock moves
-        stack.move_clock(minutes=3)
+        stack.move_clock(minutes=3, silent="TC200-000001")
         expect(alert.first).to_be_visible(timeout=30_000)
         wait_for(lambda: any(STORE in mail["body"] for mail in mails(stack)), 20, "no mail about the silent store")
     finally:
