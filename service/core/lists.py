@@ -1,7 +1,7 @@
 """The door of a list: `asking: Annotated[Asking, lists("…")]`, and one call that gives the answer.
 
     @router.get("/alerts", response_model=Page[schemas.AlertItem])
-    async def alerts(asking: Annotated[Asking, lists("fleet:alert:read")], limit: Limit = 50) -> Response:
+    async def alerts(asking: Annotated[Asking, lists("area:alert:read")], limit: Limit = 50) -> Response:
         return await asking.page(lambda db, actor: queries.alerts(db, limit))
 
 Lists are what people's pages ask for most. A route of the usual kind goes to a thread to recognise the person, to

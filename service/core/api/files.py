@@ -15,7 +15,7 @@ from service.core.brief import SignedInBriefly, brief
 from service.core.files import answers, deposit, incoming, names, records
 from service.core.files.records import File
 from service.core.files.storage import storage
-from service.core.problems import RESPONSES, Forbidden, Invalid, NotFound, Problem
+from service.core.problems import RESPONSES, Forbidden, Invalid, NotFound
 from service.core.purposes import Kind, Purpose
 
 PATH = "/api/core/files"
@@ -75,15 +75,8 @@ async def upload(
         if known := await brief(request, actor.scopes, find):
             return described(known)
     made = await incoming.deposited(request, wanted, name)
-    try:
-        file = await brief(
-            request, actor.scopes, partial(records.add, by=actor, deposit=made, client_id=idempotency_key)
-        )
-    except Problem:
-        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=incoming.working)
-        raise  # after any other failure the row may have been committed: the bytes stay, and are swept if it was not
-    if file.id != made.id:
-        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=incoming.working)
+    add = partial(records.add, by=actor, deposit=made, client_id=idempotency_key)
+    file = await incoming.kept(request, actor.scopes, made, add)
     return described(file)
 
 

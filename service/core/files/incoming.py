@@ -5,15 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from typing import IO
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
+from sqlalchemy.orm import Session
 from starlette.requests import ClientDisconnect
 
+from service.core.brief import brief
+from service.core.db import Scopes
 from service.core.files import deposit
 from service.core.files.deposit import Deposit
-from service.core.problems import Malformed, TooLarge, TooSlow, Unavailable
+from service.core.files.records import File
+from service.core.problems import Malformed, Problem, TooLarge, TooSlow, Unavailable
 from service.core.purposes import Purpose
 
 # So long a sender may say nothing before we stop waiting.
@@ -24,7 +29,7 @@ MOST_UPLOADS = 64
 _BUFFER = 1024 * 1024
 
 # Threads of their own, for checking and storing, and for what is quick: large files hold up nobody's short request.
-working = CapacityLimiter(4)
+_working = CapacityLimiter(4)
 _writing = CapacityLimiter(8)
 _uploads = asyncio.Semaphore(MOST_UPLOADS)
 
@@ -42,7 +47,20 @@ async def deposited(request: Request, purpose: Purpose, name: str) -> Deposit:
     async with _uploads:
         with tempfile.TemporaryFile() as spool:
             await _receive(request, spool, purpose)
-            return await to_thread.run_sync(deposit.make, spool, purpose, name, limiter=working)
+            return await to_thread.run_sync(deposit.make, spool, purpose, name, limiter=_working)
+
+
+async def kept(request: Request, scopes: Scopes, made: Deposit, add: Callable[[Session], File]) -> File:
+    """The deposit's row, written by `add`. Bytes that get none, because it was refused or sent before, go at once;
+    after any other failure the row may have been committed: then they stay, and are swept if it was not."""
+    try:
+        file = await brief(request, scopes, add)
+    except Problem:
+        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=_working)
+        raise
+    if file.id != made.id:
+        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=_working)
+    return file
 
 
 async def _receive(request: Request, spool: IO[bytes], purpose: Purpose) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any
 
-from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy.orm import Session
 
 from service.core.auth import Actor, BearerToken, allow, client_address
 from service.core.brief import brief
 from service.core.db import NOBODY, Db, Scopes, set_scopes
-from service.core.files import deposit, incoming
+from service.core.files import incoming
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES, Problem
+from service.core.problems import RESPONSES
 from service.fleet.agents import actions, queries, schemas
 from service.fleet.agents.queries import Agent
 from service.fleet.rules import AREA, BUNDLE
@@ -168,12 +167,6 @@ async def send_bundle(request: Request, token: BearerToken, command_id: Id) -> s
 
     agent = await brief(request, NOBODY, asked)
     made = await incoming.deposited(request, BUNDLE, f"診断_{agent.serial_number}.zip")
-    try:
-        add = partial(actions.add_bundle, by=agent, command_id=command_id, deposit=made)
-        file = await brief(request, SCOPES, add)
-    except Problem:
-        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=incoming.working)
-        raise
-    if file.id != made.id:
-        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=incoming.working)
+    add = partial(actions.add_bundle, by=agent, command_id=command_id, deposit=made)
+    file = await incoming.kept(request, SCOPES, made, add)
     return schemas.BundleAnswer(file_id=file.id)
