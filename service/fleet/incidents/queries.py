@@ -25,16 +25,20 @@ from service.fleet.rules import AlertType, Status
 
 MEMBERS_LISTED = 200
 
-_next = (
-    select(IncidentStep.incident_id, func.min(IncidentStep.due_at).label("due_at"))
-    .where(IncidentStep.done_at.is_(None), IncidentStep.due_at.is_not(None))
-    .group_by(IncidentStep.incident_id)
-    .subquery("next")
+_to_do = (IncidentStep.incident_id == Incident.id, IncidentStep.done_at.is_(None), IncidentStep.due_at.is_not(None))
+# Asked for each incident that is shown: those that are over, and their steps, only grow in number.
+_next_due = select(func.min(IncidentStep.due_at)).where(*_to_do).correlate(Incident).scalar_subquery()
+_next_step = (
+    select(IncidentStep.step)
+    .where(*_to_do)
+    .order_by(IncidentStep.due_at, IncidentStep.step)
+    .limit(1)
+    .correlate(Incident)
+    .scalar_subquery()
 )
 _is_open = Incident.resolved_at.is_(None)
-_due_at = case((_is_open, _next.c.due_at))
 # What is asleep waits below everything else.
-_awake_due_at = case((_is_open & func.coalesce(Incident.snoozed_until <= now_sql(), True), _next.c.due_at))
+_awake_due_at = case((_is_open & func.coalesce(Incident.snoozed_until <= now_sql(), True), _next_due))
 
 
 def _is_high(run: InstrumentedAttribute[int]) -> ColumnElement[bool]:
@@ -46,13 +50,6 @@ _first = aliased(Alert)
 
 
 def _listed() -> Select[*tuple[Any, ...]]:
-    step = (
-        select(func.min(IncidentStep.step))
-        .where(IncidentStep.incident_id == Incident.id, IncidentStep.done_at.is_(None))
-        .where(IncidentStep.due_at == _next.c.due_at)
-        .correlate(Incident, _next)
-        .scalar_subquery()
-    )
     first = select(func.min(Alert.id)).where(Alert.incident_id == Incident.id).correlate(Incident).scalar_subquery()
     members = select(func.count()).where(Alert.incident_id == Incident.id).correlate(Incident)
     affected = (
@@ -96,15 +93,14 @@ def _listed() -> Select[*tuple[Any, ...]]:
             members.scalar_subquery().label("members"),
             members.where(~Alert.is_resolved).scalar_subquery().label("members_open"),
             store_terminals.label("store_terminals"),
-            _due_at.label("due_at"),
-            case((_is_open, step)).label("step"),
+            case((_is_open, _next_due)).label("due_at"),
+            case((_is_open, _next_step)).label("step"),
         )
         .select_from(Incident)
         .join(_first, _first.id == first)
         .join(Terminal, Terminal.id == _first.terminal_id)
         .outerjoin(Customer, Customer.id == Incident.customer_id)
         .outerjoin(_assignee, _assignee.id == Incident.assignee_id)
-        .outerjoin(_next, _next.c.incident_id == Incident.id)
     )
 
 
@@ -248,12 +244,11 @@ def counts(db: Session) -> dict[str, Any]:
         select(
             func.count().label("open"),
             func.count().filter(Incident.acknowledged_at.is_(None)).label("unacknowledged"),
-            func.count().filter(~asleep & (_next.c.due_at < now_sql())).label("overdue"),
+            func.count().filter(~asleep & (_next_due < now_sql())).label("overdue"),
             func.count().filter(asleep).label("snoozed"),
             func.min(Incident.opened_at).label("oldest_opened_at"),
         )
         .select_from(Incident)
-        .outerjoin(_next, _next.c.incident_id == Incident.id)
         .where(_is_open)
     )
     return {"as_of": app_now(db), **row.mappings().one()}
@@ -284,6 +279,10 @@ WRONG: dict[AlertType, ColumnElement[bool]] = {
 }
 
 
+# Where a terminal stands, as a Trouble has it.
+_PLACE = (Terminal.customer_id, Customer.company_name, Terminal.store, Terminal.store_name, Terminal.serial_number)
+
+
 def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> list[Trouble]:
     """Terminals in this trouble without an open alert of its kind, in the order of their ids. A terminal that never
     reported is not missing: it is not installed yet. One whose PC was shut down in order is not missed at once."""
@@ -295,11 +294,7 @@ def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> lis
         select(
             TerminalState.terminal_id,
             _message(kind),
-            Terminal.customer_id,
-            Customer.company_name,
-            Terminal.store,
-            Terminal.store_name,
-            Terminal.serial_number,
+            *_PLACE,
             func.host(TerminalState.address),
         )
         .join(Terminal, Terminal.id == TerminalState.terminal_id)
@@ -417,11 +412,7 @@ def members_of(db: Session, incident_ids: Sequence[int]) -> dict[int, list[Troub
             Alert.terminal_id,
             Alert.alert_type,
             Alert.message,
-            Terminal.customer_id,
-            Customer.company_name,
-            Terminal.store,
-            Terminal.store_name,
-            Terminal.serial_number,
+            *_PLACE,
             func.host(TerminalState.address),
         )
         .join(Terminal, Terminal.id == Alert.terminal_id)
@@ -440,16 +431,6 @@ def members_of(db: Session, incident_ids: Sequence[int]) -> dict[int, list[Troub
 
 def trouble(db: Session, terminal_id: int, kind: AlertType, message: str) -> Trouble:
     """A trouble that somebody else found, with everything that is known of the terminal."""
-    facts = (
-        select(
-            Terminal.customer_id,
-            Customer.company_name,
-            Terminal.store,
-            Terminal.store_name,
-            Terminal.serial_number,
-        )
-        .join(Customer, Customer.id == Terminal.customer_id)
-        .where(Terminal.id == terminal_id)
-    )
+    facts = select(*_PLACE).join(Customer, Customer.id == Terminal.customer_id).where(Terminal.id == terminal_id)
     customer_id, customer_name, store, store_name, serial_number = db.execute(facts).one()
     return Trouble(terminal_id, kind, message, customer_id, customer_name, store, store_name, serial_number)
