@@ -46,6 +46,13 @@ ADVICE = {
         "営業時間中であれば、店舗PCの電源を入れてもらってください。",
         ("店舗PCの電源を入れてください。",),
     ),
+    "closed": Advice(
+        "info",
+        "営業時間外",
+        "通信はありませんが、学習した営業時間の外です。",
+        "対応は必要ありません。開店時刻を過ぎても通信がなければ、アラートを通知します。",
+        ("営業時間中であれば、店舗PCの電源を入れてください。",),
+    ),
     "pc_silent": Advice(
         "error",
         "店舗PC側",
@@ -127,7 +134,7 @@ ALERTED = {
         ("TC-200の電源とUSBケーブルを抜かずにお待ちください。",),
     ),
 }
-SILENT = ("shut_down", "pc_silent", "store_silent", "network_silent")
+SILENT = ("shut_down", "closed", "pc_silent", "store_silent", "network_silent")
 UNKNOWN = Advice("info", "不明", "状況を判定できません。", "リモート診断を行ってください。")
 
 
@@ -188,7 +195,7 @@ def sentence(terminal: Row) -> str:
     if known is None:
         put_away = times.full(times.parse(terminal["archived_at"]))
         return f"この端末は{put_away}にアーカイブされました。履歴だけを表示しています。"
-    side = "" if known.side in ("異常なし", "設置前", "不明") else f"原因は{known.side}と考えられます。"
+    side = "" if known.side in ("異常なし", "設置前", "営業時間外", "不明") else f"原因は{known.side}と考えられます。"
     near = neighbours(terminal["diagnosis"]) if is_silent(terminal) else ""
     return f"{known.what}{side}{since(terminal)}{near}次の対応: {known.next_step}"
 

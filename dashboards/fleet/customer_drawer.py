@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.fleet import customer_hours
 from dashboards.fleet.words import ALERT, CONTRACT, TERMINAL
 from dashboards.session import may
 from dashboards.ui import confirm, conflict, details, dialogs, feedback, forms, times
@@ -47,6 +48,7 @@ def drawer(row: Row) -> None:
         st.markdown(f"**{plain(_state(customer))}**")
         _buttons(customer)
         _facts(customer)
+        customer_hours.show(customer)
         _alerts(customer)
         _stores(customer)
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
-from dashboards.fleet import advice
+from dashboards.fleet import advice, terminal_hours
 from dashboards.fleet.terminal_words import happened
 from dashboards.fleet.terminals_table import PATH
 from dashboards.fleet.words import ALERT, CONTRACT
@@ -28,6 +28,9 @@ def show(terminal: Row) -> None:
     with left:
         _alerts(terminal)
         _facts(terminal)
+        if terminal["archived_at"] is None:
+            st.subheader(terminal_hours.TITLE, anchor=False)
+            terminal_hours.show(terminal)
     with right:
         if terminal["archived_at"] is None:
             _repair_card(terminal)

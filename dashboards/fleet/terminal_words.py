@@ -16,6 +16,7 @@ FIELDS = {
     "store_name": "設置店舗名",
     "installed_date": "設置日",
     "tags": "タグ",
+    "learned_hours": "営業時間の学習",
 }
 
 

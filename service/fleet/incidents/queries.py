@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, case, func, null, or_, select
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from service.core import holidays
@@ -21,7 +22,8 @@ from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
 from service.fleet.incidents.rules import FLAPPING, RECOVERED, STEPS, TOGETHER, Joinable, Trouble, network_of
 from service.fleet.models import Alert, Customer, Terminal, TerminalState
-from service.fleet.rules import AlertType, Status
+from service.fleet.rules import AlertType, Status, opening_grace
+from service.fleet.settings import settings
 
 MEMBERS_LISTED = 200
 
@@ -285,7 +287,8 @@ _PLACE = (Terminal.customer_id, Customer.company_name, Terminal.store, Terminal.
 
 def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> list[Trouble]:
     """Terminals in this trouble without an open alert of its kind, in the order of their ids. A terminal that never
-    reported is not missing: it is not installed yet. One whose PC was shut down in order is not missed at once."""
+    reported is not missing: it is not installed yet. One that fell silent outside of its learned hours is missed when
+    the shop should have opened, and one whose PC was shut down in order after that grace."""
     now = now_sql()
     known = select(Alert.id).where(
         Alert.terminal_id == TerminalState.terminal_id, Alert.alert_type == kind, ~Alert.is_resolved
@@ -309,18 +312,27 @@ def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> lis
         .order_by(TerminalState.terminal_id)
     )
     if kind is AlertType.OFFLINE:
-        troubled = troubled.where(func.coalesce(TerminalState.shutdown_at <= now - shutdown_grace, True))
+        forgiven = func.coalesce(TerminalState.shutdown_at <= now - shutdown_grace, True)
+        troubled = troubled.where(func.coalesce(_opening_missed() <= now, forgiven))
     return [
         Trouble(terminal_id, kind, message, customer_id, company, store, store_name, serial, network_of(address))
         for terminal_id, message, customer_id, company, store, store_name, serial, address in db.execute(troubled)
     ]
 
 
+def _opening_missed() -> SQLColumnExpression[datetime | None]:
+    missed = TerminalState.alert_after
+    return missed if settings().learned_hours else sql_cast(null(), missed.type)
+
+
 def _message(kind: AlertType) -> ColumnElement[str]:
     match kind:
         case AlertType.OFFLINE:
             heard = in_words_sql(TerminalState.last_heartbeat_at)
+            minutes = int(opening_grace(settings().heartbeat_interval_seconds).total_seconds()) // 60
+            late = f"開店時刻を{minutes}分過ぎても通信がありません。最終通信は "
             return case(
+                (_opening_missed().is_not(None), func.concat(late, heard, " です。")),
                 (
                     TerminalState.shutdown_at.is_not(None),
                     func.concat("店舗PCが正常に終了したまま、起動していません。最終通信は ", heard, " です。"),

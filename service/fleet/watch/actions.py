@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from service.core import clock, outbox
 from service.core.clock import app_now, in_words
 from service.core.settings import settings as core_settings
+from service.fleet.hours.models import LearnedHours
+from service.fleet.hours.queries import waits_until
 from service.fleet.incidents import queries, rules
 from service.fleet.incidents.actions import event
 from service.fleet.incidents.models import Incident, IncidentStep
@@ -41,22 +43,24 @@ def watch(db: Session) -> dict[str, int]:
 
 def mark_offline(db: Session) -> int:
     """One set-based statement. Silence counts only up to the moment the service itself was alive, and rows are
-    locked in the order the ingest locks them in; a row the ingest holds just now is about to be heard of."""
+    locked in the order the ingest locks them in; a row the ingest holds just now is about to be heard of. Outside of
+    the learned opening hours it is written down when the silence becomes an alert."""
     known_until = select(func.least(func.app_now(), Liveness.alive_at)).where(Liveness.id == 1).scalar_subquery()
     due = (
-        select(TerminalState.terminal_id)
+        select(TerminalState.terminal_id, waits_until(clock.now_sql()).label("alert_after"))
+        .outerjoin(LearnedHours, LearnedHours.terminal_id == TerminalState.terminal_id)
         .where(
             TerminalState.status.in_([Status.ONLINE, Status.ERROR]),
             TerminalState.offline_after < known_until,
         )
         .order_by(TerminalState.terminal_id)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=TerminalState, skip_locked=True)
         .cte("due")
     )
     flipped = db.execute(
         update(TerminalState)
         .where(TerminalState.terminal_id == due.c.terminal_id)
-        .values(status=Status.OFFLINE, status_since=clock.now_sql())
+        .values(status=Status.OFFLINE, status_since=clock.now_sql(), alert_after=due.c.alert_after)
         .execution_options(synchronize_session=False)
     )
     return cast("CursorResult[Any]", flipped).rowcount
