@@ -19,7 +19,7 @@ from service.core.health import JobHeartbeat
 from service.core.holidays import Holiday
 from service.core.times import day_bounds, local_date
 from service.fleet.history.actions import mark
-from service.fleet.hours import actions
+from service.fleet.hours import actions, rules
 from service.fleet.hours import queries as hours
 from service.fleet.hours.models import LearnedHours
 from service.fleet.hours.queries import waits_until
@@ -110,7 +110,7 @@ def test_the_job_learns_once_a_day_what_four_weeks_have_taught(db: Session, toda
     assert (learned.learned_until, learned.days) == (today, 27)  # from the first day it was on
     open_day, closed_day = "0" * 9 + "1" * 12 + "0" * 3, "0" * 24
     assert learned.week == open_day * 2 + closed_day + open_day * 4
-    assert learned.ahead == open_day * 6 + closed_day + open_day  # from Thursday on
+    assert learned.ahead == rules.ahead(learned.week, local_date(today), ())  # from Thursday on
     assert (hours_of(db, new).days, hours_of(db, new).week, hours_of(db, new).ahead) == (0, None, None)
     assert (hours_of(db, unwanted).week, hours_of(db, unwanted).ahead) == ("1" * 168, None)
     assert db.get(JobHeartbeat, "fleet.hours") is not None
@@ -128,32 +128,15 @@ def test_days_from_before_hours_were_looked_at_teach_nothing(db: Session, today:
     assert (hours_of(db, shop).days, hours_of(db, shop).week) == (9, None)
 
 
-def slowly(ahead: str, now: float, shut_down: bool) -> float | None:
-    """Hour by hour, by hand; in hours from where the learned hours begin."""
-    here = int(now)
-    if not 0 <= here < len(ahead) or (ahead[here] == "1" and not shut_down):
-        return None
-    while here < len(ahead) and ahead[here] == "1":
-        here += 1
-    while here < len(ahead) and ahead[here] == "0":
-        here += 1
-    return here + 0.25 if here < len(ahead) else None
-
-
-@examples(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(st.tuples(st.sampled_from("01"), st.integers(1, 30)), min_size=1, max_size=40),
-    st.floats(-1, 200, width=32),
-    st.booleans(),
-)
-def test_silence_waits_for_the_next_opening(
-    db: Session, runs: list[tuple[str, int]], now: float, shut_down: bool
+@examples(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(-191, 191), min_size=192, max_size=192), st.floats(-1, 200, width=32), st.booleans())
+def test_silence_waits_for_what_lies_ahead_of_its_hour(
+    db: Session, ahead: list[int], now: float, shut_down: bool
 ) -> None:
-    ahead = ("".join(bit * length for bit, length in runs) * 192)[:192]
     begins, _ = day_bounds(date(2026, 6, 4))
     with db.begin_nested() as scene:
         terminal = factories.terminal(db)
-        row = {"terminal_id": terminal.id, "learned_until": begins, "days": 28, "week": ahead[:168], "ahead": ahead}
+        row = {"terminal_id": terminal.id, "learned_until": begins, "days": 28, "week": "1" * 168, "ahead": ahead}
         db.execute(insert(LearnedHours), [row])
         moment = begins + now * HOUR
         goes_silent(db, terminal, moment, shutdown_at=moment if shut_down else None)
@@ -161,8 +144,9 @@ def test_silence_waits_for_the_next_opening(
             TerminalState, LearnedHours, LearnedHours.terminal_id == TerminalState.terminal_id
         )
         found = db.scalar(asked.where(TerminalState.terminal_id == terminal.id))
-        expected = slowly(ahead, now, shut_down)
-        assert found == (None if expected is None else begins + expected * HOUR)
+        opens = ahead[int(now)] if 0 <= now < 192 else 0
+        waits = opens > 0 or (opens < 0 and shut_down)
+        assert found == (begins + (abs(opens) + 0.25) * HOUR if waits else None)
         scene.rollback()
 
 

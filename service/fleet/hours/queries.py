@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Interval, Row, Select, case, cast, func, literal, null, select
+from sqlalchemy import ColumnElement, Date, Integer, Interval, Row, Select, case, cast, func, literal, null, select
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
-from service.core.times import local_date
 from service.fleet.hours import rules
 from service.fleet.hours.models import LearnedHours
 from service.fleet.models import Customer, Day, Terminal, TerminalState
@@ -29,16 +28,12 @@ def waits_until(now: ColumnElement[datetime]) -> ColumnElement[datetime | None]:
     was open waits for the next opening too."""
     if not settings().learned_hours:
         return cast(null(), TerminalState.alert_after.type)
-    ahead = LearnedHours.ahead
-    hour = func.floor(func.extract("epoch", now - LearnedHours.learned_until) / 3600).cast(Integer)
-    # Counted from 1, as strpos and substr do; past the end there is nothing, and nothing is found.
-    closes = func.nullif(func.strpos(func.substr(ahead, hour + 1), "0"), 0) + hour
-    opens = func.nullif(func.strpos(func.substr(ahead, closes), "1"), 0) + closes - 2
+    hour = func.floor(func.date_part("epoch", now - LearnedHours.learned_until) / 3600).cast(Integer)
+    # Beyond its ends an array is null.
+    opens = LearnedHours.ahead[hour + 1]
     grace = opening_grace(settings().heartbeat_interval_seconds)
-    moment = LearnedHours.learned_until + opens * cast(literal("1 hour"), Interval) + grace
-    is_closed = func.substr(ahead, hour + 1, 1) == "0"
-    waits = (hour >= 0) & (is_closed | TerminalState.shutdown_at.is_not(None))
-    return case((waits, moment))
+    moment = LearnedHours.learned_until + func.abs(opens) * cast(literal("1 hour"), Interval) + grace
+    return case(((opens > 0) | ((opens < 0) & TerminalState.shutdown_at.is_not(None)), moment))
 
 
 def next_alert(now: ColumnElement[datetime]) -> Select[Any]:
@@ -62,7 +57,7 @@ def heard(db: Session, until: datetime) -> Iterator[list[tuple[int, bool, dict[d
         days: dict[int, dict[date, int]] = {terminal_id: {} for terminal_id, _ in some}
         for terminal_id, begins, hours in db.execute(_days(until, first, last)).all():
             if terminal_id in days:
-                days[terminal_id] = {local_date(at): mask for at, mask in zip(begins, hours, strict=True)}
+                days[terminal_id] = dict(zip(begins, hours, strict=True))
         yield [(terminal_id, wanted, days[terminal_id]) for terminal_id, wanted in some]
         some = _after(db, last)
 
@@ -77,8 +72,9 @@ def _after(db: Session, terminal_id: int) -> Sequence[Row[int, bool]]:
 
 
 def _days(until: datetime, first: int, last: int) -> Select[*tuple[Any, ...]]:
+    day = cast(func.timezone("Asia/Tokyo", Day.begins_at), Date)
     return (
-        select(Day.terminal_id, func.array_agg(Day.begins_at), func.array_agg(Day.heard_hours))
+        select(Day.terminal_id, func.array_agg(day), func.array_agg(Day.heard_hours))
         .where(
             Day.terminal_id.between(first, last),
             Day.begins_at >= until - rules.LOOK_BACK,

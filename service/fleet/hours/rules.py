@@ -74,17 +74,25 @@ def days_of(week: str) -> list[str]:
     return [week[start : start + HOURS] for start in range(0, len(week), HOURS)]
 
 
-def ahead(week: str, first: date, holidays: Collection[date]) -> str:
-    """The hours of the days from `first` on. On a holiday it is expected only when it is on that weekday and on Sundays
-    too: who closes on Sundays may well close on a holiday."""
-    days, written = days_of(week), []
-    for number in range(AHEAD_DAYS):
-        day = first + number * DAY
-        bits = days[day.weekday()]
-        if day in holidays:
-            bits = "".join(min(pair) for pair in zip(bits, days[SUNDAY], strict=True))
-        written.append(bits)
-    return "".join(written)
+def ahead(week: str, first: date, holidays: Collection[date]) -> list[int]:
+    """Of each hour from the midnight of `first` on: how many hours after that midnight the shop opens next, negative
+    while it is open; 0 when no opening is in sight."""
+    bits = "".join(_bits(week, first + number * DAY, holidays) for number in range(AHEAD_DAYS))
+    openings, opens, after_close = [0] * len(bits), 0, 0
+    for hour in reversed(range(len(bits))):
+        if bits[hour] == "0":
+            openings[hour] = after_close = opens
+        else:
+            openings[hour], opens = -after_close, hour
+    return openings
+
+
+def _bits(week: str, day: date, holidays: Collection[date]) -> str:
+    """On a holiday it is expected only when it is on that weekday and on Sundays too: who closes on Sundays may well
+    close on a holiday."""
+    days = days_of(week)
+    usual = days[day.weekday()]
+    return "".join(map(min, usual, days[SUNDAY])) if day in holidays else usual
 
 
 def opening_hours(week: str) -> list[list[Span]]:

@@ -15,17 +15,17 @@ ALTER TABLE fleet_days ADD COLUMN heard_hours integer;
 ALTER TABLE fleet_customers ADD COLUMN learned_hours boolean NOT NULL DEFAULT true;
 ALTER TABLE fleet_terminals ADD COLUMN learned_hours boolean NOT NULL DEFAULT true;
 
--- 0 and 1, one for each hour: week from Monday 0:00, null when too little is known; ahead from learned_until on, null
--- when nobody is to wait for it.
+-- week: 0 and 1, one for each hour from Monday 0:00, null when too little is known. ahead: of each hour from
+-- learned_until on, how many hours after it the shop opens next, negative while it is open; null: nobody waits.
 CREATE TABLE fleet_hours (
     terminal_id bigint CONSTRAINT pk_fleet_hours PRIMARY KEY
         CONSTRAINT fk_fleet_hours_terminal_id REFERENCES fleet_terminals ON DELETE RESTRICT,
     learned_until timestamptz NOT NULL,
     days smallint NOT NULL,
     week varchar(168),
-    ahead varchar(192),
+    ahead smallint[],
     CONSTRAINT ck_fleet_hours_week CHECK (week ~ '^[01]{168}$'),
-    CONSTRAINT ck_fleet_hours_ahead CHECK (ahead IS NULL OR (ahead ~ '^[01]{192}$' AND week IS NOT NULL))
+    CONSTRAINT ck_fleet_hours_ahead CHECK (ahead IS NULL OR (cardinality(ahead) = 192 AND week IS NOT NULL))
 );
 SELECT enforce_isolation('fleet_hours', 'fleet');
 GRANT SELECT, INSERT, UPDATE ON fleet_hours TO genba_app;

@@ -313,7 +313,7 @@ def test_every_finding_and_every_check_has_words() -> None:
 
 def taught(db: Session, terminal: Terminal, days: int, week: str | None) -> None:
     midnight = app_now(db).astimezone(TOKYO).replace(hour=0, minute=0, second=0, microsecond=0)
-    ahead = "0" * 192 if week else None
+    ahead = [0] * 192 if week else None
     db.add(LearnedHours(terminal_id=terminal.id, learned_until=midnight, days=days, week=week, ahead=ahead))
     db.commit()
 

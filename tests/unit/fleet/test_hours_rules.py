@@ -92,18 +92,31 @@ def test_a_terminal_that_was_never_on_has_no_hours() -> None:
     assert rules.learn({MONDAY + number * DAY: 0 for number in range(56)}, ()) == (0, None)
 
 
-@given(st.lists(st.sampled_from("01"), min_size=168, max_size=168), st.integers(0, 400), st.sets(st.integers(0, 410)))
-def test_ahead_lies_what_the_week_says_and_a_holiday_is_like_a_sunday_at_most(
-    bits: list[str], start: int, closed: set[int]
-) -> None:
-    week, first = "".join(bits), MONDAY + start * DAY
-    found = rules.ahead(week, first, {MONDAY + number * DAY for number in closed})
+weeks = st.lists(st.tuples(st.sampled_from("01"), st.integers(1, 40)), min_size=1, max_size=60).map(
+    lambda runs: ("".join(bit * length for bit, length in runs) * 168)[:168]
+)
+
+
+@given(weeks, st.integers(0, 400), st.sets(st.integers(0, 410)))
+def test_ahead_of_each_hour_lies_the_next_opening(week: str, start: int, closed: set[int]) -> None:
+    """Hour by hour, by hand. A holiday is like a Sunday at most."""
+    is_open = []
+    for hour in range(192):
+        number = start + hour // 24
+        usual, sunday = week[number % 7 * 24 + hour % 24] == "1", week[6 * 24 + hour % 24] == "1"
+        is_open.append(usual and (sunday or number not in closed))
+
+    found = rules.ahead(week, MONDAY + start * DAY, {MONDAY + number * DAY for number in closed})
 
     assert len(found) == 192
-    for index, bit in enumerate(found):
-        number, hour = start + index // 24, index % 24
-        usual, sunday = week[number % 7 * 24 + hour] == "1", week[6 * 24 + hour] == "1"
-        assert (bit == "1") == (usual and (sunday or number not in closed))
+    for hour, told in enumerate(found):
+        later = hour
+        while later < 192 and is_open[later]:
+            later += 1
+        while later < 192 and not is_open[later]:
+            later += 1
+        opens = later if later < 192 else 0
+        assert told == (-opens if is_open[hour] else opens)
 
 
 @given(st.lists(st.sampled_from("01"), min_size=168, max_size=168))
