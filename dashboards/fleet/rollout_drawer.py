@@ -33,6 +33,7 @@ def drawer(row: Row) -> None:
         if may("fleet:rollout:operate"):
             _actions(rollout)
         _waves(rollout)
+        _compared(rollout)
         _failed(rollout)
         st.markdown(small("設定"))
         details.facts(_settings(rollout))
@@ -103,6 +104,23 @@ def _counts(wave: dict[str, Any]) -> str:
         "cancelled": "取り消し",
     }
     return "　".join(f"{word} {wave[name]:,}台" for name, word in words.items() if wave[name] or name == "succeeded")
+
+
+def _compared(rollout: Row) -> None:
+    """How the updated terminals fare beside those that wait; a clear rise stops the roll-out by itself."""
+    if known := rollout["comparison"]:
+        st.markdown(small("更新後の異常（エラー・USBの切断・予期しない再起動）"))
+        with st.container(border=True, gap="small", key="rollout.comparison"):
+            st.markdown(compared(known))
+            st.markdown(small("明らかに増えた場合は、自動で一時停止します。"))
+
+
+def compared(known: dict[str, Any]) -> str:
+    updated, control = known["updated"], known["control"]
+    said = f"更新済み {updated['terminals']:,}台中{updated['troubled']:,}台で異常"
+    if not control["terminals"]:
+        return f"{said}（比べられる未更新の端末はありません）"
+    return f"{said}、未更新 {control['terminals']:,}台中{control['troubled']:,}台"
 
 
 def in_words(preview: dict[str, Any]) -> str:
