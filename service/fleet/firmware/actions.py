@@ -331,7 +331,8 @@ def advance(db: Session) -> dict[str, int]:
 def _lead(db: Session, rollout: Rollout, now: datetime) -> int:
     """As many moves as there are until somebody has to be waited for."""
     limits = Limits(rollout.success_percent, rollout.error_percent, rollout.error_count)
-    waves, moves, risen = queries.waves(db, rollout), 0, _risen(db, rollout)
+    waves, moves = queries.waves(db, rollout), 0
+    risen = _risen(db, rollout, sum(wave.waiting for wave in waves))
     while True:
         move, reason = rules.decide(limits, waves, rollout.wave)
         if risen and move in (Move.OFFER, Move.NEXT_WAVE):
@@ -352,8 +353,10 @@ def _lead(db: Session, rollout: Rollout, now: datetime) -> int:
         return moves
 
 
-def _risen(db: Session, rollout: Rollout) -> str:
-    """Why the trouble of the updated terminals stops it; the others are looked at only when there is some."""
+def _risen(db: Session, rollout: Rollout, waiting: int) -> str:
+    """Why the trouble of the updated terminals stops it; nobody is looked at in vain."""
+    if waiting < rules.FEWEST_COMPARED:
+        return ""
     updated = queries.watched(db, rollout, updated=True)
     if not rules.worth_comparing(updated):
         return ""

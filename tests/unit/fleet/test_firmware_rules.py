@@ -310,9 +310,9 @@ def test_the_chance_holds_for_whole_fleets_and_falls_with_more_trouble(n: int, m
 
 
 def test_a_clear_rise_is_told_and_a_mere_chance_is_not() -> None:
-    control = Watched(800, 4, 8000)
+    control = Watched(800, 2, 8000)
     assert rules.risen(Watched(42, 3, 420), control) == (
-        "更新済みの端末で、異常が未更新の端末より明らかに増えています（更新済み 42台中3台、未更新 800台中4台）。"
+        "更新済みの端末で、異常が未更新の端末より明らかに増えています（更新済み 42台中3台、未更新 800台中2台）。"
     )
     # Too few, or as many as one would expect, or nobody to compare with.
     for updated, others in (
