@@ -24,9 +24,11 @@ from service.fleet.hours import queries as hours
 from service.fleet.hours.models import LearnedHours
 from service.fleet.hours.queries import waits_until
 from service.fleet.incidents import queries as incidents
+from service.fleet.ingest.tokens import ABSENT_AFTER, ALIVE
 from service.fleet.maintenance import actions as maintenance
 from service.fleet.maintenance.models import Maintenance
 from service.fleet.models import Alert, Customer, Day, Liveness, Terminal, TerminalState
+from service.fleet.rules import silence_allowed
 from service.fleet.settings import settings
 from service.fleet.watch import actions as watch
 from tests import factories
@@ -218,6 +220,27 @@ def test_a_day_the_shop_is_closed_is_waited_through_and_a_holiday_like_a_sunday(
 
     state = db.get_one(TerminalState, shop.id, populate_existing=True)
     assert state.alert_after == today + 2 * DAY + 9.25 * HOUR
+
+
+def test_an_opening_that_we_were_not_there_for_is_missed_by_nobody(db: Session, today: datetime) -> None:
+    """The service is away from seven to ten: the watch looks on, then the first sign of life comes."""
+    shop = taught(db, today, lambda _: NINE_TO_NINE)
+    actions.learn(db, today)
+    goes_silent(db, shop, today + 20.9 * HOUR)
+    assert watched(db, today + DAY + 7 * HOUR) == []
+    set_clock(db, today + DAY + 10 * HOUR)
+    db.execute(update(Liveness).values(alive_at=today + DAY + 7 * HOUR))
+    watch.watch(db)
+    assert db.scalars(select(Alert)).all() == []
+
+    silence = silence_allowed(settings().heartbeat_interval_seconds)
+    db.connection().exec_driver_sql(ALIVE, (ABSENT_AFTER, silence, silence))
+
+    state = db.get_one(TerminalState, shop.id, populate_existing=True)
+    assert state.alert_after == today + DAY + 10 * HOUR + silence
+    assert state.offline_after == today + 20.9 * HOUR + silence
+    assert watched(db, today + DAY + 10 * HOUR + 10 * MINUTE) == []
+    assert len(watched(db, today + DAY + 10 * HOUR + 12 * MINUTE)) == 1
 
 
 def test_hours_that_were_learned_too_long_ago_keep_nobody_waiting(db: Session, today: datetime) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, case, func, null, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, SQLColumnExpression, and_, case, func, null, or_, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
@@ -21,7 +21,7 @@ from service.core.targets import State, read
 from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
 from service.fleet.incidents.rules import FLAPPING, RECOVERED, STEPS, TOGETHER, Joinable, Trouble, network_of
-from service.fleet.models import Alert, Customer, Terminal, TerminalState
+from service.fleet.models import Alert, Customer, Liveness, Terminal, TerminalState
 from service.fleet.rules import AlertType, Status, opening_grace
 from service.fleet.settings import settings
 
@@ -313,11 +313,16 @@ def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> lis
     )
     if kind is AlertType.OFFLINE:
         forgiven = func.coalesce(TerminalState.shutdown_at <= now - shutdown_grace, True)
-        troubled = troubled.where(func.coalesce(_opening_missed() <= now, forgiven))
+        troubled = troubled.where(func.coalesce(_opening_missed() <= known_until(), forgiven))
     return [
         Trouble(terminal_id, kind, message, customer_id, company, store, store_name, serial, network_of(address))
         for terminal_id, message, customer_id, company, store, store_name, serial, address in db.execute(troubled)
     ]
+
+
+def known_until() -> ScalarSelect[Any]:
+    """Until when silence counts: no longer than the service itself was alive."""
+    return select(func.least(func.app_now(), Liveness.alive_at)).where(Liveness.id == 1).scalar_subquery()
 
 
 def _opening_missed() -> SQLColumnExpression[datetime | None]:

@@ -18,7 +18,7 @@ from service.fleet.incidents import queries, rules
 from service.fleet.incidents.actions import event
 from service.fleet.incidents.models import Incident, IncidentStep
 from service.fleet.incidents.rules import DETECTION, RECOVERED, STEPS, SYSTEM, Group, News, Scope, Shared, Trouble
-from service.fleet.models import Alert, Liveness, TerminalState
+from service.fleet.models import Alert, TerminalState
 from service.fleet.rules import AREA, AlertType, Status
 from service.fleet.settings import settings
 from service.fleet.watch.queries import overdue_steps, total_terminals
@@ -45,13 +45,12 @@ def mark_offline(db: Session) -> int:
     """One set-based statement. Silence counts only up to the moment the service itself was alive, and rows are
     locked in the order the ingest locks them in; a row the ingest holds just now is about to be heard of. Outside of
     the learned opening hours it is written down when the silence becomes an alert."""
-    known_until = select(func.least(func.app_now(), Liveness.alive_at)).where(Liveness.id == 1).scalar_subquery()
     due = (
         select(TerminalState.terminal_id, waits_until(clock.now_sql()).label("alert_after"))
         .outerjoin(LearnedHours, LearnedHours.terminal_id == TerminalState.terminal_id)
         .where(
             TerminalState.status.in_([Status.ONLINE, Status.ERROR]),
-            TerminalState.offline_after < known_until,
+            TerminalState.offline_after < queries.known_until(),
         )
         .order_by(TerminalState.terminal_id)
         .with_for_update(of=TerminalState, skip_locked=True)
