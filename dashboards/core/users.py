@@ -30,14 +30,7 @@ def headline() -> None:
 
 def _new() -> None:
     if may("core:user:update"):
-        st.button(
-            "ユーザーを登録する",
-            type="primary",
-            icon=":material/person_add:",
-            key="users.new",
-            on_click=dialogs.open,
-            args=(user_drawer.new,),
-        )
+        dialogs.button("ユーザーを登録する", user_drawer.new, key="users.new", icon="person_add", type="primary")
 
 
 def conditions(areas: list[dict[str, Any]]) -> filters.Filters:

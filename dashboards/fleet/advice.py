@@ -16,7 +16,7 @@ class Advice:
     tone: Literal["success", "info", "error"]
     side: str
     what: str
-    next_step: str
+    next_step: str | None
     ask: tuple[str, ...] = ()
 
 
@@ -29,7 +29,7 @@ ADVICE = {
         "success",
         "異常なし",
         "正常に動作しています。",
-        "対応は必要ありません。",
+        None,
         ("いまお困りの症状をお聞かせください。",),
     ),
     "never_heard": Advice(
@@ -78,7 +78,7 @@ ADVICE = {
         "error",
         "エージェント側",
         "2台の店舗PCが同じトークンで通信しています。",
-        "店舗PCを複製していないか確認し、トークンを失効してから正しい1台を登録し直してください。",
+        "店舗PCを複製していないか確認し、トークンを失効させてから正しい1台を登録し直してください。",
         ("最近、店舗PCを入れ替えたり複製したりしていないかお聞かせください。",),
     ),
     "terminal_unplugged": Advice(
@@ -197,7 +197,11 @@ def sentence(terminal: Row) -> str:
         return f"この端末は{put_away}にアーカイブされました。履歴だけを表示しています。"
     side = "" if known.side in ("異常なし", "設置前", "営業時間外", "不明") else f"原因は{known.side}と考えられます。"
     near = neighbours(terminal["diagnosis"]) if is_silent(terminal) else ""
-    return f"{known.what}{side}{since(terminal)}{near}次の対応: {known.next_step}"
+    return f"{known.what}{side}{since(terminal)}{near}{next_step(known)}"
+
+
+def next_step(known: Advice) -> str:
+    return f"次の対応: {known.next_step}" if known.next_step else "対応は必要ありません。"
 
 
 def for_the_merchant(terminal: Row) -> str:

@@ -36,14 +36,13 @@ def left(incident: Row) -> str:
 
 COLUMNS = (
     columns.text("対象", where, width=236),
-    columns.badge("種別", "alert_type", ALERT, width=132),
-    columns.badge("状況", state_of, INCIDENT_STATES, width=116),
+    columns.badge("種別", "alert_type", ALERT, width=120),
+    columns.badge("状況", state_of, INCIDENT_STATES, width=100),
     columns.text("次の手順", next_step, width=96),
     columns.text("残り時間", left, width=92, sort="due_at"),
     columns.text("影響", lambda row: f"{row['members_open']:,} / {row['store_terminals']:,}台", width=84),
     columns.text("担当", lambda row: row["assignee"]["name"] if row["assignee"] else "未割り当て", width=96),
     columns.ago("発生", "opened_at", sort="opened_at"),
-    columns.text("内容", "message", width=220),
 )
 
 

@@ -61,22 +61,22 @@ def _actions(rollout: Row) -> None:
     state, counts = rollout["state"], rollout["counts"]
     offered = [
         (state == "draft", "配信を開始する", "start", "play_arrow", start),
-        (state == "running", "一時停止", "pause", "pause", pause),
-        (state == "paused", "再開", "resume", "play_arrow", resume),
+        (state == "running", "一時停止する", "pause", "pause", pause),
+        (state == "paused", "再開する", "resume", "play_arrow", resume),
         (counts["failed"] > 0 and state not in ("draft", "aborted"), "失敗をやり直す", "retry", "replay", retry),
-        (state in ("draft", "running", "paused"), "中止", "abort", "cancel", abort),
+        (state in ("draft", "running", "paused"), "中止する", "abort", "cancel", abort),
         (rollout["took"] > 0, "元のバージョンに戻す", "roll_back", "undo", roll_back),
     ]
     with st.container(horizontal=True):
         for shown, word, key, icon, ask in offered:
             if shown:
-                st.button(
+                dialogs.button(
                     word,
+                    ask,
+                    rollout,
                     key=f"rollout.{key}",
+                    icon=icon,
                     type="primary" if key in ("start", "resume") else "secondary",
-                    icon=f":material/{icon}:",
-                    on_click=dialogs.open,
-                    args=(ask, rollout),
                 )
         st.button("最新の状態にする", key="rollout.again", icon=":material/refresh:", type="tertiary")
 

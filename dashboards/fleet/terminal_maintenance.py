@@ -45,13 +45,7 @@ def show(terminal: Row) -> None:
 
 
 def _plan_button(terminal: Row) -> None:
-    st.button(
-        "メンテナンスを登録する",
-        key="terminal.plan",
-        icon=":material/build:",
-        on_click=dialogs.open,
-        args=(plan, terminal),
-    )
+    dialogs.button("メンテナンスを登録する", plan, terminal, key="terminal.plan", icon="build")
 
 
 def plan(terminal: Row) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, SQLColumnExpression, and_, case, func, null, or_, select
 from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from service.core import holidays
@@ -53,7 +54,9 @@ _first = aliased(Alert)
 
 def _listed() -> Select[*tuple[Any, ...]]:
     first = select(func.min(Alert.id)).where(Alert.incident_id == Incident.id).correlate(Incident).scalar_subquery()
-    members = select(func.count()).where(Alert.incident_id == Incident.id).correlate(Incident)
+    # A terminal whose trouble came back has several alerts, and is one terminal.
+    terminals = func.count(Alert.terminal_id.distinct())
+    members = select(terminals).where(Alert.incident_id == Incident.id).correlate(Incident)
     affected = (
         select(Terminal.customer_id, Terminal.store)
         .join(Alert, Alert.terminal_id == Terminal.id)
@@ -195,22 +198,28 @@ def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
     steps = db.scalars(
         select(IncidentStep).where(IncidentStep.incident_id == incident_id).order_by(IncidentStep.step)
     ).all()
+    newest = (
+        select(Alert)
+        .ext(distinct_on(Alert.terminal_id))
+        .where(Alert.incident_id == incident_id)
+        .order_by(Alert.terminal_id, Alert.is_resolved, Alert.id.desc())
+    )
+    alert = aliased(Alert, newest.subquery())
     members = (
         select(
-            Alert.id.label("alert_id"),
-            Alert.terminal_id,
+            alert.id.label("alert_id"),
+            alert.terminal_id,
             Terminal.serial_number,
             Customer.company_name.label("customer_name"),
             Terminal.store_name,
-            Alert.message,
-            Alert.created_at,
-            Alert.is_resolved,
-            Alert.resolved_at,
+            alert.message,
+            alert.created_at,
+            alert.is_resolved,
+            alert.resolved_at,
         )
-        .join(Terminal, Terminal.id == Alert.terminal_id)
+        .join(Terminal, Terminal.id == alert.terminal_id)
         .join(Customer, Customer.id == Terminal.customer_id)
-        .where(Alert.incident_id == incident_id)
-        .order_by(Alert.is_resolved, Alert.id.desc())
+        .order_by(alert.is_resolved, alert.id.desc())
         .limit(MEMBERS_LISTED)
     )
     events = select(IncidentEvent).where(IncidentEvent.incident_id == incident_id).order_by(IncidentEvent.id.desc())

@@ -82,7 +82,7 @@ def test_a_roll_out_that_stopped_is_said_first_with_its_reason(db: Session, scre
     assert page.error[0].value.startswith("一時停止中の配信が1件あります。")
     [row] = rows(page)
     assert (row["名前"], row["状態"], row["進み具合"]) == ("秋の更新", ["一時停止中"], "第1段階 / 2（25%）")
-    assert (row["失敗"], row["待機中"], row["対象（台）"]) == (1, 3, 4)
+    assert (row["失敗"], row["更新中"], row["対象（台）"]) == (1, 0, 4)
     assert [image["バージョン"] for image in rows(page, 1)] == ["2.0.0"]
     said = texts(page)
     assert "停止の理由: 第1段階の失敗が100%になりました（上限10%）。" in said
