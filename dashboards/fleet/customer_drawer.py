@@ -14,7 +14,7 @@ from dashboards.fleet import customer_hours
 from dashboards.fleet.report_words import month_words
 from dashboards.fleet.words import ALERT, CONTRACT, TERMINAL
 from dashboards.session import may
-from dashboards.ui import confirm, details, dialogs, editing, feedback, forms, times
+from dashboards.ui import details, dialogs, editing, feedback, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.status import UNKNOWN
@@ -171,7 +171,7 @@ RECORD = editing.Record(
     key="customer",
     path=PATH,
     labels=LABELS,
-    name=lambda customer: str(customer["company_name"]),
+    name=lambda customer: f"顧客「{customer['company_name']}」",
     fields=_fields,
     in_words=lambda customer: {"contract_type": CONTRACT.get(customer["contract_type"], "")},
 )
@@ -182,24 +182,14 @@ def edit(customer: Row) -> None:
 
 
 def archive(customer: Row) -> None:
-    confirm.confirm(
-        f"customer.archive.{customer['id']}",
-        f"顧客「{customer['company_name']}」をアーカイブしますか？",
+    RECORD.archive(
+        customer,
         "一覧から外れ、新しい端末を登録できなくなります。履歴は残り、あとで元に戻せます。"
         "使用中の端末がある顧客はアーカイブできません。",
-        action="アーカイブする",
-        do=lambda _: session.api().post(f"{PATH}/{customer['id']}/archive"),
-        done=f"{customer['company_name']}をアーカイブしました。",
     )
 
 
 def restore(customer: Row) -> None:
-    confirm.confirm(
-        f"customer.restore.{customer['id']}",
-        f"顧客「{customer['company_name']}」を元に戻しますか？",
-        "一覧に戻ります。端末はアーカイブされたままなので、必要なものを1台ずつ元に戻してください。",
-        action="元に戻す",
-        do=lambda _: session.api().post(f"{PATH}/{customer['id']}/restore"),
-        done=f"{customer['company_name']}を元に戻しました。",
-        danger=False,
+    RECORD.restore(
+        customer, "一覧に戻ります。端末はアーカイブされたままなので、必要なものを1台ずつ元に戻してください。"
     )

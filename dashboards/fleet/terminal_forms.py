@@ -139,7 +139,7 @@ RECORD = editing.Record(
     key="terminal",
     path=PATH,
     labels=LABELS,
-    name=lambda terminal: f"端末 {terminal['serial_number']} ",
+    name=lambda terminal: f"端末 {terminal['serial_number']}（{terminal['store_name']}）",
     fields=partial(_fields, new=False),
     in_words=_in_words,
 )
@@ -150,26 +150,16 @@ def edit(terminal: Row) -> None:
 
 
 def archive(terminal: Row) -> None:
-    confirm.confirm(
-        f"terminal.archive.{terminal['id']}",
-        f"端末 {terminal['serial_number']}（{terminal['store_name']}）をアーカイブしますか？",
+    RECORD.archive(
+        terminal,
         "一覧から外れ、店舗PCのトークンは失効し、未解決のアラートと予定中のメンテナンスは終了します。"
         "履歴は残り、あとで元に戻せますが、エージェントは登録し直す必要があります。",
-        action="アーカイブする",
-        do=lambda _: session.api().post(f"{PATH}/{terminal['id']}/archive"),
-        done=f"端末 {terminal['serial_number']} をアーカイブしました。",
     )
 
 
 def restore(terminal: Row) -> None:
-    confirm.confirm(
-        f"terminal.restore.{terminal['id']}",
-        f"端末 {terminal['serial_number']} を元に戻しますか？",
-        "一覧に戻ります。通信を再開するには、店舗PCのエージェントを登録コードで登録し直してください。",
-        action="元に戻す",
-        do=lambda _: session.api().post(f"{PATH}/{terminal['id']}/restore"),
-        done=f"端末 {terminal['serial_number']} を元に戻しました。",
-        danger=False,
+    RECORD.restore(
+        terminal, "一覧に戻ります。通信を再開するには、店舗PCのエージェントを登録コードで登録し直してください。"
     )
 
 

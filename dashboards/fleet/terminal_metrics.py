@@ -42,29 +42,9 @@ def _drawn(number: int, hours: int) -> None:
     x: list[Any] = [moment.date() for moment in moments] if hours >= DAYS_FROM else list(moments)
     left, right = st.columns(2, gap="medium")
     with left:
-        charts.line(
-            _finding("CPU使用率", points, "cpu"),
-            x,
-            {
-                AVERAGE: [point["cpu_average"] for point in points],
-                HIGHEST: [point["cpu_highest"] for point in points],
-            },
-            unit="%",
-            top=100,
-            key="terminal.cpu",
-        )
+        _usage("CPU使用率", x, points, "cpu")
     with right:
-        charts.line(
-            _finding("メモリ使用率", points, "memory"),
-            x,
-            {
-                AVERAGE: [point["memory_average"] for point in points],
-                HIGHEST: [point["memory_highest"] for point in points],
-            },
-            unit="%",
-            top=100,
-            key="terminal.memory",
-        )
+        _usage("メモリ使用率", x, points, "memory")
     left, right = st.columns(2, gap="medium")
     with left:
         disk = [point["disk_highest"] for point in points]
@@ -76,6 +56,14 @@ def _drawn(number: int, hours: int) -> None:
         else:
             _heartbeats(x, points, timedelta(seconds=reading.data["step_seconds"]))
     st.markdown(small("線が途切れている時間帯は、通信がありませんでした。"))
+
+
+def _usage(word: str, x: Sequence[Any], points: Sequence[dict[str, Any]], name: str) -> None:
+    series = {
+        AVERAGE: [point[f"{name}_average"] for point in points],
+        HIGHEST: [point[f"{name}_highest"] for point in points],
+    }
+    charts.line(_finding(word, points, name), x, series, unit="%", top=100, key=f"terminal.{name}")
 
 
 def _finding(word: str, points: Sequence[dict[str, Any]], name: str) -> str:

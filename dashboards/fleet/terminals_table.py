@@ -45,7 +45,7 @@ def installed(terminal: Row) -> str:
 COLUMNS = (
     columns.text("シリアル番号", "serial_number", width=104, sort="serial_number"),
     columns.badge("状態", "status", TERMINAL, width=112, sort="status"),
-    columns.text("エラー内容", "error", width=154),
+    columns.text("エラー内容", "error", width=150),
     columns.text("顧客名", "customer_name", width=94, sort="customer_name"),
     columns.text("設置店舗名", "store_name", width=120, sort="store_name"),
     columns.ago("最終通信", "last_heartbeat_at", missing="通信なし", sort="last_heartbeat_at"),

@@ -1,4 +1,7 @@
-"""Editing a record: only what was changed is sent, and who comes too late sees both versions and decides."""
+"""What is done to a record: edited, archived, brought back.
+
+Of an edit only what was changed is sent, and who comes too late sees both versions and decides.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,20 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.ui import conflict, dialogs, forms
+from dashboards.ui import confirm, conflict, dialogs, forms
 
 Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Record:
-    """A kind of thing that people edit in a form of its own.
+    """A kind of thing that people edit in a form of its own, and archive instead of deleting it.
 
     Args:
-        path: the service's list of them; `<path>/<id>` takes the changes with the version they were made on.
+        path: the service's list of them; `<path>/<id>` takes the changes with the version they were made on, and
+            `<path>/<id>/archive` and `/restore` do what they say.
         labels: the service's fields with their words, in the order of the form.
-        name: one of them by name, as it stands before を and は: 「ABC商事」, 「端末 TC200-000001 」.
+        name: one of them by name, as it stands before を and は: 顧客「ABC商事」.
         fields: draws the form's fields with these values, and returns what stands in them.
         in_words: the same values as people read them, for the comparison of two versions.
     """
@@ -46,6 +50,27 @@ class Record:
                 self._send(form, known, typed)
 
         ask()
+
+    def archive(self, one: Values, consequence: str) -> None:
+        confirm.confirm(
+            f"{self.key}.archive.{one['id']}",
+            f"{self.name(one)}をアーカイブしますか？",
+            consequence,
+            action="アーカイブする",
+            do=lambda _: session.api().post(f"{self.path}/{one['id']}/archive"),
+            done=f"{self.name(one)}をアーカイブしました。",
+        )
+
+    def restore(self, one: Values, consequence: str) -> None:
+        confirm.confirm(
+            f"{self.key}.restore.{one['id']}",
+            f"{self.name(one)}を元に戻しますか？",
+            consequence,
+            action="元に戻す",
+            do=lambda _: session.api().post(f"{self.path}/{one['id']}/restore"),
+            done=f"{self.name(one)}を元に戻しました。",
+            danger=False,
+        )
 
     def _send(self, form: forms.Form, known: Values, typed: Values) -> None:
         # Only what was changed: the rest may meanwhile be somebody else's change.
