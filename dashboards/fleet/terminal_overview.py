@@ -55,6 +55,8 @@ def _facts(terminal: Row) -> None:
     connected = {True: "接続中", False: "未接続", None: "不明"}[state["terminal_connected"]]
     if state["terminal_serial"] and state["terminal_serial"] != terminal["serial_number"]:
         connected += f"（つながっている本体: {state['terminal_serial']}）"
+    if state["status"] == "offline" and state["terminal_connected"] is not None:
+        connected += "（最終通信時）"
     with st.container(border=True, key="terminal.facts"):
         details.facts(
             {

@@ -18,29 +18,29 @@ Open = Callable[..., Page]
 expect.set_options(timeout=20_000)
 # Terminals that no other test looks at.
 PHOTOGRAPHED, EDITED, CUSTOMER = 80, 81, "XYZ商店"
-LISTS = (
-    "dashboard",
-    "alerts",
-    "customers",
-    "terminals",
-    "enrolments",
-    "firmware",
-    "reports",
-    "tasks",
-    "messages",
-    "users",
-    "audit",
-    "holidays",
-    "system",
-    "account",
-    f"terminal?id={PHOTOGRAPHED}&view=メンテナンス",
-    f"terminal?id={PHOTOGRAPHED}&view=本体・トークン",
-)
-# What of a list lies to the right of what is seen, in pixels.
-HIDDEN = """() => [...document.querySelectorAll('[data-testid=stDataFrame]')].map((list) => {
-    const shown = list.querySelector('.dvn-scroller');
-    return shown.scrollWidth - shown.clientWidth;
-})"""
+# Pages, and how many lists there are at least on each.
+LISTS = {
+    "dashboard": 2,
+    "alerts": 1,
+    "customers": 1,
+    "terminals": 1,
+    "enrolments": 1,
+    "firmware": 1,
+    "reports": 1,
+    "messages": 1,
+    "users": 1,
+    "audit": 1,
+    "system": 2,
+    f"terminal?id={PHOTOGRAPHED}&view=本体・トークン": 1,
+}
+# What of each list lies to the right of what is seen, in pixels; nothing yet while one is still being drawn.
+HIDDEN = """() => {
+    const shown = [...document.querySelectorAll('[data-testid=stDataFrame]')]
+        .map((list) => list.querySelector('.dvn-scroller'));
+    return shown.every((one) => one?.clientWidth) && shown.map((one) => one.scrollWidth - one.clientWidth);
+}"""
+# Browsers fetch and read five megabytes before the first chart.
+FIRST_CHART_MS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +118,10 @@ def test_a_code_is_shown_once_and_copied(at: Open) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-@pytest.mark.parametrize("span", ["24時間", "30日"])
-def test_the_charts_are_drawn_and_their_axes_can_be_read(at: Open, span: str) -> None:
-    page = at(f"terminal?id={PHOTOGRAPHED}&view=推移&span={span}")
+def test_the_charts_are_drawn_and_their_axes_can_be_read(at: Open) -> None:
+    page = at(f"terminal?id={PHOTOGRAPHED}&view=推移")
     charts = page.locator(".js-plotly-plot")
-    expect(charts.locator(".gtitle")).to_have_count(4)
+    expect(charts.locator(".gtitle")).to_have_count(4, timeout=FIRST_CHART_MS)
     expect(charts.first.locator(".gtitle")).to_contain_text("CPU使用率は平均")
 
     for chart in charts.all():
@@ -173,11 +172,8 @@ def test_a_roll_out_is_planned_started_and_followed(at: Open) -> None:
 
 
 def test_every_list_shows_all_its_columns_and_its_action_at_a_desk(at: Open) -> None:
-    for where in LISTS:
+    for where, least in LISTS.items():
         page = at(where)
-        page.wait_for_load_state("networkidle")
-        page.wait_for_function(
-            "() => [...document.querySelectorAll('[data-testid=stDataFrame]')]"
-            ".every((list) => list.querySelector('.dvn-scroller')?.clientWidth)"
-        )
-        assert not [pixels for pixels in page.evaluate(HIDDEN) if pixels > 0], where
+        expect(page.get_by_test_id("stDataFrame").nth(least - 1)).to_be_visible()
+        hidden = page.wait_for_function(HIDDEN).json_value()
+        assert not [pixels for pixels in hidden if pixels > 0], where
