@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx2
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
 from dashboards.session import COOKIE
 from tests.ensure_browser import browser as browser_path
@@ -25,9 +25,11 @@ def chromium() -> Iterator[Browser]:
         launched.close()
 
 
-def at_a_desk(browser: Browser) -> BrowserContext:
-    """A fresh profile on a desk's screen in Japan."""
-    return browser.new_context(locale="ja-JP", timezone_id="Asia/Tokyo", viewport={"width": 1440, "height": 900})
+def at_a_desk(browser: Browser, kept: StorageState | None = None) -> BrowserContext:
+    """A fresh profile on a desk's screen in Japan, with the cookies that were kept."""
+    return browser.new_context(
+        locale="ja-JP", timezone_id="Asia/Tokyo", viewport={"width": 1440, "height": 900}, storage_state=kept
+    )
 
 
 def token(stack: Stack, login_id: str) -> str:

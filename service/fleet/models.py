@@ -183,11 +183,12 @@ class Alert(Base):
             "uq_fleet_alerts_open", "terminal_id", "alert_type", unique=True, postgresql_where=text("NOT is_resolved")
         ),
         Index("ix_fleet_alerts_open", "created_at", "id", postgresql_where=text("NOT is_resolved")),
+        Index("ix_fleet_alerts_incident_id_id", "incident_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), index=True)
-    incident_id: Mapped[int] = mapped_column(ForeignKey("fleet_incidents.id", ondelete="RESTRICT"), index=True)
+    incident_id: Mapped[int] = mapped_column(ForeignKey("fleet_incidents.id", ondelete="RESTRICT"))
     alert_type: Mapped[str] = mapped_column(String(20))
     message: Mapped[str] = mapped_column(Text)
     is_resolved: Mapped[bool] = mapped_column(server_default="false")

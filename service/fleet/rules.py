@@ -252,8 +252,8 @@ def opening_grace(interval_seconds: int) -> timedelta:
 HIGH_FROM, HIGH_UNTIL = 90, 80
 # A PC's clock that is further off than this is written down: its readings' times cannot be believed.
 MOST_SKEW = timedelta(seconds=120)
-# So far from its own moment, as a part of the interval, an agent counts as being on time.
-_ON_TIME = 0.05
+# Steps are whole seconds, so up to one behind its own moment an agent is on time; no computed time is exact.
+_ON_TIME, _INEXACT = 1.0, 0.01
 _WHOLE = 2**32
 # Knuth's multiplier: neighbouring ids come to lie far apart, and all of them evenly.
 _SPREAD = 2654435761
@@ -265,11 +265,10 @@ def next_heartbeat_in(terminal_id: int, now: float, interval_seconds: int) -> in
     that comes back all at once is spread out again with its next heartbeat."""
     own = terminal_id * _SPREAD % _WHOLE / _WHOLE * interval_seconds
     late = (now - own) % interval_seconds
-    if min(late, interval_seconds - late) <= max(1.0, interval_seconds * _ON_TIME):
+    if late <= _ON_TIME + _INEXACT or late >= interval_seconds - _INEXACT:
         return interval_seconds
-    if late <= interval_seconds / 2:
-        return math.ceil(interval_seconds - late)
-    return int(2 * interval_seconds - late)
+    step = math.ceil(interval_seconds - late)
+    return step if step >= interval_seconds / 2 else step + interval_seconds
 
 
 def clock_skew(agent_time: datetime, now: datetime) -> int:

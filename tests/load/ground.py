@@ -22,6 +22,7 @@ import psycopg
 from service.core.identity import hash_token
 from stack import servers
 from stack.home import ROOT, Home, server_account
+from tests.load import past
 from tests.processes import await_ok, end, free_port
 from tests.sight import seeing_all
 
@@ -75,21 +76,26 @@ class Ground:
 
     def sign_in(self) -> str:
         """The token of an operator's session."""
-        token = f"session-{uuid.uuid4().hex}"
         with psycopg.connect(seeing_all(self.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
-            owner.execute(
-                "WITH person AS (INSERT INTO users (login_id, name, password_hash, is_active) "
-                "VALUES ('reader', '読 読子', '-', true) RETURNING id), "
-                "member AS (INSERT INTO memberships (user_id, area, role) SELECT id, 'fleet', 'operator' FROM person) "
-                "INSERT INTO sessions (token_hash, user_id, address, expires_at) "
-                "SELECT %s, id, '-', now() + interval '1 h' FROM person",
-                [hash_token(token)],
-            )
-        return token
+            return open_session(owner, "reader", "operator")
 
     def cpu_seconds(self, process: subprocess.Popen[bytes]) -> float:
         """User and system time so far of the process and its children and of all of PostgreSQL."""
         return _cpu(process.pid) + _cpu(self.postgres.pid)
+
+
+def open_session(owner: psycopg.Connection, login_id: str, role: str) -> str:
+    """The token of a session of somebody new, of that role in the fleet."""
+    token = f"session-{uuid.uuid4().hex}"
+    owner.execute(
+        "WITH person AS (INSERT INTO users (login_id, name, password_hash, is_active) "
+        "VALUES (%s, '読 読子', '-', true) RETURNING id), "
+        "member AS (INSERT INTO memberships (user_id, area, role) SELECT id, 'fleet', 'operator' FROM person) "
+        "INSERT INTO sessions (token_hash, user_id, address, expires_at) "
+        "SELECT %s, id, '-', now() + interval '1 h' FROM person",
+        [login_id, role, hash_token(token)],
+    )
+    return token
 
 
 def _docs(port: int) -> str:
@@ -150,21 +156,13 @@ def _fill(made: Ground, terminals: int) -> None:
     tokens = [f"token-{number:06}-{uuid.uuid4().hex}" for number in range(terminals)]
     made.tokens.write_text("\n".join(tokens))
     with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
-        owner.execute(
-            "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
-            "SELECT '顧客' || n, '担当', 'a@example.com', '03' FROM generate_series(1, 100) n"
-        )
-        owner.execute(
-            "INSERT INTO fleet_terminals (serial_number, customer_id, store_name) "
-            "SELECT 'LOAD-' || n, 1 + n %% 100, '店' || n FROM generate_series(1, %s) n",
-            [terminals],
-        )
-        owner.execute("INSERT INTO fleet_terminal_states (terminal_id) SELECT id FROM fleet_terminals")
+        past.add_terminals(owner, terminals)
         # Not by COPY, which row-level security does not allow.
         owner.execute(
             "INSERT INTO fleet_terminal_tokens (token_hash, terminal_id) "
-            "SELECT * FROM unnest(%s::bytea[], %s::bigint[])",
-            [[hash_token(token) for token in tokens], list(range(1, terminals + 1))],
+            "SELECT hash, id FROM unnest(%s::bytea[]) WITH ORDINALITY AS t(hash, place) "
+            "JOIN (SELECT id, row_number() OVER (ORDER BY id) AS place FROM fleet_terminals) f USING (place)",
+            [[hash_token(token) for token in tokens]],
         )
         owner.execute("VACUUM ANALYZE")
     time.sleep(0.5)

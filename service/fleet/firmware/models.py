@@ -100,6 +100,7 @@ class UpdateTask(Base):
         one_of("state", TaskState),
         UniqueConstraint("rollout_id", "terminal_id"),
         Index("ix_fleet_update_tasks_rollout_id_state", "rollout_id", "wave", "state"),
+        Index("ix_fleet_update_tasks_rollout_id_wave", "rollout_id", "wave", "id"),
         Index("ix_fleet_update_tasks_deadline_at", "deadline_at", postgresql_where=text(_UNDER_WAY)),
         Index("uq_fleet_update_tasks_under_way", "terminal_id", unique=True, postgresql_where=text(_UNDER_WAY)),
     )

@@ -29,10 +29,7 @@ _SOMEBODY = func.coalesce(User.name, "システム").label("created_by")
 _STANDING: dict[str, ColumnElement[bool]] = {
     name: UpdateTask.state.in_(UNDER_WAY) if name == "under_way" else UpdateTask.state == name for name in _COUNTED
 }
-_COUNTS = [
-    func.count(UpdateTask.id).label("total"),
-    *(func.count().filter(condition).label(name) for name, condition in _STANDING.items()),
-]
+_COUNTS = [func.count().filter(condition).label(name) for name, condition in _STANDING.items()]
 _IN_USE = select(func.count()).where(TerminalState.firmware_version == Firmware.version).scalar_subquery()
 _FIRMWARES = Listing(
     select(
@@ -201,15 +198,13 @@ def rollouts(db: Session, limit: int, cursor: str | None, state: RolloutState | 
 
 def counts(db: Session, rollout_ids: Sequence[int]) -> dict[int, dict[int, dict[str, int]]]:
     """By roll-out and wave, how many tasks stand where."""
-    found = (
-        select(UpdateTask.rollout_id, UpdateTask.wave, *_COUNTS)
-        .where(UpdateTask.rollout_id.in_(rollout_ids))
-        .group_by(UpdateTask.rollout_id, UpdateTask.wave)
-        .order_by(UpdateTask.rollout_id, UpdateTask.wave)
-    )
+    kinds = (UpdateTask.rollout_id, UpdateTask.wave, UpdateTask.state)
+    found = select(*kinds, func.count()).where(UpdateTask.rollout_id.in_(rollout_ids)).group_by(*kinds).order_by(*kinds)
     by_rollout: dict[int, dict[int, dict[str, int]]] = defaultdict(dict)
-    for row in db.execute(found).mappings():
-        by_rollout[row["rollout_id"]][row["wave"]] = {name: row[name] for name in ("total", *_COUNTED)}
+    for rollout_id, number, state, tasks in db.execute(found):
+        standing = by_rollout[rollout_id].setdefault(number, dict.fromkeys(("total", *_COUNTED), 0))
+        standing["total"] += tasks
+        standing["under_way" if state in UNDER_WAY else state] += tasks
     return by_rollout
 
 
@@ -221,7 +216,7 @@ def waves(db: Session, rollout: Rollout) -> list[Wave]:
     """The roll-out's waves as they stand, with the failures that were known when it was last resumed."""
     known = UpdateTask.finished_at <= rollout.resumed_at if rollout.resumed_at else false()
     accepted = func.count().filter(UpdateTask.state == TaskState.FAILED, known).label("accepted")
-    found = select(UpdateTask.wave, *_COUNTS[1:], accepted).where(UpdateTask.rollout_id == rollout.id)
+    found = select(UpdateTask.wave, *_COUNTS, accepted).where(UpdateTask.rollout_id == rollout.id)
     rows = db.execute(found.group_by(UpdateTask.wave)).mappings()
     standing = {row["wave"]: Wave(**{name: row[name] for name in (*_COUNTED, "accepted")}) for row in rows}
     return [standing.get(number, Wave()) for number in range(len(rollout.waves))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, SQLColumnExpression, and_, case, func, null, or_, select
 from sqlalchemy import cast as sql_cast
@@ -25,6 +25,8 @@ from service.fleet.incidents.rules import FLAPPING, RECOVERED, STEPS, TOGETHER, 
 from service.fleet.models import Alert, Customer, Liveness, Terminal, TerminalState
 from service.fleet.rules import AlertType, Status, opening_grace
 from service.fleet.settings import settings
+
+T = TypeVar("T")
 
 MEMBERS_LISTED = 200
 
@@ -49,11 +51,19 @@ def _is_high(run: InstrumentedAttribute[int]) -> ColumnElement[bool]:
 
 
 _assignee = aliased(User)
-_first = aliased(Alert)
+
+
+def _of_first(column: InstrumentedAttribute[T]) -> ScalarSelect[T]:
+    """Of the incident's first alert. Not by a join, which would be made for all incidents before a page is cut."""
+    own = select(column).where(Alert.incident_id == Incident.id).order_by(Alert.id).limit(1)
+    return own.correlate(Incident).scalar_subquery()
+
+
+def _of_first_terminal(column: InstrumentedAttribute[T]) -> ScalarSelect[T]:
+    return select(column).where(Terminal.id == _of_first(Alert.terminal_id)).correlate(Incident).scalar_subquery()
 
 
 def _listed() -> Select[*tuple[Any, ...]]:
-    first = select(func.min(Alert.id)).where(Alert.incident_id == Incident.id).correlate(Incident).scalar_subquery()
     # A terminal whose trouble came back has several alerts, and is one terminal.
     terminals = func.count(Alert.terminal_id.distinct())
     members = select(terminals).where(Alert.incident_id == Incident.id).correlate(Incident)
@@ -91,10 +101,10 @@ def _listed() -> Select[*tuple[Any, ...]]:
             Incident.resolution,
             Incident.assignee_id,
             _assignee.name.label("assignee_name"),
-            Terminal.id.label("terminal_id"),
-            Terminal.serial_number,
-            Terminal.store_name.label("terminal_store_name"),
-            _first.message,
+            _of_first(Alert.terminal_id).label("terminal_id"),
+            _of_first_terminal(Terminal.serial_number).label("serial_number"),
+            _of_first_terminal(Terminal.store_name).label("terminal_store_name"),
+            _of_first(Alert.message).label("message"),
             members.scalar_subquery().label("members"),
             members.where(~Alert.is_resolved).scalar_subquery().label("members_open"),
             store_terminals.label("store_terminals"),
@@ -102,8 +112,6 @@ def _listed() -> Select[*tuple[Any, ...]]:
             case((_is_open, _next_step)).label("step"),
         )
         .select_from(Incident)
-        .join(_first, _first.id == first)
-        .join(Terminal, Terminal.id == _first.terminal_id)
         .outerjoin(Customer, Customer.id == Incident.customer_id)
         .outerjoin(_assignee, _assignee.id == Incident.assignee_id)
     )

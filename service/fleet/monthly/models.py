@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, String, UniqueConstraint, func
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Identity,
+    Numeric,
+    String,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -27,6 +38,10 @@ class MonthlyReport(Base):
     month: Mapped[date]
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("fleet_customers.id", ondelete="RESTRICT"), index=True)
     figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    # Of the figures, what lists show.
+    terminals: Mapped[int] = mapped_column(Computed("(figures ->> 'terminals')::integer", persisted=True))
+    incidents: Mapped[int] = mapped_column(Computed("(figures #>> '{counts,incidents}')::integer", persisted=True))
+    uptime: Mapped[Decimal | None] = mapped_column(Numeric, Computed("(figures ->> 'uptime')::numeric", persisted=True))
     pdf_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
     csv_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
     drafted_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Integer, Numeric, and_, func, select, text
+from sqlalchemy import Date, Integer, and_, func, or_, select, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session, aliased
 
@@ -235,16 +235,18 @@ def get(db: Session, report_id: int, *, lock: bool = False) -> MonthlyReport:
     return found
 
 
-_Before = aliased(MonthlyReport)
-
-
-def _figure(of: Any, *path: str) -> Any:
-    return of.figures[path].as_string()
-
-
-def _share(of: Any) -> Any:
-    return sql_cast(_figure(of, "uptime"), Numeric)
-
+_before = aliased(MonthlyReport)
+_same_customer = or_(
+    _before.customer_id == MonthlyReport.customer_id,
+    and_(_before.customer_id.is_(None), MonthlyReport.customer_id.is_(None)),
+)
+# Asked for each report that is shown, not joined to all of them.
+_uptime_before = (
+    select(_before.uptime)
+    .where(_before.month == sql_cast(MonthlyReport.month - func.make_interval(0, 1), Date), _same_customer)
+    .correlate(MonthlyReport)
+    .scalar_subquery()
+)
 
 _REPORTS = Listing(
     select(
@@ -254,10 +256,10 @@ _REPORTS = Listing(
         MonthlyReport.customer_id,
         Customer.company_name.label("customer_name"),
         Customer.contact_email,
-        sql_cast(_figure(MonthlyReport, "terminals"), Integer).label("terminals"),
-        sql_cast(_figure(MonthlyReport, "counts", "incidents"), Integer).label("incidents"),
-        _share(MonthlyReport).label("uptime"),
-        _share(_Before).label("uptime_before"),
+        MonthlyReport.terminals,
+        MonthlyReport.incidents,
+        MonthlyReport.uptime,
+        _uptime_before.label("uptime_before"),
         MonthlyReport.pdf_id,
         MonthlyReport.csv_id,
         MonthlyReport.drafted_at,
@@ -266,19 +268,12 @@ _REPORTS = Listing(
         User.name.label("sent_by"),
     )
     .outerjoin(Customer, Customer.id == MonthlyReport.customer_id)
-    .outerjoin(User, User.id == MonthlyReport.user_id)
-    .outerjoin(
-        _Before,
-        and_(
-            _Before.month == MonthlyReport.month - func.make_interval(0, 1),
-            _Before.customer_id.is_not_distinct_from(MonthlyReport.customer_id),
-        ),
-    ),
+    .outerjoin(User, User.id == MonthlyReport.user_id),
     unique=MonthlyReport.id,
     keys={
         # The report about all stands first.
         "customer_name": Key(func.coalesce(Customer.company_name, "")),
-        "uptime": Key(sql_cast(_share(MonthlyReport) * 1_000_000, Integer), nullable=True),
+        "uptime": Key(sql_cast(MonthlyReport.uptime * 1_000_000, Integer), nullable=True),
         "month": Key(MonthlyReport.month),
     },
     default="customer_name",

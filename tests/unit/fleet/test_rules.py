@@ -51,7 +51,7 @@ def test_an_agent_that_drifts_is_led_back_before_it_drifts_far() -> None:
         begun.append(moment % interval)
 
     settled = begun[1:]
-    assert max(settled) - min(settled) < 0.12 * interval
+    assert max(settled) - min(settled) < 3
 
 
 def test_a_fleet_that_comes_back_at_once_is_spread_evenly_with_its_next_heartbeat() -> None:
@@ -61,8 +61,8 @@ def test_a_fleet_that_comes_back_at_once_is_spread_evenly_with_its_next_heartbea
         int((back + number / 1000 + rules.next_heartbeat_in(number, back + number / 1000, 300)) // 10) for number in ids
     )
 
-    # 20,000 in 300 s are 667 in ten seconds; those that were on time by chance stay where they are.
-    assert max(arrivals.values()) < 2 * 667
+    # 20,000 in 300 s are 667 in ten seconds; those few that were on time by chance stay where they are.
+    assert max(arrivals.values()) < 1.15 * 667
 
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(0, 0), (121.4, 121), (-3600, -3600), (1e12, 2**31 - 1)])

@@ -1,0 +1,198 @@
+"""Rows of `make bench` about answers: every list and block of the fleet's pages, asked as the pages ask, over 20,000
+terminals with a year behind them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+TIMES = 20
+DEEP = 100
+# Paper, files and whole lists as files are long work, with rows of their own.
+NOT_ASKED = (".pdf", ".csv", ".xlsx", "/agent/")
+
+
+@dataclass(frozen=True)
+class Took:
+    """Milliseconds to the last byte; `asked` says of what, in the route's own words."""
+
+    asked: str
+    p50: float
+    p95: float
+    worst: float
+
+
+class Asker:
+    """One kept connection, as a page's session has it."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def __call__(self, path: str, body: object = None, **query: Any) -> Any:
+        """Raises SystemExit for anything but 200."""
+        target = path + (f"?{urlencode(query)}" if query else "")
+        content = json.dumps(body) if body is not None else None
+        self._connection.request("POST" if content else "GET", target, content, self._headers)
+        answer = self._connection.getresponse()
+        found = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"{target} answered {answer.status} {found[:300]!r}; nothing was measured")
+        return json.loads(found)
+
+
+def took(port: int, token: str) -> list[Took]:
+    """The slowest first. Raises SystemExit when a route of the fleet was forgotten."""
+    ask = Asker(port, token)
+    asks = _asks(ask)
+    _nothing_forgotten(ask, {route for route, _, _ in asks})
+    return sorted((_measured(ask, *one) for one in asks), key=lambda one: -one.p95)
+
+
+def _measured(ask: Asker, route: str, path: str, query: dict[str, Any]) -> Took:
+    body = query.pop("body", None)
+    times = []
+    for _ in range(TIMES):
+        begun = time.perf_counter()
+        ask(path, body, **query)
+        times.append((time.perf_counter() - begun) * 1000)
+    times.sort()
+    shown = {name: "…" if name == "cursor" else value for name, value in query.items()}
+    return Took(
+        " ".join([route, *(f"{name}={value}" for name, value in shown.items())]),
+        times[TIMES // 2],
+        times[TIMES * 95 // 100 - 1],
+        times[-1],
+    )
+
+
+def _asks(ask: Asker) -> list[tuple[str, str, dict[str, Any]]]:
+    """Route, path and query: lists as they open, in their other orders, searched, cut, and on their hundredth page."""
+    base = "/api/fleet"
+    terminal = ask(f"{base}/terminals", q="LOAD-0000000")["items"][0]
+    keys = {
+        "terminal_id": terminal["id"],
+        "customer_id": terminal["customer_id"],
+        "incident_id": ask(f"{base}/incidents")["items"][0]["id"],
+        "maintenance_id": ask(f"{base}/maintenances")["items"][0]["id"],
+        "rollout_id": ask(f"{base}/rollouts")["items"][0]["id"],
+        "report_id": ask(f"{base}/reports/monthly")["items"][0]["id"],
+    }
+    firmware = ask(f"{base}/firmwares")["items"][0]["id"]
+    month = ask(f"{base}/reports/monthly/overview")["month"]
+    everyone: dict[str, list[str]] = {"customer_ids": [], "tags": [], "versions": []}
+
+    def deep(path: str, **query: Any) -> dict[str, Any]:
+        for _ in range(DEEP):
+            cursor = ask(f"{base}{path}", limit=100, **query)["next_cursor"]
+            if cursor is None:
+                break
+            query["cursor"] = cursor
+        return query
+
+    wanted: dict[str, list[dict[str, Any]]] = {
+        "/summary": [{}],
+        "/terminals": [
+            {},
+            {"sort": "-last_heartbeat_at"},
+            {"sort": "customer_name"},
+            {"sort": "-firmware_version"},
+            {"sort": "installed_date", "limit": 100},
+            {"q": "店"},
+            {"q": "レジ3番", "sort": "store_name"},
+            {"q": "ありません"},
+            {"tag": "直営", "sort": "store_name"},
+            {"firmware_version": "2.1.0"},
+            {"status": "online"},
+            {"archived": "true"},
+            {"customer_id": keys["customer_id"]},
+            deep("/terminals", sort="customer_name"),
+        ],
+        "/terminals/choices": [{}],
+        "/terminals/{terminal_id}": [{}],
+        "/terminals/{terminal_id}/metrics": [{"hours": hours} for hours in (24, 168, 720, 8760)],
+        "/terminals/{terminal_id}/timeline": [{}, {"limit": 100}, deep(f"/terminals/{terminal['id']}/timeline")],
+        "/terminals/{terminal_id}/photos": [{}],
+        "/terminals/{terminal_id}/token": [{}],
+        "/terminals/{terminal_id}/commands": [{}],
+        "/terminals/{terminal_id}/devices": [{}],
+        "/customers": [
+            {},
+            {"sort": "-trouble"},
+            {"sort": "-terminals"},
+            {"q": "客4"},
+            {"sort": "created_at"},
+            deep("/customers", sort="-trouble"),
+        ],
+        "/customers/{customer_id}": [{}],
+        "/alerts": [{}, {"state": "all"}, deep("/alerts", state="all")],
+        "/incidents": [
+            {},
+            {"limit": 100},
+            {"sort": "-opened_at"},
+            {"q": "店"},
+            {"state": "resolved"},
+            {"state": "resolved", "sort": "-resolved_at"},
+            {"state": "resolved", "sort": "opened_at", "limit": 100},
+            {"state": "resolved", "q": "店1"},
+            {"state": "resolved", "customer_id": keys["customer_id"]},
+            {"state": "resolved", "terminal_id": keys["terminal_id"]},
+            {"state": "resolved", "alert_type": "error"},
+            deep("/incidents", state="resolved", sort="-resolved_at"),
+        ],
+        "/incidents/counts": [{}],
+        "/incidents/responders": [{}],
+        "/incidents/{incident_id}": [{}],
+        "/maintenances": [
+            {},
+            {"phase": "now"},
+            {"phase": "next"},
+            {"phase": "past", "sort": "-ends_at"},
+            {"terminal_id": keys["terminal_id"]},
+            {"customer_id": keys["customer_id"]},
+            deep("/maintenances"),
+        ],
+        "/maintenances/{maintenance_id}": [{}],
+        "/enrolment-codes": [{}],
+        "/firmwares": [{}],
+        "/rollouts": [{}, {"state": "finished"}],
+        "/rollouts/overview": [{}],
+        "/rollouts/choices": [{}],
+        "/rollouts/{rollout_id}": [{}],
+        "/rollouts/{rollout_id}/tasks": [{}, {"state": "failed"}, deep(f"/rollouts/{keys['rollout_id']}/tasks")],
+        "/rollouts/preview": [{"body": {"firmware_id": firmware, "targets": everyone, "waves": [5, 25, 100]}}],
+        "/reports/monthly": [
+            {},
+            {"month": month},
+            {"month": month, "sort": "uptime", "q": "客4"},
+            {"sort": "-month"},
+            {"state": "draft"},
+            deep("/reports/monthly", sort="uptime"),
+        ],
+        "/reports/monthly/overview": [{}, {"month": month}],
+        "/reports/monthly/{report_id}": [{}],
+    }
+    return [(route, base + route.format(**keys), query) for route, queries in wanted.items() for query in queries]
+
+
+def _nothing_forgotten(ask: Asker, asked: set[str]) -> None:
+    described = ask("/api/openapi.json")["paths"]
+    routes = {
+        path.removeprefix("/api/fleet")
+        for path, ways in described.items()
+        if path.startswith("/api/fleet/") and "get" in ways
+    }
+    if forgotten := sorted(route for route in routes - asked if not any(part in route for part in NOT_ASKED)):
+        raise SystemExit(f"never asked: {', '.join(forgotten)}")
+
+
+def lines(found: list[Took], shown: int = 15) -> list[str]:
+    return [
+        f"| answer over 20,000 terminals and a year, the slowest of {len(found)} | p50 ms | p95 ms | worst ms |",
+        "| --- | ---: | ---: | ---: |",
+        *(f"| {one.asked} | {one.p50:.0f} | {one.p95:.0f} | {one.worst:.0f} |" for one in found[:shown]),
+    ]
