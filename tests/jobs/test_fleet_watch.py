@@ -10,10 +10,13 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from jobs import fleet as fleet_jobs
+from jobs.timetable import TICKS
 from service.core.clock import app_clock, app_now, in_words
 from service.core.health import JobHeartbeat
 from service.core.outbox import OutboxMessage
+from service.fleet.ingest.tokens import ALIVE_EVERY_SECONDS
 from service.fleet.models import Alert, Liveness, Terminal, TerminalState
+from service.fleet.monthly import rules
 from service.fleet.settings import settings
 from service.fleet.watch import actions
 from tests import factories
@@ -60,6 +63,21 @@ def test_a_terminal_silent_past_its_deadline_is_offline_with_an_alert_and_a_mail
     last_heartbeat_at = db.get_one(TerminalState, terminal.id).last_heartbeat_at
     assert last_heartbeat_at is not None
     assert f"最終通信は {in_words(last_heartbeat_at)} です。" in mail["body"]
+
+
+def test_a_silent_terminal_is_found_at_most_thirty_seconds_after_its_deadline(db: Session) -> None:
+    sign, look = ALIVE_EVERY_SECONDS, TICKS["fleet.watch"]["schedule"].total_seconds()
+    heard(db, factories.terminal(db))
+    # At worst our sign of life was written a moment before the deadline, and a look comes a moment before the next one:
+    # it cannot tell silence from our own absence yet.
+    later(db, 11 - 0.1 / 60)
+    later(db, (sign - 0.1) / 60, service_alive=False)
+    assert actions.watch(db)["offline"] == 0
+
+    # The look after that finds it, also when one is lost between them, or its worker was just restarted.
+    later(db, look / 60)
+    assert actions.watch(db)["offline"] == 1
+    assert sign + 2 * look <= rules.SWEEP.total_seconds() == 30
 
 
 def test_new_alerts_are_told_to_slack_too_where_a_channel_is_named(

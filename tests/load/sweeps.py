@@ -31,46 +31,47 @@ with transaction(SYSTEM) as db:
 
 def claims(made: Ground) -> Part:
     """A tenth has just fallen due: a whole region without power."""
-    terminals, due, milliseconds = _swept(made, one_in=10)
-    return [], [
-        Goal(
-            f"sweep of {terminals:,} terminals, {due:,} of them due, under 100 ms",
-            f"{milliseconds:.0f} ms",
-            milliseconds < 100,
-        )
-    ]
+    return [], [_claim(made, one_in=10, limit=100)]
 
 
 def million(made: Ground) -> Part:
-    """As a region of 10,000 falls silent in a fleet of a million."""
+    """A hundredth has: 10,000 terminals at once."""
     with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
         past.grow(owner, MILLION)
-    terminals, due, milliseconds = _swept(made, one_in=100)
-    _, none, idle = _swept(made, one_in=0)
-    return [], [
-        Goal(
-            f"sweep of {terminals:,} terminals, {due:,} of them due, under 500 ms",
-            f"{milliseconds:.0f} ms; {idle:.0f} ms with {none} due",
-            milliseconds < 500,
-        )
-    ]
+    return [], [_claim(made, one_in=100, limit=500)]
 
 
-def _swept(made: Ground, one_in: int) -> tuple[int, int, float]:
-    """Terminals, how many were due, and the median of milliseconds."""
-    times = []
-    for _ in range(TIMES):
-        with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
-            terminals = owner.execute(
-                "UPDATE fleet_terminal_states SET status = 'online', last_heartbeat_at = now(), offline_after = now() "
-                "+ CASE WHEN terminal_id %% nullif(%s, 0) = 0 THEN interval '-1 s' ELSE interval '1 h' END",
+def _claim(made: Ground, one_in: int, limit: int) -> Goal:
+    times: dict[int, list[float]] = {}
+    with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
+        terminals = owner.execute(
+            "UPDATE fleet_terminal_states SET status = 'online', last_heartbeat_at = now(), "
+            "offline_after = now() + interval '1 day'"
+        ).rowcount
+        owner.execute("VACUUM ANALYZE fleet_terminal_states")
+        owner.execute("UPDATE fleet_liveness SET alive_at = now() + interval '1 hour'")
+        for _ in range(TIMES):
+            owner.execute(
+                "UPDATE fleet_terminal_states SET status = 'online', offline_after = now() - interval '1 second' "
+                "WHERE terminal_id %% %s = 0",
                 [one_in],
-            ).rowcount
-            owner.execute("VACUUM ANALYZE fleet_terminal_states")
-            owner.execute("UPDATE fleet_liveness SET alive_at = now() + interval '1 min'")
-        asked = subprocess.run(
-            [sys.executable, "-c", SWEEP], cwd=ROOT, env=made.environ, capture_output=True, text=True, check=True
-        )
-        due, milliseconds = asked.stdout.split()
-        times.append(float(milliseconds))
-    return terminals, int(due), statistics.median(times)
+            )
+            for _ in range(2):
+                due, milliseconds = _swept(made)
+                times.setdefault(due, []).append(milliseconds)
+    due, none = max(times), min(times)
+    took = statistics.median(times[due])
+    return Goal(
+        f"sweep of {terminals:,} terminals, {due:,} of them due, under {limit} ms",
+        f"{took:.0f} ms; {statistics.median(times[none]):.0f} ms with none due",
+        took < limit and none == 0,
+    )
+
+
+def _swept(made: Ground) -> tuple[int, float]:
+    """How many were due, and milliseconds."""
+    asked = subprocess.run(
+        [sys.executable, "-c", SWEEP], cwd=ROOT, env=made.environ, capture_output=True, text=True, check=True
+    )
+    due, milliseconds = asked.stdout.split()
+    return int(due), float(milliseconds)
