@@ -106,7 +106,7 @@ def _asks(ask: Asker) -> list[tuple[str, str, dict[str, Any]]]:
             {"q": "レジ3番", "sort": "store_name"},
             {"q": "ありません"},
             {"tag": "直営", "sort": "store_name"},
-            {"firmware_version": "2.1.0"},
+            {"firmware_version": "20.1.0"},
             {"status": "online"},
             {"archived": "true"},
             {"customer_id": keys["customer_id"]},

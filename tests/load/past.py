@@ -22,6 +22,7 @@ CREATE TEMP TABLE fleet AS
 SELECT id, customer_id, row_number() OVER (ORDER BY id) - 1 AS n FROM fleet_terminals WHERE serial_number LIKE 'LOAD-%';
 CREATE TEMP TABLE today AS SELECT date_trunc('day', now(), 'Asia/Tokyo') AS midnight;
 ANALYZE fleet;
+UPDATE kept_tables SET compacted_until = today.midnight FROM today WHERE name = 'fleet_heartbeats';
 """
 
 _TERMINALS = """
@@ -29,7 +30,7 @@ UPDATE fleet_terminals t SET created_at = now() - interval '400 days',
     installed_date = current_date - 400 + (n % 300)::int,
     tags = ARRAY['地域' || n / 4 % 12, (ARRAY['直営', 'フランチャイズ', '先行導入'])[n / 4 % 3 + 1]]
 FROM fleet WHERE fleet.id = t.id;
-UPDATE fleet_customers SET created_at = now() - interval '400 days';
+UPDATE fleet_customers SET created_at = now() - interval '400 days' WHERE id IN (SELECT customer_id FROM fleet);
 """
 
 # 30 terminals and 10 stores have lost the line, 10 report an error, 30 are in maintenance, and one shop in fifty is
@@ -39,7 +40,7 @@ UPDATE fleet_terminal_states s SET
     status = x.status, status_since = now() - interval '2 hours',
     last_heartbeat_at = now() - interval '1 minute' * (n % 5),
     offline_after = now() + interval '1 day', cpu_usage = 10 + n % 60, memory_usage = 30 + n % 50, disk_usage = n % 80,
-    firmware_version = '2.' || (9 - least(9, n % 24)) || '.0', agent_version = '1.4.' || n % 3,
+    firmware_version = '20.' || (9 - least(9, n % 24)) || '.0', agent_version = '1.4.' || n % 3,
     terminal_connected = true,
     error = CASE x.status WHEN 'error' THEN 'カードリーダーが応答しません' END,
     shutdown_at = CASE WHEN x.is_closed THEN now() - interval '2 hours' END,
@@ -67,9 +68,8 @@ INSERT INTO fleet_days (terminal_id, begins_at, heartbeats, online_seconds, offl
     last_heartbeat_at, firmware_version)
 SELECT id, d, 288 - n % 7, 86400 - n % 900, n % 600, n % 300, 0, 20 + n % 40, 50 + n % 50, 40 + n % 30, 60 + n % 40,
     n % 80,
-    d, d + interval '23:55', '2.' || extract(month FROM d)::int % 9 || '.0'
+    d, d + interval '23:55', '20.' || extract(month FROM d)::int % 9 || '.0'
 FROM today, generate_series(today.midnight - interval '365 days', today.midnight - interval '1 day', '1 day') d, fleet;
-UPDATE kept_tables SET compacted_until = today.midnight FROM today WHERE name = 'fleet_heartbeats';
 """
 
 # A day of everybody, five weeks of one in two hundred.
@@ -181,7 +181,7 @@ FROM generate_series(1, 101) n;
 # A version a month for everybody; one that somebody paused; commands as they were given.
 _ROLLOUTS = """
 INSERT INTO fleet_firmwares (version, file_id, size, sha256, signature, notes, created_at)
-SELECT '2.' || n || '.0', ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 1000, sha256(n::text::bytea),
+SELECT '20.' || n || '.0', ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 1000, sha256(n::text::bytea),
     decode(repeat('00', 64), 'hex'), '不具合の修正', now() - interval '30 days' * (12 - n)
 FROM generate_series(1, 12) n;
 CREATE TEMP TABLE shipped AS
@@ -189,15 +189,16 @@ WITH made AS (
     INSERT INTO fleet_rollouts (name, firmware_id, state, targets, waves, wave, success_percent, error_percent,
     error_count,
         healthy_heartbeats, step_minutes, reason, created_at, started_at, finished_at)
-    SELECT version || ' の配信', id, CASE version WHEN '2.12.0' THEN 'paused' ELSE 'finished' END,
-        '{"customer_ids": [], "tags": [], "versions": []}', '{5,25,100}', CASE version WHEN '2.12.0' THEN 0 ELSE 2 END,
-        95, 10, 50, 2, 60, CASE version WHEN '2.12.0' THEN '店舗からの連絡を待っています。' END, created_at, created_at,
-        CASE version WHEN '2.12.0' THEN NULL ELSE created_at + interval '3 days' END
-    FROM fleet_firmwares ORDER BY id RETURNING id, state, created_at
+    SELECT version || ' の配信', id, CASE version WHEN '20.12.0' THEN 'paused' ELSE 'finished' END,
+        '{"customer_ids": [], "tags": [], "versions": []}', '{5,25,100}', CASE version WHEN '20.12.0' THEN 0 ELSE 2 END,
+        95, 10, 50, 2, 60, CASE version WHEN '20.12.0' THEN '店舗からの連絡を待っています。' END, created_at,
+        created_at,
+        CASE version WHEN '20.12.0' THEN NULL ELSE created_at + interval '3 days' END
+    FROM fleet_firmwares WHERE version LIKE '20.%' ORDER BY id RETURNING id, state, created_at
 ) SELECT * FROM made;
 INSERT INTO fleet_update_tasks (rollout_id, terminal_id, wave, state, from_version, healthy, error, offered_at,
     finished_at)
-SELECT r.id, f.id, x.wave, x.state, '2.0.0', CASE x.state WHEN 'succeeded' THEN 2 ELSE 0 END,
+SELECT r.id, f.id, x.wave, x.state, '20.0.0', CASE x.state WHEN 'succeeded' THEN 2 ELSE 0 END,
     CASE x.state WHEN 'failed' THEN 'ファイルを取得できません' END,
     CASE WHEN x.state <> 'waiting' THEN r.created_at + interval '1 day' * x.wave END,
     CASE WHEN x.state <> 'waiting' THEN r.created_at + interval '1 day' * x.wave + interval '1 hour' END
@@ -207,7 +208,7 @@ FROM shipped r, fleet f, LATERAL (
     FROM (SELECT CASE WHEN f.n % 100 < 5 THEN 0 WHEN f.n % 100 < 25 THEN 1 ELSE 2 END AS wave) y
 ) x ORDER BY r.id, f.id;
 INSERT INTO fleet_commands (terminal_id, name, state, result, created_at, told_at, reported_at, finished_at, expires_at)
-SELECT f.id, x.name, 'done', '{"version": "2.1.0"}', at, at, at, at, at + interval '1 day'
+SELECT f.id, x.name, 'done', '{"version": "20.1.0"}', at, at, at, at, at + interval '1 day'
 FROM fleet f, generate_series(1, 14) k, LATERAL (
     SELECT now() - interval '26 days' * k AS at, CASE WHEN k > 2 THEN 'update_firmware' ELSE 'diagnose' END AS name) x;
 """
@@ -230,6 +231,7 @@ SELECT m.month, c.id, CASE WHEN c.id IS NULL THEN %(whole)s::jsonb ELSE %(one)s:
 FROM today, (SELECT DISTINCT customer_id AS id FROM fleet UNION ALL SELECT NULL) c, LATERAL (
     SELECT (date_trunc('month', now() AT TIME ZONE 'Asia/Tokyo') - interval '1 month' * k)::date AS month
     FROM generate_series(1, 12) k) m
+ON CONFLICT DO NOTHING
 """
 
 
@@ -261,10 +263,14 @@ def grow(owner: psycopg.Connection, count: int) -> None:
 
 def add_year(owner: psycopg.Connection) -> None:
     """To the terminals of `add_terminals`, of which there must be 1,200 or more."""
-    steps = (_FLEET, _TERMINALS, _STATES, _DAYS, _HEARTBEATS, _LOGS, _INCIDENTS, _MAINTENANCES, _FILES, _ROLLOUTS)
-    for step in (*steps, _ENROLMENTS):
+    figures = {"whole": json.dumps(_figures(CUSTOMERS)), "one": json.dumps(_figures(1))}
+    # Where the product runs beside, it finds nothing to do at any moment: no day without its report, no silence without
+    # its alert.
+    for step in (_FLEET, _TERMINALS, _FILES, _ENROLMENTS):
         owner.execute(step)
-    owner.execute(_REPORTS, {"whole": json.dumps(_figures(CUSTOMERS)), "one": json.dumps(_figures(1))})
+    owner.execute(_REPORTS, figures)
+    for step in (_INCIDENTS, _MAINTENANCES, _STATES, _ROLLOUTS, _LOGS, _DAYS, _HEARTBEATS):
+        owner.execute(step)
     owner.execute("VACUUM ANALYZE")
 
 

@@ -56,9 +56,11 @@ def mark_offline(db: Session) -> int:
         .with_for_update(of=TerminalState, skip_locked=True)
         .cte("due")
     )
+    # As an array too: joined alone, the server would read the whole table a second time.
+    keys = func.array(select(due.c.terminal_id).scalar_subquery())
     flipped = db.execute(
         update(TerminalState)
-        .where(TerminalState.terminal_id == due.c.terminal_id)
+        .where(TerminalState.terminal_id == func.any(keys), TerminalState.terminal_id == due.c.terminal_id)
         .values(status=Status.OFFLINE, status_since=clock.now_sql(), alert_after=due.c.alert_after)
         .execution_options(synchronize_session=False)
     )
