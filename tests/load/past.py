@@ -67,8 +67,7 @@ INSERT INTO fleet_days (terminal_id, begins_at, heartbeats, online_seconds, offl
     maintenance_seconds, cpu_average, cpu_highest, memory_average, memory_highest, disk_highest, first_heartbeat_at,
     last_heartbeat_at, firmware_version)
 SELECT id, d, 288 - n % 7, 86400 - n % 900, n % 600, n % 300, 0, 20 + n % 40, 50 + n % 50, 40 + n % 30, 60 + n % 40,
-    n % 80,
-    d, d + interval '23:55', '20.' || extract(month FROM d)::int % 9 || '.0'
+    n % 80, d, d + interval '23:55', '20.' || extract(month FROM d)::int % 9 || '.0'
 FROM today, generate_series(today.midnight - interval '365 days', today.midnight - interval '1 day', '1 day') d, fleet;
 """
 
@@ -126,8 +125,7 @@ ALTER TABLE trouble ADD id bigint;
 UPDATE trouble SET id = nextval(pg_get_serial_sequence('fleet_incidents', 'id'));
 ANALYZE trouble;
 INSERT INTO fleet_incidents (id, alert_type, scope, customer_id, store_name, opened_at, joined_at, told_at,
-    acknowledged_at,
-    resolved_at, resolved_by, resolution)
+    acknowledged_at, resolved_at, resolved_by, resolution)
 OVERRIDING SYSTEM VALUE
 SELECT t.id, kind, CASE WHEN is_store THEN 'store' ELSE 'terminal' END, f.customer_id,
     CASE WHEN is_store THEN '店' || t.n / 4 END, at, at, at,
@@ -142,8 +140,7 @@ SELECT t.id, f.id, kind, '最終通信は 10:15 です。', is_over, at, CASE WH
 FROM trouble t JOIN fleet f ON f.n >= t.n AND f.n < t.n + CASE WHEN is_store THEN 4 ELSE 1 END ORDER BY t.id;
 INSERT INTO fleet_incident_steps (incident_id, step, due_at, done_at, done_by)
 SELECT t.id, step, CASE WHEN step < 6 OR is_over THEN at + interval '1 minute' * (ARRAY[0, 5, 15, 30, 60,
-    70])[step] END,
-    CASE WHEN step = 1 OR is_over THEN at + interval '6 minutes' * (step - 1) END,
+    70])[step] END, CASE WHEN step = 1 OR is_over THEN at + interval '6 minutes' * (step - 1) END,
     CASE WHEN step = 1 OR is_over THEN '山田 太郎' END
 FROM trouble t, generate_series(1, 6) step ORDER BY t.id, step;
 INSERT INTO fleet_incident_events (incident_id, at, kind, by, text, detail)
@@ -151,8 +148,7 @@ SELECT t.id, at + interval '5 minutes' * x.place, x.kind, '山田 太郎', x.sai
 FROM trouble t, (VALUES
     (0, 'opened', NULL, '{{"terminals": 1}}'), (1, 'acknowledged', NULL, '{{}}'),
     (2, 'step', '再起動を依頼しました。', '{{"step": 2}}'), (3, 'note', '店舗に電話しました。折り返し待ちです。',
-    '{{}}'),
-    (8, 'recovered', NULL, '{{"terminals": 1}}')) AS x(place, kind, said, detail)
+    '{{}}'), (8, 'recovered', NULL, '{{"terminals": 1}}')) AS x(place, kind, said, detail)
 WHERE is_over OR place = 0 ORDER BY t.id;
 """
 
@@ -187,13 +183,11 @@ FROM generate_series(1, 12) n;
 CREATE TEMP TABLE shipped AS
 WITH made AS (
     INSERT INTO fleet_rollouts (name, firmware_id, state, targets, waves, wave, success_percent, error_percent,
-    error_count,
-        healthy_heartbeats, step_minutes, reason, created_at, started_at, finished_at)
+    error_count, healthy_heartbeats, step_minutes, reason, created_at, started_at, finished_at)
     SELECT version || ' の配信', id, CASE version WHEN '20.12.0' THEN 'paused' ELSE 'finished' END,
         '{"customer_ids": [], "tags": [], "versions": []}', '{5,25,100}', CASE version WHEN '20.12.0' THEN 0 ELSE 2 END,
         95, 10, 50, 2, 60, CASE version WHEN '20.12.0' THEN '店舗からの連絡を待っています。' END, created_at,
-        created_at,
-        CASE version WHEN '20.12.0' THEN NULL ELSE created_at + interval '3 days' END
+        created_at, CASE version WHEN '20.12.0' THEN NULL ELSE created_at + interval '3 days' END
     FROM fleet_firmwares WHERE version LIKE '20.%' ORDER BY id RETURNING id, state, created_at
 ) SELECT * FROM made;
 INSERT INTO fleet_update_tasks (rollout_id, terminal_id, wave, state, from_version, healthy, error, offered_at,
