@@ -90,7 +90,7 @@ def open_session(owner: psycopg.Connection, login_id: str, role: str) -> str:
     owner.execute(
         "WITH person AS (INSERT INTO users (login_id, name, password_hash, is_active) "
         "VALUES (%s, '読 読子', '-', true) RETURNING id), "
-        "member AS (INSERT INTO memberships (user_id, area, role) SELECT id, 'fleet', 'operator' FROM person) "
+        "member AS (INSERT INTO memberships (user_id, area, role) SELECT id, 'fleet', %s FROM person) "
         "INSERT INTO sessions (token_hash, user_id, address, expires_at) "
         "SELECT %s, id, '-', now() + interval '1 h' FROM person",
         [login_id, role, hash_token(token)],
