@@ -216,7 +216,7 @@ def archive(customer: Row) -> None:
     confirm.confirm(
         f"customer.archive.{customer['id']}",
         f"顧客「{customer['company_name']}」をアーカイブしますか？",
-        "一覧から外れ、新しい端末を登録できなくなります。履歴は残り、あとで元に戻せます。"
+        "一覧から外れ、新しい端末を登録できなくなり、有効な登録コードは失効します。履歴は残り、あとで元に戻せます。"
         "使用中の端末がある顧客はアーカイブできません。",
         action="アーカイブする",
         do=lambda _: session.api().post(f"{PATH}/{customer['id']}/archive"),

@@ -61,6 +61,10 @@ def happened(event: dict[str, Any]) -> Happening:
             what, kind = f"{count}に同じ異常が再び起きました", "alert"
         case "recovered":
             what, kind = f"{count}が復旧しました", "resolve"
+        case "archived":
+            what, kind = f"{count}がアーカイブされ、対象から外れました", "resolve"
+        case "maintenance":
+            what, kind, reason = f"{count}がメンテナンスに入りました", "status_change", text
         case "acknowledged":
             what, kind = "確認しました", "status_change"
         case "assigned":

@@ -188,7 +188,8 @@ def archive(terminal: Row) -> None:
     confirm.confirm(
         f"terminal.archive.{terminal['id']}",
         f"端末 {terminal['serial_number']}（{terminal['store_name']}）をアーカイブしますか？",
-        "一覧から外れ、店舗PCのトークンは失効し、未解決のアラートと予定中のメンテナンスは終了します。"
+        "一覧から外れ、店舗PCのトークンは失効します。未解決のアラートは解決済みになり、メンテナンスは終了し、"
+        "実行中の指示とファームウェアの更新は取り消されます。"
         "履歴は残り、あとで元に戻せますが、エージェントは登録し直す必要があります。",
         action="アーカイブする",
         do=lambda _: session.api().post(f"{PATH}/{terminal['id']}/archive"),

@@ -208,6 +208,16 @@ def _abort(db: Session, by: Actor, rollout: Rollout, reason: str) -> None:
     _set_state(db, by, rollout, RolloutState.ABORTED, reason=reason)
 
 
+def drop_terminal(db: Session, terminal_id: int) -> int:
+    """A terminal that is put out of use is updated no more; of how many roll-outs. Its agent is the caller's to call
+    off."""
+    open_ones = update(UpdateTask).where(
+        UpdateTask.terminal_id == terminal_id, UpdateTask.state.in_([TaskState.WAITING, *UNDER_WAY])
+    )
+    ended = open_ones.values(state=TaskState.CANCELLED, finished_at=now_sql(), deadline_at=None)
+    return len(db.execute(ended.returning(UpdateTask.id).execution_options(synchronize_session=False)).all())
+
+
 def retry(db: Session, by: Actor, rollout_id: int) -> int:
     """The failed terminals wait for another try; a finished roll-out runs again. How many.
 

@@ -404,6 +404,13 @@ def has_open_alert(db: Session, terminal_id: int, kind: AlertType) -> bool:
     return db.scalar(select(known.exists())) or False
 
 
+def muted(db: Session, terminal_ids: Sequence[int]) -> set[int]:
+    """Those of the terminals about which nobody wants an alert: in maintenance, or put out of use."""
+    quiet = or_(TerminalState.status == Status.MAINTENANCE, Terminal.archived_at.is_not(None))
+    found = select(Terminal.id).join(TerminalState, TerminalState.terminal_id == Terminal.id)
+    return set(db.scalars(found.where(Terminal.id.in_(terminal_ids), quiet)))
+
+
 def members_of(db: Session, incident_ids: Sequence[int]) -> dict[int, list[Trouble]]:
     """Each incident's members, those that are over included, as they were found."""
     every = (
