@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards.fleet.choices import customers, responders
 from dashboards.fleet.incident_drawer import PATH, drawer
-from dashboards.fleet.incident_words import INCIDENT_STATES, next_step, state_of, where
+from dashboards.fleet.incident_words import INCIDENT_STATES, in_all, next_step, state_of, where
 from dashboards.fleet.words import ALERT
 from dashboards.ui import columns, figures, filters, live, tables, times
 from dashboards.ui.columns import Row
@@ -59,9 +59,13 @@ def headline() -> None:
     figures.row(
         [
             Figure(
-                "未解決",
+                "未解決の障害",
                 f"{counts['open']:,}件",
-                f"最も古いもの {times.ago(times.parse(oldest))}" if oldest else "対応待ちはありません",
+                f"アラート {counts['alerts']:,}件・最も古いもの {times.ago(times.parse(oldest))}"
+                if oldest
+                else "対応待ちはありません",
+                help="同じ店舗・顧客・回線で同時に起きたアラートを、1件の障害にまとめています。"
+                "メニューの数字と、この一覧の行の数です。",
             ),
             Figure("初動確認待ち", f"{counts['unacknowledged']:,}件", "検知から5分以内に確認します"),
             Figure("期限超過", f"{counts['overdue']:,}件", "次の手順の目標時間を過ぎたもの"),
@@ -83,7 +87,7 @@ def state_sentence(counts: dict[str, Any]) -> None:
         )
         if count
     ]
-    sentence = f"未解決のアラートが{counts['open']:,}件あります。"
+    sentence = f"未解決のアラートが{in_all(counts['alerts'], counts['open'])}あります。"
     if parts:
         st.error(f"{sentence}{'、'.join(parts)}です。", icon=":material/notifications_active:")
     else:

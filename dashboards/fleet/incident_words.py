@@ -44,6 +44,11 @@ def state_of(incident: Row) -> str:
     return "working" if incident["acknowledged_at"] else "new"
 
 
+def in_all(alerts: int, incidents: int) -> str:
+    """15件（障害 9件）: alerts that began together are one incident, which アラート一覧 shows as one row."""
+    return f"{alerts:,}件" if alerts == incidents else f"{alerts:,}件（障害 {incidents:,}件）"
+
+
 def next_step(incident: Row) -> str:
     return STEPS.get(incident["step"], "–")
 

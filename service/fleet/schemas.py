@@ -177,12 +177,14 @@ class StatusCounts(BaseModel):
 
 
 class Summary(BaseModel):
-    """`online_percent` is the dashboard's 稼働率: online of all, now; null when there are none."""
+    """`online_percent` is the dashboard's 稼働率: online of all, now; null when there are none. `open_alerts` belong to
+    `open_incidents`: アラート一覧 has a row for each incident."""
 
     as_of: datetime
     terminals: StatusCounts
     online_percent: float | None
     open_alerts: int
+    open_incidents: int
     oldest_open_alert_at: datetime | None
 
 

@@ -238,7 +238,7 @@ def _step(db: Session, by: Actor, step: IncidentStep, now: datetime) -> dict[str
 
 
 def counts(db: Session) -> dict[str, Any]:
-    """How many incidents are open, and how urgent."""
+    """How many incidents are open, of how many alerts, and how urgent."""
     asleep = func.coalesce(Incident.snoozed_until > now_sql(), False)
     row = db.execute(
         select(
@@ -251,7 +251,8 @@ def counts(db: Session) -> dict[str, Any]:
         .select_from(Incident)
         .where(_is_open)
     )
-    return {"as_of": app_now(db), **row.mappings().one()}
+    alerts = db.scalar(select(func.count()).select_from(Alert).where(~Alert.is_resolved))
+    return {"as_of": app_now(db), "alerts": alerts, **row.mappings().one()}
 
 
 def responders(db: Session) -> list[dict[str, Any]]:

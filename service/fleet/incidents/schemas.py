@@ -111,10 +111,12 @@ class IncidentDetail(IncidentItem):
 
 
 class Counts(BaseModel):
-    """For the menu and the first line of the page: open, of these not acknowledged, overdue, and the oldest."""
+    """For the menu and the first line of the page: open, of how many alerts, of these not acknowledged, overdue, and
+    the oldest."""
 
     as_of: datetime
     open: int
+    alerts: int
     unacknowledged: int
     overdue: int
     snoozed: int

@@ -14,7 +14,7 @@ from service.fleet.incidents.models import Incident, IncidentStep
 from service.fleet.watch import actions
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.fleet.scene import a_morning, heard, set_clock
+from tests.dashboards.fleet.scene import a_morning, a_store_without_power, heard, set_clock
 
 Screen = Callable[..., AppTest]
 LIST = "fleet.incidents_list"
@@ -42,6 +42,17 @@ def open_drawer(page: AppTest, db: Session, place: int = 0) -> Incident:
     page.session_state[f"{LIST}.clicked"] = ("対応する", row)
     page.run()
     return incident
+
+
+def test_the_page_counts_incidents_and_says_of_how_many_alerts(db: Session, screen: Screen) -> None:
+    a_store_without_power(db, tills=3)
+
+    page = opened_at(screen("olivia", fleet="operator"), "alerts")
+
+    assert page.error[0].value.startswith("未解決のアラートが3件（障害 1件）あります。")
+    assert {metric.label: metric.value for metric in page.metric}["未解決の障害"] == "1件"
+    assert "アラート 3件・最も古いもの 30分前" in texts(page)
+    assert len(rows(page)) == 1
 
 
 @pytest.fixture
