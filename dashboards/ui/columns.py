@@ -34,7 +34,13 @@ def text(title: str, field: str | Callable[[Row], Any], *, width: int | None = N
 
 
 def badge(
-    title: str, field: str | Callable[[Row], str], kinds: Mapping[str, Status], *, width: int = 124, sort: str = ""
+    title: str,
+    field: str | Callable[[Row], str],
+    kinds: Mapping[str, Status],
+    *,
+    width: int = 124,
+    help: str | None = None,
+    sort: str = "",
 ) -> Column:
     """A status: its word on its colour."""
     statuses, code = [*kinds.values(), UNKNOWN], _value(field)
@@ -45,6 +51,7 @@ def badge(
             width=width,
             options=[status.word for status in statuses],
             color=[status.color for status in statuses],
+            help=help,
         )
 
     return Column(title, lambda row: [kinds.get(code(row), UNKNOWN).word], draw, sort)

@@ -139,7 +139,7 @@ AREA = Area(
         "fleet.agents": Tick("端末への指示とトークンの整理", timedelta(minutes=1)),
         "fleet.compact": Tick("端末の日次集計", timedelta(minutes=10)),
         "fleet.roll_outs": Tick("ファームウェアの配信", timedelta(seconds=10), silence=timedelta(seconds=120)),
-        "fleet.monthly": Tick("月次報告書の作成", timedelta(minutes=10)),
+        "fleet.monthly": Tick("月次報告書の作成", timedelta(minutes=2)),
     },
     subjects={
         "customer": "顧客企業",

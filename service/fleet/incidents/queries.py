@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, type_coerce
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from service.core import holidays
@@ -17,6 +18,7 @@ from service.core.identity import Membership, User
 from service.core.paging import Filter, Key, Listing, contains, equals, when
 from service.core.problems import NotFound
 from service.core.targets import State, read
+from service.fleet.impact import queries as impact
 from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
 from service.fleet.incidents.rules import FLAPPING, RECOVERED, STEPS, TOGETHER, Joinable, Trouble, network_of
@@ -37,8 +39,14 @@ _next_step = (
     .scalar_subquery()
 )
 _is_open = Incident.resolved_at.is_(None)
-# What is asleep waits below everything else.
-_awake_due_at = case((_is_open & func.coalesce(Incident.snoozed_until <= now_sql(), True), _next_due))
+_score = impact.score(Incident.id, Incident.alert_type)
+# What is asleep waits below everything else. Of what is due in the same minute, the greater impact comes first.
+_awake_due_at = case(
+    (
+        _is_open & func.coalesce(Incident.snoozed_until <= now_sql(), True),
+        func.date_trunc("minute", _next_due) + func.make_interval(0, 0, 0, 0, 0, 0, 0.5 * (100 - _score)),
+    )
+)
 
 
 def _is_high(run: InstrumentedAttribute[int]) -> ColumnElement[bool]:
@@ -95,6 +103,7 @@ def _listed() -> Select[*tuple[Any, ...]]:
             store_terminals.label("store_terminals"),
             case((_is_open, _next_due)).label("due_at"),
             case((_is_open, _next_step)).label("step"),
+            *impact.columns(Incident.id, Incident.alert_type, _is_open),
         )
         .select_from(Incident)
         .join(_first, _first.id == first)
@@ -115,7 +124,8 @@ INCIDENTS = Listing(
     _listed(),
     unique=Incident.id,
     keys={
-        "due_at": Key(_awake_due_at, nullable=True),
+        "due_at": Key(type_coerce(_awake_due_at, TIMESTAMP(timezone=True)), nullable=True),
+        "impact": Key(case((_is_open, _score)), nullable=True),
         "opened_at": Key(Incident.opened_at),
         "resolved_at": Key(Incident.resolved_at, nullable=True),
     },
@@ -137,8 +147,8 @@ def incidents(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.IncidentFilters
 ) -> dict[str, Any]:
     """Incidents, what is due next first."""
-    found = INCIDENTS.page(db, limit, cursor, filters.sort, **_conditions(by, filters))
     now = app_now(db)
+    found = INCIDENTS.page(db, limit, cursor, filters.sort, asked=impact.asked(now), **_conditions(by, filters))
     found["items"] = [_as_seen(db, row, now) for row in found["items"]]
     return found
 
@@ -168,6 +178,7 @@ def _as_seen(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
     terminal_store = seen.pop("terminal_store_name")
     if seen["members"] == 1:
         seen["store_name"] = terminal_store
+    seen["impact"] = impact.told(seen, now)
     seen["network"] = str(seen["network"]) if seen["network"] else None
     return seen
 
@@ -189,7 +200,7 @@ def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
     """One incident with its steps, members and everything that was done."""
     get_incident(db, incident_id)
     now = app_now(db)
-    row = db.execute(_listed().where(Incident.id == incident_id)).mappings().one()
+    row = db.execute(_listed().where(Incident.id == incident_id), impact.asked(now)).mappings().one()
     steps = db.scalars(
         select(IncidentStep).where(IncidentStep.incident_id == incident_id).order_by(IncidentStep.step)
     ).all()

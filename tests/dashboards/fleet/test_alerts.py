@@ -67,7 +67,8 @@ def test_the_first_line_says_what_is_late_and_the_queue_begins_with_it(alerts: A
     first, second = rows(alerts)
     assert (first["対象"], first["種別"], first["次の手順"]) == ("ABC商事 - 新宿店 レジ1番", ["オフライン"], "初動確認")
     assert (first["残り時間"], second["残り時間"]) == ("25分超過", "7分超過")
-    assert (first["状況"], first["影響"], first["担当"]) == (["期限超過"], "1 / 1台", "未割り当て")
+    assert (first["状況"], first["担当"]) == (["期限超過"], "未割り当て")
+    assert (first["影響"], first["停止"]) == (["大"], "1台中1台")
     assert line.calls.count("GET /api/fleet/incidents") == 1
     assert not alerts.exception
 
@@ -97,6 +98,14 @@ def test_taking_an_incident_records_the_first_look(alerts: AppTest, db: Session)
     db.expire_all()
     assert db.get_one(IncidentStep, (incident.id, 2)).done_by == "olivia さん"
     assert "「初動確認」を完了しました" in texts(alerts)
+
+
+def test_the_drawer_says_why_it_weighs_what_it_weighs_and_the_list_sorts_by_it(alerts: AppTest, db: Session) -> None:
+    open_drawer(alerts, db)
+    assert "大（80点）: 店舗の端末1台中1台が停止、ベーシック保守、営業時間の目安の内" in texts(alerts)
+
+    alerts.selectbox(key="sort").select("-impact").run()
+    assert [row["影響"] for row in rows(alerts)] == [["大"], ["大"]]
 
 
 def test_a_step_is_finished_with_a_note(alerts: AppTest, db: Session) -> None:
@@ -156,4 +165,4 @@ def test_a_store_that_falls_silent_is_one_line_with_its_terminals(db: Session, s
     db.commit()
     page = opened_at(screen("olivia", fleet="operator"), "alerts")
     [row] = rows(page)
-    assert (row["対象"], row["影響"]) == ("ABC商事 - 新宿店（3台）", "3 / 3台")
+    assert (row["対象"], row["停止"]) == ("ABC商事 - 新宿店（3台）", "3台中3台")

@@ -11,8 +11,9 @@ import pytest
 from dashboards.fleet import incident_words, terminal_words
 from dashboards.fleet.words import ALERT, ROLLOUT, TERMINAL, UPDATE
 from service.fleet.firmware.rules import ROLLOUT_WORDS, RolloutState, TaskState
+from service.fleet.impact import rules as impact
 from service.fleet.ingest import batches
-from service.fleet.rules import ALERT_WORDS, STATUS_WORDS, AlertType, Status
+from service.fleet.rules import ALERT_WORDS, STATUS_WORDS, AlertType, ContractType, Status
 from stack.home import ROOT
 
 
@@ -38,6 +39,19 @@ def written(*functions: str) -> set[str]:
                 named = [part for given in call.args[1:4] for part in (given, *vars(given).values())]
                 kinds |= {str(one.value) for one in named if isinstance(one, ast.Constant)}
     return {kind for kind in kinds if re.fullmatch("[a-z_]+", kind)}
+
+
+def test_the_rules_of_impact_are_told_as_they_are() -> None:
+    said = incident_words.IMPACT_HELP
+    for points in (
+        f"全台停止で{impact.STANDSTILL}点",
+        f"スタンダード保守{impact.CONTRACT[ContractType.STANDARD]}点",
+        f"プレミアム保守{impact.CONTRACT[ContractType.PREMIUM]}点",
+        f"営業時間の目安の内（{impact.TRADING}点）",
+        f"{impact.HIGH_FROM}点以上を大、{impact.MIDDLE_FROM}点以上を中",
+    ):
+        assert points in said
+    assert set(incident_words.IMPACTS) == {*impact.Level, "over"}
 
 
 AT = "2026-11-21T01:00:00Z"
