@@ -298,10 +298,9 @@ def _locked(db: Session, rollout_id: int, *states: RolloutState) -> Rollout:
 
 
 def _set_state(db: Session, by: Actor | str, rollout: Rollout, state: RolloutState, **after: Any) -> None:
-    before, rollout.state = {"state": rollout.state}, state
-    audit.record(
-        db, by, "status_change", AREA.name, "rollout", rollout.id, before=before, after={"state": state} | after
-    )
+    before, rollout.state = {"state": ROLLOUT_WORDS[RolloutState(rollout.state)]}, state
+    told = {"state": ROLLOUT_WORDS[state]} | after
+    audit.record(db, by, "status_change", AREA.name, "rollout", rollout.id, before=before, after=told)
 
 
 def _call_off(db: Session, command_ids: Sequence[int]) -> None:
