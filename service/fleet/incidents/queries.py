@@ -337,7 +337,7 @@ def _message(kind: AlertType) -> ColumnElement[str]:
                     TerminalState.shutdown_at.is_not(None),
                     func.concat("店舗PCが正常に終了したまま、起動していません。最終通信は ", heard, " です。"),
                 ),
-                else_=func.concat("最終通信は ", heard, " です。"),
+                else_=func.concat("店舗PCからの通信が途絶えています。最終通信は ", heard, " です。"),
             )
         case AlertType.ERROR:
             return case(
@@ -345,7 +345,9 @@ def _message(kind: AlertType) -> ColumnElement[str]:
                     TerminalState.status == Status.ONLINE,
                     "同じトークンを使うエージェントが2台あります。複製されたPCがないか確認し、端末を登録し直してください。",
                 ),
-                else_=func.coalesce(TerminalState.error, "端末（TC-200）がUSBで接続されていません。"),
+                else_=func.coalesce(
+                    TerminalState.error, "店舗PCは通信していますが、端末（TC-200）がUSBで接続されていません。"
+                ),
             )
         case AlertType.HIGH_CPU:
             return func.concat("CPU使用率が", TerminalState.cpu_usage, "%です（2回続けて90%以上）。")

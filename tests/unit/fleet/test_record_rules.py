@@ -59,6 +59,7 @@ def test_what_is_added_is_there_and_what_is_removed_only_is_not(
         (SILENT, Finding.PC_SILENT),
         (replace(SILENT, connected=False, error=True), Finding.PC_SILENT),
         (replace(SILENT, shut_down=True, store=Neighbours(2, 2)), Finding.SHUT_DOWN),
+        (replace(WELL, shut_down=True), Finding.SHUT_DOWN),
         (replace(SILENT, store=Neighbours(2, 1)), Finding.PC_SILENT),
         (replace(SILENT, store=Neighbours(2, 2)), Finding.STORE_SILENT),
         (replace(SILENT, store=Neighbours(2, 2), network=Neighbours(4, 1)), Finding.STORE_SILENT),
