@@ -127,6 +127,7 @@ _ALERTS = Listing(
         Alert.is_resolved,
         Alert.created_at,
         Alert.resolved_at,
+        Alert.resolved_by,
     )
     .outerjoin(Terminal, Terminal.id == Alert.terminal_id)
     .outerjoin(Customer, Customer.id == Terminal.customer_id),

@@ -223,7 +223,8 @@ class TerminalItem(BaseModel):
 
 
 class AlertItem(BaseModel):
-    """One terminal's trouble; how people respond to it stands in its incident."""
+    """One terminal's trouble; how people respond to it stands in its incident. `resolved_by`: a person, or what ended it
+    by itself; empty as long as it is open."""
 
     id: int
     incident_id: int
@@ -237,3 +238,4 @@ class AlertItem(BaseModel):
     is_resolved: bool
     created_at: datetime
     resolved_at: datetime | None
+    resolved_by: str

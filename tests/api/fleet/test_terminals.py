@@ -133,6 +133,8 @@ def test_archiving_ends_token_alerts_and_maintenance_and_hides_the_terminal(admi
     assert answer.json()["state"]["status"] == "offline"
     db.expire_all()
     assert db.get_one(Alert, alert.id).resolved_by == "alice さん"
+    [told] = admin.get("/api/fleet/alerts", params={"state": "all"}).json()["items"]
+    assert (told["is_resolved"], told["resolved_by"]) == (True, "alice さん")
     assert db.get_one(Incident, alert.incident_id).resolved_at is not None
     assert db.scalars(select(Maintenance.ended_by)).all() == ["alice さん"]
     assert serials(admin) == []
