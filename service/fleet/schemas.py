@@ -223,8 +223,8 @@ class TerminalItem(BaseModel):
 
 
 class AlertItem(BaseModel):
-    """One terminal's trouble; how people respond to it stands in its incident. `resolved_by`: a person, or what ended it
-    by itself; empty as long as it is open."""
+    """One terminal's trouble; how people respond to it stands in its incident. `resolved_by`: a person, or what
+    ended it by itself; empty as long as it is open."""
 
     id: int
     incident_id: int
