@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up down reset logs backup restore test lint format lock bench test-deep test-faults test-production
+.PHONY: help setup setup-tests up down reset logs backup restore test lint format lock bench picture test-deep test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ test-production: setup-tests ## production: Caddy, PgBouncer, two of each, serve
 bench: setup-tests ## measure the speed claims, write docs/benchmarks.md (minutes)
 	@$(VENV) tests/ensure_browser.py
 	@$(VENV) -m tests.load.bench
+
+picture: setup-tests ## take the README's picture of the dashboard anew
+	@$(VENV) tests/ensure_browser.py
+	@$(VENV) -m tests.portrait docs/images/dashboard.png
 
 lock: setup ## compile the requirements anew from pyproject.toml
 	@UV="$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate"; \

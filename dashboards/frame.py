@@ -59,10 +59,12 @@ def show(user: session.User) -> None:
 
 
 def account(user: session.User, page: StreamlitPage) -> None:
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.page_link(page, label=plain(user.name), icon=":material/account_circle:", help="アカウント", width="content")
+    with st.container(gap="xxsmall"):
+        st.page_link(page, label=plain(user.name), icon=":material/account_circle:", help="アカウント")
         # A link, because nothing else leaves Streamlit's page, and HTML, because Streamlit's own links open a new tab.
-        st.html(f'<a href="{LOGOUT}" target="_self" style="color: inherit">ログアウト</a>', width="content")
+        # It stands below the name, under its first letter: beside it there is no room for names of four letters.
+        style = "color: inherit; font-size: 0.875em; margin-left: 2.25em"
+        st.html(f'<a href="{LOGOUT}" target="_self" style="{style}">ログアウト</a>')
 
 
 def show_only(screen: Callable[[], None]) -> None:

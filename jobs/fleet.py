@@ -13,7 +13,9 @@ from service.core.health import record_job
 from service.fleet.agents import actions as agents
 from service.fleet.firmware import actions as firmware
 from service.fleet.history import actions as history
+from service.fleet.history import queries as past
 from service.fleet.history.rules import MOST_DAYS
+from service.fleet.hours import actions as hours
 from service.fleet.maintenance import actions as maintenance
 from service.fleet.monthly import actions as monthly
 from service.fleet.watch import actions
@@ -38,6 +40,16 @@ def compact() -> None:
         record_job(db, "fleet.compact")
     if days:
         log.info("fleet days summed up", days=days)
+
+
+@app.task(name="fleet.hours")
+def learn_hours() -> None:
+    """Opening hours, as soon as the night's days are summed up."""
+    with transaction(SYSTEM) as db:
+        learned = hours.learn(db, past.compacted_until(db))
+        record_job(db, "fleet.hours")
+    if learned:
+        log.info("opening hours learned", terminals=learned)
 
 
 @app.task(name="fleet.watch")

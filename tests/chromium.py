@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx2
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from dashboards.session import COOKIE
 from tests.ensure_browser import browser as browser_path
 from tests.stack import Stack
 
@@ -26,6 +28,17 @@ def chromium() -> Iterator[Browser]:
 def at_a_desk(browser: Browser) -> BrowserContext:
     """A fresh profile on a desk's screen in Japan."""
     return browser.new_context(locale="ja-JP", timezone_id="Asia/Tokyo", viewport={"width": 1440, "height": 900})
+
+
+def token(stack: Stack, login_id: str) -> str:
+    """Of a person who has signed in, to be carried by tests that are not about signing in."""
+    with httpx2.Client(base_url=stack.dashboards, timeout=30, trust_env=False) as browser:
+        browser.post("/login", data={"login_id": login_id, "password": "genba-demo"})
+        return browser.cookies[COOKIE]
+
+
+def carry(context: BrowserContext, stack: Stack, token: str) -> None:
+    context.add_cookies([{"name": COOKIE, "value": token, "url": stack.dashboards}])
 
 
 def sign_in(page: Page, stack: Stack, login_id: str = "fleet-operator") -> None:

@@ -113,7 +113,7 @@ class Stack:
 
 def make_stack(parent: Path) -> Stack:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "REDIS_"))}
-    for name in ("SECRET_KEY", "FLEET_ALERT_RECIPIENTS", "MAIL_FROM"):
+    for name in ("SECRET_KEY", "FLEET_ALERT_RECIPIENTS", "FLEET_FIRMWARE_PUBLIC_KEYS", "MAIL_FROM"):
         environ.pop(name, None)
     environ |= {
         "GENBA_HOME": str(parent / "home"),

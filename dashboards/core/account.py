@@ -24,9 +24,7 @@ def sessions() -> None:
         "/api/auth/sessions",
         COLUMNS,
         actions={"終了する": end},
-        right=lambda: st.button(
-            "ほかをすべて終了する", key="account.end_others", on_click=dialogs.open, args=(end_others,)
-        ),
+        right=lambda: dialogs.button("ほかをすべて終了する", end_others, key="account.end_others"),
     )
 
 

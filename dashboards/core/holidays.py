@@ -22,8 +22,7 @@ SOURCES = {"shipped": Status("国民の祝日", "gray", "flag"), "edited": Statu
 
 
 def day_words(holiday: Row) -> str:
-    day = date.fromisoformat(holiday["day"])
-    return f"{day.year}/{day.month}/{day.day}（{times.WEEKDAYS[day.weekday()]}）"
+    return times.day(date.fromisoformat(holiday["day"]))
 
 
 def note(holiday: Row) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 
@@ -53,8 +52,10 @@ def drawer(row: Row) -> None:
         _facts(message)
         if message["state"] == "dead" and session.may("core:message:resend"):
             with st.container(horizontal=True):
-                _button("再送する", "resend", "send", _ask_to_resend, message, "primary")
-                _button("破棄する", "discard", "delete", _ask_to_discard, message, "secondary")
+                dialogs.button("再送する", _ask_to_resend, message, key="messages.resend", icon="send", type="primary")
+                dialogs.button(
+                    "破棄する", _ask_to_discard, message, key="messages.discard", icon="delete", type="secondary"
+                )
         if message["text"]:
             st.markdown(small("本文"))
             with st.container(border=True):
@@ -65,24 +66,6 @@ def drawer(row: Row) -> None:
         timeline(_happened(message), key="messages.history")
 
     show()
-
-
-def _button(
-    word: str,
-    what: str,
-    icon: str,
-    ask: Callable[[dict[str, Any]], None],
-    message: dict[str, Any],
-    kind: Literal["primary", "secondary"],
-) -> None:
-    st.button(
-        word,
-        key=f"messages.{what}",
-        type=kind,
-        icon=f":material/{icon}:",
-        on_click=dialogs.open,
-        args=(ask, message),
-    )
 
 
 def _ask_to_resend(message: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ COLUMNS = (
     columns.text("種類", lambda row: TOPICS.get(row["topic"], row["topic"]), width=64),
     columns.ago("作成", "created_at"),
     columns.number("回数", "attempts", width=56),
-    columns.text("最後のエラー", "last_error", width=170),
+    columns.text("最後のエラー", "last_error", width=164),
 )
 
 

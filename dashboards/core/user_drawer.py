@@ -166,15 +166,11 @@ def _buttons(user: Row) -> None:
     with st.container(horizontal=True):
         me = session.current()
         if me is None or me.login_id != user["login_id"]:  # one's own is changed on the account page
-            _button("仮パスワードを発行する", "reset", "key", _reset, user)
+            dialogs.button("仮パスワードを発行する", _reset, user, key="users.reset", icon="key")
         if user["is_active"]:
-            _button("無効にする", "deactivate", "block", _deactivate, user)
+            dialogs.button("無効にする", _deactivate, user, key="users.deactivate", icon="block")
         else:
-            _button("有効にする", "activate", "check_circle", _activate, user)
-
-
-def _button(label: str, what: str, icon: str, ask: Callable[[Row], None], user: Row) -> None:
-    st.button(label, icon=f":material/{icon}:", key=f"users.{what}", on_click=dialogs.open, args=(ask, user))
+            dialogs.button("有効にする", _activate, user, key="users.activate", icon="check_circle")
 
 
 def _sessions(user: Row) -> None:
@@ -191,7 +187,7 @@ def _sessions(user: Row) -> None:
         seen = times.ago(times.parse(one["last_seen_at"]))
         st.markdown(f"{plain(one['address'])}　{small(f'最後の操作 {seen}')}")
     if not user["elsewhere"]:
-        _button("すべて終了する", "end_sessions", "logout", _end_sessions, user)
+        dialogs.button("すべて終了する", _end_sessions, user, key="users.end_sessions", icon="logout")
 
 
 def _one_time_password(name: str, login_id: str, password: str) -> None:

@@ -30,14 +30,7 @@ def headline() -> None:
 
 def _new() -> None:
     if may("core:user:update"):
-        st.button(
-            "ユーザーを登録する",
-            type="primary",
-            icon=":material/person_add:",
-            key="users.new",
-            on_click=dialogs.open,
-            args=(user_drawer.new,),
-        )
+        dialogs.button("ユーザーを登録する", user_drawer.new, key="users.new", icon="person_add", type="primary")
 
 
 def conditions(areas: list[dict[str, Any]]) -> filters.Filters:
@@ -60,7 +53,7 @@ def listed(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
             columns.text("ログインID", "login_id", width=130),
             columns.text("氏名", "name", width=116),
             columns.badge("状態", "state", USER, width=112),
-            columns.text("業務と役割", lambda user: in_words(user, areas), width=236),
+            columns.text("業務と役割", lambda user: in_words(user, areas), width=228),
             columns.text("メールアドレス", "mail", width=172),
             columns.ago("最後のログイン", "last_signed_in_at", missing="まだありません"),
         ),

@@ -16,7 +16,7 @@ class Advice:
     tone: Literal["success", "info", "error"]
     side: str
     what: str
-    next_step: str
+    next_step: str | None
     ask: tuple[str, ...] = ()
 
 
@@ -29,7 +29,7 @@ ADVICE = {
         "success",
         "異常なし",
         "正常に動作しています。",
-        "対応は必要ありません。",
+        None,
         ("いまお困りの症状をお聞かせください。",),
     ),
     "never_heard": Advice(
@@ -45,6 +45,13 @@ ADVICE = {
         "店舗PCは正常な手順で終了しています。故障ではありません。",
         "営業時間中であれば、店舗PCの電源を入れてもらってください。",
         ("店舗PCの電源を入れてください。",),
+    ),
+    "closed": Advice(
+        "info",
+        "営業時間外",
+        "通信はありませんが、学習した営業時間の外です。",
+        "対応は必要ありません。開店時刻を過ぎても通信がなければ、アラートを通知します。",
+        ("営業時間中であれば、店舗PCの電源を入れてください。",),
     ),
     "pc_silent": Advice(
         "error",
@@ -71,7 +78,7 @@ ADVICE = {
         "error",
         "エージェント側",
         "2台の店舗PCが同じトークンで通信しています。",
-        "店舗PCを複製していないか確認し、トークンを失効してから正しい1台を登録し直してください。",
+        "店舗PCを複製していないか確認し、トークンを失効させてから正しい1台を登録し直してください。",
         ("最近、店舗PCを入れ替えたり複製したりしていないかお聞かせください。",),
     ),
     "terminal_unplugged": Advice(
@@ -127,7 +134,7 @@ ALERTED = {
         ("TC-200の電源とUSBケーブルを抜かずにお待ちください。",),
     ),
 }
-SILENT = ("shut_down", "pc_silent", "store_silent", "network_silent")
+SILENT = ("shut_down", "closed", "pc_silent", "store_silent", "network_silent")
 UNKNOWN = Advice("info", "不明", "状況を判定できません。", "リモート診断を行ってください。")
 
 
@@ -188,9 +195,13 @@ def sentence(terminal: Row) -> str:
     if known is None:
         put_away = times.full(times.parse(terminal["archived_at"]))
         return f"この端末は{put_away}にアーカイブされました。履歴だけを表示しています。"
-    side = "" if known.side in ("異常なし", "設置前", "不明") else f"原因は{known.side}と考えられます。"
+    side = "" if known.side in ("異常なし", "設置前", "営業時間外", "不明") else f"原因は{known.side}と考えられます。"
     near = neighbours(terminal["diagnosis"]) if is_silent(terminal) else ""
-    return f"{known.what}{side}{since(terminal)}{near}次の対応: {known.next_step}"
+    return f"{known.what}{side}{since(terminal)}{near}{next_step(known)}"
+
+
+def next_step(known: Advice) -> str:
+    return f"次の対応: {known.next_step}" if known.next_step else "対応は必要ありません。"
 
 
 def for_the_merchant(terminal: Row) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,9 +10,11 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.fleet import customer_hours
+from dashboards.fleet.report_words import month_words
 from dashboards.fleet.words import ALERT, CONTRACT, TERMINAL
 from dashboards.session import may
-from dashboards.ui import confirm, conflict, details, dialogs, feedback, forms, times
+from dashboards.ui import details, dialogs, editing, feedback, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.status import UNKNOWN
@@ -47,6 +49,7 @@ def drawer(row: Row) -> None:
         st.markdown(f"**{plain(_state(customer))}**")
         _buttons(customer)
         _facts(customer)
+        customer_hours.show(customer)
         _alerts(customer)
         _stores(customer)
 
@@ -72,14 +75,10 @@ def _buttons(customer: Row) -> None:
         if not may("fleet:customer:update"):
             return
         if customer["archived_at"]:
-            _button("元に戻す", "restore", "unarchive", restore, customer)
+            dialogs.button("元に戻す", restore, customer, key="customer.restore", icon="unarchive")
         else:
-            _button("編集する", "edit", "edit", edit, customer)
-            _button("アーカイブする", "archive", "archive", archive, customer)
-
-
-def _button(label: str, what: str, icon: str, ask: Callable[[Row], None], customer: Row) -> None:
-    st.button(label, key=f"customer.{what}", icon=f":material/{icon}:", on_click=dialogs.open, args=(ask, customer))
+            dialogs.button("編集する", edit, customer, key="customer.edit", icon="edit")
+            dialogs.button("アーカイブする", archive, customer, key="customer.archive", icon="archive")
 
 
 def _facts(customer: Row) -> None:
@@ -93,7 +92,7 @@ def _facts(customer: Row) -> None:
             "店舗数": f"{customer['store_count']:,}店舗",
             "アーカイブ済みの端末": f"{customer['archived_terminals']:,}台",
             "最新の月次報告書": report
-            and f"{report['month'][:7].replace('-', '/')}（{'送付済み' if report['sent_at'] else '未送付'}）",
+            and f"{month_words(report['month'][:7])}（{'送信済み' if report['sent_at'] else '未送信'}）",
             "登録日": times.full(times.parse(customer["created_at"])),
         }
     )
@@ -168,69 +167,29 @@ def new() -> None:
     ask()
 
 
+RECORD = editing.Record(
+    key="customer",
+    path=PATH,
+    labels=LABELS,
+    name=lambda customer: f"顧客「{customer['company_name']}」",
+    fields=_fields,
+    in_words=lambda customer: {"contract_type": CONTRACT.get(customer["contract_type"], "")},
+)
+
+
 def edit(customer: Row) -> None:
-    _edit({name: customer[name] for name in ("id", "version", *LABELS)}, {})
-
-
-def _edit(known: Mapping[str, Any], draft: Mapping[str, Any]) -> None:
-    """`draft` is what was typed before a conflict; `known` what the service had when the form was opened."""
-
-    @dialogs.dialog("顧客を編集する", width="medium", icon=":material/edit:")
-    def ask() -> None:
-        with forms.form(f"customer.edit.{known['id']}.{known['version']}.{bool(draft)}", submit="保存する") as form:
-            typed = _fields(form, {**known, **draft})
-        if not form.submitted:
-            return
-        # Only what was changed: the rest may meanwhile be somebody else's change.
-        body = {"version": known["version"]} | {name: value for name, value in typed.items() if value != known[name]}
-        problem = form.send(
-            lambda _: session.api().patch(f"{PATH}/{known['id']}", body),
-            done=f"{typed['company_name']}を変更しました。",
-        )
-        if problem and problem.current:
-            dialogs.open(_conflict, known, problem.yours or {}, problem.current)
-            st.rerun()
-
-    ask()
-
-
-def _conflict(known: Mapping[str, Any], yours: Mapping[str, Any], current: Mapping[str, Any]) -> None:
-    newest = {**known, **current}
-
-    def side(values: Mapping[str, Any]) -> dict[str, Any]:
-        shown = {**newest, **values}
-        return {**{name: shown[name] for name in LABELS}, "contract_type": CONTRACT.get(shown["contract_type"], "")}
-
-    conflict.conflict(
-        "customer.conflict",
-        LABELS,
-        side(yours),
-        side({}),
-        changed=f"{known['company_name']}は、開いたあとにほかの人が変更しました。",
-        keep=lambda: dialogs.open(_edit, newest, yours),
-        load=lambda: dialogs.open(_edit, newest, {}),
-    )
+    RECORD.edit({name: customer[name] for name in ("id", "version", *LABELS)})
 
 
 def archive(customer: Row) -> None:
-    confirm.confirm(
-        f"customer.archive.{customer['id']}",
-        f"顧客「{customer['company_name']}」をアーカイブしますか？",
+    RECORD.archive(
+        customer,
         "一覧から外れ、新しい端末を登録できなくなり、有効な登録コードは失効します。履歴は残り、あとで元に戻せます。"
         "使用中の端末がある顧客はアーカイブできません。",
-        action="アーカイブする",
-        do=lambda _: session.api().post(f"{PATH}/{customer['id']}/archive"),
-        done=f"{customer['company_name']}をアーカイブしました。",
     )
 
 
 def restore(customer: Row) -> None:
-    confirm.confirm(
-        f"customer.restore.{customer['id']}",
-        f"顧客「{customer['company_name']}」を元に戻しますか？",
-        "一覧に戻ります。端末はアーカイブされたままなので、必要なものを1台ずつ元に戻してください。",
-        action="元に戻す",
-        do=lambda _: session.api().post(f"{PATH}/{customer['id']}/restore"),
-        done=f"{customer['company_name']}を元に戻しました。",
-        danger=False,
+    RECORD.restore(
+        customer, "一覧に戻ります。端末はアーカイブされたままなので、必要なものを1台ずつ元に戻してください。"
     )

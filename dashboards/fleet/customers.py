@@ -67,14 +67,7 @@ def _right() -> None:
     if may("core:import:create"):
         link("取り込む", "/imports")
     if may("fleet:customer:create"):
-        st.button(
-            "顧客を登録する",
-            key="customers.new",
-            type="primary",
-            icon=":material/add:",
-            on_click=dialogs.open,
-            args=(customer_drawer.new,),
-        )
+        dialogs.button("顧客を登録する", customer_drawer.new, key="customers.new", icon="add", type="primary")
 
 
 @refreshing

@@ -23,11 +23,11 @@ LIST_HEIGHT = 268
 ALERTS_WITHOUT_SCROLLING = 4
 CUSTOMERS_SHOWN = 8
 CUSTOMERS = (
-    columns.text("顧客名", "company_name", width=170),
-    columns.number("端末数", lambda customer: customer["terminals"]["total"], width=68),
-    columns.number("オンライン", lambda customer: customer["terminals"]["online"], width=84),
-    columns.number("エラー", lambda customer: customer["terminals"]["error"], width=68),
-    columns.number("オフライン", lambda customer: customer["terminals"]["offline"], width=84),
+    columns.text("顧客名", "company_name", width=150),
+    columns.number("端末数", lambda customer: customer["terminals"]["total"], width=64),
+    columns.number("オンライン", lambda customer: customer["terminals"]["online"], width=80),
+    columns.number("エラー", lambda customer: customer["terminals"]["error"], width=60),
+    columns.number("オフライン", lambda customer: customer["terminals"]["offline"], width=80),
     columns.number(
         "保守中",
         lambda customer: customer["terminals"]["maintenance"],

@@ -17,7 +17,7 @@ def shown_once(title: str, explained: str, code: str) -> None:
     @dialogs.dialog(title, width="large", icon=":material/key:")
     def show() -> None:
         st.markdown(plain(explained))
-        st.markdown(small("登録コード（右上のボタンでコピーできます）"))
+        st.markdown(small("登録コード（マウスを重ねると、右上にコピーのボタンが出ます）"))
         st.code(code, language=None)
         st.markdown(small("店舗PCで実行するコマンド（Windows、管理者のPowerShell）"))
         st.code(f"{WINDOWS} -Code {code}", language=None, wrap_lines=True)

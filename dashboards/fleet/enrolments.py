@@ -47,14 +47,7 @@ def headline() -> None:
 
 def _issue_button() -> None:
     if may("fleet:enrolment:create"):
-        st.button(
-            "登録コードを発行する",
-            key="enrolments.issue",
-            type="primary",
-            icon=":material/key:",
-            on_click=dialogs.open,
-            args=(issue,),
-        )
+        dialogs.button("登録コードを発行する", issue, key="enrolments.issue", icon="key", type="primary")
 
 
 @refreshing
@@ -64,7 +57,7 @@ def listed() -> None:
         "",
         PATH,
         COLUMNS,
-        actions={"失効する": revoke} if may("fleet:enrolment:revoke") else None,
+        actions={"失効させる": revoke} if may("fleet:enrolment:revoke") else None,
         empty=tables.Empty("まだ登録コードはありません", "「登録コードを発行する」から発行してください。"),
     )
 
@@ -124,11 +117,11 @@ def revoke(code: Row) -> None:
     issued = times.full(times.parse(code["created_at"]))
     confirm.confirm(
         f"enrolments.revoke.{code['id']}",
-        f"{issued}に発行した登録コード（{whom}）を失効しますか？",
+        f"{issued}に発行した登録コード（{whom}）を失効させますか？",
         "このコードではすぐに登録できなくなります。登録済みの店舗PCはそのまま使えます。元には戻せません。",
-        action="失効する",
+        action="失効させる",
         do=lambda _: session.api().delete(f"{PATH}/{code['id']}"),
-        done="登録コードを失効しました。",
+        done="登録コードを失効させました。",
     )
 
 

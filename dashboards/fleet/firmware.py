@@ -35,26 +35,24 @@ def _share(rollout: Row) -> float:
 
 
 COLUMNS = (
-    columns.text("名前", "name", width=220),
-    columns.badge("状態", "state", ROLLOUT, width=124),
+    columns.text("名前", "name", width=184),
+    columns.badge("状態", "state", ROLLOUT, width=116),
     columns.text("バージョン", "firmware_version", width=88),
     columns.text("進み具合", progress, width=150),
-    columns.percent("成功率", _share),
-    columns.number("対象（台）", lambda row: row["counts"]["total"]),
-    columns.number("成功", lambda row: row["counts"]["succeeded"], width=64),
-    columns.number("失敗", lambda row: row["counts"]["failed"], width=64),
-    columns.number("更新中", lambda row: row["counts"]["under_way"], width=72),
-    columns.number("待機中", lambda row: row["counts"]["waiting"], width=72),
+    columns.percent("成功率", _share, width=64),
+    columns.number("対象（台）", lambda row: row["counts"]["total"], width=80),
+    columns.number("成功", lambda row: row["counts"]["succeeded"], width=56),
+    columns.number("失敗", lambda row: row["counts"]["failed"], width=56),
+    columns.number("更新中", lambda row: row["counts"]["under_way"], width=64),
     columns.ago("開始", "started_at"),
-    columns.text("理由", "reason", width=280),
 )
 IMAGE_COLUMNS = (
     columns.text("バージョン", "version", width=96),
     columns.badge("状態", lambda row: "withdrawn" if row["withdrawn_at"] else "open", IN_USE, width=132),
     columns.number("稼働中（台）", "terminals", width=96),
     columns.number("大きさ（KB）", lambda row: -(-row["size"] // 1024), width=104),
-    columns.text("説明", "notes", width=320),
-    columns.text("登録者", "created_by", width=120),
+    columns.text("説明", "notes", width=280),
+    columns.text("登録者", "created_by", width=96),
     columns.ago("登録", "created_at"),
 )
 
@@ -82,14 +80,7 @@ def headline() -> None:
 
 def _create() -> None:
     if may("fleet:rollout:create"):
-        st.button(
-            "配信を作成する",
-            key="firmware.new_rollout",
-            type="primary",
-            icon=":material/add:",
-            on_click=dialogs.open,
-            args=(new_rollout,),
-        )
+        dialogs.button("配信を作成する", new_rollout, key="firmware.new_rollout", icon="add", type="primary")
 
 
 def _state_sentence(counts: dict[str, Any]) -> None:
@@ -142,13 +133,7 @@ def images() -> None:
 
 def _register() -> None:
     if may("fleet:firmware:create"):
-        st.button(
-            "ファームウェアを登録する",
-            key="firmware.new",
-            icon=":material/upload:",
-            on_click=dialogs.open,
-            args=(new_firmware,),
-        )
+        dialogs.button("ファームウェアを登録する", new_firmware, key="firmware.new", icon="upload")
 
 
 def withdraw(row: Row) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import time
 from typing import Any
 
 import streamlit as st
@@ -18,6 +17,8 @@ from dashboards.ui.text import small
 IMAGES = {".bin": "ファームウェア", ".img": "ファームウェア", ".fw": "ファームウェア"}
 MAX_BYTES = 64 * 1024 * 1024
 WAVES = "5, 25, 100"
+# Chosen from a list: the time field of Streamlit asks for 月 where it means minutes.
+HALF_HOURS = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 30)]
 
 
 def new_firmware() -> None:
@@ -130,9 +131,9 @@ def _limits(wanted: dict[str, Any], version: str) -> None:
         st.markdown("**4. 配信する時間帯（日本時間）**  \n" + small("両方を空にすると、終日配信します。"))
         left, right = st.columns(2)
         with left:
-            since = form.field("offer_from", st.time_input, "開始", value=None, step=1800)
+            since = form.field("offer_from", _clock, "開始")
         with right:
-            until = form.field("offer_until", st.time_input, "終了", value=None, step=1800)
+            until = form.field("offer_until", _clock, "終了")
     if form.submitted:
         body = wanted | {
             "name": name,
@@ -141,8 +142,8 @@ def _limits(wanted: dict[str, Any], version: str) -> None:
             "error_count": count,
             "healthy_heartbeats": heartbeats,
             "step_minutes": minutes,
-            "offer_from": _clock(since),
-            "offer_until": _clock(until),
+            "offer_from": since,
+            "offer_until": until,
         }
         form.send(
             lambda _: session.api().post(PATH, body),
@@ -154,5 +155,12 @@ def _number(label: str, *, value: int, max_value: int, key: str) -> int:
     return int(st.number_input(label, min_value=1, max_value=max_value, value=value, step=1, key=key))
 
 
-def _clock(chosen: time | None) -> str | None:
-    return chosen.isoformat(timespec="minutes") if chosen else None
+def _clock(label: str, *, key: str) -> str | None:
+    return st.selectbox(
+        label,
+        HALF_HOURS,
+        index=None,
+        format_func=lambda chosen: chosen.removeprefix("0"),
+        placeholder="指定しない",
+        key=key,
+    )

@@ -81,13 +81,13 @@ def _first_actions(incident: Row) -> None:
                 "確認する", "acknowledge", "visibility", incident, "acknowledge", "確認しました。担当になりました。"
             )
         if may("fleet:incident:assign"):
-            with st.popover("担当", icon=":material/person:"):
+            with st.popover("担当を決める", icon=":material/person:"):
                 _assign(incident)
         if may("fleet:incident:snooze"):
-            with st.popover("スヌーズ", icon=":material/snooze:"):
+            with st.popover("スヌーズする", icon=":material/snooze:"):
                 _snooze(incident)
         if may("fleet:incident:resolve"):
-            with st.popover("解決", icon=":material/check_circle:"):
+            with st.popover("解決する", icon=":material/check_circle:"):
                 _resolve(incident)
 
 
@@ -182,7 +182,7 @@ def _steps(incident: Row) -> None:
             left, right = st.columns([3, 1], vertical_alignment="center")
             left.markdown(_step_lines(step, incident))
             if step["may"] and not step["done_at"]:
-                with right.popover("完了", icon=":material/done:", width="stretch"):
+                with right.popover("完了にする", icon=":material/done:", width="stretch"):
                     _finish(incident, step)
 
 

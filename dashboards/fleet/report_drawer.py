@@ -27,11 +27,12 @@ REPORT_STATES = {
     "draft": Status("未送信", "orange", "drafts"),
     "sent": Status("送信済み", "green", "mark_email_read"),
 }
-INTERNAL = Status("社内用", "gray", "lock")
+LISTED_STATES = {**REPORT_STATES, "internal": Status("社内用", "gray", "lock")}
+NOT_MEASURED = "測定できた障害はありません"
 
 
 def state_of(row: Row) -> str:
-    return "sent" if row["sent_at"] else "draft" if row["customer_id"] else ""
+    return "sent" if row["sent_at"] else "draft" if row["customer_id"] else "internal"
 
 
 def name_of(row: Row) -> str:
@@ -60,13 +61,13 @@ def drawer(row: Row) -> None:
 
 
 def _head(report: Row) -> None:
-    st.markdown((REPORT_STATES.get(state_of(report)) or INTERNAL).badge())
+    st.markdown(LISTED_STATES[state_of(report)].badge())
     with st.container(horizontal=True):
         link("PDFをダウンロード", f"{FILES}/{report['pdf_id']}", primary=True, download=True)
         link("CSVをダウンロード", f"{FILES}/{report['csv_id']}", download=True)
         if report["customer_id"] and may("fleet:report:send"):
             word = "もう一度送信する" if report["sent_at"] else "送信する"
-            st.button(word, key="report.send", icon=":material/send:", on_click=dialogs.open, args=(send, report))
+            dialogs.button(word, send, report, key="report.send", icon="send")
         if not report["sent_at"] and may("fleet:report:create"):
             params = {"month": report["month"], "customer_id": report["customer_id"]}
             st.button(
@@ -99,7 +100,7 @@ def _figures(report: Row) -> None:
             "初動確認まで": _span(counts["respond"]),
             "復旧まで": _span(counts["repair"]),
             "ファームウェア": "、".join(
-                f"{one['version'] or '通信なし'} {one['terminals']:,}台" for one in found["firmware"]
+                f"{one['version'] or '通信なし'}（{one['terminals']:,}台）" for one in found["firmware"]
             ),
         }
     )
@@ -108,7 +109,7 @@ def _figures(report: Row) -> None:
 def _span(span: Row) -> str:
     """中央値 4分、最長 15分（目標5分以内 9 / 12件）"""
     if not span["count"]:
-        return "測定できた障害はありません"
+        return NOT_MEASURED
     median, worst, target = (
         times.duration(timedelta(seconds=span[name] or 0)) for name in ("median", "worst", "target")
     )

@@ -11,7 +11,16 @@ import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
 from dashboards.fleet.choices import customers
-from dashboards.fleet.report_drawer import PATH, REPORT_STATES, drawer, name_of, start, state_of
+from dashboards.fleet.report_drawer import (
+    LISTED_STATES,
+    NOT_MEASURED,
+    PATH,
+    REPORT_STATES,
+    drawer,
+    name_of,
+    start,
+    state_of,
+)
 from dashboards.fleet.report_words import change, month_words, percent
 from dashboards.session import may
 from dashboards.settings import settings
@@ -30,21 +39,19 @@ STOCKS = {"65": "65面", "44": "44面", "24": "24面"}
 SORTS = {"customer_name": "会社名順", "uptime": "時間稼働率が低い順", "-uptime": "時間稼働率が高い順"}
 
 
-def shift(row: Row) -> str:
-    moved = change(row["uptime"], row["uptime_before"])
-    return "–" if moved is None else f"{moved:+.2f}pt"
+def _moved(row: Row) -> float | None:
+    return change(row["uptime"], row["uptime_before"])
 
 
 COLUMNS = (
-    columns.text("対象", name_of, width=220, sort="customer_name"),
-    columns.badge("状況", state_of, REPORT_STATES, width=104),
-    columns.text("時間稼働率", lambda row: percent(row["uptime"]), width=96, sort="uptime"),
-    columns.text("前月比", shift, width=88),
+    columns.text("対象", name_of, width=200, sort="customer_name"),
+    columns.badge("状況", state_of, LISTED_STATES, width=104),
+    columns.text("時間稼働率", lambda row: percent(row["uptime"]), width=96, alignment="right", sort="uptime"),
+    columns.trend("前月比", _moved, unit="pt"),
     columns.number("端末（台）", "terminals"),
     columns.number("障害（件）", "incidents"),
     columns.stamp("作成", "drafted_at"),
     columns.stamp("送信", "sent_at", missing="–"),
-    columns.text("送信先", "sent_to", width=190),
 )
 
 
@@ -129,7 +136,7 @@ def key_figures(reading: live.Reading) -> None:
             Figure(
                 "時間稼働率",
                 percent(now["uptime"]),
-                "登録時間からメンテナンスを除く",
+                "メンテナンス中を除く",
                 change=change(now["uptime"], before["uptime"] if before else None),
                 change_unit="pt",
                 against="前月比",
@@ -156,9 +163,13 @@ def key_figures(reading: live.Reading) -> None:
             Figure(
                 "初動確認が目標内",
                 percent(respond["within"] / respond["count"]) if respond["count"] else "–",
-                f"{respond['within']:,} / {respond['count']:,}件（目標5分）",
+                f"{respond['within']:,} / {respond['count']:,}件（目標5分）" if respond["count"] else NOT_MEASURED,
             ),
-            Figure("復旧までの時間", span_words(counts["repair"]["median"]), "中央値"),
+            Figure(
+                "復旧までの時間",
+                span_words(counts["repair"]["median"]),
+                "中央値" if counts["repair"]["count"] else NOT_MEASURED,
+            ),
         ],
         faded=reading.problem is not None,
     )
@@ -172,7 +183,7 @@ def head_buttons() -> None:
     with st.popover("そのほかの帳票", icon=":material/print:", key=f"{KEY}.others"):
         other_papers()
     if may("fleet:report:create"):
-        st.button("報告書を作成する", key=f"{KEY}.draft", type="primary", on_click=dialogs.open, args=(drafting,))
+        dialogs.button("報告書を作成する", drafting, key=f"{KEY}.draft", type="primary")
 
 
 def other_papers() -> None:
@@ -233,7 +244,7 @@ def listed(chosen: filters.Filters, month: str | None) -> None:
 def conditions(told: Any) -> filters.Filters:
     months = {month: month_words(month) for month in (told["months"] if told else [])}
     return filters.bar(
-        filters.Choice("month", "対象月", months),
+        filters.Choice("month", "対象月", months, otherwise=month_words(told["month"]) if told else "最新の月"),
         filters.Text("q", "会社名"),
         filters.Choice("state", "状況", REPORT_STATES),
     )

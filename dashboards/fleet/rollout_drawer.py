@@ -43,6 +43,7 @@ def _follow(number: int, *, was_over: bool) -> None:
     if may("fleet:rollout:operate"):
         _actions(rollout)
     _waves(rollout)
+    _compared(rollout)
     _failed(rollout)
     st.markdown(small("設定"))
     details.facts(_settings(rollout))
@@ -75,22 +76,22 @@ def _actions(rollout: Row) -> None:
     state, counts = rollout["state"], rollout["counts"]
     offered = [
         (state == "draft", "配信を開始する", "start", "play_arrow", start),
-        (state == "running", "一時停止", "pause", "pause", pause),
-        (state == "paused", "再開", "resume", "play_arrow", resume),
+        (state == "running", "一時停止する", "pause", "pause", pause),
+        (state == "paused", "再開する", "resume", "play_arrow", resume),
         (counts["failed"] > 0 and state not in ("draft", "aborted"), "失敗をやり直す", "retry", "replay", retry),
-        (state in ("draft", "running", "paused"), "中止", "abort", "cancel", abort),
+        (state in ("draft", "running", "paused"), "中止する", "abort", "cancel", abort),
         (rollout["took"] > 0, "元のバージョンに戻す", "roll_back", "undo", roll_back),
     ]
     with st.container(horizontal=True):
         for shown, word, key, icon, ask in offered:
             if shown:
-                st.button(
+                dialogs.button(
                     word,
+                    ask,
+                    rollout,
                     key=f"rollout.{key}",
+                    icon=icon,
                     type="primary" if key in ("start", "resume") else "secondary",
-                    icon=f":material/{icon}:",
-                    on_click=dialogs.open,
-                    args=(ask, rollout),
                 )
 
 
@@ -117,6 +118,23 @@ def _counts(wave: dict[str, Any]) -> str:
         "cancelled": "取り消し",
     }
     return "　".join(f"{word} {wave[name]:,}台" for name, word in words.items() if wave[name] or name == "succeeded")
+
+
+def _compared(rollout: Row) -> None:
+    """How the updated terminals fare beside those that wait; a clear rise stops the roll-out by itself."""
+    if known := rollout["comparison"]:
+        st.markdown(small("更新後の異常（エラー・USBの切断・予期しない再起動）"))
+        with st.container(border=True, gap="small", key="rollout.comparison"):
+            st.markdown(compared(known))
+            st.markdown(small("明らかに増えた場合は、自動で一時停止します。"))
+
+
+def compared(known: dict[str, Any]) -> str:
+    updated, control = known["updated"], known["control"]
+    said = f"更新済み {updated['terminals']:,}台中{updated['troubled']:,}台で異常"
+    if not control["terminals"]:
+        return f"{said}（比べられる未更新の端末はありません）"
+    return f"{said}、未更新 {control['terminals']:,}台中{control['troubled']:,}台"
 
 
 def in_words(preview: dict[str, Any]) -> str:

@@ -97,7 +97,12 @@ def key_figures(terminal: Row, *, faded: bool) -> None:
                 times.full(times.parse(heard)) if heard else "まだ通信がありません",
             ),
             *(
-                Figure(word, f"{state[name]}%" if heard else "–", share=state[name] / 100 if heard else 0.0)
+                Figure(
+                    word,
+                    f"{state[name]}%" if heard else "–",
+                    "最終通信時の値" if heard and state["status"] == "offline" else "",
+                    share=state[name] / 100 if heard else 0.0,
+                )
                 for word, name in (("CPU", "cpu_usage"), ("メモリ", "memory_usage"), ("ディスク", "disk_usage"))
             ),
             Figure(

@@ -46,7 +46,7 @@ def _token(terminal: Row) -> None:
     if cloned:
         st.error(
             f"{plain(times.full(cloned))}から、2台の店舗PCが同じトークンで通信しています。"
-            "失効してから、正しい1台を登録し直してください。",
+            "失効させてから、正しい1台を登録し直してください。",
             icon=":material/content_copy:",
         )
     else:
@@ -54,15 +54,9 @@ def _token(terminal: Row) -> None:
     details.facts({"発行": times.full(issued), "次の自動更新": renew and times.full(renew)})
     with st.container(horizontal=True):
         if may("fleet:token:rotate"):
-            _button("トークンを更新する", "rotate", "autorenew", rotate, terminal)
+            dialogs.button("トークンを更新する", rotate, terminal, key="terminal.token.rotate", icon="autorenew")
         if may("fleet:token:revoke"):
-            _button("トークンを失効する", "revoke", "block", revoke, terminal)
-
-
-def _button(label: str, what: str, icon: str, ask: object, terminal: Row) -> None:
-    st.button(
-        label, key=f"terminal.token.{what}", icon=f":material/{icon}:", on_click=dialogs.open, args=(ask, terminal)
-    )
+            dialogs.button("トークンを失効させる", revoke, terminal, key="terminal.token.revoke", icon="block")
 
 
 def rotate(terminal: Row) -> None:
@@ -80,11 +74,11 @@ def rotate(terminal: Row) -> None:
 def revoke(terminal: Row) -> None:
     confirm.confirm(
         f"terminal.revoke.{terminal['id']}",
-        f"端末 {terminal['serial_number']}（{terminal['store_name']}）のトークンを失効しますか？",
+        f"端末 {terminal['serial_number']}（{terminal['store_name']}）のトークンを失効させますか？",
         "この店舗PCからの通信をすぐに拒否します。再開するには、登録コードで登録し直す必要があります。",
-        action="失効する",
+        action="失効させる",
         do=lambda _: session.api().delete(f"{PATH}/{terminal['id']}/token"),
-        done="トークンを失効しました。",
+        done="トークンを失効させました。",
     )
 
 
@@ -112,12 +106,7 @@ def _photos(terminal: Row) -> None:
     if found:
         with st.popover("写真を外す", icon=":material/delete:", key="terminal.photos.remove"):
             for one in found:
-                st.button(
-                    one.name,
-                    key=f"terminal.photo.{one.id}",
-                    on_click=dialogs.open,
-                    args=(_remove, terminal["id"], one),
-                )
+                dialogs.button(one.name, _remove, terminal["id"], one, key=f"terminal.photo.{one.id}")
     _add(terminal["id"])
 
 

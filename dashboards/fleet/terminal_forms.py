@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -14,7 +15,7 @@ from dashboards.fleet.choices import customers, tags
 from dashboards.fleet.terminals_table import PATH
 from dashboards.fleet.words import FATES
 from dashboards.session import may
-from dashboards.ui import confirm, conflict, dialogs, forms, times
+from dashboards.ui import confirm, dialogs, editing, forms, times
 from dashboards.ui.columns import Row
 
 LABELS = {
@@ -32,17 +33,13 @@ def buttons(terminal: Row) -> None:
     with st.container(horizontal=True, key="terminal.actions"):
         if terminal["archived_at"]:
             if may("fleet:terminal:update"):
-                _button("元に戻す", "restore", "unarchive", restore, terminal)
+                dialogs.button("元に戻す", restore, terminal, key="terminal.restore", icon="unarchive")
             return
         if may("fleet:terminal:swap"):
-            _button("端末を交換する", "swap", "swap_horiz", swap, terminal)
+            dialogs.button("端末を交換する", swap, terminal, key="terminal.swap", icon="swap_horiz")
         if may("fleet:terminal:update"):
-            _button("編集する", "edit", "edit", edit, terminal)
-            _button("アーカイブする", "archive", "archive", archive, terminal)
-
-
-def _button(label: str, what: str, icon: str, ask: Callable[[Row], None], terminal: Row) -> None:
-    st.button(label, key=f"terminal.{what}", icon=f":material/{icon}:", on_click=dialogs.open, args=(ask, terminal))
+            dialogs.button("編集する", edit, terminal, key="terminal.edit", icon="edit")
+            dialogs.button("アーカイブする", archive, terminal, key="terminal.archive", icon="archive")
 
 
 def _fields(form: forms.Form, known: Mapping[str, Any], *, new: bool) -> dict[str, Any]:
@@ -134,78 +131,36 @@ def as_typed(terminal: Row) -> dict[str, Any]:
     }
 
 
+def _in_words(terminal: Mapping[str, Any]) -> dict[str, Any]:
+    return {"customer_id": customers().get(terminal["customer_id"], ""), "tags": "、".join(terminal["tags"])}
+
+
+RECORD = editing.Record(
+    key="terminal",
+    path=PATH,
+    labels=LABELS,
+    name=lambda terminal: f"端末 {terminal['serial_number']}（{terminal['store_name']}）",
+    fields=partial(_fields, new=False),
+    in_words=_in_words,
+)
+
+
 def edit(terminal: Row) -> None:
-    _edit(as_typed(terminal), {})
-
-
-def _edit(known: Mapping[str, Any], draft: Mapping[str, Any]) -> None:
-    """`draft` is what was typed before a conflict; `known` what the service had when the form was opened."""
-
-    @dialogs.dialog(f"端末 {known['serial_number']} を編集する", width="medium", icon=":material/edit:")
-    def ask() -> None:
-        key = f"terminal.edit.{known['id']}.{known['version']}.{bool(draft)}"
-        with forms.form(key, submit="保存する") as form:
-            typed = _fields(form, {**known, **draft}, new=False)
-        if not form.submitted:
-            return
-        # Only what was changed: the rest may meanwhile be somebody else's change.
-        changed = {name: value for name, value in typed.items() if value != known[name]}
-        body = {"version": known["version"], **changed}
-        problem = form.send(
-            lambda _: session.api().patch(f"{PATH}/{known['id']}", body), done="端末の登録内容を変更しました。"
-        )
-        if problem and problem.current:
-            dialogs.open(_conflict, known, problem.yours or {}, problem.current)
-            st.rerun()
-
-    ask()
-
-
-def _conflict(known: Mapping[str, Any], yours: Mapping[str, Any], current: Mapping[str, Any]) -> None:
-    names = customers()
-    newest = {**known, **current}
-
-    def side(values: Mapping[str, Any]) -> dict[str, Any]:
-        shown = {**newest, **values}
-        return {
-            **{name: shown[name] for name in LABELS},
-            "customer_id": names.get(shown["customer_id"], ""),
-            "tags": "、".join(shown["tags"]),
-        }
-
-    conflict.conflict(
-        "terminal.conflict",
-        LABELS,
-        side(yours),
-        side({}),
-        changed=f"端末 {known['serial_number']} は、開いたあとにほかの人が変更しました。",
-        keep=lambda: dialogs.open(_edit, newest, yours),
-        load=lambda: dialogs.open(_edit, newest, {}),
-    )
+    RECORD.edit(as_typed(terminal))
 
 
 def archive(terminal: Row) -> None:
-    confirm.confirm(
-        f"terminal.archive.{terminal['id']}",
-        f"端末 {terminal['serial_number']}（{terminal['store_name']}）をアーカイブしますか？",
+    RECORD.archive(
+        terminal,
         "一覧から外れ、店舗PCのトークンは失効します。未解決のアラートは解決済みになり、メンテナンスは終了し、"
         "実行中の指示とファームウェアの更新は取り消されます。"
         "履歴は残り、あとで元に戻せますが、エージェントは登録し直す必要があります。",
-        action="アーカイブする",
-        do=lambda _: session.api().post(f"{PATH}/{terminal['id']}/archive"),
-        done=f"端末 {terminal['serial_number']} をアーカイブしました。",
     )
 
 
 def restore(terminal: Row) -> None:
-    confirm.confirm(
-        f"terminal.restore.{terminal['id']}",
-        f"端末 {terminal['serial_number']} を元に戻しますか？",
-        "一覧に戻ります。通信を再開するには、店舗PCのエージェントを登録コードで登録し直してください。",
-        action="元に戻す",
-        do=lambda _: session.api().post(f"{PATH}/{terminal['id']}/restore"),
-        done=f"端末 {terminal['serial_number']} を元に戻しました。",
-        danger=False,
+    RECORD.restore(
+        terminal, "一覧に戻ります。通信を再開するには、店舗PCのエージェントを登録コードで登録し直してください。"
     )
 
 

@@ -22,7 +22,7 @@ COLUMNS = (
     columns.stamp("開始", "starts_at"),
     columns.stamp("終了予定", "ends_at"),
     columns.stamp("終了", "ended_at"),
-    columns.text("理由", "reason", width=220),
+    columns.text("理由", "reason", width=208),
     columns.text("登録者", "created_by", width=96),
     columns.text("終了した人", "ended_by", width=96),
 )
@@ -45,13 +45,7 @@ def show(terminal: Row) -> None:
 
 
 def _plan_button(terminal: Row) -> None:
-    st.button(
-        "メンテナンスを登録する",
-        key="terminal.plan",
-        icon=":material/build:",
-        on_click=dialogs.open,
-        args=(plan, terminal),
-    )
+    dialogs.button("メンテナンスを登録する", plan, terminal, key="terminal.plan", icon="build")
 
 
 def plan(terminal: Row) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import streamlit as st
@@ -41,38 +42,28 @@ def _drawn(number: int, hours: int) -> None:
     x: list[Any] = [moment.date() for moment in moments] if hours >= DAYS_FROM else list(moments)
     left, right = st.columns(2, gap="medium")
     with left:
-        charts.line(
-            _finding("CPU使用率", points, "cpu"),
-            x,
-            {
-                AVERAGE: [point["cpu_average"] for point in points],
-                HIGHEST: [point["cpu_highest"] for point in points],
-            },
-            unit="%",
-            key="terminal.cpu",
-        )
+        _usage("CPU使用率", x, points, "cpu")
     with right:
-        charts.line(
-            _finding("メモリ使用率", points, "memory"),
-            x,
-            {
-                AVERAGE: [point["memory_average"] for point in points],
-                HIGHEST: [point["memory_highest"] for point in points],
-            },
-            unit="%",
-            key="terminal.memory",
-        )
+        _usage("メモリ使用率", x, points, "memory")
     left, right = st.columns(2, gap="medium")
     with left:
         disk = [point["disk_highest"] for point in points]
         most = max((value for value in disk if value is not None), default=None)
-        charts.line(f"ディスク使用率は最高{most}%", x, {HIGHEST: disk}, unit="%", key="terminal.disk")
+        charts.line(f"ディスク使用率は最高{most}%", x, {HIGHEST: disk}, unit="%", top=100, key="terminal.disk")
     with right:
         if hours >= DAYS_FROM:
             _availability(x, points)
         else:
-            _heartbeats(x, points)
+            _heartbeats(x, points, timedelta(seconds=reading.data["step_seconds"]))
     st.markdown(small("線が途切れている時間帯は、通信がありませんでした。"))
+
+
+def _usage(word: str, x: Sequence[Any], points: Sequence[dict[str, Any]], name: str) -> None:
+    series = {
+        AVERAGE: [point[f"{name}_average"] for point in points],
+        HIGHEST: [point[f"{name}_highest"] for point in points],
+    }
+    charts.line(_finding(word, points, name), x, series, unit="%", top=100, key=f"terminal.{name}")
 
 
 def _finding(word: str, points: Sequence[dict[str, Any]], name: str) -> str:
@@ -92,11 +83,12 @@ def _availability(x: Sequence[Any], points: Sequence[dict[str, Any]]) -> None:
         kind.word: [round(point["seconds"][code] / 3600, 1) if point["seconds"] else None for point in points]
         for code, kind in TERMINAL.items()
     }
-    charts.stacked(title, x, hours, unit="時間", key="terminal.days", kinds=TERMINAL.values())
+    charts.stacked(title, x, hours, unit="時間", top=24, key="terminal.days", kinds=TERMINAL.values())
 
 
-def _heartbeats(x: Sequence[Any], points: Sequence[dict[str, Any]]) -> None:
+def _heartbeats(x: Sequence[Any], points: Sequence[dict[str, Any]], step: timedelta) -> None:
     counts = [point["heartbeats"] for point in points]
     silent = sum(count == 0 for count in counts)
-    title = f"通信{sum(counts):,}回、通信のない区間{silent:,}か所" if silent else f"通信{sum(counts):,}回、途切れなし"
+    gaps = f"通信のない時間は合計{times.duration(silent * step)}" if silent else "途切れなし"
+    title = f"通信{sum(counts):,}回、{gaps}"
     charts.bar(title, x, {"通信": counts}, unit="回", key="terminal.heartbeats")

@@ -6,9 +6,9 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
-from dashboards.fleet import advice
+from dashboards.fleet import advice, terminal_hours
 from dashboards.fleet.terminal_words import happened
-from dashboards.fleet.terminals_table import PATH
+from dashboards.fleet.terminals_table import PATH, installed
 from dashboards.fleet.words import ALERT, CONTRACT
 from dashboards.ui import details, feedback, live, times
 from dashboards.ui.columns import Row
@@ -28,6 +28,9 @@ def show(terminal: Row) -> None:
     with left:
         _alerts(terminal)
         _facts(terminal)
+        if terminal["archived_at"] is None:
+            st.subheader(terminal_hours.TITLE, anchor=False)
+            terminal_hours.show(terminal)
     with right:
         if terminal["archived_at"] is None:
             _repair_card(terminal)
@@ -52,7 +55,8 @@ def _facts(terminal: Row) -> None:
     connected = {True: "接続中", False: "未接続", None: "不明"}[state["terminal_connected"]]
     if state["terminal_serial"] and state["terminal_serial"] != terminal["serial_number"]:
         connected += f"（つながっている本体: {state['terminal_serial']}）"
-    skew = state["clock_skew_seconds"]
+    if state["status"] == "offline" and state["terminal_connected"] is not None:
+        connected += "（最終通信時）"
     with st.container(border=True, key="terminal.facts"):
         details.facts(
             {
@@ -61,16 +65,22 @@ def _facts(terminal: Row) -> None:
                 "契約種別": CONTRACT.get(customer["contract_type"], ""),
                 "設置店舗名": terminal["store_name"],
                 "タグ": "、".join(terminal["tags"]),
-                "設置日": (terminal["installed_date"] or "").replace("-", "/"),
+                "設置日": installed(terminal),
                 "TC-200": connected,
                 "エラー内容": state["error"],
                 "ファームウェア": state["firmware_version"],
                 "エージェント": state["agent_version"],
                 "通信元": state["address"],
-                "時計のずれ": None if skew is None else f"{abs(skew):,}秒{'進み' if skew >= 0 else '遅れ'}",
+                "時計のずれ": _skew(state["clock_skew_seconds"]),
                 "登録日": times.full(times.parse(terminal["created_at"])),
             }
         )
+
+
+def _skew(seconds: int | None) -> str | None:
+    if seconds is None:
+        return None
+    return f"{abs(seconds):,}秒{'進み' if seconds > 0 else '遅れ'}" if seconds else "なし"
 
 
 def _repair_card(terminal: Row) -> None:
@@ -79,7 +89,7 @@ def _repair_card(terminal: Row) -> None:
     st.subheader("電話対応カード", anchor=False)
     with st.container(border=True, key="terminal.repair"):
         if known:
-            st.markdown(f"**次の対応: {plain(known.next_step)}**")
+            st.markdown(f"**{plain(advice.next_step(known))}**")
         details.facts(
             {
                 "連絡先": f"{customer['company_name']} {customer['contact_person']}様",
@@ -98,7 +108,7 @@ def _repair_card(terminal: Row) -> None:
                 one = happened(item)
                 when = small(plain(f"{times.full(one.at)}（{times.ago(one.at)}）"))
                 st.markdown(f"{plain(one.what)}  \n{when}")
-        st.markdown(small("加盟店への案内文（右上のボタンでコピーできます）"))
+        st.markdown(small("加盟店への案内文（マウスを重ねると、右上にコピーのボタンが出ます）"))
         st.code(advice.for_the_merchant(terminal), language=None, wrap_lines=True)
 
 

@@ -11,6 +11,7 @@ from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.fleet.terminals_table import PATH
 from dashboards.ui import feedback, heading, live
 from dashboards.ui.columns import Row
+from dashboards.ui.links import link
 
 KEY = "fleet.terminal"
 _HANDED = "fleet.terminal.handed"
@@ -37,6 +38,8 @@ def first_look(number: int) -> Row | None:
             return shown
         heading.page("端末詳細")
         feedback.failed(problem, key=KEY, again=live.forget_failure)
+        if problem.status == 404:
+            link("端末一覧を開く", "/terminals")
         return None
     st.session_state[_HANDED] = found
     return found

@@ -16,6 +16,7 @@ FIELDS = {
     "store_name": "設置店舗名",
     "installed_date": "設置日",
     "tags": "タグ",
+    "learned_hours": "営業時間の学習",
 }
 
 
@@ -99,7 +100,7 @@ _PLAIN = {
     "disconnected": ("TC-200との接続が切れました", "alert"),
     "cloned": ("2台の店舗PCが同じトークンで通信しています", "alert"),
     "token_rotated": ("トークンを更新しました", "update"),
-    "token_revoked": ("トークンを失効しました", "delete"),
+    "token_revoked": ("トークンを失効させました", "delete"),
     "archived": ("端末をアーカイブしました", "delete"),
     "restored": ("端末を元に戻しました", "create"),
     "maintenance_started": ("メンテナンスを開始しました", "status_change"),

@@ -37,14 +37,7 @@ def _right() -> None:
     if may("core:import:create"):
         link("取り込む", "/imports")
     if may("fleet:terminal:create"):
-        st.button(
-            "端末を登録する",
-            key="terminals.new",
-            type="primary",
-            icon=":material/add:",
-            on_click=dialogs.open,
-            args=(terminal_forms.new,),
-        )
+        dialogs.button("端末を登録する", terminal_forms.new, key="terminals.new", icon="add", type="primary")
 
 
 @refreshing
@@ -67,12 +60,13 @@ def tag_button(chosen: filters.Filters) -> None:
     """For what the conditions find, as many as were shown last."""
     shown = live.shown(LIST)
     if may("fleet:terminal:update") and shown and shown["total"] and "archived" not in chosen.query:
-        st.button(
+        dialogs.button(
             "タグをまとめて変更する",
+            terminal_forms.retag,
+            chosen.query,
+            shown["total"],
             key="terminals.retag.open",
-            icon=":material/sell:",
-            on_click=dialogs.open,
-            args=(terminal_forms.retag, chosen.query, shown["total"]),
+            icon="sell",
         )
 
 

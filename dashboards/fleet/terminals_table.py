@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
 import streamlit as st
 
 from dashboards.fleet.words import TERMINAL
@@ -27,16 +31,27 @@ SORTS = {
     "last_heartbeat_at": "最終通信が古い順",
     "-last_heartbeat_at": "最終通信が新しい順",
 }
+
+
+def _heard(name: str) -> Callable[[Row], Any]:
+    """What the agent said; nothing while it has said nothing."""
+    return lambda terminal: terminal[name] if terminal["last_heartbeat_at"] else None
+
+
+def installed(terminal: Row) -> str:
+    return times.day(date.fromisoformat(terminal["installed_date"])) if terminal["installed_date"] else ""
+
+
 COLUMNS = (
     columns.text("シリアル番号", "serial_number", width=104, sort="serial_number"),
     columns.badge("状態", "status", TERMINAL, width=112, sort="status"),
-    columns.text("エラー内容", "error", width=154),
+    columns.text("エラー内容", "error", width=150),
     columns.text("顧客名", "customer_name", width=94, sort="customer_name"),
     columns.text("設置店舗名", "store_name", width=120, sort="store_name"),
     columns.ago("最終通信", "last_heartbeat_at", missing="通信なし", sort="last_heartbeat_at"),
-    columns.percent("CPU", "cpu_usage", width=54),
-    columns.percent("メモリ", "memory_usage", width=60),
-    columns.percent("ディスク", "disk_usage", width=68),
+    columns.percent("CPU", _heard("cpu_usage"), width=54),
+    columns.percent("メモリ", _heard("memory_usage"), width=60),
+    columns.percent("ディスク", _heard("disk_usage"), width=68),
     columns.text("ファームウェア", "firmware_version", width=96),
 )
 
@@ -68,12 +83,12 @@ def drawer(terminal: Row) -> None:
         heard = terminal["last_heartbeat_at"]
         facts = {
             "最終通信": times.full(times.parse(heard)) if heard else "通信なし",
-            "CPU使用率": f"{terminal['cpu_usage']}%",
-            "メモリ使用率": f"{terminal['memory_usage']}%",
-            "ディスク使用率": f"{terminal['disk_usage']}%",
+            "CPU使用率": heard and f"{terminal['cpu_usage']}%",
+            "メモリ使用率": heard and f"{terminal['memory_usage']}%",
+            "ディスク使用率": heard and f"{terminal['disk_usage']}%",
             "ファームウェア": terminal["firmware_version"],
             "エージェント": terminal["agent_version"],
-            "設置日": (terminal["installed_date"] or "").replace("-", "/"),
+            "設置日": installed(terminal),
         }
         details.facts(facts)
         link("端末詳細を開く", f"/terminal?id={terminal['id']}", primary=True)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from itertools import cycle
+from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
+from unicodedata import east_asian_width
 
 import streamlit as st
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 HEIGHT = 300
 # Streamlit's own buttons over a chart say nothing that the page needs.
 CONFIG = {"displayModeBar": False, "locale": "ja", "scrollZoom": False}
-# Room for a date at the axis; with more, every second or third is written.
-MOST_TICKS = 14
+# In pixels: the axis of a chart that has half of a desk's page, letters at the axis, and the least between two words.
+AXIS_WIDTH, FULL, HALF, GAP = 420, 13, 8, 16
 
 
 def day(moment: date) -> str:
@@ -44,7 +46,14 @@ def template() -> go.layout.Template:
             paper_bgcolor="rgba(0,0,0,0)",
             plot_bgcolor="rgba(0,0,0,0)",
             margin={"l": 8, "r": 8, "t": 60, "b": 8},
-            xaxis={"showgrid": False, "linecolor": grid, "ticks": "", "automargin": True, "fixedrange": True},
+            xaxis={
+                "showgrid": False,
+                "linecolor": grid,
+                "ticks": "",
+                "ticklabelstandoff": 6,
+                "automargin": True,
+                "fixedrange": True,
+            },
             yaxis={
                 "gridcolor": grid,
                 "gridwidth": 1,
@@ -70,54 +79,23 @@ def template() -> go.layout.Template:
 Series = Mapping[str, Sequence[float | None]]
 
 
-def line(
-    finding: str,
-    x: Sequence[Any],
-    series: Series,
-    *,
-    unit: str,
-    key: str,
-    goal: float | None = None,
-    kinds: Iterable[Status] = (),
-) -> None:
-    """How something went over time. `finding` is the sentence that the chart shows; `goal` is drawn as 目標.
-
-    A series that is named like one of `kinds` has the colour of its badge, here and below.
-    """
-    _draw(finding, x, series, unit, key, "line", goal, kinds)
-
-
-def bar(
-    finding: str,
-    x: Sequence[Any],
-    series: Series,
-    *,
-    unit: str,
-    key: str,
-    goal: float | None = None,
-    kinds: Iterable[Status] = (),
-) -> None:
-    """Amounts side by side, from zero."""
-    _draw(finding, x, series, unit, key, "bar", goal, kinds)
-
-
-def stacked(
-    finding: str, x: Sequence[Any], series: Series, *, unit: str, key: str, kinds: Iterable[Status] = ()
-) -> None:
-    """Parts of a whole, from zero."""
-    _draw(finding, x, series, unit, key, "stacked", None, kinds)
-
-
 def _draw(
+    kind: Literal["line", "bar", "stacked"],
     finding: str,
     x: Sequence[Any],
     series: Series,
+    *,
     unit: str,
     key: str,
-    kind: Literal["line", "bar", "stacked"],
-    goal: float | None,
-    kinds: Iterable[Status],
+    goal: float | None = None,
+    top: float | None = None,
+    kinds: Iterable[Status] = (),
 ) -> None:
+    """`finding` is the sentence that the chart shows; `goal` is drawn as 目標; `top` is where the axis ends, from zero,
+    so that a quiet hour does not look like a busy one.
+
+    A series that is named like one of `kinds` has the colour of its badge.
+    """
     if not any(value is not None for values in series.values() for value in values):
         feedback.empty("この期間のデータはありません", "期間を変えると表示されます。", icon=":material/bar_chart:")
         return
@@ -143,10 +121,25 @@ def _draw(
         height=HEIGHT,
         barmode="stack" if kind == "stacked" else "group",
     )
-    figure.update_xaxes(type="category", nticks=MOST_TICKS, tickangle=0)
+    figure.update_xaxes(type="category", tickvals=ticks(labels), tickangle=0)
     figure.update_yaxes(ticksuffix=unit, rangemode="normal" if kind == "line" else "tozero")
+    if top is not None:
+        figure.update_yaxes(range=[0, top])
     # theme=None: Streamlit's own template would win over ours.
     st.plotly_chart(figure, theme=None, config=CONFIG, key=key)
+
+
+# How something went over time; amounts side by side, from zero; parts of a whole, from zero.
+line, bar, stacked = partial(_draw, "line"), partial(_draw, "bar"), partial(_draw, "stacked")
+
+
+def ticks(labels: Sequence[str]) -> list[str]:
+    """Those of the labels that are written at the axis, evenly, and no more than stand beside each other."""
+    if not labels:
+        return []
+    widest = max(sum(FULL if east_asian_width(letter) in "FWA" else HALF for letter in label) for label in labels)
+    step = ceil(len(labels) / max(2, AXIS_WIDTH // (widest + GAP)))
+    return [*labels[(len(labels) - 1) % step // 2 :: step]]
 
 
 def _colors(series: Series, kinds: Iterable[Status]) -> dict[str, str]:

@@ -29,8 +29,20 @@ class Column:
     sort: str = ""
 
 
-def text(title: str, field: str | Callable[[Row], Any], *, width: int | None = None, sort: str = "") -> Column:
-    return Column(title, _value(field), lambda label, _: st.column_config.TextColumn(label, width=width), sort)
+def text(
+    title: str,
+    field: str | Callable[[Row], Any],
+    *,
+    width: int | None = None,
+    alignment: Literal["left", "right"] = "left",
+    sort: str = "",
+) -> Column:
+    """`alignment` is for numbers that are written in a way of their own."""
+
+    def draw(label: str, _: Sequence[Any]) -> ColumnConfig:
+        return st.column_config.TextColumn(label, width=width, alignment=alignment)
+
+    return Column(title, _value(field), draw, sort)
 
 
 def badge(
@@ -93,12 +105,20 @@ def stamp(title: str, field: str, *, missing: str = "–", sort: str = "") -> Co
     return Column(title, cell, lambda label, _: st.column_config.TextColumn(label, width=STAMP_WIDTH), sort)
 
 
-def trend(title: str, field: str, *, good: Literal["up", "down"] = "up", unit: str = "%", width: int = 100) -> Column:
+def trend(
+    title: str,
+    field: str | Callable[[Row], Any],
+    *,
+    good: Literal["up", "down"] = "up",
+    unit: str = "%",
+    width: int = 100,
+) -> Column:
     """A change against before as an arrow and a number; green when it goes the good way, red when not."""
     colors = {"↑": "green" if good == "up" else "red", "↓": "red" if good == "up" else "green", "→": "gray"}
+    value = _value(field)
 
     def cell(row: Row) -> list[str]:
-        change = row[field]
+        change = value(row)
         if change is None:
             return []
         return [f"{'↑' if change > 0 else '↓' if change < 0 else '→'} {abs(change):,.4g}{unit}"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -45,6 +45,19 @@ def open(draw: Draw, *about: Any) -> None:
     """Notes that `draw(*about)` is to open a dialog, or to do something once. For callbacks: it draws nothing yet."""
     st.session_state[_NOTED] = partial(draw, *about)
     st.session_state[_LEAVING] = True
+
+
+def button(
+    label: str,
+    draw: Draw,
+    *about: Any,
+    key: str,
+    icon: str | None = None,
+    type: Literal["primary", "secondary", "tertiary"] = "secondary",
+) -> None:
+    """Opens `draw(*about)`; `icon` is the name of a Material symbol."""
+    symbol = f":material/{icon}:" if icon else None
+    st.button(label, key=key, type=type, icon=symbol, on_click=open, args=(draw, *about))
 
 
 def close() -> None:

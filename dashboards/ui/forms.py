@@ -15,7 +15,7 @@ from dashboards.client import ApiProblem
 from dashboards.ui import dialogs, feedback, flash
 from dashboards.ui.text import plain
 
-REQUIRED = "入力してください。"
+REQUIRED, REQUIRED_CHOICE = "入力してください。", "選んでください。"
 CORRECT = "入力内容をご確認ください。赤字の項目を直して、もう一度お試しください。まだ保存されていません。"
 
 
@@ -30,7 +30,7 @@ class Form:
         self.key = key
         self.submitted = False
         self._slots: dict[str, DeltaGenerator] = {}
-        self._required: dict[str, str] = {}
+        self._required: dict[str, tuple[str, str]] = {}
         self._summary: DeltaGenerator | None = None
         self._kept = st.session_state.setdefault(f"form.{key}", {"errors": {}, "round": 0, "once": uuid.uuid4().hex})
 
@@ -55,7 +55,8 @@ class Form:
             value = widget(f"{label}{mark}", key=self.name(field), **options)
             self._slots[field] = st.empty()
         if required:
-            self._required[field] = self.name(field)
+            words = REQUIRED_CHOICE if widget in (st.selectbox, st.multiselect, st.radio) else REQUIRED
+            self._required[field] = (self.name(field), words)
         self._complain(field)
         return value
 
@@ -71,7 +72,9 @@ class Form:
         have to be corrected.
         """
         self._show_errors({})
-        missing = {field: REQUIRED for field, key in self._required.items() if _is_blank(st.session_state.get(key))}
+        missing = {
+            field: words for field, (key, words) in self._required.items() if _is_blank(st.session_state.get(key))
+        }
         if missing:
             self._show_errors(missing, CORRECT)
             return None

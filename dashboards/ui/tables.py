@@ -243,7 +243,7 @@ def _grid(
         words = [*actions]
         cells[MENU_COLUMN] = [words[0] if len(words) == 1 else words] * len(items)
         config[MENU_COLUMN] = st.column_config.ButtonColumn(
-            MENU_COLUMN, width=56, type="tertiary", key=f"{key}.action", on_click=_clicked, args=(key,)
+            MENU_COLUMN, width=_menu_width(words), type="tertiary", key=f"{key}.action", on_click=_clicked, args=(key,)
         )
     st.dataframe(
         cells,
@@ -256,6 +256,11 @@ def _grid(
         on_select=lambda: _title_clicked(key, columns, sorts, sort_name),
         alt=title or ALT,
     )
+
+
+def _menu_width(words: Sequence[str]) -> int:
+    """In pixels: a single action stands there as its word, several behind one sign."""
+    return max(56, 20 + 13 * len(words[0])) if len(words) == 1 else 56
 
 
 def grid(key: str, alt: str, items: Sequence[Row], columns: Sequence[Column], *, height: int | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -30,7 +30,12 @@ def now() -> datetime:
 def full(moment: datetime) -> str:
     """2026/11/21（土）9:05"""
     local = moment.astimezone(TOKYO)
-    return f"{local.year}/{local.month}/{local.day}（{WEEKDAYS[local.weekday()]}）{local.hour}:{local.minute:02}"
+    return f"{day(local)}{local.hour}:{local.minute:02}"
+
+
+def day(moment: date) -> str:
+    """2026/11/21（土）"""
+    return f"{moment.year}/{moment.month}/{moment.day}（{WEEKDAYS[moment.weekday()]}）"
 
 
 def brief(moment: datetime) -> str:

@@ -51,6 +51,8 @@ class Customer(Base):
     contact_email: Mapped[str] = mapped_column(String(254))
     contact_phone: Mapped[str] = mapped_column(String(20))
     contract_type: Mapped[str] = mapped_column(String(20), server_default="basic")
+    # Whether opening hours are learned from its terminals' heartbeats.
+    learned_hours: Mapped[bool] = mapped_column(server_default="true")
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
@@ -74,6 +76,8 @@ class Terminal(Base):
     store: Mapped[str] = mapped_column(String(100), Computed(STORE, persisted=True))
     installed_date: Mapped[date | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(String(30)), server_default="{}")
+    # Whether opening hours are learned from its heartbeats; not where its customer wants none.
+    learned_hours: Mapped[bool] = mapped_column(server_default="true")
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
@@ -129,6 +133,8 @@ class TerminalState(Base):
     alerts_from: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     # When the agent said that it ends in order; null once it is heard of again.
     shutdown_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # Of silence that began outside of its learned hours: when it becomes an alert. Written when it goes offline.
+    alert_after: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     # What the TC-200 on the cable says it is.
     terminal_serial: Mapped[str | None] = mapped_column(String(50))
 
@@ -250,6 +256,8 @@ class Day(Base):
     first_heartbeat_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     last_heartbeat_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     firmware_version: Mapped[str | None] = mapped_column(String(20))
+    # Bit n: heard of all through the hour from n o'clock, Tokyo time. Null: summed up before hours were looked at.
+    heard_hours: Mapped[int | None]
 
 
 class Liveness(Base):

@@ -138,6 +138,7 @@ AREA = Area(
         "fleet.watch": Tick("端末の監視", timedelta(seconds=10), silence=timedelta(seconds=60)),
         "fleet.agents": Tick("端末への指示とトークンの整理", timedelta(minutes=1)),
         "fleet.compact": Tick("端末の日次集計", timedelta(minutes=10)),
+        "fleet.hours": Tick("営業時間の学習", timedelta(minutes=10)),
         "fleet.roll_outs": Tick("ファームウェアの配信", timedelta(seconds=10), silence=timedelta(seconds=120)),
         "fleet.monthly": Tick("月次報告書の作成", timedelta(minutes=2)),
     },
@@ -165,6 +166,7 @@ AREA = Area(
         "installed_date": "設置日",
         "tags": "タグ",
         "tag": "タグ",
+        "learned_hours": "営業時間の学習",
         "store": "店舗",
         "firmware_version": "ファームウェア",
         "customer_name": "顧客企業",
@@ -258,6 +260,12 @@ def retagged(tags: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> 
 def silence_allowed(interval_seconds: int) -> timedelta:
     """How long a terminal may be silent before it counts as offline: two intervals and a minute."""
     return timedelta(seconds=2 * interval_seconds + 60)
+
+
+def opening_grace(interval_seconds: int) -> timedelta:
+    """How long after a shop's learned opening a silent terminal is missed: a quarter of an hour, or what silence is
+    allowed if that is more."""
+    return max(timedelta(minutes=15), silence_allowed(interval_seconds))
 
 
 # A usage counts as high from here on, percent, and until it has fallen below there.

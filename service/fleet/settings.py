@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     alert_recipients: str = ""
     alert_slack_channel: str = ""
     shutdown_grace_hours: int = Field(12, ge=0, le=24 * 7)
+    # Whether silence outside of the learned opening hours waits for the next opening.
+    learned_hours: bool = True
     token_days: int = Field(90, ge=1, le=3650)
     firmware_public_keys: str = ""
     trading_from: time = time(9)

@@ -9,13 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import httpx2
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from dashboards.core.exhibits import PARTS
-from dashboards.session import COOKIE
-from tests.chromium import sign_in
+from tests.chromium import carry, sign_in, token
 from tests.stack import Stack
 
 expect.set_options(timeout=10_000)
@@ -41,16 +39,14 @@ WORDS_ON_SCREEN = """() => {
 
 
 @pytest.fixture(scope="module")
-def admin_cookie(stack: Stack) -> str:
-    with httpx2.Client(base_url=stack.dashboards, trust_env=False) as browser:
-        browser.post("/login", data={"login_id": "admin", "password": "genba-demo"})
-        return browser.cookies[COOKIE]
+def admin(stack: Stack) -> str:
+    return token(stack, "admin")
 
 
 @pytest.fixture
-def gallery(page: Page, stack: Stack, admin_cookie: str) -> Callable[[str], Page]:
+def gallery(page: Page, stack: Stack, admin: str) -> Callable[[str], Page]:
     """gallery("表") → the page at that part, as an admin sees it."""
-    page.context.add_cookies([{"name": COOKIE, "value": admin_cookie, "url": stack.dashboards}])
+    carry(page.context, stack, admin)
 
     def opened(part: str) -> Page:
         page.goto(f"{stack.dashboards}/gallery?part={part}")

@@ -27,7 +27,7 @@ from service.fleet.rules import Status
 from tests import factories
 
 STREAM = uuid.UUID("6a2f41a3-c54c-fce8-32d2-0324e1c32e22")
-DAY = timedelta(days=1)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,10 @@ def lives(draw: st.DrawFn) -> Life:
         Beat(second, draw(st.integers(0, 100)))
         for second in draw(st.lists(st.floats(begins, 200_000, width=32), max_size=6))
     ]
+    # All through some hours, or all but.
+    for hour in draw(st.sets(st.integers(int(begins) // 3600 + 1, 55), max_size=3)):
+        late, until = draw(st.sampled_from([0, 899, 900, 901])), draw(st.sampled_from([2939, 2940, 2941, 3599]))
+        beats += [Beat(hour * 3600 + second, 50) for second in (late, until)]
     ends = draw(st.none() | st.floats(begins, 200_000, width=32))
     return Life(begins, first, changes, beats, ends)
 
@@ -100,7 +104,14 @@ def told_slowly(life: Life, origin: datetime, begins: datetime) -> dict[str, Any
         "cpu_average": int(sum(usages) / len(usages) + 0.5) if usages else None,
         "first_heartbeat_at": min((moment for moment, _ in day), default=None),
         "last_heartbeat_at": max((moment for moment, _ in day), default=None),
+        "heard_hours": sum(1 << hour for hour in range(24) if heard_through(begins + hour * HOUR, day)),
     }
+
+
+def heard_through(hour: datetime, day: list[tuple[datetime, int]]) -> bool:
+    """From a quarter of an hour after it began until nobody could be missed before its end."""
+    inside = [moment for moment, _ in day if hour <= moment < hour + HOUR]
+    return bool(inside) and min(inside) <= hour + 15 * MINUTE and max(inside) >= hour + HOUR - 11 * MINUTE
 
 
 def lived(db: Session, life: Life, origin: datetime) -> Terminal:
@@ -118,8 +129,11 @@ def lived(db: Session, life: Life, origin: datetime) -> Terminal:
     return terminal
 
 
-def store(db: Session, terminal: Terminal, at: datetime, cpu: int = 10, sequence: int = 1) -> None:
-    same = {"memory_usage": cpu, "disk_usage": cpu, "terminal_connected": True, "stream_id": STREAM, "sent_at": at}
+def store(
+    db: Session, terminal: Terminal, at: datetime, cpu: int = 10, sequence: int = 1, sent_at: datetime | None = None
+) -> None:
+    same = {"memory_usage": cpu, "disk_usage": cpu, "terminal_connected": True, "stream_id": STREAM}
+    same["sent_at"] = sent_at or at
     db.execute(
         insert(heartbeats).values(terminal_id=terminal.id, received_at=at, sequence=sequence, cpu_usage=cpu, **same)
     )
@@ -168,6 +182,23 @@ def test_the_seconds_of_a_day_add_up_to_the_day(db: Session) -> None:
 
     day = days(db)[terminal.id, origin]
     assert day.online_seconds + day.offline_seconds + day.error_seconds + day.maintenance_seconds == 86400
+
+
+def test_what_was_spooled_counts_where_it_was_measured(db: Session) -> None:
+    """The line was cut from 9:05 to 12:30; the PC's clock is a minute ahead."""
+    origin = midnight(db, 2)
+    terminal = factories.terminal(db)
+    terminal.created_at = origin
+    db.get_one(TerminalState, terminal.id).clock_skew_seconds = 60
+    back = origin + 12.5 * HOUR
+    for minute in range(9 * 60, 12 * 60, 5):
+        measured = origin + minute * MINUTE
+        store(db, terminal, measured if minute < 9 * 60 + 5 else back, sent_at=measured + MINUTE, sequence=minute)
+
+    actions.sum_up(db, origin, origin + DAY)
+
+    day = days(db)[terminal.id, origin]
+    assert (day.heard_hours, day.heartbeats) == (0b111 << 9, 36)
 
 
 def test_the_same_day_again_gives_the_same_rows(db: Session) -> None:

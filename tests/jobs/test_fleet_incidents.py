@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
 from service.fleet.incidents import actions as incidents
-from service.fleet.incidents import schemas
+from service.fleet.incidents import queries, schemas
 from service.fleet.incidents.models import Incident, IncidentEvent
 from service.fleet.models import Alert, Terminal, terminal_logs
 from service.fleet.watch import actions
@@ -100,6 +100,9 @@ def test_what_flaps_goes_on_in_its_incident_without_another_mail(db: Session) ->
         heard(db, terminal)
         actions.watch(db)
     assert found(db) == [("terminal", 3)]
+    watched = queries.incident(db, cast.actor(db, "olivia", fleet="operator"), db.scalars(select(Incident.id)).one())
+    assert (watched["members"], watched["members_open"], len(watched["listed"])) == (1, 0, 1)
+    assert watched["store_name"] == terminal.store_name
     assert len([mail for mail in mails(db) if "オフライン" in mail["subject"] and "目標" not in mail["subject"]]) == 1
     kinds = db.scalars(select(IncidentEvent.kind).order_by(IncidentEvent.id)).all()
     assert [kind for kind in kinds if kind != "reminded"] == [

@@ -341,8 +341,11 @@ def _lead(db: Session, rollout: Rollout, now: datetime) -> int:
     """As many moves as there are until somebody has to be waited for."""
     limits = Limits(rollout.success_percent, rollout.error_percent, rollout.error_count)
     waves, moves = queries.waves(db, rollout), 0
+    risen = _risen(db, rollout, sum(wave.waiting for wave in waves))
     while True:
         move, reason = rules.decide(limits, waves, rollout.wave)
+        if risen and move in (Move.OFFER, Move.NEXT_WAVE):
+            move, reason = Move.PAUSE, risen
         if move is Move.OFFER:
             return moves
         moves += 1
@@ -357,6 +360,16 @@ def _lead(db: Session, rollout: Rollout, now: datetime) -> int:
         _set_state(db, "fleet.roll_outs", rollout, RolloutState.PAUSED, reason=reason)
         _tell_paused(db, rollout, reason, now)
         return moves
+
+
+def _risen(db: Session, rollout: Rollout, waiting: int) -> str:
+    """Why the trouble of the updated terminals stops it; nobody is looked at in vain."""
+    if waiting < rules.FEWEST_COMPARED:
+        return ""
+    updated = queries.watched(db, rollout, updated=True)
+    if not rules.worth_comparing(updated):
+        return ""
+    return rules.risen(updated, queries.watched(db, rollout, updated=False))
 
 
 def _tell_paused(db: Session, rollout: Rollout, reason: str, now: datetime) -> None:

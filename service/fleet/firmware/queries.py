@@ -19,7 +19,7 @@ from service.fleet.agents.models import Command
 from service.fleet.agents.rules import OPEN, CommandName
 from service.fleet.firmware import rules, schemas
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
-from service.fleet.firmware.rules import UNDER_WAY, RolloutState, TaskState, Wave
+from service.fleet.firmware.rules import UNDER_WAY, RolloutState, TaskState, Watched, Wave
 from service.fleet.models import Customer, Liveness, Terminal, TerminalState, TerminalToken, heartbeats
 from service.fleet.rules import Status
 
@@ -249,6 +249,7 @@ def rollout(db: Session, rollout_id: int) -> dict[str, Any]:
             standing | {"wave": number, "percent": kept.waves[number]} for number, standing in counted.items()
         ],
         "failed": tasks(db, rollout_id, FAILED_SHOWN, None, TaskState.FAILED)["items"],
+        "comparison": _compared(db, kept),
         "preview": _previewed(db, kept) if kept.state == RolloutState.DRAFT else None,
         "took": db.scalar(select(func.count()).select_from(took(rollout_id).subquery())),
     }
@@ -365,6 +366,54 @@ def under_way(db: Session) -> Sequence[Row[*tuple[Any, ...]]]:
         .with_for_update(of=UpdateTask, skip_locked=True)
     )
     return db.execute(found).all()
+
+
+# Each terminal is watched from its update on, one that waits from the first update of the roll-out on, and nobody from
+# before a person resumed it: until its first trouble, or until it was last heard of. A start after an orderly end is
+# none.
+_WATCHED = text("""
+WITH updates AS (
+    SELECT task.terminal_id, task.proving_since IS NOT NULL AS is_updated, state.last_heartbeat_at AS heard,
+        greatest(coalesce(task.proving_since, min(task.proving_since) OVER ()), CAST(:from AS timestamptz)) AS since
+    FROM fleet_update_tasks task JOIN fleet_terminal_states state USING (terminal_id)
+    WHERE task.rollout_id = :rollout_id AND state.status <> 'maintenance'
+        AND (task.state IN ('proving', 'succeeded', 'failed') AND task.proving_since IS NOT NULL
+            OR task.state = 'waiting' AND state.firmware_version = task.from_version)
+), watched AS (
+    SELECT terminal_id, since, heard FROM updates WHERE is_updated = :updated AND heard > since
+), troubled AS (
+    SELECT terminal_id, min(log.at) AS at
+    FROM watched JOIN fleet_terminal_logs log USING (terminal_id)
+    WHERE log.at >= :from AND log.at > since AND log.at <= heard
+        AND (log.kind = 'disconnected' OR log.kind = 'status' AND log.status = 'error'
+            OR log.kind = 'started' AND 'shutdown' IS DISTINCT FROM (
+                SELECT kind FROM fleet_terminal_logs before
+                WHERE before.terminal_id = log.terminal_id AND before.kind IN ('started', 'shutdown')
+                    AND (before.at, before.id) < (log.at, log.id) AND before.at > log.at - interval '14 days'
+                ORDER BY before.at DESC, before.id DESC LIMIT 1
+            ))
+    GROUP BY terminal_id
+)
+SELECT count(*) AS terminals, count(at) AS troubled,
+    coalesce(ceil(sum(extract(epoch FROM coalesce(at, heard) - since)) / 3600), 0)::int AS hours
+FROM watched LEFT JOIN troubled USING (terminal_id)
+""")
+
+
+def watched(db: Session, rollout: Rollout, *, updated: bool) -> Watched:
+    """How the terminals of a roll-out that has begun fare that run its firmware, or that wait for it."""
+    asked = {"rollout_id": rollout.id, "from": rollout.resumed_at or rollout.started_at, "updated": updated}
+    return Watched(**db.execute(_WATCHED, asked).mappings().one())
+
+
+def _compared(db: Session, rollout: Rollout) -> dict[str, Any] | None:
+    """Both sides, while there is something to compare."""
+    if rollout.state not in (RolloutState.RUNNING, RolloutState.PAUSED):
+        return None
+    updated = watched(db, rollout, updated=True)
+    return (
+        {"updated": vars(updated), "control": vars(watched(db, rollout, updated=False))} if updated.terminals else None
+    )
 
 
 def running(db: Session) -> Sequence[Rollout]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from math import exp, lgamma
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -18,6 +19,12 @@ from service.fleet.rules import Status
 MOST_OFFERS = 500
 # So long news of a roll-out that stopped are worth a mail.
 NEWS_LASTS = timedelta(days=1)
+# The updated terminals are compared with those that wait: from so many on either side and so many in trouble on, and a
+# rise counts when chance alone would make it less often than this. It is looked at again and again, so this is strict:
+# of a hundred roll-outs of a harmless firmware about one stops.
+FEWEST_COMPARED = 20
+FEWEST_TROUBLED = 3
+CHANCE = 0.002
 # A terminal proves itself by heartbeats: they are waited for a little longer than they take.
 _SPARE_HEARTBEATS = 2
 
@@ -170,6 +177,46 @@ def decide(limits: Limits, waves: Sequence[Wave], present: int) -> tuple[Move, s
         words = f"第{present + 1}段階の成功が{share}%で、次へ進む基準（{limits.success_percent}%）に届きません。"
         return Move.PAUSE, words
     return Move.OFFER, ""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Terminals of one side, how many of them had trouble (an error, a cut cable, a restart that nobody ordered), and
+    the hours that they were heard of until then, added up."""
+
+    terminals: int
+    troubled: int
+    hours: int
+
+
+def chance(updated: Watched, control: Watched) -> float:
+    """How likely the updated ones would have at least this much of the trouble if the firmware made no difference:
+    Fisher's exact test, one-sided, of hours with a first trouble in them among all hours. With a of n and b of m hours,
+    k = a + b: the sum over i from a to min(k, n) of C(n, i) C(m, k - i) / C(n + m, k)."""
+    n, m = (max(side.hours, side.troubled) for side in (updated, control))
+    k = updated.troubled + control.troubled
+    every = _log_choose(n + m, k)
+    counts = range(max(updated.troubled, k - m), min(k, n) + 1)
+    return min(1.0, sum(exp(_log_choose(n, i) + _log_choose(m, k - i) - every) for i in counts))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+
+
+def worth_comparing(updated: Watched) -> bool:
+    return updated.terminals >= FEWEST_COMPARED and updated.troubled >= FEWEST_TROUBLED
+
+
+def risen(updated: Watched, control: Watched) -> str:
+    """Why the roll-out stops: the updated terminals have clearly more trouble than those that wait. Empty when not."""
+    if not worth_comparing(updated) or control.terminals < FEWEST_COMPARED or chance(updated, control) >= CHANCE:
+        return ""
+    return (
+        "更新済みの端末で、異常が未更新の端末より明らかに増えています"
+        f"（更新済み {updated.terminals:,}台中{updated.troubled:,}台、"
+        f"未更新 {control.terminals:,}台中{control.troubled:,}台）。"
+    )
 
 
 @dataclass(frozen=True)

@@ -180,9 +180,24 @@ class TaskItem(BaseModel):
     finished_at: datetime | None
 
 
+class Side(BaseModel):
+    """Terminals, how many of them had trouble, and the hours that they were heard of until then, added up."""
+
+    terminals: int
+    troubled: int
+    hours: int
+
+
+class Comparison(BaseModel):
+    """Updated terminals, and those of the same roll-out that wait, since the first update or the last resumption."""
+
+    updated: Side
+    control: Side
+
+
 class RolloutDetail(RolloutItem):
-    """`failed` are the first ones; `took` terminals run the new version now and could be taken back; `preview` is a
-    draft's."""
+    """`failed` are the first ones; `took` terminals run the new version now and could be taken back; `comparison` is
+    null before the first update and after the end; `preview` is a draft's."""
 
     as_of: datetime
     targets: Target
@@ -197,6 +212,7 @@ class RolloutDetail(RolloutItem):
     progress: list[WaveCounts]
     failed: list[TaskItem]
     took: int
+    comparison: Comparison | None
     preview: PreviewAnswer | None
 
 

@@ -11,6 +11,8 @@ from service.core.partitions import KeptTable
 from service.fleet.history import queries
 from service.fleet.history.rules import DAY
 from service.fleet.models import heartbeats
+from service.fleet.rules import opening_grace, silence_allowed
+from service.fleet.settings import settings
 
 _LOCK = "fleet.compact"
 
@@ -46,18 +48,32 @@ WITH lived AS (
         coalesce(sum(seconds) FILTER (WHERE status = 'error'), 0) AS error,
         coalesce(sum(seconds) FILTER (WHERE status = 'maintenance'), 0) AS maintenance
     FROM spans GROUP BY terminal_id
+), measured AS (
+    SELECT h.*, least(h.received_at, h.sent_at - make_interval(secs => coalesce(s.clock_skew_seconds, 0))) AS at
+    FROM fleet_heartbeats h JOIN fleet_terminal_states s USING (terminal_id)
+    WHERE h.received_at >= :begins AND h.received_at < :ends
+), hourly AS (
+    SELECT terminal_id, date_trunc('hour', at) AS hour, count(*) AS heartbeats,
+        sum(cpu_usage) AS cpu, max(cpu_usage) AS cpu_highest,
+        sum(memory_usage) AS memory, max(memory_usage) AS memory_highest, max(disk_usage) AS disk_highest,
+        min(received_at) AS first_at, max(received_at) AS last_at,
+        date_trunc('hour', at) >= :begins AND min(at) <= date_trunc('hour', at) + :late
+            AND max(at) >= date_trunc('hour', at) + interval '1 hour' - :silence AS is_whole
+    FROM measured GROUP BY 1, 2
 ), beats AS (
-    SELECT terminal_id, count(*) AS heartbeats,
-        round(avg(cpu_usage)) AS cpu_average, max(cpu_usage) AS cpu_highest,
-        round(avg(memory_usage)) AS memory_average, max(memory_usage) AS memory_highest,
-        max(disk_usage) AS disk_highest, min(received_at) AS first_at, max(received_at) AS last_at
-    FROM fleet_heartbeats WHERE received_at >= :begins AND received_at < :ends GROUP BY terminal_id
+    SELECT terminal_id, sum(heartbeats) AS heartbeats,
+        round(sum(cpu) / sum(heartbeats)) AS cpu_average, max(cpu_highest) AS cpu_highest,
+        round(sum(memory) / sum(heartbeats)) AS memory_average, max(memory_highest) AS memory_highest,
+        max(disk_highest) AS disk_highest, min(first_at) AS first_at, max(last_at) AS last_at,
+        bit_or(1 << (extract(epoch FROM hour - :begins)::int / 3600)) FILTER (WHERE is_whole) AS heard_hours
+    FROM hourly GROUP BY terminal_id
 )
 INSERT INTO fleet_days (terminal_id, begins_at, heartbeats, online_seconds, offline_seconds, error_seconds,
     maintenance_seconds, cpu_average, cpu_highest, memory_average, memory_highest, disk_highest, first_heartbeat_at,
-    last_heartbeat_at, firmware_version)
+    last_heartbeat_at, firmware_version, heard_hours)
 SELECT terminal_id, :begins, coalesce(heartbeats, 0), online, offline, error, maintenance, cpu_average, cpu_highest,
-    memory_average, memory_highest, disk_highest, first_at, last_at, CASE WHEN heard THEN firmware_version END
+    memory_average, memory_highest, disk_highest, first_at, last_at, CASE WHEN heard THEN firmware_version END,
+    coalesce(heard_hours, 0)
 FROM lived JOIN spent USING (terminal_id) LEFT JOIN beats USING (terminal_id)
 ORDER BY terminal_id
 ON CONFLICT (terminal_id, begins_at) DO UPDATE SET
@@ -67,7 +83,7 @@ ON CONFLICT (terminal_id, begins_at) DO UPDATE SET
     cpu_highest = EXCLUDED.cpu_highest, memory_average = EXCLUDED.memory_average,
     memory_highest = EXCLUDED.memory_highest, disk_highest = EXCLUDED.disk_highest,
     first_heartbeat_at = EXCLUDED.first_heartbeat_at, last_heartbeat_at = EXCLUDED.last_heartbeat_at,
-    firmware_version = EXCLUDED.firmware_version
+    firmware_version = EXCLUDED.firmware_version, heard_hours = EXCLUDED.heard_hours
 """)
 
 
@@ -96,4 +112,6 @@ def mark(db: Session, until: datetime) -> None:
 
 def sum_up(db: Session, begins: datetime, ends: datetime) -> None:
     """A row for each terminal that was registered in that time. The same day again gives the same rows."""
-    db.execute(SUM_UP, {"begins": begins, "ends": ends})
+    interval = settings().heartbeat_interval_seconds
+    rhythm = {"late": opening_grace(interval), "silence": silence_allowed(interval)}
+    db.execute(SUM_UP, {"begins": begins, "ends": ends} | rhythm)

@@ -7,8 +7,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, type_coerce
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    SQLColumnExpression,
+    and_,
+    case,
+    func,
+    null,
+    or_,
+    select,
+    type_coerce,
+)
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import TIMESTAMP, distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from service.core import holidays
@@ -22,8 +35,9 @@ from service.fleet.impact import queries as impact
 from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
 from service.fleet.incidents.rules import FLAPPING, RECOVERED, STEPS, TOGETHER, Joinable, Trouble, network_of
-from service.fleet.models import Alert, Customer, Terminal, TerminalState
-from service.fleet.rules import AlertType, Status
+from service.fleet.models import Alert, Customer, Liveness, Terminal, TerminalState
+from service.fleet.rules import AlertType, Status, opening_grace
+from service.fleet.settings import settings
 
 MEMBERS_LISTED = 200
 
@@ -59,7 +73,9 @@ _first = aliased(Alert)
 
 def _listed() -> Select[*tuple[Any, ...]]:
     first = select(func.min(Alert.id)).where(Alert.incident_id == Incident.id).correlate(Incident).scalar_subquery()
-    members = select(func.count()).where(Alert.incident_id == Incident.id).correlate(Incident)
+    # A terminal whose trouble came back has several alerts, and is one terminal.
+    terminals = func.count(Alert.terminal_id.distinct())
+    members = select(terminals).where(Alert.incident_id == Incident.id).correlate(Incident)
     affected = (
         select(Terminal.customer_id, Terminal.store)
         .join(Alert, Alert.terminal_id == Terminal.id)
@@ -204,22 +220,28 @@ def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
     steps = db.scalars(
         select(IncidentStep).where(IncidentStep.incident_id == incident_id).order_by(IncidentStep.step)
     ).all()
+    newest = (
+        select(Alert)
+        .ext(distinct_on(Alert.terminal_id))
+        .where(Alert.incident_id == incident_id)
+        .order_by(Alert.terminal_id, Alert.is_resolved, Alert.id.desc())
+    )
+    alert = aliased(Alert, newest.subquery())
     members = (
         select(
-            Alert.id.label("alert_id"),
-            Alert.terminal_id,
+            alert.id.label("alert_id"),
+            alert.terminal_id,
             Terminal.serial_number,
             Customer.company_name.label("customer_name"),
             Terminal.store_name,
-            Alert.message,
-            Alert.created_at,
-            Alert.is_resolved,
-            Alert.resolved_at,
+            alert.message,
+            alert.created_at,
+            alert.is_resolved,
+            alert.resolved_at,
         )
-        .join(Terminal, Terminal.id == Alert.terminal_id)
+        .join(Terminal, Terminal.id == alert.terminal_id)
         .join(Customer, Customer.id == Terminal.customer_id)
-        .where(Alert.incident_id == incident_id)
-        .order_by(Alert.is_resolved, Alert.id.desc())
+        .order_by(alert.is_resolved, alert.id.desc())
         .limit(MEMBERS_LISTED)
     )
     events = select(IncidentEvent).where(IncidentEvent.incident_id == incident_id).order_by(IncidentEvent.id.desc())
@@ -297,7 +319,8 @@ _PLACE = (Terminal.customer_id, Customer.company_name, Terminal.store, Terminal.
 
 def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> list[Trouble]:
     """Terminals in this trouble without an open alert of its kind, in the order of their ids. A terminal that never
-    reported is not missing: it is not installed yet. One whose PC was shut down in order is not missed at once."""
+    reported is not missing: it is not installed yet. One that fell silent outside of its learned hours is missed when
+    the shop should have opened, and one whose PC was shut down in order after that grace."""
     now = now_sql()
     known = select(Alert.id).where(
         Alert.terminal_id == TerminalState.terminal_id, Alert.alert_type == kind, ~Alert.is_resolved
@@ -321,18 +344,32 @@ def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> lis
         .order_by(TerminalState.terminal_id)
     )
     if kind is AlertType.OFFLINE:
-        troubled = troubled.where(func.coalesce(TerminalState.shutdown_at <= now - shutdown_grace, True))
+        forgiven = func.coalesce(TerminalState.shutdown_at <= now - shutdown_grace, True)
+        troubled = troubled.where(func.coalesce(_opening_missed() <= known_until(), forgiven))
     return [
         Trouble(terminal_id, kind, message, customer_id, company, store, store_name, serial, network_of(address))
         for terminal_id, message, customer_id, company, store, store_name, serial, address in db.execute(troubled)
     ]
 
 
+def known_until() -> ScalarSelect[Any]:
+    """Until when silence counts: no longer than the service itself was alive."""
+    return select(func.least(func.app_now(), Liveness.alive_at)).where(Liveness.id == 1).scalar_subquery()
+
+
+def _opening_missed() -> SQLColumnExpression[datetime | None]:
+    missed = TerminalState.alert_after
+    return missed if settings().learned_hours else sql_cast(null(), missed.type)
+
+
 def _message(kind: AlertType) -> ColumnElement[str]:
     match kind:
         case AlertType.OFFLINE:
             heard = in_words_sql(TerminalState.last_heartbeat_at)
+            minutes = int(opening_grace(settings().heartbeat_interval_seconds).total_seconds()) // 60
+            late = f"開店時刻を{minutes}分過ぎても通信がありません。最終通信は "
             return case(
+                (_opening_missed().is_not(None), func.concat(late, heard, " です。")),
                 (
                     TerminalState.shutdown_at.is_not(None),
                     func.concat("店舗PCが正常に終了したまま、起動していません。最終通信は ", heard, " です。"),

@@ -30,11 +30,16 @@ ALIVE = """
 WITH gap AS (
     SELECT app_now() - alive_at AS absent FROM fleet_liveness WHERE id = 1 FOR UPDATE
 ), waiting AS MATERIALIZED (
-    SELECT terminal_id, absent FROM fleet_terminal_states, gap
-    WHERE absent > %s AND status IN ('online', 'error') ORDER BY terminal_id FOR NO KEY UPDATE OF fleet_terminal_states
+    SELECT terminal_id, status, absent FROM fleet_terminal_states, gap
+    WHERE absent > %s AND (status IN ('online', 'error') OR status = 'offline' AND alert_after > app_now() - absent)
+    ORDER BY terminal_id FOR NO KEY UPDATE OF fleet_terminal_states
 ), moved AS (
     UPDATE fleet_terminal_states AS state SET offline_after = least(offline_after + absent, app_now() + %s)
-    FROM waiting WHERE state.terminal_id = waiting.terminal_id
+    FROM waiting WHERE state.terminal_id = waiting.terminal_id AND waiting.status <> 'offline'
+), opened AS (
+    -- A shop that has opened meanwhile could not say so.
+    UPDATE fleet_terminal_states AS state SET alert_after = greatest(alert_after, app_now() + %s)
+    FROM waiting WHERE state.terminal_id = waiting.terminal_id AND waiting.status = 'offline'
 )
 UPDATE fleet_liveness SET alive_at = app_now() FROM gap WHERE id = 1 RETURNING absent
 """
@@ -149,7 +154,7 @@ class Tokens:
         it first: a terminal is never offline because we did not listen."""
         while True:
             async with self._lookup:
-                cursor = await looking.execute(ALIVE, [ABSENT_AFTER, self._silence_allowed])
+                cursor = await looking.execute(ALIVE, [ABSENT_AFTER, self._silence_allowed, self._silence_allowed])
                 row = await cursor.fetchone()
                 # Heard by our own listener, which would otherwise not know that it is deaf.
                 await looking.execute("NOTIFY fleet_tokens")

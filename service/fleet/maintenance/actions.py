@@ -13,6 +13,7 @@ from service.core.auth import Actor
 from service.core.clock import app_now, now_sql
 from service.core.problems import Conflict, Invalid
 from service.fleet.actions import note_down_many
+from service.fleet.hours.queries import next_alert
 from service.fleet.incidents.actions import event
 from service.fleet.incidents.models import Incident
 from service.fleet.incidents.rules import SYSTEM
@@ -147,6 +148,7 @@ def _end(db: Session, windows: Sequence[Maintenance], by: Actor | str) -> None:
             cpu_run=0,
             memory_run=0,
             alerts_from=patience,
+            alert_after=next_alert(now_sql()).scalar_subquery(),
         )
     note_down_many(db, [one.terminal_id for one in under_way], "maintenance_ended", by)
     note_down_many(db, [one.terminal_id for one in windows if one.begun_at is None], "maintenance_cancelled", by)

@@ -17,6 +17,7 @@ from service.fleet.maintenance.queries import open_windows
 from service.fleet.models import Alert, Customer, Terminal, TerminalState, TerminalToken
 from service.fleet.rules import Status
 from service.fleet.schemas import TerminalFilters
+from service.fleet.settings import settings
 from service.fleet.terminals import rules, schemas
 from service.fleet.terminals.rules import Neighbours
 
@@ -77,11 +78,13 @@ def _diagnosis(db: Session, found: Terminal, state: TerminalState) -> dict[str, 
     if network is not None:
         behind = TerminalState.address.op("<<=", is_comparison=True)(cast(network, CIDR))
         line = _neighbours(db, found.id, behind & ~same_store)
-    deadline = state.offline_after
+    deadline, now = state.offline_after, app_now(db)
+    opens = state.alert_after if settings().learned_hours and state.status == Status.OFFLINE else None
     facts = rules.Facts(
         heard=state.last_heartbeat_at is not None,
-        silent=state.status == Status.OFFLINE or (deadline is not None and deadline < app_now(db)),
+        silent=state.status == Status.OFFLINE or (deadline is not None and deadline < now),
         shut_down=state.shutdown_at is not None,
+        closed=opens is not None and opens > now,
         cloned=state.cloned_at is not None,
         connected=state.terminal_connected,
         other_serial=state.terminal_serial not in (None, found.serial_number),

@@ -10,11 +10,13 @@ NETWORK_SHARE = 0.5
 
 
 class Finding(StrEnum):
-    """`*_silent`: nothing is heard, of the PC alone, of its whole store, of others behind the same line too."""
+    """`closed`: nothing is heard, outside of the learned opening hours. `*_silent`: nothing is heard, of the PC alone,
+    of its whole store, of others behind the same line too."""
 
     WELL = "well"
     NEVER_HEARD = "never_heard"
     SHUT_DOWN = "shut_down"
+    CLOSED = "closed"
     PC_SILENT = "pc_silent"
     STORE_SILENT = "store_silent"
     NETWORK_SILENT = "network_silent"
@@ -39,6 +41,7 @@ class Facts:
     heard: bool
     silent: bool
     shut_down: bool
+    closed: bool
     cloned: bool
     connected: bool | None
     other_serial: bool
@@ -56,6 +59,8 @@ def finding(facts: Facts) -> Finding:
 
 
 def _of_silence(facts: Facts) -> Finding:
+    if facts.closed:
+        return Finding.CLOSED
     if facts.network.silent and facts.network.silent >= NETWORK_SHARE * facts.network.others:
         return Finding.NETWORK_SILENT
     if facts.store.silent and facts.store.silent == facts.store.others:

@@ -13,11 +13,13 @@ from service.core import clock, outbox
 from service.core.auth import Actor
 from service.core.clock import app_now, in_words
 from service.core.settings import settings as core_settings
+from service.fleet.hours.models import LearnedHours
+from service.fleet.hours.queries import waits_until
 from service.fleet.incidents import queries, rules
 from service.fleet.incidents.actions import event
 from service.fleet.incidents.models import Incident, IncidentStep
 from service.fleet.incidents.rules import DETECTION, RECOVERED, STEPS, SYSTEM, Group, News, Scope, Shared, Trouble
-from service.fleet.models import Alert, Liveness, TerminalState
+from service.fleet.models import Alert, TerminalState
 from service.fleet.rules import AREA, AlertType, Status
 from service.fleet.settings import settings
 from service.fleet.watch.queries import overdue_steps, total_terminals
@@ -42,22 +44,23 @@ def watch(db: Session) -> dict[str, int]:
 
 def mark_offline(db: Session) -> int:
     """One set-based statement. Silence counts only up to the moment the service itself was alive, and rows are
-    locked in the order the ingest locks them in; a row the ingest holds just now is about to be heard of."""
-    known_until = select(func.least(func.app_now(), Liveness.alive_at)).where(Liveness.id == 1).scalar_subquery()
+    locked in the order the ingest locks them in; a row the ingest holds just now is about to be heard of. Outside of
+    the learned opening hours it is written down when the silence becomes an alert."""
     due = (
-        select(TerminalState.terminal_id)
+        select(TerminalState.terminal_id, waits_until(clock.now_sql()).label("alert_after"))
+        .outerjoin(LearnedHours, LearnedHours.terminal_id == TerminalState.terminal_id)
         .where(
             TerminalState.status.in_([Status.ONLINE, Status.ERROR]),
-            TerminalState.offline_after < known_until,
+            TerminalState.offline_after < queries.known_until(),
         )
         .order_by(TerminalState.terminal_id)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=TerminalState, skip_locked=True)
         .cte("due")
     )
     flipped = db.execute(
         update(TerminalState)
         .where(TerminalState.terminal_id == due.c.terminal_id)
-        .values(status=Status.OFFLINE, status_since=clock.now_sql())
+        .values(status=Status.OFFLINE, status_since=clock.now_sql(), alert_after=due.c.alert_after)
         .execution_options(synchronize_session=False)
     )
     return cast("CursorResult[Any]", flipped).rowcount

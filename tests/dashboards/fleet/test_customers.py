@@ -76,6 +76,19 @@ def test_the_drawer_has_the_facts_the_stores_and_the_open_alerts(page: AppTest) 
     assert not page.exception
 
 
+def test_the_drawer_says_whether_opening_hours_are_learned_and_switches_it(page: AppTest, db: Session) -> None:
+    open_drawer(page, "ABC商事")
+    assert "営業時間外は、次の開店までアラートを通知しません" in texts(page)
+
+    press(page, "customer.hours.switch")
+    press(page, f"customer.hours.{stored(db, 'ABC商事').id}.confirm")
+
+    assert not stored(db, "ABC商事").learned_hours
+    open_drawer(page, "ABC商事")
+    assert "時刻を問わずアラートを通知します" in texts(page)
+    assert not page.exception
+
+
 def test_a_customer_is_registered_and_what_is_wrong_stands_at_its_field(page: AppTest, db: Session) -> None:
     press(page, "customers.new")
     for name, value in {

@@ -148,6 +148,7 @@ def test_terminals_show_status_in_words_and_when_they_were_heard(morning: AppTes
         "ディスク": 40,
         "ファームウェア": "2.1.0",
     }
+    assert terminals.loc["TC200-000005", ["CPU", "メモリ", "ディスク"]].isna().all()  # It has never said anything.
     assert [*terminals.columns][:2] == ["状態", "エラー内容"]
     assert terminals["エラー内容"].dropna().to_dict() == {"TC200-000002": "カードリーダー応答なし"}
     assert "全5台を表示しています" in texts(morning)

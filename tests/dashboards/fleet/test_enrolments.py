@@ -57,7 +57,7 @@ def test_a_code_is_revoked_after_being_asked(db: Session, screen: Screen) -> Non
     page = opened_at(screen("anna", fleet="admin"), "enrolments")
     [row] = page.session_state["live.fleet.codes"].data["items"]
     assert page.dataframe[0].value["対象"][0] == "ABC商事"
-    page.session_state["fleet.codes.clicked"] = ("失効する", row)
+    page.session_state["fleet.codes.clicked"] = ("失効させる", row)
     page.run()
     page.button(key=f"enrolments.revoke.{row['id']}.confirm").click().run()
     db.expire_all()

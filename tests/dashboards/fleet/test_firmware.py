@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import streamlit as st
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.fleet import rollout_drawer
+from dashboards.fleet.rollout_drawer import compared
+from service.core.clock import app_now
 from service.fleet.agents.models import Command
 from service.fleet.firmware import actions, schemas
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
-from service.fleet.models import TerminalState, TerminalToken
+from service.fleet.models import TerminalState, TerminalToken, terminal_logs
 from tests import cast, factories
 from tests.dashboards.conftest import opened_at
 from tests.dashboards.fleet.scene import heard, set_clock
@@ -100,7 +103,7 @@ def test_a_roll_out_that_stopped_is_said_first_with_its_reason(db: Session, scre
     assert page.error[0].value.startswith("一時停止中の配信が1件あります。")
     [row] = rows(page)
     assert (row["名前"], row["状態"], row["進み具合"]) == ("秋の更新", ["一時停止中"], "第1段階 / 2（25%）")
-    assert (row["失敗"], row["待機中"], row["対象（台）"]) == (1, 3, 4)
+    assert (row["失敗"], row["更新中"], row["対象（台）"]) == (1, 0, 4)
     assert [image["バージョン"] for image in rows(page, 1)] == ["2.0.0"]
     said = texts(page)
     assert "停止の理由: 第1段階の失敗が100%になりました（上限10%）。" in said
@@ -108,6 +111,31 @@ def test_a_roll_out_that_stopped_is_said_first_with_its_reason(db: Session, scre
     keys = {button.key for button in page.button}
     assert {"rollout.resume", "rollout.retry", "rollout.abort"} <= keys
     assert not keys & {"rollout.start", "rollout.pause", "rollout.roll_back"}
+
+
+def test_the_drawer_compares_the_updated_terminals_with_those_that_wait(
+    db: Session, screen: Screen, rollout: Rollout
+) -> None:
+    actions.start(db, cast.actor(db, "ada-starts", fleet="admin"), rollout.id)
+    task = db.scalars(select(UpdateTask).order_by(UpdateTask.wave)).first()
+    assert task is not None
+    begun = app_now(db) - timedelta(hours=2)
+    task.state, task.proving_since = "succeeded", begun
+    db.execute(
+        insert(terminal_logs),
+        [{"terminal_id": task.terminal_id, "at": begun + timedelta(minutes=30), "kind": "disconnected"}],
+    )
+    db.execute(update(Rollout).values(started_at=begun))
+    db.commit()
+
+    page = opened(screen, rollout)
+
+    assert "更新済み 1台中1台で異常、未更新 3台中0台" in texts(page)
+
+
+def test_without_anybody_to_compare_with_that_is_said() -> None:
+    sides = {"updated": {"terminals": 1042, "troubled": 3}, "control": {"terminals": 0, "troubled": 0}}
+    assert compared(sides) == "更新済み 1,042台中3台で異常（比べられる未更新の端末はありません）"
 
 
 def test_a_draft_is_started_after_it_was_said_whom_it_reaches(db: Session, screen: Screen, rollout: Rollout) -> None:

@@ -71,7 +71,8 @@ def test_a_viewer_sees_last_month_and_may_change_nothing(drafted: None, screen: 
     uptime, terminals, incidents = page.metric[:3]
     assert (uptime.label, uptime.value, uptime.delta) == ("時間稼働率", "75.00%", "-25pt")
     assert (terminals.value, incidents.value) == ("1台", "0件")
-    assert [(row["対象"], row["前月比"]) for row in rows(page)] == [("全体", "-25.00pt"), ("ABC商事", "-25.00pt")]
+    assert [(row["対象"], [*row["前月比"]]) for row in rows(page)] == [("全体", ["↓ 25pt"]), ("ABC商事", ["↓ 25pt"])]
+    assert [[*row["状況"]] for row in rows(page)] == [["社内用"], ["未送信"]]
     assert not [button for button in page.button if button.key == f"{KEY}.draft"]
     papers = [one.value for one in page.html if "download" in one.value]
     assert any("/download/api/fleet/reports/status.pdf" in one for one in papers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,15 +15,17 @@ from streamlit.testing.v1 import AppTest
 from agent.simulator.obey import _CHECKS
 from dashboards.fleet.advice import ADVICE
 from dashboards.fleet.terminal_commands import CHECKS
+from dashboards.fleet.terminal_hours import in_words
 from service.core.clock import app_now
 from service.fleet.agents.models import Command, Device
 from service.fleet.agents.rules import CommandName, CommandState
+from service.fleet.hours.models import LearnedHours
 from service.fleet.maintenance.models import Maintenance
 from service.fleet.models import Terminal, TerminalState, TerminalToken
 from service.fleet.terminals.rules import Finding
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.fleet.scene import a_morning, heard, set_clock
+from tests.dashboards.fleet.scene import TOKYO, a_morning, heard, set_clock
 
 Screen = Callable[..., AppTest]
 
@@ -309,3 +312,66 @@ def test_a_store_that_is_silent_as_a_whole_points_to_its_line(db: Session, scree
 def test_every_finding_and_every_check_has_words() -> None:
     assert ADVICE.keys() == {finding.value for finding in Finding}
     assert CHECKS.keys() == set(_CHECKS)
+
+
+def taught(db: Session, terminal: Terminal, days: int, week: str | None) -> None:
+    midnight = app_now(db).astimezone(TOKYO).replace(hour=0, minute=0, second=0, microsecond=0)
+    ahead = [0] * 192 if week else None
+    db.add(LearnedHours(terminal_id=terminal.id, learned_until=midnight, days=days, week=week, ahead=ahead))
+    db.commit()
+
+
+def hours_shown(page: AppTest) -> list[str]:
+    """What stands beside the weekdays."""
+    found = [element.value.replace("\\", "") for element in page.markdown]
+    return [text for text in found if re.fullmatch(r"\d+:00～\d+:00|休み|24時間", text)]
+
+
+@pytest.mark.usefixtures("morning")
+def test_learned_hours_are_told_by_weekday_and_a_closed_shop_is_no_trouble(db: Session, screen: Screen) -> None:
+    terminal = serial(db, "TC200-000001")
+    shop, closed = "0" * 11 + "1" * 10 + "0" * 3, "0" * 24
+    taught(db, terminal, 28, shop * 2 + closed + shop * 4)
+    opens = app_now(db) + timedelta(minutes=75)
+    db.execute(update(TerminalState).where(TerminalState.terminal_id == terminal.id).values(alert_after=opens))
+    db.commit()
+
+    page = opened(screen, db, "TC200-000001")
+
+    assert not page.exception
+    assert "いまは営業時間外です。2026/11/21（土）11:15までに通信がなければ、アラートを通知します。" in texts(page)
+    assert hours_shown(page) == ["11:00～21:00", "休み", "11:00～21:00"]
+    for days in ("月・火", "木～日"):
+        assert days in texts(page)
+    assert "通信はありませんが、学習した営業時間の外です。最終通信は" in said(page.info)
+
+    page.button(key="terminal.hours.switch").click().run()
+    page.button(key=f"terminal.hours.{terminal.id}.confirm").click().run()
+
+    assert not serial(db, "TC200-000001").learned_hours
+    assert "営業時間の学習は、この端末では使われていません。" in texts(page)
+    assert "営業時間の学習を使わないようにしました。" in said(page.toast)
+    assert hours_shown(page) == []
+
+
+@pytest.mark.usefixtures("morning")
+def test_hours_that_are_not_learned_yet_say_how_long_it_takes(db: Session, screen: Screen) -> None:
+    taught(db, serial(db, "TC200-000003"), 5, None)
+    page = opened(screen, db, "TC200-000003", "operator")
+
+    assert "学習中です（あと9日）。それまでは、時刻を問わずアラートを通知します。" in texts(page)
+    assert [button for button in page.button if button.key == "terminal.hours.switch"] == []
+
+
+@pytest.mark.parametrize(
+    ("spans", "words"),
+    [
+        ([(0, 24)], "24時間"),
+        ([(18, 26)], "18:00～翌2:00"),
+        ([(9, 12), (15, 20)], "9:00～12:00、15:00～20:00"),
+        ([], "休み"),
+    ],
+)
+def test_a_week_of_the_same_hours_is_one_line(spans: list[tuple[int, int]], words: str) -> None:
+    day = [{"opens": opens, "closes": closes} for opens, closes in spans]
+    assert in_words([day] * 7) == {"毎日": words}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import streamlit as st
@@ -97,6 +97,10 @@ def test_a_duration_has_at_most_two_units_and_never_rounds_up(span: timedelta, w
 )
 def test_how_long_ago_never_speaks_of_the_future(now: datetime, seconds: float, words: str) -> None:
     assert times.ago(now - timedelta(seconds=seconds)) == words
+
+
+def test_a_day_alone_is_written_like_the_day_of_a_time() -> None:
+    assert times.day(date(2026, 4, 1)) == "2026/4/1（水）"
 
 
 def test_a_clock_shows_two_digits_each() -> None:

@@ -233,6 +233,7 @@ def test_half_a_period_is_none_yet() -> None:
         (columns.trend("前週比", "change"), {"change": -1200}, ["↓ 1,200%"]),
         (columns.trend("前週比", "change"), {"change": 0}, ["→ 0%"]),
         (columns.trend("前週比", "change"), {"change": None}, []),
+        (columns.trend("前月比", lambda row: row["a"] - row["b"], unit="pt"), {"a": 1.5, "b": 2}, ["↓ 0.5pt"]),
         (columns.stamp("登録日時", "at"), {"at": "2026-11-21T00:05:00Z"}, "2026/11/21（土）9:05"),
         (columns.stamp("登録日時", "at"), {"at": None}, "–"),
         (columns.ago("最終通信", "at", missing="通信なし"), {"at": None}, "通信なし"),
@@ -289,6 +290,20 @@ def test_a_chart_says_its_finding_its_unit_and_its_days_and_starts_at_zero() -> 
     assert json.loads(page.get("plotly_chart")[0].proto.config)["displayModeBar"] is False
     # The same colours as the badges.
     assert [trace["marker"]["color"] for trace in second["data"]] == ["#137A4B", "#C2303B"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "written"),
+    [
+        ([], []),
+        (["新宿店"], ["新宿店"]),
+        ([f"9:{minute:02}" for minute in range(7)], [f"9:{minute:02}" for minute in range(7)]),
+        ([f"11/{day}(土) 9:05" for day in range(10, 20)], ["11/10(土) 9:05", "11/14(土) 9:05", "11/18(土) 9:05"]),
+        (["株式会社さくらフーズ 新宿三丁目店", "本店"], ["株式会社さくらフーズ 新宿三丁目店", "本店"]),
+    ],
+)
+def test_no_more_words_stand_at_an_axis_than_have_room(labels: list[str], written: list[str]) -> None:
+    assert charts.ticks(labels) == written
 
 
 def test_days_and_moments_at_an_axis_are_written_in_japanese() -> None:

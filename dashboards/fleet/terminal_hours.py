@@ -1,0 +1,104 @@
+"""端末詳細, 学習した営業時間: when the terminal is expected to be on, in words, and the switch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.fleet.terminals_table import PATH
+from dashboards.session import may
+from dashboards.ui import confirm, details, dialogs, live, times
+from dashboards.ui.columns import Row
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain
+
+TITLE = "学習した営業時間"
+WEEKDAYS = "月火水木金土日"
+
+
+@refreshing
+def show(terminal: Row) -> None:
+    reading = live.block("fleet.hours", TITLE, f"{PATH}/{terminal['id']}/hours")
+    if reading is None:
+        return
+    known = reading.data
+    with st.container(border=True, key="terminal.hours"):
+        st.markdown(plain(sentence(known)))
+        if known["week"] and _is_on(known):
+            details.facts(in_words(known["week"]))
+        if may("fleet:terminal:update") and known["setting"] and known["customer"]:
+            on = not known["learned_hours"]
+            st.button(
+                "営業時間を学習する" if on else "営業時間を学習しない",
+                key="terminal.hours.switch",
+                icon=":material/schedule:" if on else ":material/alarm_off:",
+                on_click=dialogs.open,
+                args=(switch, terminal, on),
+            )
+
+
+def _is_on(known: dict[str, Any]) -> bool:
+    return bool(known["setting"] and known["customer"] and known["learned_hours"])
+
+
+def sentence(known: dict[str, Any]) -> str:
+    """What these hours mean for this terminal now."""
+    if not known["setting"]:
+        return (
+            "営業時間の学習は、このシステムでは使われていません。時刻を問わず、通信が途絶えるとアラートを通知します。"
+        )
+    if not _is_on(known):
+        whose = "この端末" if known["customer"] else "この顧客"
+        return f"営業時間の学習は、{whose}では使われていません。時刻を問わず、通信が途絶えるとアラートを通知します。"
+    if known["week"] is None:
+        missing = known["days_needed"] - known["days"]
+        if missing > 0:
+            return f"学習中です（あと{missing}日）。それまでは、時刻を問わずアラートを通知します。"
+        return "通信のある時間帯が決まっていません。時刻を問わず、通信が途絶えるとアラートを通知します。"
+    if all(spans == [{"opens": 0, "closes": 24}] for spans in known["week"]):
+        return "直近4週間の通信から学習しました。終日通信しているため、時刻を問わずアラートを通知します。"
+    waits = known["alert_after"] and times.parse(known["alert_after"])
+    if waits and waits > times.parse(known["as_of"]):
+        return f"いまは営業時間外です。{times.full(waits)}までに通信がなければ、アラートを通知します。"
+    return "直近4週間の通信から学習しました。営業時間外に通信が途絶えても、次の開店まではアラートを通知しません。"
+
+
+def in_words(week: list[list[dict[str, int]]]) -> dict[str, str]:
+    """Weekdays that follow each other with the same hours share a line: 月～金 → 9:00～21:00."""
+    lines: list[tuple[str, str]] = []
+    for weekday, spans in zip(WEEKDAYS, week, strict=True):
+        hours = "、".join(map(_span, spans)) or "休み"
+        if lines and lines[-1][1] == hours:
+            lines[-1] = (lines[-1][0] + weekday, hours)
+        else:
+            lines.append((weekday, hours))
+    return {_days(days): hours for days, hours in lines}
+
+
+def _days(days: str) -> str:
+    if len(days) == len(WEEKDAYS):
+        return "毎日"
+    return f"{days[0]}～{days[-1]}" if len(days) > 2 else "・".join(days)
+
+
+def _span(span: dict[str, int]) -> str:
+    opens, closes = span["opens"], span["closes"]
+    if (opens, closes) == (0, 24):
+        return "24時間"
+    return f"{opens}:00～翌{closes - 24}:00" if closes > 24 else f"{opens}:00～{closes}:00"
+
+
+def switch(terminal: Row, on: bool) -> None:
+    confirm.confirm(
+        f"terminal.hours.{terminal['id']}",
+        f"端末 {terminal['serial_number']} の営業時間を学習{'しますか' if on else 'しないようにしますか'}？",
+        "営業時間外に通信が途絶えても、次の開店まではアラートを通知しなくなります。"
+        if on
+        else "時刻を問わず、通信が途絶えるとアラートを通知します。閉店後に電源を切る店舗では、毎晩アラートになります。",
+        action="学習する" if on else "学習しない",
+        do=lambda _: session.api().put(f"{PATH}/{terminal['id']}/hours", {"learned_hours": on}),
+        done=f"営業時間の学習を{'使うように' if on else '使わないように'}しました。",
+        danger=False,
+    )

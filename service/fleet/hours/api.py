@@ -1,0 +1,51 @@
+"""The learned hours' routes: permission, one call, answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.problems import RESPONSES
+from service.fleet.hours import actions, queries, schemas
+
+router = APIRouter(
+    prefix="/api/fleet",
+    tags=["fleet"],
+    responses={status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)},
+)
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+@router.get("/terminals/{terminal_id}/hours")
+def of_terminal(
+    actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id
+) -> schemas.TerminalHours:
+    """When the terminal is expected to be on, as the last weeks have taught."""
+    return schemas.TerminalHours.model_validate(queries.of_terminal(db, terminal_id))
+
+
+@router.put("/terminals/{terminal_id}/hours")
+def switch_terminal(
+    actor: Annotated[Actor, allow("fleet:terminal:update")], db: Db, terminal_id: Id, new: schemas.Switch
+) -> schemas.TerminalHours:
+    actions.switch_terminal(db, actor, terminal_id, new.learned_hours)
+    return schemas.TerminalHours.model_validate(queries.of_terminal(db, terminal_id))
+
+
+@router.get("/customers/{customer_id}/hours")
+def of_customer(
+    actor: Annotated[Actor, allow("fleet:customer:read")], db: Db, customer_id: Id
+) -> schemas.CustomerHours:
+    return schemas.CustomerHours.model_validate(queries.of_customer(db, customer_id))
+
+
+@router.put("/customers/{customer_id}/hours")
+def switch_customer(
+    actor: Annotated[Actor, allow("fleet:customer:update")], db: Db, customer_id: Id, new: schemas.Switch
+) -> schemas.CustomerHours:
+    """For all of the customer's terminals at once; each has a switch of its own beside it."""
+    actions.switch_customer(db, actor, customer_id, new.learned_hours)
+    return schemas.CustomerHours.model_validate(queries.of_customer(db, customer_id))
