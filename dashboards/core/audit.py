@@ -18,22 +18,13 @@ from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
 PATH = "/api/core/audit"
-EXPORT = Export(f"{DOWNLOAD}{PATH}/export.csv")
+EXPORT = Export(f"{DOWNLOAD}{PATH}/export.csv", f"{DOWNLOAD}{PATH}/export.xlsx")
 NOTHING = ":gray[–]"
-# The first word of those that are no people.
-MACHINES = {"agent": "エージェント"}
 
 
 def moment(entry: Row) -> str:
     at = times.parse(entry["at"])
     return f"{times.full(at)}:{at:%S}"
-
-
-def who(entry: Row) -> str:
-    if entry["actor_name"]:
-        return f"{entry['actor_name']}（{entry['actor']}）"
-    kind, _, name = entry["actor"].partition(" ")
-    return f"{MACHINES[kind]} {name}" if name and kind in MACHINES else str(entry["actor"])
 
 
 def what(entry: Row) -> str:
@@ -52,7 +43,7 @@ def difference(entry: Row) -> str | None:
 
 COLUMNS = (
     columns.text("日時", moment, width=168),
-    columns.text("操作者", who, width=176),
+    columns.text("操作者", "actor_title", width=176),
     columns.text("操作種別", "action_title", width=84),
     columns.text("対象", what, width=128),
     columns.text("変更内容", difference, width=236),
@@ -91,7 +82,7 @@ def headline() -> None:
         st.markdown("今日の操作の記録はまだありません。")
         return
     newest = reading.data["items"][0]
-    said = f"{times.ago(times.parse(newest['at']))}に{plain(who(newest))}が行った"
+    said = f"{times.ago(times.parse(newest['at']))}に{plain(newest['actor_title'])}が行った"
     st.markdown(
         f"今日は{reading.data['total']:,}件の操作が記録されています。"
         f"最も新しいものは、{said}「{plain(what(newest))}」の{newest['action_title']}です。"
@@ -121,7 +112,12 @@ def drawer(entry: Row) -> None:
 
     @dialogs.dialog(f"{entry['action_title']}: {what(entry)}", width="large", icon=":material/history:")
     def show() -> None:
-        facts = {"日時": moment(entry), "操作者": who(entry), "接続元": entry["address"], "業務": entry["area_title"]}
+        facts = {
+            "日時": moment(entry),
+            "操作者": entry["actor_title"],
+            "接続元": entry["address"],
+            "業務": entry["area_title"],
+        }
         st.markdown("　".join(f"{small(label)} {plain(value)}" for label, value in facts.items()))
         if not entry["changes"]:
             st.markdown("項目の変更はありません。")

@@ -9,7 +9,17 @@ import streamlit as st
 
 from dashboards.fleet.choices import customers, responders
 from dashboards.fleet.incident_drawer import PATH, drawer
-from dashboards.fleet.incident_words import INCIDENT_STATES, next_step, state_of, where
+from dashboards.fleet.incident_words import (
+    IMPACT_HELP,
+    IMPACTS,
+    INCIDENT_STATES,
+    impact_of,
+    in_all,
+    next_step,
+    standstill,
+    state_of,
+    where,
+)
 from dashboards.fleet.words import ALERT
 from dashboards.ui import columns, figures, filters, live, tables, times
 from dashboards.ui.columns import Row
@@ -18,6 +28,7 @@ from dashboards.ui.live import refreshing
 
 SORTS = {
     "due_at": "対応期限が近い順",
+    "-impact": "影響が大きい順",
     "opened_at": "発生が古い順",
     "-opened_at": "発生が新しい順",
     "-resolved_at": "解決が新しい順",
@@ -40,7 +51,8 @@ COLUMNS = (
     columns.badge("状況", state_of, INCIDENT_STATES, width=100),
     columns.text("次の手順", next_step, width=96),
     columns.text("残り時間", left, width=92, sort="due_at"),
-    columns.text("影響", lambda row: f"{row['members_open']:,} / {row['store_terminals']:,}台", width=84),
+    columns.badge("影響", impact_of, IMPACTS, width=64, help=IMPACT_HELP, sort="impact"),
+    columns.text("停止", standstill, width=92),
     columns.text("担当", lambda row: row["assignee"]["name"] if row["assignee"] else "未割り当て", width=96),
     columns.ago("発生", "opened_at", sort="opened_at"),
 )
@@ -58,9 +70,13 @@ def headline() -> None:
     figures.row(
         [
             Figure(
-                "未解決",
+                "未解決の障害",
                 f"{counts['open']:,}件",
-                f"最も古いもの {times.ago(times.parse(oldest))}" if oldest else "対応待ちはありません",
+                f"アラート {counts['alerts']:,}件・最も古いもの {times.ago(times.parse(oldest))}"
+                if oldest
+                else "対応待ちはありません",
+                help="同じ店舗・顧客・回線で同時に起きたアラートを、1件の障害にまとめています。"
+                "メニューの数字と、この一覧の行の数です。",
             ),
             Figure("初動確認待ち", f"{counts['unacknowledged']:,}件", "検知から5分以内に確認します"),
             Figure("期限超過", f"{counts['overdue']:,}件", "次の手順の目標時間を過ぎたもの"),
@@ -82,7 +98,7 @@ def state_sentence(counts: dict[str, Any]) -> None:
         )
         if count
     ]
-    sentence = f"未解決のアラートが{counts['open']:,}件あります。"
+    sentence = f"未解決のアラートが{in_all(counts['alerts'], counts['open'])}あります。"
     if parts:
         st.error(f"{sentence}{'、'.join(parts)}です。", icon=":material/notifications_active:")
     else:

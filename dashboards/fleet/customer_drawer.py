@@ -184,7 +184,7 @@ def edit(customer: Row) -> None:
 def archive(customer: Row) -> None:
     RECORD.archive(
         customer,
-        "一覧から外れ、新しい端末を登録できなくなります。履歴は残り、あとで元に戻せます。"
+        "一覧から外れ、新しい端末を登録できなくなり、有効な登録コードは失効します。履歴は残り、あとで元に戻せます。"
         "使用中の端末がある顧客はアーカイブできません。",
     )
 

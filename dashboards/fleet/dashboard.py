@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.fleet.customer_drawer import PATH, drawer
-from dashboards.fleet.incident_words import where
+from dashboards.fleet.incident_words import in_all, where
 from dashboards.fleet.terminals_table import ENROL_FIRST, NO_TERMINALS, terminals_table
 from dashboards.fleet.words import ALERT, TERMINAL
 from dashboards.session import may
@@ -52,7 +52,8 @@ def state_sentence(summary: dict[str, Any]) -> None:
     if alerts:
         oldest = summary["oldest_open_alert_at"]
         since = f"最も古いものは{times.ago(times.parse(oldest))}です。" if oldest else ""
-        sentence = f"現在、対応が必要なアラートが{alerts:,}件あります。{since}"
+        counted = in_all(alerts, summary["open_incidents"])
+        sentence = f"現在、対応が必要なアラートが{counted}あります。{since}"
         st.error(sentence, icon=":material/notifications_active:")
     elif not terminals["total"]:
         st.info(f"{NO_TERMINALS}。{ENROL_FIRST}", icon=":material/info:")
@@ -67,7 +68,9 @@ def breakdown(terminals: dict[str, int]) -> str:
 
 
 def key_figures(reading: live.Reading) -> None:
-    terminals, alerts, oldest = (reading.data[name] for name in ("terminals", "open_alerts", "oldest_open_alert_at"))
+    names = ("terminals", "open_alerts", "open_incidents", "oldest_open_alert_at")
+    terminals, alerts, incidents, oldest = (reading.data[name] for name in names)
+    faded = reading.problem is not None
     total, online = terminals["total"], terminals["online"]
     rate = online / total if total else None
     figures.row(
@@ -81,16 +84,24 @@ def key_figures(reading: live.Reading) -> None:
             Figure(
                 "アラート",
                 f"{alerts:,}件",
-                f"最も古いもの {times.ago(times.parse(oldest))}" if oldest else "対応待ちはありません",
-            ),
-            Figure(
-                "稼働率",
-                "–" if rate is None else f"{rate:.1%}",
-                share=rate or 0.0,
-                help="現在の稼働率です。オンラインの台数 ÷ 総端末数で計算します。",
+                f"障害 {incidents:,}件・最も古いもの {times.ago(times.parse(oldest))}"
+                if oldest
+                else "対応待ちはありません",
+                help="未解決のアラートの件数です。同じ店舗・顧客・回線で同時に起きたアラートは1件の障害にまとめ、"
+                "アラート一覧では障害ごとに対応します（メニューの数字は障害の件数です）。",
             ),
         ],
-        faded=reading.problem is not None,
+        faded=faded,
+    )
+    figures.line(
+        Figure(
+            "稼働率",
+            "–" if rate is None else f"{rate:.1%}",
+            f"現在オンライン {online:,}台 ÷ 総端末数 {total:,}台",
+            share=rate or 0.0,
+            help="いまこの時点の稼働率です。月を通した時間稼働率は「レポート」にあります。",
+        ),
+        faded=faded,
     )
 
 

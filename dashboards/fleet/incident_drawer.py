@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.fleet.choices import responders
-from dashboards.fleet.incident_words import INCIDENT_STATES, happened, state_of, where
+from dashboards.fleet.incident_words import INCIDENT_STATES, happened, state_of, where, why
 from dashboards.fleet.words import ALERT
 from dashboards.session import may
 from dashboards.ui import details, dialogs, feedback, flash, forms, targets, times
@@ -58,7 +58,8 @@ def _state(incident: Row) -> None:
     facts = {
         "発生": times.full(times.parse(incident["opened_at"])),
         "内容": incident["message"],
-        "影響": f"{incident['members_open']:,}台が復旧待ち（対象 {incident['members']:,}台、"
+        "影響": why(incident),
+        "復旧待ち": f"{incident['members_open']:,}台（対象 {incident['members']:,}台、"
         f"店舗の端末 {incident['store_terminals']:,}台）",
         "回線": incident["network"],
         "担当": incident["assignee"]["name"] if incident["assignee"] else "未割り当て",

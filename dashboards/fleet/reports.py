@@ -23,7 +23,8 @@ from dashboards.fleet.report_drawer import (
 )
 from dashboards.fleet.report_words import change, month_words, percent
 from dashboards.session import may
-from dashboards.ui import columns, dialogs, figures, filters, live, tables, times
+from dashboards.settings import settings
+from dashboards.ui import columns, dialogs, figures, filters, live, tables, tasks, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
@@ -31,6 +32,8 @@ from dashboards.ui.live import refreshing
 from dashboards.ui.text import small
 
 KEY = "fleet.reports"
+DRAFTING = f"{KEY}.is_drafting"
+FOLLOW_SECONDS = 5
 MONTHS_OFFERED = 12
 STOCKS = {"65": "65面", "44": "44面", "24": "24面"}
 SORTS = {"customer_name": "会社名順", "uptime": "時間稼働率が低い順", "-uptime": "時間稼働率が高い順"}
@@ -59,8 +62,14 @@ def chosen_month() -> str | None:
     return f"{found[1]}-{int(found[2]):02}" if found else None
 
 
-@refreshing
 def headline(month: str | None) -> None:
+    """Looks every few seconds while reports are being drafted, and then no more often than the rest of the page."""
+    drafting = st.session_state.get(DRAFTING, False)
+    every = FOLLOW_SECONDS if drafting else settings().refresh_seconds
+    st.fragment(_headline, run_every=every)(month, was_drafting=drafting)
+
+
+def _headline(month: str | None, *, was_drafting: bool) -> None:
     reading = live.block(
         f"{KEY}_headline",
         "レポート",
@@ -73,8 +82,25 @@ def headline(month: str | None) -> None:
         return
     if not reading.problem:
         state_sentence(reading.data)
+    if reading.data["is_drafting"]:
+        tasks.card(drafting_task(reading.data), key=f"{KEY}.drafting", problem=reading.problem)
     if reading.data["figures"]:
         key_figures(reading)
+    if reading.data["is_drafting"] != was_drafting:
+        st.session_state[DRAFTING] = reading.data["is_drafting"]
+        st.rerun()  # From now on it is looked at more often, or less, and the list has what came of it.
+
+
+def drafting_task(told: Row) -> dict[str, Any]:
+    """The job that drafts the month by itself, as the card of a task has it. Nobody started it, nobody can stop it."""
+    drafted, expected = told["drafted"], told["expected"]
+    return {
+        "title": f"{month_words(told['month'])}の月次報告書の作成（自動）",
+        "state": "running" if drafted else "waiting",
+        "percent": 100 * drafted / expected,
+        "message": f"{drafted:,}件を作成しました（全{expected:,}件）。" if drafted else None,
+        "created_at": told["first_drafted_at"],
+    } | dict.fromkeys(("error", "finished_at", "can_cancel", "can_resume", "result_url"))
 
 
 def state_sentence(told: Row) -> None:
@@ -83,8 +109,14 @@ def state_sentence(told: Row) -> None:
         st.info(f"{month}の月次報告書は、集計が終わると自動で作成されます。", icon=":material/schedule:")
     elif not expected:
         st.info(f"{month}の端末の記録がないため、月次報告書はありません。", icon=":material/info:")
-    elif drafted < expected:
+    elif told["is_drafting"]:
         st.info(f"{month}の月次報告書を作成しています（{drafted:,} / {expected:,}件）。", icon=":material/autorenew:")
+    elif drafted < expected:
+        st.warning(
+            f"{month}の月次報告書は、{expected:,}件のうち{drafted:,}件だけ作成されています。"
+            "残りは「報告書を作成する」から作成できます。",
+            icon=":material/summarize:",
+        )
     elif told["unsent"]:
         sent = f"送信済みは{told['sent']:,}件です。" if told["sent"] else ""
         st.warning(

@@ -7,38 +7,53 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import ApiProblem
 from dashboards.fleet.words import ROLLOUT
 from dashboards.session import may
-from dashboards.ui import confirm, details, dialogs, feedback, times
+from dashboards.ui import confirm, details, dialogs, feedback, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
 
 PATH = "/api/fleet/rollouts"
+KEY = "fleet.rollout"
+FOLLOW_SECONDS = 5
 ANY_TIME = "終日"
 
 
 def drawer(row: Row) -> None:
     @dialogs.dialog(plain(row["name"]), position="right", width="medium", icon=":material/system_update_alt:")
     def show() -> None:
-        try:
-            rollout = session.api().get(f"{PATH}/{row['id']}")
-        except ApiProblem as problem:
-            feedback.failed(problem, key="rollout.drawer")
-            return
-        times.follow(times.parse(rollout["as_of"]))
-        _state(rollout)
-        if may("fleet:rollout:operate"):
-            _actions(rollout)
-        _waves(rollout)
-        _compared(rollout)
-        _failed(rollout)
-        st.markdown(small("設定"))
-        details.facts(_settings(rollout))
+        shown = live.shown(KEY)
+        is_over = shown is not None and shown["id"] == row["id"] and _is_over(shown)
+        st.fragment(_follow, run_every=None if is_over else FOLLOW_SECONDS)(row["id"], was_over=is_over)
 
     show()
+
+
+def _follow(number: int, *, was_over: bool) -> None:
+    """Everything about it, told anew every few seconds as long as something can still move."""
+    reading = live.block(KEY, "", f"{PATH}/{number}")
+    if reading is None:
+        return
+    rollout = reading.data
+    if reading.problem:
+        feedback.stale(reading.at, reading.problem)
+    _state(rollout)
+    if may("fleet:rollout:operate"):
+        _actions(rollout)
+    _waves(rollout)
+    _compared(rollout)
+    _failed(rollout)
+    st.markdown(small("設定"))
+    details.facts(_settings(rollout))
+    if _is_over(rollout) != was_over:
+        st.rerun()  # It has ended, or was taken up again: followed, or followed no more.
+
+
+def _is_over(rollout: Row) -> bool:
+    """Whether nothing moves any more. One that was aborted is, once those that had begun are through."""
+    return rollout["state"] in ("aborted", "finished") and not rollout["counts"]["under_way"]
 
 
 def _state(rollout: Row) -> None:
@@ -78,7 +93,6 @@ def _actions(rollout: Row) -> None:
                     icon=icon,
                     type="primary" if key in ("start", "resume") else "secondary",
                 )
-        st.button("最新の状態にする", key="rollout.again", icon=":material/refresh:", type="tertiary")
 
 
 def _waves(rollout: Row) -> None:

@@ -30,7 +30,8 @@ def happened(item: dict[str, Any]) -> Happening:
         what, kind = _logged(item["kind"], item["detail"] or {}, item["status"])
     by = item["by"] or ""
     who = "" if by.startswith("システム") else by
-    return Happening(times.parse(item["at"]), what, kind, who, (item["detail"] or {}).get("reason") or "")
+    detail = item["detail"] or {}
+    return Happening(times.parse(item["at"]), what, kind, who, detail.get("reason") or detail.get("error") or "")
 
 
 def _of_alert(item: dict[str, Any]) -> tuple[str, str]:
@@ -53,6 +54,9 @@ def _logged(kind: str, detail: dict[str, Any], status: str | None) -> tuple[str,
             return f"エージェント（版 {detail.get('version') or '不明'}）が起動しました", "login"
         case "connected":
             return f"TC-200（{detail.get('serial') or 'シリアル番号不明'}）がつながりました", "resolve"
+        case "update_offered" | "update_succeeded" | "update_failed":
+            what, icon = _UPDATES[kind]
+            return f"ファームウェア {detail.get('version') or '（版不明）'} への更新{what}", icon
         case "swapped":
             fate = FATES.get(detail.get("fate") or "", "")
             return f"本体を{detail.get('from')}から{detail.get('to')}に交換しました（旧本体: {fate}）", "update"
@@ -72,6 +76,13 @@ def _logged(kind: str, detail: dict[str, Any], status: str | None) -> tuple[str,
             )
             return f"メンテナンスを予定しました（{span}）", "create"
     return _PLAIN.get(kind, ("記録されました", "update"))
+
+
+_UPDATES = {
+    "update_offered": ("を指示しました", "update"),
+    "update_succeeded": ("が完了しました", "resolve"),
+    "update_failed": ("に失敗しました", "alert"),
+}
 
 
 def _tags(detail: dict[str, Any]) -> str:

@@ -46,7 +46,13 @@ def text(
 
 
 def badge(
-    title: str, field: str | Callable[[Row], str], kinds: Mapping[str, Status], *, width: int = 124, sort: str = ""
+    title: str,
+    field: str | Callable[[Row], str],
+    kinds: Mapping[str, Status],
+    *,
+    width: int = 124,
+    help: str | None = None,
+    sort: str = "",
 ) -> Column:
     """A status: its word on its colour."""
     statuses, code = [*kinds.values(), UNKNOWN], _value(field)
@@ -57,6 +63,7 @@ def badge(
             width=width,
             options=[status.word for status in statuses],
             color=[status.color for status in statuses],
+            help=help,
         )
 
     return Column(title, lambda row: [kinds.get(code(row), UNKNOWN).word], draw, sort)

@@ -52,6 +52,8 @@ def menu(key: str, export: Export, query: Mapping[str, Any], total: int, counter
                 st.button("Excelを作成する", key=f"{key}.export.excel", on_click=_start, args=(export.key, dict(query)))
         if export.key and total > MOST_EXCEL_ROWS:
             st.markdown(small(f"{MOST_EXCEL_ROWS:,}{counter}を超えるExcelは、少し時間をかけて作成します。"))
+        elif export.excel and total > MOST_EXCEL_ROWS:
+            st.markdown(small(f"Excelは{MOST_EXCEL_ROWS:,}{counter}までです。条件で絞り込むと出力できます。"))
 
 
 def _with(address: str, query: Mapping[str, Any]) -> str:

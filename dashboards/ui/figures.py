@@ -42,6 +42,16 @@ def row(figures: Sequence[Figure], *, faded: bool = False) -> None:
             _card(figure, faded)
 
 
+def line(figure: Figure, *, faded: bool = False) -> None:
+    """One figure on a line of its own, with the bar of its `share`."""
+    value = f":gray[{figure.value}]" if faded else figure.value
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{figure.label}: **{value}**", width="content", help=figure.help)
+        st.progress(figure.share or 0.0)
+        if figure.note:
+            st.markdown(small(figure.note), width="content")
+
+
 def loading(count: int = 4) -> None:
     cards = st.grid(count, min_column_width=CARD_WIDTH)
     for _ in range(count):

@@ -93,7 +93,7 @@ def card(task: Mapping[str, Any], *, key: str, problem: ApiProblem | None = None
 def _when(task: Mapping[str, Any]) -> str:
     if task["finished_at"]:
         return f"{times.full(times.parse(task['finished_at']))} 終了"
-    return f"{times.full(times.parse(task['created_at']))} 開始"
+    return f"{times.full(times.parse(task['created_at']))} 開始" if task["created_at"] else ""
 
 
 def _buttons(task: Mapping[str, Any], key: str) -> None:

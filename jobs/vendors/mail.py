@@ -9,8 +9,11 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from email.header import Header
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
+from typing import Any
 
 import structlog
 
@@ -102,9 +105,22 @@ def _failure(error: OSError | smtplib.SMTPException, step: str) -> VendorFailure
     return VendorFailure(f"メールサーバーに送信できません（{type(error).__name__}）")
 
 
+class _Folding(EmailPolicy):
+    """Python's own folding loses the space at which it breaks a long subject that is not ASCII."""
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if name.lower() != "subject":
+            return super().fold_binary(name, value)
+        folded = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
+        return f"{name}: {folded}{self.linesep}".encode("ascii")
+
+
+_SPACES_KEPT = _Folding()
+
+
 def _written(message: Claimed) -> EmailMessage:
     sender, payload = settings().mail_from, message.payload
-    mail = EmailMessage()
+    mail = EmailMessage(policy=_SPACES_KEPT)
     mail["From"] = sender
     mail["To"] = ", ".join(payload["to"])
     mail["Subject"] = " ".join(payload["subject"].split())

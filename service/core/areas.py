@@ -84,6 +84,8 @@ class Area:
     # Words for the codes in the area's audit entries: what an entry is about, and its fields.
     subjects: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+    # And for values that are codes: field, or subject.field, → code → word.
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     purposes: tuple[Purpose, ...] = ()
 
 

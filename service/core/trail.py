@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ARRAY, Row, String, and_, any_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
+from service.core import trail_words
 from service.core.areas import CORE, areas
 from service.core.audit import Action, AuditEntry
 from service.core.exports.declared import lists
@@ -103,6 +106,8 @@ class Change:
     after: str | None
 
 
+Values = Mapping[str, Mapping[str, str]]
+_ACTOR = contains(AuditEntry.actor, User.name)
 _SEEN = bindparam("seen", type_=ARRAY(String))
 # Entries of the areas seen, and of the floor those that their members left: who signed in, and when.
 _TRAIL = Listing(
@@ -124,7 +129,7 @@ _TRAIL = Listing(
         "day_from": at_least(AuditEntry.at, lambda day: day_bounds(day)[0]),
         "day_to": before(AuditEntry.at, lambda day: day_bounds(day)[1]),
         "area": equals(AuditEntry.area),
-        "actor": contains(AuditEntry.actor, User.name),
+        "actor": replace(_ACTOR, value=lambda asked: _ACTOR.value(trail_words.as_stored(asked))),
         "user_id": equals(AuditEntry.user_id),
         "action": equals(AuditEntry.action),
         "subject": equals(AuditEntry.subject),
@@ -136,6 +141,12 @@ _TRAIL = Listing(
 def page(db: Session, seen: Collection[str], wanted: Wanted, limit: int, cursor: str | None) -> dict[str, Any]:
     """A page of the entries of the areas `seen`, newest first."""
     return _TRAIL.page(db, limit, cursor, item=_readable, asked={"seen": [*seen]}, **vars(wanted))
+
+
+def count(db: Session, seen: Collection[str], wanted: Wanted) -> int:
+    """How many entries `all_entries` would read."""
+    found: int = _TRAIL.page(db, 1, None, item=lambda row: row.id, asked={"seen": [*seen]}, **vars(wanted))["total"]
+    return found
 
 
 def all_entries(db: Session, seen: Collection[str], wanted: Wanted) -> Iterator[dict[str, Any]]:
@@ -160,6 +171,7 @@ def _readable(entry: Row[Any]) -> dict[str, Any]:
         "user_id": entry.user_id,
         "actor": entry.actor,
         "actor_name": entry.name,
+        "actor_title": trail_words.who(entry.actor, entry.name),
         "address": entry.address,
         "area": entry.area,
         "area_title": area.title if area else CORE_TITLE,
@@ -168,7 +180,7 @@ def _readable(entry: Row[Any]) -> dict[str, Any]:
         "subject": entry.subject,
         "subject_title": subjects.get(entry.subject, entry.subject),
         "subject_id": entry.subject_id,
-        "changes": changes(entry.before, entry.after, fields),
+        "changes": changes(entry.before, entry.after, fields, _values(entry.area, entry.subject)),
     }
 
 
@@ -184,12 +196,22 @@ def field_words(area: str) -> dict[str, str]:
     return CORE_FIELDS | dict(found.fields if found else {})
 
 
+@lru_cache(maxsize=256)
+def _values(area: str, subject: str) -> Values:
+    actions = {str(code): word for code, word in ACTION_WORDS.items()}
+    return {**trail_words.values(area, subject), "action": actions, "subject": subject_words(area)}
+
+
 def changes(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, fields: Mapping[str, str]
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    fields: Mapping[str, str],
+    values: Values = MappingProxyType({}),
 ) -> list[Change]:
-    """What differs, in the order of `fields`, then the others (jsonb keeps no order); nested fields by their path."""
-    was = {path: _text(value, fields) for path, value in _flat(before or {})}
-    now = {path: _text(value, fields) for path, value in _flat(after or {})}
+    """What differs, in the order of `fields`, then the others (jsonb keeps no order); nested fields by their path.
+    `values` has the words for codes, by field."""
+    was = {path: _text(path[-1], value, fields, values) for path, value in _flat(before or {})}
+    now = {path: _text(path[-1], value, fields, values) for path, value in _flat(after or {})}
     places = {name: place for place, name in enumerate(fields)}
     different = [path for path in {**was, **now} if was.get(path) != now.get(path)]
     return [
@@ -211,19 +233,17 @@ def _flat(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tup
             yield (*path, name), value
 
 
-def _text(value: Any, fields: Mapping[str, str]) -> str | None:
+def _text(field: str, value: Any, fields: Mapping[str, str], values: Values) -> str | None:
     if value is None or value == "":
         return None
-    if isinstance(value, bool):
-        return "はい" if value else "いいえ"
     if isinstance(value, list):
-        return "、".join(_text(item, fields) or "" for item in value) or None
+        return "、".join(_text(field, item, fields, values) or "" for item in value) or None
     if isinstance(value, Mapping):
         if {"area", "role"} <= value.keys():
             return _membership(value)
-        listed = ((fields.get(name, name), _text(part, fields)) for name, part in value.items())
+        listed = ((fields.get(name, name), _text(name, part, fields, values)) for name, part in value.items())
         return "・".join(f"{word} {text}" for word, text in listed if text)
-    return str(value)
+    return trail_words.text(field, value, values, fields)
 
 
 def _membership(held: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The audit trail as rows for a spreadsheet."""
+"""The audit trail as rows for a spreadsheet, CSV and Excel alike."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _cells(entry: dict[str, Any]) -> list[str]:
     return [
         f"{entry['at'].astimezone(TOKYO):%Y/%m/%d %H:%M:%S}",
         entry["area_title"],
-        entry["actor"],
+        entry["actor"] if entry["actor_name"] else entry["actor_title"],
         entry["actor_name"] or "",
         entry["action_title"],
         entry["subject_title"],

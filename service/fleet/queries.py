@@ -127,6 +127,7 @@ _ALERTS = Listing(
         Alert.is_resolved,
         Alert.created_at,
         Alert.resolved_at,
+        Alert.resolved_by,
     )
     .outerjoin(Terminal, Terminal.id == Alert.terminal_id)
     .outerjoin(Customer, Customer.id == Terminal.customer_id),
@@ -140,13 +141,15 @@ _ALERTS = Listing(
 def summary(db: Session) -> dict[str, Any]:
     in_use = select(*COUNTS).join(Terminal, Terminal.id == TerminalState.terminal_id)
     counts = db.execute(in_use.where(Terminal.archived_at.is_(None))).mappings().one()
-    alerts = db.execute(select(func.count(), func.min(Alert.created_at)).where(~Alert.is_resolved)).one()
+    told_of = func.count(), func.count(Alert.incident_id.distinct()), func.min(Alert.created_at)
+    alerts, incidents, oldest = db.execute(select(*told_of).where(~Alert.is_resolved)).one()
     return {
         "as_of": app_now(db),
         "terminals": dict(counts),
         "online_percent": round(100 * counts["online"] / counts["total"], 1) if counts["total"] else None,
-        "open_alerts": alerts[0],
-        "oldest_open_alert_at": alerts[1],
+        "open_alerts": alerts,
+        "open_incidents": incidents,
+        "oldest_open_alert_at": oldest,
     }
 
 

@@ -140,7 +140,7 @@ AREA = Area(
         "fleet.compact": Tick("端末の日次集計", timedelta(minutes=10)),
         "fleet.hours": Tick("営業時間の学習", timedelta(minutes=10)),
         "fleet.roll_outs": Tick("ファームウェアの配信", timedelta(seconds=10), silence=timedelta(seconds=120)),
-        "fleet.monthly": Tick("月次報告書の作成", timedelta(minutes=10)),
+        "fleet.monthly": Tick("月次報告書の作成", timedelta(minutes=2)),
     },
     subjects={
         "customer": "顧客企業",
@@ -169,7 +169,15 @@ AREA = Area(
         "learned_hours": "営業時間の学習",
         "store": "店舗",
         "firmware_version": "ファームウェア",
+        "customer_name": "顧客企業",
+        "last_heartbeat_at": "最終通信",
+        "created_at": "登録日時",
+        "trouble": "異常のある端末の台数",
         "archived": "アーカイブ",
+        "updates_cancelled": "取り消した更新（件）",
+        "commands_cancelled": "取り消した指示（件）",
+        "maintenances_ended": "終了したメンテナンス（件）",
+        "alerts_resolved": "解決済みにしたアラート（件）",
         "starts_at": "開始日時",
         "ends_at": "終了日時",
         "ended_at": "終了した日時",
@@ -214,6 +222,18 @@ AREA = Area(
         "month": "対象月",
         "sent_at": "送信日時",
         "sent_to": "送信先",
+    },
+    values={
+        "contract_type": {kind.value: word for kind, word in CONTRACT_WORDS.items()},
+        "status": {status.value: word for status, word in STATUS_WORDS.items()},
+        "kind": {"fleet.monthly_reports": "月次報告書の作成"},
+        "purpose": {
+            TERMINAL_PHOTO.key: "設置写真",
+            BUNDLE.key: "診断ファイル",
+            FIRMWARE.key: "ファームウェア",
+            MONTHLY_REPORT.key: "月次報告書",
+            IMPORT_FILE.key: "取り込むファイル",
+        },
     },
     retention=(
         # Each day is summed up (fleet_days) before its heartbeats go.

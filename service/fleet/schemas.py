@@ -177,12 +177,14 @@ class StatusCounts(BaseModel):
 
 
 class Summary(BaseModel):
-    """`online_percent` is the dashboard's 稼働率: online of all, now; null when there are none."""
+    """`online_percent` is the dashboard's 稼働率: online of all, now; null when there are none. `open_alerts` belong to
+    `open_incidents`: アラート一覧 has a row for each incident."""
 
     as_of: datetime
     terminals: StatusCounts
     online_percent: float | None
     open_alerts: int
+    open_incidents: int
     oldest_open_alert_at: datetime | None
 
 
@@ -221,7 +223,8 @@ class TerminalItem(BaseModel):
 
 
 class AlertItem(BaseModel):
-    """One terminal's trouble; how people respond to it stands in its incident."""
+    """One terminal's trouble; how people respond to it stands in its incident. `resolved_by`: a person, or what
+    ended it by itself; empty as long as it is open."""
 
     id: int
     incident_id: int
@@ -235,3 +238,4 @@ class AlertItem(BaseModel):
     is_resolved: bool
     created_at: datetime
     resolved_at: datetime | None
+    resolved_by: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import time
 from functools import lru_cache
 from typing import Self
 
@@ -28,6 +29,8 @@ class Settings(BaseSettings):
     learned_hours: bool = True
     token_days: int = Field(90, ge=1, le=3650)
     firmware_public_keys: str = ""
+    trading_from: time = time(9)
+    trading_until: time = time(21)
 
     @field_validator("alert_recipients")
     @classmethod

@@ -62,7 +62,7 @@ def test_a_terminal_silent_past_its_deadline_is_offline_with_an_alert_and_a_mail
     assert terminal.serial_number in mail["body"]
     last_heartbeat_at = db.get_one(TerminalState, terminal.id).last_heartbeat_at
     assert last_heartbeat_at is not None
-    assert f"最終通信は {in_words(last_heartbeat_at)} です。" in mail["body"]
+    assert f"店舗PCからの通信が途絶えています。最終通信は {in_words(last_heartbeat_at)} です。" in mail["body"]
 
 
 def test_a_silent_terminal_is_found_at_most_thirty_seconds_after_its_deadline(db: Session) -> None:
@@ -153,7 +153,9 @@ def test_an_unplugged_terminal_is_named_as_such(db: Session) -> None:
 
     actions.watch(db)
 
-    assert db.scalars(select(Alert.message)).one() == "端末（TC-200）がUSBで接続されていません。"
+    assert (
+        db.scalars(select(Alert.message)).one() == "店舗PCは通信していますが、端末（TC-200）がUSBで接続されていません。"
+    )
 
 
 def test_a_terminal_never_heard_of_raises_nothing(db: Session) -> None:

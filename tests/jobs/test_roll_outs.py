@@ -132,6 +132,26 @@ def test_a_bad_firmware_stops_in_its_first_wave_and_people_are_told_why(field: F
     assert len([mail for mail in mails(field.db) if "一時停止" in mail["subject"]]) == 1
 
 
+def test_maintenance_mutes_a_failed_update_which_stands_in_the_task_and_the_log(field: Field) -> None:
+    field.started(waves=[100])
+    field.look()
+    kept, muted, *_ = field.tasks("offered")
+    for task in (kept, muted):
+        field.goes_wrong(task)
+    in_maintenance = TerminalState.terminal_id == muted.terminal_id
+    field.db.execute(update(TerminalState).where(in_maintenance).values(status="maintenance"))
+
+    field.look()
+
+    assert alerts(field.db) == [(kept.terminal_id, False)]
+    assert {task.id for task in field.tasks("failed")} == {kept.id, muted.id}
+    failed = select(terminal_logs.c.terminal_id).where(terminal_logs.c.kind == "update_failed")
+    assert set(field.db.scalars(failed)) == {kept.terminal_id, muted.terminal_id}
+    field.db.execute(update(TerminalState).where(in_maintenance).values(status="online"))
+    field.look()
+    assert alerts(field.db) == [(kept.terminal_id, False)]
+
+
 def test_who_resumes_accepts_the_failures_and_who_retries_has_them_done_again(field: Field) -> None:
     rollout = field.started()
     field.look()

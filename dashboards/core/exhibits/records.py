@@ -31,6 +31,10 @@ def figure_rows() -> None:
         figures.row(plain)
     with state("figures.faded", "更新できていないとき"):
         figures.row(plain, faded=True)
+    online = Figure("稼働率", "96.5%", "現在オンライン 9,876台 ÷ 総端末数 10,234台", share=0.965)
+    with state("figures.line", "1行で示す割合"):
+        figures.line(online)
+        figures.line(online, faded=True)
     with state("figures.loading", "読み込み中"):
         figures.loading()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -56,17 +56,27 @@ def as_excel(db: Session, by: Actor, listed: List, filters: BaseModel) -> Spoole
     """Raises TooLarge beyond `MOST_EXCEL_ROWS`, and Unavailable when others are at it."""
     from service.core.exports import excel_file  # not at the top: see `imports.records`
 
-    total = count(db, by, listed, filters)
-    if total > MOST_EXCEL_ROWS:
-        raise TooLarge(
-            f"{total:,}件あります。すぐにExcelで出力できるのは{MOST_EXCEL_ROWS:,}件までです。"
-            "条件で絞り込むか、「処理状況」で進む出力、またはCSVを使ってください。"
-        )
-
+    refuse_long(count(db, by, listed, filters), "条件で絞り込むか、「処理状況」で進む出力、またはCSVを使ってください。")
     with _turn():
         book = excel_file.fill(db, by, listed, filters)
     leave_trail(db, by, listed, filters, Kind.XLSX, book.rows)
     return Spooled(tempfile.TemporaryFile(), file_name(db, listed.title, Kind.XLSX), Kind.XLSX, book.save)
+
+
+def rows_as_excel(db: Session, title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> tuple[Spooled, int]:
+    """Rows that we make ourselves, and how many they are: no more than `refuse_long` lets through. Raises Unavailable
+    when others are at it."""
+    from service.core.exports import excel_file  # not at the top: see `imports.records`
+
+    with _turn():
+        book = excel_file.fill_rows(title, header, rows)
+    return Spooled(tempfile.TemporaryFile(), file_name(db, title, Kind.XLSX), Kind.XLSX, book.save), book.rows
+
+
+def refuse_long(total: int, instead: str) -> None:
+    """Raises TooLarge, with what to do instead, for more than Excel is made of at once."""
+    if total > MOST_EXCEL_ROWS:
+        raise TooLarge(f"{total:,}件あります。すぐにExcelで出力できるのは{MOST_EXCEL_ROWS:,}件までです。{instead}")
 
 
 def spooled(name: str, kind: Kind, write: Callable[[IO[bytes]], None]) -> Spooled:

@@ -59,6 +59,17 @@ def revoke_enrolment_code(db: Session, by: Actor, code_id: int) -> None:
         audit.record(db, by, "update", AREA.name, "enrolment_code", code.id, after={"revoked": True})
 
 
+def revoke_codes_of(db: Session, by: Actor, customer_id: int) -> int:
+    """For a customer that is put out of use: its codes that would still open the door; how many."""
+    codes = queries.valid_codes_of(db, customer_id)
+    for code in codes:
+        code.revoked_at = app_now(db)
+    if codes:
+        entries = [(code.id, None, {"revoked": True}) for code in codes]
+        audit.record_many(db, by, "update", AREA.name, "enrolment_code", entries)
+    return len(codes)
+
+
 def enrol(db: Session, new: schemas.NewEnrolment, address: str) -> tuple[int, str]:
     """A terminal's id and its new token. The terminal is registered when the serial number is new; an earlier token
     of the same terminal ends, so that an agent installed again takes over from the one before.
@@ -238,7 +249,7 @@ def swap(db: Session, by: Actor, terminal_id: int, new: schemas.Swap) -> tuple[E
     db.flush()  # of the machines at one place only one has not been removed
     db.add(Device(terminal_id=terminal_id, serial_number=new.serial_number, placed_at=now))
     revoke_tokens(db, terminal_id)
-    _call_off(db, terminal_id, by)
+    call_off(db, terminal_id, by)
     audit.record(
         db,
         by,
@@ -259,11 +270,14 @@ def _in_use(serial_number: str) -> Conflict:
     return Conflict(message, [("serial_number", message)])
 
 
-def _call_off(db: Session, terminal_id: int, by: Actor) -> None:
+def call_off(db: Session, terminal_id: int, by: Actor) -> int:
+    """Whatever the terminal's agent was asked to do and has not finished is off; how many."""
     open_ones = select(Command).where(Command.terminal_id == terminal_id, Command.finished_at.is_(None))
-    for command in db.scalars(open_ones.order_by(Command.id).with_for_update()):
+    commands = db.scalars(open_ones.order_by(Command.id).with_for_update()).all()
+    for command in commands:
         command.state, command.finished_at = CommandState.CANCELLED, app_now(db)
         _note(db, command, by)
+    return len(commands)
 
 
 def refuse_bundle(db: Session, by: Agent, command_id: int) -> None:

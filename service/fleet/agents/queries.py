@@ -116,6 +116,12 @@ def get_code(db: Session, code_id: int) -> EnrolmentCode:
     return code
 
 
+def valid_codes_of(db: Session, customer_id: int) -> Sequence[EnrolmentCode]:
+    """The customer's codes that still let somebody in, locked."""
+    found = select(EnrolmentCode).where(EnrolmentCode.customer_id == customer_id, _CODE_STATE == CodeState.VALID)
+    return db.scalars(found.order_by(EnrolmentCode.id).with_for_update()).all()
+
+
 def codes(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
     """Enrolment codes, the newest first."""
     return _CODES.page(db, limit, cursor)

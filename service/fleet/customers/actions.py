@@ -10,6 +10,7 @@ from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.db import violates
 from service.core.problems import Conflict, Stale
+from service.fleet.agents.actions import revoke_codes_of
 from service.fleet.customers import schemas
 from service.fleet.customers.queries import terminals_in_use
 from service.fleet.models import Customer
@@ -53,7 +54,7 @@ def change(db: Session, by: Actor, customer_id: int, new: schemas.CustomerChange
 
 
 def archive(db: Session, by: Actor, customer_id: int) -> None:
-    """To one that is archived already nothing happens.
+    """Its enrolment codes end with it. To one that is archived already nothing happens.
 
     Raises:
         NotFound: no such customer.
@@ -64,6 +65,8 @@ def archive(db: Session, by: Actor, customer_id: int) -> None:
         raise Conflict(
             f"使用中の端末が{left:,}台あります。すべての端末をアーカイブしてから、顧客企業をアーカイブしてください。"
         )
+    if customer.archived_at is None:
+        revoke_codes_of(db, by, customer.id)
     _set_archived(db, by, customer, True)
 
 

@@ -208,6 +208,16 @@ def _abort(db: Session, by: Actor, rollout: Rollout, reason: str) -> None:
     _set_state(db, by, rollout, RolloutState.ABORTED, reason=reason)
 
 
+def drop_terminal(db: Session, terminal_id: int) -> int:
+    """A terminal that is put out of use is updated no more; of how many roll-outs. Its agent is the caller's to call
+    off."""
+    open_ones = update(UpdateTask).where(
+        UpdateTask.terminal_id == terminal_id, UpdateTask.state.in_([TaskState.WAITING, *UNDER_WAY])
+    )
+    ended = open_ones.values(state=TaskState.CANCELLED, finished_at=now_sql(), deadline_at=None)
+    return len(db.execute(ended.returning(UpdateTask.id).execution_options(synchronize_session=False)).all())
+
+
 def retry(db: Session, by: Actor, rollout_id: int) -> int:
     """The failed terminals wait for another try; a finished roll-out runs again. How many.
 
@@ -288,10 +298,9 @@ def _locked(db: Session, rollout_id: int, *states: RolloutState) -> Rollout:
 
 
 def _set_state(db: Session, by: Actor | str, rollout: Rollout, state: RolloutState, **after: Any) -> None:
-    before, rollout.state = {"state": rollout.state}, state
-    audit.record(
-        db, by, "status_change", AREA.name, "rollout", rollout.id, before=before, after={"state": state} | after
-    )
+    before, rollout.state = {"state": ROLLOUT_WORDS[RolloutState(rollout.state)]}, state
+    told = {"state": ROLLOUT_WORDS[state]} | after
+    audit.record(db, by, "status_change", AREA.name, "rollout", rollout.id, before=before, after=told)
 
 
 def _call_off(db: Session, command_ids: Sequence[int]) -> None:

@@ -7,9 +7,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, SQLColumnExpression, and_, case, func, null, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    SQLColumnExpression,
+    and_,
+    case,
+    func,
+    null,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql import TIMESTAMP, distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from service.core import holidays
@@ -19,6 +31,7 @@ from service.core.identity import Membership, User
 from service.core.paging import Filter, Key, Listing, contains, equals, when
 from service.core.problems import NotFound
 from service.core.targets import State, read
+from service.fleet.impact import queries as impact
 from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
 from service.fleet.incidents.rules import FLAPPING, RECOVERED, STEPS, TOGETHER, Joinable, Trouble, network_of
@@ -42,8 +55,14 @@ _next_step = (
     .scalar_subquery()
 )
 _is_open = Incident.resolved_at.is_(None)
-# What is asleep waits below everything else.
-_awake_due_at = case((_is_open & func.coalesce(Incident.snoozed_until <= now_sql(), True), _next_due))
+_score = impact.score(Incident.id, Incident.alert_type)
+# What is asleep waits below everything else. Of what is due in the same minute, the greater impact comes first.
+_awake_due_at = case(
+    (
+        _is_open & func.coalesce(Incident.snoozed_until <= now_sql(), True),
+        func.date_trunc("minute", _next_due) + func.make_interval(0, 0, 0, 0, 0, 0, 0.5 * (100 - _score)),
+    )
+)
 
 
 def _is_high(run: InstrumentedAttribute[int]) -> ColumnElement[bool]:
@@ -110,6 +129,7 @@ def _listed() -> Select[*tuple[Any, ...]]:
             store_terminals.label("store_terminals"),
             case((_is_open, _next_due)).label("due_at"),
             case((_is_open, _next_step)).label("step"),
+            *impact.columns(Incident.id, Incident.alert_type, _is_open),
         )
         .select_from(Incident)
         .outerjoin(Customer, Customer.id == Incident.customer_id)
@@ -128,7 +148,8 @@ INCIDENTS = Listing(
     _listed(),
     unique=Incident.id,
     keys={
-        "due_at": Key(_awake_due_at, nullable=True),
+        "due_at": Key(type_coerce(_awake_due_at, TIMESTAMP(timezone=True)), nullable=True),
+        "impact": Key(case((_is_open, _score)), nullable=True),
         "opened_at": Key(Incident.opened_at),
         "resolved_at": Key(Incident.resolved_at, nullable=True),
     },
@@ -150,8 +171,8 @@ def incidents(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.IncidentFilters
 ) -> dict[str, Any]:
     """Incidents, what is due next first."""
-    found = INCIDENTS.page(db, limit, cursor, filters.sort, **_conditions(by, filters))
     now = app_now(db)
+    found = INCIDENTS.page(db, limit, cursor, filters.sort, asked=impact.asked(now), **_conditions(by, filters))
     found["items"] = [_as_seen(db, row, now) for row in found["items"]]
     return found
 
@@ -181,6 +202,7 @@ def _as_seen(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
     terminal_store = seen.pop("terminal_store_name")
     if seen["members"] == 1:
         seen["store_name"] = terminal_store
+    seen["impact"] = impact.told(seen, now)
     seen["network"] = str(seen["network"]) if seen["network"] else None
     return seen
 
@@ -202,7 +224,7 @@ def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
     """One incident with its steps, members and everything that was done."""
     get_incident(db, incident_id)
     now = app_now(db)
-    row = db.execute(_listed().where(Incident.id == incident_id)).mappings().one()
+    row = db.execute(_listed().where(Incident.id == incident_id), impact.asked(now)).mappings().one()
     steps = db.scalars(
         select(IncidentStep).where(IncidentStep.incident_id == incident_id).order_by(IncidentStep.step)
     ).all()
@@ -257,7 +279,7 @@ def _step(db: Session, by: Actor, step: IncidentStep, now: datetime) -> dict[str
 
 
 def counts(db: Session) -> dict[str, Any]:
-    """How many incidents are open, and how urgent."""
+    """How many incidents are open, of how many alerts, and how urgent."""
     asleep = func.coalesce(Incident.snoozed_until > now_sql(), False)
     row = db.execute(
         select(
@@ -270,7 +292,8 @@ def counts(db: Session) -> dict[str, Any]:
         .select_from(Incident)
         .where(_is_open)
     )
-    return {"as_of": app_now(db), **row.mappings().one()}
+    alerts = db.scalar(select(func.count()).select_from(Alert).where(~Alert.is_resolved))
+    return {"as_of": app_now(db), "alerts": alerts, **row.mappings().one()}
 
 
 def responders(db: Session) -> list[dict[str, Any]]:
@@ -359,7 +382,7 @@ def _message(kind: AlertType) -> ColumnElement[str]:
                     TerminalState.shutdown_at.is_not(None),
                     func.concat("店舗PCが正常に終了したまま、起動していません。最終通信は ", heard, " です。"),
                 ),
-                else_=func.concat("最終通信は ", heard, " です。"),
+                else_=func.concat("店舗PCからの通信が途絶えています。最終通信は ", heard, " です。"),
             )
         case AlertType.ERROR:
             return case(
@@ -367,7 +390,9 @@ def _message(kind: AlertType) -> ColumnElement[str]:
                     TerminalState.status == Status.ONLINE,
                     "同じトークンを使うエージェントが2台あります。複製されたPCがないか確認し、端末を登録し直してください。",
                 ),
-                else_=func.coalesce(TerminalState.error, "端末（TC-200）がUSBで接続されていません。"),
+                else_=func.coalesce(
+                    TerminalState.error, "店舗PCは通信していますが、端末（TC-200）がUSBで接続されていません。"
+                ),
             )
         case AlertType.HIGH_CPU:
             return func.concat("CPU使用率が", TerminalState.cpu_usage, "%です（2回続けて90%以上）。")
@@ -436,6 +461,13 @@ def still_troubled(db: Session, incident_id: int) -> int:
 def has_open_alert(db: Session, terminal_id: int, kind: AlertType) -> bool:
     known = select(Alert.id).where(Alert.terminal_id == terminal_id, Alert.alert_type == kind, ~Alert.is_resolved)
     return db.scalar(select(known.exists())) or False
+
+
+def muted(db: Session, terminal_ids: Sequence[int]) -> set[int]:
+    """Those of the terminals about which nobody wants an alert: in maintenance, or put out of use."""
+    quiet = or_(TerminalState.status == Status.MAINTENANCE, Terminal.archived_at.is_not(None))
+    found = select(Terminal.id).join(TerminalState, TerminalState.terminal_id == Terminal.id)
+    return set(db.scalars(found.where(Terminal.id.in_(terminal_ids), quiet)))
 
 
 def members_of(db: Session, incident_ids: Sequence[int]) -> dict[int, list[Trouble]]:

@@ -236,8 +236,9 @@ def news_mail(news: Sequence[News], found_at: str, url: str) -> tuple[str, str]:
     shown = lines[:MAIL_LISTS]
     if len(lines) > len(shown):
         shown.append("（以下は省略しました。画面で確認してください）")
+    counted = f"次の{len(news)}件の障害" if len(news) > 1 else "次の障害"
     text = (
-        f"{found_at} に、次の{len(news)}件の障害を検知しました。\n"
+        f"{found_at} に、{counted}を検知しました。\n"
         "5分以内に初動確認をお願いします。\n\n" + "\n".join(shown) + f"\n\nアラート一覧: {url}\n"
     )
     return subject, text

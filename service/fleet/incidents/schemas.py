@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.targets import State
 from service.core.texts import NO_NUL, NotBlank
+from service.fleet.impact.rules import Impact
 from service.fleet.incidents.rules import Scope
 from service.fleet.rules import AlertType
 from service.fleet.schemas import Moment
@@ -38,7 +39,7 @@ class Person(BaseModel):
 class IncidentItem(BaseModel):
     """`step` is the next one to be done, `due_at` until when, `response` how that stands (all null when every step is
     done or the incident is resolved). `members_open` of `members` terminals are still in trouble; `store_terminals` is
-    how many the affected stores have in all."""
+    how many the affected stores have in all. `impact` is how much it hurts the business, null when it is resolved."""
 
     id: int
     version: int
@@ -54,6 +55,7 @@ class IncidentItem(BaseModel):
     members: int
     members_open: int
     store_terminals: int
+    impact: Impact | None
     opened_at: datetime
     step: int | None
     due_at: datetime | None
@@ -111,10 +113,12 @@ class IncidentDetail(IncidentItem):
 
 
 class Counts(BaseModel):
-    """For the menu and the first line of the page: open, of these not acknowledged, overdue, and the oldest."""
+    """For the menu and the first line of the page: open, of how many alerts, of these not acknowledged, overdue, and
+    the oldest."""
 
     as_of: datetime
     open: int
+    alerts: int
     unacknowledged: int
     overdue: int
     snoozed: int

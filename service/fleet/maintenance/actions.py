@@ -64,16 +64,20 @@ def plan(db: Session, by: Actor, new: schemas.NewMaintenance) -> list[int]:
 def end(db: Session, by: Actor, ids: Sequence[int]) -> int:
     """Ends windows under way and calls off those that have not begun; how many. What is over already stays as it is.
     Raises NotFound."""
-    windows = [one for one in queries.to_end(db, ids) if one.ended_at is None]
+    return _end_by_hand(db, by, [one for one in queries.to_end(db, ids) if one.ended_at is None])
+
+
+def end_all_of(db: Session, by: Actor, terminal_id: int) -> int:
+    """For a terminal that is put out of use; how many."""
+    return _end_by_hand(db, by, queries.open_of(db, terminal_id))
+
+
+def _end_by_hand(db: Session, by: Actor, windows: Sequence[Maintenance]) -> int:
     _end(db, windows, by)
-    entries = ((one.id, {"ended_at": None}, {"ended_at": app_now(db).isoformat()}) for one in windows)
-    audit.record_many(db, by, "update", AREA.name, "maintenance", entries)
+    entries = [(one.id, {"ended_at": None}, {"ended_at": app_now(db).isoformat()}) for one in windows]
+    if entries:
+        audit.record_many(db, by, "update", AREA.name, "maintenance", entries)
     return len(windows)
-
-
-def end_all_of(db: Session, by: Actor, terminal_id: int) -> None:
-    """For a terminal that is put out of use."""
-    _end(db, queries.open_of(db, terminal_id), by)
 
 
 def tick(db: Session) -> dict[str, int]:

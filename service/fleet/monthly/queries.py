@@ -324,17 +324,21 @@ def overview(db: Session, month: Month | None) -> dict[str, Any]:
         func.count(),
         func.count().filter(and_(customers, MonthlyReport.sent_at.is_not(None))),
         func.count().filter(and_(customers, MonthlyReport.sent_at.is_(None))),
+        func.min(MonthlyReport.drafted_at),
         func.max(MonthlyReport.drafted_at),
     ).where(MonthlyReport.month == chosen.first)
-    drafted, sent, unsent, drafted_at = db.execute(counted).one()
+    drafted, sent, unsent, first_at, drafted_at = db.execute(counted).one()
+    summed_up, expected = is_summed_up(db, chosen), len(reported(db, chosen))
     whole, before = find(db, chosen, None), find(db, chosen.plus(-1), None)
     return {
         "as_of": app_now(db),
         "month": str(chosen),
         "months": sorted(months | {str(last)}, reverse=True),
-        "is_summed_up": is_summed_up(db, chosen),
-        "expected": len(reported(db, chosen)),
+        "is_summed_up": summed_up,
+        "is_drafting": chosen == last and summed_up and drafted < expected,
+        "expected": expected,
         "drafted": drafted,
+        "first_drafted_at": first_at,
         "sent": sent,
         "unsent": unsent,
         "drafted_at": drafted_at,

@@ -60,14 +60,17 @@ class ReportDetail(ReportItem):
 
 class Overview(BaseModel):
     """How far a month's reports are: `expected` as many as there are customers with terminals in it, and one about
-    all; `sent` and `unsent` are customers'. The figures are those of all."""
+    all; `sent` and `unsent` are customers'. `is_drafting`: the job is at it, and goes on until all are there. The
+    figures are those of all."""
 
     as_of: datetime
     month: str
     months: list[str]
     is_summed_up: bool
+    is_drafting: bool
     expected: int
     drafted: int
+    first_drafted_at: datetime | None
     sent: int
     unsent: int
     drafted_at: datetime | None

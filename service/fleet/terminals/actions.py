@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import update
@@ -15,13 +17,15 @@ from service.core.db import violates
 from service.core.problems import Conflict, Invalid, Stale
 from service.fleet import rules
 from service.fleet.actions import customer_in_use, note_down, note_down_many, revoke_tokens
+from service.fleet.agents import actions as agents
 from service.fleet.agents.models import Device
+from service.fleet.firmware import actions as firmware
 from service.fleet.maintenance import actions as maintenance
 from service.fleet.models import Terminal, TerminalState
 from service.fleet.queries import get_terminal
-from service.fleet.rules import AREA, AlertType, Status
+from service.fleet.rules import AREA, Status
 from service.fleet.terminals import queries, schemas
-from service.fleet.watch.actions import clear_alerts
+from service.fleet.watch.actions import drop_alerts
 
 _EMPTIED = "installed_date"
 
@@ -86,21 +90,24 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def archive(db: Session, by: Actor, terminal_id: int) -> None:
-    """Puts it out of use: its token ends, its alerts and maintenance end, the lists leave it out. To one that is
-    archived already nothing happens. Raises NotFound."""
+    """Puts it out of use: its token ends, whatever was asked of it and its updates are called off, its alerts and
+    maintenance end, the lists leave it out. To one that is archived already nothing happens. Raises NotFound."""
     terminal = get_terminal(db, terminal_id, lock=True)
     if terminal.archived_at is not None:
         return
-    maintenance.end_all_of(db, by, terminal.id)
-    for kind in AlertType:
-        clear_alerts(db, terminal.id, kind, by.name)
+    ended = {
+        "updates_cancelled": firmware.drop_terminal(db, terminal.id),
+        "commands_cancelled": agents.call_off(db, terminal.id, by),
+        "maintenances_ended": maintenance.end_all_of(db, by, terminal.id),
+        "alerts_resolved": drop_alerts(db, terminal.id, by),
+    }
     revoke_tokens(db, terminal.id)
     state = db.get_one(TerminalState, terminal.id, with_for_update=True, populate_existing=True)
     if state.status != Status.OFFLINE:
         state.status, state.status_since = Status.OFFLINE, app_now(db)
     # Nobody waits for it any more.
     state.offline_after = None
-    _set_archived(db, by, terminal, True)
+    _set_archived(db, by, terminal, True, {name: count for name, count in ended.items() if count})
 
 
 def restore(db: Session, by: Actor, terminal_id: int) -> None:
@@ -119,10 +126,13 @@ def restore(db: Session, by: Actor, terminal_id: int) -> None:
         _set_archived(db, by, terminal, False)
 
 
-def _set_archived(db: Session, by: Actor, terminal: Terminal, archived: bool) -> None:
+def _set_archived(
+    db: Session, by: Actor, terminal: Terminal, archived: bool, ended: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    """`ended`: how much of what was open ended with it."""
     terminal.archived_at = app_now(db) if archived else None
     _touch(db, terminal)
-    before, after = {"archived": not archived}, {"archived": archived}
+    before, after = {"archived": not archived}, {"archived": archived, **ended}
     audit.record(db, by, "status_change", AREA.name, "terminal", terminal.id, before=before, after=after)
     note_down(db, terminal.id, "archived" if archived else "restored", by)
 

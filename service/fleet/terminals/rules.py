@@ -53,12 +53,12 @@ class Facts:
 def finding(facts: Facts) -> Finding:
     if not facts.heard:
         return Finding.NEVER_HEARD
+    if facts.shut_down:
+        return Finding.SHUT_DOWN  # It has said so itself, and nothing was heard since: no silence has to be waited for.
     return _of_silence(facts) if facts.silent else _of_what_is_heard(facts)
 
 
 def _of_silence(facts: Facts) -> Finding:
-    if facts.shut_down:
-        return Finding.SHUT_DOWN
     if facts.closed:
         return Finding.CLOSED
     if facts.network.silent and facts.network.silent >= NETWORK_SHARE * facts.network.others:

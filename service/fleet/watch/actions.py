@@ -10,6 +10,7 @@ from sqlalchemy import CursorResult, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.core import clock, outbox
+from service.core.auth import Actor
 from service.core.clock import app_now, in_words
 from service.core.settings import settings as core_settings
 from service.fleet.hours.models import LearnedHours
@@ -74,11 +75,12 @@ def raise_alert(db: Session, terminal_id: int, kind: AlertType, message: str) ->
 
 def raise_alerts(db: Session, kind: AlertType, messages: Mapping[int, str]) -> None:
     """As `raise_alert` for many terminals at once, which are told of together when they are too many for single
-    mails."""
+    mails. A terminal in maintenance is left alone, one that was put away too."""
+    muted = queries.muted(db, [*messages])
     found = [
         queries.trouble(db, terminal_id, kind, message)
         for terminal_id, message in messages.items()
-        if not queries.has_open_alert(db, terminal_id, kind)
+        if terminal_id not in muted and not queries.has_open_alert(db, terminal_id, kind)
     ]
     if found:
         _take_up(db, found)
@@ -87,6 +89,11 @@ def raise_alerts(db: Session, kind: AlertType, messages: Mapping[int, str]) -> N
 def clear_alerts(db: Session, terminal_id: int, kind: AlertType, by: str) -> int:
     """Resolves the terminal's open alert of this kind, and its incident when nothing of it is left; how many."""
     return _resolve_where(db, (Alert.terminal_id == terminal_id) & (Alert.alert_type == kind), by)
+
+
+def drop_alerts(db: Session, terminal_id: int, by: Actor) -> int:
+    """Resolves whatever is open about a terminal that this person puts out of use; how many."""
+    return _resolve_where(db, Alert.terminal_id == terminal_id, by.name, ("archived", by))
 
 
 def _open(db: Session) -> int:
@@ -203,7 +210,8 @@ def _resolve(db: Session) -> int:
     return sum(_resolve_where(db, (Alert.alert_type == kind) & queries.over(kind), RECOVERED) for kind in queries.WRONG)
 
 
-def _resolve_where(db: Session, condition: Any, by: str) -> int:
+def _resolve_where(db: Session, condition: Any, by: str, told: tuple[str, Actor | str] = ("recovered", SYSTEM)) -> int:
+    """`told`: the kind of the event that the incidents get, and whose it is."""
     ended = db.execute(
         update(Alert)
         .where(condition, TerminalState.terminal_id == Alert.terminal_id, ~Alert.is_resolved)
@@ -213,7 +221,7 @@ def _resolve_where(db: Session, condition: Any, by: str) -> int:
     )
     touched = [row[0] for row in ended]
     for incident_id in sorted(set(touched)):
-        event(db, incident_id, "recovered", SYSTEM, terminals=touched.count(incident_id))
+        event(db, incident_id, *told, terminals=touched.count(incident_id))
     db.flush()
     left = select(Alert.id).where(Alert.incident_id == Incident.id, ~Alert.is_resolved)
     db.execute(

@@ -11,17 +11,22 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from openpyxl import load_workbook
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from service.core import audit, trail, trail_csv
+from service.core import audit, trail, trail_csv, trail_words
 from service.core.audit import AuditEntry
 from service.core.auth import Actor
 from service.core.clock import real_now
+from service.core.exports import answers
+from service.core.messages import State
 from service.core.paging import write_cursor
+from service.core.purposes import Kind
 from service.core.times import TOKYO, local_date
 from service.fleet import rules, schemas
 from service.fleet.agents.schemas import NewEnrolmentCode
+from service.fleet.queries import CUSTOMERS, TERMINALS
 from tests import cast, factories
 
 PATH = "/api/core/audit"
@@ -259,7 +264,7 @@ def test_an_export_keeps_to_the_conditions_and_is_in_the_trail_itself(db: Sessio
     assert (left["actor"], left["subject_title"]) == ("alice", "監査ログ")
     assert {change["title"]: change["after"] for change in left["changes"]} == {
         "件数": "1",
-        "形式": "csv",
+        "形式": "CSV",
         "条件・期間の始まり": "2026-01-01",
         "条件・対象": "customer",
     }
@@ -323,3 +328,93 @@ def test_a_trail_of_any_length_is_read_in_pieces(db: Session) -> None:
 
     assert (count, cursors) == (5_000, 1)
     assert peak < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("actor", "words"),
+    [
+        ("agent TC200-000001", "エージェント TC200-000001"),
+        ("fleet.roll_outs", "自動処理（ファームウェアの配信）"),
+        ("core.sweep", "自動処理（不要になったデータの整理）"),
+        ("command line", "コマンド操作"),
+        ("demo", "demo"),
+    ],
+)
+def test_machines_are_named_in_words_on_the_page_and_in_files(
+    db: Session, admin: TestClient, actor: str, words: str
+) -> None:
+    audit.record(db, actor, "create", "fleet", "terminal", 1)
+
+    assert [item["actor_title"] for item in items(admin, subject="terminal")] == [words]
+    assert [row[2] for row in export(admin, subject="terminal")[1:]] == [words]
+
+
+def test_an_agent_is_found_by_the_word_that_is_shown(db: Session, admin: TestClient) -> None:
+    audit.record(db, "agent TC200-000001", "create", "fleet", "terminal", 1)
+    audit.record(db, "agent TC200-000002", "create", "fleet", "terminal", 2)
+
+    assert [item["subject_id"] for item in items(admin, actor="エージェント TC200-000002")] == ["2"]
+
+
+def test_codes_and_moments_are_told_in_words(db: Session, admin: TestClient) -> None:
+    alice = acting(db, "ann", fleet="admin")
+    before, after = {"contract_type": "basic"}, {"contract_type": "premium"}
+    audit.record(db, alice, "update", "fleet", "customer", 1, before=before, after=after)
+    filters = {"status": "offline", "sort": "-last_heartbeat_at", "contract_type": "standard", "archived": True}
+    audit.record(db, alice, "export", "fleet", "fleet.terminals", "2", after={"format": "xlsx", "filters": filters})
+    audit.record(db, alice, "status_change", "fleet", "task", 3, before={"state": "failed"}, after={"state": "waiting"})
+    audit.record(db, alice, "status_change", "fleet", "message", 4, before={"state": "dead"})
+    audit.record(db, alice, "create", "fleet", "file", 5, after={"purpose": "fleet.bundle"})
+    audit.record(db, alice, "update", "fleet", "maintenance", 6, after={"ended_at": "2026-11-21T00:05:00+00:00"})
+
+    said = {
+        item["subject_id"]: {change["title"]: (change["before"], change["after"]) for change in item["changes"]}
+        for item in items(admin, actor="ann")
+    }
+
+    assert said == {
+        "1": {"契約種別": ("ベーシック保守", "プレミアム保守")},
+        "2": {
+            "形式": (None, "Excel"),
+            "条件・状態": (None, "オフライン"),
+            "条件・並び順": (None, "最終通信（降順）"),
+            "条件・契約種別": (None, "スタンダード保守"),
+            "条件・アーカイブ": (None, "はい"),
+        },
+        "3": {"状態": ("失敗", "待機中")},
+        "4": {"状態": ("送信失敗", None)},
+        "5": {"用途": (None, "診断ファイル")},
+        "6": {"終了した日時": (None, "2026/11/21（土）9:05")},
+    }
+
+
+def test_every_code_of_the_fleets_lists_has_a_word() -> None:
+    """What a list can be sorted by stands in the trail of its exports."""
+    fields = trail.field_words("fleet")
+    assert [key for listing in (TERMINALS, CUSTOMERS) for key in listing.keys if key not in fields] == []
+    assert set(trail_words.values("fleet", "file")["purpose"]) == {one.key for one in rules.AREA.purposes}
+    assert set(trail_words.values("fleet", "message")["state"]) == {state.value for state in State}
+
+
+def test_the_trail_is_taken_along_as_excel_too(db: Session, admin: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit.record(db, "agent TC200-000001", "create", "fleet", "terminal", "=1+1")
+
+    answer = admin.get(f"{PATH}/export.xlsx", params={"subject": "terminal"})
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == Kind.XLSX.value
+    sheet = load_workbook(io.BytesIO(answer.content)).active
+    header, row = sheet.iter_rows(values_only=True)
+    assert header == trail_csv.HEADER
+    assert (row[2], row[4], row[6]) == ("エージェント TC200-000001", "登録", "'=1+1")
+    [left] = items(admin, action="export")
+    assert ("形式", "Excel") in [(change["title"], change["after"]) for change in left["changes"]]
+
+    monkeypatch.setattr(answers, "MOST_EXCEL_ROWS", 0)
+    refused = admin.get(f"{PATH}/export.xlsx", params={"subject": "terminal"})
+    assert refused.status_code == 413
+    assert refused.json()["detail"].endswith("条件で絞り込むか、CSVを使ってください。")
+
+
+def test_taking_it_along_as_excel_is_the_same_right(sign_in: Callable[..., TestClient]) -> None:
+    assert sign_in("bob", fleet="operator").get(f"{PATH}/export.xlsx").status_code == 403

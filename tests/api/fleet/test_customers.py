@@ -95,6 +95,20 @@ def test_a_customer_with_terminals_in_use_cannot_be_archived(admin: TestClient, 
     assert names(admin, archived=True) == ["ABC商事"]
 
 
+def test_archiving_a_customer_ends_its_enrolment_codes(admin: TestClient, db: Session) -> None:
+    customer, other = factories.customer(db), factories.customer(db)
+    factories.enrolment_code(db, customer)
+    factories.enrolment_code(db, other)
+    db.commit()
+
+    admin.post(f"{ROOT}/{customer.id}/archive")
+
+    codes = admin.get("/api/fleet/enrolment-codes").json()["items"]
+    assert {code["customer_id"]: code["state"] for code in codes} == {customer.id: "revoked", other.id: "valid"}
+    ended = select(AuditEntry.actor, AuditEntry.after).where(AuditEntry.subject == "enrolment_code")
+    assert db.execute(ended.where(AuditEntry.action == "update")).all() == [("alice", {"revoked": True})]
+
+
 def test_an_archived_customer_takes_no_terminals_and_comes_back(admin: TestClient, db: Session) -> None:
     customer = factories.customer(db, "ABC商事")
     db.commit()

@@ -172,7 +172,7 @@ def test_the_summary_counts_by_status_and_knows_the_oldest_alert(
     summary = client.get("/api/fleet/summary").json()
 
     assert summary["terminals"] == {"total": 3, "online": 1, "offline": 1, "error": 1, "maintenance": 0}
-    assert summary["open_alerts"] == 1
+    assert (summary["open_alerts"], summary["open_incidents"]) == (1, 1)
     assert summary["oldest_open_alert_at"] is not None
     assert client.get("/api/fleet/alerts").json()["items"][0]["message"] == "カードリーダー応答なし"
 

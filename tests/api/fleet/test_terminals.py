@@ -14,7 +14,10 @@ from sqlalchemy.orm import Session
 from service.core.audit import AuditEntry
 from service.core.clock import app_now
 from service.core.identity import hash_token, new_token
-from service.fleet.incidents.models import Incident
+from service.fleet.agents.models import Command
+from service.fleet.firmware import actions as roll_outs
+from service.fleet.firmware.models import UpdateTask
+from service.fleet.incidents.models import Incident, IncidentEvent
 from service.fleet.maintenance.models import Maintenance
 from service.fleet.models import Alert, Terminal, TerminalState, TerminalToken
 from tests import factories
@@ -130,12 +133,52 @@ def test_archiving_ends_token_alerts_and_maintenance_and_hides_the_terminal(admi
     assert answer.json()["state"]["status"] == "offline"
     db.expire_all()
     assert db.get_one(Alert, alert.id).resolved_by == "alice さん"
+    [told] = admin.get("/api/fleet/alerts", params={"state": "all"}).json()["items"]
+    assert (told["is_resolved"], told["resolved_by"]) == (True, "alice さん")
     assert db.get_one(Incident, alert.incident_id).resolved_at is not None
     assert db.scalars(select(Maintenance.ended_by)).all() == ["alice さん"]
     assert serials(admin) == []
     assert serials(admin, archived=True) == ["TC200-OLD"]
     assert admin.get("/api/fleet/summary").json()["terminals"]["total"] == 0
     assert db.scalar(select(func.count()).select_from(Terminal)) == 1
+
+
+def test_archiving_calls_off_what_the_agent_was_asked_to_do_and_says_how_much_ended(
+    admin: TestClient, db: Session
+) -> None:
+    terminal, other = factories.terminal(db, serial_number="TC200-GONE"), factories.terminal(db)
+    for one in (terminal, other):
+        heard(db, one)
+        db.add(TerminalToken(token_hash=hash_token(new_token()), terminal_id=one.id))
+    factories.alert(db, terminal)
+    firmware = factories.firmware(db)
+    db.commit()
+    draft = {"name": "2.0.0 の配信", "firmware_id": firmware.id, "waves": [100]}
+    rollout = admin.post("/api/fleet/rollouts", json=draft).json()["id"]
+    assert admin.post(f"/api/fleet/rollouts/{rollout}/start").status_code == 204
+    roll_outs.advance(db)
+    db.commit()
+    assert admin.post(f"{ROOT}/{terminal.id}/commands", json={"name": "diagnose"}).status_code == 201
+
+    admin.post(f"{ROOT}/{terminal.id}/archive")
+
+    db.expire_all()
+    tasks = dict(db.execute(select(UpdateTask.terminal_id, UpdateTask.state)).all())
+    assert tasks == {terminal.id: "cancelled", other.id: "offered"}
+    commands = db.execute(select(Command.terminal_id, Command.name, Command.state).order_by(Command.id)).all()
+    assert sorted(commands) == sorted(
+        [
+            (terminal.id, "update_firmware", "cancelled"),
+            (other.id, "update_firmware", "waiting"),
+            (terminal.id, "diagnose", "cancelled"),
+        ]
+    )
+    ended = db.scalars(select(AuditEntry.after).where(AuditEntry.after.has_key("archived"))).one()
+    assert ended == {"archived": True, "updates_cancelled": 1, "commands_cancelled": 2, "alerts_resolved": 1}
+    told = db.execute(select(IncidentEvent.kind, IncidentEvent.by).order_by(IncidentEvent.id)).all()
+    assert told == [("opened", "システム"), ("archived", "alice さん")]
+    assert roll_outs.advance(db)["tasks"] == 0
+    assert db.scalars(select(Alert).where(~Alert.is_resolved)).all() == []
 
 
 def test_an_archived_terminal_is_not_edited_and_comes_back(admin: TestClient, db: Session) -> None:

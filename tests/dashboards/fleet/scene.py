@@ -69,6 +69,16 @@ def a_morning(db: Session) -> None:
     set_clock(db, "10:00")
 
 
+def a_store_without_power(db: Session, tills: int) -> None:
+    """All terminals of one store fell silent at the same moment; it is half an hour later."""
+    customer = factories.customer(db, "ABC商事")
+    set_clock(db, "9:30")
+    for till in range(1, tills + 1):
+        heard(db, factories.terminal(db, customer, store_name=f"新宿店 レジ{till}番"), "9:15")
+    actions.watch(db)
+    set_clock(db, "10:00")
+
+
 def all_well(db: Session, terminals: int = 2) -> None:
     """One customer whose terminals are all online; it is 10:00."""
     customer = factories.customer(db, "ABC商事")

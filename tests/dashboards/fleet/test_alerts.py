@@ -14,7 +14,7 @@ from service.fleet.incidents.models import Incident, IncidentStep
 from service.fleet.watch import actions
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.fleet.scene import a_morning, heard, set_clock
+from tests.dashboards.fleet.scene import a_morning, a_store_without_power, heard, set_clock
 
 Screen = Callable[..., AppTest]
 LIST = "fleet.incidents_list"
@@ -44,6 +44,17 @@ def open_drawer(page: AppTest, db: Session, place: int = 0) -> Incident:
     return incident
 
 
+def test_the_page_counts_incidents_and_says_of_how_many_alerts(db: Session, screen: Screen) -> None:
+    a_store_without_power(db, tills=3)
+
+    page = opened_at(screen("olivia", fleet="operator"), "alerts")
+
+    assert page.error[0].value.startswith("未解決のアラートが3件（障害 1件）あります。")
+    assert {metric.label: metric.value for metric in page.metric}["未解決の障害"] == "1件"
+    assert "アラート 3件・最も古いもの 30分前" in texts(page)
+    assert len(rows(page)) == 1
+
+
 @pytest.fixture
 def alerts(db: Session, screen: Screen) -> AppTest:
     a_morning(db)
@@ -56,7 +67,8 @@ def test_the_first_line_says_what_is_late_and_the_queue_begins_with_it(alerts: A
     first, second = rows(alerts)
     assert (first["対象"], first["種別"], first["次の手順"]) == ("ABC商事 - 新宿店 レジ1番", ["オフライン"], "初動確認")
     assert (first["残り時間"], second["残り時間"]) == ("25分超過", "7分超過")
-    assert (first["状況"], first["影響"], first["担当"]) == (["期限超過"], "1 / 1台", "未割り当て")
+    assert (first["状況"], first["担当"]) == (["期限超過"], "未割り当て")
+    assert (first["影響"], first["停止"]) == (["大"], "1台中1台")
     assert line.calls.count("GET /api/fleet/incidents") == 1
     assert not alerts.exception
 
@@ -86,6 +98,14 @@ def test_taking_an_incident_records_the_first_look(alerts: AppTest, db: Session)
     db.expire_all()
     assert db.get_one(IncidentStep, (incident.id, 2)).done_by == "olivia さん"
     assert "「初動確認」を完了しました" in texts(alerts)
+
+
+def test_the_drawer_says_why_it_weighs_what_it_weighs_and_the_list_sorts_by_it(alerts: AppTest, db: Session) -> None:
+    open_drawer(alerts, db)
+    assert "大（80点）: 店舗の端末1台中1台が停止、ベーシック保守、営業時間の目安の内" in texts(alerts)
+
+    alerts.selectbox(key="sort").select("-impact").run()
+    assert [row["影響"] for row in rows(alerts)] == [["大"], ["大"]]
 
 
 def test_a_step_is_finished_with_a_note(alerts: AppTest, db: Session) -> None:
@@ -145,4 +165,4 @@ def test_a_store_that_falls_silent_is_one_line_with_its_terminals(db: Session, s
     db.commit()
     page = opened_at(screen("olivia", fleet="operator"), "alerts")
     [row] = rows(page)
-    assert (row["対象"], row["影響"]) == ("ABC商事 - 新宿店（3台）", "3 / 3台")
+    assert (row["対象"], row["停止"]) == ("ABC商事 - 新宿店（3台）", "3台中3台")

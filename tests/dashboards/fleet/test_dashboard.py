@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import pytest
@@ -23,7 +24,7 @@ from service.fleet.incidents import queries
 from service.fleet.models import Terminal
 from tests import factories
 from tests.dashboards.conftest import Line, forget_sessions
-from tests.dashboards.fleet.scene import a_morning, all_well, heard, set_clock
+from tests.dashboards.fleet.scene import a_morning, a_store_without_power, all_well, heard, set_clock
 
 Screen = Callable[..., AppTest]
 
@@ -34,6 +35,10 @@ def texts(page: AppTest) -> str:
 
 def figures(page: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in page.metric}
+
+
+def bars(page: AppTest) -> list[Any]:
+    return list(page.get("progress"))
 
 
 def a_moment_later(page: AppTest) -> None:
@@ -70,9 +75,26 @@ def test_the_first_line_says_how_many_alerts_wait_and_since_when(morning: AppTes
 
 
 def test_the_figures_are_those_of_the_fleet(morning: AppTest) -> None:
-    assert figures(morning) == {"総端末数": "5台", "オンライン": "1台", "アラート": "2件", "稼働率": "20.0%"}
-    for note in ("うちメンテナンス中 1台", "オフライン 2台・エラー 1台", "最も古いもの 30分前"):
+    assert figures(morning) == {"総端末数": "5台", "オンライン": "1台", "アラート": "2件"}
+    for note in ("うちメンテナンス中 1台", "オフライン 2台・エラー 1台", "障害 2件・最も古いもの 30分前"):
         assert f":gray[:small[{note}]]" in texts(morning)
+
+
+def test_the_share_online_stands_on_a_line_of_its_own_with_its_bar(morning: AppTest) -> None:
+    said = texts(morning)
+    assert "稼働率: **20.0%**" in said
+    assert "現在オンライン 1台 ÷ 総端末数 5台" in said
+    assert [bar.value for bar in bars(morning)] == [20]
+
+
+def test_the_number_of_alerts_says_of_how_many_incidents_they_are(db: Session, screen: Screen) -> None:
+    a_store_without_power(db, tills=3)
+
+    page = screen("olivia", fleet="operator").run()
+
+    assert page.error[0].value.startswith("現在、対応が必要なアラートが3件（障害 1件）あります。")
+    assert figures(page)["アラート"] == "3件"
+    assert ":gray[:small[障害 1件・最も古いもの 30分前]]" in texts(page)
 
 
 def test_alerts_name_customer_store_kind_age_and_the_words_of_the_machine_oldest_first(
@@ -175,7 +197,7 @@ def test_when_all_is_well_it_says_so(db: Session, screen: Screen) -> None:
         "現在、対応が必要なアラートはありません。全2台がオンラインです。"
     ]
     assert not page.error
-    assert figures(page)["稼働率"] == "100.0%"
+    assert "稼働率: **100.0%**" in texts(page)
     assert "**対応が必要なアラートはありません**" in texts(page)
     assert "対応待ちはありません" in texts(page)
 
@@ -196,7 +218,8 @@ def test_an_empty_fleet_says_why_and_what_to_do_first(db: Session, screen: Scree
 
     enrol = "登録コードを発行し、店舗PCのエージェントを登録してください。"
     assert [info.value for info in page.info] == [f"まだ端末が登録されていません。{enrol}"]
-    assert figures(page) == {"総端末数": "0台", "オンライン": "0台", "アラート": "0件", "稼働率": "–"}
+    assert figures(page) == {"総端末数": "0台", "オンライン": "0台", "アラート": "0件"}
+    assert "稼働率: **–**" in texts(page)
     assert "**まだ顧客が登録されていません**" in texts(page)
     assert "**まだ端末が登録されていません**" in texts(page)
     assert not page.dataframe

@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import streamlit as st
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from dashboards.fleet import rollout_drawer
 from dashboards.fleet.rollout_drawer import compared
 from service.core.clock import app_now
 from service.fleet.agents.models import Command
@@ -27,6 +29,25 @@ Screen = Callable[..., AppTest]
 def texts(page: AppTest) -> str:
     said = [*page.markdown, *page.info, *page.error, *page.success, *page.warning]
     return "\n".join(element.value for element in said).replace("\\", "")
+
+
+def progress(page: AppTest) -> list[str]:
+    return [bar.proto.text for bar in page.get("progress")]
+
+
+@pytest.fixture
+def followed(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """How often the browser is told to ask for the drawer again, run by run; None: not any more."""
+    told: list[float | None] = []
+    fragment = st.fragment
+
+    def watched(body: Any = None, *, run_every: float | None = None) -> Any:
+        if body is rollout_drawer._follow:
+            told.append(run_every)
+        return fragment(body, run_every=run_every)
+
+    monkeypatch.setattr(st, "fragment", watched)
+    return told
 
 
 def rows(page: AppTest, place: int = 0) -> list[dict[str, Any]]:
@@ -126,6 +147,27 @@ def test_a_draft_is_started_after_it_was_said_whom_it_reaches(db: Session, scree
     assert [toast.value for toast in page.toast] == ["配信を開始しました。"]
     db.expire_all()
     assert db.get_one(Rollout, rollout.id).state == "running"
+
+
+def test_an_open_roll_out_is_followed_by_itself_until_it_is_over(
+    db: Session, screen: Screen, rollout: Rollout, followed: list[float | None]
+) -> None:
+    actions.start(db, cast.actor(db, "ada-starts", fleet="admin"), rollout.id)
+    db.commit()
+    page = opened(screen, rollout)
+    assert followed[-1] == rollout_drawer.FOLLOW_SECONDS
+    assert "成功 0台　待機中 1台" in progress(page)[0]
+
+    actions.advance(db)
+    db.commit()
+    page.run()
+    assert "成功 0台　更新中 1台" in progress(page)[0]
+
+    actions.abort(db, cast.actor(db, "ada-aborts", fleet="admin"), rollout.id, "")
+    db.commit()
+    page.run()
+    assert followed[-1] is None
+    assert "中止の理由: 担当者が中止しました。" in texts(page)
 
 
 def test_resuming_and_aborting_name_their_consequences(db: Session, screen: Screen, rollout: Rollout) -> None:

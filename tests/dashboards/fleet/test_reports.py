@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from jobs import fleet as fleet_jobs
 from service.core.db import SYSTEM, transaction
 from service.core.outbox import OutboxMessage
 from service.core.partitions import KeptTable
@@ -27,6 +28,7 @@ from tests.dashboards.fleet.scene import set_clock
 Screen = Callable[..., AppTest]
 KEY = "fleet.reports"
 OCTOBER = Month(2026, 10)
+SPENT = ("online_seconds", "offline_seconds", "error_seconds", "maintenance_seconds")
 
 
 def texts(page: AppTest) -> str:
@@ -146,3 +148,44 @@ def test_before_there_are_reports_the_page_says_when_they_come(screen: Screen, d
 
     assert page.info[0].value == "2026年10月の月次報告書は、集計が終わると自動で作成されます。"
     assert "**この月の月次報告書はまだありません**" in texts(page)
+
+
+def test_the_jobs_own_drafting_is_a_card_with_its_progress(drafted: None, screen: Screen, db: Session) -> None:
+    [kept] = db.scalars(select(Day.terminal_id).distinct())
+    for name in ("田中ストア", "XYZ商店"):
+        terminal = factories.terminal(db, factories.customer(db, name))
+        days = select(Day).where(Day.terminal_id == kept, Day.begins_at == OCTOBER.bounds()[0])
+        day = db.scalars(days).one()
+        spent = {name: getattr(day, name) for name in SPENT}
+        db.add(Day(terminal_id=terminal.id, begins_at=day.begins_at, heartbeats=0, **spent))
+    db.commit()
+
+    page = opened_at(screen("vera", fleet="viewer"), "reports")
+
+    assert "2026年10月の月次報告書を作成しています（2 / 4件）。" in [info.value for info in page.info]
+    assert "**2026年10月の月次報告書の作成（自動）**　:blue-badge[:material/autorenew: 実行中]" in texts(page)
+    assert "2件を作成しました（全4件）。" in texts(page)
+    bars: list[Any] = list(page.get("progress"))
+    assert bars[0].value == 50
+    fleet_jobs.draft_monthly_reports()
+    page.run()
+    page.run()
+    assert "（自動）" not in texts(page)
+    assert len(rows(page)) == 4
+
+
+def test_an_earlier_month_is_not_drafted_by_itself_and_the_page_says_how(
+    drafted: None, screen: Screen, db: Session
+) -> None:
+    day = db.scalars(select(Day).order_by(Day.begins_at)).first()
+    assert day is not None
+    terminal = factories.terminal(db, factories.customer(db, "田中ストア"))
+    spent = {name: getattr(day, name) for name in SPENT}
+    db.add(Day(terminal_id=terminal.id, begins_at=day.begins_at, heartbeats=0, **spent))
+    db.commit()
+
+    page = opened_at(screen("ada", fleet="admin"), "reports", month="2026-09")
+
+    assert [warning.value for warning in page.warning] == [
+        "2026年9月の月次報告書は、3件のうち2件だけ作成されています。残りは「報告書を作成する」から作成できます。"
+    ]

@@ -95,7 +95,10 @@ def test_a_busy_pc_is_not_said_to_need_nothing(db: Session, screen: Screen) -> N
 def test_the_card_for_the_call_has_the_number_the_events_and_words_to_copy(db: Session, screen: Screen) -> None:
     page = opened(screen, db, "TC200-000001", "support")
     assert "03-1234-5678" in texts(page)
-    assert "アラート「オフライン」が発生しました: 最終通信は 2026/11/21（土）9:15 です。" in texts(page)
+    assert (
+        "アラート「オフライン」が発生しました: 店舗PCからの通信が途絶えています。最終通信は 2026/11/21（土）9:15 です。"
+        in texts(page)
+    )
     [words] = page.code
     assert "新宿店 レジ1番のTC-200（シリアル番号 TC200-000001）" in words.value
     assert "1. 店舗PCの電源が入っているか" in words.value

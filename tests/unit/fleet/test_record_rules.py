@@ -60,6 +60,7 @@ def test_what_is_added_is_there_and_what_is_removed_only_is_not(
         (SILENT, Finding.PC_SILENT),
         (replace(SILENT, connected=False, error=True), Finding.PC_SILENT),
         (replace(SILENT, shut_down=True, store=Neighbours(2, 2)), Finding.SHUT_DOWN),
+        (replace(WELL, shut_down=True), Finding.SHUT_DOWN),
         (replace(SILENT, closed=True, store=Neighbours(2, 2), network=Neighbours(4, 4)), Finding.CLOSED),
         (replace(SILENT, closed=True, shut_down=True), Finding.SHUT_DOWN),
         (replace(WELL, closed=True), Finding.WELL),

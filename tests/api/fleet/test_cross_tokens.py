@@ -1,0 +1,101 @@
+"""Two kinds of keys: a person's session and a terminal's token. At every route of the OpenAPI document the wrong kind,
+and a terminal's token that has ended, are a stranger's; whatever else was sent."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from service.core.identity import open_session
+from service.fleet import actions
+from service.main import app
+from tests import cast
+from tests.api.fleet.field import Agent
+from tests.api.walk import PARAMETER, Operation, operations
+from tests.conftest import Service
+
+OPERATIONS = operations(app().fastapi.openapi())
+AGENTS = [one for one in OPERATIONS if one.path.startswith(("/api/fleet/heartbeats", "/api/fleet/agent/"))]
+PEOPLES = [one for one in OPERATIONS if one.permission or one.path in ("/api/auth/me", "/api/auth/logout")]
+
+
+@pytest.fixture(scope="module")
+def agent(service: Service) -> Iterator[Agent]:
+    with service.http() as http:
+        yield Agent(service, http)
+
+
+@pytest.fixture
+def other(service: Service, agent: Agent) -> Agent:
+    return Agent(service, agent.http)
+
+
+@pytest.fixture(scope="module")
+def person(service: Service) -> str:
+    with service.committed() as db:
+        session, _ = open_session(db, cast.person(db, "cross-admin", fleet="admin"), "test", timedelta(hours=1))
+    return session
+
+
+def answered(agent: Agent, operation: Operation, token: str) -> int:
+    path = PARAMETER.sub("1", operation.path)
+    headers = {"Authorization": f"Bearer {token}"}
+    return agent.http.request(operation.method, path, content=json.dumps({}), headers=headers).status_code
+
+
+def test_the_document_names_both_kinds_of_doors() -> None:
+    assert {"/api/fleet/heartbeats", "/api/fleet/agent/token"} <= {one.path for one in AGENTS}
+    assert len(AGENTS) >= 5
+    assert len(PEOPLES) > 80
+
+
+def test_a_terminals_token_opens_no_door_of_people(agent: Agent) -> None:
+    assert agent.send().status_code == 200
+
+    assert [one for one in PEOPLES if answered(agent, one, agent.token) != 401] == []
+
+
+def test_a_persons_session_opens_no_door_of_agents(agent: Agent, person: str) -> None:
+    assert agent.http.get("/api/auth/me", headers={"Authorization": f"Bearer {person}"}).status_code == 200
+
+    assert [one for one in AGENTS if answered(agent, one, person) != 401] == []
+
+
+def test_no_door_of_agents_is_left_out_of_what_a_revoked_token_loses(service: Service, other: Agent) -> None:
+    assert other.send().status_code == 200
+    with service.committed() as db:
+        actions.revoke_tokens(db, other.id)
+    until = time.monotonic() + 5
+    while other.send().status_code == 200 and time.monotonic() < until:
+        time.sleep(0.05)  # The ingest hears of it by notification.
+
+    assert [one for one in AGENTS if answered(other, one, other.token) != 401] == []
+
+
+def test_heartbeats_of_every_odd_kind_have_an_answer_and_corrupt_nothing(service: Service, other: Agent) -> None:
+    """Replayed, out of order, from the future and the past, of a new stream, of the stream before: each is answered
+    200, stored at most once by our own clock, and the newest of the present stream stays the state."""
+    one = other
+    first, second, third = (one.heartbeat(cpu_usage=usage) for usage in (10, 20, 30))
+    future = one.heartbeat(cpu_usage=40, sent_at="2099-01-01T00:00:00Z", agent_time="2099-01-01T00:00:00Z")
+    past = one.heartbeat(cpu_usage=50, sent_at="2020-01-01T00:00:00Z")
+    again = one.heartbeat(cpu_usage=60, stream_id=str(uuid.uuid4()), sequence=1)
+
+    sent = [second, second, first, third, third, future, past, again, second]
+    assert [one.send(body).status_code for body in sent] == [200] * len(sent)
+
+    stored = one.stored()
+    assert sorted(stored) == [1, 2, 3, 4, 5]  # the late first of the same stream is older than the second: a repeat
+    state = one.state()
+    assert (str(state["stream_id"]), state["sequence"], state["cpu_usage"]) == (again["stream_id"], 1, 60)
+    moments = service.rows(
+        "SELECT max(received_at) < now() + interval '1 minute', min(received_at) > now() - interval '1 minute' "
+        "FROM fleet_heartbeats WHERE terminal_id = %s",
+        one.id,
+    )
+    assert moments == [(True, True)]

@@ -1,0 +1,41 @@
+"""What an incident's points mean, and when a shop is likely to be open."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+
+import pytest
+
+from service.core.times import TOKYO
+from service.fleet.impact import rules
+from service.fleet.impact.rules import Level
+from service.fleet.rules import ContractType
+
+
+def test_the_points_reach_from_nothing_to_a_hundred() -> None:
+    assert rules.STANDSTILL + max(rules.CONTRACT.values()) + rules.TRADING == 100
+    assert set(rules.CONTRACT) == set(ContractType)
+
+
+@pytest.mark.parametrize(
+    ("score", "level"), [(100, "high"), (70, "high"), (69, "middle"), (45, "middle"), (44, "low"), (0, "low")]
+)
+def test_points_have_a_word(score: int, level: str) -> None:
+    assert rules.level(score) is Level(level)
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "clock", "open_then"),
+    [
+        (time(9), time(21), time(8, 59), False),
+        (time(9), time(21), time(9), True),
+        (time(9), time(21), time(21), False),
+        (time(18), time(2), time(1, 59), True),
+        (time(18), time(2), time(2), False),
+        (time(18), time(2), time(23), True),
+        (time(0), time(0), time(4), True),
+    ],
+)
+def test_trading_hours_may_go_over_midnight(opens: time, closes: time, clock: time, open_then: bool) -> None:
+    moment = datetime.combine(date(2026, 11, 21), clock, TOKYO)
+    assert rules.is_trading(moment, opens, closes) is open_then
