@@ -19,14 +19,15 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import NoReturn
+from xmlrpc.client import Error as XmlRpcError
 
 import psutil
 
-from stack import servers
+from stack import daily, servers
 from stack.backup import backup, restore
 from stack.home import ROOT, Home, home
 from stack.lock import holder, only_one
-from stack.programs import Program, demo_key, environment, is_embedded, programs, replicas
+from stack.programs import BACKUPS_OFF, Program, demo_key, environment, is_embedded, programs, replicas
 from stack.supervise import Supervisor, ask_to_stop, end_leftovers, leftovers
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -61,6 +62,8 @@ def up(place: Home) -> int:
     place.prepare()
     environ = environment(place)
     listed = programs(place, environ)
+    if environ["BACKUP_AT"] != BACKUPS_OFF:
+        daily.settings(environ)
     wrong = _wrong_settings(environ)
     if wrong:
         print(f"{wrong} Settings come from the environment or from .env; .env.example lists them all.")
@@ -117,15 +120,17 @@ def _run_until_stopped(place: Home, environ: dict[str, str], listed: list[Progra
             fonts.kill()
             fonts.wait()
         if supervisor is not None:
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            # Whatever it answers by now, or does not: what is left then is ended without it.
+            with contextlib.suppress(OSError, HTTPException, XmlRpcError, subprocess.TimeoutExpired):
                 supervisor.stop(listed)
         end_leftovers(place)
         _say("stopped; the data is kept")
 
 
 def _for_processes(environ: dict[str, str]) -> dict[str, str]:
-    """What the processes see: the owner's connection is for migrations alone, the backup role's for backups."""
-    return {name: value for name, value in environ.items() if name not in ("DATABASE_OWNER_URL", "DATABASE_BACKUP_URL")}
+    """What supervisord sees: the owner's connection is for migrations alone. The backup role's goes on to one process,
+    `stack.child` keeps it from all others."""
+    return {name: value for name, value in environ.items() if name != "DATABASE_OWNER_URL"}
 
 
 def _start(place: Home, environ: dict[str, str], listed: list[Program], supervisor: Supervisor) -> None:
@@ -144,7 +149,7 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
         _say("filling in the demo data")
         _prepare_field(place, environ)
     _say("starting the processes")
-    later = ("agent", "fleet", "watchdog")
+    later = ("agent", "fleet", "watchdog", "backup")
     others = [program.name for program in listed if program.name not in ("postgres", "valkey", *later)]
     for name in others:
         supervisor.start(name)
@@ -165,8 +170,16 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
         _await(f"the {name}", place, name, partial(_is_ok, f"{url}/_stcore/health"))
     _await("the jobs", place, "worker", lambda: _is_ok(f"{service[0][1]}/api/health/ready"))
     # Last, or its first word would be that nothing is there.
-    supervisor.start("watchdog")
-    _await("every process", place, "supervisord", lambda: set(supervisor.states().values()) == {"RUNNING"})
+    for name in ("watchdog", "backup"):
+        if any(program.name == name for program in listed):
+            supervisor.start(name)
+    _await("every process", place, "supervisord", lambda: _all_run(place, listed, supervisor))
+
+
+def _all_run(place: Home, listed: list[Program], supervisor: Supervisor) -> bool:
+    """supervisord counts from the moment of the start; the pid is there once a process is what it is to be."""
+    there = all((place.pids / program.name).exists() for program in listed)
+    return there and set(supervisor.states().values()) == {"RUNNING"}
 
 
 def _prepare_field(place: Home, environ: dict[str, str]) -> None:

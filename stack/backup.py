@@ -33,6 +33,8 @@ from stack.programs import environment, is_embedded
 
 FORMAT = 1
 SUMS, MANIFEST, DUMP, FILES = "SHA256SUMS", "manifest.json", "database.dump", "files.tar"
+# A folder under this name is not whole yet.
+UNFINISHED = ".part"
 
 
 class Refused(Exception):
@@ -40,38 +42,43 @@ class Refused(Exception):
 
 
 def backup(place: Home, to: Path | None) -> int:
-    """`python -m stack backup`: writes a new folder, which has its name only once it is whole."""
+    """`python -m stack backup`: writes a new folder."""
     folder = (to or ROOT / "backups" / f"genba-{datetime.now(UTC):%Y%m%d-%H%M%S}").absolute()
     place.prepare()
-    environ = environment(place)
-    building = folder.with_name(folder.name + ".part")
-    with _in_words():
-        if folder.exists():
-            raise Refused(f"{folder} exists already; give the name of a new folder.")
-        url = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup")
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(mode=0o700, parents=True)
-        try:
-            with _database(place, environ):
-                manifest = _dump(place, environ, url, building / DUMP)
-            manifest["files"] = attachments.pack(environ, building / FILES)
-            _write(building / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-            names = [name for name in (MANIFEST, DUMP, FILES) if (building / name).exists()]
-            _write(building / SUMS, "".join(f"{_sha256(building / name)}  {name}\n" for name in names).encode())
-            building.rename(folder)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+    with in_words():
+        manifest = make(place, environment(place), folder)
         rows = sum(table["rows"] for table in manifest["tables"].values())
         print(f"Backed up {rows} rows of {len(manifest['tables'])} tables, and {_files(manifest)}, to {folder}")
         return 0
     return 1
 
 
+def make(place: Home, environ: dict[str, str], folder: Path) -> dict[str, Any]:
+    """Writes a new folder, which has its name only once it is whole; its manifest. Raises what `in_words` prints."""
+    building = folder.with_name(folder.name + UNFINISHED)
+    if folder.exists():
+        raise Refused(f"{folder} exists already; give the name of a new folder.")
+    url = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(mode=0o700, parents=True)
+    try:
+        with _database(place, environ):
+            manifest = _dump(place, environ, url, building / DUMP)
+        manifest["files"] = attachments.pack(environ, building / FILES)
+        _write(building / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+        names = [name for name in (MANIFEST, DUMP, FILES) if (building / name).exists()]
+        _write(building / SUMS, "".join(f"{_sha256(building / name)}  {name}\n" for name in names).encode())
+        building.rename(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return manifest
+
+
 def restore(place: Home, folder: Path) -> int:
     """`python -m stack restore FOLDER`: into an empty database, all or nothing, then compared with the manifest."""
     place.prepare()
     environ = environment(place)
-    with _in_words():
+    with in_words():
         manifest = _checked(folder)
         owner = _url(environ, "DATABASE_OWNER_URL", "the role genba_owner")
         reader = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup")
@@ -184,7 +191,7 @@ def _run(place: Home, environ: dict[str, str], url: str, program: str, *argument
 
 
 @contextlib.contextmanager
-def _in_words() -> Iterator[None]:
+def in_words() -> Iterator[None]:
     """A refusal is printed, and the block ends there."""
     try:
         yield

@@ -22,7 +22,11 @@ DEFAULTS = {
     "SANDBOX_PORT": "8100",
     "SANDBOX_SMTP_PORT": "8125",
     "WATCHDOG_INTERVAL_SECONDS": "30",
+    "BACKUP_AT": "03:00",
+    "BACKUP_KEEP": "14",
 }
+# As BACKUP_AT: whoever runs this takes backups in another way.
+BACKUPS_OFF = "off"
 DEMO_DEFAULTS = {
     # Short enough to watch a terminal fall silent: two minutes instead of eleven.
     "FLEET_HEARTBEAT_INTERVAL_SECONDS": "30",
@@ -46,6 +50,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: int = 10
     as_server_account: bool = False
+    may_back_up: bool = False
 
 
 def environment(home: Home) -> dict[str, str]:
@@ -129,6 +134,8 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
         for name, port in replicas(environ, "dashboards")
     ]
     listed.append(Program("watchdog", [PYTHON, "-m", "stack.watchdog"]))
+    if environ["BACKUP_AT"] != BACKUPS_OFF:
+        listed.append(Program("backup", [PYTHON, "-m", "stack.daily"], may_back_up=True))
     if environ["GENBA_MODE"] == "demo":
         listed += _demo(home, environ)
     asked = [port for program in listed for port in program.ports]
@@ -208,11 +215,11 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
     ]
     for place, program in enumerate(listed):
-        flag = ["--as-server-account"] if program.as_server_account else []
-        command = [PYTHON, "-m", "stack.child", str(home.pids / program.name), *flag, "--", *program.command]
+        flags = ["--as-server-account"] * program.as_server_account + ["--may-back-up"] * program.may_back_up
+        child = [PYTHON, "-m", "stack.child", "--pid-file", str(home.pids / program.name), *flags]
         parts.append(
             f"""[program:{program.name}]
-command={" ".join(_quoted(word) for word in command)}
+command={" ".join(_quoted(word) for word in [*child, "--", *program.command])}
 priority={place + 1}
 autostart=false
 autorestart=true

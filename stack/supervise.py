@@ -23,9 +23,11 @@ class Supervisor:
         self.home = home
         config = home.path / "supervisord.conf"
         config.write_text(supervisor_config(home, listed))
-        # A session of its own: Ctrl-C reaches the launcher alone, which then stops everything in order.
+        command = [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "--configuration", str(config)]
+        # A session of its own: Ctrl-C reaches the launcher alone, which then stops everything in order. A launcher that
+        # was killed cannot: then supervisord does it by itself.
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "--configuration", config],
+            [sys.executable, "-m", "stack.child", "--may-back-up", "--ends-with-parent", "TERM", "--", *command],
             cwd=ROOT,
             env=environ,
             start_new_session=True,

@@ -68,13 +68,18 @@ def settings(environ: Mapping[str, str]) -> Settings:
     dashboards = environ.get("PUBLIC_BASE_URL") or "http://127.0.0.1:8501"
     return Settings(
         file=Path(environ.get("WATCHDOG_FILE") or "probes.sqlite"),
-        source=re.sub(r"[^A-Za-z0-9._-]", "-", environ.get("WATCHDOG_SOURCE") or socket.gethostname())[:64],
+        source=source(environ),
         targets={"service": f"{service}/api/health/ready", "dashboards": f"{dashboards}/health"},
         every_seconds=int(every),
         timeout_seconds=min(10.0, int(every) / 2),
         deliver_to=f"{service}/api/core/probes",
         token=environ.get("WATCHDOG_TOKEN", ""),
     )
+
+
+def source(environ: Mapping[str, str]) -> str:
+    """Who is speaking: this machine, unless it was given another name."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", environ.get("WATCHDOG_SOURCE") or socket.gethostname())[:64]
 
 
 @dataclass(frozen=True)
@@ -166,21 +171,26 @@ class Memory:
 def deliver(memory: Memory, to: Settings) -> str:
     """Sends all that waits, the oldest first. Returns why it could not, or nothing."""
     while waiting := memory.waiting():
-        request = urllib.request.Request(
-            to.deliver_to,
-            json.dumps({"source": to.source, "probes": waiting}).encode(),
-            {"Content-Type": "application/json", "Authorization": f"Bearer {to.token}"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=to.timeout_seconds):
-                pass
-        except urllib.error.HTTPError as refused:
-            refused.close()
-            return f"the service answered {refused.code}"
-        except (OSError, HTTPException) as error:
-            return f"the service cannot be reached ({type(error).__name__})"
+        why_not = tell(to.deliver_to, to.token, {"source": to.source, "probes": waiting}, to.timeout_seconds)
+        if why_not:
+            return why_not
         memory.delivered(waiting)
     return ""
+
+
+def tell(url: str, token: str, news: Mapping[str, Any], timeout_seconds: float) -> str:
+    """Tells the service. Returns why it could not, or nothing."""
+    request = urllib.request.Request(
+        url, json.dumps(news).encode(), {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_seconds):
+            return ""
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return f"the service answered {refused.code}"
+    except (OSError, HTTPException) as error:
+        return f"the service cannot be reached ({type(error).__name__})"
 
 
 def watch(how: Settings, memory: Memory) -> Iterator[None]:

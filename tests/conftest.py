@@ -12,11 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx2
 import psycopg
@@ -26,16 +24,16 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from stack import servers
-from stack.home import ROOT, Home, server_account
+from stack.home import ROOT, Home
 from tests.audit_words import every_audited_word  # noqa: F401  # watches every test
 from tests.maker import PUBLIC_KEY
-from tests.processes import await_ok, end, free_port
+from tests.processes import await_ok, end, free_port, own_folder, tied
 from tests.shares import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.shares import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
 from tests.sight import seeing_all
 
 # Decided before any module of the product is imported: settings are read once per process.
-HOME = Home(Path(tempfile.mkdtemp(prefix="genba-test-")).resolve())
+HOME = Home(own_folder("test"))
 HOME.prepare()
 atexit.register(shutil.rmtree, HOME.path, ignore_errors=True)
 _OURS = ("DATABASE_", "REDIS_", "FILES_", "FLEET_", "SMTP_", "SLACK_", "GENBA_")
@@ -70,11 +68,9 @@ TEMPLATE = "genba_template"
 @pytest.fixture(scope="session")
 def running_servers() -> Iterator[Home]:
     servers.initialise(HOME)
-    account = server_account()
-    as_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
     with (HOME.logs / "servers.log").open("w") as log:
-        postgres = subprocess.Popen(servers.postgres_command(HOME), cwd="/", stdout=log, stderr=log, **as_account)
-        valkey = subprocess.Popen(servers.valkey_command(HOME), stdout=log, stderr=log)
+        commands = tied(servers.postgres_command(HOME), "INT", as_server=True), tied(servers.valkey_command(HOME))
+        postgres, valkey = (subprocess.Popen(one, cwd=ROOT, stdout=log, stderr=log) for one in commands)
         try:
             servers.await_postgres(HOME)
             servers.await_valkey(HOME)
@@ -193,7 +189,7 @@ def start_service(home: Home, database: str) -> Service:
     command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:app", "--port", str(port)]
     with (home.logs / f"{database}.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--no-access-log", "--log-level", "warning"], cwd=ROOT, env=environ, stdout=log, stderr=log
+            tied([*command, "--no-access-log", "--log-level", "warning"]), cwd=ROOT, env=environ, stdout=log, stderr=log
         )
     url = f"http://127.0.0.1:{port}"
     started = Service(url, environ["DATABASE_URL"], environ["DATABASE_OWNER_URL"], process, dict(environ))

@@ -1,18 +1,49 @@
-"""Processes that tests start: a port for them, waiting until they answer, ending them."""
+"""Processes that tests start: a port and a folder for them, waiting until they answer, ending them.
+
+Whatever a test starts ends with it, also when the run is killed: `tied`.
+"""
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
+
+import psutil
 
 # Below the ports that the system gives to outgoing connections: none of those can take one between asking and starting.
 PORTS = range(20_000, 32_000)
 # Not of the seed that all workers of a run share.
 _chance = random.SystemRandom()
+
+
+def tied(command: Sequence[str | Path], stop: str = "TERM", *, as_server: bool = False) -> list[str]:
+    """The same command, from the root of the repository: it gets the signal when the thread that starts it is gone.
+    `as_server`: under PostgreSQL's own account, where there is one."""
+    account = ["--as-server-account"] if as_server else []
+    child = [sys.executable, "-m", "stack.child", "--ends-with-parent", stop, "--may-back-up", *account]
+    return [*child, "--", *map(str, command)]
+
+
+def own_folder(kind: str) -> Path:
+    """A new one in the temp folder, which PostgreSQL's account can reach too. Those of runs that were killed go."""
+    parent = Path(tempfile.gettempdir()).resolve()
+    for left in parent.glob(f"genba-{kind}-*-*"):
+        owner = left.name.split("-")[2]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"genba-{kind}-{os.getpid()}-", dir=parent))
+    folder.chmod(0o755)
+    return folder
 
 
 def free_port() -> int:

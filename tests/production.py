@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.ensure_servers import PATH, program
-from tests.processes import free_port
+from tests.processes import free_port, tied
 from tests.stack import Stack, make_stack, some_folder
 
 SHIPPED = ROOT / "stack" / "production"
@@ -95,13 +95,21 @@ def running_production() -> Iterator[Production]:
 
 
 @contextmanager
-def _process(command: list[str], log: Path, stop: int = 15, **options: Any) -> Iterator[None]:
+def _process(
+    command: list[str],
+    log: Path,
+    stop: str = "TERM",
+    *,
+    as_server: bool = False,
+    environ: dict[str, str] | None = None,
+) -> Iterator[None]:
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, **options)
+        whole = tied(command, stop, as_server=as_server)
+        process = subprocess.Popen(whole, cwd=ROOT, env=environ, stdout=output, stderr=output)
     try:
         yield
     finally:
-        process.send_signal(stop)
+        process.send_signal(signal.Signals[f"SIG{stop}"])
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
@@ -121,18 +129,13 @@ def _await(ready: Callable[[], object], log: Path) -> None:
             time.sleep(0.1)
 
 
-def _as_servers() -> dict[str, Any]:
-    account = server_account()
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-
-
 @contextmanager
 def _postgres(made: Production) -> Iterator[None]:
     """With roles and database as the README has an administrator make them."""
     servers.initialise(made.theirs)
     tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
     log = made.folder / "postgres.log"
-    with _process([*servers.postgres_command(made.theirs), *tcp], log, stop=2, cwd="/", **_as_servers()):
+    with _process([*servers.postgres_command(made.theirs), *tcp], log, stop="INT", as_server=True):
         url = made.url("superuser", "postgres")
         _await(lambda: psycopg.connect(url).close(), log)
         with psycopg.connect(url, autocommit=True) as connection:
@@ -187,7 +190,7 @@ def _pgbouncer(made: Production) -> Iterator[None]:
         if account := server_account():
             os.chown(file, account.pw_uid, account.pw_gid)
         file.chmod(0o700 if file.is_dir() else 0o600)
-    with _process([str(program("pgbouncer")), str(folder / "pgbouncer.ini")], log, stop=2, cwd="/", **_as_servers()):
+    with _process([str(program("pgbouncer")), str(folder / "pgbouncer.ini")], log, stop="INT", as_server=True):
         _await(lambda: psycopg.connect(made.url("app", pooled=True)).close(), log)
         yield
 
@@ -244,7 +247,7 @@ def _caddy(made: Production) -> Iterator[None]:
     }
     command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
     log = made.folder / "caddy.log"
-    with _process(command, log, env=environ, cwd=made.folder):
+    with _process(command, log, environ=environ):
         _await(lambda: made.ca.stat(), log)
         yield
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -21,7 +20,7 @@ import psycopg
 from dashboards.addresses import HEALTH
 from stack import servers
 from stack.home import ROOT, Home
-from tests.processes import free_port
+from tests.processes import free_port, own_folder, tied
 from tests.sight import seeing_all
 
 # A machine that runs other tests beside takes its time.
@@ -54,7 +53,7 @@ class Stack:
         begun = time.monotonic()
         self.lines = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stack", "up"],
+            tied([sys.executable, "-m", "stack", "up"]),
             cwd=ROOT,
             env=self.environ,
             stdout=subprocess.PIPE,
@@ -112,11 +111,13 @@ class Stack:
 
 
 def make_stack(parent: Path) -> Stack:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "REDIS_"))}
-    for name in ("SECRET_KEY", "FLEET_ALERT_RECIPIENTS", "FLEET_FIRMWARE_PUBLIC_KEYS", "MAIL_FROM"):
+    of_tests = ("DATABASE_", "REDIS_", "FLEET_", "BACKUP_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(of_tests)}
+    for name in ("SECRET_KEY", "MAIL_FROM"):
         environ.pop(name, None)
     environ |= {
         "GENBA_HOME": str(parent / "home"),
+        "BACKUP_FOLDER": str(parent / "backups"),
         "SERVICE_PORT": str(free_port()),
         "DASHBOARDS_PORT": str(free_port()),
         "SANDBOX_PORT": str(free_port()),
@@ -130,8 +131,7 @@ def make_stack(parent: Path) -> Stack:
 @contextmanager
 def some_folder() -> Iterator[Path]:
     """A folder that PostgreSQL's own account can reach too; pytest's are closed to others."""
-    folder = Path(tempfile.mkdtemp(prefix="genba-stack-")).resolve()
-    folder.chmod(0o755)
+    folder = own_folder("stack")
     try:
         yield folder
     finally:

@@ -27,6 +27,7 @@ from stack import servers
 from stack.home import ROOT, Home
 from tests import cast
 from tests.conftest import TEMPLATE
+from tests.processes import tied
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Ground:
     @contextmanager
     def process(self) -> Iterator[subprocess.Popen[bytes]]:
         environ = os.environ | {"DATABASE_URL": self.url}
-        worker = subprocess.Popen([sys.executable, "-m", "jobs.long"], cwd=ROOT, env=environ)
+        worker = subprocess.Popen(tied([sys.executable, "-m", "jobs.long"]), cwd=ROOT, env=environ)
         try:
             yield worker
         finally:

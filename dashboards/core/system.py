@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import streamlit as st
@@ -76,6 +76,7 @@ def overview() -> None:
                 help="直近5分の応答のうち95%が、この時間内に返りました。",
             ),
             Figure("送信待ちの通知", f"{outbox['waiting']:,}件", f"送信できなかった通知 {outbox['dead']:,}件"),
+            Figure("最終バックアップ", *last_backup(state["backup"])),
             Figure("サーバーのCPU", share(machine, "host_cpu_percent"), "データサービスのあるサーバー"),
             Figure("サーバーのメモリ", share(machine, "host_memory_percent"), disk(machine)),
         ],
@@ -119,11 +120,34 @@ def troubles(state: dict[str, Any]) -> list[str]:
         told.append(f"定期処理「{'」「'.join(late)}」が予定どおりに動いていません。")
     if state["outbox"]["dead"]:
         told.append(f"送信できなかった通知が{state['outbox']['dead']:,}件あります。「通知」で確認してください。")
+    told += backup_troubles(state["backup"])
     if traffic["error_rate"] is not None and traffic["error_rate"] >= HIGH_ERROR_RATE:
         told.append(f"直近5分の応答の{rate(traffic['error_rate'])}が失敗しています。")
     if traffic["p95_ms"] is not None and traffic["p95_ms"] > SLOW_MS:
         told.append("応答に時間がかかっています。")
     return told
+
+
+def last_backup(backup: dict[str, Any]) -> tuple[str, str]:
+    """When, and what became of it."""
+    last = backup["last"]
+    if last is None:
+        return "–", "まだありません" if backup["expected"] else "毎日のバックアップは別の方法で行う設定です"
+    size = f"{megabytes(last['bytes'])}、{last['kept']:,}回分を保管"
+    return times.brief(times.parse(last["at"])), f"失敗　前回の成功 {size}" if backup["failed"] else f"成功　{size}"
+
+
+def backup_troubles(backup: dict[str, Any]) -> list[str]:
+    if backup["failed"]:
+        when = times.full(times.parse(backup["tried_at"]))
+        return [f"{when}のバックアップに失敗しました。サーバーのログ（backup.log）で原因を確認してください。"]
+    if not backup["is_late"]:
+        return []
+    if backup["last"] is None:
+        return ["バックアップがまだ一度も取られていません。サーバーのログ（backup.log）を確認してください。"]
+    return [
+        f"最後のバックアップから{times.duration(datetime.now(UTC) - times.parse(backup['last']['at']))}たちました。"
+    ]
 
 
 def machine_of(state: dict[str, Any]) -> dict[str, Any] | None:

@@ -100,6 +100,7 @@ CORE_TICKS: Mapping[str, Tick] = {
 CORE_RETENTION = (
     # Three years, leap day included.
     Policy("audit_entries", "監査ログ", lambda: timedelta(days=3 * 365 + 1)),
+    Policy("backups", "バックアップの記録", lambda: timedelta(days=400)),
     # A dead letter that nobody decided about in three months, too.
     Policy("outbox_messages", "送信済み・破棄・送信失敗の通知", lambda: timedelta(days=90)),
     # A year's months can be looked up.

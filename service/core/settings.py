@@ -53,6 +53,8 @@ class Settings(BaseSettings):
 
     # What watchdogs show at the door that takes their probes; empty: that door is closed.
     watchdog_token: SecretStr = SecretStr("")
+    # When the daily backup is taken, in Tokyo; off: by somebody else.
+    backup_at: str = Field("03:00", pattern=r"^(off|([01]\d|2[0-3]):[0-5]\d)$")
 
     session_hours: float = Field(12, gt=0, le=24 * 30)
     session_idle_minutes: int = Field(120, ge=5, le=60 * 24)

@@ -10,7 +10,7 @@ import redis
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from service.core import traffic
+from service.core import backups, traffic
 from service.core.areas import TICK_QUEUE, ticks
 from service.core.clock import app_now, real_now
 from service.core.health import JobHeartbeat
@@ -32,6 +32,7 @@ def state(db: Session) -> dict[str, Any]:
         "jobs": _jobs(db, now),
         "outbox": _outbox(db),
         "traffic": _traffic(db),
+        "backup": backups.state(db, now),
     }
 
 

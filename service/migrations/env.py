@@ -9,6 +9,7 @@ from alembic import context
 from sqlalchemy import create_engine
 
 import service.core.audit
+import service.core.backups
 import service.core.files.records
 import service.core.health
 import service.core.holidays

@@ -14,6 +14,7 @@ from agent.simulator.tc200 import SimulatedTerminal
 from tests.agent.bench import Bench
 from tests.agent.desk import CommandService
 from tests.agent.doubles import PlayedLine, SmallService
+from tests.processes import tied
 
 ROOT = Path(__file__).resolve().parents[2]
 SERIAL = "TC200-000123"
@@ -81,7 +82,7 @@ def start() -> Iterator[Command]:
         how = ["-c", code] if code else ["-m", "agent"]
         processes.append(
             subprocess.Popen(
-                [sys.executable, *how, *map(str, arguments)],
+                tied([sys.executable, *how, *map(str, arguments)]),
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

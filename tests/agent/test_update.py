@@ -25,6 +25,7 @@ from tests.agent.bench import SERIAL, Bench
 from tests.agent.conftest import ROOT
 from tests.agent.desk import KEY, PUBLIC_KEY, CommandService
 from tests.agent.doubles import Reply, problem
+from tests.processes import tied
 
 OLD, NEW = "1.0.0", "2.0.0"
 FILE = random.Random(7).randbytes(9_000)
@@ -383,7 +384,7 @@ def test_readings_go_on_while_a_firmware_is_sent_and_its_restart_is_no_fault(
 @pytest.fixture(scope="module")
 def killed() -> Iterator[Callable[..., int]]:
     """Runs an agent with a deadly moment in a process of its own; the signal that ended it."""
-    command = [sys.executable, "-m", "tests.agent.killed"]
+    command = tied([sys.executable, "-m", "tests.agent.killed"])
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as mother:
 
         def run(*arguments: object) -> int:

@@ -22,7 +22,7 @@ from playwright.sync_api import Page, expect
 from stack import servers
 from stack.home import ROOT
 from tests.chromium import sign_in
-from tests.processes import free_port
+from tests.processes import free_port, tied
 from tests.stack import Stack, make_stack, some_folder
 
 STORE = "新宿店 レジ1番"
@@ -204,7 +204,7 @@ def test_production_on_the_demos_data_does_not_start(stack: Stack) -> None:
 def test_a_second_ctrl_c_does_not_leave_orphans(folder: Path) -> None:
     hasty = make_stack(folder)
     process = subprocess.Popen(
-        [sys.executable, "-m", "stack", "up"], cwd=ROOT, env=hasty.environ, stdout=subprocess.DEVNULL
+        tied([sys.executable, "-m", "stack", "up"]), cwd=ROOT, env=hasty.environ, stdout=subprocess.DEVNULL
     )
     wait_for(lambda: (hasty.home.pids / "service").exists(), 60, "the service did not start")
     for _ in range(3):

@@ -13,7 +13,7 @@ import psutil
 
 from dashboards.session import COOKIE
 from stack.home import ROOT
-from tests.processes import await_ok, free_port
+from tests.processes import await_ok, free_port, tied
 
 
 @dataclass
@@ -39,7 +39,7 @@ def start(service_url: str, **more: str) -> Dashboards:
     port = free_port()
     environ = os.environ | {"SERVICE_URL": service_url} | more
     process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "dashboards.app:app", "--port", str(port), "--log-level", "critical"],
+        tied([sys.executable, "-m", "uvicorn", "dashboards.app:app", "--port", str(port), "--log-level", "critical"]),
         cwd=ROOT,
         env=environ,
     )

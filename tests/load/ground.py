@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,9 +20,9 @@ import psycopg
 
 from service.core.identity import hash_token
 from stack import servers
-from stack.home import ROOT, Home, server_account
+from stack.home import ROOT, Home
 from tests.load import past
-from tests.processes import await_ok, end, free_port
+from tests.processes import await_ok, end, free_port, own_folder, tied
 from tests.sight import seeing_all
 
 
@@ -46,7 +45,7 @@ class Ground:
         port = free_port()
         log = (self.home.logs / "load.log").open("ab")
         process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "--factory", target, "--port", str(port), "--no-access-log"],
+            tied([sys.executable, "-m", "uvicorn", "--factory", target, "--port", str(port), "--no-access-log"]),
             cwd=ROOT,
             env=self.environ,
             stdout=log,
@@ -118,14 +117,12 @@ def _cpu(pid: int) -> float:
 
 @contextmanager
 def ground(terminals: int) -> Iterator[Ground]:
-    home = Home(Path(tempfile.mkdtemp(prefix="genba-load-")).resolve())
+    home = Home(own_folder("load"))
     home.prepare()
     servers.initialise(home)
-    account = server_account()
-    lent: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
     log = (home.logs / "servers.log").open("ab")
-    postgres = subprocess.Popen(servers.postgres_command(home), cwd="/", stdout=log, stderr=log, **lent)
-    valkey = subprocess.Popen(servers.valkey_command(home), stdout=log, stderr=log)
+    commands = tied(servers.postgres_command(home), "INT", as_server=True), tied(servers.valkey_command(home))
+    postgres, valkey = (subprocess.Popen(one, cwd=ROOT, stdout=log, stderr=log) for one in commands)
     try:
         servers.await_postgres(home)
         servers.await_valkey(home)

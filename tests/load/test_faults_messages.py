@@ -18,6 +18,7 @@ import pytest
 
 from stack import programs, servers
 from stack.home import ROOT
+from tests.processes import tied
 from tests.sight import seeing_all
 from tests.stack import Stack, running_stack
 
@@ -64,7 +65,7 @@ def beside(stack: Stack, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         environ = programs.environment(stack.home)
     with (stack.home.logs / "beside.log").open("a") as log:
         process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, env=environ, stdout=log, stderr=log, text=True
+            tied([sys.executable, *arguments]), cwd=ROOT, env=environ, stdout=log, stderr=log, text=True
         )
     try:
         yield process

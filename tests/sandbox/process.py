@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 
 from stack.home import ROOT
-from tests.processes import await_ok, end, free_port
+from tests.processes import await_ok, end, free_port, tied
 
 TOKEN = "xoxb-for-tests"
 SIGNING_SECRET = "signing-secret-for-tests"
@@ -73,7 +73,7 @@ def running_sandbox(store: Path | None = None, events_url: str = "") -> Iterator
         "SANDBOX_SLACK_EVENTS_URL": events_url,
         "SANDBOX_SLACK_SIGNING_SECRET": SIGNING_SECRET,
     }
-    process = subprocess.Popen([sys.executable, "-m", "tests.sandbox"], cwd=ROOT, env=environ)
+    process = subprocess.Popen(tied([sys.executable, "-m", "tests.sandbox"]), cwd=ROOT, env=environ)
     url = f"http://127.0.0.1:{port}"
     try:
         await_ok(f"{url}/health", process)

@@ -12,6 +12,7 @@ SUBJECTS = (
     "users",
     "health",
     "audit",
+    "backups",
     "exports",
     "files",
     "holidays",

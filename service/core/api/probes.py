@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime
 from typing import Annotated
 
@@ -10,11 +9,11 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from service.core import probes
-from service.core.auth import Actor, BearerToken, allow
+from service.core.auth import Actor, allow
 from service.core.clock import real_now
 from service.core.db import Db
-from service.core.problems import RESPONSES, Unauthorized
-from service.core.settings import settings
+from service.core.machines import known_machine
+from service.core.problems import RESPONSES
 from service.core.texts import NO_NUL
 from service.core.times import month_of, parse_month
 
@@ -80,14 +79,8 @@ class Availability(BaseModel):
     gaps: list[Gap]
 
 
-def _is_watchdog(token: BearerToken) -> None:
-    wanted = settings().watchdog_token.get_secret_value()
-    if not wanted or not hmac.compare_digest(token.encode(), wanted.encode()):
-        raise Unauthorized("監視プログラムのトークンが違います。WATCHDOG_TOKEN の設定を確認してください。")
-
-
 @router.post(
-    "", dependencies=[Depends(_is_watchdog)], responses={status: RESPONSES[status] for status in (400, 401, 422, 503)}
+    "", dependencies=[Depends(known_machine)], responses={status: RESPONSES[status] for status in (400, 401, 422, 503)}
 )
 def deliver(db: Db, delivery: Delivery) -> Delivered:
     """For watchdogs: the token is the key."""

@@ -84,6 +84,26 @@ class Traffic(BaseModel):
     minutes: list[Minute]
 
 
+class LastBackup(BaseModel):
+    """`kept`: how many daily backups there were after it."""
+
+    at: AwareDatetime
+    seconds: float
+    bytes: int
+    kept: int
+
+
+class Backups(BaseModel):
+    """The daily backup. `expected`: unless somebody else takes them; `last` is the newest that succeeded, `failed` says
+    that the newest try did not."""
+
+    expected: bool
+    last: LastBackup | None
+    tried_at: AwareDatetime | None
+    failed: bool
+    is_late: bool
+
+
 class SystemState(BaseModel):
     """`redis` is null when it cannot be reached."""
 
@@ -94,6 +114,7 @@ class SystemState(BaseModel):
     jobs: list[JobItem]
     outbox: Outbox
     traffic: Traffic
+    backup: Backups
 
 
 @router.get("/system")

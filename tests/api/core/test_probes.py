@@ -123,7 +123,7 @@ def test_without_a_token_in_the_settings_the_door_is_closed(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = settings().model_copy(update={"watchdog_token": SecretStr("")})
-    monkeypatch.setattr("service.core.api.probes.settings", lambda: closed)
+    monkeypatch.setattr("service.core.machines.settings", lambda: closed)
 
     for given in (TOKEN, {"Authorization": "Bearer "}):
         assert client.post("/api/core/probes", json=delivery(), headers=given).status_code == 401

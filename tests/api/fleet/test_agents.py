@@ -15,6 +15,7 @@ import pytest
 from stack.home import ROOT
 from tests import factories
 from tests.conftest import Service
+from tests.processes import tied
 
 
 def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -33,7 +34,7 @@ def terminal(tmp_path: Path, serial_number: str) -> Iterator[subprocess.Popen[by
     """A TC-200 on a pty, linked at tmp_path/tc200."""
     link = tmp_path / "tc200"
     simulated = subprocess.Popen(
-        [sys.executable, "-m", "agent", "simulate", "tc200", "--link", str(link), "--serial", serial_number],
+        tied([sys.executable, "-m", "agent", "simulate", "tc200", "--link", str(link), "--serial", serial_number]),
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
     )
@@ -136,7 +137,7 @@ def test_what_people_ask_of_an_agent_is_done_and_told(
     log = tmp_path / "agent.log"
     with log.open("w") as written:
         running = subprocess.Popen(
-            [sys.executable, "-m", "agent", "run", "--config", settings], cwd=ROOT, stdout=written, stderr=written
+            tied([sys.executable, "-m", "agent", "run", "--config", settings]), cwd=ROOT, stdout=written, stderr=written
         )
     try:
         deadline = time.monotonic() + 90

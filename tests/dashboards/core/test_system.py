@@ -9,6 +9,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from service.core import backups
 from service.core.areas import ticks
 from service.core.clock import real_now
 from service.core.health import record_job
@@ -96,3 +97,40 @@ def test_an_operator_is_told_that_the_page_is_not_hers(screen: Screen) -> None:
     page = screen("olivia", fleet="operator").run()
 
     assert "システム状態" not in [link.label for link in page.sidebar.get("page_link")]
+
+
+def backed_up(db: Session, hours_ago: float, ok: bool = True) -> None:
+    at = real_now() - timedelta(hours=hours_ago)
+    size = 12_300_000 if ok else None
+    backups.store(db, {"source": "a", "at": at, "seconds": 2.5, "ok": ok, "bytes": size, "kept": 14})
+    db.commit()
+
+
+def test_the_last_backup_is_shown_with_its_size(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    backed_up(db, 3)
+
+    page = open_page(screen)
+
+    assert page.success
+    assert "最終バックアップ" in [metric.label for metric in page.metric]
+    assert "成功　12MB、14回分を保管" in " ".join(shown.value for shown in page.markdown)
+
+
+def test_a_backup_that_is_late_is_named(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    backed_up(db, 27)
+
+    assert "最後のバックアップから1日3時間たちました。" in open_page(screen).error[0].value
+
+
+def test_a_backup_that_failed_is_named(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    backed_up(db, 3)
+    backed_up(db, 1, ok=False)
+
+    page = open_page(screen)
+
+    told = page.error[0].value
+    assert "のバックアップに失敗しました。サーバーのログ（backup.log）で原因を確認してください。" in told
+    assert "失敗　前回の成功 12MB" in " ".join(shown.value for shown in page.markdown)

@@ -25,7 +25,8 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Program
 
 
 def test_replicas_have_ports_one_after_the_other(listed: dict[str, Program]) -> None:
-    assert list(listed) == ["service", "service-2", "worker", "beat", "dashboards", "dashboards-2", "watchdog"]
+    processes = ["service", "service-2", "worker", "beat", "dashboards", "dashboards-2", "watchdog", "backup"]
+    assert list(listed) == processes
     assert [listed[name].ports for name in ("service", "service-2", "dashboards", "dashboards-2")] == [
         *([9000], [9001], [9100], [9101])
     ]

@@ -1,0 +1,45 @@
+"""The door of the daily backup: it tells how it went."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from service.core import backups
+from service.core.db import Db
+from service.core.machines import known_machine
+from service.core.problems import RESPONSES
+
+router = APIRouter(prefix="/api/core/backups", tags=["system"])
+
+
+class Told(BaseModel):
+    """(source, at) is stored once, however often it comes. `bytes`: of the whole backup; null when it failed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    at: AwareDatetime
+    seconds: Annotated[float, Field(ge=0, lt=1e9)]
+    ok: bool
+    bytes: Annotated[int | None, Field(ge=0, lt=2**63)] = None
+    kept: Annotated[int, Field(ge=0, lt=2**31)]
+
+    @model_validator(mode="after")
+    def _size_when_ok(self) -> Told:
+        if self.ok == (self.bytes is None):
+            raise ValueError("bytes には、ok が true のときだけ大きさを指定してください。")
+        return self
+
+
+@router.post(
+    "",
+    status_code=204,
+    dependencies=[Depends(known_machine)],
+    responses={status: RESPONSES[status] for status in (400, 401, 422, 503)},
+)
+def tell(db: Db, told: Told) -> None:
+    """For the program that takes them: WATCHDOG_TOKEN is the key."""
+    backups.store(db, told.model_dump())

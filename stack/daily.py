@@ -1,0 +1,182 @@
+"""The daily backup: taken at its time, the newest ones kept, and the service told how it went, until it has heard it.
+
+A machine that was off at that time makes up for it when it is back. A backup that fails is tried again soon.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import time as clocks
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stack import backup
+from stack.home import ROOT, Home, home
+from stack.programs import BACKUPS_OFF, environment
+from stack.watchdog import source, tell
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+# The others come up first. The very first backup is taken then too: nobody has to wait a night to see that it works.
+FIRST_AFTER = timedelta(minutes=2)
+AGAIN_AFTER = timedelta(minutes=15)
+LOOK_SECONDS = 20
+MOST_KEPT = 1000
+PREFIX = "daily-"
+# What the service has not heard of yet: a month of failures at most.
+MOST_UNTOLD = 3000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`at`: time of day in Tokyo. `keep`: how many of the newest stay."""
+
+    at: time
+    keep: int
+    folder: Path
+    source: str
+    tell_to: str
+    token: str
+
+
+def settings(environ: Mapping[str, str]) -> Settings:
+    """Raises ValueError, in words, for what cannot be."""
+    at, keep = environ["BACKUP_AT"], environ["BACKUP_KEEP"]
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", at):
+        raise ValueError(f"BACKUP_AT must be a time like 03:00, or {BACKUPS_OFF}, not {at!r}.")
+    if not keep.isdecimal() or not 1 <= int(keep) <= MOST_KEPT:
+        raise ValueError(f"BACKUP_KEEP must be a number from 1 to {MOST_KEPT}, not {keep!r}.")
+    folder = Path(environ.get("BACKUP_FOLDER") or ROOT / "backups")
+    if not folder.is_absolute():
+        raise ValueError(f"BACKUP_FOLDER must begin with a /, not {str(folder)!r}.")
+    tell_to = f"{environ['SERVICE_URL']}/api/core/backups"
+    return Settings(time.fromisoformat(at), int(keep), folder, source(environ), tell_to, environ["WATCHDOG_TOKEN"])
+
+
+@dataclass
+class Memory:
+    """What outlives a restart: when the last one succeeded, when the last one was tried, and what is not told yet."""
+
+    file: Path
+    succeeded: datetime | None = None
+    tried: datetime | None = None
+    untold: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, file: Path) -> Memory:
+        """An unreadable file is as good as none: one backup too many is taken."""
+        try:
+            known = json.loads(file.read_text())
+            moments = [datetime.fromisoformat(known[name]) if known[name] else None for name in ("succeeded", "tried")]
+            return cls(file, moments[0], moments[1], list(known["untold"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls(file)
+
+    def keep(self) -> None:
+        known = {
+            "succeeded": self.succeeded and self.succeeded.isoformat(),
+            "tried": self.tried and self.tried.isoformat(),
+            "untold": self.untold[-MOST_UNTOLD:],
+        }
+        building = self.file.with_suffix(".part")
+        building.write_text(json.dumps(known))
+        building.rename(self.file)
+
+
+def due(at: time, begun: datetime, succeeded: datetime | None, tried: datetime | None) -> datetime:
+    """When the next backup is to be taken. `begun`: when this program started."""
+    earliest = begun + FIRST_AFTER
+    if tried is not None and tried != succeeded:
+        earliest = max(earliest, tried + AGAIN_AFTER)
+    return earliest if succeeded is None else max(earliest, _next(at, succeeded))
+
+
+def _next(at: time, after: datetime) -> datetime:
+    local = after.astimezone(TOKYO)
+    same_day = datetime.combine(local.date(), at, TOKYO)
+    return same_day if same_day > local else same_day + timedelta(days=1)
+
+
+def take(how: Settings, place: Home, environ: dict[str, str], memory: Memory) -> None:
+    """One backup, whatever comes of it."""
+    began, begun = datetime.now(UTC), clocks.monotonic()
+    clear_unfinished(how.folder)
+    size = None
+    with backup.in_words():
+        folder = how.folder / f"{PREFIX}{began.astimezone(TOKYO):%Y%m%d-%H%M%S}"
+        backup.make(place, environ, folder)
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        memory.succeeded = began
+        print(f"backed up to {folder}, {size} bytes", flush=True)
+    memory.tried = began
+    kept = clear_old(how.folder, how.keep)
+    seconds = round(clocks.monotonic() - begun, 1)
+    memory.untold.append(
+        {"at": began.isoformat(), "seconds": seconds, "ok": size is not None, "bytes": size, "kept": kept}
+    )
+    memory.keep()
+
+
+def whole(folder: Path) -> list[Path]:
+    """The daily backups there, the oldest first; a person's own are none of ours."""
+    found = folder.glob(f"{PREFIX}*") if folder.is_dir() else []
+    return sorted(one for one in found if (one / backup.SUMS).is_file() and not one.name.endswith(backup.UNFINISHED))
+
+
+def clear_old(folder: Path, keep: int) -> int:
+    """How many are left."""
+    found = whole(folder)
+    for one in found[:-keep]:
+        shutil.rmtree(one, ignore_errors=True)
+    return len(whole(folder))
+
+
+def clear_unfinished(folder: Path) -> None:
+    for one in folder.glob(f"{PREFIX}*{backup.UNFINISHED}"):
+        shutil.rmtree(one, ignore_errors=True)
+
+
+def tell_all(how: Settings, memory: Memory) -> str:
+    """Tells the service what it has not heard yet, the oldest first. Returns why it could not, or nothing."""
+    while memory.untold:
+        why_not = tell(how.tell_to, how.token, {"source": how.source} | memory.untold[0], timeout_seconds=10)
+        if why_not:
+            return why_not
+        del memory.untold[0]
+        memory.keep()
+    return ""
+
+
+def main() -> int:
+    # An ordered end in the middle of a backup leaves nothing half done behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    place = home()
+    place.prepare()
+    environ = environment(place)
+    try:
+        how = settings(environ)
+    except ValueError as wrong:
+        print(wrong)
+        return 1
+    memory, begun, said = Memory.of(place.path / "daily-backup.json"), datetime.now(UTC), ""
+    os.umask(0o077)
+    while True:
+        if datetime.now(UTC) >= due(how.at, begun, memory.succeeded, memory.tried):
+            take(how, place, environ, memory)
+        why_not = tell_all(how, memory)
+        if why_not != said:
+            print(f"telling the service: {why_not or 'ok'}", flush=True)
+        said = why_not
+        clocks.sleep(LOOK_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

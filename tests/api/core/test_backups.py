@@ -1,0 +1,105 @@
+"""What the daily backup tells, and what システム状態 makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from service.core.backups import LATE_AFTER, Backup
+from service.core.clock import real_now
+from service.core.identity import User
+from service.core.settings import settings
+from tests.api.core.test_probes import TOKEN
+
+SignIn = Callable[..., TestClient]
+URL = "/api/core/backups"
+
+
+def told(hours_ago: float = 0, ok: bool = True) -> dict[str, Any]:
+    at = real_now() - timedelta(hours=hours_ago)
+    return {"source": "a", "at": at.isoformat(), "seconds": 2.5, "ok": ok, "bytes": 1234 if ok else None, "kept": 3}
+
+
+def state(sign_in: SignIn) -> dict[str, Any]:
+    found: dict[str, Any] = sign_in("alice", fleet="admin").get("/api/core/system").json()["backup"]
+    return found
+
+
+def test_the_machines_token_alone_opens_the_door_and_a_repeat_changes_nothing(
+    client: TestClient, sign_in: SignIn, db: Session
+) -> None:
+    body = told()
+
+    assert client.post(URL, json=body).status_code == 401
+    assert sign_in("bob", fleet="admin").post(URL, json=body).status_code == 401
+    assert [client.post(URL, json=body, headers=TOKEN).status_code for _ in range(2)] == [204, 204]
+
+    assert db.query(Backup).count() == 1
+
+
+@pytest.mark.parametrize("wrong", [{"bytes": None}, {"ok": False}, {"bytes": -1}, {"at": "2026-11-21T03:00:00"}])
+def test_a_report_that_cannot_be_is_refused(client: TestClient, wrong: dict[str, Any]) -> None:
+    assert client.post(URL, json=told() | wrong, headers=TOKEN).status_code == 422
+
+
+def test_the_newest_success_is_shown_with_its_figures(client: TestClient, sign_in: SignIn) -> None:
+    for hours in (25, 1):
+        client.post(URL, json=told(hours), headers=TOKEN)
+
+    found = state(sign_in)
+
+    assert (found["failed"], found["is_late"], found["expected"]) == (False, False, True)
+    assert {name: found["last"][name] for name in ("seconds", "bytes", "kept")} == {
+        **{"seconds": 2.5, "bytes": 1234, "kept": 3}
+    }
+    assert found["last"]["at"] == found["tried_at"]
+
+
+def test_a_failure_is_shown_beside_the_success_before_it_until_one_succeeds(
+    client: TestClient, sign_in: SignIn
+) -> None:
+    client.post(URL, json=told(2), headers=TOKEN)
+    client.post(URL, json=told(1, ok=False), headers=TOKEN)
+    found = state(sign_in)
+    assert (found["failed"], found["is_late"]) == (True, False)
+    assert found["last"]["at"] < found["tried_at"]
+
+    client.post(URL, json=told(), headers=TOKEN)
+
+    assert client.get("/api/core/system").json()["backup"]["failed"] is False
+
+
+def test_silence_is_late_after_26_hours(client: TestClient, sign_in: SignIn) -> None:
+    client.post(URL, json=told(26.1), headers=TOKEN)
+
+    assert state(sign_in)["is_late"] is True
+
+
+def test_a_new_installation_has_as_long_for_its_first_one(sign_in: SignIn, db: Session) -> None:
+    found = state(sign_in)
+    assert (found["last"], found["is_late"]) == (None, False)
+
+    db.execute(update(User).values(created_at=real_now() - LATE_AFTER - timedelta(minutes=1)))
+    db.commit()
+
+    assert sign_in("carol", fleet="admin").get("/api/core/system").json()["backup"]["is_late"] is True
+
+
+def test_whoever_takes_them_in_another_way_is_not_reminded(
+    sign_in: SignIn, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = settings().model_copy(update={"backup_at": "off"})
+    monkeypatch.setattr("service.core.backups.settings", lambda: elsewhere)
+    client = sign_in("alice", fleet="admin")
+    db.execute(update(User).values(created_at=real_now() - 2 * LATE_AFTER))
+    db.commit()
+
+    found = client.get("/api/core/system").json()["backup"]
+
+    assert (found["expected"], found["is_late"]) == (False, False)

@@ -1,0 +1,146 @@
+"""The daily backup: when it is due, what stays, and what the service hears of it, on a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+
+from stack import backup, daily, servers
+from stack.daily import AGAIN_AFTER, FIRST_AFTER, Memory, due
+from stack.home import Home
+from stack.programs import environment
+from tests.conftest import Service, committed_database
+
+AT = time(3, 0)
+THREE = datetime(2026, 11, 21, 3, 0, tzinfo=daily.TOKYO)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def test_the_first_one_is_taken_as_soon_as_everything_is_up() -> None:
+    assert due(AT, THREE, None, None) == THREE + FIRST_AFTER
+
+
+@pytest.mark.parametrize("taken", [THREE + MINUTE, THREE + 15 * HOUR, THREE + DAY - MINUTE])
+def test_the_next_one_is_taken_at_the_next_three_oclock_of_tokyo(taken: datetime) -> None:
+    assert due(AT, THREE, taken.astimezone(UTC), taken) == THREE + DAY
+
+
+def test_a_machine_that_was_off_at_that_time_makes_up_for_it() -> None:
+    begun = THREE + 6 * HOUR
+
+    assert due(AT, begun, THREE - DAY, THREE - DAY) == begun + FIRST_AFTER
+
+
+def test_one_that_failed_is_tried_again_soon_and_a_restart_does_not_hurry_it() -> None:
+    failed = THREE + MINUTE
+
+    assert due(AT, THREE - DAY, THREE - DAY, failed) == failed + AGAIN_AFTER
+    assert due(AT, failed + MINUTE, THREE - DAY, failed) == failed + AGAIN_AFTER
+    assert due(AT, THREE - DAY, None, failed) == failed + AGAIN_AFTER
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("BACKUP_AT", "25:00"), ("BACKUP_AT", "3am"), ("BACKUP_KEEP", "0"), ("BACKUP_FOLDER", "backups")],
+)
+def test_settings_that_cannot_be_are_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        daily.settings(environment(Home(tmp_path)) | {name: value})
+
+
+class Nightly:
+    """A database with data, the service that is told, and the program's own functions."""
+
+    def __init__(self, home: Home, folder: Path, service: Service, patch: pytest.MonkeyPatch) -> None:
+        patch.setenv("DATABASE_BACKUP_URL", servers.url(home, "backup", "genba_nightly"))
+        patch.setenv("DATABASE_URL", servers.url(home, "app", "genba_nightly"))
+        patch.setenv("BACKUP_FOLDER", str(folder / "kept"))
+        patch.setenv("BACKUP_KEEP", "2")
+        patch.setenv("SERVICE_URL", service.url)
+        self.home, self.service, self.environ = home, service, environment(home)
+        self.how = daily.settings(self.environ)
+        self.memory = Memory.of(folder / "daily.json")
+
+    def take(self) -> None:
+        daily.take(self.how, self.home, self.environ, self.memory)
+
+    def told(self) -> list[tuple[object, ...]]:
+        return self.service.rows("SELECT ok, bytes, kept FROM backups WHERE source = %s ORDER BY at", self.how.source)
+
+
+@pytest.fixture
+def nightly(
+    running_servers: Home, tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Nightly]:
+    monkeypatch.setenv("WATCHDOG_SOURCE", tmp_path.name)
+    with committed_database(running_servers, "genba_nightly"):
+        yield Nightly(running_servers, tmp_path, service, monkeypatch)
+
+
+def test_backups_are_whole_the_newest_stay_and_a_persons_own_are_left_alone(
+    nightly: Nightly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = nightly.how.folder
+    mine, half = kept / "genba-20261101-120000", kept / f"daily-20200101-030000{backup.UNFINISHED}"
+    for folder in (mine, half):
+        folder.mkdir(parents=True)
+        (folder / backup.SUMS).touch()
+    for number in range(2):
+        old = kept / f"daily-2020010{number + 1}-030000"
+        old.mkdir()
+        (old / backup.SUMS).touch()
+
+    nightly.take()
+
+    names = sorted(folder.name for folder in kept.iterdir())
+    assert names[0] == "daily-20200102-030000"
+    assert names[1].startswith("daily-20")
+    assert names[2:] == [mine.name]
+    newest = kept / names[1]
+    assert {file.name for file in newest.iterdir()} >= {backup.SUMS, backup.MANIFEST, backup.DUMP}
+    assert json.loads((newest / backup.MANIFEST).read_text())["tables"]["public.users"]["rows"] == 0
+    assert newest.stat().st_mode & 0o077 == 0
+
+    assert daily.tell_all(nightly.how, nightly.memory) == ""
+    [(ok, size, left)] = nightly.told()
+    assert (ok, left) == (True, 2)
+    assert size == sum(file.stat().st_size for file in newest.iterdir())
+
+
+def test_a_failure_is_told_and_the_old_ones_stay(nightly: Nightly) -> None:
+    nightly.take()
+    nightly.environ["DATABASE_BACKUP_URL"] = nightly.environ["DATABASE_URL"]
+
+    nightly.take()
+
+    assert len(daily.whole(nightly.how.folder)) == 1
+    assert nightly.memory.tried != nightly.memory.succeeded
+    assert daily.tell_all(nightly.how, nightly.memory) == ""
+    assert [row[0] for row in nightly.told()] == [True, False]
+
+
+def test_what_the_service_did_not_hear_is_told_later_and_once(
+    nightly: Nightly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = nightly.how.__class__(**{**vars(nightly.how), "tell_to": "http://127.0.0.1:9/api/core/backups"})
+    nightly.take()
+    assert "cannot be reached" in daily.tell_all(away, nightly.memory)
+
+    again = Memory.of(nightly.memory.file)
+    assert (again.succeeded, len(again.untold)) == (nightly.memory.succeeded, 1)
+    for _ in range(2):
+        assert daily.tell_all(nightly.how, Memory.of(nightly.memory.file)) == ""
+    assert daily.tell_all(nightly.how, again) == ""
+    assert len(nightly.told()) == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"succeeded": 5, "tried": null, "untold": []}'])
+def test_a_memory_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "daily.json"
+    file.write_text(content)
+
+    assert Memory.of(file) == Memory(file)
