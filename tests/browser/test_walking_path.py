@@ -236,6 +236,27 @@ def test_stopping_leaves_no_process_and_the_next_start_finds_the_data(stack: Sta
     assert not any("created a database cluster" in line for line in stack.lines)
 
 
+def test_only_the_backup_sees_the_backup_roles_address(stack: Stack) -> None:
+    names = [file.name for file in stack.home.pids.glob("*")]
+    seen = {name for name in names if "DATABASE_BACKUP_URL" in psutil.Process(stack.pid(name)).environ()}
+
+    assert seen == {"supervisord", "backup"}
+    assert not [name for name in names if "DATABASE_OWNER_URL" in psutil.Process(stack.pid(name)).environ()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's end")
+def test_everything_ends_with_a_killed_launcher(stack: Stack) -> None:
+    assert stack.process is not None
+    pids = [stack.pid(file.name) for file in stack.home.pids.glob("*")]
+
+    stack.process.kill()
+    stack.process.wait(10)
+
+    wait_for(lambda: not [pid for pid in pids if psutil.pid_exists(pid)], 120, "processes outlived their launcher")
+    stack.start()
+    assert not any("had left behind" in line for line in stack.lines)
+
+
 def test_what_a_killed_launcher_left_behind_is_cleared(stack: Stack) -> None:
     assert stack.process is not None
     supervisord = stack.pid("supervisord")
