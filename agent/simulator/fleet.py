@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.collectors import Reading
+from agent.commands import Command
 from agent.simulator import MAX_TERMINALS, SimulatorError
 from agent.simulator.client import FleetClient
 from agent.state import StateError, make_state_dir
@@ -29,7 +30,10 @@ _LOCK_WAIT_SECONDS = 1.0
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS terminal (serial_number TEXT PRIMARY KEY, terminal_id INTEGER NOT NULL,"
-    " token TEXT NOT NULL, stream_id TEXT NOT NULL, sequence INTEGER NOT NULL)"
+    " token TEXT NOT NULL, stream_id TEXT NOT NULL, sequence INTEGER NOT NULL)",
+    # What has been taken and not been done: the service does not say it again.
+    "CREATE TABLE IF NOT EXISTS command (id INTEGER PRIMARY KEY, serial_number TEXT NOT NULL, name TEXT NOT NULL,"
+    " arguments TEXT NOT NULL)",
 )
 # Columns that files of earlier versions lack.
 _LATER = ("firmware_version", "next_token")
@@ -105,7 +109,8 @@ class FleetFile:
             self._db = sqlite3.connect(path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None)
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("BEGIN EXCLUSIVE")
-            self._db.execute(_SCHEMA)
+            for statement in _SCHEMA:
+                self._db.execute(statement)
             there = {row[1] for row in self._db.execute("PRAGMA table_info(terminal)")}
             for column in _LATER:
                 if column not in there:
@@ -145,6 +150,26 @@ class FleetFile:
             "UPDATE terminal SET token = ?, next_token = ?, firmware_version = ? WHERE serial_number = ?",
             (terminal.token, terminal.next_token, terminal.firmware_version, terminal.serial_number),
         )
+
+    def take(self, terminal: Played, command: Command) -> None:
+        """Keep a command until it is done."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO command (id, serial_number, name, arguments) VALUES (?, ?, ?, ?)",
+            (command.id, terminal.serial_number, command.name, json.dumps(dict(command.arguments))),
+        )
+
+    def done(self, command: Command) -> None:
+        """It was reported."""
+        self._db.execute("DELETE FROM command WHERE id = ?", (command.id,))
+
+    def undone(self) -> dict[str, list[Command]]:
+        """What an earlier run took and did not finish, by serial number."""
+        found: dict[str, list[Command]] = {}
+        for serial, number, name, arguments in self._db.execute(
+            "SELECT serial_number, id, name, arguments FROM command ORDER BY id"
+        ):
+            found.setdefault(serial, []).append(Command(number, name, json.loads(arguments)))
+        return found
 
     def begin(self) -> None:
         """Collect several `add`s into one write."""

@@ -41,11 +41,18 @@ class Obedience:
         self._tasks: set[asyncio.Task[None]] = set()
         self.ends: Counter[str] = Counter()
 
+    def resume(self, terminals: Sequence[Played]) -> None:
+        """Do what an earlier run had begun, from the start."""
+        undone = self._file.undone()
+        for terminal in terminals:
+            self.take(terminal, undone.get(terminal.serial_number, []))
+
     def take(self, terminal: Played, commands: Sequence[Command]) -> None:
         """Begin what is new."""
         for command in commands:
             if command.id not in terminal.taken and not terminal.is_dead:
                 terminal.taken.add(command.id)
+                self._file.take(terminal, command)
                 task = asyncio.create_task(self._do(terminal, command))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -69,6 +76,7 @@ class Obedience:
         if not terminal.is_dead:
             self.ends[f"{command.name} {report['state']}"] += 1
             await self._client.ask(terminal, "POST", f"/api/fleet/agent/commands/{command.id}", json=report)
+            self._file.done(command)
 
     async def _tell(
         self, terminal: Played, number: int, state: str, step: str | None, percent: int | None = None

@@ -63,6 +63,7 @@ async def _run(cast: Cast, scenario: Scenario, *, keep_alive: bool, seconds: flo
                     return 0
                 obedience = Obedience(client, file, cast.manners)
                 client.obey = obedience.take
+                obedience.resume(terminals)
                 _give_addresses(terminals, cast.network, cast.site_size)
                 await _ends(scenario.play(client, terminals), stop, seconds or None)
             for end, count in sorted(obedience.ends.items()):

@@ -19,7 +19,7 @@ LOST = Reply(None)
 
 
 class CommandService(SmallService):
-    """Repeats each command until its end was reported; checks tokens; hands out firmware in ranges."""
+    """Repeats each command until something of it was reported; checks tokens; hands out firmware in ranges."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class CommandService(SmallService):
             if path == "/api/fleet/heartbeats" and answer.status == 200 and isinstance(answer.body, dict):
                 if not self._known(token):
                     return problem(401, "トークンが無効です。")
-                waiting = [order for number, order in self.orders.items() if number not in self.ends]
+                waiting = [order for number, order in self.orders.items() if number not in self.reports]
                 return Reply(200, {**answer.body, "commands": waiting})
             return answer
         with self._changed:

@@ -63,6 +63,18 @@ def test_a_played_terminal_obeys_every_command(play: Play, desk: CommandService,
     assert desk._known(f"Bearer {played.token}")
 
 
+def test_what_was_taken_is_done_after_a_restart_though_nobody_says_it_again(play: Play, desk: CommandService) -> None:
+    quiet = ["--terminals", 1, "--silent", 0, "--erroring", 0]
+    desk.order_update(1, "2.0.0", FILE[:1000])
+    play("steady", 1.0, *quiet, "--update-seconds", 60)
+    assert desk.steps(1)[-1] == "verifying"
+
+    (beats,) = play("steady", 2.0, *quiet, "--update-seconds", 0.2).values()
+
+    assert desk.ends[1]["state"] == "done"
+    assert beats[-1]["firmware_version"] == "2.0.0"
+
+
 @pytest.mark.parametrize(
     ("kind", "end"),
     [

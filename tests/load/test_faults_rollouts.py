@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import random
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -32,7 +32,9 @@ FLEET = 17
 IMAGE = random.Random(12).randbytes(300_000)
 # From one kill to the next: some of what dies is still coming back then.
 PAUSE_SECONDS = 4
-PATIENCE_SECONDS = 400
+# How often each of them dies, if the roll-out lasts that long.
+ROUNDS = 3
+PATIENCE_SECONDS = 600
 
 
 @dataclass
@@ -81,7 +83,7 @@ def ground() -> Iterator[Ground]:
 
 @dataclass
 class Killing:
-    """One after the other, round and round, until what is waited for holds; then whoever has not been killed yet."""
+    """One after the other, round after round."""
 
     stack: Stack
     beside: dict[str, Callable[[], None]]
@@ -90,10 +92,11 @@ class Killing:
     def until(self, holds: Callable[[], bool], otherwise: Callable[[], object]) -> float:
         """Seconds it took."""
         begun = time.monotonic()
-        turns = itertools.cycle([*OURS, *self.beside])
+        turns = iter([*OURS, *self.beside] * ROUNDS)
         while not holds():
-            assert time.monotonic() < begun + PATIENCE_SECONDS, (otherwise(), self.killed)
-            self._kill(next(turns))
+            assert time.monotonic() < begun + PATIENCE_SECONDS, f"{otherwise()}; killed: {dict(self.killed)}"
+            if name := next(turns, None):
+                self._kill(name)
             time.sleep(PAUSE_SECONDS)
         return time.monotonic() - begun
 
@@ -101,11 +104,15 @@ class Killing:
         if name in self.beside:
             self.beside[name]()
         else:
-            with suppress(ProcessLookupError, FileNotFoundError):  # it has not come back yet
-                os.kill(self.stack.pid(name), signal.SIGKILL)
-                self.killed[name] += 1
-            return
+            # What was killed before may still be on its way back.
+            eventually(lambda: self._is_there(name), 60, lambda: f"{name} did not come back")
+            os.kill(self.stack.pid(name), signal.SIGKILL)
         self.killed[name] += 1
+
+    def _is_there(self, name: str) -> bool:
+        with suppress(OSError, ValueError):
+            return psutil.pid_exists(self.stack.pid(name))
+        return False
 
 
 def test_a_roll_out_survives_kill_9_of_every_process(ground: Ground) -> None:
@@ -120,7 +127,7 @@ def test_a_roll_out_survives_kill_9_of_every_process(ground: Ground) -> None:
         killing = Killing(ground.stack, {"fleet": fleet.kill} | {shop.serial_number: shop.kill_agent for shop in shops})
         took = killing.until(
             lambda: ground.desk.rollout(rollout_id)["state"] != "running",
-            lambda: (ground.desk.tasks(rollout_id), [shop.said() for shop in shops]),
+            lambda: standing(ground, rollout_id),
         )
 
         print(f"rolled out in {took:.0f} s while these were killed: {dict(killing.killed)}")
@@ -130,8 +137,17 @@ def test_a_roll_out_survives_kill_9_of_every_process(ground: Ground) -> None:
         assert {one["firmware_version"] for one in ground.desk.terminals(customer).values()} == {"7.0.0"}
         assert min(killing.killed[name] for name in (*OURS, *killing.beside)) >= 2
         assert {(info.firmware_version, info.on_trial) for info in map(Shop.stands, shops)} == {("7.0.0", False)}
-        assert ground.desk.alerts(customer) == []
+        # A PC that is killed may be missed for a while; nobody may be told of a failure or an error.
+        assert {kind for _, kind in ground.desk.alerts(customer)} <= {"offline"}
     assert told_once(ground, customer) == {("update_offered", 1), ("update_succeeded", 1)}
+
+
+def standing(ground: Ground, rollout_id: int) -> str:
+    """How many tasks are where, and the open ones, in words that fit into a report."""
+    tasks = ground.desk.tasks(rollout_id)
+    names = ("serial_number", "wave", "state", "step", "percent", "healthy", "error", "offered_at", "finished_at")
+    open_ones = [[task[name] for name in names] for task in tasks if task["offered_at"] and not task["finished_at"]]
+    return f"{Counter((task['wave'], task['state']) for task in tasks)}; under way: {open_ones}"
 
 
 def told_once(ground: Ground, customer: int) -> set[tuple[str, int]]:
@@ -168,7 +184,7 @@ def test_a_bad_firmware_stops_in_its_first_wave_whatever_is_killed(ground: Groun
         killing = Killing(ground.stack, beside)
         took = killing.until(
             lambda: {ground.desk.rollout(one)["state"] for one in rollouts.values()} == {"paused"},
-            lambda: [ground.desk.tasks(one) for one in rollouts.values()],
+            lambda: [standing(ground, one) for one in rollouts.values()],
         )
 
         print(f"stopped in {took:.0f} s while these were killed: {dict(killing.killed)}")
@@ -183,7 +199,7 @@ def test_a_bad_firmware_stops_in_its_first_wave_whatever_is_killed(ground: Groun
             }
             assert {serial for serial, version in versions.items() if version != OLD} <= set(reached), versions
             alerts = ground.desk.alerts(customers[name])
-            assert {serial for serial, _ in alerts} == set(reached)
+            assert {serial for serial, kind in alerts if kind == "update_failed"} == set(reached)
             assert (reached[0], "update_failed") in alerts
             assert told_once(ground, customers[name]) == {("update_offered", 1), ("update_failed", 1)}
         eventually(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -23,6 +24,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from service.core import db as core_db
 from service.core.db import Scopes, sqlalchemy_url, transaction
 from service.core.identity import hash_token
+from stack.daily import FIRST_AFTER, whole
 from tests import cast, factories
 from tests.production import FEW, Production, is_live, killed, wait_for
 
@@ -44,10 +46,23 @@ def signed_in(production: Production) -> Iterator[httpx2.Client]:
 def test_everything_is_ready_on_servers_of_others(production: Production) -> None:
     assert not (production.stack.home.path / "postgres").exists()
     assert {file.name for file in production.stack.home.pids.glob("*")} == {
-        *("supervisord", "service", "service-2", "worker", "beat", "dashboards", "dashboards-2", "watchdog")
+        *("supervisord", "service", "service-2", "worker", "beat", "dashboards", "dashboards-2", "watchdog", "backup")
     }
     with production.http() as http:
         assert http.get("/api/health/ready").json()["status"] == "ok"
+
+
+def test_the_first_daily_backup_is_taken_and_told(production: Production) -> None:
+    with signed_in(production) as http:
+
+        def state() -> Any:
+            return http.get("/api/core/system").json()["backup"]
+
+        wait_for(lambda: state()["tried_at"], "a backup", FIRST_AFTER.total_seconds() + 120)
+        found = state()
+    assert (found["failed"], found["is_late"], found["last"]["kept"]) == (False, False, 1)
+    [folder] = whole(Path(production.stack.environ["BACKUP_FOLDER"]))
+    assert sum(file.stat().st_size for file in folder.iterdir()) == found["last"]["bytes"]
 
 
 def test_no_demo_account_exists(production: Production) -> None:
