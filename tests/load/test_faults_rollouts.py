@@ -137,8 +137,8 @@ def test_a_roll_out_survives_kill_9_of_every_process(ground: Ground) -> None:
         assert {one["firmware_version"] for one in ground.desk.terminals(customer).values()} == {"7.0.0"}
         assert min(killing.killed[name] for name in (*OURS, *killing.beside)) >= 2
         assert {(info.firmware_version, info.on_trial) for info in map(Shop.stands, shops)} == {("7.0.0", False)}
-        # A PC that is killed may be missed for a while; nobody may be told of a failure or an error.
-        assert {kind for _, kind in ground.desk.alerts(customer)} <= {"offline"}
+        # The agent may be missed for a while and this machine is truly busy; no failure and no error may be told.
+        assert not {kind for _, kind in ground.desk.alerts(customer)} & {"update_failed", "error"}
     assert told_once(ground, customer) == {("update_offered", 1), ("update_succeeded", 1)}
 
 
