@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0022_backups"
-down_revision = "0021_fleet_hours"
+revision = "0023_backups"
+down_revision = "0022_fleet_scale"
 
 UPGRADE = """
 CREATE TABLE backups (
