@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import bcrypt
 from sqlalchemy import (
@@ -24,7 +25,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from service.core.clock import real_now
-from service.core.db import Base, Scopes
+from service.core.db import Base, Scopes, fetch
 from service.core.settings import settings
 
 BCRYPT_COST = 12
@@ -141,12 +142,12 @@ _BY_TOKEN = """
         FROM memberships m WHERE m.user_id = u.id ORDER BY m.area
     ) {more}
     FROM sessions s JOIN users u ON u.id = s.user_id
-    WHERE s.token_hash = :token_hash AND s.revoked_at IS NULL AND s.expires_at > :now AND s.last_seen_at > :idle_since
-        AND u.is_active
+    WHERE s.token_hash = %(token_hash)s AND s.revoked_at IS NULL AND s.expires_at > %(now)s
+        AND s.last_seen_at > %(idle_since)s AND u.is_active
 """
-_FIND = text(_BY_TOKEN.format(more=""))
-_FIND_AND_SET = text(
-    _BY_TOKEN.format(more=", set_config('genba.areas', :areas, true), set_config('genba.tenants', :tenants, true)")
+_FIND = _BY_TOKEN.format(more="")
+_FIND_AND_SET = _BY_TOKEN.format(
+    more=", set_config('genba.areas', %(areas)s, true), set_config('genba.tenants', %(tenants)s, true)"
 )
 # Of requests at once only one writes; the others do not wait for it.
 _SEEN = text(
@@ -168,18 +169,16 @@ def find_session(db: Session, token: str, guess: Scopes | None = None) -> Found 
     """
     hashed, now = hash_token(token), real_now()
     idle_since = now - timedelta(minutes=settings().session_idle_minutes)
-    asked = {"token_hash": hashed, "now": now, "idle_since": idle_since}
+    asked: dict[str, Any] = {"token_hash": hashed, "now": now, "idle_since": idle_since}
     if guess is None:
-        row = db.connection().execute(_FIND, asked).one_or_none()
+        rows = fetch(db, _FIND, asked)
     else:
         named = guess.as_settings()
-        row = (
-            db.connection()
-            .execute(_FIND_AND_SET, asked | {"areas": named["genba.areas"], "tenants": named["genba.tenants"]})
-            .one_or_none()
-        )
-    if row is None:
+        seen = {"areas": named["genba.areas"], "tenants": named["genba.tenants"]}
+        rows = fetch(db, _FIND_AND_SET, asked | seen)
+    if not rows:
         return None
+    [row] = rows
     user_id, login_id, name, must_change, session_id, expires_at, last_seen_at, held = row[:8]
     if now - last_seen_at > SEEN_EVERY:
         db.execute(_SEEN, {"token_hash": hashed, "now": now})

@@ -23,7 +23,6 @@ from service.fleet.hours import actions, rules
 from service.fleet.hours import queries as hours
 from service.fleet.hours.models import LearnedHours
 from service.fleet.hours.queries import waits_until
-from service.fleet.incidents import queries as incidents
 from service.fleet.ingest.tokens import ABSENT_AFTER, ALIVE
 from service.fleet.maintenance import actions as maintenance
 from service.fleet.maintenance.models import Maintenance
@@ -31,6 +30,7 @@ from service.fleet.models import Alert, Customer, Day, Liveness, Terminal, Termi
 from service.fleet.rules import silence_allowed
 from service.fleet.settings import settings
 from service.fleet.watch import actions as watch
+from service.fleet.watch import queries as asked
 from tests import factories
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -183,7 +183,7 @@ def test_while_the_shop_is_open_silence_is_an_alert_as_ever(db: Session, today: 
 
     [message] = watched(db, today + 14 * HOUR + 12 * MINUTE)
 
-    assert message == "最終通信は 2026/6/4（木）14:00 です。"
+    assert message == "店舗PCからの通信が途絶えています。最終通信は 2026/6/4（木）14:00 です。"
 
 
 @pytest.mark.parametrize("mask", [ALWAYS, 0])
@@ -261,10 +261,12 @@ def test_where_learned_hours_are_switched_off_nobody_waits(
     assert watched(db, today + 22 * HOUR) == []
 
     off = settings().model_copy(update={"learned_hours": False})
-    for module in (hours, incidents):
+    for module in (hours, asked):
         monkeypatch.setattr(module, "settings", lambda: off)
 
-    assert watched(db, today + 22.1 * HOUR) == ["最終通信は 2026/6/4（木）20:54 です。"]
+    assert watched(db, today + 22.1 * HOUR) == [
+        "店舗PCからの通信が途絶えています。最終通信は 2026/6/4（木）20:54 です。"
+    ]
 
 
 def test_a_maintenance_that_ends_at_night_fires_nothing_before_the_opening(db: Session, today: datetime) -> None:

@@ -36,7 +36,7 @@ def minutes_pass(db: Session, minutes: int) -> None:
 
 def inbox(sandbox: Sandbox) -> list[tuple[str, str]]:
     """Subject and text of each mail, oldest first, its moments left out."""
-    found = sorted(sandbox.mails(), key=lambda mail: mail["received_at"])
+    found = sorted(sandbox.mails(), key=lambda mail: int(mail["id"]))
     return [(mail["subject"], MOMENT.sub("（日時）", mail["body"])) for mail in found]
 
 

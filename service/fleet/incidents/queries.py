@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     ScalarSelect,
     Select,
-    SQLColumnExpression,
     and_,
     case,
     func,
-    null,
     or_,
     select,
     type_coerce,
 )
-from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import TIMESTAMP, distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from service.core import holidays
 from service.core.auth import Actor
-from service.core.clock import app_now, in_words_sql, now_sql
+from service.core.clock import app_now, now_sql
 from service.core.identity import Membership, User
 from service.core.paging import Filter, Key, Listing, contains, equals, when
 from service.core.problems import NotFound
@@ -34,10 +31,9 @@ from service.core.targets import State, read
 from service.fleet.impact import queries as impact
 from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
-from service.fleet.incidents.rules import FLAPPING, RECOVERED, STEPS, TOGETHER, Joinable, Trouble, network_of
-from service.fleet.models import Alert, Customer, Liveness, Terminal, TerminalState
-from service.fleet.rules import AlertType, Status, opening_grace
-from service.fleet.settings import settings
+from service.fleet.incidents.rules import STEPS, Trouble, network_of
+from service.fleet.models import Alert, Customer, Terminal, TerminalState
+from service.fleet.rules import AlertType, Status
 
 T = TypeVar("T")
 
@@ -307,8 +303,6 @@ def responders(db: Session) -> list[dict[str, Any]]:
     return [dict(row) for row in db.execute(found_people).mappings()]
 
 
-# What the watch asks.
-
 # Under which facts an alert of each kind is open. A failed update is told by the roll-out, not read from the state.
 WRONG: dict[AlertType, ColumnElement[bool]] = {
     AlertType.OFFLINE: TerminalState.status == Status.OFFLINE,
@@ -322,84 +316,7 @@ WRONG: dict[AlertType, ColumnElement[bool]] = {
 
 
 # Where a terminal stands, as a Trouble has it.
-_PLACE = (Terminal.customer_id, Customer.company_name, Terminal.store, Terminal.store_name, Terminal.serial_number)
-
-
-def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> list[Trouble]:
-    """Terminals in this trouble without an open alert of its kind, in the order of their ids. A terminal that never
-    reported is not missing: it is not installed yet. One that fell silent outside of its learned hours is missed when
-    the shop should have opened, and one whose PC was shut down in order after that grace."""
-    now = now_sql()
-    known = select(Alert.id).where(
-        Alert.terminal_id == TerminalState.terminal_id, Alert.alert_type == kind, ~Alert.is_resolved
-    )
-    troubled = (
-        select(
-            TerminalState.terminal_id,
-            _message(kind),
-            *_PLACE,
-            func.host(TerminalState.address),
-        )
-        .join(Terminal, Terminal.id == TerminalState.terminal_id)
-        .join(Customer, Customer.id == Terminal.customer_id)
-        .where(
-            WRONG[kind],
-            Terminal.archived_at.is_(None),
-            TerminalState.last_heartbeat_at.is_not(None),
-            func.coalesce(TerminalState.alerts_from <= now, True),
-            ~known.exists(),
-        )
-        .order_by(TerminalState.terminal_id)
-    )
-    if kind is AlertType.OFFLINE:
-        forgiven = func.coalesce(TerminalState.shutdown_at <= now - shutdown_grace, True)
-        troubled = troubled.where(func.coalesce(_opening_missed() <= known_until(), forgiven))
-    return [
-        Trouble(terminal_id, kind, message, customer_id, company, store, store_name, serial, network_of(address))
-        for terminal_id, message, customer_id, company, store, store_name, serial, address in db.execute(troubled)
-    ]
-
-
-def known_until() -> ScalarSelect[Any]:
-    """Until when silence counts: no longer than the service itself was alive."""
-    return select(func.least(func.app_now(), Liveness.alive_at)).where(Liveness.id == 1).scalar_subquery()
-
-
-def _opening_missed() -> SQLColumnExpression[datetime | None]:
-    missed = TerminalState.alert_after
-    return missed if settings().learned_hours else sql_cast(null(), missed.type)
-
-
-def _message(kind: AlertType) -> ColumnElement[str]:
-    match kind:
-        case AlertType.OFFLINE:
-            heard = in_words_sql(TerminalState.last_heartbeat_at)
-            minutes = int(opening_grace(settings().heartbeat_interval_seconds).total_seconds()) // 60
-            late = f"開店時刻を{minutes}分過ぎても通信がありません。最終通信は "
-            return case(
-                (_opening_missed().is_not(None), func.concat(late, heard, " です。")),
-                (
-                    TerminalState.shutdown_at.is_not(None),
-                    func.concat("店舗PCが正常に終了したまま、起動していません。最終通信は ", heard, " です。"),
-                ),
-                else_=func.concat("店舗PCからの通信が途絶えています。最終通信は ", heard, " です。"),
-            )
-        case AlertType.ERROR:
-            return case(
-                (
-                    TerminalState.status == Status.ONLINE,
-                    "同じトークンを使うエージェントが2台あります。複製されたPCがないか確認し、端末を登録し直してください。",
-                ),
-                else_=func.coalesce(
-                    TerminalState.error, "店舗PCは通信していますが、端末（TC-200）がUSBで接続されていません。"
-                ),
-            )
-        case AlertType.HIGH_CPU:
-            return func.concat("CPU使用率が", TerminalState.cpu_usage, "%です（2回続けて90%以上）。")
-        case AlertType.HIGH_MEMORY:
-            return func.concat("メモリ使用率が", TerminalState.memory_usage, "%です（2回続けて90%以上）。")
-        case AlertType.UPDATE_FAILED:
-            raise ValueError("the roll-out says why an update failed")
+PLACE = (Terminal.customer_id, Customer.company_name, Terminal.store, Terminal.store_name, Terminal.serial_number)
 
 
 def over(kind: AlertType) -> ColumnElement[bool]:
@@ -407,41 +324,6 @@ def over(kind: AlertType) -> ColumnElement[bool]:
     offline neither an error nor a high usage: nobody has seen that it is over."""
     heard = TerminalState.status.in_([Status.ONLINE, Status.ERROR])
     return heard & ~WRONG[kind]
-
-
-def joinable(db: Session) -> list[Joinable]:
-    """The open incidents of offline alerts that others may still join, oldest first."""
-    young = (
-        select(Incident.id, Terminal.customer_id, func.host(TerminalState.address), Incident.opened_at)
-        .join(Alert, Alert.incident_id == Incident.id)
-        .join(Terminal, Terminal.id == Alert.terminal_id)
-        .join(TerminalState, TerminalState.terminal_id == Terminal.id)
-        .where(_is_open, Incident.alert_type == AlertType.OFFLINE, Incident.joined_at > now_sql() - TOGETHER)
-        .order_by(Incident.opened_at, Incident.id)
-        .distinct()
-    )
-    places: dict[int, tuple[set[int], set[str]]] = {}
-    for incident_id, customer_id, address, _ in db.execute(young):
-        customers, networks = places.setdefault(incident_id, (set(), set()))
-        customers.add(customer_id)
-        if network := network_of(address):
-            networks.add(network)
-    return [Joinable(key, frozenset(customers), frozenset(networks)) for key, (customers, networks) in places.items()]
-
-
-def flapping(db: Session, found: Sequence[Trouble]) -> dict[tuple[int, AlertType], int]:
-    """For terminals whose same trouble was over a short while ago, by itself: that incident's id."""
-    recent = (
-        select(Alert.terminal_id, Alert.alert_type, func.max(Incident.id))
-        .join(Incident, Incident.id == Alert.incident_id)
-        .where(
-            Alert.terminal_id.in_([trouble.terminal_id for trouble in found]),
-            Incident.resolved_by == RECOVERED,
-            Incident.resolved_at > now_sql() - FLAPPING,
-        )
-        .group_by(Alert.terminal_id, Alert.alert_type)
-    )
-    return {(terminal, AlertType(kind)): incident for terminal, kind, incident in db.execute(recent)}
 
 
 def still_troubled(db: Session, incident_id: int) -> int:
@@ -458,18 +340,6 @@ def still_troubled(db: Session, incident_id: int) -> int:
     return db.scalar(troubled) or 0
 
 
-def has_open_alert(db: Session, terminal_id: int, kind: AlertType) -> bool:
-    known = select(Alert.id).where(Alert.terminal_id == terminal_id, Alert.alert_type == kind, ~Alert.is_resolved)
-    return db.scalar(select(known.exists())) or False
-
-
-def muted(db: Session, terminal_ids: Sequence[int]) -> set[int]:
-    """Those of the terminals about which nobody wants an alert: in maintenance, or put out of use."""
-    quiet = or_(TerminalState.status == Status.MAINTENANCE, Terminal.archived_at.is_not(None))
-    found = select(Terminal.id).join(TerminalState, TerminalState.terminal_id == Terminal.id)
-    return set(db.scalars(found.where(Terminal.id.in_(terminal_ids), quiet)))
-
-
 def members_of(db: Session, incident_ids: Sequence[int]) -> dict[int, list[Trouble]]:
     """Each incident's members, those that are over included, as they were found."""
     every = (
@@ -478,7 +348,7 @@ def members_of(db: Session, incident_ids: Sequence[int]) -> dict[int, list[Troub
             Alert.terminal_id,
             Alert.alert_type,
             Alert.message,
-            *_PLACE,
+            *PLACE,
             func.host(TerminalState.address),
         )
         .join(Terminal, Terminal.id == Alert.terminal_id)
@@ -493,10 +363,3 @@ def members_of(db: Session, incident_ids: Sequence[int]) -> dict[int, list[Troub
             row[1], AlertType(row[2]), row[3], row[4], row[5], row[6], row[7], row[8], network_of(row[9])
         )
     return {incident_id: list(members.values()) for incident_id, members in found.items()}
-
-
-def trouble(db: Session, terminal_id: int, kind: AlertType, message: str) -> Trouble:
-    """A trouble that somebody else found, with everything that is known of the terminal."""
-    facts = select(*_PLACE).join(Customer, Customer.id == Terminal.customer_id).where(Terminal.id == terminal_id)
-    customer_id, customer_name, store, store_name, serial_number = db.execute(facts).one()
-    return Trouble(terminal_id, kind, message, customer_id, customer_name, store, store_name, serial_number)

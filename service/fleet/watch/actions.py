@@ -15,14 +15,15 @@ from service.core.clock import app_now, in_words
 from service.core.settings import settings as core_settings
 from service.fleet.hours.models import LearnedHours
 from service.fleet.hours.queries import waits_until
-from service.fleet.incidents import queries, rules
+from service.fleet.incidents import queries as incidents
+from service.fleet.incidents import rules
 from service.fleet.incidents.actions import event
 from service.fleet.incidents.models import Incident, IncidentStep
 from service.fleet.incidents.rules import DETECTION, RECOVERED, STEPS, SYSTEM, Group, News, Scope, Shared, Trouble
 from service.fleet.models import Alert, TerminalState
 from service.fleet.rules import AREA, AlertType, Status
 from service.fleet.settings import settings
-from service.fleet.watch.queries import overdue_steps, total_terminals
+from service.fleet.watch import queries
 
 _LOCK = "fleet.watch"
 
@@ -98,7 +99,7 @@ def drop_alerts(db: Session, terminal_id: int, by: Actor) -> int:
 
 def _open(db: Session) -> int:
     grace = timedelta(hours=settings().shutdown_grace_hours)
-    found = [trouble for kind in queries.WRONG for trouble in queries.new_troubles(db, kind, grace)]
+    found = [trouble for kind in incidents.WRONG for trouble in queries.new_troubles(db, kind, grace)]
     if found:
         _take_up(db, found)
     return len(found)
@@ -112,7 +113,7 @@ def _take_up(db: Session, found: Sequence[Trouble]) -> None:
     )
     fresh = [trouble for trouble in found if (trouble.terminal_id, trouble.alert_type) not in again]
     offline = [trouble for trouble in fresh if trouble.alert_type is AlertType.OFFLINE]
-    if rules.doubtful(len(offline), total_terminals(db)):
+    if rules.doubtful(len(offline), queries.total_terminals(db)):
         doubt = _begin(db, [Group(offline)], [Shared(Scope.FLEET)])
         rest = [trouble for trouble in fresh if trouble.alert_type is not AlertType.OFFLINE]
         _tell(db, [News(doubt[0], Shared(Scope.FLEET), offline, doubtful=True)])
@@ -182,11 +183,11 @@ def _add_alerts(db: Session, incident_id: int, members: Sequence[Trouble]) -> No
 
 def _join(db: Session, incident_id: int, members: Sequence[Trouble]) -> None:
     """More of the same: nobody is told again, and what the incident's members share is judged anew."""
-    incident = queries.get_incident(db, incident_id, lock=True)
+    incident = incidents.get_incident(db, incident_id, lock=True)
     _add_alerts(db, incident.id, members)
     incident.joined_at = app_now(db)
     db.flush()
-    what = rules.shared(queries.members_of(db, [incident.id])[incident.id])
+    what = rules.shared(incidents.members_of(db, [incident.id])[incident.id])
     if incident.scope != Scope.FLEET:
         incident.scope, incident.customer_id = what.scope, what.customer_id
         incident.store_name, incident.network = what.store, what.network
@@ -199,7 +200,7 @@ def _reopen(db: Session, again: Sequence[tuple[int, Trouble]]) -> None:
     for incident_id, trouble in again:
         by_incident.setdefault(incident_id, []).append(trouble)
     for incident_id, members in by_incident.items():
-        incident = queries.get_incident(db, incident_id, lock=True)
+        incident = incidents.get_incident(db, incident_id, lock=True)
         incident.resolved_at = incident.resolved_by = None
         _add_alerts(db, incident.id, members)
         event(db, incident.id, "reopened", SYSTEM, terminals=len(members))
@@ -207,7 +208,9 @@ def _reopen(db: Session, again: Sequence[tuple[int, Trouble]]) -> None:
 
 def _resolve(db: Session) -> int:
     """Ends the alerts whose trouble is over, and the incidents of which nothing is left."""
-    return sum(_resolve_where(db, (Alert.alert_type == kind) & queries.over(kind), RECOVERED) for kind in queries.WRONG)
+    return sum(
+        _resolve_where(db, (Alert.alert_type == kind) & incidents.over(kind), RECOVERED) for kind in incidents.WRONG
+    )
 
 
 def _resolve_where(db: Session, condition: Any, by: str, told: tuple[str, Actor | str] = ("recovered", SYSTEM)) -> int:
@@ -253,7 +256,7 @@ def _send(db: Session, news: Sequence[News]) -> None:
 
 def _remind(db: Session) -> int:
     """One mail about all steps found overdue now; of each step people are reminded once."""
-    missed = overdue_steps(db)
+    missed = queries.overdue_steps(db)
     if not missed:
         return 0
     now = app_now(db)
