@@ -289,7 +289,7 @@ def test_charts_cost_only_those_pages_that_have_them(page: Page, stack: Stack) -
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
     sign_in(page, stack)
-    expect(page.get_by_text("総端末数")).to_be_visible()
+    expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
     page.wait_for_load_state("networkidle")
 
     assert not [url for url in fetched if "plotly" in url.lower()]

@@ -49,7 +49,7 @@ def test_a_file_of_terminals_is_mapped_corrected_and_imported(page: Page, stack:
 
 def test_long_work_waits_is_cancelled_taken_up_again_and_its_result_saved(page: Page, stack: Stack) -> None:
     sign_in(page, stack, "fleet-operator")
-    expect(page.get_by_text("総端末数")).to_be_visible()
+    expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
     with httpx2.Client(base_url=stack.service, timeout=30, trust_env=False) as service:
         asked = {"login_id": "fleet-operator", "password": "genba-demo"}
         token = service.post("/api/auth/login", json=asked).json()["token"]

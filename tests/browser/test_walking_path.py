@@ -51,7 +51,7 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
 def test_a_person_sees_a_store_fall_silent_and_come_back(page: Page, stack: Stack) -> None:
     sign_in(page, stack)
     expect(page.get_by_role("heading", name="ダッシュボード")).to_be_visible()
-    expect(page.get_by_text("総端末数")).to_be_visible()
+    expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
     expect(page.get_by_text("92台", exact=True)).to_be_visible()
     alert = page.get_by_text(re.compile(rf"ABC商事 - {STORE}"))
     expect(alert).to_have_count(0)
@@ -92,13 +92,13 @@ def test_an_error_on_the_serial_line_becomes_a_mail_that_reads_well(stack: Stack
 
 def test_reload_and_a_second_tab_keep_the_person_signed_in(page: Page, stack: Stack) -> None:
     sign_in(page, stack)
-    expect(page.get_by_text("総端末数")).to_be_visible()
+    expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
 
     page.reload()
-    expect(page.get_by_text("総端末数")).to_be_visible()
+    expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
     other = page.context.new_page()
     other.goto(f"{stack.dashboards}/dashboard")
-    expect(other.get_by_text("総端末数")).to_be_visible()
+    expect(other.get_by_text("総端末数", exact=True)).to_be_visible()
 
 
 def test_signing_out_closes_the_door_behind(page: Page, stack: Stack) -> None:

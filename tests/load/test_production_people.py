@@ -45,7 +45,7 @@ def sign_in(page: Page, production: Production) -> None:
         page.get_by_label("ログインID").fill("yamada")
         page.get_by_label("パスワード", exact=True).fill(cast.PASSWORD)
         page.get_by_role("button", name="ログインする").click()
-    expect(page.get_by_text("総端末数")).to_be_visible()
+    expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
 
 
 def test_a_person_signs_in_through_the_origin_and_sees_the_fleet(page: Page, production: Production) -> None:
@@ -72,7 +72,7 @@ def test_the_page_comes_back_by_itself_when_its_dashboards_are_killed(page: Page
             for _ in range(2):
                 before = updated.first.inner_text()
                 expect(updated.first).not_to_have_text(before, timeout=30_000)
-        expect(page.get_by_text("総端末数")).to_be_visible()
+        expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
 
 
 @dataclass
