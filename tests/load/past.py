@@ -56,13 +56,32 @@ FROM (
 ) x WHERE x.id = s.terminal_id;
 """
 
-# A row for each month makes its partition; the rest then goes straight into it.
-_DAYS = """
+# A row for each day or month makes its partition; the rest then goes straight into it. First of all, while nobody who
+# runs beside has anything long to read there.
+_PARTITIONS = (
+    """
 INSERT INTO fleet_days (terminal_id, begins_at, heartbeats, online_seconds, offline_seconds, error_seconds,
     maintenance_seconds)
 SELECT 0, d, 0, 0, 0, 0, 0 FROM today, generate_series(today.midnight - interval '366 days', today.midnight, '1 day') d;
 SELECT make_partitions('fleet_days');
 DELETE FROM fleet_days WHERE terminal_id = 0;
+""",
+    """
+INSERT INTO fleet_heartbeats (terminal_id, received_at, sent_at, stream_id, sequence, cpu_usage, memory_usage,
+    disk_usage, terminal_connected)
+SELECT 0, d, d, gen_random_uuid(), 1, 0, 0, 0, true
+FROM today, generate_series(today.midnight - interval '34 days', today.midnight, '1 day') d;
+SELECT make_partitions('fleet_heartbeats');
+DELETE FROM fleet_heartbeats WHERE terminal_id = 0;
+""",
+    """
+INSERT INTO fleet_terminal_logs (terminal_id, at, kind)
+SELECT 0, d, 'note' FROM today, generate_series(today.midnight - interval '365 days', today.midnight, '1 day') d;
+SELECT make_partitions('fleet_terminal_logs');
+DELETE FROM fleet_terminal_logs WHERE terminal_id = 0;
+""",
+)
+_DAYS = """
 INSERT INTO fleet_days (terminal_id, begins_at, heartbeats, online_seconds, offline_seconds, error_seconds,
     maintenance_seconds, cpu_average, cpu_highest, memory_average, memory_highest, disk_highest, first_heartbeat_at,
     last_heartbeat_at, firmware_version)
@@ -73,12 +92,6 @@ FROM today, generate_series(today.midnight - interval '365 days', today.midnight
 
 # A day of everybody, five weeks of one in two hundred.
 _HEARTBEATS = """
-INSERT INTO fleet_heartbeats (terminal_id, received_at, sent_at, stream_id, sequence, cpu_usage, memory_usage,
-    disk_usage, terminal_connected)
-SELECT 0, d, d, gen_random_uuid(), 1, 0, 0, 0, true
-FROM today, generate_series(today.midnight - interval '34 days', today.midnight, '1 day') d;
-SELECT make_partitions('fleet_heartbeats');
-DELETE FROM fleet_heartbeats WHERE terminal_id = 0;
 INSERT INTO fleet_heartbeats (terminal_id, received_at, sent_at, stream_id, sequence, cpu_usage, memory_usage,
     disk_usage, terminal_connected)
 SELECT id, at, at, '00000000-0000-4000-8000-000000000000', extract(epoch FROM at)::bigint / 300, 10 + n % 60,
@@ -93,10 +106,6 @@ FROM (
 
 # Once a week a shop closes and opens again: four rows.
 _LOGS = """
-INSERT INTO fleet_terminal_logs (terminal_id, at, kind)
-SELECT 0, d, 'note' FROM today, generate_series(today.midnight - interval '365 days', today.midnight, '1 day') d;
-SELECT make_partitions('fleet_terminal_logs');
-DELETE FROM fleet_terminal_logs WHERE terminal_id = 0;
 INSERT INTO fleet_terminal_logs (terminal_id, at, kind, status, detail)
 SELECT id, d + interval '1 second' * (n % 3600) + x.later, x.kind, x.status, x.detail::jsonb
 FROM today, generate_series(today.midnight - interval '364 days', today.midnight - interval '1 day', '7 days') d,
@@ -260,7 +269,7 @@ def add_year(owner: psycopg.Connection) -> None:
     figures = {"whole": json.dumps(_figures(CUSTOMERS)), "one": json.dumps(_figures(1))}
     # Where the product runs beside, it finds nothing to do at any moment: no day without its report, no silence without
     # its alert.
-    for step in (_FLEET, _TERMINALS, _FILES, _ENROLMENTS):
+    for step in (_FLEET, *_PARTITIONS, _TERMINALS, _FILES, _ENROLMENTS):
         owner.execute(step)
     owner.execute(_REPORTS, figures)
     for step in (_INCIDENTS, _MAINTENANCES, _STATES, _ROLLOUTS, _LOGS, _DAYS, _HEARTBEATS):
