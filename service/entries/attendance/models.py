@@ -1,0 +1,32 @@
+"""What staff wrote down of a child's day."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKeyConstraint, Index, String, func
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.core.db import Base
+
+
+class Attendance(Base):
+    __tablename__ = "entries_attendances"
+    __table_args__ = (
+        CheckConstraint("presence IN ('present', 'absent', 'late', 'left_early')", name="presence"),
+        ForeignKeyConstraint(
+            ["child_id", "nursery_id"], ["entries_children.id", "entries_children.nursery_id"], ondelete="RESTRICT"
+        ),
+        Index("ix_entries_attendances_nursery_id_day", "nursery_id", "day"),
+    )
+
+    child_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    nursery_id: Mapped[int] = mapped_column(BigInteger)
+    # None: only a note.
+    presence: Mapped[str | None] = mapped_column(String(20))
+    note: Mapped[str] = mapped_column(String(500), server_default="")
+    version: Mapped[int] = mapped_column(server_default="1")
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_by: Mapped[str] = mapped_column(String(100))

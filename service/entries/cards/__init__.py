@@ -1,0 +1,1 @@
+"""The parent's card: a personal link to a bar code."""

@@ -1,0 +1,1 @@
+"""入退ログ: each scan once, with its own time."""

@@ -1,0 +1,132 @@
+"""What the entries area decides: pure functions of facts and a clock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role
+from service.core.purposes import Kind, Purpose
+
+
+class EntryType(StrEnum):
+    """The document's own codes (5.1)."""
+
+    ENTRY = "Entry"
+    EXIT = "Exit"
+
+
+class Presence(StrEnum):
+    """出席状態, set by staff."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    LATE = "late"
+    LEFT_EARLY = "left_early"
+
+
+TYPE_WORDS = {EntryType.ENTRY: "入", EntryType.EXIT: "出"}
+PRESENCE_WORDS = {
+    Presence.PRESENT: "出席",
+    Presence.ABSENT: "欠席",
+    Presence.LATE: "遅刻",
+    Presence.LEFT_EARLY: "早退",
+}
+
+# A parent who is scanned the same way again so soon was not scanned twice on purpose.
+DOUBLE_SCAN = timedelta(seconds=10)
+# A station's clock that is further off is pointed out; its scans count all the same.
+MOST_SKEW = timedelta(minutes=2)
+# SEC-008: one to ten digits, none leading zero.
+LARGEST_PARENT_ID = 9_999_999_999
+
+READ = frozenset(
+    {
+        "entries:attendance:read",
+        "entries:child:read",
+        "entries:log:read",
+        "entries:nursery:read",
+        "entries:parent:read",
+    }
+)
+WORK = frozenset({"entries:attendance:update", "entries:log:delete"})
+MANAGE = frozenset(
+    {
+        "entries:card:issue",
+        "entries:child:update",
+        "entries:nursery:update",
+        "entries:parent:update",
+        "entries:station:update",
+    }
+)
+# Only who sees all nurseries founds one, and takes a deleted log away for good (SEC-006).
+FOUND = frozenset({"entries:log:purge", "entries:nursery:create"})
+
+IMPORT_FILE = Purpose(
+    key="entries.import",
+    kinds=frozenset({Kind.CSV, Kind.XLSX}),
+    permission="entries:parent:update",
+    read="entries:parent:update",
+    max_bytes=10 * 1024 * 1024,
+)
+# Logs older than a year, a file for each nursery and month (NFR-S-003).
+ARCHIVE = Purpose(
+    key="entries.archive",
+    kinds=frozenset({Kind.CSV}),
+    permission="entries:nursery:update",
+    read="entries:nursery:update",
+)
+
+AREA = Area(
+    name="entries",
+    title="入退管理",
+    roles={
+        "admin": Role("入退管理者（全園）", READ | EVERYDAY | WORK | MANAGE | FOUND | ADMINISTRATION),
+        "nursery_admin": Role("園管理者", READ | EVERYDAY | WORK | MANAGE, scope="nursery"),
+        "staff": Role("園職員", READ | EVERYDAY | WORK, scope="nursery"),
+    },
+    subjects={
+        "nursery": "保育園",
+        "parent": "保護者",
+        "child": "園児",
+        "log": "入退ログ",
+        "attendance": "出欠",
+        "station": "入退登録端末",
+        "card": "保護者カード",
+    },
+    fields={
+        "name": "名前",
+        "code": "保育園コード",
+        "station_password": "入退登録画面のパスワード",
+        "opens_at": "開園時刻",
+        "closes_at": "閉園時刻",
+        "offline_cap": "オフラインで保存できる件数",
+        "archived": "アーカイブ",
+        "kana": "ふりがな",
+        "phone_number": "電話番号",
+        "mail": "メールアドレス",
+        "class_name": "組",
+        "children": "園児",
+        "parents": "保護者",
+        "relation": "続柄",
+        "nursery_id": "保育園ID",
+        "parent_id": "保護者ID",
+        "child_id": "園児ID",
+        "entry_type": "入/出",
+        "timestamp": "日時",
+        "reason": "理由",
+        "deleted": "削除",
+        "purged": "完全に削除",
+        "day": "日付",
+        "presence": "出席状態",
+        "note": "備考",
+        "label": "端末の名前",
+        "revoked": "無効化",
+        "sent_to": "送信先",
+    },
+    retention=(
+        # A year, leap day included (NFR-S-003); each month is archived (entries_archives) before its logs go.
+        Policy("entries_logs", "入退ログ", lambda: timedelta(days=366)),
+    ),
+    purposes=(IMPORT_FILE, ARCHIVE),
+)
