@@ -22,10 +22,17 @@ NURSERY, OTHER_NURSERY = "ABC123", "HMW456"
 
 ACCOUNTS = {
     "entries-admin": ("入退 管子", "admin"),
+    "entries-manager": ("桜田 園子", "nursery_admin"),
+    "entries-manager-b": ("日向 園美", "nursery_admin"),
     "entries-staff": ("桜井 保", "staff"),
     "entries-staff-b": ("向井 葵", "staff"),
 }
-WORKS_AT = {"entries-staff": NURSERY, "entries-staff-b": OTHER_NURSERY}
+WORKS_AT = {
+    "entries-manager": NURSERY,
+    "entries-manager-b": OTHER_NURSERY,
+    "entries-staff": NURSERY,
+    "entries-staff-b": OTHER_NURSERY,
+}
 
 # Parent -> number on the card, kana, children with kana and class.
 Family = tuple[str, int, str, tuple[tuple[str, str, str], ...]]
@@ -123,11 +130,10 @@ def _scan_the_past(db: Session, nursery: Nursery) -> None:
                     )
     if rows:
         db.execute(insert(EntryExitLog), rows)
-    children = dict(
-        db.execute(
-            select(Guardianship.parent_id, Guardianship.child_id).where(Guardianship.nursery_id == nursery.id)
-        ).tuples()
+    found = db.execute(
+        select(Guardianship.parent_id, Guardianship.child_id).where(Guardianship.nursery_id == nursery.id)
     )
+    children = {parent_id: child_id for parent_id, child_id in found}
     db.add_all(
         Attendance(
             child_id=children[parent_id],
@@ -147,7 +153,7 @@ def _moment(day: date, begins: time, seconds: float, most: int) -> datetime:
 
 def _place_staff(db: Session) -> None:
     """Staff belong to a nursery, whose id is known only now."""
-    ids = dict(db.execute(select(Nursery.code, Nursery.id)).tuples())
+    ids = {code: key for code, key in db.execute(select(Nursery.code, Nursery.id))}
     for login_id, code in WORKS_AT.items():
         user = db.scalars(select(User).where(User.login_id == login_id)).one()
         if not any(held.area == "entries" for held in user.memberships):
