@@ -32,11 +32,13 @@ class Throttle(Base):
 
 @dataclass(frozen=True)
 class Limit:
-    """At most so many attempts within any window. `name` keeps the keys of different limits apart."""
+    """At most so many attempts within any window. `name` keeps the keys of different limits apart. One that `locks`
+    counts attempts of which none came later than a window after the one before, and refuses for a whole window."""
 
     name: str
     most: int
     window: timedelta
+    locks: bool = False
 
     def key(self, *parts: str) -> bytes:
         said = "\x1f".join((self.name, *(part.replace("\x1f", " ") for part in parts)))
@@ -50,12 +52,19 @@ _HIT = text(
     ON CONFLICT (key) DO UPDATE SET (hits, refused_until, expires_at) = (
         SELECT
             CASE WHEN cardinality(recent) < :most THEN recent || clock_timestamp() ELSE recent END,
-            CASE WHEN cardinality(recent) < :most THEN NULL ELSE recent[cardinality(recent) - :most + 1] + :window END,
+            CASE
+                WHEN cardinality(recent) < :most THEN NULL
+                ELSE :window + recent[
+                    CASE WHEN :locks THEN cardinality(recent) ELSE cardinality(recent) - :most + 1 END
+                ]
+            END,
             clock_timestamp() + :window
         FROM (
             SELECT ARRAY(
                 SELECT hit FROM unnest(kept.hits) hit
-                WHERE hit > clock_timestamp() - CAST(:window AS interval) ORDER BY hit
+                WHERE CASE WHEN :locks THEN kept.hits[cardinality(kept.hits)] ELSE hit END
+                    > clock_timestamp() - CAST(:window AS interval)
+                ORDER BY hit
             ) AS recent
         ) counted
     )
@@ -66,7 +75,9 @@ _HIT = text(
 
 def hit(db: Session, limit: Limit, *parts: str) -> float:
     """Counts an attempt of whoever `parts` name: 0 when it is let through, else the seconds until the next one is."""
-    found = db.execute(_HIT, {"key": limit.key(*parts), "most": limit.most, "window": limit.window})
+    found = db.execute(
+        _HIT, {"key": limit.key(*parts), "most": limit.most, "window": limit.window, "locks": limit.locks}
+    )
     return max(0.0, float(found.scalar_one()))
 
 

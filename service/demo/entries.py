@@ -133,7 +133,7 @@ def _scan_the_past(db: Session, nursery: Nursery) -> None:
     found = db.execute(
         select(Guardianship.parent_id, Guardianship.child_id).where(Guardianship.nursery_id == nursery.id)
     )
-    children = {parent_id: child_id for parent_id, child_id in found}
+    children = dict(found.all())
     db.add_all(
         Attendance(
             child_id=children[parent_id],
@@ -153,7 +153,7 @@ def _moment(day: date, begins: time, seconds: float, most: int) -> datetime:
 
 def _place_staff(db: Session) -> None:
     """Staff belong to a nursery, whose id is known only now."""
-    ids = {code: key for code, key in db.execute(select(Nursery.code, Nursery.id))}
+    ids = dict(db.execute(select(Nursery.code, Nursery.id)).all())
     for login_id, code in WORKS_AT.items():
         user = db.scalars(select(User).where(User.login_id == login_id)).one()
         if not any(held.area == "entries" for held in user.memberships):

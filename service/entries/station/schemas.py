@@ -1,0 +1,61 @@
+"""What goes between a station and its doors."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from pydantic import Field
+
+from service.core.texts import NO_NUL
+from service.entries.wire import GivenMoment, Moment, Wire
+
+Version = Annotated[str, Field(max_length=20, pattern=NO_NUL)]
+Count = Annotated[int, Field(ge=0, le=100_000)]
+
+
+class LogIn(Wire):
+    """The document's A.3; `device_id` is what the browser calls itself."""
+
+    nursery_code: Annotated[str, Field(min_length=1, max_length=50, pattern=NO_NUL)]
+    password: Annotated[str, Field(min_length=1, max_length=1024)]
+    device_id: uuid.UUID | None = None
+    app_version: Version = ""
+
+
+class LoggedIn(Wire):
+    token: str
+    nursery_id: int
+    nursery_name: str
+    expires_at: Moment
+
+
+class Pulse(Wire):
+    """What a station says of itself; a heartbeat without a body (A.4) says nothing."""
+
+    sent_at: GivenMoment | None = None
+    queue_depth: Count = 0
+    needs_attention: Count = 0
+    oldest_queued_at: GivenMoment | None = None
+    app_version: Version = ""
+
+
+class Renewed(Wire):
+    """The document's A.4, and what a station needs to know besides."""
+
+    token: str
+    expires_at: Moment
+    server_time: Moment
+    nursery_name: str
+    offline_cap: int
+    roster_version: str
+
+
+class RosterParent(Wire):
+    id: int
+    name: str
+
+
+class Roster(Wire):
+    version: str
+    parents: list[RosterParent]

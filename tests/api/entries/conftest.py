@@ -1,0 +1,53 @@
+"""Two nurseries with their families, and stations at their doors."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from service.core.identity import hash_password
+from service.entries.models import Child, Guardianship, Nursery, Parent
+
+PASSWORD = "password123"
+
+
+@pytest.fixture(scope="session")
+def hashed() -> str:
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture
+def sakura(db: Session, hashed: str) -> Nursery:
+    return nursery(
+        db,
+        hashed,
+        "さくら保育園",
+        "ABC123",
+        {"山田花子": (123456, ["山田太郎", "山田次郎"]), "佐藤太郎": (1, ["佐藤次郎"])},
+    )
+
+
+@pytest.fixture
+def himawari(db: Session, hashed: str) -> Nursery:
+    return nursery(db, hashed, "ひまわり保育園", "HMW456", {"松本さくら": (223456, ["松本律"])})
+
+
+def nursery(db: Session, hashed: str, name: str, code: str, families: dict[str, tuple[int, list[str]]]) -> Nursery:
+    made = Nursery(name=name, code=code, station_password_hash=hashed)
+    db.add(made)
+    db.flush()
+    for parent, (number, children) in families.items():
+        own = [Child(nursery_id=made.id, name=child) for child in children]
+        db.add_all([Parent(id=number, nursery_id=made.id, name=parent), *own])
+        db.flush()
+        db.add_all(Guardianship(parent_id=number, child_id=child.id, nursery_id=made.id) for child in own)
+    db.commit()
+    return made
+
+
+def log_in(client: TestClient, code: str = "ABC123", password: str = PASSWORD) -> dict[str, str]:
+    """The headers of a station that has just logged in."""
+    answer = client.post("/api/auth/entry-exit-login", json={"nurseryCode": code, "password": password})
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['token']}"}
