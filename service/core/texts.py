@@ -1,8 +1,10 @@
-"""What a text from outside may hold, for the models and queries of all doors."""
+"""What a value from outside may hold, for the models and queries of all doors."""
 
 from __future__ import annotations
 
-from pydantic import AfterValidator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 # PostgreSQL's text cannot hold NUL.
 NO_NUL = r"^[^\x00]*$"
@@ -18,3 +20,9 @@ def _not_blank(value: str) -> str:
 
 # Also takes the blanks around it away.
 NotBlank = AfterValidator(_not_blank)
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
+Mail = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$")]
+Phone = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9+()\- ]+$")]
+# The version of a record that was read, and an id.
+Edition = Annotated[int, Field(ge=1, lt=2**31)]
+Key = Annotated[int, Field(ge=1, lt=2**63)]

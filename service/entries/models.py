@@ -61,7 +61,7 @@ class Parent(Base):
     name: Mapped[str] = mapped_column(String(100))
     kana: Mapped[str] = mapped_column(String(100), server_default="")
     phone_number: Mapped[str] = mapped_column(String(20), server_default="")
-    mail: Mapped[str | None] = mapped_column(String(254))
+    mail: Mapped[str] = mapped_column(String(254), server_default="")
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from service.core.texts import NO_NUL, ONE_LINE, NotBlank
+from service.core.texts import NO_NUL, Key, Mail, Name, NotBlank, Phone
 from service.fleet.rules import LONGEST_TAG, MOST_TAGS, AlertType, ContractType, Status, distinct
 
 
@@ -22,12 +22,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_a_year_we_know)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Version = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NUL)]
 Serial = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
-Edition = Annotated[int, Field(ge=1, lt=2**31)]
-Key = Annotated[int, Field(ge=1, lt=2**63)]
 Person = Annotated[Name, Field(max_length=50)]
-Mail = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$")]
-Phone = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9+()\- ]+$")]
 Installed = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
 # One line; commas stand between tags in files.
 Tag = Annotated[

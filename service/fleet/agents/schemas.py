@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Name, NotBlank
 from service.fleet.agents.rules import CodeState, CommandName, CommandState, Fate
-from service.fleet.schemas import Name, Serial, Version
+from service.fleet.schemas import Serial, Version
 
 _LARGEST_RESULT = 16 * 1024
 

@@ -6,9 +6,10 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from service.core.texts import Edition, Mail, Name, Phone
 from service.fleet.incidents.rules import Scope
 from service.fleet.rules import AlertType, ContractType
-from service.fleet.schemas import Edition, Mail, Name, Person, Phone, StatusCounts
+from service.fleet.schemas import Person, StatusCounts
 
 
 class CustomerChange(BaseModel):

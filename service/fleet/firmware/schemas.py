@@ -8,9 +8,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.texts import NO_NUL, ONE_LINE, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Name, NotBlank
 from service.fleet.firmware.rules import RolloutState, TaskState
-from service.fleet.schemas import Name
 
 FirmwareVersion = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 Whole = Annotated[int, Field(ge=1, le=100)]

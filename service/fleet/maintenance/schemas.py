@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import ONE_LINE, NotBlank
+from service.core.texts import ONE_LINE, Key, Name, NotBlank
 from service.fleet.maintenance.rules import Phase
-from service.fleet.schemas import Key, Moment, Name
+from service.fleet.schemas import Moment
 
 MOST_AT_ONCE = 20_000
 

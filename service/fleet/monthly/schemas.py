@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from service.core.texts import Key
 from service.core.times import parse_month
 from service.fleet.monthly.rules import MonthFigures
-from service.fleet.schemas import Key
 
 
 def _month(text: str) -> str:

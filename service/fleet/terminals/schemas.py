@@ -7,13 +7,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.core.texts import Edition, Key, Name
 from service.fleet.maintenance.schemas import MaintenanceItem
 from service.fleet.rules import MOST_TAGS, AlertType, ContractType, Status
 from service.fleet.schemas import (
-    Edition,
     Installed,
-    Key,
-    Name,
     Serial,
     StatusCounts,
     Tag,

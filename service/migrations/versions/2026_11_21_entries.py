@@ -34,7 +34,7 @@ CREATE TABLE entries_parents (
     name varchar(100) NOT NULL,
     kana varchar(100) NOT NULL DEFAULT '',
     phone_number varchar(20) NOT NULL DEFAULT '',
-    mail varchar(254),
+    mail varchar(254) NOT NULL DEFAULT '',
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT app_now(),
     updated_at timestamptz NOT NULL DEFAULT app_now(),

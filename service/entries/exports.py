@@ -1,0 +1,42 @@
+"""Lists of the entries area as files."""
+
+from __future__ import annotations
+
+from service.core.exports.declared import Column, List
+from service.entries import queries, schemas
+
+PARENTS = List(
+    key="entries.parents",
+    title="保護者一覧",
+    permission="entries:parent:read",
+    columns=(
+        Column("id", "保護者ID", "number"),
+        Column("name", "保護者名"),
+        Column("kana", "ふりがな"),
+        Column("relatives", "園児"),
+        Column("phone_number", "電話番号"),
+        Column("mail", "メールアドレス"),
+        Column("nursery_name", "保育園"),
+        Column("card_issued_at", "カード発行日時", "moment"),
+        Column("last_scanned_at", "最終スキャン", "moment"),
+        Column("archived_at", "アーカイブ日時", "moment"),
+    ),
+    filters=schemas.ParentFilters,
+    statement=queries.parents_to_take_along,
+)
+CHILDREN = List(
+    key="entries.children",
+    title="園児一覧",
+    permission="entries:child:read",
+    columns=(
+        Column("name", "園児名"),
+        Column("kana", "ふりがな"),
+        Column("class_name", "組"),
+        Column("relatives", "保護者"),
+        Column("nursery_name", "保育園"),
+        Column("archived_at", "アーカイブ日時", "moment"),
+    ),
+    filters=schemas.ChildFilters,
+    statement=queries.children_to_take_along,
+)
+EXPORTS = (PARENTS, CHILDREN)

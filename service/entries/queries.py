@@ -1,0 +1,225 @@
+"""Every read of nurseries, parents and children."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from service.core.auth import Actor
+from service.core.paging import Key, Listing, contains, equals, when
+from service.core.problems import NotFound
+from service.entries import schemas
+from service.entries.cards.models import Card
+from service.entries.logs.models import EntryExitLog
+from service.entries.models import Child, Guardianship, Nursery, Parent
+from service.entries.rules import AREA
+from service.entries.station.models import Station
+
+Person = TypeVar("Person", Parent, Child)
+
+
+def _related(one: type[Parent | Child], key: ColumnElement[bool]) -> ColumnElement[Any]:
+    """The other side of guardianships as JSON: id, name and relation, in the order of the nursery's lists."""
+    relative = func.json_build_object("id", one.id, "name", one.name, "relation", Guardianship.relation)
+    other = Guardianship.child_id if one is Child else Guardianship.parent_id
+    rows = (
+        select(relative)
+        .select_from(Guardianship)
+        .join(one, one.id == other)
+        .where(key, one.archived_at.is_(None))
+        .order_by(one.kana, one.id)
+    )
+    return func.to_json(func.array(rows.scalar_subquery()))
+
+
+def _number(of: InstrumentedAttribute[int], *where: ColumnElement[bool]) -> ColumnElement[int]:
+    return select(func.count()).where(of == Nursery.id, *where).correlate(Nursery).scalar_subquery()
+
+
+NURSERIES = Listing(
+    select(
+        Nursery.id,
+        Nursery.version,
+        Nursery.name,
+        Nursery.code,
+        Nursery.station_password_hash.is_not(None).label("has_station_password"),
+        Nursery.opens_at,
+        Nursery.closes_at,
+        Nursery.offline_cap,
+        _number(Parent.nursery_id, Parent.archived_at.is_(None)).label("parents"),
+        _number(Child.nursery_id, Child.archived_at.is_(None)).label("children"),
+        _number(Station.nursery_id, Station.revoked_at.is_(None)).label("stations"),
+        Nursery.archived_at,
+    ),
+    unique=Nursery.id,
+    keys={"name": Key(Nursery.name), "code": Key(Nursery.code)},
+    default="name",
+    filters={
+        "nursery_id": equals(Nursery.id),
+        "q": contains(Nursery.name, Nursery.code),
+        "is_in_use": when(Nursery.archived_at.is_(None)),
+        "is_archived": when(Nursery.archived_at.is_not(None)),
+    },
+)
+_card = select(Card.issued_at).where(Card.parent_id == Parent.id, Card.revoked_at.is_(None)).correlate(Parent)
+_last_scan = (
+    select(func.max(EntryExitLog.timestamp))
+    .where(EntryExitLog.parent_id == Parent.id, EntryExitLog.deleted_at.is_(None))
+    .correlate(Parent)
+)
+PARENTS = Listing(
+    select(
+        Parent.id,
+        Parent.version,
+        Parent.nursery_id,
+        Nursery.name.label("nursery_name"),
+        Parent.name,
+        Parent.kana,
+        Parent.phone_number,
+        Parent.mail,
+        _related(Child, Guardianship.parent_id == Parent.id).label("children"),
+        _card.scalar_subquery().label("card_issued_at"),
+        _last_scan.scalar_subquery().label("last_scanned_at"),
+        Parent.archived_at,
+    ).join(Nursery, Nursery.id == Parent.nursery_id),
+    unique=Parent.id,
+    keys={"kana": Key(Parent.kana), "name": Key(Parent.name), "id": Key(Parent.id)},
+    default="kana",
+    filters={
+        "nursery_id": equals(Parent.nursery_id),
+        "id": equals(Parent.id),
+        "q": contains(Parent.name, Parent.kana),
+        "is_in_use": when(Parent.archived_at.is_(None)),
+        "is_archived": when(Parent.archived_at.is_not(None)),
+    },
+)
+CHILDREN = Listing(
+    select(
+        Child.id,
+        Child.version,
+        Child.nursery_id,
+        Nursery.name.label("nursery_name"),
+        Child.name,
+        Child.kana,
+        Child.class_name,
+        _related(Parent, Guardianship.child_id == Child.id).label("parents"),
+        Child.archived_at,
+    ).join(Nursery, Nursery.id == Child.nursery_id),
+    unique=Child.id,
+    keys={"kana": Key(Child.kana), "name": Key(Child.name), "class_name": Key(Child.class_name)},
+    default="kana",
+    filters={
+        "nursery_id": equals(Child.nursery_id),
+        "class_name": equals(Child.class_name),
+        "q": contains(Child.name, Child.kana),
+        "is_in_use": when(Child.archived_at.is_(None)),
+        "is_archived": when(Child.archived_at.is_not(None)),
+    },
+)
+
+
+def own(by: Actor, nursery_id: int | None = None) -> int | None:
+    """The nursery whose rows the person is shown: the one of the role, or the one asked for; None: all.
+
+    Raises:
+        NotFound: another nursery than one's own is asked for.
+    """
+    bound = by.tenant_in(AREA.name)
+    if bound is not None and nursery_id not in (None, bound):
+        raise NotFound("指定された保育園は見つかりません。一覧を開き直してください。")
+    return nursery_id if bound is None else bound
+
+
+def nurseries(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.NurseryFilters
+) -> dict[str, Any]:
+    return NURSERIES.page(db, limit, cursor, filters.sort, **_asked(by, filters))
+
+
+def parents(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ParentFilters) -> dict[str, Any]:
+    return PARENTS.page(db, limit, cursor, filters.sort, **_asked(by, filters))
+
+
+def parents_to_take_along(by: Actor, filters: schemas.ParentFilters) -> Select[*tuple[Any, ...]]:
+    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
+    return PARENTS.all(filters.sort, **_asked(by, filters)).add_columns(
+        _names(Child, Guardianship.parent_id == Parent.id)
+    )
+
+
+def children(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ChildFilters) -> dict[str, Any]:
+    return CHILDREN.page(db, limit, cursor, filters.sort, **_asked(by, filters))
+
+
+def children_to_take_along(by: Actor, filters: schemas.ChildFilters) -> Select[*tuple[Any, ...]]:
+    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
+    return CHILDREN.all(filters.sort, **_asked(by, filters)).add_columns(
+        _names(Parent, Guardianship.child_id == Child.id)
+    )
+
+
+def _names(one: type[Parent | Child], key: ColumnElement[bool]) -> ColumnElement[str]:
+    other = Guardianship.child_id if one is Child else Guardianship.parent_id
+    rows = (
+        select(one.name)
+        .select_from(Guardianship)
+        .join(one, one.id == other)
+        .where(key, one.archived_at.is_(None))
+        .order_by(one.kana, one.id)
+    )
+    return func.array_to_string(func.array(rows.scalar_subquery()), "、").label("relatives")
+
+
+def _asked(by: Actor, filters: schemas.NurseryFilters | schemas.PersonFilters) -> dict[str, Any]:
+    given = filters.model_dump(exclude={"archived", "sort"}, exclude_none=True)
+    shown = own(by, given.get("nursery_id"))
+    return given | {"nursery_id": shown, "is_archived": filters.archived, "is_in_use": not filters.archived}
+
+
+def get_nursery(db: Session, by: Actor, nursery_id: int, *, lock: bool = False) -> Nursery:
+    own(by, nursery_id)
+    nursery = db.get(Nursery, nursery_id, with_for_update=lock, populate_existing=lock)
+    if nursery is None:
+        raise NotFound("指定された保育園は見つかりません。一覧を開き直してください。")
+    return nursery
+
+
+def get_parent(db: Session, by: Actor, parent_id: int, *, lock: bool = False) -> Parent:
+    return _get(db, by, Parent, parent_id, "保護者", lock)
+
+
+def get_child(db: Session, by: Actor, child_id: int, *, lock: bool = False) -> Child:
+    return _get(db, by, Child, child_id, "園児", lock)
+
+
+def _get(db: Session, by: Actor, kind: type[Person], key: int, noun: str, lock: bool) -> Person:
+    found = db.get(kind, key, with_for_update=lock, populate_existing=lock)
+    bound = by.tenant_in(AREA.name)
+    if found is None or bound not in (None, found.nursery_id):
+        raise NotFound(f"指定された{noun}は見つかりません。一覧を開き直してください。")
+    return found
+
+
+def family(db: Session, nursery_id: int, keys: Sequence[int]) -> Mapping[int, Child]:
+    """The nursery's own children among them."""
+    found = db.scalars(select(Child).where(Child.nursery_id == nursery_id, Child.id.in_(keys)))
+    return {child.id: child for child in found}
+
+
+def ties(db: Session, parent_id: int) -> dict[int, Guardianship]:
+    """By child."""
+    return {tie.child_id: tie for tie in db.scalars(select(Guardianship).where(Guardianship.parent_id == parent_id))}
+
+
+def ties_in_words(db: Session, parent_id: int) -> list[str]:
+    """For the trail: 山田太郎（母）."""
+    rows = db.execute(
+        select(Child.name, Guardianship.relation)
+        .join(Guardianship, Guardianship.child_id == Child.id)
+        .where(Guardianship.parent_id == parent_id)
+        .order_by(Child.kana, Child.id)
+    )
+    return [f"{name}（{relation}）" if relation else name for name, relation in rows]

@@ -1,0 +1,205 @@
+"""What goes in and out of the masters' doors over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Mail, Name, NotBlank, Phone
+
+Code = Annotated[str, Field(min_length=4, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Kana = Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
+ClassName = Annotated[str, Field(max_length=50, pattern=ONE_LINE)]
+Relation = Annotated[str, Field(max_length=20, pattern=ONE_LINE)]
+# Nobody wants to type a long one at the door; the lock-out makes up for it (AR-EL-003).
+StationPassword = Annotated[SecretStr, Field(min_length=8, max_length=100)]
+Cap = Annotated[int, Field(ge=1, le=5000)]
+Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+Sort = Annotated[str, Field(max_length=50)]
+LONGEST_FAMILY = 20
+
+
+class Created(BaseModel):
+    id: int
+
+
+class Hours(BaseModel):
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> Hours:
+        opens, closes = getattr(self, "opens_at", None), getattr(self, "closes_at", None)
+        if opens is not None and closes is not None and opens >= closes:
+            raise ValueError("閉園時刻は開園時刻より後にしてください。")
+        return self
+
+
+class NewNursery(Hours):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    code: Code
+    opens_at: time = time(7)
+    closes_at: time = time(18)
+    offline_cap: Cap = 100
+
+
+class NurseryChange(Hours):
+    """What is left out, or null, stays as it is. `version` is the one that was read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    name: Name | None = None
+    code: Code | None = None
+    opens_at: time | None = None
+    closes_at: time | None = None
+    offline_cap: Cap | None = None
+
+
+class NewStationPassword(BaseModel):
+    """Null switches the station off. Every station is logged out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: StationPassword | None
+
+
+class NurseryItem(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    version: int
+    name: str
+    code: str
+    has_station_password: bool
+    opens_at: time
+    closes_at: time
+    offline_cap: int
+    parents: int
+    children: int
+    stations: int
+    archived_at: datetime | None
+
+
+class NurseryFilters(BaseModel):
+    """`q` is part of a name or a code."""
+
+    q: Search | None = None
+    archived: bool = False
+    sort: Sort = "name"
+
+
+class PersonFilters(BaseModel):
+    """`q` is part of a name or of its kana; `archived`: only those that are, else only those that are not."""
+
+    nursery_id: Key | None = None
+    q: Search | None = None
+    archived: bool = False
+    sort: Sort = "kana"
+
+
+class ParentFilters(PersonFilters):
+    """`id` is the number on the card."""
+
+    id: Key | None = None
+
+
+class ChildFilters(PersonFilters):
+    class_name: ClassName | None = None
+
+
+class Tie(BaseModel):
+    """A child and who brings it: `id` is the other one's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Key
+    relation: Relation = ""
+
+
+class NewParent(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    nursery_id: Key
+    name: Name
+    kana: Kana = ""
+    phone_number: Phone | Literal[""] = ""
+    mail: Mail | Literal[""] = ""
+    children: Annotated[list[Tie], Field(max_length=LONGEST_FAMILY)] = []
+
+
+class ParentChange(BaseModel):
+    """As with nurseries; `children`, when given, are all of them from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    name: Name | None = None
+    kana: Kana | None = None
+    phone_number: Phone | Literal[""] | None = None
+    mail: Mail | Literal[""] | None = None
+    children: Annotated[list[Tie], Field(max_length=LONGEST_FAMILY)] | None = None
+
+
+class NewChild(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    nursery_id: Key
+    name: Name
+    kana: Kana = ""
+    class_name: ClassName = ""
+
+
+class ChildChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    name: Name | None = None
+    kana: Kana | None = None
+    class_name: ClassName | None = None
+
+
+class Relative(BaseModel):
+    id: int
+    name: str
+    relation: str
+
+
+class ParentItem(BaseModel):
+    id: int
+    version: int
+    nursery_id: int
+    nursery_name: str
+    name: str
+    kana: str
+    phone_number: str
+    mail: str
+    children: list[Relative]
+    card_issued_at: datetime | None
+    last_scanned_at: datetime | None
+    archived_at: datetime | None
+
+
+class ChildItem(BaseModel):
+    id: int
+    version: int
+    nursery_id: int
+    nursery_name: str
+    name: str
+    kana: str
+    class_name: str
+    parents: list[Relative]
+    archived_at: datetime | None
+
+
+class ParentRow(BaseModel):
+    """A parent as a row of a file has it: the number on the card, the nursery by its code, children by their names."""
+
+    id: Annotated[int, Field(ge=1, le=9_999_999_999)]
+    nursery_code: Code
+    name: Annotated[Name, NotBlank]
+    kana: Kana = ""
+    phone_number: Phone | Literal[""] = ""
+    mail: Mail | Literal[""] = ""
+    children: Annotated[list[Name], Field(max_length=LONGEST_FAMILY)] = []

@@ -1,0 +1,126 @@
+"""Nurseries, parents and children: made, changed, tied, archived, each within its nursery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from service.entries.models import Nursery
+from tests import cast
+from tests.api.entries.conftest import PASSWORD, log_in
+
+SignIn = Callable[..., TestClient]
+
+
+def manager(db: Session, client: TestClient, nursery: Nursery, role: str = "nursery_admin") -> TestClient:
+    """The client as somebody who belongs to the nursery."""
+    user = cast.person(db, f"{role}-{nursery.code}", entries=role)
+    user.memberships[0].tenant_id = nursery.id
+    return cast.signed_in(db, client, user)
+
+
+def test_an_administrator_founds_a_nursery_and_switches_its_station_on(client: TestClient, sign_in: SignIn) -> None:
+    sign_in("alice", entries="admin")
+
+    made = client.post("/api/entries/nurseries", json={"name": "つくし保育園", "code": "TKS789"})
+    login = {"nurseryCode": "TKS789", "password": PASSWORD}
+    off = client.post("/api/auth/entry-exit-login", json=login)
+    switched = client.put(f"/api/entries/nurseries/{made.json()['id']}/station-password", json={"password": PASSWORD})
+    on = client.post("/api/auth/entry-exit-login", json=login)
+
+    assert (made.status_code, switched.status_code, on.status_code) == (201, 200, 200)
+    assert off.status_code == 403
+    assert "園情報" in off.json()["detail"]
+
+
+def test_a_new_station_password_ends_the_sessions_of_the_old_one(
+    db: Session, client: TestClient, sakura: Nursery, himawari: Nursery
+) -> None:
+    stations = log_in(client), log_in(client, "HMW456")
+    manager(db, client, sakura)
+
+    ended = client.put(f"/api/entries/nurseries/{sakura.id}/station-password", json={"password": "another-password"})
+
+    assert ended.json() == {"stations": 1}
+    assert [client.post("/api/auth/heartbeat", headers=headers).status_code for headers in stations] == [401, 200]
+
+
+def test_a_nurserys_own_administrator_neither_founds_nor_archives_nor_sees_another(
+    db: Session, client: TestClient, sakura: Nursery, himawari: Nursery
+) -> None:
+    manager(db, client, sakura)
+
+    founded = client.post("/api/entries/nurseries", json={"name": "つくし保育園", "code": "TKS789"})
+    seen = client.get("/api/entries/nurseries").json()
+    others = [
+        client.patch(f"/api/entries/nurseries/{himawari.id}", json={"version": 1, "name": "x"}),
+        client.patch("/api/entries/parents/223456", json={"version": 1, "name": "x"}),
+        client.get("/api/entries/parents", params={"nursery_id": himawari.id}),
+        client.post("/api/entries/children", json={"nursery_id": himawari.id, "name": "誰か"}),
+    ]
+
+    assert founded.status_code == 403
+    assert ([item["name"] for item in seen["items"]], seen["total"]) == (["さくら保育園"], 1)
+    assert [answer.status_code for answer in others] == [404] * 4
+
+
+def test_a_parent_is_listed_with_children_and_changed_with_them(
+    db: Session, client: TestClient, sakura: Nursery
+) -> None:
+    manager(db, client, sakura)
+    child = client.post("/api/entries/children", json={"nursery_id": sakura.id, "name": "山田三郎"}).json()["id"]
+    [before] = client.get("/api/entries/parents", params={"q": "花子"}).json()["items"]
+
+    ties = [{"id": one["id"], "relation": "母"} for one in before["children"]] + [{"id": child}]
+    changed = client.patch(
+        f"/api/entries/parents/{before['id']}",
+        json={"version": before["version"], "phone_number": "090-1111-2222", "children": ties},
+    )
+    [after] = client.get("/api/entries/parents", params={"id": 123456}).json()["items"]
+    stale = client.patch(f"/api/entries/parents/{before['id']}", json={"version": before["version"], "name": "別人"})
+
+    assert [one["name"] for one in before["children"]] == ["山田太郎", "山田次郎"]
+    assert changed.status_code == 204
+    assert (after["phone_number"], len(after["children"]), after["children"][0]["relation"]) == (
+        "090-1111-2222",
+        3,
+        "母",
+    )
+    assert (stale.status_code, stale.json()["current"]["name"]) == (409, "山田花子")
+
+
+def test_a_child_of_another_nursery_is_tied_to_nobody_here(
+    db: Session, client: TestClient, sakura: Nursery, himawari: Nursery, sign_in: SignIn
+) -> None:
+    sign_in("alice", entries="admin")
+    [stranger] = client.get("/api/entries/children", params={"nursery_id": himawari.id}).json()["items"]
+
+    tied = client.patch("/api/entries/parents/123456", json={"version": 1, "children": [{"id": stranger["id"]}]})
+
+    assert tied.status_code == 422
+
+
+def test_an_archived_parent_leaves_the_list_and_no_scan_finds_it(
+    db: Session, client: TestClient, sakura: Nursery
+) -> None:
+    station = log_in(client)
+    manager(db, client, sakura)
+
+    gone = client.post("/api/entries/parents/123456/archive")
+    told = client.post("/api/entry-exit-logs", json={"parentId": 123456, "entryType": "Entry"}, headers=station)
+    listed = client.get("/api/entries/parents").json()["items"]
+    client.post("/api/entries/parents/123456/restore")
+    again = client.post("/api/entry-exit-logs", json={"parentId": 123456, "entryType": "Entry"}, headers=station)
+
+    assert (gone.status_code, told.status_code, again.status_code) == (204, 404, 201)
+    assert [parent["name"] for parent in listed] == ["佐藤太郎"]
+
+
+def test_staff_read_the_masters_and_change_nothing(db: Session, client: TestClient, sakura: Nursery) -> None:
+    manager(db, client, sakura, "staff")
+
+    assert client.get("/api/entries/parents").json()["total"] == 2
+    assert client.post("/api/entries/children", json={"nursery_id": sakura.id, "name": "x"}).status_code == 403
+    assert client.patch("/api/entries/parents/123456", json={"version": 1, "name": "x"}).status_code == 403
