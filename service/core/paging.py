@@ -166,8 +166,12 @@ class Listing:
         keys: Mapping[str, Key],
         default: str,
         filters: Mapping[str, Filter] = MappingProxyType({}),
+        total: Callable[[frozenset[str]], Select[int] | None] = lambda _: None,
     ) -> None:
+        """`total` says how many rows there are without counting them, for cuts by these filters (whose parameters it
+        may ask for); None: they are counted."""
         self.rows, self.unique, self.keys, self.default, self.filters = rows, unique, keys, default, filters
+        self.total = total
         self.names = [*keys, *(f"-{name}" for name in keys)]
         # One for each shape: parameters are no part of it, but for the limit, without which the server would make a
         # plan for a tenth of the table.
@@ -225,6 +229,10 @@ class Listing:
         order = self._order(*self._chosen(self.default if sort is None else sort))
         return self._found(names).order_by(*order).params(**values, **asked)
 
+    def count(self, db: Session, **filters: Any) -> int:
+        """How many rows there are, cut by these."""
+        return self._count(db, *self._cut(filters))
+
     def _cut(self, filters: Mapping[str, Any]) -> tuple[frozenset[str], dict[str, Any]]:
         given = {name: self.filters[name].value(value) for name, value in filters.items() if value is not None}
         values = {name: value for name, value in given.items() if value is not None}
@@ -240,17 +248,22 @@ class Listing:
         page = found.add_columns(
             key.column.label("position_key"),
             self.unique.label("position_unique"),
-            self._counted(found).scalar_subquery().label("total_found"),
+            self._counted(names, found).scalar_subquery().label("total_found"),
         )
         if start != "first":
             page = page.where(self._after(key, turned, start))
         return page.order_by(*self._order(key, turned)).limit(literal_column(str(limit + 1)))
 
-    def _counted(self, found: Select[*tuple[Any, ...]]) -> Select[int]:
-        return select(func.count()).select_from(found.with_only_columns(self.unique).subquery())
+    def _counted(self, names: frozenset[str], found: Select[*tuple[Any, ...]]) -> Select[int]:
+        known = self.total(names)
+        return (
+            known
+            if known is not None
+            else select(func.count()).select_from(found.with_only_columns(self.unique).subquery())
+        )
 
     def _count(self, db: Session, names: frozenset[str], values: Mapping[str, Any]) -> int:
-        return db.execute(self._counted(self._found(names)), values).scalar_one()
+        return db.execute(self._counted(names, self._found(names)), values).scalar_one()
 
     def _chosen(self, sort: str) -> tuple[Key, bool]:
         if sort not in self.names:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from service.core import audit
+from service.core.auth import Actor
 from service.core.clock import app_now, real_now
-from service.core.problems import Invalid, NotFound, Problem
+from service.core.problems import Conflict, Invalid, NotFound, Problem
 from service.entries.logs import queries, rules, schemas
 from service.entries.logs.models import EntryExitLog
 from service.entries.logs.queries import Known
-from service.entries.rules import EntryType
+from service.entries.rules import AREA, EntryType
 from service.entries.station.queries import Calling
 
 
@@ -98,3 +101,42 @@ def _outcome(log: EntryExitLog, parent: Known, fresh: bool, repeated: bool) -> O
         already_recorded=repeated,
     )
     return Outcome(recorded, fresh)
+
+
+def delete(db: Session, by: Actor, log_id: int, reason: str) -> None:
+    """It counts no more, and stays to be read (SEC-006). To one that is deleted already nothing happens.
+
+    Raises:
+        NotFound: absent, or another nursery's.
+    """
+    log = queries.get_log(db, by, log_id)
+    if log.deleted_at is not None:
+        return
+    log.deleted_at, log.deleted_by, log.delete_reason = app_now(db), by.name, reason
+    db.flush()
+    audit.record(db, by, "delete", AREA.name, "log", log.id, before=_facts(log), after={"reason": reason})
+
+
+def purge(db: Session, by: Actor, log_id: int, reason: str) -> None:
+    """For good; the trail keeps what it was.
+
+    Raises:
+        NotFound: absent, or another nursery's.
+        Conflict: it has not been deleted before.
+    """
+    log = queries.get_log(db, by, log_id)
+    if log.deleted_at is None:
+        raise Conflict("完全に削除できるのは、すでに削除された入退ログだけです。先に一覧から削除してください。")
+    before = _facts(log)
+    db.delete(log)
+    db.flush()
+    audit.record(db, by, "delete", AREA.name, "log", log_id, before=before, after={"purged": True, "reason": reason})
+
+
+def _facts(log: EntryExitLog) -> dict[str, Any]:
+    return {
+        "parent_id": log.parent_id,
+        "nursery_id": log.nursery_id,
+        "entry_type": log.entry_type,
+        "timestamp": log.timestamp.isoformat(),
+    }

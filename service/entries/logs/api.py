@@ -1,18 +1,26 @@
-"""The document's routes of logs (appendix A)."""
+"""Logs: the document's routes (appendix A), and the lists of the dashboards."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 
+from service.core.auth import Actor, allow
 from service.core.db import Db
+from service.core.exports import doors
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES, Problem
-from service.entries.logs import actions, schemas
+from service.entries.logs import actions, exports, queries, schemas
 from service.entries.station.api import CallingStation
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 404, 422, 503)}
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
+Id = Annotated[int, Path(ge=1, lt=2**63)]
 router = APIRouter(tags=["entries"], responses=_REFUSALS)
+
+doors.add(router, "/api/entries/logs", exports.LOGS)
 
 
 @router.post("/api/entry-exit-logs", status_code=201, responses={200: {"description": "It was known before."}})
@@ -22,3 +30,37 @@ def record(station: CallingStation, db: Db, scan: schemas.Scan, response: Respon
         raise outcome
     response.status_code = 201 if outcome.fresh else 200
     return outcome.recorded
+
+
+@router.get("/api/entry-exit-logs")
+def numbered_logs(
+    actor: Annotated[Actor, allow("entries:log:read")], db: Db, asked: Annotated[schemas.Asked, Query()]
+) -> schemas.LogPage:
+    return schemas.LogPage.model_validate(queries.numbered_page(db, actor, asked))
+
+
+@router.delete("/api/entry-exit-logs/{log_id}", status_code=204)
+def delete(
+    actor: Annotated[Actor, allow("entries:log:delete")],
+    db: Db,
+    log_id: Id,
+    told: Annotated[schemas.Deletion | None, Body()] = None,
+) -> None:
+    """Logical. Without a reason it is the document's: a wrong scan (FR-AL-006)."""
+    actions.delete(db, actor, log_id, told.reason if told else "誤スキャン")
+
+
+@router.post("/api/entries/logs/{log_id}/purge", status_code=204, responses=_CONFLICT)
+def purge(actor: Annotated[Actor, allow("entries:log:purge")], db: Db, log_id: Id, told: schemas.Deletion) -> None:
+    """For good, and only what was deleted before."""
+    actions.purge(db, actor, log_id, told.reason)
+
+
+@router.get("/api/entries/logs", response_model=Page[schemas.LogRow])
+async def logs(
+    asking: Annotated[Asking, lists("entries:log:read")],
+    filters: Annotated[schemas.LogFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    return await asking.page(lambda db, actor: queries.logs(db, actor, limit, cursor, filters))

@@ -35,6 +35,7 @@ class EntryExitLog(Base):
         Index("ix_entries_logs_parent_id", "parent_id", "timestamp"),
         Index("ix_entries_logs_nursery_id_timestamp", "nursery_id", "timestamp", "id"),
         Index("ix_entries_logs_timestamp", "timestamp", "id"),
+        Index("ix_entries_logs_created_at", "created_at"),
         # A repeat of a scan is told by the id that the station gave it.
         Index(
             "uq_entries_logs_client_event_id",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from service.core.texts import NO_NUL, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Key, NotBlank
 from service.entries.rules import EntryType
 from service.entries.wire import GivenMoment, Moment, Wire
 
@@ -52,5 +53,60 @@ class LogPage(Wire):
     page_size: int
 
 
-class Deletion(Wire):
-    reason: Annotated[str, NotBlank, Field(max_length=200)]
+def _day_or_moment(given: object) -> object:
+    """`2026-01-14`, or `2026-01-14T09:15:32Z`."""
+    if not isinstance(given, str):
+        return given
+    return date.fromisoformat(given) if len(given) == len("2026-01-14") else datetime.fromisoformat(given)
+
+
+DayOrMoment = Annotated[date | GivenMoment, BeforeValidator(_day_or_moment)]
+Part = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+
+
+class Asked(Wire):
+    """The document's query (A.2). `from` and `to` are Tokyo days, both included, or moments."""
+
+    since: Annotated[DayOrMoment | None, Field(alias="from")] = None
+    until: Annotated[DayOrMoment | None, Field(alias="to")] = None
+    parent_name: Part | None = None
+    child_name: Part | None = None
+    entry_type: EntryType | None = None
+    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    page_size: Annotated[int, Field(ge=1, le=100)] = 50
+
+
+class LogFilters(BaseModel):
+    """What the dashboards' list can be cut by; days are Tokyo's, both included."""
+
+    nursery_id: Key | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+    parent_name: Part | None = None
+    child_name: Part | None = None
+    entry_type: EntryType | None = None
+    deleted: bool = False
+    sort: Annotated[str, Field(max_length=50)] = "-timestamp"
+
+
+class LogRow(BaseModel):
+    id: int
+    parent_id: int
+    parent_name: str
+    entry_type: EntryType
+    timestamp: datetime
+    child_names: list[str]
+    nursery_id: int
+    nursery_name: str
+    created_at: datetime
+    was_offline: bool
+    skew_seconds: int | None
+    deleted_at: datetime | None
+    deleted_by: str | None
+    delete_reason: str | None
+
+
+class Deletion(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]

@@ -124,6 +124,8 @@ CREATE TABLE entries_logs (
 CREATE INDEX ix_entries_logs_parent_id ON entries_logs (parent_id, "timestamp");
 CREATE INDEX ix_entries_logs_nursery_id_timestamp ON entries_logs (nursery_id, "timestamp", id);
 CREATE INDEX ix_entries_logs_timestamp ON entries_logs ("timestamp", id);
+-- Its age is counted from when it was stored: a tablet may think it is 2019.
+CREATE INDEX ix_entries_logs_created_at ON entries_logs (created_at);
 CREATE UNIQUE INDEX uq_entries_logs_client_event_id ON entries_logs (nursery_id, client_event_id)
     WHERE client_event_id IS NOT NULL;
 SELECT enforce_isolation('entries_logs', 'entries', 'nursery_id');
@@ -231,7 +233,7 @@ SELECT enforce_isolation('entries_cards', 'entries', 'nursery_id');
 GRANT SELECT, INSERT, UPDATE ON entries_cards TO genba_app;
 
 INSERT INTO kept_tables (name, aged_by, at_least, partitions, ahead, last_of, compacted_until) VALUES
-    ('entries_logs', 'timestamp', interval '365 days', NULL, 0, NULL, '2000-01-01 00:00+09');
+    ('entries_logs', 'created_at', interval '365 days', NULL, 0, NULL, '2000-01-01 00:00+09');
 """
 
 DOWNGRADE = """
