@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from service.core.times import parse_month
+
 # PostgreSQL's text cannot hold NUL.
 NO_NUL = r"^[^\x00]*$"
 # A name stands in mail subjects, file names and table cells: one line, no control characters.
@@ -26,3 +28,5 @@ Phone = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9+()\- ]
 # The version of a record that was read, and an id.
 Edition = Annotated[int, Field(ge=1, lt=2**31)]
 Key = Annotated[int, Field(ge=1, lt=2**63)]
+# A month of Tokyo, written 2026-11.
+MonthText = Annotated[str, Field(max_length=7), AfterValidator(lambda text: str(parse_month(text)))]

@@ -50,6 +50,9 @@ class Month:
         years, month = divmod(self.year * 12 + self.month - 1 + months, 12)
         return Month(years, month + 1)
 
+    def days(self) -> list[date]:
+        return [self.first + n * DAY for n in range((self.plus(1).first - self.first).days)]
+
     def bounds(self) -> tuple[datetime, datetime]:
         """From the month's first moment to the next month's, which is no longer part of it."""
         return at(self.first, time.min), at(self.plus(1).first, time.min)

@@ -13,6 +13,7 @@ from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.tasks import records
+from service.core.texts import MonthText
 from service.core.times import parse_month
 from service.fleet.monthly import actions, queries, schemas
 
@@ -37,7 +38,7 @@ async def reports(
 
 @router.get("/overview")
 def overview(
-    actor: Annotated[Actor, allow("fleet:report:read")], db: Db, month: schemas.MonthText | None = None
+    actor: Annotated[Actor, allow("fleet:report:read")], db: Db, month: MonthText | None = None
 ) -> schemas.Overview:
     """How far the reports of a month (of last month, without one) are, and how it went."""
     return schemas.Overview.model_validate(queries.overview(db, parse_month(month) if month else None))

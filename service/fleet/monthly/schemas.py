@@ -6,18 +6,10 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import Key
-from service.core.times import parse_month
+from service.core.texts import Key, MonthText
 from service.fleet.monthly.rules import MonthFigures
-
-
-def _month(text: str) -> str:
-    return str(parse_month(text))
-
-
-MonthText = Annotated[str, Field(max_length=7), AfterValidator(_month)]
 
 
 class ReportFilters(BaseModel):
