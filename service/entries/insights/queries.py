@@ -1,0 +1,248 @@
+"""Every read of 在園状況 and 統計. Days and clock times are Tokyo's."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from service.core.auth import Actor
+from service.core.clock import app_now
+from service.core.problems import Invalid
+from service.core.times import TOKYO, at, day_bounds, local_date
+from service.entries.attendance.queries import sheet
+from service.entries.attendance.schemas import Filters
+from service.entries.insights import rules, schemas
+from service.entries.queries import get_nursery, own
+from service.entries.rules import EntryType, Presence
+
+# A list of names longer than this is read by nobody.
+LISTED = 200
+
+
+def now(db: Session, by: Actor, nursery_id: int | None) -> dict[str, Any]:
+    """Where the children are by the last scan of today. Raises NotFound."""
+    moment = app_now(db)
+    today = sheet(db, by, Filters(nursery_id=nursery_id))
+    nursery = get_nursery(db, by, today["nursery_id"])
+    is_closed = moment >= at(local_date(moment), nursery.closes_at)
+    children = [_child_now(row, is_closed) for row in today["rows"]]
+    counts = dict.fromkeys(("in", "out", "not_come", "absent", "overdue"), 0)
+    for child in children:
+        counts[child["state"]] += 1
+        counts["absent"] += child["absent"]
+        counts["overdue"] += child["overdue"]
+    return {
+        "as_of": moment,
+        "nursery_id": nursery.id,
+        "nursery_name": nursery.name,
+        "closes_at": f"{nursery.closes_at:%H:%M}",
+        "is_closed": is_closed,
+        "counts": counts,
+        "children": children,
+    }
+
+
+def _child_now(row: dict[str, Any], is_closed: bool) -> dict[str, Any]:
+    last = row["scans"][-1] if row["scans"] else None
+    state = "not_come" if last is None else "in" if last["entry_type"] == EntryType.ENTRY else "out"
+    return {
+        "child_id": row["child_id"],
+        "child_name": row["child_name"],
+        "class_name": row["class_name"],
+        "state": state,
+        "since": last["timestamp"] if last else None,
+        "by": last["parent_name"] if last else None,
+        "absent": row["presence"] == Presence.ABSENT,
+        "overdue": state == "in" and is_closed,
+    }
+
+
+@dataclass(frozen=True)
+class Scan:
+    day: date
+    minutes: int
+    at: datetime
+    parent_id: int
+    parent_name: str
+    entry_type: str
+    child_names: list[str]
+
+
+# The first entry and the last exit of each parent's day, and nothing else of a day with many scans.
+DAYS = text("""
+WITH scans AS (
+    SELECT l.parent_id, l.entry_type, l."timestamp" AS at, (l."timestamp" AT TIME ZONE 'Asia/Tokyo') AS local
+    FROM entries_logs l
+    WHERE l.nursery_id = :nursery_id AND l.deleted_at IS NULL AND l."timestamp" >= :begins AND l."timestamp" < :ends
+), kept AS (
+    SELECT DISTINCT ON (parent_id, local::date, entry_type) parent_id, entry_type, at, local
+    FROM scans
+    ORDER BY parent_id, local::date, entry_type,
+        CASE entry_type WHEN 'Entry' THEN extract(epoch FROM at) ELSE -extract(epoch FROM at) END
+)
+SELECT k.local::date AS day, extract(hour FROM k.local) * 60 + extract(minute FROM k.local) AS minutes, k.at,
+    k.parent_id, p.name, k.entry_type,
+    ARRAY(
+        SELECT c.name FROM entries_guardianships g JOIN entries_children c ON c.id = g.child_id
+        WHERE g.parent_id = k.parent_id AND c.archived_at IS NULL ORDER BY c.kana, c.id
+    )
+FROM kept k JOIN entries_parents p ON p.id = k.parent_id
+ORDER BY k.at DESC, k.parent_id
+""")
+# Who fetched children of whom several people are known.
+FETCHED = text("""
+SELECT DISTINCT ON (g.child_id, day) g.child_id, c.name, (l."timestamp" AT TIME ZONE 'Asia/Tokyo')::date AS day,
+    l.parent_id, p.name, l."timestamp"
+FROM entries_logs l
+JOIN entries_guardianships g ON g.parent_id = l.parent_id
+JOIN entries_children c ON c.id = g.child_id AND c.archived_at IS NULL
+JOIN entries_parents p ON p.id = l.parent_id
+WHERE l.nursery_id = :nursery_id AND l.deleted_at IS NULL AND l.entry_type = 'Exit'
+    AND l."timestamp" >= :begins AND l."timestamp" < :ends
+    AND (SELECT count(*) FROM entries_guardianships o WHERE o.child_id = g.child_id) > 1
+ORDER BY g.child_id, day, l."timestamp" DESC
+""")
+QUARTERS = text("""
+SELECT (extract(hour FROM local) * 60 + floor(extract(minute FROM local) / 15) * 15)::int AS begins,
+    count(*) FILTER (WHERE entry_type = 'Entry'), count(*) FILTER (WHERE entry_type = 'Exit')
+FROM (
+    SELECT entry_type, "timestamp" AT TIME ZONE 'Asia/Tokyo' AS local FROM entries_logs
+    WHERE nursery_id = :nursery_id AND deleted_at IS NULL AND "timestamp" >= :begins AND "timestamp" < :ends
+) scans
+GROUP BY 1 ORDER BY 1
+""")
+KPI = text("""
+SELECT
+    (SELECT count(*) FROM entries_parents WHERE nursery_id = :nursery_id AND archived_at IS NULL) AS parents,
+    (SELECT count(DISTINCT l.parent_id) FROM entries_logs l JOIN entries_parents p ON p.id = l.parent_id
+     WHERE l.nursery_id = :nursery_id AND p.archived_at IS NULL AND l.deleted_at IS NULL
+        AND l."timestamp" >= :month_ago AND l."timestamp" < :now) AS used,
+    count(*) AS prompt,
+    percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM created_at - "timestamp")) AS p99
+FROM entries_logs
+WHERE nursery_id = :nursery_id AND deleted_at IS NULL AND station_id IS NOT NULL AND NOT was_offline
+    AND coalesce(abs(skew_seconds), 0) <= 2 AND "timestamp" >= :begins AND "timestamp" < :ends
+    AND created_at >= "timestamp"
+""")
+
+
+def statistics(db: Session, by: Actor, period: schemas.Period) -> dict[str, Any]:
+    """
+    Raises:
+        NotFound: no such nursery.
+        Invalid: the days are in the wrong order or more than a year.
+    """
+    moment = app_now(db)
+    last = period.last_day or local_date(moment) - timedelta(days=1)
+    first = period.first_day or last - timedelta(days=27)
+    if not 0 <= (last - first).days < rules.LONGEST_PERIOD:
+        message = f"期間は、始めの日から終わりの日まで{rules.LONGEST_PERIOD}日以内で指定してください。"
+        raise Invalid(message, [("last_day", message)])
+    nursery_id = own(by, period.nursery_id)
+    nursery = get_nursery(db, by, nursery_id if nursery_id is not None else sheet(db, by, Filters())["nursery_id"])
+    within = {"nursery_id": nursery.id, "begins": day_bounds(first)[0], "ends": day_bounds(last)[1]}
+    scans = [Scan(row[0], int(row[1]), *row[2:]) for row in db.execute(DAYS, within)]
+    days = len({scan.day for scan in scans})
+    quarters = [(rules.quarter(begins), came, went) for begins, came, went in db.execute(QUARTERS, within)]
+    return {
+        "nursery_id": nursery.id,
+        "nursery_name": nursery.name,
+        "first_day": first,
+        "last_day": last,
+        "days": days,
+        "quarters": [
+            {"begins": begins, "entries": round(came / days, 2), "exits": round(went / days, 2)}
+            for begins, came, went in quarters
+        ],
+        "busiest_entry": max(quarters, key=lambda quarter: quarter[1])[0] if any(q[1] for q in quarters) else None,
+        "busiest_exit": max(quarters, key=lambda quarter: quarter[2])[0] if any(q[2] for q in quarters) else None,
+        "late": _late(scans, rules.minutes_of(nursery.closes_at))[:LISTED],
+        "unusual": sorted(
+            [*_unusual(scans, local_date(moment)), *_fetched_by_others(db, within)],
+            key=lambda odd: (odd["at"], odd["kind"]),
+            reverse=True,
+        )[:LISTED],
+        "indicators": _indicators(db, within, moment, scans),
+    }
+
+
+def _late(scans: Sequence[Scan], closes_at: int) -> list[dict[str, Any]]:
+    return [
+        _shown(scan) | {"minutes": scan.minutes - closes_at}
+        for scan in scans
+        if scan.entry_type == EntryType.EXIT and scan.minutes > closes_at
+    ]
+
+
+def _unusual(scans: Sequence[Scan], today: date) -> list[dict[str, Any]]:
+    """Each against the same parent's other days; a day that ended without an exit is one, too."""
+    by_parent: dict[tuple[int, str], list[Scan]] = defaultdict(list)
+    for scan in scans:
+        by_parent[scan.parent_id, scan.entry_type].append(scan)
+    found = []
+    for (parent_id, kind), own_scans in by_parent.items():
+        gone = {scan.day for scan in by_parent.get((parent_id, EntryType.EXIT), [])}
+        for place, scan in enumerate(own_scans):
+            others = [other.minutes for number, other in enumerate(own_scans) if number != place]
+            if odd := rules.unusual_time(scan.minutes, others):
+                found.append(_shown(scan) | {"kind": odd.kind, "minutes": odd.by})
+            if kind == EntryType.ENTRY and scan.day < today and scan.day not in gone:
+                found.append(_shown(scan) | {"kind": "forgotten", "minutes": 0})
+    return found
+
+
+def _fetched_by_others(db: Session, within: dict[str, Any]) -> list[dict[str, Any]]:
+    by_child: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for child_id, child, day, parent_id, parent, moment in db.execute(FETCHED, within):
+        shown = {"day": day, "parent_name": parent, "child_names": [child], "at": moment}
+        by_child[child_id].append({"parent_id": parent_id, "shown": shown})
+    found = []
+    for fetched in by_child.values():
+        people = [one["parent_id"] for one in fetched]
+        for place, one in enumerate(fetched):
+            if odd := rules.unusual_person(people[place], people[:place] + people[place + 1 :]):
+                found.append(one["shown"] | {"kind": odd.kind, "minutes": 0})
+    return found
+
+
+def _shown(scan: Scan) -> dict[str, Any]:
+    return {"day": scan.day, "parent_name": scan.parent_name, "child_names": scan.child_names, "at": scan.at}
+
+
+def _indicators(db: Session, within: dict[str, Any], moment: datetime, scans: Sequence[Scan]) -> list[dict[str, Any]]:
+    found = db.execute(KPI, within | {"now": moment, "month_ago": moment - timedelta(days=30)}).mappings().one()
+    today = moment.astimezone(TOKYO).date()
+    came = {(scan.parent_id, scan.day) for scan in scans if scan.entry_type == EntryType.ENTRY and scan.day < today}
+    went = {(scan.parent_id, scan.day) for scan in scans if scan.entry_type == EntryType.EXIT}
+    forgotten = len(came - went)
+    slowest = None if found["p99"] is None else round(float(found["p99"]), 2)
+    return [
+        _share("KPI-001", found["used"], found["parents"], 90, lambda value: value >= 90),
+        _share("KPI-002", forgotten, len(came), 5, lambda value: value <= 5),
+        {
+            "key": "KPI-003",
+            "value": slowest,
+            "target": 2,
+            "met": None if slowest is None else slowest <= 2,
+            "part": found["prompt"],
+            "whole": found["prompt"],
+        },
+    ]
+
+
+def _share(key: str, part: int, whole: int, target: float, met: Any) -> dict[str, Any]:
+    value = round(100 * part / whole, 1) if whole else None
+    return {
+        "key": key,
+        "value": value,
+        "target": target,
+        "met": None if value is None else met(value),
+        "part": part,
+        "whole": whole,
+    }

@@ -1,0 +1,103 @@
+"""What goes out of the doors of 在園状況 and 統計."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from service.core.texts import Key
+from service.entries.attendance.schemas import Day
+from service.entries.insights.rules import Oddity
+
+State = Literal["in", "out", "not_come"]
+
+
+class NowFilters(BaseModel):
+    nursery_id: Key | None = None
+
+
+class ChildNow(BaseModel):
+    """`since`: the scan that put the child there; `by`: whose it was. `overdue`: the nursery has closed."""
+
+    child_id: int
+    child_name: str
+    class_name: str
+    state: State
+    since: datetime | None
+    by: str | None
+    absent: bool
+    overdue: bool
+
+
+class Now(BaseModel):
+    """`counts`: children by state; `absent` are those of whom staff said so."""
+
+    as_of: datetime
+    nursery_id: int
+    nursery_name: str
+    closes_at: str
+    is_closed: bool
+    counts: dict[str, int]
+    children: list[ChildNow]
+
+
+class Period(BaseModel):
+    """Tokyo days, both included; four weeks up to yesterday unless given."""
+
+    nursery_id: Key | None = None
+    first_day: Day | None = None
+    last_day: Day | None = None
+
+
+class Quarter(BaseModel):
+    """Scans that fell into a quarter of an hour, on average of the days that had any scans."""
+
+    begins: str
+    entries: float
+    exits: float
+
+
+class Late(BaseModel):
+    """Fetched after the nursery had closed."""
+
+    day: date
+    parent_name: str
+    child_names: list[str]
+    at: datetime
+    minutes: int
+
+
+class Odd(BaseModel):
+    day: date
+    parent_name: str
+    child_names: list[str]
+    at: datetime
+    kind: Oddity
+    minutes: Annotated[int, Field(description="how far off, in minutes; 0 where that says nothing")]
+
+
+class Indicator(BaseModel):
+    """One of the document's KPI (2.3). `value` is null while there is nothing to measure."""
+
+    key: Literal["KPI-001", "KPI-002", "KPI-003"]
+    value: float | None
+    target: float
+    met: bool | None
+    part: int
+    whole: int
+
+
+class Statistics(BaseModel):
+    nursery_id: int
+    nursery_name: str
+    first_day: date
+    last_day: date
+    days: int
+    quarters: list[Quarter]
+    busiest_entry: str | None
+    busiest_exit: str | None
+    late: list[Late]
+    unusual: list[Odd]
+    indicators: list[Indicator]
