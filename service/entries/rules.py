@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 
-from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role
+from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
 from service.core.purposes import Kind, Purpose
 
 
@@ -85,7 +85,9 @@ AREA = Area(
         "nursery_admin": Role("園管理者", READ | EVERYDAY | WORK | MANAGE, scope="nursery"),
         "staff": Role("園職員", READ | EVERYDAY | WORK, scope="nursery"),
     },
+    ticks={"entries.archive": Tick("古い入退ログの保管", timedelta(hours=1))},
     subjects={
+        "archive": "入退ログの保管ファイル",
         "nursery": "保育園",
         "parent": "保護者",
         "child": "園児",
@@ -121,6 +123,8 @@ AREA = Area(
         "parent_name": "保護者名",
         "child_name": "園児名",
         "q": "検索する語",
+        "month": "対象月",
+        "logs": "件数",
         "purged": "完全に削除",
         "day": "日付",
         "presence": "出席状態",

@@ -1,4 +1,4 @@
-"""The document's EntryExitLog (5.4.1), its counts by day, and where old ones went."""
+"""The document's EntryExitLog (5.4.1), and its counts by day."""
 
 from __future__ import annotations
 
@@ -75,16 +75,3 @@ class LogDay(Base):
     entry_type: Mapped[str] = mapped_column(String(10), primary_key=True)
     logs: Mapped[int] = mapped_column(server_default="0")
     deleted: Mapped[int] = mapped_column(server_default="0")
-
-
-class Archive(Base):
-    """Logs of a nursery's month that are kept as a file."""
-
-    __tablename__ = "entries_archives"
-
-    nursery_id: Mapped[int] = mapped_column(ForeignKey("entries_nurseries.id", ondelete="RESTRICT"), primary_key=True)
-    # The first of the month.
-    month: Mapped[date] = mapped_column(Date, primary_key=True)
-    file_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
-    logs: Mapped[int] = mapped_column(BigInteger)
-    made_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())

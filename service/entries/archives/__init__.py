@@ -1,0 +1,1 @@
+"""Logs older than a year, as files (NFR-S-003)."""
