@@ -11,6 +11,7 @@ from service.core import audit
 from service.core.auth import Actor
 from service.core.clock import real_now
 from service.core.edits import Edits
+from service.core.imports.kinds import Change, New
 from service.core.problems import Conflict, Forbidden, Invalid
 from service.entries import queries, schemas
 from service.entries.cards.models import Card
@@ -19,7 +20,7 @@ from service.entries.rules import AREA
 from service.entries.station.models import Station
 
 NURSERIES = Edits(AREA.name, "nursery", "保育園", {"uq_entries_nurseries_code": "code"})
-PARENTS = Edits(AREA.name, "parent", "保護者")
+PARENTS = Edits(AREA.name, "parent", "保護者", {"pk_entries_parents": "id"})
 CHILDREN = Edits(AREA.name, "child", "園児")
 
 
@@ -151,3 +152,36 @@ def _tie(db: Session, parent: Parent, wanted: Sequence[schemas.Tie]) -> None:
         if child_id not in there
     )
     db.flush()
+
+
+def import_parents(db: Session, by: Actor, new: Sequence[New]) -> None:
+    """Rows of a file; children that the nursery does not know yet are enrolled with them. Raises Conflict when a number
+    is another nursery's, which the preview could not see."""
+    nurseries = queries.nurseries_by_code(db, by, sorted({row.values["nursery_code"] for row in new}))
+    for row in new:
+        nursery = nurseries[row.values["nursery_code"]]
+        values = {name: row.values[name] for name in ("name", "kana", "phone_number", "mail")}
+        parent = Parent(id=row.values["id"], nursery_id=nursery.id, **values)
+        PARENTS.create(db, by, parent, {"id": parent.id, "nursery_id": nursery.id} | values)
+        _tie_by_name(db, by, parent, row.values["children"])
+
+
+def reimport_parents(db: Session, by: Actor, changes: Sequence[Change]) -> None:
+    for row in changes:
+        parent = queries.get_parent(db, by, row.id, lock=True)
+        given = {name: row.after[name] for name in ("name", "kana", "phone_number", "mail")}
+        PARENTS.change(db, by, parent, schemas.ParentChange(version=parent.version, **given))
+        if row.before["children"] != row.after["children"]:
+            _tie_by_name(db, by, parent, row.after["children"])
+
+
+def _tie_by_name(db: Session, by: Actor, parent: Parent, names: Sequence[str]) -> None:
+    known = queries.children_by_name(db, parent.nursery_id, names)
+    for name in names:
+        if name not in known:
+            known[name] = create_child(db, by, schemas.NewChild(nursery_id=parent.nursery_id, name=name))
+    relations = {child_id: tie.relation for child_id, tie in queries.ties(db, parent.id).items()}
+    wanted = [
+        schemas.Tie(id=known[name].id, relation=relations.get(known[name].id, "")) for name in dict.fromkeys(names)
+    ]
+    _tie(db, parent, wanted)

@@ -223,3 +223,66 @@ def ties_in_words(db: Session, parent_id: int) -> list[str]:
         .order_by(Child.kana, Child.id)
     )
     return [f"{name}（{relation}）" if relation else name for name, relation in rows]
+
+
+def nurseries_by_code(db: Session, by: Actor, codes: Sequence[str]) -> dict[str, Nursery]:
+    """Those in use that the person works for."""
+    found = select(Nursery).where(Nursery.code.in_(codes), Nursery.archived_at.is_(None))
+    bound = by.tenant_in(AREA.name)
+    return {row.code: row for row in db.scalars(found if bound is None else found.where(Nursery.id == bound))}
+
+
+def children_by_name(db: Session, nursery_id: int, names: Sequence[str]) -> dict[str, Child]:
+    """Of two of one name, the one that was enrolled first."""
+    found = select(Child).where(Child.nursery_id == nursery_id, Child.name.in_(names), Child.archived_at.is_(None))
+    return {child.name: child for child in db.scalars(found.order_by(Child.id.desc()))}
+
+
+def parents_for_import(db: Session, by: Actor, keys: Sequence[int]) -> dict[int, tuple[int, dict[str, Any]]]:
+    """As rows of a file have them. Others' are not there: their numbers are refused by `unusable_parents`."""
+    found = select(Parent, Nursery.code).join(Nursery, Nursery.id == Parent.nursery_id).where(Parent.id.in_(keys))
+    bound = by.tenant_in(AREA.name)
+    rows = db.execute(found if bound is None else found.where(Parent.nursery_id == bound)).all()
+    names: dict[int, list[str]] = {}
+    ties = (
+        select(Guardianship.parent_id, Child.name)
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(Guardianship.parent_id.in_([parent.id for parent, _ in rows]), Child.archived_at.is_(None))
+        .order_by(Child.kana, Child.id)
+    )
+    for parent_id, name in db.execute(ties):
+        names.setdefault(parent_id, []).append(name)
+    return {
+        parent.id: (
+            parent.id,
+            {
+                "id": parent.id,
+                "nursery_code": code,
+                "name": parent.name,
+                "kana": parent.kana,
+                "phone_number": parent.phone_number,
+                "mail": parent.mail,
+                "children": names.get(parent.id, []),
+            },
+        )
+        for parent, code in rows
+    }
+
+
+def unusable_parents(db: Session, by: Actor, rows: Sequence[Mapping[str, Any]]) -> dict[int, tuple[str, str]]:
+    """Rows whose nursery is not there, whose number is taken elsewhere, or whose parent is archived."""
+    codes = nurseries_by_code(db, by, sorted({row["nursery_code"] for row in rows}))
+    known = parents_for_import(db, by, [row["id"] for row in rows])
+    archived = set(db.scalars(select(Parent.id).where(Parent.id.in_(list(known)), Parent.archived_at.is_not(None))))
+    wrong = {}
+    for place, row in enumerate(rows):
+        if row["nursery_code"] not in codes:
+            wrong[place] = (
+                "nursery_code",
+                f"保育園コード「{row['nursery_code']}」の保育園が見つかりません。コードを確認してください。",
+            )
+        elif row["id"] in known and known[row["id"]][1]["nursery_code"] != row["nursery_code"]:
+            wrong[place] = ("id", f"保護者ID {row['id']} は別の保育園で使われています。別の番号にしてください。")
+        elif row["id"] in archived:
+            wrong[place] = ("id", f"保護者ID {row['id']} はアーカイブされています。元に戻してから取り込んでください。")
+    return wrong

@@ -82,7 +82,7 @@ AREA = Area(
     title="入退管理",
     roles={
         "admin": Role("入退管理者（全園）", READ | EVERYDAY | WORK | MANAGE | FOUND | ADMINISTRATION),
-        "nursery_admin": Role("園管理者", READ | EVERYDAY | WORK | MANAGE, scope="nursery"),
+        "nursery_admin": Role("園管理者", READ | EVERYDAY | WORK | MANAGE | {"core:import:create"}, scope="nursery"),
         "staff": Role("園職員", READ | EVERYDAY | WORK, scope="nursery"),
     },
     ticks={"entries.archive": Tick("古い入退ログの保管", timedelta(hours=1))},
@@ -97,6 +97,7 @@ AREA = Area(
         "card": "保護者カード",
     },
     fields={
+        "id": "番号",
         "name": "名前",
         "code": "保育園コード",
         "station_password": "入退登録画面のパスワード",

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from service.core.clock import TOKYO
-from service.core.times import Month, month_of
+from service.core.times import TOKYO, Month, month_of
 from service.entries.rules import TYPE_WORDS, EntryType
 
 # A year, leap day included: what is younger is looked up in the list.

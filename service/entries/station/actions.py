@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.core import audit, throttle
 from service.core.addresses import source_of
+from service.core.auth import Actor
 from service.core.clock import real_now
 from service.core.problems import Forbidden, Problem, Unauthorized
 from service.core.settings import settings as core_settings
@@ -152,3 +153,21 @@ def leave(db: Session, station: Calling) -> None:
         db, station.name, "logout", AREA.name, "station", station.station_id,
         after={"nursery_id": station.nursery_id}, address=station.address,
     )  # fmt: skip
+
+
+def name(db: Session, by: Actor, station_id: int, label: str) -> None:
+    """Raises NotFound."""
+    station = queries.get_station(db, by, station_id)
+    if station.label != label:
+        before, after = {"label": station.label}, {"label": label}
+        station.label = label
+        audit.record(db, by, "update", AREA.name, "station", station.id, before=before, after=after)
+
+
+def revoke(db: Session, by: Actor, station_id: int) -> None:
+    """It has to log in again; what waits in its queue stays there. Raises NotFound."""
+    station = queries.get_station(db, by, station_id)
+    if station.revoked_at is None:
+        station.revoked_at, station.revoked_by = real_now(), by.name
+        after = {"revoked": True, "nursery_id": station.nursery_id}
+        audit.record(db, by, "status_change", AREA.name, "station", station.id, after=after)

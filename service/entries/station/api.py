@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 
 from service.core import hashing, throttle
-from service.core.auth import BearerToken, client_address
+from service.core.auth import Actor, BearerToken, allow, client_address
 from service.core.brief import brief
 from service.core.clock import real_now
 from service.core.db import Db, Scopes, set_scopes
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES, Problem, Unauthorized, Unavailable
+from service.core.texts import Key
 from service.entries.rules import AREA
 from service.entries.settings import settings
 from service.entries.station import actions, queries, rules, schemas
@@ -21,6 +24,8 @@ from service.entries.station.queries import Calling
 # Codes are looked up before anybody is known.
 WHOLE_AREA = Scopes(frozenset({AREA.name}))
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 422, 503)}
+_STAFF: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (403, 404)}
+Id = Annotated[int, Path(ge=1, lt=2**63)]
 router = APIRouter(tags=["entries"], responses=_REFUSALS)
 
 
@@ -84,3 +89,27 @@ def log_out(station: RenewingStation, db: Db) -> None:
 def roster(station: CallingStation, db: Db) -> schemas.Roster:
     """Whom the station greets while it is offline."""
     return schemas.Roster.model_validate(queries.roster(db, station.nursery_id))
+
+
+@router.get("/api/entries/stations", response_model=Page[schemas.StationItem], responses=_STAFF)
+async def stations(
+    asking: Annotated[Asking, lists("entries:nursery:read")],
+    nursery_id: Annotated[Key | None, Query()] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Devices that are logged in."""
+    return await asking.page(lambda db, actor: queries.stations(db, actor, limit, cursor, nursery_id))
+
+
+@router.patch("/api/entries/stations/{station_id}", status_code=204, responses=_STAFF)
+def name(
+    actor: Annotated[Actor, allow("entries:station:update")], db: Db, station_id: Id, new: schemas.StationChange
+) -> None:
+    actions.name(db, actor, station_id, new.label)
+
+
+@router.post("/api/entries/stations/{station_id}/revoke", status_code=204, responses=_STAFF)
+def revoke(actor: Annotated[Actor, allow("entries:station:update")], db: Db, station_id: Id) -> None:
+    """It has to log in again."""
+    actions.revoke(db, actor, station_id)

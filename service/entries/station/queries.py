@@ -5,11 +5,42 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
+from service.core.auth import Actor
+from service.core.paging import Key, Listing, equals, when
+from service.core.problems import NotFound
+from service.entries import queries
 from service.entries.models import Nursery, Parent
+from service.entries.rules import AREA
 from service.entries.station.models import Station
+from service.entries.station.rules import SILENT_AFTER
+
+STATIONS = Listing(
+    select(
+        Station.id,
+        Station.nursery_id,
+        Nursery.name.label("nursery_name"),
+        Station.label,
+        Station.user_agent,
+        Station.address,
+        Station.app_version,
+        Station.created_at,
+        Station.last_seen_at,
+        Station.token_expires_at,
+        Station.queue_depth,
+        Station.needs_attention,
+        Station.oldest_queued_at,
+        Station.skew_seconds,
+        (Station.last_seen_at < func.now() - literal(SILENT_AFTER)).label("is_silent"),
+        Station.revoked_at,
+    ).join(Nursery, Nursery.id == Station.nursery_id),
+    unique=Station.id,
+    keys={"last_seen_at": Key(Station.last_seen_at)},
+    default="-last_seen_at",
+    filters={"nursery_id": equals(Station.nursery_id), "is_live": when(Station.revoked_at.is_(None))},
+)
 
 
 @dataclass(frozen=True)
@@ -60,3 +91,16 @@ def roster(db: Session, nursery_id: int) -> dict[str, Any]:
         "version": roster_version(db, nursery_id),
         "parents": [{"id": parent_id, "name": name} for parent_id, name in parents],
     }
+
+
+def stations(db: Session, by: Actor, limit: int, cursor: str | None, nursery_id: int | None) -> dict[str, Any]:
+    """Those that are logged in, whoever was heard last first."""
+    return STATIONS.page(db, limit, cursor, nursery_id=queries.own(by, nursery_id), is_live=True)
+
+
+def get_station(db: Session, by: Actor, station_id: int) -> Station:
+    """Locked. Raises NotFound."""
+    station = db.get(Station, station_id, with_for_update=True, populate_existing=True)
+    if station is None or by.tenant_in(AREA.name) not in (None, station.nursery_id):
+        raise NotFound("指定された端末は見つかりません。一覧を開き直してください。")
+    return station

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import jwt
 
@@ -14,6 +14,9 @@ SWITCHED_OFF = (
     "管理画面の「園情報」でパスワードを設定してから、もう一度ログインしてください。"
 )
 ENDED = "この端末のログインは終了しています。もう一度ログインしてください。未送信の記録は端末に残っています。"
+
+# Two heartbeats and some: after that a station is switched off, or reaches us no more.
+SILENT_AFTER = timedelta(seconds=90)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL
+from service.core.texts import NO_NUL, ONE_LINE
 from service.entries.wire import GivenMoment, Moment, Wire
 
 Version = Annotated[str, Field(max_length=20, pattern=NO_NUL)]
@@ -59,3 +60,31 @@ class RosterParent(Wire):
 class Roster(Wire):
     version: str
     parents: list[RosterParent]
+
+
+class StationItem(BaseModel):
+    """A device as staff see it. `queue_depth`: scans that wait in it, `needs_attention`: those that were refused;
+    both as of `last_seen_at`. `skew_seconds`: its clock is so much ahead of ours."""
+
+    id: int
+    nursery_id: int
+    nursery_name: str
+    label: str
+    user_agent: str
+    address: str
+    app_version: str
+    created_at: datetime
+    last_seen_at: datetime
+    token_expires_at: datetime
+    queue_depth: int
+    needs_attention: int
+    oldest_queued_at: datetime | None
+    skew_seconds: int | None
+    is_silent: bool
+    revoked_at: datetime | None
+
+
+class StationChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    label: Annotated[str, Field(max_length=50, pattern=ONE_LINE)]

@@ -37,7 +37,9 @@ TC200-0003,ABC商事,新宿店 レジ2番,,
 def send(client: TestClient, content: str | bytes, kind: str = "fleet.customers", name: str = "一覧.csv") -> Any:
     """Sends the file and begins its import; the answer."""
     raw = content.encode() if isinstance(content, str) else content
-    sent = client.put("/api/core/files", params={"name": name, "purpose": "fleet.import"}, content=raw)
+    sent = client.put(
+        "/api/core/files", params={"name": name, "purpose": f"{kind.partition('.')[0]}.import"}, content=raw
+    )
     assert sent.status_code == 201, sent.text
     return client.post("/api/core/imports", json={"kind": kind, "file_id": sent.json()["id"]})
 
@@ -274,7 +276,9 @@ def test_a_workbook_is_taken_by_its_sheet_whatever_it_is_called(ground: Ground) 
     out = io.BytesIO()
     book.save(out)
     sent = client.put(
-        "/api/core/files", params={"name": "顧客.xlsx", "purpose": "fleet.import"}, content=out.getvalue()
+        "/api/core/files",
+        params={"name": "顧客.xlsx", "purpose": "fleet.import"},
+        content=out.getvalue(),
     ).json()
 
     refused = client.post("/api/core/imports", json={"kind": "fleet.customers", "file_id": sent["id"]})

@@ -1,0 +1,65 @@
+"""What of the entries area can be imported: children by name within their nursery's code, parents by the number on
+their card."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.orm import Session
+
+from service.core.auth import Actor
+from service.core.imports.kinds import Field, Kind, Values
+from service.entries import actions, queries, schemas
+
+
+def _ascii(text: str) -> str:
+    """Full-width letters and digits, as Japanese keyboards give them."""
+    return unicodedata.normalize("NFKC", text).replace("‐", "-").replace("−", "-").replace("ー", "-").strip()
+
+
+def _number(text: str) -> int:
+    found = _ascii(text)
+    if not re.fullmatch(r"[1-9][0-9]{0,9}", found):
+        raise ValueError("保護者IDは1～10桁の数字（先頭は0以外）で入力してください。")
+    return int(found)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in re.split("[,、\n]", text) if name.strip()]
+
+
+def _shown_names(names: Sequence[str]) -> str:
+    return "、".join(names)
+
+
+def _existing(db: Session, by: Actor, keys: Sequence[str]) -> Mapping[str, tuple[int, Values]]:
+    return {str(key): found for key, found in queries.parents_for_import(db, by, [int(key) for key in keys]).items()}
+
+
+def _missing(db: Session, by: Actor, rows: Sequence[Values]) -> Mapping[int, tuple[str, str]]:
+    return queries.unusable_parents(db, by, rows)
+
+
+PARENTS = Kind(
+    key="entries.parents",
+    title="保護者",
+    counter="人",
+    permission="entries:parent:update",
+    fields=(
+        Field("id", "保護者ID", "123456", ("保護者番号", "番号", "id"), _number, str),
+        Field("nursery_code", "保育園コード", "ABC123", ("園コード", "コード"), _ascii),
+        Field("name", "保護者名", "山田花子", ("氏名", "名前", "保護者氏名")),
+        Field("kana", "ふりがな", "やまだはなこ", ("フリガナ", "かな", "カナ")),
+        Field("phone_number", "電話番号", "090-1234-5678", ("電話", "tel", "携帯"), _ascii),
+        Field("mail", "メールアドレス", "hanako@example.com", ("メール", "email", "e-mail"), _ascii),
+        Field("children", "園児名", "山田太郎、山田次郎", ("園児", "お子さま", "子ども"), _names, _shown_names),
+    ),
+    model=schemas.ParentRow,
+    existing=_existing,
+    missing=_missing,
+    create=actions.import_parents,
+    change=actions.reimport_parents,
+)
+IMPORTS = (PARENTS,)
