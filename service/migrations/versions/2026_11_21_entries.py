@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0030_entries"
-down_revision = "0021_fleet_hours"
+revision = "0024_entries"
+down_revision = "0023_backups"
 
 UPGRADE = """
 CREATE TABLE entries_nurseries (
