@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.auth import Actor
 from service.core.clock import app_now, real_now
+from service.core.db import violates
 from service.core.problems import Conflict, Invalid, NotFound, Problem
 from service.entries.logs import queries, rules, schemas
 from service.entries.logs.models import EntryExitLog
@@ -28,79 +30,101 @@ class Outcome:
     fresh: bool
 
 
+@dataclass(frozen=True)
+class _Judged:
+    log: EntryExitLog
+    fresh: bool = False
+    repeated: bool = False
+
+
 def store(db: Session, station: Calling, scans: Sequence[schemas.Scan]) -> list[Outcome | Problem]:
     """Each scan's log, in their order, or why there is none. One that was sent before is answered as then; one that
     repeats another within ten seconds is answered with that one, and nothing is stored."""
-    now, real = app_now(db), real_now()
-    numbers = [rules.parent_id(scan.parent_id) for scan in scans]
-    parents = queries.lock_parents(db, station.nursery_id, sorted({number for number in numbers if number}))
-    events = [scan.client_event_id for scan in scans if scan.client_event_id]
-    sent_before = queries.by_event(db, station.nursery_id, events) if events else {}
-    moments = [scan.scanned_at or now for scan in scans]
-    logs = queries.around(db, station.nursery_id, list(parents), min(moments), max(moments)) if parents else []
-    answers: list[tuple[EntryExitLog, Known, bool, bool] | Problem] = []
-    for scan, number, moment in zip(scans, numbers, moments, strict=True):
-        parent = parents.get(number) if number else None
-        known = sent_before.get(scan.client_event_id) if scan.client_event_id else None
-        if problem := _refused(station, scan, number, parent):
-            answers.append(problem)
-            continue
-        assert parent is not None
-        if known is None:
-            same = {
-                log.timestamp: log for log in logs if (log.parent_id, log.entry_type) == (parent.id, scan.entry_type)
-            }
-            earlier = rules.double(moment, same)
-            if earlier is not None:
-                answers.append((same[earlier], parent, False, True))
-                continue
-            known = _new(station, scan, parent, moment, real)
-            db.add(known)
-            logs.append(known)
-            if scan.client_event_id:
-                sent_before[scan.client_event_id] = known
-            answers.append((known, parent, True, False))
-        else:
-            answers.append((known, parent, False, False))
+    try:
+        with db.begin_nested():
+            return _store(db, station, scans)
+    except IntegrityError as error:
+        if not violates(error, "uq_entries_logs_client_event_id"):
+            raise
+        # The same scan came by another connection at the same moment: by now it has been sent before.
+        return _store(db, station, scans)
+
+
+def _store(db: Session, station: Calling, scans: Sequence[schemas.Scan]) -> list[Outcome | Problem]:
+    judge = _Judge(db, station, scans)
+    judged = [judge(scan) for scan in scans]
+    db.add_all(found.log for found in judged if isinstance(found, _Judged) and found.fresh)
     db.flush()
-    return [answer if isinstance(answer, Problem) else _outcome(*answer) for answer in answers]
+    return [found if isinstance(found, Problem) else judge.outcome(found) for found in judged]
 
 
-def _refused(station: Calling, scan: schemas.Scan, number: int | None, parent: Known | None) -> Problem | None:
-    if scan.nursery_id not in (None, station.nursery_id):
-        return Invalid(rules.OTHER_NURSERY, [("nurseryId", rules.OTHER_NURSERY)])
-    if number is None and not str(scan.parent_id).startswith("0"):
-        return Invalid(rules.NOT_A_NUMBER, [("parentId", rules.NOT_A_NUMBER)])
-    # Unknown, archived and another nursery's alike.
-    return NotFound(rules.UNKNOWN_PARENT) if parent is None else None
+class _Judge:
+    """What is known before the first of these scans, and with each of them what is known to the next."""
 
+    def __init__(self, db: Session, station: Calling, scans: Sequence[schemas.Scan]) -> None:
+        self.station, self.now, self.real = station, app_now(db), real_now()
+        asked = {number for scan in scans if (number := rules.parent_id(scan.parent_id))}
+        self.parents = queries.lock_parents(db, station.nursery_id, sorted(asked))
+        # Looked up once the parents are locked: whoever held them has committed by now.
+        events = [scan.client_event_id for scan in scans if scan.client_event_id]
+        self.sent_before = queries.by_event(db, station.nursery_id, events) if events else {}
+        gone = {log.parent_id for log in self.sent_before.values()} - self.parents.keys()
+        self.archived = queries.parents_of(db, station.nursery_id, gone) if gone else {}
+        moments = [(number, self._moment(scan)) for scan in scans if (number := rules.parent_id(scan.parent_id))]
+        self.logs = queries.around(db, station.nursery_id, moments) if moments else []
 
-def _new(station: Calling, scan: schemas.Scan, parent: Known, moment: datetime, real: datetime) -> EntryExitLog:
-    skew = round((scan.sent_at - real).total_seconds()) if scan.sent_at else None
-    return EntryExitLog(
-        parent_id=parent.id,
-        nursery_id=station.nursery_id,
-        entry_type=scan.entry_type,
-        timestamp=moment,
-        client_event_id=scan.client_event_id,
-        station_id=station.station_id,
-        was_offline=bool(scan.sent_at and scan.scanned_at and scan.sent_at - scan.scanned_at > rules.WAITED),
-        skew_seconds=None if skew is None else max(-(2**31), min(2**31 - 1, skew)),
-    )
+    def __call__(self, scan: schemas.Scan) -> _Judged | Problem:
+        if scan.nursery_id not in (None, self.station.nursery_id):
+            return Invalid(rules.OTHER_NURSERY, [("nurseryId", rules.OTHER_NURSERY)])
+        if scan.client_event_id in self.sent_before:
+            return _Judged(self.sent_before[scan.client_event_id])
+        number = rules.parent_id(scan.parent_id)
+        if number is None and not str(scan.parent_id).startswith("0"):
+            return Invalid(rules.NOT_A_NUMBER, [("parentId", rules.NOT_A_NUMBER)])
+        if number not in self.parents:
+            # Unknown, archived and another nursery's alike.
+            return NotFound(rules.UNKNOWN_PARENT)
+        same = {log.timestamp: log for log in self.logs if (log.parent_id, log.entry_type) == (number, scan.entry_type)}
+        earlier = rules.double(self._moment(scan), same)
+        return self._new(scan, number) if earlier is None else _Judged(same[earlier], repeated=True)
 
+    def outcome(self, judged: _Judged) -> Outcome:
+        log = judged.log
+        parent = self._parent(log.parent_id)
+        recorded = schemas.Recorded(
+            id=log.id,
+            parent_id=log.parent_id,
+            parent_name=parent.name,
+            nursery_id=log.nursery_id,
+            entry_type=EntryType(log.entry_type),
+            timestamp=log.timestamp,
+            child_names=parent.child_names,
+            already_recorded=judged.repeated,
+        )
+        return Outcome(recorded, judged.fresh)
 
-def _outcome(log: EntryExitLog, parent: Known, fresh: bool, repeated: bool) -> Outcome:
-    recorded = schemas.Recorded(
-        id=log.id,
-        parent_id=log.parent_id,
-        parent_name=parent.name,
-        nursery_id=log.nursery_id,
-        entry_type=EntryType(log.entry_type),
-        timestamp=log.timestamp,
-        child_names=parent.child_names,
-        already_recorded=repeated,
-    )
-    return Outcome(recorded, fresh)
+    def _moment(self, scan: schemas.Scan) -> datetime:
+        return scan.scanned_at or self.now
+
+    def _parent(self, number: int) -> Known:
+        return self.parents.get(number) or self.archived[number]
+
+    def _new(self, scan: schemas.Scan, number: int) -> _Judged:
+        skew = round((scan.sent_at - self.real).total_seconds()) if scan.sent_at else None
+        log = EntryExitLog(
+            parent_id=number,
+            nursery_id=self.station.nursery_id,
+            entry_type=scan.entry_type,
+            timestamp=self._moment(scan),
+            client_event_id=scan.client_event_id,
+            station_id=self.station.station_id,
+            was_offline=bool(scan.sent_at and scan.scanned_at and scan.sent_at - scan.scanned_at > rules.WAITED),
+            skew_seconds=None if skew is None else max(-(2**31), min(2**31 - 1, skew)),
+        )
+        self.logs.append(log)
+        if scan.client_event_id:
+            self.sent_before[scan.client_event_id] = log
+        return _Judged(log, fresh=True)
 
 
 def delete(db: Session, by: Actor, log_id: int, reason: str) -> None:

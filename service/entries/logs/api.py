@@ -32,6 +32,18 @@ def record(station: CallingStation, db: Db, scan: schemas.Scan, response: Respon
     return outcome.recorded
 
 
+@router.post("/api/entries/station/logs")
+def replay(station: CallingStation, db: Db, asked: schemas.Replay) -> schemas.Replays:
+    """A queue in one transaction: what is refused of it keeps none of the others back."""
+    return schemas.Replays(results=[_replayed(outcome) for outcome in actions.store(db, station, asked.scans)])
+
+
+def _replayed(outcome: actions.Outcome | Problem) -> schemas.Replayed:
+    if isinstance(outcome, Problem):
+        return schemas.Replayed(status=outcome.status, detail=outcome.detail)
+    return schemas.Replayed(status=201 if outcome.fresh else 200, log=outcome.recorded)
+
+
 @router.get("/api/entry-exit-logs")
 def numbered_logs(
     actor: Annotated[Actor, allow("entries:log:read")], db: Db, asked: Annotated[schemas.Asked, Query()]

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Date, Select, String, bindparam, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Date,
+    Select,
+    String,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -60,15 +72,30 @@ def by_event(db: Session, nursery_id: int, events: Sequence[uuid.UUID]) -> dict[
     return {log.client_event_id: log for log in found if log.client_event_id is not None}
 
 
-def around(db: Session, nursery_id: int, parents: Sequence[int], first: datetime, last: datetime) -> list[EntryExitLog]:
-    """The logs of these parents that a scan between these moments could repeat."""
+def parents_of(db: Session, nursery_id: int, ids: Collection[int]) -> dict[int, Known]:
+    """Archived ones too: what is recorded of them stays."""
+    found = db.execute(
+        select(Parent.id, Parent.name, children_of(Parent.id)).where(
+            Parent.nursery_id == nursery_id, Parent.id.in_(ids)
+        )
+    )
+    return {parent_id: Known(parent_id, name, list(children)) for parent_id, name, children in found}
+
+
+def around(db: Session, nursery_id: int, scans: Sequence[tuple[int, datetime]]) -> list[EntryExitLog]:
+    """The logs that one of these scans (parent, moment) could repeat."""
+    numbers, moments = zip(*scans, strict=True)
+    pairs = func.unnest(cast(list(numbers), ARRAY(BigInteger)), cast(list(moments), ARRAY(TIMESTAMP(timezone=True))))
+    asked = pairs.table_valued("number", "moment").render_derived("asked")
     return list(
         db.scalars(
-            select(EntryExitLog).where(
+            select(EntryExitLog)
+            .distinct()
+            .join(asked, EntryExitLog.parent_id == asked.c.number)
+            .where(
                 EntryExitLog.nursery_id == nursery_id,
-                EntryExitLog.parent_id.in_(parents),
-                EntryExitLog.timestamp > first - DOUBLE_SCAN,
-                EntryExitLog.timestamp < last + DOUBLE_SCAN,
+                EntryExitLog.timestamp > asked.c.moment - DOUBLE_SCAN,
+                EntryExitLog.timestamp < asked.c.moment + DOUBLE_SCAN,
                 EntryExitLog.deleted_at.is_(None),
             )
         )

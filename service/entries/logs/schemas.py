@@ -37,6 +37,24 @@ class Recorded(Wire):
     already_recorded: bool = False
 
 
+class Replay(Wire):
+    """Scans that waited in a station's queue, in the order they were made."""
+
+    scans: Annotated[list[Scan], Field(min_length=1, max_length=100)]
+
+
+class Replayed(Wire):
+    """What the document's door would have answered: 201 stored now, 200 known before, or why not, in words."""
+
+    status: int
+    log: Recorded | None = None
+    detail: str | None = None
+
+
+class Replays(Wire):
+    results: list[Replayed]
+
+
 class LogItem(Wire):
     id: int
     parent_name: str

@@ -1,0 +1,174 @@
+"""A queue of scans that comes all at once, and scans that come twice at once."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core.clock import app_now
+from service.entries.logs.models import EntryExitLog
+from service.entries.models import Nursery, Parent
+from tests.api.entries import conftest
+from tests.api.entries.conftest import log_in
+from tests.conftest import Service
+
+MORNING = datetime(2026, 1, 14, 9, tzinfo=UTC)
+
+
+def waiting(parent: object, seconds: int, entry_type: str = "Entry") -> dict[str, Any]:
+    moment = MORNING + timedelta(seconds=seconds)
+    return {
+        "parentId": parent,
+        "entryType": entry_type,
+        "clientEventId": str(uuid.uuid4()),
+        "scannedAt": moment.isoformat(),
+        "sentAt": (moment + timedelta(hours=1)).isoformat(),
+    }
+
+
+def replay(client: TestClient, headers: dict[str, str], scans: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    answer = client.post("/api/entries/station/logs", json={"scans": scans}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["results"]
+    return found
+
+
+def test_a_queue_is_stored_in_its_order_with_each_scans_own_time(
+    db: Session, client: TestClient, sakura: Nursery
+) -> None:
+    scans = [waiting(123456, 0), waiting(1, 5), waiting(123456, 20, "Exit")]
+
+    results = replay(client, log_in(client), scans)
+
+    assert [result["status"] for result in results] == [201, 201, 201]
+    assert [result["log"]["parentName"] for result in results] == ["山田花子", "佐藤太郎", "山田花子"]
+    logs = db.scalars(select(EntryExitLog).order_by(EntryExitLog.id)).all()
+    assert [log.timestamp for log in logs] == [MORNING + timedelta(seconds=after) for after in (0, 5, 20)]
+    assert {log.was_offline for log in logs} == {True}
+
+
+def test_what_is_refused_of_a_queue_keeps_nothing_else_back(
+    db: Session, client: TestClient, sakura: Nursery, himawari: Nursery
+) -> None:
+    headers = log_in(client)
+    elsewhere = waiting(123456, 90) | {"nurseryId": himawari.id}
+    scans = [waiting(99, 0), waiting("abc", 1), waiting(223456, 2), elsewhere, waiting(123456, 3), waiting(123456, 9)]
+
+    results = replay(client, headers, scans)
+
+    assert [result["status"] for result in results] == [404, 422, 404, 422, 201, 200]
+    assert "保護者が見つかりません" in results[0]["detail"]
+    assert results[0] == results[2]
+    assert results[5]["log"]["alreadyRecorded"] is True
+    assert results[5]["log"]["id"] == results[4]["log"]["id"]
+    assert len(db.scalars(select(EntryExitLog)).all()) == 1
+
+
+def test_a_queue_that_was_sent_before_is_answered_as_then(db: Session, client: TestClient, sakura: Nursery) -> None:
+    headers, scans = log_in(client), [waiting(123456, 0), waiting(1, 5)]
+
+    first = replay(client, headers, scans)
+    again = replay(client, headers, [*scans, scans[0]])
+
+    assert [result["log"] for result in again] == [*(result["log"] for result in first), first[0]["log"]]
+    assert [result["status"] for result in again] == [200, 200, 200]
+    assert len(db.scalars(select(EntryExitLog)).all()) == 2
+
+
+@pytest.mark.parametrize("scans", [0, 101])
+def test_a_queue_comes_in_hundreds(client: TestClient, sakura: Nursery, scans: int) -> None:
+    asked = {"scans": [waiting(123456, 20 * n) for n in range(scans)]}
+
+    answer = client.post("/api/entries/station/logs", json=asked, headers=log_in(client))
+
+    assert answer.status_code == 422
+
+
+def test_nobody_but_a_station_sends_a_queue(client: TestClient, sakura: Nursery) -> None:
+    answer = client.post("/api/entries/station/logs", json={"scans": [waiting(123456, 0)]})
+
+    assert answer.status_code == 401
+
+
+def test_a_scan_is_answered_as_the_first_time_when_the_parent_has_left_meanwhile(
+    db: Session, client: TestClient, sakura: Nursery
+) -> None:
+    headers, scan = log_in(client), waiting(123456, 0)
+    [first] = replay(client, headers, [scan])
+    db.get_one(Parent, 123456).archived_at = app_now(db)
+    db.commit()
+
+    [again] = replay(client, headers, [scan])
+    [newer] = replay(client, headers, [waiting(123456, 60)])
+
+    assert (again["status"], again["log"]) == (200, first["log"])
+    assert newer["status"] == 404
+
+
+@pytest.fixture
+def door(service: Service, hashed: str) -> tuple[Service, dict[str, str], list[int]]:
+    """A nursery with twenty parents in a running service, and a station of its."""
+    code = uuid.uuid4().hex[:12]
+    with service.committed() as db:
+        nursery = Nursery(name="なのはな保育園", code=code, station_password_hash=hashed)
+        db.add(nursery)
+        db.flush()
+        parents = [Parent(nursery_id=nursery.id, name=f"保護者{n}") for n in range(20)]
+        db.add_all(parents)
+        db.flush()
+        numbers = [parent.id for parent in parents]
+    with service.http() as http:
+        asked = {"nurseryCode": code, "password": conftest.PASSWORD}
+        token = http.post("/api/auth/entry-exit-login", json=asked).json()["token"]
+    return service, {"Authorization": f"Bearer {token}"}, numbers
+
+
+@pytest.mark.parametrize("same_parent", [True, False])
+def test_one_scan_by_several_connections_at_once_is_one_row(
+    door: tuple[Service, dict[str, str], list[int]], same_parent: bool
+) -> None:
+    service, headers, numbers = door
+
+    def send(turn: int) -> tuple[int, int]:
+        scan = told | {"parentId": numbers[0 if same_parent else turn % len(numbers)]}
+        with service.http() as http:
+            answer = http.post("/api/entry-exit-logs", json=scan, headers=headers)
+        return answer.status_code, answer.json().get("id", 0)
+
+    for _ in range(5):
+        told = waiting(numbers[0], 0) | {"scannedAt": datetime.now(UTC).isoformat()}
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(send, range(8)))
+        assert {status for status, _ in answers} <= {200, 201}, answers
+        assert len({log for _, log in answers}) == 1
+        service.rows("UPDATE entries_logs SET deleted_at = now() WHERE id = %s", answers[0][1])
+
+    [[rows]] = service.rows("SELECT count(*) FROM entries_logs WHERE parent_id = ANY(%s)", numbers)
+    assert rows == 5
+
+
+def test_a_thousand_waiting_scans_are_stored_within_a_second_of_the_service(
+    door: tuple[Service, dict[str, str], list[int]],
+) -> None:
+    """A generous bound: the figure is measured by `make bench`, this only fails when it is lost by far."""
+    service, headers, numbers = door
+    scans = [waiting(numbers[n % 20], 20 * n) for n in range(1000)]
+
+    begun = perf_counter()
+    with service.http() as http:
+        for at in range(0, 1000, 100):
+            answer = http.post("/api/entries/station/logs", json={"scans": scans[at : at + 100]}, headers=headers)
+            assert {result["status"] for result in answer.json()["results"]} == {201}
+    spent = perf_counter() - begun
+
+    [[rows]] = service.rows("SELECT count(*) FROM entries_logs WHERE parent_id = ANY(%s)", numbers)
+    assert rows == 1000
+    assert spent < 5, f"{spent:.2f} s"
