@@ -24,6 +24,7 @@ from service.core.installation import refuse_demo_in_production
 from service.core.instances import Presence
 from service.core.pages import assets
 from service.core.settings import settings
+from service.entries import pages as entries_pages
 from service.fleet import ingest as fleet_ingest
 from service.fleet.settings import settings as fleet_settings
 
@@ -45,7 +46,8 @@ def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
         lifespan=lifespan,
     )
     problems.install(api)
-    by_path.install(api, [*core_api.routes, *(route for door in areas.modules("api") for route in door.router.routes)])
+    doors = [door for kind in ("api", "pages") for door in areas.modules(kind)]
+    by_path.install(api, [*core_api.routes, *(route for door in doors for route in door.router.routes)])
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
@@ -93,7 +95,7 @@ class FrontDoor:
         self.fastapi = _fastapi(ingest)
         # Taking the pulse must work when everything else waits.
         free = frozenset({"/", "/api/docs", "/api/health/live", "/metrics", "/api/openapi.json"})
-        brief = (files.PATH, assets.PATH, sign_in.PATH, account.PASSWORD_PATH)
+        brief = (files.PATH, assets.PATH, sign_in.PATH, account.PASSWORD_PATH, entries_pages.START)
         doors = frozenset({imports.PATH})
         waiting = seats.Seats(self.fastapi, settings().database_pool_size, free, brief, doors)
         self.rest = observe.Observed(waiting)

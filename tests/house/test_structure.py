@@ -21,6 +21,10 @@ OPEN_DOORS = {
     "/",  # where am I?
     "/api/docs",  # how to talk to it; the document itself is open too
     "/public/static/{name}",  # what public pages are made of
+    "/entry-exit-login",  # one logs in here
+    "/entry-exit-registration",  # a page without data
+    "/entry-exit-station/{name}",  # what the station's pages are made of
+    "/entry-exit-sw.js",  # opens them without a network
     "/api/auth/login",  # one signs in here
     "/api/auth/logout",  # whoever is signed in
     "/api/auth/me",  # whoever is signed in
