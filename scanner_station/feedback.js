@@ -1,8 +1,7 @@
-// What the person at the scanner sees: a flash of the whole screen (200 ms), then words (3 s). The next scan may come
-// at any time.
+// What the person at the scanner sees: a flash of the whole screen (200 ms, in the style sheet), then words (3 s). The
+// next scan may come at any time.
 import { GREETINGS, UNSURE, recorded } from "./words.js";
 
-const FLASH_MS = 200;
 const GREETING_MS = 3000;
 // Who is refused has to read and do something.
 const REFUSAL_MS = 6000;
@@ -13,6 +12,7 @@ export class Feedback {
     this.element = element;
     this.lines = element.querySelector(".words");
     this.of = null;
+    element.addEventListener("animationend", () => element.classList.remove("flash"));
   }
 
   greet(scan, name) {
@@ -40,7 +40,6 @@ export class Feedback {
   }
 
   show(kind, lines, forMs, scan) {
-    clearTimeout(this.flashing);
     clearTimeout(this.showing);
     this.of = scan || null;
     this.lines.textContent = "";
@@ -49,10 +48,11 @@ export class Feedback {
       made.textContent = line;
       this.lines.appendChild(made);
     });
-    this.element.classList.remove(...KINDS);
+    this.element.classList.remove("flash", ...KINDS);
+    // Looked at in between, or the flash of the scan before would not begin anew.
+    this.lines.getBoundingClientRect();
     this.element.classList.add(kind, "flash", "shown");
     if (scan && scan.timeStamp) measure(scan.timeStamp);
-    this.flashing = setTimeout(() => this.element.classList.remove("flash"), FLASH_MS);
     this.showing = setTimeout(() => this.hide(), forMs);
   }
 

@@ -1,0 +1,340 @@
+"""The scan station as staff and parents meet it: a tablet on its side, a scanner that types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from service.core.identity import hash_password
+from service.entries.logs.rules import NOT_A_NUMBER
+from service.entries.pages import PATH
+from tests.browser.stations import PASSWORD, TABLET, Door, await_ready, found, open_station, scan, waiting
+from tests.conftest import Service
+
+FIRST_SENTENCE = re.compile("[^。]*。")
+
+
+@pytest.fixture(scope="module")
+def hashed() -> str:
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture
+def door(service: Service, hashed: str) -> Door:
+    return found(service, service.url, hashed)
+
+
+@pytest.fixture
+def context(chromium: Browser, door: Door) -> Iterator[BrowserContext]:
+    made = door.context(chromium)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, door: Door) -> Page:
+    return open_station(context, door)
+
+
+def feedback(page: Page) -> str:
+    return page.locator(".feedback.shown .words").text_content() or ""
+
+
+def await_feedback(page: Page, kind: str) -> str:
+    page.wait_for_selector(f".feedback.shown.{kind}")
+    return feedback(page)
+
+
+def await_idle(page: Page) -> None:
+    page.evaluate("document.getElementById('feedback').classList.remove('shown')")
+
+
+def history(page: Page) -> list[list[str]]:
+    rows = page.locator("#recent tr")
+    return [[cell.strip() for cell in rows.nth(n).locator("td").all_text_contents()] for n in range(rows.count())]
+
+
+def test_a_station_logs_in_shows_what_is_typed_and_goes_on_to_scanning(chromium: Browser, door: Door) -> None:
+    context = door.context(chromium, logged_in=False)
+    page = context.new_page()
+    page.goto(f"{door.url}/entry-exit-registration")
+    page.wait_for_url("**/entry-exit-login")
+    password = page.locator("#password")
+    page.get_by_label("保育園コード").fill(door.code)
+    password.fill("wrong")
+    page.get_by_role("button", name="パスワードを表示する").click()
+    assert password.get_attribute("type") == "text"
+    page.get_by_role("button", name="パスワードを隠す").click()
+    assert password.get_attribute("type") == "password"
+    page.get_by_role("button", name="ログイン").click()
+    expect(page.get_by_role("alert")).to_contain_text("保育園コードまたはパスワードが違います")
+
+    password.fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/entry-exit-registration")
+    await_ready(page)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("さくら保育園")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", page.locator("#clock").inner_text())
+    expect(page.get_by_text("バーコードをスキャンしてください")).to_be_visible()
+    kept = page.evaluate("JSON.parse(localStorage.getItem('genba.station.session')).token.split('.').length")
+    assert kept == 3, "a JWT in localStorage (AR-EL-005)"
+    context.close()
+
+
+def test_the_sixth_attempt_is_told_how_many_minutes_to_wait(chromium: Browser, door: Door) -> None:
+    context = door.context(chromium, logged_in=False)
+    page = context.new_page()
+    page.goto(f"{door.url}/entry-exit-login")
+    page.get_by_label("保育園コード").fill(door.code)
+    with door.service.http() as http:
+        for _ in range(5):
+            http.post("/api/auth/entry-exit-login", json={"nurseryCode": door.code, "password": "wrong"})
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("alert")).to_contain_text("あと10分")
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("button", "kind", "words", "arrow"),
+    [("入", "Entry", "おはようございます。", "↓入"), ("出", "Exit", "お疲れ様でした。", "↑出")],
+)
+def test_a_scan_flashes_green_greets_by_name_and_is_stored(
+    page: Page, door: Door, button: str, kind: str, words: str, arrow: str
+) -> None:
+    page.get_by_role("button", name=button, exact=True).click()
+    scan(page, door.parents[0])
+
+    assert await_feedback(page, "good") == f"保護者1さん。{words}"
+    shown = page.locator("#feedback")
+    assert shown.evaluate("(e) => getComputedStyle(e).getPropertyValue('--flash').trim()") == "#22c55e"
+    assert shown.evaluate("(e) => getComputedStyle(e).position + e.clientWidth") == f"fixed{TABLET['width']}"
+    page.wait_for_selector("#feedback:not(.shown)", state="attached", timeout=5000)
+    expect(page.locator("#recent .badge.done")).to_have_count(1)
+    [row] = history(page)
+    assert row[1:] == ["保護者1", arrow, "成功"]
+    assert [(parent, stored) for parent, stored, _, _ in door.rows()] == [(door.parents[0], kind)]
+
+
+def test_the_toggle_has_the_documents_colours(page: Page) -> None:
+    def ground(name: str) -> str:
+        button = page.get_by_role("button", name=name, exact=True)
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        found: str = button.evaluate("(e) => getComputedStyle(e).backgroundColor")
+        return found
+
+    assert (ground("入"), ground("出")) == ("rgb(34, 197, 94)", "rgb(249, 115, 22)")
+
+
+def test_the_flash_lasts_200_ms_and_begins_within_200_ms_of_the_scanners_enter(page: Page, door: Door) -> None:
+    lengths, delays = set(), []
+    for parent in door.parents:
+        scan(page, parent)
+        await_feedback(page, "good")
+        lengths |= set(page.evaluate("document.getAnimations().map((a) => a.effect.getTiming().duration)"))
+        page.wait_for_function("performance.getEntriesByName('feedback').length === 1")
+        delays.append(page.evaluate("performance.getEntriesByName('feedback')[0].duration"))
+        page.evaluate("performance.clearMeasures()")
+        await_idle(page)
+
+    assert lengths <= {200}
+    assert sorted(delays)[len(delays) // 2] < 200, delays
+
+
+def test_a_greeting_stays_three_seconds_and_the_next_scan_need_not_wait(page: Page, door: Door) -> None:
+    scan(page, door.parents[0])
+    await_feedback(page, "good")
+    begun = page.evaluate("performance.now()")
+    scan(page, door.parents[1])
+    page.wait_for_function("document.querySelector('.words').textContent.startsWith('保護者2さん')")
+    second = page.evaluate("performance.now()")
+    page.wait_for_function("!document.querySelector('.feedback').classList.contains('shown')", polling=20)
+    gone = page.evaluate("performance.now()")
+
+    assert gone - second > 2500
+    assert gone - begun < 6000
+    expect(page.locator("#recent .badge.done")).to_have_count(2)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("abc", FIRST_SENTENCE.match(NOT_A_NUMBER)[0]),  # type: ignore[index]  # it is a sentence
+        ("12345678901", FIRST_SENTENCE.match(NOT_A_NUMBER)[0]),  # type: ignore[index]
+        ("0123456", "保護者が見つかりません。"),
+        ("9999999999", "保護者が見つかりません。"),
+    ],
+)
+def test_what_is_no_parents_card_is_refused_in_red_and_kept_nowhere(
+    page: Page, door: Door, code: str, words: str
+) -> None:
+    scan(page, code)
+
+    assert await_feedback(page, "bad").startswith(words)
+    flash = page.locator("#feedback").evaluate("(e) => getComputedStyle(e).getPropertyValue('--flash').trim()")
+    assert flash == "#dc2626"
+    expect(page.get_by_text("まだスキャンはありません。")).to_be_attached()
+    expect(page.locator("#look")).to_be_hidden()
+    assert (waiting(page), door.rows()) == (0, [])
+
+
+def test_another_nurserys_card_is_refused_like_one_that_nobody_has(
+    page: Page, door: Door, service: Service, hashed: str
+) -> None:
+    elsewhere = found(service, service.url, hashed)
+    scan(page, "9999999999")
+    nobodys = await_feedback(page, "bad")
+    await_idle(page)
+    scan(page, elsewhere.parents[0])
+
+    assert await_feedback(page, "bad") == nobodys
+    assert elsewhere.rows() == door.rows() == []
+
+
+def test_the_same_parent_twice_within_ten_seconds_is_recorded_already(page: Page, door: Door) -> None:
+    scan(page, door.parents[0])
+    await_feedback(page, "good")
+    await_idle(page)
+    scan(page, door.parents[0])
+
+    assert await_feedback(page, "recorded") == "保護者1さんの「入」は記録済みです。"
+    expect(page.locator("#recent .badge.done")).to_have_count(1)
+    assert [row[3] for row in history(page)] == ["記録済み", "成功"]
+    assert len(door.rows()) == 1
+
+
+def test_the_newest_ten_scans_stand_above_each_other(chromium: Browser, service: Service, hashed: str) -> None:
+    many = found(service, service.url, hashed, parents=12)
+    context = many.context(chromium)
+    page = open_station(context, many)
+    for parent in many.parents:
+        scan(page, parent)
+    page.wait_for_function("document.querySelectorAll('#recent .badge.done').length === 10")
+
+    assert [row[1] for row in history(page)] == [f"保護者{number}" for number in range(12, 2, -1)]
+    page.evaluate("document.getElementById('feedback').classList.remove('shown')")
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "fits the tablet"
+    context.close()
+
+
+# What an input method leaves of a scanner's keys: where they lie, and the text it makes of them.
+def type_through_an_input_method(page: Page, code: str, enter: bool = True) -> None:
+    cdp = page.context.new_cdp_session(page)
+    composed = ""
+    for digit in code:
+        key = {"windowsVirtualKeyCode": 229, "key": "Process", "code": f"Digit{digit}"}
+        cdp.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **key})
+        composed += chr(ord(digit) - ord("0") + ord("０"))
+        cdp.send(
+            "Input.imeSetComposition",
+            {"text": composed, "selectionStart": len(composed), "selectionEnd": len(composed)},
+        )
+        cdp.send("Input.dispatchKeyEvent", {"type": "keyUp", **key})
+    if enter:
+        key = {"windowsVirtualKeyCode": 229, "key": "Process", "code": "Enter"}
+        cdp.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **key})
+        cdp.send("Input.insertText", {"text": composed})
+    cdp.detach()
+
+
+@pytest.mark.parametrize("enter", [True, False], ids=["with Enter", "Enter eaten"])
+def test_a_japanese_input_method_may_be_switched_on(page: Page, door: Door, enter: bool) -> None:
+    for number in (0, 1):
+        type_through_an_input_method(page, str(door.parents[number]).zfill(1), enter)
+        page.wait_for_function(f"document.querySelector('.words').textContent.startsWith('保護者{number + 1}さん')")
+    expect(page.locator("#recent .badge.done")).to_have_count(2)
+    page.wait_for_timeout(400)
+
+    assert [row[0] for row in door.rows()] == list(door.parents[:2]), "each once"
+    assert [row[3] for row in history(page)] == ["成功", "成功"]
+
+
+def test_a_text_that_comes_without_keys_is_read_too(page: Page, door: Door) -> None:
+    """As from an on-screen wedge; full-width digits are digits."""
+    cdp = page.context.new_cdp_session(page)
+    wide = str(door.parents[0]).translate({ord("0") + n: chr(ord("０") + n) for n in range(10)})
+    cdp.send("Input.insertText", {"text": wide})
+    page.keyboard.press("Enter")
+
+    assert await_feedback(page, "good").startswith("保護者1さん")
+
+
+def test_a_code_that_stops_halfway_is_no_scan(page: Page, door: Door) -> None:
+    page.keyboard.type("12")
+
+    assert await_feedback(page, "bad").startswith("読み取りが途中で切れました。")
+    await_idle(page)
+    scan(page, door.parents[0])
+    assert await_feedback(page, "good").startswith("保護者1さん"), "what was left of it is gone"
+
+
+def test_the_scanner_has_the_focus_whatever_is_touched(page: Page, door: Door) -> None:
+    page.get_by_role("button", name="入", exact=True).click()
+    page.locator(".history").click()
+    page.wait_for_function("document.activeElement.id === 'scan'")
+    page.get_by_role("button", name="ログアウト").click()
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.activeElement.className") == "no", "not while a question is open"
+
+    scan(page, door.parents[0])
+
+    assert await_feedback(page, "good").startswith("保護者1さん"), "a scan is no answer to the question"
+    expect(page.locator("#question")).to_be_hidden()
+    page.wait_for_function("document.activeElement.id === 'scan'")
+
+
+def test_logging_out_forgets_names_and_token_and_ends_the_session(page: Page, door: Door) -> None:
+    page.get_by_role("button", name="ログアウト").click()
+    page.get_by_role("button", name="ログアウトする").click()
+    page.wait_for_url("**/entry-exit-login")
+
+    assert page.evaluate("localStorage.getItem('genba.station.session')") is None
+    names = page.evaluate(
+        "import('/entry-exit-station/store.js').then((store) =>"
+        " store.within(['roster'], 'readonly', (of) => store.done(of('roster').count())))"
+    )
+    assert names == 0
+    with door.service.http() as http:
+        answer = http.post("/api/auth/heartbeat", headers={"Authorization": f"Bearer {door.session['token']}"})
+    assert answer.status_code == 401
+
+
+def test_a_heartbeat_comes_every_30_seconds_and_its_token_is_kept(chromium: Browser, door: Door) -> None:
+    context = door.context(chromium)
+    page = context.new_page()
+    page.clock.install()
+    beats: list[str] = []
+    page.on("request", lambda sent: beats.append(sent.url) if sent.url.endswith("/api/auth/heartbeat") else None)
+    page.goto(f"{door.url}/entry-exit-registration")
+    page.wait_for_selector("#state.online")
+    first = len(beats)
+    # A token names its second.
+    page.wait_for_timeout(1100)
+    before = page.evaluate("localStorage.getItem('genba.station.session')")
+    page.clock.run_for(30_000)
+    page.wait_for_function("(before) => localStorage.getItem('genba.station.session') !== before", arg=before)
+
+    assert (first, len(beats)) == (1, 2)
+    context.close()
+
+
+def test_the_station_is_an_app_of_its_own_under_a_policy_that_runs_only_its_files(page: Page, door: Door) -> None:
+    with door.service.http() as http:
+        answer = http.get("/entry-exit-registration")
+        manifest = http.get(f"{PATH}/station.webmanifest")
+        icons = [http.get(icon["src"]) for icon in manifest.json()["icons"]]
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert "worker-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert manifest.headers["Content-Type"] == "application/manifest+json"
+    assert (manifest.json()["orientation"], manifest.json()["start_url"]) == ("landscape", "/entry-exit-registration")
+    assert [icon.status_code for icon in icons] == [200] * 3
+    scope = page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.scope)")
+    assert scope == f"{door.url}/entry-exit-"
