@@ -67,6 +67,11 @@ async function scanned(text, timeStamp) {
   return send();
 }
 
+function isKnown(text) {
+  const card = read(text);
+  return Boolean(card && card.parentId && roster.nameOf(card.parentId));
+}
+
 // The roster does not know this number. The service is asked while the parent waits; if it cannot be, staff decide.
 async function greetWhenKnown(scan, seen) {
   const away = reach === "unreachable" || reach === "down";
@@ -204,6 +209,7 @@ function wire() {
   scanner = listen(at("scan"), {
     onScan: scanned,
     onTorn: () => feedback.refuse(words.TORN),
+    isKnown,
     isElsewhere: dialogs.isOpen,
   });
   at("entry").addEventListener("click", () => choose("Entry"));

@@ -1,29 +1,36 @@
 // A scanner is a keyboard that types a code and Enter (BR-ER-001, BR-ER-002). With a Japanese input method switched on,
 // a key tells only where it lies (keyCode 229), the digits come as one full-width text, and Enter may be eaten. So keys
 // and text are both noted, and the one that can be read counts.
-const IDLE_MS = 100;
-const SETTLE_MS = 20;
-// A scanner sends a key every few milliseconds. Slower ones, and people, end with Enter.
-const FAST_MS = 50;
-const FEWEST = 3;
+//
+// Half a code may be another parent's number. A code without its Enter is taken only where an input method eats Enters,
+// when it came at a scanner's speed (a key every few milliseconds), then stopped, and is a number that is known.
+const IDLE_MS = 250;
+const SETTLE_MS = 50;
+const FAST_MS = 100;
 const STALE_MS = 2000;
+// How long after a code the input method may still hand over what it had of it.
+const ECHO_MS = 300;
 const DIGIT = /^(?:Digit|Numpad)([0-9])$/;
 
-// `onScan(text, timeStamp)` for each code; `onTorn()` for one that stopped coming; `isElsewhere()` while the person
-// does something else (a dialog): only a whole code with its Enter is taken then.
-export function listen(input, { onScan, onTorn, isElsewhere }) {
+// `onScan(text, timeStamp)` for each code; `onTorn()` for one that stopped coming; `isKnown(text)`: whether it is a
+// parent's number; `isElsewhere()` while the person does something else (a dialog): only a whole code with its Enter is
+// taken then.
+export function listen(input, { onScan, onTorn, isKnown, isElsewhere }) {
   let keys = "";
   // A key that could not be named came: the text counts.
   let unnamed = false;
+  let throughMethod = false;
   let moments = [];
   let composing = false;
   let discarding = false;
+  let echoUntil = 0;
   let timer = 0;
 
   const readable = () => (unnamed || !keys ? input.value : keys);
 
   function noted(event) {
-    moments.push(event.timeStamp);
+    // The text follows its key in the method's own time.
+    if (event.type === "keydown" || !keys) moments.push(event.timeStamp);
     clearTimeout(timer);
     // What was typed while this page was busy comes first.
     timer = setTimeout(() => {
@@ -34,7 +41,7 @@ export function listen(input, { onScan, onTorn, isElsewhere }) {
   function idle() {
     const text = readable();
     const fast = moments.every((moment, at) => !at || moment - moments[at - 1] < FAST_MS);
-    if (fast && text.length >= FEWEST && !isElsewhere()) finish(moments[moments.length - 1]);
+    if (throughMethod && fast && !isElsewhere() && isKnown(text)) finish(moments[moments.length - 1]);
     else timer = setTimeout(stale, STALE_MS);
   }
 
@@ -47,6 +54,7 @@ export function listen(input, { onScan, onTorn, isElsewhere }) {
   function finish(timeStamp) {
     const text = readable();
     forget();
+    echoUntil = timeStamp + ECHO_MS;
     if (text.trim()) onScan(text, timeStamp);
   }
 
@@ -54,6 +62,7 @@ export function listen(input, { onScan, onTorn, isElsewhere }) {
     clearTimeout(timer);
     keys = "";
     unnamed = false;
+    throughMethod = false;
     moments = [];
     if (composing) {
       // What the input method still holds has been read.
@@ -88,6 +97,8 @@ export function listen(input, { onScan, onTorn, isElsewhere }) {
         if (readable() !== "") event.preventDefault();
         return;
       }
+      echoUntil = 0;
+      if (event.keyCode === 229) throughMethod = true;
       const digit = DIGIT.exec(event.code || "");
       const says = event.key.length === 1 && event.keyCode !== 229;
       if (says) keys += event.key;
@@ -105,6 +116,7 @@ export function listen(input, { onScan, onTorn, isElsewhere }) {
   });
   input.addEventListener("compositionstart", () => {
     composing = true;
+    throughMethod = true;
     discarding = false;
   });
   input.addEventListener("compositionend", () => {
@@ -113,7 +125,7 @@ export function listen(input, { onScan, onTorn, isElsewhere }) {
     discarding = false;
   });
   input.addEventListener("input", (event) => {
-    if (discarding) input.value = "";
+    if (discarding || event.timeStamp < echoUntil) input.value = "";
     else if (input.value) noted(event);
   });
 

@@ -6,11 +6,14 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from service.core.clock import real_now
 from service.entries.models import Nursery, Parent
+from service.entries.station import actions, rules
+from service.entries.station.models import Station
 from tests.conftest import Service
 
 PASSWORD = "password123"
@@ -26,6 +29,7 @@ class Door:
     nursery_id: int
     code: str
     parents: Sequence[int]
+    station_id: int
     session: dict[str, object] = field(default_factory=dict)
 
     def state(self) -> dict[str, object]:
@@ -36,9 +40,11 @@ class Door:
             "origins": [{"origin": self.url, "localStorage": [{"name": k, "value": v} for k, v in kept.items()]}],
         }
 
-    def context(self, browser: Browser, logged_in: bool = True) -> BrowserContext:
+    def context(self, browser: Browser, logged_in: bool = True, offline: bool = False) -> BrowserContext:
+        """`offline`: with the service worker, which takes a moment to keep all files."""
         made = browser.new_context(
             locale="ja-JP",
+            service_workers="allow" if offline else "block",
             viewport=TABLET,  # type: ignore[arg-type]  # a size
             storage_state=self.state() if logged_in else None,  # type: ignore[arg-type]  # as Playwright writes it
         )
@@ -57,19 +63,25 @@ class Door:
 def found(service: Service, url: str, hashed: str, parents: int = 5, **settings: object) -> Door:
     """A new nursery, whose parents are called 保護者1, 保護者2…, and a session of a station of its."""
     code = uuid.uuid4().hex[:12]
+    now = real_now()
+    until = now + timedelta(hours=8)
     with service.committed() as db:
         nursery = Nursery(name="さくら保育園", code=code, station_password_hash=hashed, **settings)
         db.add(nursery)
         db.flush()
+        station = Station(nursery_id=nursery.id, device_id=uuid.uuid4(), token_expires_at=until)
         listed = [Parent(nursery_id=nursery.id, name=f"保護者{number + 1}") for number in range(parents)]
-        db.add_all(listed)
+        db.add_all([station, *listed])
         db.flush()
-        door = Door(service, url, nursery.id, code, [parent.id for parent in listed])
-    with service.http() as http:
-        asked = {"nurseryCode": code, "password": PASSWORD}
-        answer = http.post("/api/auth/entry-exit-login", json=asked).json()
-    door.session = answer | {"offlineCap": 100, "skewSeconds": 0}
-    return door
+        session = {
+            "token": rules.token(actions.key(), rules.Claims(station.id, nursery.id, until), now),
+            "nurseryId": nursery.id,
+            "nurseryName": nursery.name,
+            "expiresAt": until.isoformat(),
+            "offlineCap": 100,
+            "skewSeconds": 0,
+        }
+        return Door(service, url, nursery.id, code, [parent.id for parent in listed], station.id, session)
 
 
 def open_station(context: BrowserContext, door: Door, online: bool = True) -> Page:
@@ -83,8 +95,7 @@ def await_ready(page: Page, online: bool = True) -> None:
     page.wait_for_selector("body[data-ready]")
     if online:
         page.wait_for_selector("#state.online")
-    # Its pages are kept for the time without a network, and its names are known.
-    page.evaluate("navigator.serviceWorker.ready.then(() => {})")
+    # Its names are known.
     page.wait_for_function(
         """async () => {
           const opened = await new Promise((resolve) => {
@@ -99,6 +110,11 @@ def await_ready(page: Page, online: bool = True) -> None:
           return count > 0;
         }"""
     )
+
+
+def await_worker(page: Page) -> None:
+    """Until the pages can be opened without a network."""
+    page.evaluate("navigator.serviceWorker.ready.then(() => {})")
 
 
 def scan(page: Page, code: object) -> None:
