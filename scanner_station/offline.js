@@ -3,19 +3,26 @@
 const WORKER = "/entry-exit-sw.js";
 const SCOPE = "/entry-exit-";
 const LOOK_MS = 10 * 60 * 1000;
+const IDLE_LOOK_MS = 2000;
 
 // `isIdle()`: whether this page may be loaded anew right now.
 export async function workOffline(isIdle) {
-  if (!navigator.serviceWorker) return;
-  const firstVisit = !navigator.serviceWorker.controller;
-  if (!firstVisit) navigator.serviceWorker.addEventListener("controllerchange", () => isIdle() && location.reload());
-  const worker = await navigator.serviceWorker.register(WORKER, { scope: SCOPE, updateViaCache: "none" });
-  setInterval(() => worker.update().catch(() => {}), LOOK_MS);
-  setInterval(() => takeOver(worker, isIdle), 5000);
+  const { serviceWorker } = navigator;
+  if (!serviceWorker) return;
+  let controlled = Boolean(serviceWorker.controller);
+  let outdated = false;
+  serviceWorker.addEventListener("controllerchange", () => {
+    // The first one to come serves the files that this page is made of already.
+    outdated = controlled;
+    controlled = true;
+  });
+  const worker = await serviceWorker.register(WORKER, { scope: SCOPE, updateViaCache: "none" });
+  setInterval(() => worker.update().catch((error) => console.warn("no newer version found", error)), LOOK_MS);
+  setInterval(() => {
+    if (!isIdle()) return;
+    if (outdated) location.reload();
+    else if (worker.waiting) worker.waiting.postMessage("take over");
+  }, IDLE_LOOK_MS);
   // Asked for once; an installed page is granted it, and then nothing is cleared to make room.
   if (navigator.storage && navigator.storage.persist) navigator.storage.persist();
-}
-
-function takeOver(worker, isIdle) {
-  if (worker.waiting && isIdle()) worker.waiting.postMessage("take over");
 }

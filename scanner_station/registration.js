@@ -249,7 +249,7 @@ function wire() {
   window.addEventListener("online", heartbeat.beat);
   window.addEventListener("pagehide", heartbeat.stop);
   window.addEventListener("pageshow", (event) => event.persisted && location.reload());
-  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && send());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && heartbeat.beat());
 }
 
 async function begin() {

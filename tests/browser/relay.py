@@ -12,7 +12,7 @@ from tests.processes import free_port
 
 class Relay:
     """`url` leads to the service at `target`. While `is_away` nothing is let through; while `loses_replies` requests
-    arrive, and what is answered to them does not: `lost` counts those."""
+    arrive, and what is answered to them does not: `lost` counts those. `rewrites` changes what is answered."""
 
     def __init__(self, target: str) -> None:
         address = urlsplit(target)
@@ -20,6 +20,7 @@ class Relay:
         self.is_away = False
         self.loses_replies = False
         self.lost = 0
+        self.rewrites = (b"", b"")
         self._open: set[socket.socket] = set()
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -63,7 +64,7 @@ class Relay:
                 if is_reply and self.loses_replies:
                     self.lost += 1
                     break
-                sink.sendall(data)
+                sink.sendall(data.replace(*self.rewrites) if is_reply and self.rewrites[0] else data)
         _close(source)
         _close(sink)
         self._open -= {source, sink}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -95,21 +96,20 @@ def await_ready(page: Page, online: bool = True) -> None:
     page.wait_for_selector("body[data-ready]")
     if online:
         page.wait_for_selector("#state.online")
-    # Its names are known.
-    page.wait_for_function(
-        """async () => {
-          const opened = await new Promise((resolve) => {
-            const asked = indexedDB.open("genba-station");
-            asked.onsuccess = () => resolve(asked.result);
-          });
-          const count = await new Promise((resolve) => {
-            const asked = opened.transaction("roster").objectStore("roster").count();
-            asked.onsuccess = () => resolve(asked.result);
-          });
-          opened.close();
-          return count > 0;
-        }"""
-    )
+    until(page, HAS_ROSTER)
+
+
+HAS_ROSTER = """() => import("/entry-exit-station/store.js")
+  .then(({ within, done }) => within(["roster"], "readonly", (of) => done(of("roster").count())))
+  .then((count) => count > 0)"""
+
+
+def until(page: Page, holds: str) -> None:
+    """For what takes a promise to find out."""
+    deadline = time.monotonic() + 20
+    while not page.evaluate(holds):
+        assert time.monotonic() < deadline, holds
+        time.sleep(0.05)
 
 
 def await_worker(page: Page) -> None:

@@ -30,6 +30,7 @@ from tests.browser.stations import (
     made,
     open_station,
     scan,
+    until,
     waiting,
 )
 from tests.conftest import Service, start_service
@@ -433,3 +434,40 @@ def test_a_scan_that_the_service_fails_over_is_set_aside_after_three_tries(page:
 
     assert [row[0] for row in door.rows()] == [door.parents[1]]
     expect(page.locator("#look")).to_have_text("要確認 1件")
+
+
+def test_a_newer_version_takes_over_when_nobody_scans_and_nothing_waits(
+    chromium: Browser, relay: Relay, door: Door
+) -> None:
+    context = door.context(chromium, offline=True)
+    page = context.new_page()
+    page.clock.install()
+    page.goto(f"{door.url}/entry-exit-registration")
+    await_ready(page)
+    await_worker(page)
+    version = page.evaluate("GENBA_STATION.version")
+    relay.rewrites = (version.encode(), b"f" * len(version))
+    newer = "() => navigator.serviceWorker.getRegistration().then((found) => found.waiting !== null)"
+
+    scan(page, door.parents[0])
+    await_kept(page, 1)
+    await_sent(page)
+    page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.update()).then(() => {})")
+    until(page, newer)
+    page.clock.run_for(10_000)
+    assert page.evaluate(newer), "somebody scanned a moment ago"
+    relay.go_away()
+    scan(page, door.parents[1])
+    await_kept(page, 2)
+    expect(page.locator("#state")).to_contain_text("オフライン")
+    page.clock.run_for(90_000)
+    assert page.evaluate(newer), "a scan is waiting"
+    assert page.evaluate("GENBA_STATION.version") == version
+    relay.come_back()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    await_sent(page)
+    page.clock.run_for(90_000)
+
+    page.wait_for_function("() => self.GENBA_STATION && GENBA_STATION.version === 'ffffffffffff'")
+    assert [row[0] for row in door.rows()] == list(door.parents[:2])
+    context.close()
