@@ -2,7 +2,7 @@
 import { workOffline } from "./offline.js";
 import { ask } from "./server.js";
 import * as session from "./session.js";
-import { NO_SERVER } from "./words.js";
+import { NOTHING_TYPED, NO_SERVER } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -20,6 +20,10 @@ function busy(text) {
 async function logIn(event) {
   event.preventDefault();
   say("");
+  if (!at("code").value.trim() || !at("password").value) {
+    say(NOTHING_TYPED);
+    return;
+  }
   busy("ログインしています…");
   const answer = await ask("POST", "/api/auth/entry-exit-login", {
     body: {

@@ -10,6 +10,7 @@ export const UNSURE = "保護者を確認できませんでした。記録は端
 export const FAILED_OFTEN = "送信に3回失敗しました。時間をおいて「再送信」を押すか、手書きの台帳に記入してください。";
 export const ENDED =
   "この端末のログインは終了しています。もう一度ログインしてください。未送信の記録は端末に残っています。";
+export const NOTHING_TYPED = "保育園コードとパスワードを入力してください。";
 export const NO_SERVER =
   "サーバーに接続できません。ネットワークの接続を確認して、もう一度お試しください。";
 export const DATABASE_DOWN =

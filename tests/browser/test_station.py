@@ -64,6 +64,8 @@ def test_a_station_logs_in_shows_what_is_typed_and_goes_on_to_scanning(chromium:
     page.goto(f"{door.url}/entry-exit-registration")
     page.wait_for_url("**/entry-exit-login")
     password = page.locator("#password")
+    page.get_by_role("button", name="ログイン").click()
+    expect(page.get_by_role("alert")).to_have_text("保育園コードとパスワードを入力してください。")
     page.get_by_label("保育園コード").fill(door.code)
     password.fill("wrong")
     page.get_by_role("button", name="パスワードを表示する").click()

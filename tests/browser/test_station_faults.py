@@ -83,6 +83,13 @@ def begin_again(own: Service) -> None:
     await_ok(f"{own.url}/api/health/live", own.process)
 
 
+def come_back(relay: Relay, *pages: Page) -> None:
+    """And the tablet says so to its browser, as it does when it finds its network again."""
+    relay.come_back()
+    for page in pages:
+        page.evaluate("dispatchEvent(new Event('online'))")
+
+
 def await_sent(page: Page) -> None:
     """Until the station says itself that all is well."""
     expect(page.locator("#state")).to_have_text("オンライン", timeout=30_000)
@@ -127,7 +134,7 @@ def test_an_answer_that_is_lost_after_the_commit(page: Page, relay: Relay, door:
         time.sleep(0.05)
     assert len(door.rows()) == 1, "it is stored, and nobody was told"
     expect(page.locator("#recent .badge.waiting")).to_have_count(1)
-    relay.come_back()
+    come_back(relay, page)
 
     await_sent(page)
 
@@ -140,7 +147,7 @@ def test_a_tab_that_is_loaded_anew_before_the_answer(page: Page, relay: Relay, d
     for parent in door.parents[:2]:
         scan(page, parent)
     await_kept(page, 2)
-    relay.come_back()
+    come_back(relay, page)
     scan(page, door.parents[2])
     page.wait_for_selector(".feedback.shown.good")  # from here on it is the station's to keep
     page.reload()
@@ -184,7 +191,7 @@ def test_a_browser_that_is_closed_and_opened_again(chromium: Browser, relay: Rel
     expect(page.locator("#state")).to_contain_text("オフライン（未送信3件）")
     scan(page, door.parents[3])
     expect(page.locator(".feedback.good .words")).to_contain_text("保護者4さん")
-    relay.come_back()
+    come_back(relay, page)
 
     await_sent(page)
     assert_each_once(door, page, list(door.parents[:4]))
@@ -199,9 +206,7 @@ def test_two_tabs_share_one_queue(page: Page, context: BrowserContext, relay: Re
         tab.bring_to_front()
         scan(tab, parent)
         await_kept(page, number + 1)
-    relay.come_back()
-    for tab in (page, other):
-        tab.evaluate("dispatchEvent(new Event('online'))")
+    come_back(relay, page, other)
 
     await_sent(page)
     await_sent(other)
@@ -224,7 +229,7 @@ def test_a_token_that_expired_without_a_network(page: Page, relay: Relay, door: 
     for parent in door.parents[:2]:
         scan(page, parent)
     await_kept(page, 2)
-    relay.come_back()
+    come_back(relay, page)
 
     await_sent(page)
 
@@ -239,7 +244,7 @@ def test_a_session_that_staff_ended_asks_for_the_password_and_keeps_the_queue(
     await_kept(page, 1)
     remembered = as_scanned(made(page))
     own.rows("UPDATE entries_stations SET revoked_at = now() WHERE id = %s", door.station_id)
-    relay.come_back()
+    come_back(relay, page)
     page.wait_for_url("**/entry-exit-login")
     expect(page.get_by_role("alert")).to_contain_text("未送信の記録は端末に残っています")
 
@@ -289,7 +294,7 @@ def test_a_hundred_scans_without_a_network_and_the_hundred_and_first(
         page.get_by_role("button", name="未送信の一覧をCSVで保存").click(force=True)
     text = Path(saved.value.path()).read_text("utf-8-sig")
     assert [row[1] for row in csv.reader(io.StringIO(text))][1:] == [str(parent) for parent in door.parents[:100]]
-    relay.come_back()
+    come_back(relay, page)
 
     await_sent(page)
 
@@ -363,6 +368,7 @@ def test_what_the_service_refuses_later_is_left_to_staff(
     scan(page, "9999999999")
     expect(page.locator(".feedback.unsure .words")).to_contain_text("保護者を確認できませんでした")
     scan(page, door.parents[1])
+    await_kept(page, 3)
     page.reload()
     await_ready(page, online=False)
     await_kept(page, 3)
@@ -410,6 +416,7 @@ def test_an_answer_that_is_not_the_services_own_settles_nothing(page: Page, door
     for _ in range(2):
         page.evaluate("import('/entry-exit-station/sending.js').then(({ send }) => send())")
     assert (door.rows(), waiting(page)) == ([], 1)
+    page.evaluate("dispatchEvent(new Event('online'))")
 
     await_sent(page)
     assert_each_once(door, page, [door.parents[0]])
@@ -463,8 +470,7 @@ def test_a_newer_version_takes_over_when_nobody_scans_and_nothing_waits(
     page.clock.run_for(90_000)
     assert page.evaluate(newer), "a scan is waiting"
     assert page.evaluate("GENBA_STATION.version") == version
-    relay.come_back()
-    page.evaluate("dispatchEvent(new Event('online'))")
+    come_back(relay, page)
     await_sent(page)
     page.clock.run_for(90_000)
 
