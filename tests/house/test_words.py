@@ -85,6 +85,15 @@ def test_every_link_and_image_in_the_documents_exists() -> None:
             assert (document.parent / link).exists(), f"{document.name}: {link}"
 
 
+def test_every_test_that_a_document_names_exists() -> None:
+    written = {
+        name for path in tracked("tests/*.py") for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
+    }
+    for document in tracked("docs/*.md"):
+        for name in re.findall(r"`(test_\w+)`", document.read_text()):
+            assert name in written, f"{document.name}: {name}"
+
+
 @pytest.mark.parametrize("path", tracked("*.py"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     tree = ast.parse(path.read_text())
