@@ -100,7 +100,12 @@ function showDirection() {
 
 function showClock() {
   const now = full(new Date());
-  if (at("clock").textContent !== now) at("clock").textContent = now;
+  if (at("clock").textContent === now) return;
+  at("clock").textContent = now;
+  // Chosen in another tab; or a new day has begun, with 入.
+  if (session.direction() === direction) return;
+  direction = session.direction();
+  showDirection();
 }
 
 async function showQueue() {
@@ -182,10 +187,10 @@ async function logOut() {
   if (!(await dialogs.ask("ログアウトしますか？", words.beforeLogOut(waiting), "ログアウトする"))) return undefined;
   heartbeat.stop();
   session.end();
-  await Promise.all([
-    queue.forgetNames(),
-    ask("POST", "/api/entries/station/logout", { token: mine.token }),
-  ]);
+  const told = ask("POST", "/api/entries/station/logout", { token: mine.token });
+  await queue.forgetNames();
+  // Without a network the session ends here alone; staff can end it in the dashboards too.
+  await Promise.race([told, new Promise((resolve) => setTimeout(resolve, ANSWER_MS))]);
   return leave();
 }
 
@@ -205,7 +210,7 @@ function isIdle() {
   return Date.now() - lastScan > IDLE_MS && !dialogs.isOpen() && !waits;
 }
 
-function wire() {
+function wire(nurseryId) {
   scanner = listen(at("scan"), {
     onScan: scanned,
     onTorn: () => feedback.refuse(words.TORN),
@@ -243,8 +248,10 @@ function wire() {
   });
   on("ended", leave);
   session.onChange((now) => {
-    if (now) showQueue();
-    else leave();
+    if (!now) leave();
+    // Another nursery's names would be greeted by this one's.
+    else if (now.nurseryId !== nurseryId) location.reload();
+    else showQueue();
   });
   window.addEventListener("online", heartbeat.beat);
   window.addEventListener("pagehide", heartbeat.stop);
@@ -255,7 +262,7 @@ function wire() {
 async function begin() {
   const mine = session.current();
   if (!mine) return leave();
-  wire();
+  wire(mine.nurseryId);
   showDirection();
   showClock();
   setInterval(showClock, 250);

@@ -81,6 +81,8 @@ export function listen(input, { onScan, onTorn, isKnown, isElsewhere }) {
   document.addEventListener(
     "keydown",
     (event) => {
+      // What a browser fills in by itself looks like a key without a name.
+      if (!event.key) return;
       if (ends(event)) {
         if (readable() === "") {
           // In a dialog it presses the button.

@@ -5,14 +5,27 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from service.core.identity import hash_password
 from service.entries.logs.rules import NOT_A_NUMBER
+from service.entries.models import Parent
 from service.entries.pages import PATH
-from tests.browser.stations import PASSWORD, TABLET, Door, await_ready, await_worker, found, open_station, scan, waiting
+from tests.browser.stations import (
+    PASSWORD,
+    TABLET,
+    Door,
+    await_ready,
+    await_worker,
+    found,
+    open_station,
+    scan,
+    until,
+    waiting,
+)
 from tests.conftest import Service
 
 FIRST_SENTENCE = re.compile("[^。]*。")
@@ -214,7 +227,8 @@ def test_the_newest_ten_scans_stand_above_each_other(chromium: Browser, service:
     page = open_station(context, many)
     for parent in many.parents:
         scan(page, parent)
-    page.wait_for_function("() => document.querySelectorAll('#recent .badge.done').length === 10")
+    expect(page.locator("#recent tr").first).to_contain_text("保護者12")
+    expect(page.locator("#recent .badge.done")).to_have_count(10)
 
     assert [row[1] for row in history(page)] == [f"保護者{number}" for number in range(12, 2, -1)]
     page.evaluate("document.getElementById('feedback').classList.remove('shown')")
@@ -327,6 +341,70 @@ def test_a_heartbeat_comes_every_30_seconds_and_its_token_is_kept(chromium: Brow
     page.wait_for_function("(before) => localStorage.getItem('genba.station.session') !== before", arg=before)
 
     assert (first, len(beats)) == (1, 2)
+    context.close()
+
+
+def test_a_parent_who_is_new_is_greeted_by_the_service_and_from_then_on_without_it(page: Page, door: Door) -> None:
+    with door.service.committed() as db:
+        db.add(parent := Parent(nursery_id=door.nursery_id, name="新田香", updated_at=datetime.now(UTC)))
+        db.flush()
+        number = parent.id
+    scan(page, number)
+    assert await_feedback(page, "good") == "新田香さん。おはようございます。"
+    page.evaluate("import('/entry-exit-station/heartbeat.js').then(({ beat }) => beat())")
+    until(
+        page, f"() => import('/entry-exit-station/roster.js').then((roster) => roster.nameOf('{number}') === '新田香')"
+    )
+
+    assert [row[0] for row in door.rows()] == [number]
+
+
+def test_a_new_day_begins_with_entries(chromium: Browser, door: Door) -> None:
+    context = door.context(chromium)
+    page = context.new_page()
+    page.clock.install(time="2026-01-14T18:00:00+09:00")
+    page.goto(f"{door.url}/entry-exit-registration")
+    page.wait_for_selector("body[data-ready]")
+    page.get_by_role("button", name="出", exact=True).click()
+    page.reload()
+    expect(page.get_by_role("button", name="出", exact=True)).to_have_attribute("aria-pressed", "true")
+    page.clock.set_system_time("2026-01-15T07:00:00+09:00")
+
+    expect(page.get_by_role("button", name="入", exact=True)).to_have_attribute("aria-pressed", "true")
+    context.close()
+
+
+def test_the_screen_is_kept_on_also_after_it_was_away(chromium: Browser, door: Door) -> None:
+    context = door.context(chromium)
+    context.add_init_script(
+        """self.asked = 0;
+        const request = navigator.wakeLock.request.bind(navigator.wakeLock);
+        navigator.wakeLock.request = async (kind) => {
+          self.asked += 1;
+          return (self.lock = await request(kind));
+        };"""
+    )
+    page = open_station(context, door)
+    page.wait_for_function("() => self.lock && !lock.released")
+    page.evaluate("lock.release().then(() => dispatchEvent(new Event('visibilitychange')))")
+
+    page.wait_for_function("() => asked >= 2 && !lock.released")
+    context.close()
+
+
+def test_an_ipad_is_tapped_once_before_the_first_scan(chromium: Browser, door: Door) -> None:
+    context = chromium.new_context(
+        viewport=TABLET,  # type: ignore[arg-type]  # a size
+        user_agent="Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1",
+        service_workers="block",
+        storage_state=door.state(),  # type: ignore[arg-type]  # as Playwright writes it
+    )
+    page = open_station(context, door)
+    page.get_by_role("button", name="タップして開始").click()
+    expect(page.get_by_role("button", name="タップして開始")).to_be_hidden()
+    scan(page, door.parents[0])
+
+    assert await_feedback(page, "good").startswith("保護者1さん")
     context.close()
 
 
