@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.load import long_work, paper_work, screens, storm, sweeps, year_work
+from tests.load import door_work, long_work, paper_work, screens, storm, sweeps, year_work
 from tests.load.claims import Goal, Part
 from tests.load.ground import Ground, ground
 from tests.sight import seeing_all
@@ -186,6 +186,20 @@ def on_paper() -> Part:
     ]
 
 
+def at_the_door(made: Ground) -> Part:
+    door = door_work.measured(made)
+    stored, begun = door_work.p99(door.stored), door_work.p99(door.begun)
+    return door_work.lines(door), [
+        Goal("from the scanner's Enter to the stored row, p99 under 2 s", f"{stored:.0f} ms", stored < 2000),
+        Goal("feedback begun within 200 ms of it, p99", f"{begun:.0f} ms", begun <= 200),
+        Goal(
+            "a queue of scans stored at 1,000/s or more",
+            f"{door.replayed:,.0f}/s, {door.cpu_micros:.0f} CPU-µs each",
+            door.replayed >= 1000,
+        ),
+    ]
+
+
 def _line(row: Row, against: str) -> str:
     figures = f"{row.per_second:,.0f} | {row.cpu_micros:,.0f} | {row.p50_ms:.1f} | {row.p99_ms:.1f}"
     return f"| {row.name} | {figures} | {against} |"
@@ -199,6 +213,7 @@ ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
     "storm": storm.claims,
     "sweep": sweeps.claims,
     "lists": lists,
+    "door": at_the_door,
     "long": long_lists,
     "million": sweeps.million,
 }
