@@ -22,6 +22,11 @@ function named(scan) {
   return scan.parentName || `保護者ID ${scan.parentId}`;
 }
 
+// What happened; what is said after it is for the parent at the scanner.
+function firstSentence(text) {
+  return text.slice(0, text.indexOf("。") + 1) || text;
+}
+
 export function showRecent(body, scans) {
   body.textContent = "";
   scans.forEach((scan) => {
@@ -44,7 +49,7 @@ export function showAttention(body, scans, act) {
     cell(row, full(new Date(scan.scannedAt)));
     cell(row, named(scan));
     direction(row, scan.entryType);
-    cell(row, scan.reason);
+    cell(row, firstSentence(scan.reason));
     cell(row, "", "actions").append(
       button("再送信", () => act("again", scan)),
       button("削除", () => act("remove", scan)),
@@ -69,7 +74,7 @@ export function asRows(attention, waiting) {
     scan.parentName,
     TYPES[scan.entryType],
     STATUSES[status],
-    scan.reason || "",
+    firstSentence(scan.reason || ""),
   ];
   return [
     ["時刻", "保護者ID", "保護者名", "入/出", "ステータス", "理由"],

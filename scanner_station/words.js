@@ -7,7 +7,7 @@ export const FULL =
   "端末に保存できる件数の上限に達したため、記録できません。手書きの台帳に記入してください。";
 export const NOT_KEPT = "この端末に記録を保存できませんでした。手書きの台帳に記入してください。";
 export const UNSURE = "保護者を確認できませんでした。記録は端末に保存しました。園の職員にお知らせください。";
-export const FAILED_OFTEN = "送信に3回失敗しました。時間をおいて「再送信」を押すか、手書きの台帳に記入してください。";
+export const FAILED_OFTEN = "送信に3回失敗しました。園の職員にお知らせください。";
 export const ENDED =
   "この端末のログインは終了しています。もう一度ログインしてください。未送信の記録は端末に残っています。";
 export const NOTHING_TYPED = "保育園コードとパスワードを入力してください。";
