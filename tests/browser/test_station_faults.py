@@ -236,6 +236,31 @@ def test_a_token_that_expired_without_a_network(page: Page, relay: Relay, door: 
     assert_each_once(door, page, list(door.parents[:2]))
 
 
+def test_a_heartbeat_that_fails_is_tried_three_times_more_and_only_the_dot_says_so(
+    chromium: Browser, relay: Relay, door: Door
+) -> None:
+    context = door.context(chromium, offline=True)
+    page = context.new_page()
+    page.clock.install()
+    page.goto(f"{door.url}/entry-exit-registration")
+    await_ready(page)
+    beats: list[str] = []
+    page.on("request", lambda sent: beats.append(sent.url) if sent.url.endswith("/api/auth/heartbeat") else None)
+    relay.go_away()
+    for _ in range(40):
+        # Its timers are ours to move on, its network is not.
+        page.clock.run_for(1000)
+        page.wait_for_timeout(20)
+
+    assert len(beats) == 4
+    expect(page.locator("#state")).to_have_text("オフライン")
+    expect(page.get_by_text("バーコードをスキャンしてください")).to_be_visible()
+    assert page.locator("#notices .notice, .feedback.shown").count() == 0
+    come_back(relay, page)
+    expect(page.locator("#state")).to_have_text("オンライン")
+    context.close()
+
+
 def test_a_session_that_staff_ended_asks_for_the_password_and_keeps_the_queue(
     page: Page, own: Service, relay: Relay, door: Door, hashed: str
 ) -> None:
