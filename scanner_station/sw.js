@@ -6,7 +6,8 @@ const OURS = "genba-station-";
 const CACHE = `${OURS}${version}`;
 
 self.addEventListener("install", (event) => {
-  const fresh = files.map((path) => new Request(path, { cache: "reload" }));
+  // Of this version, or not at all: it is tried again when all servers have it.
+  const fresh = files.map((path) => new Request(`${path}?v=${version}`, { cache: "reload" }));
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(fresh)));
 });
 
@@ -26,7 +27,7 @@ self.addEventListener("fetch", (event) => {
   event.respondWith(
     caches
       .open(CACHE)
-      .then((cache) => cache.match(pathname))
+      .then((cache) => cache.match(pathname, { ignoreSearch: true }))
       .then((kept) => kept || fetch(event.request)),
   );
 });

@@ -7,6 +7,7 @@ import hashlib
 import json
 import mimetypes
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,7 +22,7 @@ START = "/entry-exit-"
 PATH = "/entry-exit-station"
 PAGES = {"/entry-exit-login": "login.html", "/entry-exit-registration": "registration.html"}
 WORKER = "/entry-exit-sw.js"
-_ENDINGS = {".css", ".js", ".png", ".svg", ".webmanifest"}
+_ENDINGS = {".css", ".html", ".js", ".png", ".svg", ".webmanifest"}
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
 HEADERS = {
     **shell.HEADERS,
@@ -33,34 +34,41 @@ _FRESH = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 router = APIRouter(include_in_schema=False)
 
 
+@dataclass(frozen=True)
+class Room:
+    """All files as they were when this process began, and the name of that version: it changes with any of them."""
+
+    files: Mapping[str, bytes]
+    version: str
+
+
 @lru_cache(maxsize=1)
-def _files() -> Mapping[str, bytes]:
-    found = {path.name: path.read_bytes() for path in sorted(ROOM.iterdir()) if path.suffix in _ENDINGS}
-    return found | {"shell.js": _shell(found)}
+def room() -> Room:
+    files = {path.name: path.read_bytes() for path in sorted(ROOM.iterdir()) if path.suffix in _ENDINGS}
+    whole = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in files.values()))
+    version = whole.hexdigest()[:12]
+    served = [f"{PATH}/{name}" for name in (*files, "shell.js") if name not in ("sw.js", *PAGES.values())]
+    told = json.dumps({"version": version, "files": [*PAGES, *served]})
+    return Room(files | {"shell.js": f"self.GENBA_STATION = {told};\n".encode()}, version)
 
 
-def _shell(files: Mapping[str, bytes]) -> bytes:
-    """What belongs together, under a name that changes with any of it: for the worker, and for heartbeats."""
-    whole = hashlib.sha256()
-    for content in (*files.values(), *((ROOM / page).read_bytes() for page in PAGES.values())):
-        whole.update(hashlib.sha256(content).digest())
-    names = [f"{PATH}/{name}" for name in (*files, "shell.js") if name != "sw.js"]
-    told = json.dumps({"version": whole.hexdigest()[:12], "files": [*PAGES, *names]})
-    return f"self.GENBA_STATION = {told};\n".encode()
-
-
-def _page(name: str) -> Response:
-    return Response((ROOM / name).read_bytes(), headers=HEADERS, media_type="text/html")
+def _content(name: str, version: str | None) -> bytes:
+    """While a newer version is rolled out, one process has the old files and another the new ones: who asks for a
+    version gets that one or nothing, never a mixture."""
+    content = room().files.get(name)
+    if content is None or version not in (None, room().version):
+        raise NotFound("指定されたファイルは見つかりません。画面を読み込み直してください。")
+    return content
 
 
 @router.get("/entry-exit-login")
-def log_in() -> Response:
-    return _page("login.html")
+def log_in(v: str | None = None) -> Response:
+    return Response(_content("login.html", v), headers=HEADERS, media_type="text/html")
 
 
 @router.get("/entry-exit-registration")
-def registration() -> Response:
-    return _page("registration.html")
+def registration(v: str | None = None) -> Response:
+    return Response(_content("registration.html", v), headers=HEADERS, media_type="text/html")
 
 
 @router.get(WORKER)
@@ -70,10 +78,9 @@ def worker() -> Response:
 
 
 @router.get(f"{PATH}/{{name}}")
-def asset(name: str) -> Response:
-    content = _files().get(name)
-    if content is None:
-        raise NotFound("指定されたファイルは見つかりません。画面を読み込み直してください。")
+def asset(name: str, v: str | None = None) -> Response:
+    # A page goes out by its own path alone, under its policy.
+    content = _content("" if name in PAGES.values() else name, v)
     ending = Path(name).suffix
     kind = _TYPES.get(ending) or mimetypes.types_map[ending]
     return Response(content, headers=_FRESH, media_type=kind)

@@ -12,7 +12,8 @@ from tests.processes import free_port
 
 class Relay:
     """`url` leads to the service at `target`. While `is_away` nothing is let through; while `loses_replies` requests
-    arrive, and what is answered to them does not: `lost` counts those. `rewrites` changes what is answered."""
+    arrive, and what is answered to them does not: `lost` counts those. `rewrites` (theirs, ours)
+    changes a word of what is answered, and back in what is asked."""
 
     def __init__(self, target: str) -> None:
         address = urlsplit(target)
@@ -64,10 +65,14 @@ class Relay:
                 if is_reply and self.loses_replies:
                     self.lost += 1
                     break
-                sink.sendall(data.replace(*self.rewrites) if is_reply and self.rewrites[0] else data)
+                sink.sendall(self._rewritten(data, is_reply))
         _close(source)
         _close(sink)
         self._open -= {source, sink}
+
+    def _rewritten(self, data: bytes, is_reply: bool) -> bytes:
+        theirs, ours = self.rewrites
+        return data.replace(theirs, ours) if is_reply and theirs else data.replace(ours, theirs) if theirs else data
 
 
 def _close(connection: socket.socket) -> None:

@@ -56,6 +56,13 @@ def test_the_version_is_the_content(client: TestClient) -> None:
     assert shell(client) == shell(client)
 
 
+@pytest.mark.parametrize("path", [*PAGES, f"{PATH}/queue.js"])
+def test_who_asks_for_a_version_gets_that_one_or_nothing(client: TestClient, path: str) -> None:
+    """A worker must not put files of two versions together while the service is being renewed."""
+    assert client.get(path, params={"v": str(shell(client)["version"])}).status_code == 200
+    assert client.get(path, params={"v": "f" * 12}).status_code == 404
+
+
 @pytest.mark.parametrize("name", ["nothing.js", "login.html", "draw_icons.py", "..%2Fpyproject.toml"])
 def test_nothing_else_of_the_room_is_served(client: TestClient, name: str) -> None:
     assert client.get(f"{PATH}/{name}").status_code == 404
