@@ -499,8 +499,13 @@ def test_a_newer_version_takes_over_when_nobody_scans_and_nothing_waits(
     await_sent(page)
     page.clock.run_for(90_000)
     # A request that was on its way through those 90 seconds has been given up; the next one has not.
-    page.evaluate("dispatchEvent(new Event('online'))")
-
-    page.wait_for_function("() => self.GENBA_STATION && GENBA_STATION.version === 'ffffffffffff'")
+    page.wait_for_function(
+        """() => {
+          if (self.GENBA_STATION && GENBA_STATION.version === "ffffffffffff") return true;
+          dispatchEvent(new Event("online"));
+          return false;
+        }""",
+        polling=1000,
+    )
     assert [row[0] for row in door.rows()] == list(door.parents[:2])
     context.close()
