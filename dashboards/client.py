@@ -80,8 +80,8 @@ class Api:
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._call("PATCH", path, json=body)
 
-    def delete(self, path: str) -> Any:
-        return self._call("DELETE", path)
+    def delete(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return self._call("DELETE", path, **({"json": body} if body is not None else {}))
 
     def _call(self, method: str, path: str, extra: Mapping[str, str] = MappingProxyType({}), **options: Any) -> Any:
         reference = new_reference()

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import streamlit as st
+from typing import Any
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.client import PATIENCE_SECONDS
 from dashboards.session import may
+from dashboards.ui.kept import kept
 
 CUSTOMERS_OFFERED = 1000
-KEPT_SECONDS = 60
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-def _kept(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Value]:
-    """What was asked for a moment ago. Nothing when the service refuses: the page's own block says what is wrong, and
-    without names there is nothing to choose from."""
-    slot = f"fleet.choices.{name}"
-    until, known = st.session_state.get(slot, (0.0, {}))
-    if time.monotonic() < until:
-        return dict(known)
-    try:
-        found = ask()
-    except ApiProblem:
-        return {}
-    st.session_state[slot] = (time.monotonic() + KEPT_SECONDS, found)
-    return dict(found)
 
 
 def customers() -> dict[int, str]:
@@ -50,7 +28,7 @@ def customers() -> dict[int, str]:
             query["cursor"] = page["next_cursor"]
         return found
 
-    return _kept("customers", ask)
+    return kept("fleet.customers", ask)
 
 
 def responders() -> dict[str, str]:
@@ -60,7 +38,7 @@ def responders() -> dict[str, str]:
         people = session.api(patience=PATIENCE_SECONDS).get("/api/fleet/incidents/responders")
         return {str(person["id"]): person["name"] for person in people}
 
-    return _kept("responders", ask)
+    return kept("fleet.responders", ask)
 
 
 def _of_terminals() -> dict[str, dict[str, str]]:
@@ -73,7 +51,7 @@ def _of_terminals() -> dict[str, dict[str, str]]:
             for name, offered in found.items()
         }
 
-    return _kept("terminals", ask)
+    return kept("fleet.terminals", ask)
 
 
 def tags() -> dict[str, str]:

@@ -69,6 +69,23 @@ def badge(
     return Column(title, lambda row: [kinds.get(code(row), UNKNOWN).word], draw, sort)
 
 
+def badges(
+    title: str, field: Callable[[Row], Sequence[str]], kinds: Mapping[str, Status], *, width: int = 124
+) -> Column:
+    """Any number of statuses, each as in `badge`."""
+    statuses = [*kinds.values()]
+
+    def draw(label: str, _: Sequence[Any]) -> ColumnConfig:
+        return st.column_config.MultiselectColumn(
+            label,
+            width=width,
+            options=[status.word for status in statuses],
+            color=[status.color for status in statuses],
+        )
+
+    return Column(title, lambda row: [kinds[code].word for code in field(row)], draw)
+
+
 def number(
     title: str, field: str | Callable[[Row], Any], *, width: int = 84, help: str | None = None, sort: str = ""
 ) -> Column:

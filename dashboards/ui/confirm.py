@@ -22,6 +22,8 @@ def confirm(
     do: Callable[[str], None],
     done: str,
     reason: Literal["no", "optional", "required"] = "no",
+    preset: str = "",
+    most: int = 500,
     danger: bool = True,
 ) -> None:
     """Opens the dialog; call it when the person pressed the button on the page, or hand it to `dialogs.open`.
@@ -31,6 +33,7 @@ def confirm(
         consequence: what will happen, and whether it can be undone.
         action: the verb on the button.
         do: called with the reason; an ApiProblem is said in the dialog, which stays open. May open another dialog.
+        preset: the reason that is usually the right one, to be changed; `most`: how long the service lets it be.
         done: said in a toast after the page was drawn anew.
     """
 
@@ -48,7 +51,7 @@ def confirm(
         (st.warning if danger else st.info)(consequence)
         if reason != "no":
             mark = " :red-badge[必須]" if reason == "required" else "（任意）"
-            st.text_area(f"理由{mark}", key=f"{key}.reason", max_chars=500, height=96)
+            st.text_area(f"理由{mark}", key=f"{key}.reason", value=preset, max_chars=most, height=96)
             if state["missing"]:
                 st.markdown(f":red[:material/error: {REASON_MISSING}]")
         if state["problem"]:

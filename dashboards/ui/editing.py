@@ -28,6 +28,7 @@ class Record:
         name: one of them by name, as it stands before を and は: 顧客「ABC商事」.
         fields: draws the form's fields with these values, and returns what stands in them.
         in_words: the same values as people read them, for the comparison of two versions.
+        save: sends all that was typed for this one, when it is not the changes alone to `<path>/<id>`.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Record:
     name: Callable[[Values], str]
     fields: Callable[[forms.Form, Values], dict[str, Any]]
     in_words: Callable[[Values], Values]
+    save: Callable[[Values, Values], Any] | None = None
 
     def edit(self, known: Values, draft: Values | None = None) -> None:
         """Opens the form. `known`: `id`, `version` and what the service had of each field; `draft`: what was typed
@@ -73,15 +75,19 @@ class Record:
         )
 
     def _send(self, form: forms.Form, known: Values, typed: Values) -> None:
-        # Only what was changed: the rest may meanwhile be somebody else's change.
-        body = {"version": known["version"]} | {name: value for name, value in typed.items() if value != known[name]}
+        save = self.save or self._save_changes
         problem = form.send(
-            lambda _: session.api().patch(f"{self.path}/{known['id']}", body),
+            lambda _: save(known, typed),
             done=f"{self.name({**known, **typed})}を変更しました。",
         )
         if problem and problem.current:
             dialogs.open(self._compare, known, problem.yours or {}, problem.current)
             st.rerun()
+
+    def _save_changes(self, known: Values, typed: Values) -> Any:
+        # Only what was changed: the rest may meanwhile be somebody else's change.
+        body = {"version": known["version"]} | {name: value for name, value in typed.items() if value != known[name]}
+        return session.api().patch(f"{self.path}/{known['id']}", body)
 
     def _compare(self, known: Values, yours: Values, current: Values) -> None:
         newest = {**known, **current}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import streamlit as st
@@ -93,21 +94,46 @@ class Choices:
 
 @dataclass(frozen=True)
 class Dates:
-    """From a day to a day, both included; the service gets them as `<name>_from` and `<name>_to`."""
+    """From a day to a day, both included; the service gets them as `<name>_from` and `<name>_to`, or by the names that
+    `asked` says."""
 
     name: str
     label: str
     width: int = 250
+    asked: tuple[str, str] | None = None
 
     def draw(self, key: str) -> None:
         st.date_input(self.label, [], key=key, format="YYYY/MM/DD", bind="query-params", width=self.width)
 
     def query(self, value: Any) -> dict[str, Any]:
         days = [day.isoformat() for day in value] if isinstance(value, (tuple, list)) and len(value) == 2 else None
-        return {f"{self.name}_from": days[0] if days else None, f"{self.name}_to": days[1] if days else None}
+        names = self.asked or (f"{self.name}_from", f"{self.name}_to")
+        return {names[0]: days[0] if days else None, names[1]: days[1] if days else None}
 
 
-Field = Text | Choice | Choices | Dates
+@dataclass(frozen=True)
+class Day:
+    """One day; `nothing` is the one that is shown until another one is chosen, today say. When a new day begins, the
+    box goes on with it."""
+
+    name: str
+    label: str
+    nothing: date
+    width: int = 150
+
+    def draw(self, key: str) -> None:
+        slot = f"{key}.nothing"
+        shown = st.session_state.get(key)
+        if shown == st.session_state.get(slot) and (shown is not None or key not in st.query_params):
+            st.session_state[key] = self.nothing
+        st.session_state[slot] = self.nothing
+        st.date_input(self.label, key=key, format="YYYY/MM/DD", bind="query-params", width=self.width)
+
+    def query(self, value: Any) -> dict[str, Any]:
+        return {self.name: value.isoformat() if value and value != self.nothing else None}
+
+
+Field = Text | Choice | Choices | Dates | Day
 
 
 @dataclass(frozen=True)
@@ -152,6 +178,8 @@ def bar(*first: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
 
 def _is_asked(field: Field, key: str) -> bool:
     value = st.session_state.get(key)
+    if isinstance(field, Day):
+        return value not in (None, field.nothing)
     return bool(value.strip() if isinstance(value, str) else value is not None and value not in ((), []))
 
 

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import IO
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from service.core.auth import Actor
+from service.core.exports import answers, csv_file
 from service.core.exports.declared import Column, List
+from service.core.purposes import Kind
 from service.entries import queries, schemas
+from service.entries.rules import AREA
 
 PARENTS = List(
     key="entries.parents",
@@ -40,3 +50,22 @@ CHILDREN = List(
     statement=queries.children_to_take_along,
 )
 EXPORTS = (PARENTS, CHILDREN)
+
+
+def file_of(
+    db: Session,
+    by: Actor,
+    subject: str,
+    title: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    asked: BaseModel | None = None,
+) -> answers.Spooled:
+    """Rows that no statement alone can find, as CSV, with a line in the trail."""
+
+    def write(spool: IO[bytes]) -> None:
+        count = csv_file.write_rows(header, rows, spool)
+        filters = asked.model_dump(mode="json", exclude_none=True) if asked else {}
+        answers.record_export(db, by, AREA.name, subject, filters, Kind.CSV, count)
+
+    return answers.spooled(answers.file_name(db, title, Kind.CSV), Kind.CSV, write)

@@ -187,6 +187,16 @@ def get_nursery(db: Session, by: Actor, nursery_id: int, *, lock: bool = False) 
     return nursery
 
 
+def get_shown_nursery(db: Session, by: Actor, nursery_id: int | None) -> Nursery:
+    """Of a page about one nursery: the one asked for, or the first of those that the person sees. Raises NotFound."""
+    shown = own(by, nursery_id)
+    if shown is None:
+        shown = db.scalar(select(Nursery.id).where(Nursery.archived_at.is_(None)).order_by(Nursery.id).limit(1))
+    if shown is None:
+        raise NotFound("まだ保育園が登録されていません。先に「園情報」から保育園を登録してください。")
+    return get_nursery(db, by, shown)
+
+
 def get_parent(db: Session, by: Actor, parent_id: int, *, lock: bool = False) -> Parent:
     return _get(db, by, Parent, parent_id, "保護者", lock)
 

@@ -50,12 +50,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Its head stands on every page. `total` is a last row in bold; `empty` is said when there are no rows."""
+    """Its head stands on every page. `total` is a last row in bold; `empty` is said when there are no rows.
+    `by_hand`: people write into it, so that rows are high and every cell has its edges."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     empty: str
     total: Sequence[Cell] | None = None
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)

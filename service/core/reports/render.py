@@ -84,6 +84,7 @@ def _table(table: Table) -> dict[str, Any]:
         "rows": [_row(table.columns, row) for row in rows],
         "total": bool(table.total and table.rows),
         "empty": table.empty,
+        "by_hand": table.by_hand,
     }
 
 

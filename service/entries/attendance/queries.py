@@ -17,7 +17,7 @@ from service.entries.attendance import schemas
 from service.entries.attendance.models import Attendance
 from service.entries.attendance.rules import suggested
 from service.entries.logs.models import EntryExitLog
-from service.entries.models import Child, Guardianship, Nursery, Parent
+from service.entries.models import Child, Guardianship, Parent
 from service.entries.rules import EntryType, Presence
 
 UNKNOWN = "unknown"
@@ -93,7 +93,7 @@ def sheet(db: Session, by: Actor, filters: schemas.Filters) -> dict[str, Any]:
         NotFound: no such nursery.
     """
     day = filters.day or local_date(app_now(db))
-    nursery = _nursery(db, by, filters.nursery_id)
+    nursery = queries.get_shown_nursery(db, by, filters.nursery_id)
     children = _children(db, nursery.id, filters.class_name)
     scans = _scans(db, (child.id for child in children), *day_bounds(day))
     written = _written(db, (child.id for child in children), day, day)
@@ -105,13 +105,6 @@ def sheet(db: Session, by: Actor, filters: schemas.Filters) -> dict[str, Any]:
         "counts": _counts(row["presence"] for row in rows),
         "rows": rows,
     }
-
-
-def _nursery(db: Session, by: Actor, nursery_id: int | None) -> Nursery:
-    shown = queries.own(by, nursery_id)
-    if shown is None:
-        shown = db.scalar(select(Nursery.id).where(Nursery.archived_at.is_(None)).order_by(Nursery.id).limit(1)) or 0
-    return queries.get_nursery(db, by, shown)
 
 
 def _row(child: Child, written: Attendance | None, scans: list[dict[str, Any]]) -> dict[str, Any]:

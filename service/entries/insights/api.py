@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from service.core.auth import Actor, allow
 from service.core.db import Db
+from service.core.exports import answers
 from service.core.problems import RESPONSES
-from service.entries.insights import queries, schemas
+from service.core.purposes import Kind
+from service.entries.exports import file_of
+from service.entries.insights import queries, rules, schemas
 
 router = APIRouter(
     prefix="/api/entries",
@@ -33,3 +36,19 @@ def statistics(
     actor: Annotated[Actor, allow("entries:log:read")], db: Db, period: Annotated[schemas.Period, Query()]
 ) -> schemas.Statistics:
     return schemas.Statistics.model_validate(queries.statistics(db, actor, period))
+
+
+@router.get("/statistics/late.csv", response_class=Response, responses=answers.described(Kind.CSV))
+def late(
+    actor: Annotated[Actor, allow("entries:log:read")], db: Db, period: Annotated[schemas.Period, Query()]
+) -> Response:
+    rows = rules.late_rows(queries.statistics(db, actor, period, most=None)["late"])
+    return file_of(db, actor, "late", rules.LATE_TITLE, rules.LATE_HEADER, rows, period)
+
+
+@router.get("/statistics/unusual.csv", response_class=Response, responses=answers.described(Kind.CSV))
+def unusual(
+    actor: Annotated[Actor, allow("entries:log:read")], db: Db, period: Annotated[schemas.Period, Query()]
+) -> Response:
+    rows = rules.unusual_rows(queries.statistics(db, actor, period, most=None)["unusual"])
+    return file_of(db, actor, "unusual", rules.UNUSUAL_TITLE, rules.UNUSUAL_HEADER, rows, period)

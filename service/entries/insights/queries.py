@@ -18,10 +18,10 @@ from service.core.times import TOKYO, at, day_bounds, local_date
 from service.entries.attendance.queries import sheet
 from service.entries.attendance.schemas import Filters
 from service.entries.insights import rules, schemas
-from service.entries.queries import get_nursery, own
+from service.entries.queries import get_nursery, get_shown_nursery
 from service.entries.rules import EntryType, Presence
 
-# A list of names longer than this is read by nobody.
+# A longer list of names is read by nobody on a screen.
 LISTED = 200
 
 
@@ -132,8 +132,9 @@ WHERE nursery_id = :nursery_id AND deleted_at IS NULL AND station_id IS NOT NULL
 """)
 
 
-def statistics(db: Session, by: Actor, period: schemas.Period) -> dict[str, Any]:
-    """
+def statistics(db: Session, by: Actor, period: schemas.Period, most: int | None = LISTED) -> dict[str, Any]:
+    """`most`: how many rows its lists have at most; None: all.
+
     Raises:
         NotFound: no such nursery.
         Invalid: the days are in the wrong order or more than a year.
@@ -144,17 +145,23 @@ def statistics(db: Session, by: Actor, period: schemas.Period) -> dict[str, Any]
     if not 0 <= (last - first).days < rules.LONGEST_PERIOD:
         message = f"期間は、始めの日から終わりの日まで{rules.LONGEST_PERIOD}日以内で指定してください。"
         raise Invalid(message, [("last_day", message)])
-    nursery_id = own(by, period.nursery_id)
-    nursery = get_nursery(db, by, nursery_id if nursery_id is not None else sheet(db, by, Filters())["nursery_id"])
+    nursery = get_shown_nursery(db, by, period.nursery_id)
     within = {"nursery_id": nursery.id, "begins": day_bounds(first)[0], "ends": day_bounds(last)[1]}
     scans = [Scan(row[0], int(row[1]), *row[2:]) for row in db.execute(DAYS, within)]
     days = len({scan.day for scan in scans})
     quarters = [(rules.quarter(begins), came, went) for begins, came, went in db.execute(QUARTERS, within)]
+    late = _late(scans, rules.minutes_of(nursery.closes_at))
+    unusual = sorted(
+        [*_unusual(scans, local_date(moment)), *_fetched_by_others(db, within)],
+        key=lambda odd: (odd["at"], odd["kind"]),
+        reverse=True,
+    )
     return {
         "nursery_id": nursery.id,
         "nursery_name": nursery.name,
         "first_day": first,
         "last_day": last,
+        "closes_at": f"{nursery.closes_at:%H:%M}",
         "days": days,
         "quarters": [
             {"begins": begins, "entries": round(came / days, 2), "exits": round(went / days, 2)}
@@ -162,12 +169,10 @@ def statistics(db: Session, by: Actor, period: schemas.Period) -> dict[str, Any]
         ],
         "busiest_entry": max(quarters, key=lambda quarter: quarter[1])[0] if any(q[1] for q in quarters) else None,
         "busiest_exit": max(quarters, key=lambda quarter: quarter[2])[0] if any(q[2] for q in quarters) else None,
-        "late": _late(scans, rules.minutes_of(nursery.closes_at))[:LISTED],
-        "unusual": sorted(
-            [*_unusual(scans, local_date(moment)), *_fetched_by_others(db, within)],
-            key=lambda odd: (odd["at"], odd["kind"]),
-            reverse=True,
-        )[:LISTED],
+        "late": late[:most],
+        "late_total": len(late),
+        "unusual": unusual[:most],
+        "unusual_total": len(unusual),
         "indicators": _indicators(db, within, moment, scans),
     }
 
@@ -201,6 +206,7 @@ def _fetched_by_others(db: Session, within: dict[str, Any]) -> list[dict[str, An
     by_child: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for child_id, child, day, parent_id, parent, moment in db.execute(FETCHED, within):
         shown = {"day": day, "parent_name": parent, "child_names": [child], "at": moment}
+        shown["entry_type"] = EntryType.EXIT
         by_child[child_id].append({"parent_id": parent_id, "shown": shown})
     found = []
     for fetched in by_child.values():
@@ -212,7 +218,13 @@ def _fetched_by_others(db: Session, within: dict[str, Any]) -> list[dict[str, An
 
 
 def _shown(scan: Scan) -> dict[str, Any]:
-    return {"day": scan.day, "parent_name": scan.parent_name, "child_names": scan.child_names, "at": scan.at}
+    return {
+        "day": scan.day,
+        "parent_name": scan.parent_name,
+        "child_names": scan.child_names,
+        "at": scan.at,
+        "entry_type": scan.entry_type,
+    }
 
 
 def _indicators(db: Session, within: dict[str, Any], moment: datetime, scans: Sequence[Scan]) -> list[dict[str, Any]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time, timedelta
 from statistics import median
-from typing import Literal
+from typing import Any, Literal
+
+from service.core.times import TOKYO
+from service.entries.rules import TYPE_WORDS, EntryType
 
 QUARTER = 15
 # A day is unusual when it lies further than this from the child's own middle, which takes some days to know.
@@ -23,6 +26,10 @@ ODDITY_WORDS: dict[Oddity, str] = {
     "other_person": "いつもと違う人のお迎え",
     "forgotten": "「出」の記録がない",
 }
+_HEADER = ("日付", "時刻", "保護者名", "関連園児名")
+LATE_TITLE, UNUSUAL_TITLE = "閉園後のお迎え", "いつもと違う入退"
+LATE_HEADER = (*_HEADER, "閉園からの分数")
+UNUSUAL_HEADER = (*_HEADER, "入/出", "理由", "いつもとの差（分）")
 
 
 def quarter(minutes: int) -> str:
@@ -58,3 +65,19 @@ def unusual_person(person: int, others: Sequence[int]) -> Unusual | None:
     if len(others) < FETCHINGS_KNOWN or person in others:
         return None
     return Unusual("other_person")
+
+
+def late_rows(found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    for late in found:
+        yield (*_who_and_when(late), str(late["minutes"]))
+
+
+def unusual_rows(found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    for odd in found:
+        off = str(odd["minutes"]) if odd["minutes"] else ""
+        yield (*_who_and_when(odd), TYPE_WORDS[EntryType(odd["entry_type"])], ODDITY_WORDS[odd["kind"]], off)
+
+
+def _who_and_when(row: Mapping[str, Any]) -> tuple[str, ...]:
+    at = row["at"].astimezone(TOKYO)
+    return f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}", row["parent_name"], "、".join(row["child_names"])

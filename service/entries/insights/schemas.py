@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from service.core.texts import Key
 from service.entries.attendance.schemas import Day
 from service.entries.insights.rules import Oddity
+from service.entries.rules import EntryType
 
 State = Literal["in", "out", "not_come"]
 
@@ -74,6 +75,7 @@ class Odd(BaseModel):
     parent_name: str
     child_names: list[str]
     at: datetime
+    entry_type: EntryType
     kind: Oddity
     minutes: Annotated[int, Field(description="how far off, in minutes; 0 where that says nothing")]
 
@@ -90,14 +92,19 @@ class Indicator(BaseModel):
 
 
 class Statistics(BaseModel):
+    """Of long lists the newest rows, and how many there are."""
+
     nursery_id: int
     nursery_name: str
     first_day: date
     last_day: date
+    closes_at: str
     days: int
     quarters: list[Quarter]
     busiest_entry: str | None
     busiest_exit: str | None
     late: list[Late]
+    late_total: int
     unusual: list[Odd]
+    unusual_total: int
     indicators: list[Indicator]

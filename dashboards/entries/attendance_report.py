@@ -1,0 +1,110 @@
+"""詳細レポート: how was a child's month?"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import streamlit as st
+
+from dashboards.addresses import DOWNLOAD
+from dashboards.entries import choices
+from dashboards.entries.words import NOT_SAID, PRESENCE
+from dashboards.ui import columns, feedback, figures, filters, heading, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.figures import Figure
+from dashboards.ui.links import link
+from dashboards.ui.text import plain
+
+KEY = "entries.month"
+MONTHS_OFFERED = 13
+NOTHING_CHOSEN = "園児を選ぶと、その月の出欠と送り迎えの時刻を1日ずつ表示します。"
+
+
+def clock(field: str) -> columns.Column:
+    title = {"first_entry": "登園", "last_exit": "降園"}[field]
+    return columns.text(title, lambda day: f"{times.parse(day[field]):%H:%M:%S}" if day[field] else "–", width=90)
+
+
+COLUMNS = (
+    columns.text("日付", lambda day: times.day(date.fromisoformat(day["day"])), width=140),
+    columns.text("出席状態", lambda day: presence(day), width=140),
+    clock("first_entry"),
+    clock("last_exit"),
+    columns.number("送り迎え（件）", lambda day: len(day["scans"]) or None, width=110),
+    columns.text(
+        "保護者", lambda day: "、".join(dict.fromkeys(scan["parent_name"] for scan in day["scans"])), width=180
+    ),
+    columns.text("備考", "note", width=280),
+)
+
+
+def presence(day: Row) -> str:
+    if day["presence"] is None:
+        return "–"
+    return PRESENCE[day["presence"]].word + ("（推定）" if day["suggested"] else "")
+
+
+def months() -> dict[str, str]:
+    now = times.now()
+    count = now.year * 12 + now.month - 1
+    found = [((count - back) // 12, (count - back) % 12 + 1) for back in range(MONTHS_OFFERED)]
+    return {f"{year:04}-{month:02}": f"{year}年{month}月" for year, month in found}
+
+
+def child_asked(offered: dict[int, str]) -> None:
+    """A link names the child by number, the filter by words."""
+    number = st.query_params.get("child_id", "")
+    if "child_id" not in st.session_state and re.fullmatch(r"[0-9]{1,18}", number) and int(number) in offered:
+        del st.query_params["child_id"]
+        st.session_state["child_id"] = int(number)
+    month = st.query_params.get("month", "")
+    if "month" not in st.session_state and month in months():
+        del st.query_params["month"]
+        st.session_state["month"] = month
+
+
+def show(chosen: filters.Filters) -> None:
+    child, month = chosen.query.get("child_id"), chosen.query.get("month") or next(iter(months()))
+    if child is None:
+        feedback.empty("園児が選ばれていません", NOTHING_CHOSEN, icon=":material/child_care:")
+        return
+    address = f"/api/entries/children/{child}/months/{month}"
+    reading = live.block(KEY, "", address, left=lambda: downloads(address))
+    if reading is None:
+        return
+    report = reading.data
+    counts = report["counts"]
+    there = counts["present"] + counts["late"] + counts["left_early"]
+    st.markdown(
+        f"{plain(report['child_name'])}さん（{plain(report['class_name'] or '組なし')}）は、"
+        f"{months().get(month, month)}に**{there:,}日**出席し、**{counts['absent']:,}日**欠席しました。"
+    )
+    figures.row(
+        [
+            *(Figure(kind.word, f"{counts[code]:,}日") for code, kind in PRESENCE.items()),
+            Figure(NOT_SAID, f"{counts['unknown']:,}日", "休園日を含みます"),
+        ]
+    )
+    if not report["days"]:
+        feedback.empty("この月の記録はまだありません", "月を変えると表示されます。")
+        return
+    tables.grid(f"{KEY}.grid", "詳細レポート", list(reversed(report["days"])), COLUMNS)
+
+
+def downloads(address: str) -> None:
+    link("PDFで出力", f"{DOWNLOAD}{address}/report.pdf", download=True)
+    link("CSVで出力", f"{DOWNLOAD}{address}/report.csv", download=True)
+
+
+heading.page("詳細レポート", right=lambda: link("出欠表管理へ戻る", "/attendance"))
+nursery_id = choices.nursery_asked()
+offered = choices.children(nursery_id)
+child_asked(offered)
+show(
+    filters.bar(
+        *choices.nursery_fields(),
+        filters.Choice("child_id", "園児", offered, width=240, otherwise="選んでください"),
+        filters.Choice("month", "対象月", months(), otherwise="今月", width=150),
+    )
+)

@@ -1,0 +1,97 @@
+"""What can be chosen in the filters of 入退管理, and which nursery a page is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import PATIENCE_SECONDS
+from dashboards.session import may
+from dashboards.ui import filters
+from dashboards.ui.kept import kept
+from dashboards.ui.links import link
+
+OFFERED = 1000
+NURSERY = "nursery_id"
+
+
+def _all(path: str, **query: Any) -> list[dict[str, Any]]:
+    """The rows of a list, page by page, up to as many as anybody looks through."""
+    found: list[dict[str, Any]] = []
+    while len(found) < OFFERED:
+        page = session.api(patience=PATIENCE_SECONDS).get(path, limit=100, **query)
+        found += page["items"]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    return found
+
+
+def nurseries() -> dict[int, str]:
+    """Id → name, of those that the person sees."""
+    if not may("entries:nursery:read"):
+        return {}
+    return kept("entries.nurseries", lambda: {row["id"]: row["name"] for row in _all("/api/entries/nurseries")})
+
+
+def sees_several() -> bool:
+    return len(nurseries()) > 1
+
+
+def children(nursery_id: int | None = None) -> dict[int, str]:
+    """Id → name and class, in the order of the nursery's lists."""
+    if not may("entries:child:read"):
+        return {}
+
+    def ask() -> dict[int, str]:
+        rows = _all("/api/entries/children", nursery_id=nursery_id)
+        return {row["id"]: row["name"] + (f"（{row['class_name']}）" if row["class_name"] else "") for row in rows}
+
+    return kept(f"entries.children.{nursery_id}", ask)
+
+
+def nursery_fields(otherwise: str = "すべて") -> tuple[filters.Choice, ...]:
+    """For a filter bar: nothing where there is nothing to choose."""
+    offered = nurseries()
+    return (filters.Choice(NURSERY, "保育園", offered, otherwise=otherwise),) if len(offered) > 1 else ()
+
+
+def asked(name: str, offered: dict[Any, str]) -> Any:
+    """What is chosen in the filter of that name, before it is drawn for the first time from the page's address."""
+    chosen = st.session_state.get(name)
+    if chosen is None:
+        words = st.query_params.get(name)
+        chosen = next((key for key, word in offered.items() if word == words), None)
+    return chosen if chosen in offered else None
+
+
+def nursery_asked() -> int | None:
+    """None: the service shows the first one."""
+    found: int | None = asked(NURSERY, nurseries())
+    return found
+
+
+def nursery_box(shown: str) -> None:
+    """At the head of a page about one nursery."""
+    if sees_several():
+        offered = nurseries()
+        st.selectbox(
+            "保育園",
+            [*offered],
+            index=None,
+            format_func=lambda key: offered[key],
+            key=NURSERY,
+            placeholder=shown,
+            bind="query-params",
+            label_visibility="collapsed",
+            icon=":material/apartment:",
+            width=200,
+        )
+
+
+def import_link() -> None:
+    """Where an empty nursery begins."""
+    if may("core:import:create"):
+        link("保護者を取り込む", "/imports", primary=True)

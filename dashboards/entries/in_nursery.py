@@ -1,0 +1,139 @@
+"""在園状況: who is in the building now, and who should have been fetched?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboards.addresses import DOWNLOAD
+from dashboards.entries import choices
+from dashboards.ui import feedback, figures, live, times
+from dashboards.ui.columns import Row
+from dashboards.ui.figures import Figure
+from dashboards.ui.links import link
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain, small
+
+KEY = "entries.now"
+CLASS_WIDTH = 330
+NO_CLASS = "組なし"
+
+
+@refreshing
+def page() -> None:
+    asked = choices.nursery_asked()
+    reading = live.block(KEY, "在園状況", "/api/entries/now", headline=True, right=head, nursery_id=asked)
+    if reading is None:
+        return
+    now = reading.data
+    if not now["children"]:
+        feedback.empty(
+            f"{now['nursery_name']}には、まだ園児が登録されていません",
+            "保護者と園児のファイルを取り込むと、ここに園児が並びます。",
+            action=choices.import_link,
+        )
+        return
+    if not reading.problem:
+        state_sentence(now)
+    key_figures(reading)
+    classes(now)
+
+
+def head() -> None:
+    shown = live.shown(KEY)
+    choices.nursery_box(shown["nursery_name"] if shown else "保育園")
+    asked = choices.nursery_asked()
+    query = f"?{urlencode({choices.NURSERY: asked})}" if asked else ""
+    link("紙の入退台帳（PDF）", f"{DOWNLOAD}/api/entries/paper-list.pdf{query}", download=True)
+
+
+def state_sentence(now: Row) -> None:
+    counts, closes_at = now["counts"], now["closes_at"]
+    where = f"現在、{plain(now['nursery_name'])}の園内にいる園児は"
+    if counts["overdue"]:
+        st.error(
+            f"{where}{counts['in']:,}人です。閉園時刻{closes_at}を過ぎてまだお迎えのない園児が{counts['overdue']:,}人います。",
+            icon=":material/warning:",
+        )
+    elif counts["in"]:
+        st.success(f"{where}{counts['in']:,}人です。閉園時刻は{closes_at}です。", icon=":material/child_care:")
+    elif counts["out"]:
+        st.success(
+            f"{where}いません。今日登園した{counts['out']:,}人は全員お迎え済みです。", icon=":material/check_circle:"
+        )
+    else:
+        st.info(f"{where}いません。今日はまだ登園の記録がありません。", icon=":material/info:")
+
+
+def key_figures(reading: live.Reading) -> None:
+    counts, total = reading.data["counts"], len(reading.data["children"])
+    overdue = figures.Figure(
+        "閉園後のお迎え待ち",
+        f"{counts['overdue']:,}人",
+        f"閉園時刻 {reading.data['closes_at']}" + ("（閉園しました）" if reading.data["is_closed"] else ""),
+    )
+    figures.row(
+        [
+            Figure("在園中", f"{counts['in']:,}人", f"登録されている園児 {total:,}人", share=counts["in"] / total),
+            Figure("お迎え済み", f"{counts['out']:,}人", "今日登園して、降園した園児"),
+            Figure("未登園", f"{counts['not_come']:,}人", f"うち欠席 {counts['absent']:,}人"),
+            overdue,
+        ],
+        faded=reading.problem is not None,
+    )
+
+
+def classes(now: Row) -> None:
+    """A card for each class, the children who are there first: that is who has to be counted in an emergency."""
+    by_class = sorted(now["children"], key=lambda child: (not child["class_name"], child["class_name"]))
+    closed_at = _closed_at(now)
+    cards = st.grid(3, min_column_width=CLASS_WIDTH, border=True)
+    for group, members in groupby(by_class, key=lambda child: str(child["class_name"])):
+        with cards.cell():
+            _card(group or NO_CLASS, list(members), closed_at)
+
+
+def _card(name: str, children: Sequence[Row], closed_at: datetime) -> None:
+    there = [child for child in children if child["state"] == "in"]
+    st.markdown(f"**{plain(name)}**　在園 **{len(there):,}** / {len(children):,}人")
+    if there:
+        there.sort(key=lambda child: (not child["overdue"], child["since"]))
+        st.markdown("  \n".join(_line(child, closed_at) for child in there))
+    else:
+        st.markdown(small("園内にいる園児はいません。"))
+    gone = [child for child in children if child["state"] == "out"]
+    absent = [child for child in children if child["state"] == "not_come" and child["absent"]]
+    awaited = [child for child in children if child["state"] == "not_come" and not child["absent"]]
+    others = [
+        f"{word}：{'、'.join(_gone(child) for child in some)}"
+        for word, some in (("お迎え済み", gone), ("未登園", awaited), ("欠席", absent))
+        if some
+    ]
+    if others:
+        st.markdown(small("  \n".join(others)))
+
+
+def _line(child: Row, closed_at: datetime) -> str:
+    since = times.parse(child["since"])
+    brought = small(f"{since:%H:%M}から　{plain(child['by'])}さんが送り")
+    late = ""
+    if child["overdue"]:
+        late = f" :red-badge[:material/warning: お迎え待ち {times.duration(times.now() - closed_at)}]"
+    return f":green[:material/arrow_downward:] **{plain(child['child_name'])}**　{brought}{late}"
+
+
+def _gone(child: Row) -> str:
+    when = f" {times.parse(child['since']):%H:%M}" if child["since"] else ""
+    return plain(child["child_name"]) + when
+
+
+def _closed_at(now: Row) -> datetime:
+    hour, minute = map(int, now["closes_at"].split(":"))
+    return times.parse(now["as_of"]).replace(hour=hour, minute=minute, second=0, microsecond=0)
+
+
+page()

@@ -1,0 +1,150 @@
+"""入退管理ログ: who came and went when (6.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.entries import choices
+from dashboards.entries.words import ENTRY, MARKS, MOST_SKEW_SECONDS
+from dashboards.session import may
+from dashboards.ui import columns, confirm, filters, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain
+
+PATH = "/api/entries/logs"
+KEY = "entries.logs"
+SORTS = {"-timestamp": "日時の新しい順", "timestamp": "日時の古い順"}
+WRONG_SCAN = "誤スキャン"
+LONGEST_REASON = 200
+FORM = "%Y-%m-%d %H:%M:%S"
+
+
+def moment(row: Row, field: str = "timestamp") -> str:
+    """The document's YYYY-MM-DD HH:mm:ss."""
+    return times.parse(row[field]).strftime(FORM) if row[field] else ""
+
+
+def marks(row: Row) -> list[str]:
+    skewed = abs(row["skew_seconds"] or 0) > MOST_SKEW_SECONDS
+    return [name for name, is_so in (("offline", row["was_offline"]), ("skew", skewed)) if is_so]
+
+
+def shown_columns(deleted: bool) -> tuple[columns.Column, ...]:
+    """DI-AL-001, in its order; then what is to be known of some."""
+    several = (columns.text("保育園名", "nursery_name", width=140),) if choices.sees_several() else ()
+    first = (
+        columns.text("日時", moment, width=160, sort="timestamp"),
+        columns.text("保護者名", "parent_name", width=150),
+        columns.badge("入/出", "entry_type", ENTRY, width=80),
+        columns.text("関連園児名", lambda row: ", ".join(row["child_names"]), width=230),
+        *several,
+    )
+    if not deleted:
+        return (*first, columns.badges("記録の状態", marks, MARKS, width=190))
+    return (
+        *first,
+        columns.text("削除日時", lambda row: moment(row, "deleted_at"), width=160),
+        columns.text("削除した人", "deleted_by", width=100),
+        columns.text("理由", "delete_reason", width=140),
+    )
+
+
+@refreshing
+def headline() -> None:
+    today = times.now().date().isoformat()
+    reading = live.block(f"{KEY}_today", "入退管理ログ", PATH, headline=True, first_day=today, last_day=today, limit=1)
+    if reading is None:
+        return
+    items, total = reading.data["items"], reading.data["total"]
+    if not items:
+        st.markdown("今日はまだ入退の記録がありません。")
+        return
+    newest = items[0]
+    st.markdown(
+        f"今日は**{total:,}件**の入退が記録されました。最も新しいものは{times.parse(newest['timestamp']):%H:%M:%S}の"
+        f"**{plain(newest['parent_name'])}**さんの{ENTRY[newest['entry_type']].badge()}です。"
+    )
+
+
+def conditions() -> filters.Filters:
+    more: list[Any] = [*choices.nursery_fields()]
+    if may("entries:log:purge"):
+        more.append(filters.Choice("deleted", "表示", {"true": "削除済みのログ"}, otherwise="有効なログ", width=160))
+    with st.container(border=True):
+        return filters.bar(
+            filters.Dates("period", "期間", asked=("first_day", "last_day")),
+            filters.Text("parent_name", "保護者名", "名前の一部", width=170),
+            filters.Choice("entry_type", "入/出", ENTRY, width=120),
+            filters.Text("child_name", "園児名", "名前の一部", width=170),
+            *more,
+        )
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    deleted = bool(chosen.query.get("deleted"))
+    actions: dict[str, Any] = {}
+    if deleted and may("entries:log:purge"):
+        actions = {"完全に削除": purge}
+    elif not deleted and may("entries:log:delete"):
+        actions = {"削除": delete}
+    tables.table(
+        KEY,
+        "",
+        PATH,
+        shown_columns(deleted),
+        sorts=SORTS,
+        filters=chosen,
+        actions=actions or None,
+        export=Export.of(PATH),
+        empty=tables.Empty(
+            "まだ入退の記録がありません",
+            "保護者と園児を取り込み、入退登録画面でバーコードをスキャンすると、ここに新しい順に並びます。",
+            choices.import_link,
+        ),
+    )
+
+
+def _named(row: Row) -> str:
+    return f"{moment(row)} {row['parent_name']}さんの「{ENTRY[row['entry_type']].word}」"
+
+
+def delete(row: Row) -> None:
+    children = "、".join(row["child_names"])
+    confirm.confirm(
+        f"logs.delete.{row['id']}",
+        "この入退ログを削除しますか？",
+        f"**{plain(_named(row))}**（{plain(children)}）を一覧・出欠・統計から除きます。"
+        "削除した人と理由は操作履歴に残ります。",
+        action="削除する",
+        do=lambda reason: session.api().delete(
+            f"/api/entry-exit-logs/{row['id']}", {"reason": " ".join(reason.split())}
+        ),
+        done=f"{_named(row)}を削除しました。",
+        reason="required",
+        preset=WRONG_SCAN,
+        most=LONGEST_REASON,
+    )
+
+
+def purge(row: Row) -> None:
+    confirm.confirm(
+        f"logs.purge.{row['id']}",
+        "この入退ログを完全に削除しますか？",
+        f"**{plain(_named(row))}** をデータベースから消します。元に戻すことはできません。"
+        "操作履歴には、消した内容と理由が残ります。",
+        action="完全に削除する",
+        do=lambda reason: session.api().post(f"{PATH}/{row['id']}/purge", {"reason": " ".join(reason.split())}),
+        done=f"{_named(row)}を完全に削除しました。",
+        reason="required",
+        most=LONGEST_REASON,
+    )
+
+
+headline()
+listed(conditions())

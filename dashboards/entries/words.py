@@ -1,0 +1,32 @@
+"""The words of 入退管理 with their colours and icons, the same on each of its pages."""
+
+from __future__ import annotations
+
+from dashboards.ui.status import Status
+
+# The document's arrows (DI-AL-001, FR-AD-003).
+IN, OUT = Status("↓ 入", "green", "arrow_downward"), Status("↑ 出", "orange", "arrow_upward")
+ENTRY = {"Entry": IN, "Exit": OUT}
+ENTRY_WORDS = {"Entry": "入（登園）", "Exit": "出（降園）"}
+
+PRESENCE = {
+    "present": Status("出席", "green", "check_circle"),
+    "absent": Status("欠席", "red", "cancel"),
+    "late": Status("遅刻", "orange", "schedule"),
+    "left_early": Status("早退", "blue", "logout"),
+}
+NOT_SAID = "未入力"
+
+MARKS = {
+    "offline": Status("オフライン", "gray", "cloud_off"),
+    "skew": Status("時計のずれ", "orange", "schedule"),
+}
+# A station's clock that is further off is pointed out, in seconds.
+MOST_SKEW_SECONDS = 120
+
+ODDITIES = {
+    "early": Status("いつもより早い", "blue", "schedule"),
+    "late": Status("いつもより遅い", "orange", "schedule"),
+    "other_person": Status("いつもと違う人", "red", "person_alert"),
+    "forgotten": Status("「出」の記録がない", "gray", "help"),
+}

@@ -1,0 +1,31 @@
+"""What was asked for a moment ago, kept in the session for a minute: what filters and forms offer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import streamlit as st
+
+from dashboards.client import ApiProblem
+
+SECONDS = 60
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def kept(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Value]:
+    """Nothing when the service refuses: the page's own block says what is wrong, and without names there is nothing to
+    choose from. `name` is unique in all pages."""
+    slot = f"kept.{name}"
+    until, known = st.session_state.get(slot, (0.0, {}))
+    if time.monotonic() < until:
+        return dict(known)
+    try:
+        found = ask()
+    except ApiProblem:
+        return {}
+    st.session_state[slot] = (time.monotonic() + SECONDS, found)
+    return dict(found)

@@ -1,0 +1,1 @@
+"""What of the entries area is printed."""
