@@ -94,7 +94,7 @@ def conditions() -> filters.Filters:
 
 @refreshing
 def listed(chosen: filters.Filters) -> None:
-    reading = live.block(KEY, "", PATH, **chosen.query)
+    reading = live.block(KEY, "", PATH, left=_hint, **chosen.query)
     if reading is None:
         return
     rows = reading.data["rows"]
@@ -113,6 +113,13 @@ def listed(chosen: filters.Filters) -> None:
         for row in rows[page * ROWS : (page + 1) * ROWS]:
             _row(row, reading.data["day"])
     _pager(len(rows), page)
+
+
+def _hint() -> None:
+    st.markdown(
+        small("「（推定）」はスキャンから推定した出席状態です。送り迎え時刻に触れると、その日の履歴が表示されます。"),
+        width="content",
+    )
 
 
 def _row(row: Row, day: str) -> None:

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards import session
-from dashboards.entries.words import ENTRY, ENTRY_WORDS, NOT_SAID, PRESENCE
+from dashboards.entries import choices
+from dashboards.entries.words import ENTRY_WORDS, NOT_SAID, PRESENCE, WAYS, arrow
 from dashboards.session import may
 from dashboards.ui import details, dialogs, editing, forms, times
 from dashboards.ui.columns import Row
@@ -48,7 +49,8 @@ def drawer(row: Row, day: str) -> None:
                 dialogs.button(
                     "出欠を編集する", edit, row, day, key="attendance.drawer.edit", icon="edit", type="primary"
                 )
-            query = urlencode({"child_id": row["child_id"], "month": day[:7]})
+            child = choices.child_words(row["child_name"], row["class_name"])
+            query = urlencode({"child_id": child, "month": f"{int(day[:4])}年{int(day[5:7])}月"})
             link("詳細レポート", f"/attendance-report?{query}")
         details.facts(
             {
@@ -65,8 +67,8 @@ def drawer(row: Row, day: str) -> None:
         with st.container(border=True, gap="small", key="attendance.scans"):
             for scan in reversed(row["scans"]):
                 when = f"{times.parse(scan['timestamp']):%H:%M:%S}"
-                said = small(f"{ENTRY_WORDS[scan['entry_type']]}　保護者: {plain(scan['parent_name'])}")
-                st.markdown(f"{ENTRY[scan['entry_type']].badge()} **{when}**　{said}")
+                said = small(f"{WAYS[scan['entry_type']]}　保護者: {plain(scan['parent_name'])}")
+                st.markdown(f"{arrow(scan['entry_type'])} **{when}**　{said}")
 
     show()
 

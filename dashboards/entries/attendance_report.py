@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 
 import streamlit as st
@@ -52,18 +51,6 @@ def months() -> dict[str, str]:
     return {f"{year:04}-{month:02}": f"{year}年{month}月" for year, month in found}
 
 
-def child_asked(offered: dict[int, str]) -> None:
-    """A link names the child by number, the filter by words."""
-    number = st.query_params.get("child_id", "")
-    if "child_id" not in st.session_state and re.fullmatch(r"[0-9]{1,18}", number) and int(number) in offered:
-        del st.query_params["child_id"]
-        st.session_state["child_id"] = int(number)
-    month = st.query_params.get("month", "")
-    if "month" not in st.session_state and month in months():
-        del st.query_params["month"]
-        st.session_state["month"] = month
-
-
 def show(chosen: filters.Filters) -> None:
     child, month = chosen.query.get("child_id"), chosen.query.get("month") or next(iter(months()))
     if child is None:
@@ -100,7 +87,6 @@ def downloads(address: str) -> None:
 heading.page("詳細レポート", right=lambda: link("出欠表管理へ戻る", "/attendance"))
 nursery_id = choices.nursery_asked()
 offered = choices.children(nursery_id)
-child_asked(offered)
 show(
     filters.bar(
         *choices.nursery_fields(),

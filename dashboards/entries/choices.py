@@ -40,6 +40,10 @@ def sees_several() -> bool:
     return len(nurseries()) > 1
 
 
+def child_words(name: str, class_name: str) -> str:
+    return f"{name}（{class_name}）" if class_name else name
+
+
 def children(nursery_id: int | None = None) -> dict[int, str]:
     """Id → name and class, in the order of the nursery's lists."""
     if not may("entries:child:read"):
@@ -47,15 +51,15 @@ def children(nursery_id: int | None = None) -> dict[int, str]:
 
     def ask() -> dict[int, str]:
         rows = _all("/api/entries/children", nursery_id=nursery_id)
-        return {row["id"]: row["name"] + (f"（{row['class_name']}）" if row["class_name"] else "") for row in rows}
+        return {row["id"]: child_words(row["name"], row["class_name"]) for row in rows}
 
     return kept(f"entries.children.{nursery_id}", ask)
 
 
-def nursery_fields(otherwise: str = "すべて") -> tuple[filters.Choice, ...]:
+def nursery_fields(otherwise: str = "すべて", width: int = 180) -> tuple[filters.Choice, ...]:
     """For a filter bar: nothing where there is nothing to choose."""
     offered = nurseries()
-    return (filters.Choice(NURSERY, "保育園", offered, otherwise=otherwise),) if len(offered) > 1 else ()
+    return (filters.Choice(NURSERY, "保育園", offered, width, otherwise),) if len(offered) > 1 else ()
 
 
 def asked(name: str, offered: dict[Any, str]) -> Any:
@@ -73,8 +77,8 @@ def nursery_asked() -> int | None:
     return found
 
 
-def nursery_box(shown: str) -> None:
-    """At the head of a page about one nursery."""
+def nursery_box() -> None:
+    """At the head of a page about one nursery: the service's first one unless another is chosen."""
     if sees_several():
         offered = nurseries()
         st.selectbox(
@@ -83,7 +87,7 @@ def nursery_box(shown: str) -> None:
             index=None,
             format_func=lambda key: offered[key],
             key=NURSERY,
-            placeholder=shown,
+            placeholder=offered[min(offered)],
             bind="query-params",
             label_visibility="collapsed",
             icon=":material/apartment:",

@@ -44,8 +44,7 @@ def page() -> None:
 
 
 def head() -> None:
-    shown = live.shown(KEY)
-    choices.nursery_box(shown["nursery_name"] if shown else "保育園")
+    choices.nursery_box()
     asked = choices.nursery_asked()
     query = f"?{urlencode({choices.NURSERY: asked})}" if asked else ""
     link("紙の入退台帳（PDF）", f"{DOWNLOAD}/api/entries/paper-list.pdf{query}", download=True)
@@ -119,11 +118,11 @@ def _card(name: str, children: Sequence[Row], closed_at: datetime) -> None:
 
 def _line(child: Row, closed_at: datetime) -> str:
     since = times.parse(child["since"])
-    brought = small(f"{since:%H:%M}から　{plain(child['by'])}さんが送り")
+    brought = small(f"{since:%H:%M}から　送り：{plain(child['by'])}")
     late = ""
     if child["overdue"]:
-        late = f" :red-badge[:material/warning: お迎え待ち {times.duration(times.now() - closed_at)}]"
-    return f":green[:material/arrow_downward:] **{plain(child['child_name'])}**　{brought}{late}"
+        late = f":red-badge[:material/warning: お迎え待ち {times.duration(times.now() - closed_at)}]  \n"
+    return f":green[:material/arrow_downward:] **{plain(child['child_name'])}**　{late}{brought}"
 
 
 def _gone(child: Row) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.entries import choices
-from dashboards.entries.words import ENTRY, MARKS, MOST_SKEW_SECONDS
+from dashboards.entries.words import ENTRY, MARKS, MOST_SKEW_SECONDS, arrow
 from dashboards.session import may
 from dashboards.ui import columns, confirm, filters, live, tables, times
 from dashboards.ui.columns import Row
@@ -67,21 +67,20 @@ def headline() -> None:
     newest = items[0]
     st.markdown(
         f"今日は**{total:,}件**の入退が記録されました。最も新しいものは{times.parse(newest['timestamp']):%H:%M:%S}の"
-        f"**{plain(newest['parent_name'])}**さんの{ENTRY[newest['entry_type']].badge()}です。"
+        f"**{plain(newest['parent_name'])}**さんの{arrow(newest['entry_type'])}です。"
     )
 
 
 def conditions() -> filters.Filters:
-    more: list[Any] = [*choices.nursery_fields()]
-    if may("entries:log:purge"):
-        more.append(filters.Choice("deleted", "表示", {"true": "削除済みのログ"}, otherwise="有効なログ", width=160))
+    deleted = filters.Choice("deleted", "表示", {"true": "削除済みのログ"}, otherwise="有効なログ")
     with st.container(border=True):
         return filters.bar(
-            filters.Dates("period", "期間", asked=("first_day", "last_day")),
-            filters.Text("parent_name", "保護者名", "名前の一部", width=170),
-            filters.Choice("entry_type", "入/出", ENTRY, width=120),
-            filters.Text("child_name", "園児名", "名前の一部", width=170),
-            *more,
+            filters.Dates("period", "期間", width=236, asked=("first_day", "last_day")),
+            filters.Text("parent_name", "保護者名", "名前の一部", width=140),
+            filters.Choice("entry_type", "入/出", ENTRY, width=108),
+            filters.Text("child_name", "園児名", "名前の一部", width=140),
+            *choices.nursery_fields(width=150),
+            more=(deleted,) if may("entries:log:purge") else (),
         )
 
 

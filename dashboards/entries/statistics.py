@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
 from dashboards.entries import choices
-from dashboards.entries.words import ENTRY_WORDS, IN, ODDITIES, OUT
+from dashboards.entries.words import IN, ODDITIES, OUT, WAYS
 from dashboards.session import may
 from dashboards.ui import charts, columns, feedback, figures, filters, live, tables, times
 from dashboards.ui.columns import Row
@@ -39,8 +39,8 @@ def stamp(row: Row) -> str:
 
 WHO = (
     columns.text("日時", stamp, width=160),
-    columns.text("保護者名", "parent_name", width=140),
-    columns.text("関連園児名", lambda row: ", ".join(row["child_names"]), width=200),
+    columns.text("保護者名", "parent_name", width=120),
+    columns.text("関連園児名", lambda row: ", ".join(row["child_names"]), width=160),
 )
 LATE = (*WHO, columns.number("閉園から（分）", "minutes", width=120))
 
@@ -49,14 +49,14 @@ def why(odd: Row) -> str:
     """The reason in words, with what is usual."""
     at, kind, minutes = times.parse(odd["at"]), odd["kind"], odd["minutes"]
     if kind == "forgotten":
-        return f"{at:%H:%M}に登園しましたが、その日の降園の記録がありません。スキャンの忘れかもしれません。"
+        return f"{at:%H:%M}に登園。降園の記録がありません（スキャン忘れの可能性）。"
     if kind == "other_person":
         return f"{odd['parent_name']}さんのお迎えは、この期間で初めてです。"
     late = kind == "late"
     usual = at.hour * 60 + at.minute - (minutes if late else -minutes)
-    word = ENTRY_WORDS[odd["entry_type"]][2:4]
+    word = WAYS[odd["entry_type"]]
     return (
-        f"いつもの{word}は{usual // 60}:{usual % 60:02}ごろですが、この日は{at.hour}:{at.minute:02}でした"
+        f"いつもの{word}は{usual // 60:02}:{usual % 60:02}ごろ。この日は{at:%H:%M}でした"
         f"（{minutes:,}分{'遅い' if late else '早い'}）。"
     )
 
@@ -64,7 +64,7 @@ def why(odd: Row) -> str:
 UNUSUAL = (
     *WHO,
     columns.badge("種類", "kind", ODDITIES, width=160),
-    columns.text("理由", why, width=420),
+    columns.text("理由", why, width=460),
 )
 
 
@@ -141,12 +141,13 @@ def _goal(one: Row) -> Figure:
     label, unit, target, basis = INDICATORS[one["key"]]
     verdict = {True: "達成", False: "未達成", None: "まだ測定できません"}[one["met"]]
     value = "–" if one["value"] is None else f"{one['value']:g}{unit}"
-    return Figure(f"{label}（{verdict}）", value, f"{target}。{basis.format(**one)}")
+    measured = basis.format(**one) if one["whole"] else "この期間に、もとになる記録がありません"
+    return Figure(f"{label}（{verdict}）", value, f"{target}。{measured}")
 
 
 def rush(found: Row) -> None:
     x, entries, exits = quarters(found["quarters"])
-    charts.bar(
+    charts.stacked(
         rush_in_words(found),
         x,
         {IN.word: entries, OUT.word: exits},

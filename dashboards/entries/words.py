@@ -7,7 +7,14 @@ from dashboards.ui.status import Status
 # The document's arrows (DI-AL-001, FR-AD-003).
 IN, OUT = Status("↓ 入", "green", "arrow_downward"), Status("↑ 出", "orange", "arrow_upward")
 ENTRY = {"Entry": IN, "Exit": OUT}
+WAYS = {"Entry": "登園", "Exit": "降園"}
 ENTRY_WORDS = {"Entry": "入（登園）", "Exit": "出（降園）"}
+
+
+def arrow(entry_type: str) -> str:
+    """As Markdown: the arrow with its word on its colour."""
+    return f":{ENTRY[entry_type].color}-badge[**{ENTRY[entry_type].word}**]"
+
 
 PRESENCE = {
     "present": Status("出席", "green", "check_circle"),

@@ -92,13 +92,15 @@ def sheet(db: Session, by: Actor, filters: schemas.Filters) -> dict[str, Any]:
     Raises:
         NotFound: no such nursery.
     """
-    day = filters.day or local_date(app_now(db))
+    moment = app_now(db)
+    day = filters.day or local_date(moment)
     nursery = queries.get_shown_nursery(db, by, filters.nursery_id)
     children = _children(db, nursery.id, filters.class_name)
     scans = _scans(db, (child.id for child in children), *day_bounds(day))
     written = _written(db, (child.id for child in children), day, day)
     rows = [_row(child, written.get((child.id, day)), scans.get(child.id, [])) for child in children]
     return {
+        "as_of": moment,
         "day": day,
         "nursery_id": nursery.id,
         "nursery_name": nursery.name,

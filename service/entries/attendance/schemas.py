@@ -72,6 +72,7 @@ class Row(BaseModel):
 class DaySheet(BaseModel):
     """`counts`: children by presence, and those of whom nothing is known as `unknown`."""
 
+    as_of: datetime
     day: date
     nursery_id: int
     nursery_name: str

@@ -159,6 +159,7 @@ def statistics(db: Session, by: Actor, period: schemas.Period, most: int | None 
     return {
         "nursery_id": nursery.id,
         "nursery_name": nursery.name,
+        "as_of": moment,
         "first_day": first,
         "last_day": last,
         "closes_at": f"{nursery.closes_at:%H:%M}",

@@ -94,6 +94,7 @@ class Indicator(BaseModel):
 class Statistics(BaseModel):
     """Of long lists the newest rows, and how many there are."""
 
+    as_of: datetime
     nursery_id: int
     nursery_name: str
     first_day: date

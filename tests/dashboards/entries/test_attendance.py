@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from html import escape
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy.orm import Session
@@ -72,7 +74,8 @@ def test_a_click_shows_the_whole_day(db: Session, desk: Screen, sakura: Nursery,
         assert f"**{clock}**" in texts(page)
     assert "スキャンからの推定。まだ入力されていません" in texts(page)
     links = "\n".join(one.value for one in page.html)
-    assert f"/attendance-report?child_id={child(db, '山田太郎')}&amp;month=2026-11" in links
+    words = {"child_id": "山田太郎（きりん組）", "month": "2026年11月"}
+    assert f"/attendance-report?{escape(urlencode(words))}" in links
 
 
 def test_staff_write_state_and_note(db: Session, desk: Screen, sakura: Nursery, scanned: None) -> None:
@@ -138,7 +141,7 @@ def test_the_report_is_a_month_of_one_child_and_can_be_taken_along(
     db: Session, desk: Screen, sakura: Nursery, scanned: None
 ) -> None:
     number = child(db, "山田太郎")
-    page = opened_at(desk("staff", sakura), "attendance-report", child_id=str(number), month="2026-11")
+    page = opened_at(desk("staff", sakura), "attendance-report", child_id="山田太郎（きりん組）", month="2026年11月")
     assert "山田太郎さん（きりん組）は、2026年11月に**1日**出席し、**0日**欠席しました。" in texts(page)
     newest = page.dataframe[0].value.to_dict("records")[0]
     assert (newest["日付"], newest["出席状態"], newest["登園"], newest["降園"]) == (

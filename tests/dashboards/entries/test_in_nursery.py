@@ -34,7 +34,7 @@ def test_who_was_brought_is_in_and_nobody_waits_before_the_nursery_closes(
     ]
     assert "**きりん組**　在園 **2** / 2人" in texts(page)
     assert "**山田太郎**" in texts(page)
-    assert "08:12から　山田花子さんが送り" in texts(page)
+    assert "08:12から　送り：山田花子" in texts(page)
     assert "未登園：佐藤次郎" in texts(page)
     assert line.calls.count("GET /api/entries/now") == 1
     assert "/download/api/entries/paper-list.pdf" in links(page)
