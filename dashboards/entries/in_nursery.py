@@ -21,6 +21,7 @@ from dashboards.ui.text import plain, small
 KEY = "entries.now"
 CLASS_WIDTH = 330
 NO_CLASS = "組なし"
+NAMED = 8
 
 
 @refreshing
@@ -108,7 +109,7 @@ def _card(name: str, children: Sequence[Row], closed_at: datetime) -> None:
     absent = [child for child in children if child["state"] == "not_come" and child["absent"]]
     awaited = [child for child in children if child["state"] == "not_come" and not child["absent"]]
     others = [
-        f"{word}：{'、'.join(_gone(child) for child in some)}"
+        f"{word} {len(some):,}人：{_names(some)}"
         for word, some in (("お迎え済み", gone), ("未登園", awaited), ("欠席", absent))
         if some
     ]
@@ -123,6 +124,13 @@ def _line(child: Row, closed_at: datetime) -> str:
     if child["overdue"]:
         late = f":red-badge[:material/warning: お迎え待ち {times.duration(times.now() - closed_at)}]  \n"
     return f":green[:material/arrow_downward:] **{plain(child['child_name'])}**　{late}{brought}"
+
+
+def _names(children: Sequence[Row]) -> str:
+    """Whoever is not in the building, the latest first; of many only some, who is there is to be seen at a glance."""
+    latest = sorted(children, key=lambda child: child["since"] or "", reverse=True)
+    more = f" ほか{len(latest) - NAMED:,}人" if len(latest) > NAMED else ""
+    return "、".join(_gone(child) for child in latest[:NAMED]) + more
 
 
 def _gone(child: Row) -> str:

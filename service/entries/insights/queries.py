@@ -85,14 +85,15 @@ WITH scans AS (
     FROM scans
     ORDER BY parent_id, local::date, entry_type,
         CASE entry_type WHEN 'Entry' THEN extract(epoch FROM at) ELSE -extract(epoch FROM at) END
+), names AS (
+    SELECT g.parent_id, array_agg(c.name ORDER BY c.kana, c.id) AS children
+    FROM entries_guardianships g JOIN entries_children c ON c.id = g.child_id
+    WHERE g.nursery_id = :nursery_id AND c.archived_at IS NULL
+    GROUP BY g.parent_id
 )
 SELECT k.local::date AS day, extract(hour FROM k.local) * 60 + extract(minute FROM k.local) AS minutes, k.at,
-    k.parent_id, p.name, k.entry_type,
-    ARRAY(
-        SELECT c.name FROM entries_guardianships g JOIN entries_children c ON c.id = g.child_id
-        WHERE g.parent_id = k.parent_id AND c.archived_at IS NULL ORDER BY c.kana, c.id
-    )
-FROM kept k JOIN entries_parents p ON p.id = k.parent_id
+    k.parent_id, p.name, k.entry_type, coalesce(n.children, '{}')
+FROM kept k JOIN entries_parents p ON p.id = k.parent_id LEFT JOIN names n ON n.parent_id = k.parent_id
 ORDER BY k.at DESC, k.parent_id
 """)
 # Who fetched children of whom several people are known.
@@ -194,9 +195,8 @@ def _unusual(scans: Sequence[Scan], today: date) -> list[dict[str, Any]]:
     found = []
     for (parent_id, kind), own_scans in by_parent.items():
         gone = {scan.day for scan in by_parent.get((parent_id, EntryType.EXIT), [])}
-        for place, scan in enumerate(own_scans):
-            others = [other.minutes for number, other in enumerate(own_scans) if number != place]
-            if odd := rules.unusual_time(scan.minutes, others):
+        for scan, odd in zip(own_scans, rules.unusual_times([scan.minutes for scan in own_scans]), strict=True):
+            if odd:
                 found.append(_shown(scan) | {"kind": odd.kind, "minutes": odd.by})
             if kind == EntryType.ENTRY and scan.day < today and scan.day not in gone:
                 found.append(_shown(scan) | {"kind": "forgotten", "minutes": 0})
@@ -211,9 +211,9 @@ def _fetched_by_others(db: Session, within: dict[str, Any]) -> list[dict[str, An
         by_child[child_id].append({"parent_id": parent_id, "shown": shown})
     found = []
     for fetched in by_child.values():
-        people = [one["parent_id"] for one in fetched]
-        for place, one in enumerate(fetched):
-            if odd := rules.unusual_person(people[place], people[:place] + people[place + 1 :]):
+        odd_ones = rules.unusual_people([one["parent_id"] for one in fetched])
+        for one, odd in zip(fetched, odd_ones, strict=True):
+            if odd:
                 found.append(one["shown"] | {"kind": odd.kind, "minutes": 0})
     return found
 

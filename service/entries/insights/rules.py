@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time, timedelta
-from statistics import median
 from typing import Any, Literal
 
 from service.core.times import TOKYO
@@ -50,21 +50,35 @@ class Unusual:
     by: int = 0
 
 
-def unusual_time(minutes: int, others: Sequence[int]) -> Unusual | None:
-    """Whether this minute of the day is far from the middle of the child's other days; None too while those are few."""
-    if len(others) < DAYS_KNOWN:
-        return None
-    off = round(minutes - median(others))
-    if abs(off) * 60 < FAR_OFF.total_seconds():
-        return None
-    return Unusual("late" if off > 0 else "early", abs(off))
+def unusual_times(minutes: Sequence[int]) -> list[Unusual | None]:
+    """Of each day's minute whether it is far from the middle of the other days; None too while those are few."""
+    if len(minutes) <= DAYS_KNOWN:
+        return [None] * len(minutes)
+    places = sorted(range(len(minutes)), key=minutes.__getitem__)
+    found: list[Unusual | None] = [None] * len(minutes)
+    for rank, place in enumerate(places):
+        off = round(minutes[place] - _middle_without(minutes, places, rank))
+        if abs(off) * 60 >= FAR_OFF.total_seconds():
+            found[place] = Unusual("late" if off > 0 else "early", abs(off))
+    return found
 
 
-def unusual_person(person: int, others: Sequence[int]) -> Unusual | None:
-    """Whether nobody but others fetched the child so far."""
-    if len(others) < FETCHINGS_KNOWN or person in others:
-        return None
-    return Unusual("other_person")
+def _middle_without(values: Sequence[int], places: Sequence[int], rank: int) -> float:
+    """The median of all but the one of that rank. A year has many days: sorted once, not once for each."""
+    others = len(places) - 1
+
+    def nth(number: int) -> int:
+        return values[places[number if number < rank else number + 1]]
+
+    return (nth((others - 1) // 2) + nth(others // 2)) / 2
+
+
+def unusual_people(people: Sequence[int]) -> list[Unusual | None]:
+    """Of each fetching whether nobody but others fetched the child besides."""
+    if len(people) <= FETCHINGS_KNOWN:
+        return [None] * len(people)
+    times = Counter(people)
+    return [Unusual("other_person") if times[person] == 1 else None for person in people]
 
 
 def late_rows(found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:

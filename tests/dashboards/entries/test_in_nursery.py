@@ -35,7 +35,7 @@ def test_who_was_brought_is_in_and_nobody_waits_before_the_nursery_closes(
     assert "**きりん組**　在園 **2** / 2人" in texts(page)
     assert "**山田太郎**" in texts(page)
     assert "08:12から　送り：山田花子" in texts(page)
-    assert "未登園：佐藤次郎" in texts(page)
+    assert "未登園 1人：佐藤次郎" in texts(page)
     assert line.calls.count("GET /api/entries/now") == 1
     assert "/download/api/entries/paper-list.pdf" in links(page)
     assert not page.exception
@@ -51,7 +51,7 @@ def test_who_is_still_there_after_closing_time_is_told_first(db: Session, desk: 
 
     assert "園内にいる園児は1人です。閉園時刻18:00を過ぎてまだお迎えのない園児が1人います。" in said(page.error)
     assert "お迎え待ち 25分" in texts(page)
-    assert "お迎え済み：山田太郎 17:50、山田次郎 17:50" in texts(page)
+    assert "お迎え済み 2人：山田太郎 17:50、山田次郎 17:50" in texts(page)
 
 
 def test_who_sees_all_nurseries_chooses_one(db: Session, desk: Screen, sakura: Nursery, himawari: Nursery) -> None:
