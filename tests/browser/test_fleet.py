@@ -31,6 +31,8 @@ LISTS = {
     "users": 1,
     "audit": 1,
     "system": 2,
+    "entry-exit-logs": 1,
+    "attendance-report?child_id=山田太郎（きりん組）": 1,
     f"terminal?id={PHOTOGRAPHED}&view=本体・トークン": 1,
 }
 # What of each list lies to the right of what is seen, in pixels; nothing yet while one is still being drawn.

@@ -62,6 +62,11 @@ def test_the_documents_pages_that_exist_open(signed_in: TestClient, path: str) -
     assert signed_in.get(path).status_code == 200
 
 
-def test_a_page_not_made_yet_is_said_not_to_be_there(signed_in: TestClient) -> None:
-    assert "/entry-exit-logs" not in PATHS
+def test_the_log_has_the_documents_address_too(signed_in: TestClient) -> None:
+    sent_on = signed_in.get("/desktop/entry-exit-logs")
+    assert (sent_on.status_code, sent_on.headers["location"]) == (307, "/entry-exit-logs")
+
+
+def test_a_page_not_made_yet_is_said_not_to_be_there(signed_in: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "PATHS", PATHS - {"/entry-exit-logs"})
     assert signed_in.get("/desktop/entry-exit-logs").status_code == 404

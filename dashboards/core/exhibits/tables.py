@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards.core.exhibits import samples
 from dashboards.core.exhibits.samples import state
-from dashboards.ui import columns, dialogs, filters, flash, tables
+from dashboards.ui import columns, dialogs, filters, flash, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.live import LOADING_HEIGHT, refreshing
@@ -40,7 +40,10 @@ def filled() -> None:
             filters.Text("q", "キーワード", "シリアル番号・店舗名"),
             filters.Choice("status", "状態", samples.KINDS),
             filters.Dates("heard", "最終通信日"),
-            more=[filters.Choices("company", "顧客", {name: name for name in samples.COMPANIES})],
+            more=[
+                filters.Choices("company", "顧客", {name: name for name in samples.COMPANIES}),
+                filters.Day("since", "基準日", times.now().date()),
+            ],
         )
         listed(chosen)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -206,8 +207,6 @@ def test_conditions_become_the_parameters_of_the_service() -> None:
     page.multiselect(key="area").select(2)
     page.run()
 
-    import json
-
     assert json.loads(page.json[0].value) == {
         "q": "新宿",
         "status": "open",
@@ -216,6 +215,43 @@ def test_conditions_become_the_parameters_of_the_service() -> None:
         "area": [2],
     }
     assert page.session_state["active"] == 4
+
+
+def asking_for_a_day() -> None:
+    from datetime import date
+
+    import streamlit as st
+
+    from dashboards.ui import filters
+
+    today = date.fromisoformat(st.session_state.get("today", "2026-11-20"))
+    asked = filters.bar(filters.Day("day", "日付", today), filters.Dates("period", "期間", asked=("first", "last")))
+    st.json(asked.query)
+    st.session_state["active"] = asked.active
+
+
+def test_a_day_is_asked_for_once_it_is_another_and_goes_on_with_the_calendar() -> None:
+    page = AppTest.from_function(asking_for_a_day).run()
+    assert (page.date_input(key="day").value, page.json[0].value) == (date(2026, 11, 20), "{}")
+
+    page.session_state["today"] = "2026-11-21"
+    page.run()
+    assert (page.date_input(key="day").value, page.json[0].value) == (date(2026, 11, 21), "{}")
+
+    page.date_input(key="day").set_value(date(2026, 11, 18)).run()
+    page.session_state["today"] = "2026-11-22"
+    page.run()
+    assert json.loads(page.json[0].value) == {"day": "2026-11-18"}
+    assert page.session_state["active"] == 1
+
+    page.button(key="clear").click().run()
+    assert (page.date_input(key="day").value, page.json[0].value) == (date(2026, 11, 22), "{}")
+
+
+def test_a_period_is_asked_for_by_the_services_names() -> None:
+    page = AppTest.from_function(asking_for_a_day).run()
+    page.date_input(key="period").set_value((date(2026, 11, 1), date(2026, 11, 21))).run()
+    assert json.loads(page.json[0].value) == {"first": "2026-11-01", "last": "2026-11-21"}
 
 
 def test_half_a_period_is_none_yet() -> None:
