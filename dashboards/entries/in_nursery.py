@@ -71,6 +71,7 @@ def state_sentence(now: Row) -> None:
 
 def key_figures(reading: live.Reading) -> None:
     counts, total = reading.data["counts"], len(reading.data["children"])
+    absent = sum(child["absent"] for child in reading.data["children"] if child["state"] == "not_come")
     overdue = figures.Figure(
         "閉園後のお迎え待ち",
         f"{counts['overdue']:,}人",
@@ -80,7 +81,7 @@ def key_figures(reading: live.Reading) -> None:
         [
             Figure("在園中", f"{counts['in']:,}人", f"登録されている園児 {total:,}人", share=counts["in"] / total),
             Figure("お迎え済み", f"{counts['out']:,}人", "今日登園して、降園した園児"),
-            Figure("未登園", f"{counts['not_come']:,}人", f"うち欠席 {counts['absent']:,}人"),
+            Figure("未登園", f"{counts['not_come']:,}人", f"うち欠席 {absent:,}人"),
             overdue,
         ],
         faded=reading.problem is not None,

@@ -21,6 +21,7 @@ KEY = "entries.logs"
 SORTS = {"-timestamp": "日時の新しい順", "timestamp": "日時の古い順"}
 WRONG_SCAN = "誤スキャン"
 LONGEST_REASON = 200
+STAMP_WIDTH = 150
 FORM = "%Y-%m-%d %H:%M:%S"
 
 
@@ -36,21 +37,22 @@ def marks(row: Row) -> list[str]:
 
 def shown_columns(deleted: bool) -> tuple[columns.Column, ...]:
     """DI-AL-001, in its order; then what is to be known of some."""
-    several = (columns.text("保育園名", "nursery_name", width=140),) if choices.sees_several() else ()
+    narrow = 1 if not deleted else 0.72
+    several = (columns.text("保育園名", "nursery_name", width=round(150 * narrow)),) if choices.sees_several() else ()
     first = (
-        columns.text("日時", moment, width=160, sort="timestamp"),
-        columns.text("保護者名", "parent_name", width=150),
-        columns.badge("入/出", "entry_type", ENTRY, width=80),
-        columns.text("関連園児名", lambda row: ", ".join(row["child_names"]), width=230),
+        columns.text("日時", moment, width=STAMP_WIDTH, sort="timestamp"),
+        columns.text("保護者名", "parent_name", width=round(150 * narrow)),
+        columns.badge("入/出", "entry_type", ENTRY, width=72),
+        columns.text("関連園児名", lambda row: ", ".join(row["child_names"]), width=round(210 * narrow)),
         *several,
     )
     if not deleted:
         return (*first, columns.badges("記録の状態", marks, MARKS, width=190))
     return (
         *first,
-        columns.text("削除日時", lambda row: moment(row, "deleted_at"), width=160),
-        columns.text("削除した人", "deleted_by", width=100),
-        columns.text("理由", "delete_reason", width=140),
+        columns.text("削除日時", lambda row: moment(row, "deleted_at"), width=STAMP_WIDTH),
+        columns.text("削除した人", "deleted_by", width=92),
+        columns.text("理由", "delete_reason", width=120),
     )
 
 

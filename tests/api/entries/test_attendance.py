@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 from sqlalchemy.orm import Session
 
 from service.core.times import at
@@ -118,3 +118,29 @@ def test_a_childs_month_has_every_day(db: Session, client: TestClient, scanned: 
         "2026-01-14T06:30:00Z",
     )
     assert report["counts"]["present"] == 1
+
+
+def statements(db: Session, client: TestClient) -> int:
+    """How many the day's sheet takes."""
+    asked: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        asked.append(statement)
+
+    event.listen(db.get_bind(), "before_cursor_execute", note)
+    try:
+        assert client.get("/api/entries/attendance", params={"day": "2026-01-14"}).status_code == 200
+    finally:
+        event.remove(db.get_bind(), "before_cursor_execute", note)
+    return sum("entries_" in statement for statement in asked)
+
+
+def test_a_days_sheet_asks_as_often_for_many_children_as_for_one(
+    db: Session, client: TestClient, scanned: None, sakura: Nursery
+) -> None:
+    manager(db, client, sakura, "staff")
+    few = statements(db, client)
+    db.add_all(Child(nursery_id=sakura.id, name=f"園児{number}") for number in range(100))
+    db.commit()
+
+    assert 0 < statements(db, client) == few
