@@ -121,7 +121,7 @@ def delete(row: Row) -> None:
         f"logs.delete.{row['id']}",
         "この入退ログを削除しますか？",
         f"**{plain(_named(row))}**（{plain(children)}）を一覧・出欠・統計から除きます。"
-        "削除した人と理由は操作履歴に残ります。",
+        "削除した人と理由は監査ログに残ります。",
         action="削除する",
         do=lambda reason: session.api().delete(
             f"/api/entry-exit-logs/{row['id']}", {"reason": " ".join(reason.split())}
@@ -138,7 +138,7 @@ def purge(row: Row) -> None:
         f"logs.purge.{row['id']}",
         "この入退ログを完全に削除しますか？",
         f"**{plain(_named(row))}** をデータベースから消します。元に戻すことはできません。"
-        "操作履歴には、消した内容と理由が残ります。",
+        "監査ログには、消した内容と理由が残ります。",
         action="完全に削除する",
         do=lambda reason: session.api().post(f"{PATH}/{row['id']}/purge", {"reason": " ".join(reason.split())}),
         done=f"{_named(row)}を完全に削除しました。",
