@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from service.entries.models import Nursery
-from tests.dashboards.conftest import opened_at
+from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.entries.conftest import Screen
 from tests.dashboards.entries.scene import scan, set_clock
-from tests.dashboards.fleet.test_customers import texts
+from tests.dashboards.fleet.test_customers import said, texts
 
 FIRST = date(2026, 11, 2)
 
@@ -70,3 +70,27 @@ def test_a_period_without_scans_says_so(db: Session, desk: Screen, sakura: Nurse
     page = opened_at(desk("nursery_admin", sakura), "entries-statistics")
     assert "**この期間の入退の記録はありません**" in texts(page)
     assert not page.exception
+
+
+def test_an_unreachable_service_is_told_in_words_and_the_filter_stays(
+    db: Session, desk: Screen, sakura: Nursery, weeks: None, line: Line
+) -> None:
+    page = opened_at(desk("staff", sakura), "entries-statistics")
+    line.cut()
+    page.date_input(key="period").set_value((FIRST, FIRST + timedelta(days=3))).run()
+    assert "サービスに接続できません" in said(page.error)
+    assert page.date_input(key="period").value == (FIRST, FIRST + timedelta(days=3))
+
+
+def test_a_period_the_wrong_way_round_or_too_long_is_refused_in_words(
+    db: Session, desk: Screen, sakura: Nursery, weeks: None
+) -> None:
+    page = opened_at(desk("staff", sakura), "entries-statistics")
+    page.date_input(key="period").set_value((FIRST - timedelta(days=400), FIRST)).run()
+    assert "366日以内で指定してください。" in said(page.error)
+
+
+@pytest.mark.parametrize("where", ["entry-exit-logs", "attendance", "attendance-report", "entries-statistics"])
+def test_somebody_of_another_area_sees_none_of_the_pages(screen: Screen, where: str) -> None:
+    page = opened_at(screen("olivia", fleet="operator"), where)
+    assert [title.value for title in page.title] == ["この画面を表示する権限がありません"]
