@@ -47,6 +47,7 @@ OPEN_DOORS = {
     "/api/auth/heartbeat",  # the station's token is the key
     "POST /api/entry-exit-logs",  # the station's token is the key
     "/api/entries/station/logs",  # the station's token is the key
+    "/api/entries/cards/open",  # the card's link is the key
     "/api/entries/station/logout",  # the station's token is the key
     "/api/entries/station/roster",  # the station's token is the key
     # one's own long work, which was started with a permission

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from service.core.areas import AREAS
 from service.core.pages import assets
+from service.core.settings import settings
 
 POLICY = (
     "default-src 'none'",
@@ -50,6 +51,12 @@ TEMPLATES.globals["static"] = assets.url
 
 def is_page(path: str) -> bool:
     return not any(path == start or path.startswith(f"{start}/") for start in MACHINES)
+
+
+def address() -> str:
+    """Where people's browsers find these pages. In production one proxy stands before everything; the demo has none."""
+    config = settings()
+    return (config.service_url if config.mode == "demo" else config.public_base_url).rstrip("/")
 
 
 def page(template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:

@@ -70,10 +70,11 @@ def qr(code: str, most: int) -> list[str]:
 
 
 def draw_codes(data: dict[str, Any]) -> None:
-    """Gives every label its picture."""
+    """Gives every label its picture, and every card its pictures."""
     for page in data.get("pages", ()):
         for label in page:
-            label["svg"] = svg(label.get("modules") or qr(label["qr"], label["most"]))
+            for code in label.get("codes", (label,)):
+                code["svg"] = svg(code.get("modules") or qr(code["qr"], code["most"]))
 
 
 def main() -> None:

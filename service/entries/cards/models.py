@@ -13,7 +13,7 @@ from service.core.db import Base
 
 class Card(Base):
     """A link opens one parent's card until it is revoked; a new one ends the one before. Its token is not kept, only
-    the SHA-256 of it."""
+    the SHA-256 of it; whoever knows the SECRET_KEY can make it again from `parent_id` and `issued_at`."""
 
     __tablename__ = "entries_cards"
     __table_args__ = (
