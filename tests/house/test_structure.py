@@ -47,6 +47,8 @@ OPEN_DOORS = {
     "/api/auth/heartbeat",  # the station's token is the key
     "POST /api/entry-exit-logs",  # the station's token is the key
     "/api/entries/station/logs",  # the station's token is the key
+    "/parent-card",  # a page without data
+    "/parent-card/{name}",  # what that page is made of
     "/api/entries/cards/open",  # the card's link is the key
     "/api/entries/station/logout",  # the station's token is the key
     "/api/entries/station/roster",  # the station's token is the key
