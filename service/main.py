@@ -25,7 +25,7 @@ from service.core.instances import Presence
 from service.core.pages import assets
 from service.core.settings import settings
 from service.entries import pages as entries_pages
-from service.entries.cards import pages as card_pages
+from service.entries.cards.rules import PATH as CARD_PATH
 from service.fleet import ingest as fleet_ingest
 from service.fleet.settings import settings as fleet_settings
 
@@ -96,7 +96,7 @@ class FrontDoor:
         self.fastapi = _fastapi(ingest)
         # Taking the pulse must work when everything else waits.
         free = frozenset({"/", "/api/docs", "/api/health/live", "/metrics", "/api/openapi.json"})
-        brief = (files.PATH, assets.PATH, sign_in.PATH, account.PASSWORD_PATH, entries_pages.START, card_pages.PATH)
+        brief = (files.PATH, assets.PATH, sign_in.PATH, account.PASSWORD_PATH, entries_pages.START, CARD_PATH)
         doors = frozenset({imports.PATH})
         waiting = seats.Seats(self.fastapi, settings().database_pool_size, free, brief, doors)
         self.rest = observe.Observed(waiting)

@@ -56,6 +56,43 @@ def children(nursery_id: int | None = None) -> dict[int, str]:
     return kept(f"entries.children.{nursery_id}", ask)
 
 
+def parents(nursery_id: int | None = None) -> dict[int, str]:
+    """Number → name, in the order of the nursery's lists."""
+    if not may("entries:parent:read"):
+        return {}
+    return kept(
+        f"entries.parents.{nursery_id}",
+        lambda: {row["id"]: row["name"] for row in _all("/api/entries/parents", nursery_id=nursery_id)},
+    )
+
+
+def classes(nursery_id: int | None = None) -> dict[str, str]:
+    """Class → the class and how many children are in it."""
+    if not may("entries:parent:read"):
+        return {}
+
+    def ask() -> dict[str, str]:
+        people = session.api(patience=PATIENCE_SECONDS).get("/api/entries/people", nursery_id=nursery_id)
+        return {one["name"]: f"{one['name']}（{one['children']:,}人）" for one in people["classes"]}
+
+    return kept(f"entries.classes.{nursery_id}", ask)
+
+
+def nursery_to_write_in() -> int | None:
+    """For a dialog: whose the new one will be. Drawn only where there is something to choose."""
+    offered = nurseries()
+    if len(offered) < 2:
+        return next(iter(offered), None)
+    chosen: int = st.selectbox(
+        "保育園",
+        [*offered],
+        index=[*offered].index(nursery_asked() or next(iter(offered))),
+        format_func=lambda key: offered[key],
+        key="entries.write_in",
+    )
+    return chosen
+
+
 def nursery_fields(otherwise: str = "すべて", width: int = 180) -> tuple[filters.Choice, ...]:
     """For a filter bar: nothing where there is nothing to choose."""
     offered = nurseries()

@@ -37,3 +37,21 @@ ODDITIES = {
     "other_person": Status("いつもと違う人", "red", "person_alert"),
     "forgotten": Status("「出」の記録がない", "gray", "help"),
 }
+
+CARD = {
+    "issued": Status("発行済み", "green", "check_circle"),
+    "none": Status("未発行", "gray", "remove"),
+}
+
+STATIONS = {
+    "running": Status("稼働中", "green", "check_circle"),
+    "waiting": Status("未送信あり", "orange", "schedule_send"),
+    "attention": Status("要確認あり", "orange", "report"),
+    "silent": Status("応答なし", "red", "cloud_off"),
+}
+
+NURSERIES = {
+    "running": Status("利用中", "green", "check_circle"),
+    "off": Status("パスワード未設定", "orange", "key_off"),
+    "archived": Status("アーカイブ済み", "gray", "archive"),
+}

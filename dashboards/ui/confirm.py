@@ -34,7 +34,7 @@ def confirm(
         action: the verb on the button.
         do: called with the reason; an ApiProblem is said in the dialog, which stays open. May open another dialog.
         preset: the reason that is usually the right one, to be changed; `most`: how long the service lets it be.
-        done: said in a toast after the page was drawn anew.
+        done: said in a toast after the page was drawn anew; empty when `do` says it.
     """
 
     slot = f"confirm.{key}"
@@ -77,7 +77,8 @@ def confirm(
         except ApiProblem as problem:
             state["problem"] = problem
             return
-        flash.say(done)
+        if done:
+            flash.say(done)
         if dialogs.noted() is mine:
             dialogs.close()
 

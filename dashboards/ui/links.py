@@ -6,6 +6,15 @@ from html import escape
 
 import streamlit as st
 
+from dashboards.settings import settings
+
+
+def public(path: str) -> str:
+    """The address of one of the service's own pages. In production one proxy stands before everything; the demo has
+    none."""
+    config = settings()
+    return (config.service_url if config.demo_mode else config.public_base_url).rstrip("/") + path
+
 
 def link(label: str, href: str, *, primary: bool = False, download: bool = False) -> None:
     """In the same tab, or as a download."""

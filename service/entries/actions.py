@@ -12,7 +12,7 @@ from service.core.auth import Actor
 from service.core.clock import real_now
 from service.core.edits import Edits
 from service.core.imports.kinds import Change, New
-from service.core.problems import Conflict, Forbidden, Invalid
+from service.core.problems import Conflict, Forbidden, Invalid, Stale
 from service.entries import queries, schemas
 from service.entries.cards.models import Card
 from service.entries.models import Child, Guardianship, Nursery, Parent
@@ -86,7 +86,15 @@ def create_parent(db: Session, by: Actor, new: schemas.NewParent) -> Parent:
 
 def change_parent(db: Session, by: Actor, parent_id: int, new: schemas.ParentChange) -> None:
     parent = queries.get_parent(db, by, parent_id, lock=True)
-    PARENTS.change(db, by, parent, new.model_copy(update={"children": None}))
+    try:
+        PARENTS.change(db, by, parent, new.model_copy(update={"children": None}))
+    except Stale as stale:
+        stale.current["children"] = [
+            {"id": child_id, "relation": tie.relation} for child_id, tie in queries.ties(db, parent.id).items()
+        ]
+        if new.children is not None:
+            stale.yours["children"] = [tie.model_dump() for tie in new.children]
+        raise
     if new.children is None:
         return
     before = queries.ties_in_words(db, parent.id)

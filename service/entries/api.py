@@ -15,6 +15,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.texts import Key
 from service.entries import actions, exports, queries, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
@@ -80,6 +81,22 @@ def restore_nursery(actor: Annotated[Actor, allow("entries:nursery:create")], db
     actions.archive_nursery(db, actor, nursery_id, False)
 
 
+@router.get("/nursery", responses=_ABSENT)
+def nursery(
+    actor: Annotated[Actor, allow("entries:nursery:read")], db: Db, nursery_id: Annotated[Key | None, Query()] = None
+) -> schemas.NurseryItem:
+    """The one asked for, or the first of those that the person sees."""
+    return schemas.NurseryItem.model_validate(queries.nursery_in_full(db, actor, nursery_id))
+
+
+@router.get("/people", responses=_ABSENT)
+def people(
+    actor: Annotated[Actor, allow("entries:parent:read")], db: Db, nursery_id: Annotated[Key | None, Query()] = None
+) -> schemas.People:
+    """How many parents and children there are, and of whom something is missing."""
+    return schemas.People.model_validate(queries.people(db, actor, nursery_id))
+
+
 @router.get("/parents", response_model=Page[schemas.ParentItem])
 async def parents(
     asking: Annotated[Asking, lists("entries:parent:read")],
@@ -95,6 +112,11 @@ def create_parent(
     actor: Annotated[Actor, allow("entries:parent:update")], db: Db, new: schemas.NewParent
 ) -> schemas.Created:
     return schemas.Created(id=actions.create_parent(db, actor, new).id)
+
+
+@router.get("/parents/{parent_id}", responses=_ABSENT)
+def parent(actor: Annotated[Actor, allow("entries:parent:read")], db: Db, parent_id: Id) -> schemas.ParentItem:
+    return schemas.ParentItem.model_validate(queries.parent_in_full(db, actor, parent_id))
 
 
 @router.patch("/parents/{parent_id}", status_code=204, responses=_ABSENT_OR_CONFLICT)
@@ -129,6 +151,11 @@ def create_child(
     actor: Annotated[Actor, allow("entries:child:update")], db: Db, new: schemas.NewChild
 ) -> schemas.Created:
     return schemas.Created(id=actions.create_child(db, actor, new).id)
+
+
+@router.get("/children/{child_id}", responses=_ABSENT)
+def child(actor: Annotated[Actor, allow("entries:child:read")], db: Db, child_id: Id) -> schemas.ChildItem:
+    return schemas.ChildItem.model_validate(queries.child_in_full(db, actor, child_id))
 
 
 @router.patch("/children/{child_id}", status_code=204, responses=_ABSENT_OR_CONFLICT)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.core.auth import Actor
-from service.core.paging import Key, Listing, contains, equals, when
+from service.core.paging import Filter, Key, Listing, contains, equals, when
 from service.core.problems import NotFound
 from service.entries import schemas
 from service.entries.cards.models import Card
@@ -17,6 +17,7 @@ from service.entries.logs.models import EntryExitLog
 from service.entries.models import Child, Guardianship, Nursery, Parent
 from service.entries.rules import AREA
 from service.entries.station.models import Station
+from service.entries.station.rules import SILENT_AFTER
 
 Person = TypeVar("Person", Parent, Child)
 
@@ -52,6 +53,11 @@ NURSERIES = Listing(
         _number(Parent.nursery_id, Parent.archived_at.is_(None)).label("parents"),
         _number(Child.nursery_id, Child.archived_at.is_(None)).label("children"),
         _number(Station.nursery_id, Station.revoked_at.is_(None)).label("stations"),
+        _number(
+            Station.nursery_id,
+            Station.revoked_at.is_(None),
+            Station.last_seen_at < func.now() - literal(SILENT_AFTER),
+        ).label("silent_stations"),
         Nursery.archived_at,
     ),
     unique=Nursery.id,
@@ -69,6 +75,28 @@ _last_scan = (
     select(func.max(EntryExitLog.timestamp))
     .where(EntryExitLog.parent_id == Parent.id, EntryExitLog.deleted_at.is_(None))
     .correlate(Parent)
+)
+
+
+def _has_child_in(class_name: str) -> ColumnElement[bool]:
+    """Of a parent; `class_name` is the parameter's name."""
+    return exists(
+        select(Guardianship.child_id)
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(
+            Guardianship.parent_id == Parent.id,
+            Child.class_name == bindparam(class_name),
+            Child.archived_at.is_(None),
+        )
+    )
+
+
+_has_card = exists(_card)
+_kin = (
+    select(Guardianship.parent_id)
+    .join(Parent, Parent.id == Guardianship.parent_id)
+    .where(Guardianship.child_id == Child.id, Parent.archived_at.is_(None))
+    .correlate(Child)
 )
 PARENTS = Listing(
     select(
@@ -91,6 +119,9 @@ PARENTS = Listing(
     filters={
         "nursery_id": equals(Parent.nursery_id),
         "id": equals(Parent.id),
+        "class_name": Filter(_has_child_in),
+        "has_card": when(_has_card),
+        "has_no_card": when(~_has_card),
         "q": contains(Parent.name, Parent.kana),
         "is_in_use": when(Parent.archived_at.is_(None)),
         "is_archived": when(Parent.archived_at.is_not(None)),
@@ -174,8 +205,10 @@ def _names(one: type[Parent | Child], key: ColumnElement[bool]) -> ColumnElement
 
 
 def _asked(by: Actor, filters: schemas.NurseryFilters | schemas.PersonFilters) -> dict[str, Any]:
-    given = filters.model_dump(exclude={"archived", "sort"}, exclude_none=True)
+    given = filters.model_dump(exclude={"archived", "card", "sort"}, exclude_none=True)
     shown = own(by, given.get("nursery_id"))
+    card = getattr(filters, "card", None)
+    given |= {"has_card": card == "issued", "has_no_card": card == "none"} if card else {}
     return given | {"nursery_id": shown, "is_archived": filters.archived, "is_in_use": not filters.archived}
 
 
@@ -185,6 +218,43 @@ def get_nursery(db: Session, by: Actor, nursery_id: int, *, lock: bool = False) 
     if nursery is None:
         raise NotFound("指定された保育園は見つかりません。一覧を開き直してください。")
     return nursery
+
+
+def nursery_in_full(db: Session, by: Actor, nursery_id: int | None) -> dict[Any, Any]:
+    """As in the list; raises as `get_shown_nursery`."""
+    shown = get_shown_nursery(db, by, nursery_id)
+    return dict(db.execute(NURSERIES.rows.where(Nursery.id == shown.id)).one()._mapping)
+
+
+def parent_in_full(db: Session, by: Actor, parent_id: int) -> dict[Any, Any]:
+    """As in the list. Raises NotFound."""
+    return dict(db.execute(PARENTS.rows.where(Parent.id == get_parent(db, by, parent_id).id)).one()._mapping)
+
+
+def child_in_full(db: Session, by: Actor, child_id: int) -> dict[Any, Any]:
+    """As in the list. Raises NotFound."""
+    return dict(db.execute(CHILDREN.rows.where(Child.id == get_child(db, by, child_id).id)).one()._mapping)
+
+
+def people(db: Session, by: Actor, nursery_id: int | None) -> dict[str, Any]:
+    """How many there are, and what is missing of whom; the classes in the order of their names."""
+    shown = own(by, nursery_id)
+    parents, children = select(Parent).where(Parent.archived_at.is_(None)), Child.archived_at.is_(None)
+    of_children = select(func.count(), func.count().filter(~exists(_kin))).select_from(Child).where(children)
+    of_classes = select(Child.class_name, func.count()).where(children, Child.class_name != "")
+    if shown is not None:
+        parents = parents.where(Parent.nursery_id == shown)
+        of_children = of_children.where(Child.nursery_id == shown)
+        of_classes = of_classes.where(Child.nursery_id == shown)
+    of_parents = parents.with_only_columns(
+        func.count(), func.count().filter(~_has_card), func.count().filter(Parent.mail == "")
+    )
+    counted = [*db.execute(of_parents).one(), *db.execute(of_children).one()]
+    names = ("parents", "without_card", "without_mail", "children", "without_parent")
+    classes = db.execute(of_classes.group_by(Child.class_name).order_by(Child.class_name))
+    return dict(zip(names, counted, strict=True)) | {
+        "classes": [{"name": name, "children": count} for name, count in classes]
+    }
 
 
 def get_shown_nursery(db: Session, by: Actor, nursery_id: int | None) -> Nursery:

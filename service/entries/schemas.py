@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Mail, Name, NotBlank, Phone
 
@@ -13,8 +13,16 @@ Code = Annotated[str, Field(min_length=4, max_length=50, pattern=r"^[A-Za-z0-9][
 Kana = Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
 ClassName = Annotated[str, Field(max_length=50, pattern=ONE_LINE)]
 Relation = Annotated[str, Field(max_length=20, pattern=ONE_LINE)]
-# Nobody wants to type a long one at the door; the lock-out makes up for it (AR-EL-003).
-StationPassword = Annotated[SecretStr, Field(min_length=8, max_length=100)]
+
+
+def _neither_short_nor_long(password: SecretStr) -> SecretStr:
+    """Nobody wants to type a long one at the door; the lock-out makes up for it (AR-EL-003)."""
+    if not 8 <= len(password) <= 100:
+        raise ValueError("8文字以上、100文字以内のパスワードを入力してください。")
+    return password
+
+
+StationPassword = Annotated[SecretStr, AfterValidator(_neither_short_nor_long)]
 Cap = Annotated[int, Field(ge=1, le=5000)]
 Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Sort = Annotated[str, Field(max_length=50)]
@@ -79,6 +87,7 @@ class NurseryItem(BaseModel):
     parents: int
     children: int
     stations: int
+    silent_stations: int
     archived_at: datetime | None
 
 
@@ -100,9 +109,11 @@ class PersonFilters(BaseModel):
 
 
 class ParentFilters(PersonFilters):
-    """`id` is the number on the card."""
+    """`id` is the number on the card; `class_name`: with a child in that class."""
 
     id: Key | None = None
+    class_name: ClassName | None = None
+    card: Literal["issued", "none"] | None = None
 
 
 class ChildFilters(PersonFilters):
@@ -191,6 +202,22 @@ class ChildItem(BaseModel):
     class_name: str
     parents: list[Relative]
     archived_at: datetime | None
+
+
+class ClassSize(BaseModel):
+    name: str
+    children: int
+
+
+class People(BaseModel):
+    """Of a nursery, or of all; those in use."""
+
+    parents: int
+    without_card: int
+    without_mail: int
+    children: int
+    without_parent: int
+    classes: list[ClassSize]
 
 
 class ParentRow(BaseModel):

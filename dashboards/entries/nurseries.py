@@ -1,0 +1,109 @@
+"""保育園一覧: which nurseries use 入退管理, and are their stations at work?"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboards.entries import nursery_forms
+from dashboards.entries.nursery_forms import PATH
+from dashboards.entries.words import NURSERIES
+from dashboards.session import may
+from dashboards.ui import columns, details, dialogs, filters, live, tables
+from dashboards.ui.columns import Row
+from dashboards.ui.links import link
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain
+
+SORTS = {"name": "保育園名順", "-name": "保育園名の逆順", "code": "保育園コード順"}
+
+
+def state(row: Row) -> str:
+    if row["archived_at"]:
+        return "archived"
+    return "running" if row["has_station_password"] else "off"
+
+
+COLUMNS = (
+    columns.text("保育園名", "name", width=200, sort="name"),
+    columns.text("保育園コード", "code", width=130, sort="code"),
+    columns.badge("入退登録", state, NURSERIES, width=150),
+    columns.number("保護者数", "parents", width=90),
+    columns.number("園児数", "children", width=90),
+    columns.number("端末数", "stations", width=90),
+    columns.number("応答なし", "silent_stations", width=90),
+    columns.text("開園時間", lambda row: f"{row['opens_at'][:5]}〜{row['closes_at'][:5]}", width=120),
+)
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block("entries.nurseries_headline", "保育園一覧", PATH, headline=True, right=_new, limit=100)
+    if reading is None:
+        return
+    items, total = reading.data["items"], reading.data["total"]
+    if not total:
+        st.markdown("まだ保育園が登録されていません。")
+        return
+    silent = sum(row["silent_stations"] for row in items)
+    off = [row["name"] for row in items if not row["has_station_password"]]
+    said = f"入退管理を利用している保育園は{total:,}園です。"
+    said += f"**{silent:,}台**の入退登録端末から応答がありません。" if silent else "応答のない端末はありません。"
+    if off:
+        more = f"ほか{len(off) - 3:,}園" if len(off) > 3 else ""
+        said += f"{'、'.join(map(plain, off[:3]))}{more}は、入退登録のパスワードが未設定です。"
+    st.markdown(said)
+
+
+def _new() -> None:
+    if may("entries:nursery:create"):
+        dialogs.button("保育園を登録する", nursery_forms.new, key="nurseries.new", icon="add", type="primary")
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(plain(row["name"]), position="right", width="small", icon=":material/apartment:")
+    def show() -> None:
+        st.markdown(NURSERIES[state(row)].badge())
+        with st.container(horizontal=True):
+            link("園情報を開く", f"/nursery?{urlencode({'nursery_id': row['name']})}", primary=True)
+            if row["archived_at"]:
+                dialogs.button("元に戻す", nursery_forms.restore, row, key="nursery.restore", icon="unarchive")
+            else:
+                dialogs.button("編集する", nursery_forms.edit, row, key="nursery.edit", icon="edit")
+                dialogs.button("アーカイブする", nursery_forms.archive, row, key="nursery.archive", icon="archive")
+        details.facts(
+            {
+                "保育園コード": row["code"],
+                "開園時間": f"{row['opens_at'][:5]}〜{row['closes_at'][:5]}",
+                "保護者": f"{row['parents']:,}人",
+                "園児": f"{row['children']:,}人",
+                "入退登録端末": f"{row['stations']:,}台（応答なし {row['silent_stations']:,}台）",
+            }
+        )
+
+    show()
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        "entries.nurseries_list",
+        "",
+        PATH,
+        COLUMNS,
+        counter="園",
+        sorts=SORTS,
+        filters=chosen,
+        actions={"詳細": drawer},
+        empty=tables.Empty("まだ保育園が登録されていません", "「保育園を登録する」から登録してください。"),
+    )
+
+
+headline()
+listed(
+    filters.bar(
+        filters.Text("q", "キーワード", "保育園名・保育園コード"),
+        filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中"),
+    )
+)

@@ -1,0 +1,104 @@
+"""保護者: who may bring and fetch children, and who has no card yet?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards.entries import card_dialogs, choices, parent_drawer
+from dashboards.entries.parent_drawer import PATH
+from dashboards.entries.words import CARD
+from dashboards.session import may
+from dashboards.ui import columns, dialogs, filters, live, tables
+from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
+from dashboards.ui.links import link
+from dashboards.ui.live import refreshing
+
+SORTS = {
+    "kana": "ふりがな順",
+    "-kana": "ふりがなの逆順",
+    "name": "氏名順",
+    "id": "保護者IDの小さい順",
+    "-id": "保護者IDの大きい順",
+}
+
+
+def shown_columns() -> tuple[columns.Column, ...]:
+    several = (columns.text("保育園名", "nursery_name", width=120),) if choices.sees_several() else ()
+    return (
+        columns.text("保護者名", "name", width=124, sort="name"),
+        columns.text("ふりがな", "kana", width=124, sort="kana"),
+        columns.text("保護者ID", lambda row: str(row["id"]), width=100, alignment="right", sort="id"),
+        columns.text("園児", lambda row: "、".join(child["name"] for child in row["children"]), width=172),
+        *several,
+        columns.badge("カード", card_state, CARD, width=104),
+        columns.text("電話番号", "phone_number", width=124),
+        columns.ago("最後の入退", "last_scanned_at", missing="まだありません"),
+    )
+
+
+def card_state(row: Row) -> str:
+    return "issued" if row["card_issued_at"] else "none"
+
+
+@refreshing
+def headline() -> None:
+    asked = choices.nursery_asked()
+    reading = live.block(
+        "entries.parents_headline", "保護者", "/api/entries/people", headline=True, right=_right, nursery_id=asked
+    )
+    if reading is None:
+        return
+    people = reading.data
+    if not people["parents"]:
+        st.markdown("まだ保護者が登録されていません。")
+        return
+    said = f"登録されている保護者は{people['parents']:,}人です。"
+    if people["without_card"]:
+        said += f"うち**{people['without_card']:,}人**には、まだ保護者カードを発行していません。"
+    else:
+        said += "全員に保護者カードを発行しています。"
+    if people["without_mail"]:
+        said += f"メールアドレスが未登録の保護者は{people['without_mail']:,}人です。"
+    st.markdown(said)
+
+
+def _right() -> None:
+    if may("core:import:create") and may("entries:parent:update"):
+        link("取り込む", "/imports")
+    if may("entries:card:issue"):
+        dialogs.button("カードをまとめて用意する", card_dialogs.many, key="parents.cards", icon="badge")
+    if may("entries:parent:update"):
+        dialogs.button("保護者を登録する", parent_drawer.new, key="parents.new", icon="person_add", type="primary")
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        "entries.parents_list",
+        "",
+        PATH,
+        shown_columns(),
+        counter="人",
+        sorts=SORTS,
+        filters=chosen,
+        actions={"詳細": parent_drawer.drawer},
+        export=Export.of(PATH),
+        empty=tables.Empty(
+            "まだ保護者が登録されていません",
+            "ファイルを取り込むか、「保護者を登録する」から登録してください。",
+            action=choices.import_link,
+        ),
+    )
+
+
+headline()
+listed(
+    filters.bar(
+        filters.Text("q", "キーワード", "氏名・ふりがな", 220),
+        *choices.nursery_fields(),
+        filters.Choice("class_name", "園児の組", choices.classes(choices.nursery_asked()), width=150),
+        filters.Choice("card", "カード", CARD, width=130),
+        filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中", width=150),
+    )
+)

@@ -1,0 +1,157 @@
+"""園情報 and 保育園一覧: the stations' password, devices, and nurseries from their founding to the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.core.clock import real_now
+from service.entries.models import Nursery
+from service.entries.station.models import Station
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.entries.test_parents import open_drawer, press, texts
+
+Desk = Callable[..., AppTest]
+STATIONS, NURSERIES = "entries.stations", "entries.nurseries_list"
+
+
+def station(
+    db: Session, nursery: Nursery, *, seen: timedelta = timedelta(0), label: str = "", waiting: int = 0
+) -> Station:
+    from uuid import uuid4
+
+    now = real_now()
+    made = Station(
+        nursery_id=nursery.id,
+        device_id=uuid4(),
+        label=label,
+        user_agent="tablet",
+        address="192.0.2.7",
+        token_expires_at=now + timedelta(hours=8),
+        last_seen_at=now - seen,
+        queue_depth=waiting,
+        app_version="1.0",
+    )
+    db.add(made)
+    db.commit()
+    return made
+
+
+def act(page: AppTest, table: str, word: str, place: int = 0) -> None:
+    row = page.session_state[f"live.{table}"].data["items"][place]
+    page.session_state[f"{table}.clicked"] = (word, row)
+    page.run()
+    assert not page.exception
+
+
+def test_a_nursery_without_a_password_is_told_so_first_and_sets_one(desk: Desk, db: Session, sakura: Nursery) -> None:
+    sakura.station_password_hash = None
+    db.commit()
+    page = opened_at(desk("nursery_admin", sakura), "nursery")
+    assert "さくら保育園の入退登録は無効です。" in texts(page)
+    assert any(code.value.endswith("/entry-exit-login") for code in page.code)
+
+    press(page, "nursery.password")
+    field = f"nursery.password.{sakura.id}.password.0"
+    page.text_input(key=field).input("short")
+    press(page, f"nursery.password.{sakura.id}.submit")
+    assert "8文字以上" in texts(page)
+    page.text_input(key=field).input("long-enough-1")
+    press(page, f"nursery.password.{sakura.id}.submit")
+    db.expire_all()
+    assert sakura.station_password_hash is not None
+    assert [toast.value for toast in page.toast] == ["入退登録のパスワードを設定しました。"]
+
+
+def test_switching_off_says_how_many_devices_it_logs_out(desk: Desk, db: Session, sakura: Nursery) -> None:
+    sakura.station_password_hash = "x"
+    station(db, sakura)
+    station(db, sakura)
+    page = opened_at(desk("nursery_admin", sakura), "nursery")
+    press(page, "nursery.off")
+    assert "ログイン中の端末2台がログアウトされ" in texts(page)
+    press(page, f"nursery.off.{sakura.id}.confirm")
+    db.expire_all()
+    assert sakura.station_password_hash is None
+    assert all(one.revoked_at for one in db.scalars(select(Station)))
+
+
+def test_devices_are_named_and_revoked_and_a_silent_one_is_said_first(desk: Desk, db: Session, sakura: Nursery) -> None:
+    sakura.station_password_hash = "x"
+    station(db, sakura, label="正面玄関")
+    silent = station(db, sakura, seen=timedelta(minutes=10), waiting=3)
+    page = opened_at(desk("nursery_admin", sakura), "nursery")
+    assert "さくら保育園の入退登録端末2台のうち、1台から応答がありません。" in texts(page)
+    rows = page.dataframe[0].value.to_dict("records")
+    assert [(row["端末"], [*row["状態"]], row["未送信"]) for row in rows] == [
+        ("正面玄関", ["稼働中"], 0),
+        (f"端末 {silent.id}", ["応答なし"], 3),
+    ]
+
+    act(page, STATIONS, "名前を変更", 1)
+    page.text_input(key=f"station.rename.{silent.id}.label.0").input("裏口")
+    press(page, f"station.rename.{silent.id}.submit")
+    act(page, STATIONS, "無効化", 1)
+    assert "裏口" in str(page.session_state[f"live.{STATIONS}"].data["items"][1]["label"])
+    assert "端末に残っている3件の記録は消えず" in texts(page)
+    press(page, f"station.revoke.{silent.id}.confirm")
+    db.expire_all()
+    assert silent.revoked_at is not None
+
+
+def test_hours_are_edited_and_a_closing_before_the_opening_is_refused(desk: Desk, db: Session, sakura: Nursery) -> None:
+    from datetime import time
+
+    page = opened_at(desk("nursery_admin", sakura), "nursery")
+    press(page, "nursery.edit")
+    key = f"nursery.edit.{sakura.id}.{sakura.version}.False"
+    page.time_input(key=f"{key}.closes_at.0").set_value(time(6, 0))
+    press(page, f"{key}.submit")
+    assert "閉園時刻は開園時刻より後にしてください。" in texts(page)
+    page.time_input(key=f"{key}.closes_at.0").set_value(time(19, 30))
+    press(page, f"{key}.submit")
+    db.expire_all()
+    assert sakura.closes_at == time(19, 30)
+
+
+def test_staff_see_the_nursery_and_change_nothing(desk: Desk, sakura: Nursery) -> None:
+    page = opened_at(desk("staff", sakura), "nursery")
+    assert not {button.key for button in page.button} & {"nursery.edit", "nursery.password", "nursery.off"}
+    assert "さくら保育園" in texts(page)
+
+
+def test_nurseries_are_founded_and_archived_by_who_sees_all(
+    desk: Desk, db: Session, sakura: Nursery, himawari: Nursery
+) -> None:
+    page = opened_at(desk("admin"), "nurseries")
+    assert "入退管理を利用している保育園は2園です。" in texts(page)
+    press(page, "nurseries.new")
+    page.text_input(key="nursery.new.name.0").input("つくし保育園")
+    page.text_input(key="nursery.new.code.0").input("ABC123")
+    press(page, "nursery.new.submit")
+    assert "「ABC123」はすでに登録されています。" in texts(page)
+    page.text_input(key="nursery.new.code.0").input("TKS789")
+    press(page, "nursery.new.submit")
+    assert db.scalars(select(Nursery.code).order_by(Nursery.code)).all() == ["ABC123", "HMW456", "TKS789"]
+
+    open_drawer(page, NURSERIES, "つくし保育園")
+    press(page, "nursery.archive")
+    made = db.scalars(select(Nursery).where(Nursery.code == "TKS789")).one()
+    press(page, f"nursery.archive.{made.id}.confirm")
+    page.selectbox(key="archived").select("true").run()
+    open_drawer(page, NURSERIES, "つくし保育園")
+    press(page, "nursery.restore")
+    press(page, f"nursery.restore.{made.id}.confirm")
+    db.expire_all()
+    assert made.archived_at is None
+
+
+@pytest.mark.parametrize("role", ["nursery_admin", "staff"])
+def test_one_nurserys_people_have_no_list_of_nurseries(desk: Desk, sakura: Nursery, role: str) -> None:
+    page = opened_at(desk(role, sakura), "nurseries")
+    assert "権限" in texts(page) or "見ることができません" in texts(page)
