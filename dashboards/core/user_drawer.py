@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.core.roles import choices, in_words
+from dashboards.core.roles import choices, in_words, tenant_name
 from dashboards.session import may
 from dashboards.ui import confirm, conflict, dialogs, feedback, forms, times
 from dashboards.ui.columns import Row
@@ -22,6 +22,7 @@ USER = {
     "inactive": Status("無効", "gray", "block"),
 }
 NONE = "（なし）"
+TENANTS = {"agency": "代理店", "nursery": "保育園"}
 Areas = list[dict[str, Any]]
 
 
@@ -56,7 +57,7 @@ def new() -> None:
 
 
 def _role_fields(form: forms.Form, areas: Areas, held: Mapping[str, Any]) -> dict[str, tuple[str | None, Any]]:
-    """A choice of role for each area; for roles of an agency or a nursery, its number."""
+    """A choice of role for each area; for roles of an agency or a nursery, which one."""
     chosen: dict[str, tuple[str | None, Any]] = {}
     for area in areas:
         titles = {role["role"]: role["title"] for role in area["roles"]}
@@ -72,16 +73,27 @@ def _role_fields(form: forms.Form, areas: Areas, held: Mapping[str, Any]) -> dic
         )
         tenant = now["tenant_id"] if now else None
         if any(choice["scope"] for choice in area["roles"]):
-            tenant = form.field(
-                f"tenant_id.{area['area']}",
-                st.number_input,
-                f"{area['title']}での所属先（代理店・園）の番号",
-                value=tenant,
-                min_value=1,
-                step=1,
-                help="所属先ごとの役割を選んだときだけ指定します。",
-            )
+            tenant = _tenant_field(form, area, tenant)
         chosen[area["area"]] = (None if role == NONE else role, tenant)
+    return chosen
+
+
+def _tenant_field(form: forms.Form, area: Mapping[str, Any], held: int | None) -> int | None:
+    """Those in use, and the one that is held."""
+    kinds = "・".join(dict.fromkeys(TENANTS[role["scope"]] for role in area["roles"] if role["scope"]))
+    offered = [tenant["id"] for tenant in area["tenants"] if tenant["in_use"] or tenant["id"] == held]
+    if held is not None and held not in offered:
+        offered.append(held)
+    chosen: int | None = form.field(
+        f"tenant_id.{area['area']}",
+        st.selectbox,
+        f"{area['title']}での所属先（{kinds}）",
+        options=offered,
+        index=offered.index(held) if held is not None else None,
+        format_func=lambda tenant: tenant_name(area, tenant),
+        placeholder="所属先を選んでください",
+        help="所属先ごとの役割を選んだときだけ指定します。",
+    )
     return chosen
 
 

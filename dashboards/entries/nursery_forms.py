@@ -97,8 +97,11 @@ def _logged_out(stations: int) -> str:
 def set_password(nursery: Row) -> None:
     running = nursery["stations"]
 
-    @dialogs.dialog(f"{plain(nursery['name'])}の入退登録のパスワード", width="small", icon=":material/key:")
+    @dialogs.dialog("入退登録のパスワード", width="small", icon=":material/key:")
     def ask() -> None:
+        st.markdown(
+            f"{plain(nursery['name'])}の入退登録画面にログインするためのパスワードです。{LEAST_PASSWORD}文字以上で決めてください。"
+        )
         if running:
             st.warning(
                 f"ログイン中の端末{running:,}台がログアウトされ、新しいパスワードでのログインが必要になります。"
@@ -113,7 +116,7 @@ def set_password(nursery: Row) -> None:
                 type="password",
                 max_chars=100,
                 autocomplete="new-password",
-                help=f"{LEAST_PASSWORD}文字以上。目のアイコンを押すと、入力した文字を確認できます。",
+                help="目のアイコンを押すと、入力した文字を確認できます。",
             )
         if form.submitted:
 

@@ -54,7 +54,9 @@ def headline() -> None:
         st.markdown("まだ保護者が登録されていません。")
         return
     said = f"登録されている保護者は{people['parents']:,}人です。"
-    if people["without_card"]:
+    if people["without_card"] == people["parents"]:
+        said += "まだ誰にも保護者カードを発行していません。"
+    elif people["without_card"]:
         said += f"うち**{people['without_card']:,}人**には、まだ保護者カードを発行していません。"
     else:
         said += "全員に保護者カードを発行しています。"

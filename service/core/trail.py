@@ -18,6 +18,7 @@ from service.core.audit import Action, AuditEntry
 from service.core.exports.declared import lists
 from service.core.identity import Membership, User
 from service.core.paging import Key, Listing, at_least, before, contains, equals
+from service.core.tenants import names
 from service.core.times import day_bounds
 
 ACTION_WORDS: Mapping[Action, str] = {
@@ -140,7 +141,10 @@ _TRAIL = Listing(
 
 def page(db: Session, seen: Collection[str], wanted: Wanted, limit: int, cursor: str | None) -> dict[str, Any]:
     """A page of the entries of the areas `seen`, newest first."""
-    return _TRAIL.page(db, limit, cursor, item=_readable, asked={"seen": [*seen]}, **vars(wanted))
+    bound = _tenants(db, seen)
+    return _TRAIL.page(
+        db, limit, cursor, item=lambda row: _readable(row, bound), asked={"seen": [*seen]}, **vars(wanted)
+    )
 
 
 def count(db: Session, seen: Collection[str], wanted: Wanted) -> int:
@@ -152,7 +156,8 @@ def count(db: Session, seen: Collection[str], wanted: Wanted) -> int:
 def all_entries(db: Session, seen: Collection[str], wanted: Wanted) -> Iterator[dict[str, Any]]:
     """Every entry found, newest first, read in pieces: a trail of years does not fit into memory."""
     found = _TRAIL.all(asked={"seen": [*seen]}, **vars(wanted)).execution_options(yield_per=1000)
-    return map(_readable, db.connection().execute(found))
+    bound = _tenants(db, seen)
+    return (_readable(row, bound) for row in db.connection().execute(found))
 
 
 def as_asked(wanted: Wanted) -> dict[str, Any]:
@@ -160,7 +165,15 @@ def as_asked(wanted: Wanted) -> dict[str, Any]:
     return {name: str(value) for name, value in asdict(wanted).items() if value is not None}
 
 
-def _readable(entry: Row[Any]) -> dict[str, Any]:
+def _tenants(db: Session, seen: Collection[str]) -> Values:
+    """Whom roles are bound to, by area."""
+    return {
+        f"{area}.tenant_id": {str(number): name for number, name in known.items()}
+        for area, known in names(db, seen).items()
+    }
+
+
+def _readable(entry: Row[Any], bound: Values) -> dict[str, Any]:
     """The entry with words for its codes. Areas declare theirs; a code of an earlier release stands for itself."""
     area = areas().get(entry.area)
     subjects, fields = subject_words(entry.area), field_words(entry.area)
@@ -180,7 +193,7 @@ def _readable(entry: Row[Any]) -> dict[str, Any]:
         "subject": entry.subject,
         "subject_title": subjects.get(entry.subject, entry.subject),
         "subject_id": entry.subject_id,
-        "changes": changes(entry.before, entry.after, fields, _values(entry.area, entry.subject)),
+        "changes": changes(entry.before, entry.after, fields, {**_values(entry.area, entry.subject), **bound}),
     }
 
 
@@ -209,7 +222,7 @@ def changes(
     values: Values = MappingProxyType({}),
 ) -> list[Change]:
     """What differs, in the order of `fields`, then the others (jsonb keeps no order); nested fields by their path.
-    `values` has the words for codes, by field."""
+    `values` has the words for codes, by field; of tenants by area and field."""
     was = {path: _text(path[-1], value, fields, values) for path, value in _flat(before or {})}
     now = {path: _text(path[-1], value, fields, values) for path, value in _flat(after or {})}
     places = {name: place for place, name in enumerate(fields)}
@@ -240,16 +253,17 @@ def _text(field: str, value: Any, fields: Mapping[str, str], values: Values) -> 
         return "、".join(_text(field, item, fields, values) or "" for item in value) or None
     if isinstance(value, Mapping):
         if {"area", "role"} <= value.keys():
-            return _membership(value)
+            return _membership(value, values)
         listed = ((fields.get(name, name), _text(name, part, fields, values)) for name, part in value.items())
         return "・".join(f"{word} {text}" for word, text in listed if text)
     return trail_words.text(field, value, values, fields)
 
 
-def _membership(held: Mapping[str, Any]) -> str:
-    """端末管理の運用オペレーター"""
+def _membership(held: Mapping[str, Any], values: Values) -> str:
+    """端末管理の運用オペレーター、入退管理の園職員（所属先 さくら保育園）"""
     area = areas().get(held["area"])
     role = area.roles.get(held["role"]) if area else None
     words = f"{area.title if area else held['area']}の{role.title if role else held['role']}"
     tenant = held.get("tenant_id")
-    return words if tenant is None else f"{words}（所属先 {tenant}）"
+    known = values.get(f"{held['area']}.tenant_id", {})
+    return words if tenant is None else f"{words}（所属先 {known.get(str(tenant), tenant)}）"

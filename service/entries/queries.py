@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from service.core.auth import Actor
 from service.core.paging import Filter, Key, Listing, contains, equals, when
 from service.core.problems import NotFound
+from service.core.tenants import Tenant
 from service.entries import schemas
 from service.entries.cards.models import Card
 from service.entries.logs.models import EntryExitLog
@@ -255,6 +256,12 @@ def people(db: Session, by: Actor, nursery_id: int | None) -> dict[str, Any]:
     return dict(zip(names, counted, strict=True)) | {
         "classes": [{"name": name, "children": count} for name, count in classes]
     }
+
+
+def tenants(db: Session) -> list[Tenant]:
+    """Whom roles of the area are bound to."""
+    found = db.execute(select(Nursery.id, Nursery.name, Nursery.archived_at.is_(None)).order_by(Nursery.name))
+    return [Tenant(*row) for row in found]
 
 
 def get_shown_nursery(db: Session, by: Actor, nursery_id: int | None) -> Nursery:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from service.core import hashing, identity, passwords
 from service.core.auth import Actor, allow
@@ -36,13 +36,23 @@ class RoleChoice(BaseModel):
     scope: str | None
 
 
+class TenantChoice(BaseModel):
+    """An agency or a nursery; one that is not in use is nobody's new one."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    in_use: bool
+
+
 class AreaChoice(BaseModel):
-    """An area with the roles that can be given there; `tenant_ids` null: every agency or nursery."""
+    """An area with the roles that can be given there, and whom those with a `scope` can be bound to."""
 
     area: str
     title: str
     roles: list[RoleChoice]
-    tenant_ids: list[int] | None
+    tenants: list[TenantChoice]
 
 
 @router.get("/users", response_model=Page[schemas.UserItem])
@@ -64,9 +74,9 @@ def summary(actor: Reader, db: Db) -> schemas.Summary:
 
 
 @router.get("/roles")
-def roles(actor: Reader) -> list[AreaChoice]:
+def roles(actor: Reader, db: Db) -> list[AreaChoice]:
     """What one can choose from when putting somebody into an area."""
-    return [AreaChoice.model_validate(choice) for choice in queries.roles(actor)]
+    return [AreaChoice.model_validate(choice) for choice in queries.roles(db, actor)]
 
 
 @router.post("/users", status_code=201, responses=_CONFLICT)

@@ -16,6 +16,7 @@ from service.core.auth import Actor
 from service.core.db import violates
 from service.core.identity import Membership, User, close_sessions, find_by_login_id
 from service.core.problems import Conflict, Forbidden, Invalid, Stale
+from service.core.tenants import tenants
 from service.core.users import schemas
 from service.core.users.queries import as_seen, get_user
 from service.core.users.reach import UPDATE, Reach, administers, administrators
@@ -30,7 +31,7 @@ SHARED = (
 
 def create_user(db: Session, by: Actor, new: schemas.NewUser, password_hash: str) -> User:
     reach = Reach.of(by, UPDATE)
-    _check(new.memberships, reach)
+    _check(db, new.memberships, reach)
     user = User(
         login_id=new.login_id,
         name=new.name,
@@ -77,7 +78,7 @@ def change_user(db: Session, by: Actor, user_id: int, change: schemas.UserChange
         for name, value in own.items():
             setattr(user, name, value)
     if change.memberships is not None:
-        _check(change.memberships, reach)
+        _check(db, change.memberships, reach)
         _replace(user, change.memberships, reach)
     if _state(user) == before:
         return user
@@ -167,7 +168,7 @@ def end_own_sessions(db: Session, actor: Actor, session_id: int | None) -> int:
     return ended
 
 
-def _check(memberships: Iterable[schemas.MembershipIn], reach: Reach) -> None:
+def _check(db: Session, memberships: Iterable[schemas.MembershipIn], reach: Reach) -> None:
     """Areas the actor administers, roles that exist, a tenant where the role asks for one and nowhere else."""
     errors, seen = [], set()
     for place, given in enumerate(memberships):
@@ -185,6 +186,8 @@ def _check(memberships: Iterable[schemas.MembershipIn], reach: Reach) -> None:
             errors.append((f"{at}.tenant_id", "この役割に所属先は指定できません。"))
         elif not reach.covers(given.area, given.tenant_id):
             errors.append((f"{at}.tenant_id", "あなたが管理者である所属先の中から選んでください。"))
+        elif given.tenant_id is not None and all(given.tenant_id != known.id for known in tenants(db, given.area)):
+            errors.append((f"{at}.tenant_id", "この所属先は登録されていません。一覧から選び直してください。"))
         seen.add(given.area)
     if errors:
         raise Invalid("業務と役割の指定を確認してください。", errors)

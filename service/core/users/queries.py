@@ -13,6 +13,7 @@ from service.core.auth import Actor
 from service.core.identity import Membership, User
 from service.core.paging import Key, Listing, contains, equals
 from service.core.problems import NotFound
+from service.core.tenants import tenants
 from service.core.users.reach import READ, Reach
 
 ABSENT = "指定されたユーザーは見つかりません。一覧を開き直してください。"
@@ -104,10 +105,10 @@ def get_user(db: Session, actor: Actor, user_id: int, permission: str = READ, *,
     return user
 
 
-def roles(actor: Actor) -> list[dict[str, Any]]:
-    """What the actor can put somebody into: the areas within reach with their roles, in words."""
+def roles(db: Session, actor: Actor) -> list[dict[str, Any]]:
+    """What the actor can put somebody into: the areas within reach with their roles and tenants, in words."""
     reach = Reach.of(actor, READ)
-    tenants = {area: sorted(t for a, t in reach.tenants if a == area) for area, _ in reach.tenants}
+    bound = {area for area, _ in reach.tenants}
     return [
         {
             "area": name,
@@ -117,8 +118,8 @@ def roles(actor: Actor) -> list[dict[str, Any]]:
                 for key, role in area.roles.items()
                 if name in reach.whole or role.scope is not None
             ],
-            "tenant_ids": tenants.get(name) if name not in reach.whole else None,
+            "tenants": [tenant for tenant in tenants(db, name) if reach.covers(name, tenant.id)],
         }
         for name, area in areas().items()
-        if name in reach.whole or name in tenants
+        if name in reach.whole or name in bound
     ]

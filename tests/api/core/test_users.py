@@ -19,6 +19,7 @@ from service.core import areas
 from service.core.areas import ADMINISTRATION, Area, Role
 from service.core.audit import MASK, AuditEntry
 from service.core.identity import Membership, User, open_session
+from service.core.tenants import Tenant
 from tests import cast
 from tests.conftest import Service
 
@@ -37,6 +38,8 @@ SHOPS = Area(
 def shops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A second area, in which some roles are bound to a nursery. It has no routes and no tables, only people."""
     monkeypatch.setitem(sys.modules, "service.shops.rules", SimpleNamespace(AREA=SHOPS))
+    known = [Tenant(1, "一番保育園"), Tenant(2, "二番保育園")]
+    monkeypatch.setitem(sys.modules, "service.shops.queries", SimpleNamespace(tenants=lambda _: known))
     areas.areas.cache_clear()
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(areas, "AREAS", ("fleet", "shops"))
@@ -329,6 +332,7 @@ def test_a_role_of_a_nursery_needs_one_and_its_head_gives_no_other(client: TestC
     other = member(db, "other-staff", "shops", "staff", 2)
     as_person(db, client, member(db, "boss", "shops", "admin"))
     assert give("staff") == 422
+    assert give("staff", 3) == 422
     assert give("staff", 1, "own-staff") == 201
     as_person(db, client, member(db, "head", "shops", "head", 1))
     assert give("staff", 2) == 422
@@ -341,7 +345,7 @@ def test_a_role_of_a_nursery_needs_one_and_its_head_gives_no_other(client: TestC
     ]
     assert client.get(f"/api/core/users/{other.id}").status_code == 404
     [choice] = client.get("/api/core/roles").json()
-    assert choice["tenant_ids"] == [1]
+    assert choice["tenants"] == [{"id": 1, "name": "一番保育園", "in_use": True}]
     assert [role["role"] for role in choice["roles"]] == ["head", "staff"]
 
 

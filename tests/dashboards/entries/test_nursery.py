@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -23,8 +24,6 @@ STATIONS, NURSERIES = "entries.stations", "entries.nurseries_list"
 def station(
     db: Session, nursery: Nursery, *, seen: timedelta = timedelta(0), label: str = "", waiting: int = 0
 ) -> Station:
-    from uuid import uuid4
-
     now = real_now()
     made = Station(
         nursery_id=nursery.id,
@@ -105,8 +104,6 @@ def test_devices_are_named_and_revoked_and_a_silent_one_is_said_first(desk: Desk
 
 
 def test_hours_are_edited_and_a_closing_before_the_opening_is_refused(desk: Desk, db: Session, sakura: Nursery) -> None:
-    from datetime import time
-
     page = opened_at(desk("nursery_admin", sakura), "nursery")
     press(page, "nursery.edit")
     key = f"nursery.edit.{sakura.id}.{sakura.version}.False"

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
 from service.core.problems import NotFound
+from service.core.tenants import Tenant
 
 
 def notes(db: Session, limit: int) -> dict[str, object]:
@@ -19,6 +20,11 @@ def notes(db: Session, limit: int) -> dict[str, object]:
 def notes_to_take_along(_: Actor, __: object) -> Select[*tuple[Any, ...]]:
     """Unscoped, as above."""
     return select(Note.id, Note.text).order_by(Note.id)
+
+
+def tenants(db: Session) -> list[Tenant]:
+    found = db.scalars(select(Note.agency_id).distinct().order_by(Note.agency_id))
+    return [Tenant(agency_id, f"代理店{agency_id}") for agency_id in found]
 
 
 def get_note(db: Session, note_id: int) -> Note:

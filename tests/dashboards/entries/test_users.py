@@ -1,0 +1,60 @@
+"""ユーザー管理 where roles are bound to a nursery: it is chosen and told by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.core.identity import Membership, User
+from service.entries.models import Nursery
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.entries.test_parents import press, texts
+
+Desk = Callable[..., AppTest]
+
+
+def test_a_nursery_is_chosen_by_name_and_told_by_name_in_list_drawer_and_trail(
+    desk: Desk, db: Session, sakura: Nursery, himawari: Nursery
+) -> None:
+    page = opened_at(desk("admin"), "users")
+    press(page, "users.new")
+    page.text_input(key="users.create.login_id.0").input("hana")
+    page.text_input(key="users.create.name.0").input("桜井 花")
+    page.selectbox(key="users.create.role.entries.0").select("staff")
+    tenant = page.selectbox(key="users.create.tenant_id.entries.0")
+    assert tenant.options == ["さくら保育園", "ひまわり保育園"]
+    assert tenant.label == "入退管理での所属先（保育園）"
+    press(page, "users.create.submit")
+    assert "この役割には所属先（代理店・園）を指定してください。" in texts(page)
+
+    page.selectbox(key="users.create.tenant_id.entries.0").select(sakura.id)
+    press(page, "users.create.submit")
+    held = select(Membership.tenant_id).join(User).where(User.login_id == "hana")
+    assert db.scalars(held).one() == sakura.id
+    page.button(key="users.noted").click().run()
+    items = page.session_state["live.core.users"].data["items"]
+    [row] = [row for row in items if row["login_id"] == "hana"]
+    shown = page.dataframe[0].value.set_index("ログインID")["業務と役割"]["hana"]
+    assert shown == "入退管理・園職員（さくら保育園）"
+
+    page.session_state["core.users.clicked"] = ("詳細", row)
+    page.run()
+    key = f"users.edit.{row['id']}.{row['version']}.False.tenant_id.entries.0"
+    assert page.selectbox(key=key).value == sakura.id
+
+    trail = opened_at(page, "audit").session_state["live.core.audit"].data["items"]
+    told = [change["after"] for entry in trail for change in entry["changes"] if change["field"] == "memberships"]
+    assert told == ["入退管理の園職員（所属先 さくら保育園）"]
+
+
+def test_an_archived_nursery_is_offered_to_nobody_new(
+    desk: Desk, db: Session, sakura: Nursery, himawari: Nursery
+) -> None:
+    himawari.archived_at = himawari.created_at
+    db.commit()
+    page = opened_at(desk("admin"), "users")
+    press(page, "users.new")
+    assert page.selectbox(key="users.create.tenant_id.entries.0").options == ["さくら保育園"]
