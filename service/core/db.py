@@ -11,13 +11,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any
 
 import psycopg
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends
-from sqlalchemy import Engine, MetaData, create_engine, event, text
+from sqlalchemy import CheckConstraint, Engine, MetaData, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -57,6 +58,12 @@ class Base(DeclarativeBase):
             "ck": "ck_%(table_name)s_%(constraint_name)s",
         }
     )
+
+
+def one_of(column: str, choices: type[StrEnum]) -> CheckConstraint:
+    """The check that a column holds one of an enumeration's values."""
+    listed = ", ".join(f"'{choice.value}'" for choice in choices)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 def sqlalchemy_url(url: str) -> str:

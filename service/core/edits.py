@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -29,27 +30,40 @@ class Record(Protocol):
 @dataclass(frozen=True)
 class Edits:
     """How records of a kind are changed. `noun` is what people call one; `unique` maps a constraint to the field it is
-    about."""
+    about, which `titles` may have a word for; null empties those that `may_be_emptied`."""
 
     area: str
     subject: str
     noun: str
     unique: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    may_be_emptied: frozenset[str] = frozenset()
 
-    def create(self, db: Session, by: Actor | str, row: Record, values: Mapping[str, Any]) -> None:
+    def create(
+        self, db: Session, by: Actor | str, row: Record, values: Mapping[str, Any], *, address: str = "-"
+    ) -> None:
         """Adds the row; `values` are what the trail says of it. Raises Conflict when it is there already."""
         self._write(db, values, lambda: db.add(row))
-        audit.record(db, by, "create", self.area, self.subject, row.id, after=to_jsonable_python(values))
+        after = to_jsonable_python(values)
+        audit.record(db, by, "create", self.area, self.subject, row.id, after=after, address=address)
 
-    def change(self, db: Session, by: Actor, row: Record, new: BaseModel) -> dict[str, Any]:
+    def change(
+        self,
+        db: Session,
+        by: Actor,
+        row: Record,
+        new: BaseModel,
+        check: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    ) -> dict[str, Any]:
         """Takes over what `new`, which has a `version`, gives and the locked row has not: the values before. What is
-        left out, or null, stays.
+        left out, or null, stays. `check` is shown what would become different, and raises when it may not.
 
         Raises:
             Stale: somebody changed it since that version was read.
             Conflict: it is archived, or the new value is another's.
         """
-        given = new.model_dump(exclude={"version"}, exclude_none=True)
+        sent = new.model_dump(exclude={"version"}, exclude_unset=True)
+        given = {name: value for name, value in sent.items() if value is not None or name in self.may_be_emptied}
         if new.version != row.version:  # type: ignore[attr-defined]  # each such model has one
             raise Stale(
                 f"ほかの人が先にこの{self.noun}を変更しました。まだ保存されていません。"
@@ -62,17 +76,26 @@ class Edits:
         before = {name: getattr(row, name) for name in given if getattr(row, name) != given[name]}
         after = {name: given[name] for name in before}
         if before:
+            check(after)
             self._write(db, after, lambda: self._set(db, row, after))
             plain = to_jsonable_python(before), to_jsonable_python(after)
             audit.record(db, by, "update", self.area, self.subject, row.id, before=plain[0], after=plain[1])
         return before
 
-    def set_archived(self, db: Session, by: Actor, row: Record, archived: bool) -> bool:
-        """Whether it was not so before. An archived record leaves the lists and keeps its history."""
+    def set_archived(
+        self,
+        db: Session,
+        by: Actor,
+        row: Record,
+        archived: bool,
+        ended: Mapping[str, int] = MappingProxyType({}),
+    ) -> bool:
+        """Whether it was not so before. An archived record leaves the lists and keeps its history; `ended`: how much of
+        what was open ended with it."""
         if (row.archived_at is not None) == archived:
             return False
         self._set(db, row, {"archived_at": app_now(db) if archived else None})
-        before, after = {"archived": not archived}, {"archived": archived}
+        before, after = {"archived": not archived}, {"archived": archived, **ended}
         audit.record(db, by, "status_change", self.area, self.subject, row.id, before=before, after=after)
         return True
 
@@ -95,5 +118,5 @@ class Edits:
             name = next((named for constraint, named in self.unique.items() if violates(error, constraint)), None)
             if name is None:
                 raise
-            message = f"「{values[name]}」はすでに登録されています。"
+            message = f"{self.titles.get(name, '')}「{values[name]}」はすでに登録されています。"
             raise Conflict(message, [(name, message)]) from None

@@ -8,13 +8,12 @@ from datetime import date, datetime
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, func, insert, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.auth import Actor
 from service.core.clock import app_now
-from service.core.db import violates
+from service.core.edits import Edits
 from service.core.files import records as files
 from service.core.files.records import File
 from service.core.imports.kinds import Change, New
@@ -30,18 +29,21 @@ from service.fleet.models import (
 )
 from service.fleet.rules import AREA
 
+CUSTOMERS = Edits(AREA.name, "customer", "顧客企業", {"uq_fleet_customers_company_name": "company_name"})
+TERMINALS = Edits(
+    AREA.name,
+    "terminal",
+    "端末",
+    unique={"uq_fleet_terminals_serial_number": "serial_number"},
+    titles={"serial_number": "シリアル番号"},
+    may_be_emptied=frozenset({"installed_date"}),
+)
+
 
 def create_customer(db: Session, by: Actor | str, new: schemas.NewCustomer) -> Customer:
+    """Raises Conflict when there is one of that name."""
     customer = Customer(**new.model_dump())
-    try:
-        with db.begin_nested():
-            db.add(customer)
-    except IntegrityError as error:
-        if not violates(error, "uq_fleet_customers_company_name"):
-            raise
-        message = f"「{new.company_name}」はすでに登録されています。"
-        raise Conflict(message, [("company_name", message)]) from None
-    audit.record(db, by, "create", AREA.name, "customer", customer.id, after=new.model_dump(mode="json"))
+    CUSTOMERS.create(db, by, customer, new.model_dump())
     return customer
 
 
@@ -62,18 +64,9 @@ def customer_in_use(db: Session, customer_id: int) -> Customer:
 def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal, address: str = "-") -> Terminal:
     customer_in_use(db, new.customer_id)
     terminal = Terminal(**new.model_dump())
-    try:
-        with db.begin_nested():
-            db.add(terminal)
-            db.flush()  # for the id
-            db.add(TerminalState(terminal_id=terminal.id))
-    except IntegrityError as error:
-        if not violates(error, "uq_fleet_terminals_serial_number"):
-            raise
-        message = f"シリアル番号「{new.serial_number}」はすでに登録されています。"
-        raise Conflict(message, [("serial_number", message)]) from None
-    values = new.model_dump(mode="json")
-    audit.record(db, by, "create", AREA.name, "terminal", terminal.id, after=values, address=address)
+    TERMINALS.create(db, by, terminal, new.model_dump(), address=address)
+    db.add(TerminalState(terminal_id=terminal.id))
+    db.flush()
     return terminal
 
 

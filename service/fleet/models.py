@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
-from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
@@ -26,17 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.db import Base, one_of
 from service.fleet.rules import AlertType, ContractType, Status
 
 # The database's own expression, in a raw string as PostgreSQL reads it.
 STORE = r"regexp_replace(store_name, '[ \u3000]+[^ \u3000]*(レジ|端末|[0-9０-９]).*$', '')"
-
-
-def one_of(column: str, choices: type[StrEnum]) -> CheckConstraint:
-    """The check that a column holds one of an enumeration's values."""
-    listed = ", ".join(f"'{choice.value}'" for choice in choices)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 class Customer(Base):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKeyConstraint, Index, String, func
+from sqlalchemy import BigInteger, Date, ForeignKeyConstraint, Index, String, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.db import Base, one_of
+from service.entries.rules import Presence
 
 
 class Attendance(Base):
     __tablename__ = "entries_attendances"
     __table_args__ = (
-        CheckConstraint("presence IN ('present', 'absent', 'late', 'left_early')", name="presence"),
+        one_of("presence", Presence),
         ForeignKeyConstraint(
             ["child_id", "nursery_id"], ["entries_children.id", "entries_children.nursery_id"], ondelete="RESTRICT"
         ),

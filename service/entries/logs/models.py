@@ -7,7 +7,6 @@ from datetime import date, datetime
 
 from sqlalchemy import (
     BigInteger,
-    CheckConstraint,
     Date,
     ForeignKey,
     ForeignKeyConstraint,
@@ -19,7 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.db import Base, one_of
+from service.entries.rules import EntryType
 from service.entries.station.models import Station
 
 
@@ -28,7 +28,7 @@ class EntryExitLog(Base):
 
     __tablename__ = "entries_logs"
     __table_args__ = (
-        CheckConstraint("entry_type IN ('Entry', 'Exit')", name="entry_type"),
+        one_of("entry_type", EntryType),
         ForeignKeyConstraint(
             ["parent_id", "nursery_id"], ["entries_parents.id", "entries_parents.nursery_id"], ondelete="RESTRICT"
         ),

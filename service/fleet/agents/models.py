@@ -10,9 +10,8 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.db import Base, one_of
 from service.fleet.agents.rules import CommandName, CommandState, Fate
-from service.fleet.models import one_of
 
 
 class Command(Base):

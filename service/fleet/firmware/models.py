@@ -23,9 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.db import Base, one_of
 from service.fleet.firmware.rules import UNDER_WAY, RolloutState, TaskState
-from service.fleet.models import one_of
 
 _UNDER_WAY = "state IN ({})".format(", ".join(f"'{state}'" for state in UNDER_WAY))
 

@@ -9,9 +9,8 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import CIDR, JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.db import Base, one_of
 from service.fleet.incidents.rules import Scope
-from service.fleet.models import one_of
 from service.fleet.rules import AlertType
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.auth import Actor
 from service.core.clock import app_now
-from service.core.db import violates
-from service.core.problems import Conflict, Invalid, Stale
+from service.core.problems import Conflict, Invalid
 from service.fleet import rules
-from service.fleet.actions import customer_in_use, note_down, note_down_many, revoke_tokens
+from service.fleet.actions import TERMINALS, customer_in_use, note_down, note_down_many, revoke_tokens
 from service.fleet.agents import actions as agents
 from service.fleet.agents.models import Device
 from service.fleet.firmware import actions as firmware
@@ -26,8 +23,6 @@ from service.fleet.queries import get_terminal
 from service.fleet.rules import AREA, Status
 from service.fleet.terminals import queries, schemas
 from service.fleet.watch.actions import drop_alerts
-
-_EMPTIED = "installed_date"
 
 
 def change(db: Session, by: Actor, terminal_id: int, new: schemas.TerminalChange) -> None:
@@ -39,39 +34,18 @@ def change(db: Session, by: Actor, terminal_id: int, new: schemas.TerminalChange
             number already.
     """
     terminal = get_terminal(db, terminal_id, lock=True)
-    sent = new.model_dump(exclude={"version"}, exclude_unset=True)
-    given = {name: value for name, value in sent.items() if value is not None or name == _EMPTIED}
-    if new.version != terminal.version:
-        raise Stale(
-            "ほかの人が先にこの端末を変更しました。まだ保存されていません。"
-            "最新の内容を確認してから、もう一度変更してください。",
-            yours=new.model_dump(mode="json", include=set(given)),
-            current=schemas.TerminalChange.model_validate(terminal, from_attributes=True).model_dump(mode="json"),
-        )
-    if terminal.archived_at is not None:
-        raise Conflict("この端末はアーカイブされています。元に戻してから変更してください。")
-    before = {name: getattr(terminal, name) for name, value in given.items() if getattr(terminal, name) != value}
-    if not before:
-        return
-    if "customer_id" in before:
-        customer_in_use(db, given["customer_id"])
-    if "serial_number" in before:
-        _refuse_known_serial(db, terminal)
-    try:
-        with db.begin_nested():
-            for name in before:
-                setattr(terminal, name, given[name])
-            _touch(db, terminal)
-    except IntegrityError as error:
-        if not violates(error, "uq_fleet_terminals_serial_number"):
-            raise
-        message = f"シリアル番号「{given['serial_number']}」はすでに登録されています。"
-        raise Conflict(message, [("serial_number", message)]) from None
+
+    def check(after: Mapping[str, Any]) -> None:
+        if "customer_id" in after:
+            customer_in_use(db, after["customer_id"])
+        if "serial_number" in after:
+            _refuse_known_serial(db, terminal)
+
+    before = TERMINALS.change(db, by, terminal, new, check)
     if "serial_number" in before:
         _rename_device(db, terminal)
-    after = new.model_dump(mode="json", include=set(before))
-    audit.record(db, by, "update", AREA.name, "terminal", terminal.id, before=_plain(before), after=after)
-    note_down(db, terminal.id, "edited", by, fields=sorted(before))
+    if before:
+        note_down(db, terminal.id, "edited", by, fields=sorted(before))
 
 
 def _refuse_known_serial(db: Session, terminal: Terminal) -> None:
@@ -83,10 +57,6 @@ def _refuse_known_serial(db: Session, terminal: Terminal) -> None:
 def _rename_device(db: Session, terminal: Terminal) -> None:
     placed = update(Device).where(Device.terminal_id == terminal.id, Device.removed_at.is_(None))
     db.execute(placed.values(serial_number=terminal.serial_number).execution_options(synchronize_session=False))
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return schemas.TerminalChange.model_construct(**values).model_dump(mode="json", include=set(values))
 
 
 def archive(db: Session, by: Actor, terminal_id: int) -> None:
@@ -107,7 +77,8 @@ def archive(db: Session, by: Actor, terminal_id: int) -> None:
         state.status, state.status_since = Status.OFFLINE, app_now(db)
     # Nobody waits for it any more.
     state.offline_after = None
-    _set_archived(db, by, terminal, True, {name: count for name, count in ended.items() if count})
+    TERMINALS.set_archived(db, by, terminal, True, {name: count for name, count in ended.items() if count})
+    note_down(db, terminal.id, "archived", by)
 
 
 def restore(db: Session, by: Actor, terminal_id: int) -> None:
@@ -123,18 +94,8 @@ def restore(db: Session, by: Actor, terminal_id: int) -> None:
         state = db.get_one(TerminalState, terminal.id, with_for_update=True, populate_existing=True)
         # Not installed yet, as when it was registered: nobody misses it before its first heartbeat.
         state.last_heartbeat_at = state.shutdown_at = state.cloned_at = None
-        _set_archived(db, by, terminal, False)
-
-
-def _set_archived(
-    db: Session, by: Actor, terminal: Terminal, archived: bool, ended: Mapping[str, int] = MappingProxyType({})
-) -> None:
-    """`ended`: how much of what was open ended with it."""
-    terminal.archived_at = app_now(db) if archived else None
-    _touch(db, terminal)
-    before, after = {"archived": not archived}, {"archived": archived, **ended}
-    audit.record(db, by, "status_change", AREA.name, "terminal", terminal.id, before=before, after=after)
-    note_down(db, terminal.id, "archived" if archived else "restored", by)
+        TERMINALS.set_archived(db, by, terminal, False)
+        note_down(db, terminal.id, "restored", by)
 
 
 def retag(db: Session, by: Actor, new: schemas.TagChange) -> int:
@@ -169,8 +130,3 @@ def retag(db: Session, by: Actor, new: schemas.TagChange) -> int:
         audit.record_many(db, by, "update", AREA.name, "terminal", entries)
         note_down_many(db, [one.id for one, _ in changes], "tagged", by, added=new.add, removed=new.remove)
     return len(changes)
-
-
-def _touch(db: Session, terminal: Terminal) -> None:
-    terminal.version += 1
-    terminal.updated_at = app_now(db)
