@@ -234,7 +234,10 @@ def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
         place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path"))
         values = dict(error.get("ctx") or {})
         values["reason"] = str(values.get("error", ""))
-        found.append((place, MESSAGES.get(error["type"], "値が正しくありません。").format_map(values)))
+        kind = error["type"]
+        if kind in ("too_short", "too_long") and isinstance(error.get("input"), str):  # a secret's characters
+            kind = f"string_{kind}"
+        found.append((place, MESSAGES.get(kind, "値が正しくありません。").format_map(values)))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Mail, Name, NotBlank, Phone
 
@@ -15,14 +15,8 @@ ClassName = Annotated[str, Field(max_length=50, pattern=ONE_LINE)]
 Relation = Annotated[str, Field(max_length=20, pattern=ONE_LINE)]
 
 
-def _neither_short_nor_long(password: SecretStr) -> SecretStr:
-    """Nobody wants to type a long one at the door; the lock-out makes up for it (AR-EL-003)."""
-    if not 8 <= len(password) <= 100:
-        raise ValueError("8文字以上、100文字以内のパスワードを入力してください。")
-    return password
-
-
-StationPassword = Annotated[SecretStr, AfterValidator(_neither_short_nor_long)]
+# Nobody wants to type a long one at the door; the lock-out makes up for it (AR-EL-003).
+StationPassword = Annotated[SecretStr, Field(min_length=8, max_length=100)]
 Cap = Annotated[int, Field(ge=1, le=5000)]
 Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Sort = Annotated[str, Field(max_length=50)]
