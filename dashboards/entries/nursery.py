@@ -20,7 +20,12 @@ ARCHIVES = "/api/entries/archives"
 @refreshing
 def page() -> None:
     reading = live.block(
-        KEY, "園情報", "/api/entries/nursery", headline=True, right=_head, nursery_id=choices.nursery_asked()
+        KEY,
+        "園情報",
+        "/api/entries/nursery",
+        headline=True,
+        right=choices.nursery_box,
+        nursery_id=choices.nursery_asked(),
     )
     if reading is None:
         return
@@ -31,11 +36,6 @@ def page() -> None:
         _facts(nursery)
     with right:
         _station_log_in(nursery)
-
-
-def _head() -> None:
-    shown = live.shown(KEY)
-    choices.nursery_box(shown["name"] if shown else "保育園")
 
 
 def state_sentence(nursery: Row) -> None:

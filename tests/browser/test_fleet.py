@@ -32,6 +32,9 @@ LISTS = {
     "audit": 1,
     "system": 2,
     "entry-exit-logs": 1,
+    "parents": 1,
+    "children": 1,
+    "nurseries": 1,
     "attendance-report?child_id=山田太郎（きりん組）": 1,
     f"terminal?id={PHOTOGRAPHED}&view=本体・トークン": 1,
 }

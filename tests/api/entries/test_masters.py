@@ -21,7 +21,9 @@ def manager(db: Session, client: TestClient, nursery: Nursery, role: str = "nurs
     return cast.signed_in(db, client, user)
 
 
-def test_an_administrator_founds_a_nursery_and_switches_its_station_on(client: TestClient, sign_in: SignIn) -> None:
+def test_an_administrator_founds_a_nursery_and_switches_its_station_on(
+    db: Session, client: TestClient, sign_in: SignIn
+) -> None:
     sign_in("alice", entries="admin")
 
     made = client.post("/api/entries/nurseries", json={"name": "つくし保育園", "code": "TKS789"})
@@ -33,6 +35,7 @@ def test_an_administrator_founds_a_nursery_and_switches_its_station_on(client: T
     assert (made.status_code, switched.status_code, on.status_code) == (201, 200, 200)
     assert off.status_code == 403
     assert "園情報" in off.json()["detail"]
+    assert str(db.get_one(Nursery, made.json()["id"]).station_password_hash).startswith("$2b$12$")
 
 
 def test_a_new_station_password_ends_the_sessions_of_the_old_one(
