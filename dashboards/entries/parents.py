@@ -27,9 +27,9 @@ def shown_columns() -> tuple[columns.Column, ...]:
     several = (columns.text("保育園名", "nursery_name", width=120),) if choices.sees_several() else ()
     return (
         columns.text("保護者名", "name", width=124, sort="name"),
-        columns.text("ふりがな", "kana", width=124, sort="kana"),
+        columns.text("ふりがな", "kana", width=112, sort="kana"),
         columns.text("保護者ID", lambda row: str(row["id"]), width=100, alignment="right", sort="id"),
-        columns.text("園児", lambda row: "、".join(child["name"] for child in row["children"]), width=172),
+        columns.text("園児", lambda row: "、".join(child["name"] for child in row["children"]), width=156),
         *several,
         columns.badge("カード", card_state, CARD, width=104),
         columns.text("電話番号", "phone_number", width=124),
