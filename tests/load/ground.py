@@ -83,16 +83,18 @@ class Ground:
         return _cpu(process.pid) + _cpu(self.postgres.pid)
 
 
-def open_session(owner: psycopg.Connection, login_id: str, role: str) -> str:
-    """The token of a session of somebody new, of that role in the fleet."""
+def open_session(
+    owner: psycopg.Connection, login_id: str, role: str, area: str = "fleet", tenant_id: int | None = None
+) -> str:
+    """The token of a session of somebody new, of that role in the area."""
     token = f"session-{uuid.uuid4().hex}"
     owner.execute(
         "WITH person AS (INSERT INTO users (login_id, name, password_hash, is_active) "
         "VALUES (%s, '読 読子', '-', true) RETURNING id), "
-        "member AS (INSERT INTO memberships (user_id, area, role) SELECT id, 'fleet', %s FROM person) "
+        "member AS (INSERT INTO memberships (user_id, area, role, tenant_id) SELECT id, %s, %s, %s FROM person) "
         "INSERT INTO sessions (token_hash, user_id, address, expires_at) "
         "SELECT %s, id, '-', now() + interval '1 h' FROM person",
-        [login_id, role, hash_token(token)],
+        [login_id, area, role, tenant_id, hash_token(token)],
     )
     return token
 

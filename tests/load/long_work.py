@@ -40,13 +40,13 @@ def export(made: Ground) -> tuple[float, float, int]:
         headers = {"Authorization": f"Bearer {token}"}
         if http.get("/api/fleet/customers", headers=headers).status_code != 200:
             raise SystemExit("the list is refused; nothing was measured")
-        before = _peak(process.pid)
+        before = peak(process.pid)
         begun, rows = time.perf_counter(), 0
         with http.stream("GET", "/api/fleet/customers.csv", headers=headers) as answer:
             for chunk in answer.iter_bytes():
                 rows += chunk.count(b"\n")
         seconds = time.perf_counter() - begun
-        return seconds, (_peak(process.pid) - before) / MEGABYTE, rows - 1
+        return seconds, (peak(process.pid) - before) / MEGABYTE, rows - 1
 
 
 def naive_export(made: Ground) -> tuple[float, float]:
@@ -68,7 +68,7 @@ def _run(made: Ground, code: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def _peak(pid: int) -> int:
+def peak(pid: int) -> int:
     """The most memory it ever had at once, in bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -1,0 +1,97 @@
+"""Rows of `make bench` about 入退ログ: a list of 50 out of a million, found by a name, and all of them as a file."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import httpx2
+import psycopg
+
+from tests.load.claims import Goal, Part
+from tests.load.ground import Ground, open_session
+from tests.load.long_work import MEGABYTE, peak
+from tests.sight import seeing_all
+
+LOGS = 1_000_000
+# A nursery of the document's size: its 2,000 logs a day are a million in a year and a half.
+PARENTS = 500
+SECONDS = 4
+
+_FILL = """
+WITH nursery AS (INSERT INTO entries_nurseries (name, code) VALUES ('百万保育園', 'MILLION') RETURNING id),
+parents AS (
+    INSERT INTO entries_parents (nursery_id, name, kana)
+    SELECT nursery.id, '保護者' || n || '号', 'ほごしゃ' || n FROM nursery, generate_series(1, %(parents)s) n
+    RETURNING id, nursery_id
+), children AS (
+    INSERT INTO entries_children (nursery_id, name)
+    SELECT nursery.id, '園児' || n || '号' FROM nursery, generate_series(1, %(parents)s) n RETURNING id, nursery_id
+), paired AS (
+    SELECT p.id AS parent_id, c.id AS child_id, p.nursery_id
+    FROM (SELECT *, row_number() OVER (ORDER BY id) AS place FROM parents) p
+    JOIN (SELECT *, row_number() OVER (ORDER BY id) AS place FROM children) c USING (place)
+)
+INSERT INTO entries_guardianships (parent_id, child_id, nursery_id) SELECT parent_id, child_id, nursery_id FROM paired
+RETURNING nursery_id
+"""
+_SCAN = """
+INSERT INTO entries_logs (parent_id, nursery_id, entry_type, "timestamp", created_at)
+SELECT p.id, p.nursery_id, CASE n %% 2 WHEN 0 THEN 'Entry' ELSE 'Exit' END, at, at
+FROM generate_series(1, %(logs)s) n
+JOIN (SELECT *, row_number() OVER (ORDER BY id) - 1 AS place FROM entries_parents WHERE nursery_id = %(nursery)s) p
+    ON p.place = n %% %(parents)s
+CROSS JOIN LATERAL (SELECT now() - interval '43 seconds' * n AS at) moment
+"""
+
+
+def claims(made: Ground) -> Part:
+    with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
+        nursery = owner.execute(_FILL, {"parents": PARENTS}).fetchall()[0][0]
+        owner.execute(_SCAN, {"parents": PARENTS, "logs": LOGS, "nursery": nursery})
+        owner.execute("VACUUM ANALYZE")
+        token = open_session(owner, "logs", "staff", "entries", nursery)
+    with made.serving("service.main:app") as (port, process):
+        listed = _read(made, port, process, token, "/api/entries/logs?limit=50")
+        named = _read(made, port, process, token, "/api/entries/logs?limit=50&parent_name=%E5%8F%B7")
+        one = _read(made, port, process, token, "/api/entries/logs?limit=50&parent_name=77%E5%8F%B7")
+        deep = _read(made, port, process, token, f"/api/entry-exit-logs?page={LOGS // 50 - 10}")
+        seconds, grown, rows = _export(port, process.pid, token)
+    return [], [
+        Goal("a list of 50 out of 1,000,000 logs at most 2 CPU-ms", f"{listed[0]:.2f} ms", listed[0] <= 2),
+        Goal("the same at 8 connections: p99 under 50 ms", f"{listed[1]:.0f} ms", listed[1] < 50),
+        Goal("found by a name that is a few parents': under 50 ms", f"{one[2]:.0f} ms", one[2] < 50),
+        Goal("found by a name that is everybody's: under 1 s", f"{named[2]:.0f} ms", named[2] < 1000),
+        Goal("the document's page 19,990: under 300 ms", f"{deep[2]:.0f} ms", deep[2] < 300),
+        Goal(
+            f"{rows:,} logs as CSV over HTTP: the service grows by at most 16 MiB",
+            f"{grown:.0f} MiB in {seconds:.1f} s",
+            grown <= 16 and rows == LOGS,
+        ),
+    ]
+
+
+def _read(
+    made: Ground, port: int, process: subprocess.Popen[bytes], token: str, path: str
+) -> tuple[float, float, float]:
+    """CPU-ms an answer at 8 connections, p99 there, and the median with one alone, in ms."""
+    made.read(port, path=path, token=token, connections=8, seconds=1)
+    before = made.cpu_seconds(process)
+    many = made.read(port, path=path, token=token, connections=8, seconds=SECONDS)
+    cpu = made.cpu_seconds(process) - before
+    if set(many["statuses"]) != {"200"}:
+        raise SystemExit(f"{path} answered {many['statuses']}; nothing was measured")
+    alone = made.read(port, path=path, token=token, connections=1, seconds=2)
+    return cpu / many["answers"] * 1000, many["p99_ms"], alone["p50_ms"]
+
+
+def _export(port: int, pid: int, token: str) -> tuple[float, float, int]:
+    """Seconds to the last byte, MiB the service grew by, and rows."""
+    before, begun, rows = peak(pid), time.perf_counter(), 0
+    with (
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http,
+        http.stream("GET", "/api/entries/logs.csv", headers={"Authorization": f"Bearer {token}"}) as answer,
+    ):
+        for chunk in answer.iter_bytes():
+            rows += chunk.count(b"\n")
+    return time.perf_counter() - begun, (peak(pid) - before) / MEGABYTE, rows - 1
