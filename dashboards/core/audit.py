@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
-from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.client import PATIENCE_SECONDS
 from dashboards.session import may
 from dashboards.ui import columns, details, dialogs, filters, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
+from dashboards.ui.kept import kept
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
@@ -52,11 +52,9 @@ COLUMNS = (
 )
 
 
-@st.cache_data(ttl=300, scope="session", show_spinner=False)
 def choices() -> dict[str, dict[str, str]]:
-    """What one can look for; a failure is raised and not remembered."""
-    found: dict[str, dict[str, str]] = session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/choices")
-    return found
+    """What one can look for; nothing when the service refuses, which the table says."""
+    return kept("core.audit_choices", lambda: session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/choices"))
 
 
 def conditions() -> filters.Filters:
@@ -65,8 +63,7 @@ def conditions() -> filters.Filters:
         filters.Text("actor", "操作者", "ログインID・氏名", 200),
     ]
     more: list[filters.Field] = [filters.Text("q", "対象のID", "番号の一部")]
-    with suppress(ApiProblem):  # The table says what is wrong; without words there is nothing to choose from.
-        offered = choices()
+    if offered := choices():
         first.append(filters.Choice("action", "操作種別", offered["actions"], width=150))
         first.append(filters.Choice("subject", "対象", offered["subjects"], width=150))
         more.insert(0, filters.Choice("area", "業務", offered["areas"]))

@@ -232,7 +232,7 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
         ),
         (
             "admin",
-            [(entry.section, entry.title) for entry in MENU if entry.in_menu],
+            [(entry.section, entry.title) for entry in MENU if entry.in_menu and entry.area in ("fleet", "core")],
             "ダッシュボード",
         ),
         ("viewer", [("端末管理", "レポート")], "レポート"),

@@ -167,15 +167,12 @@ def test_a_bad_firmware_stops_in_its_first_wave_whatever_is_killed(ground: Groun
     with ExitStack() as held:
         customers = {name: ground.desk.customer(f"不良 {name}") for name in ("unwell", "errors", "silent")}
         codes = {name: ground.desk.code(customer, FLEET) for name, customer in customers.items()}
-        beside: dict[str, Callable[[], None]] = {}
         for name in ("errors", "silent"):
             failing = ["--update-failures", "1", "--update-failure-kinds", name]
-            fleet = ground.fleet(held, name, codes[name], FLEET, *failing, scenario="bad-firmware")
-            if name == "errors":
-                # Whoever is killed and started anew has forgotten that it was to be silent.
-                beside[name] = fleet.kill
+            # Not killed: whoever is played and started anew has forgotten that it was unwell.
+            ground.fleet(held, name, codes[name], FLEET, *failing, scenario="bad-firmware")
         shops = ground.shops(held, codes["unwell"], SHOPS, "unwell")
-        beside |= {shop.serial_number: shop.kill_agent for shop in shops}
+        beside = {shop.serial_number: shop.kill_agent for shop in shops}
         for name, count in (("unwell", SHOPS), ("errors", FLEET), ("silent", FLEET)):
             ground.desk.heard_of(customers[name], count)
         bad = ground.firmware("8.0.0")

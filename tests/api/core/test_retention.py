@@ -29,6 +29,7 @@ def test_administrators_see_the_plan_and_the_past_nights(db: Session, sign_in: C
     assert {target: (found["when"], found["keep_days"]) for target, found in before.items()} == {
         "audit_entries": ("nightly", 1096),
         "backups": ("nightly", 400),
+        "entries_logs": ("nightly", 366),
         "fleet_days": ("nightly", 366),
         "fleet_heartbeats": ("nightly", 35),
         "fleet_incident_events": ("nightly", 366),
