@@ -46,13 +46,13 @@ def left(incident: Row) -> str:
 
 
 COLUMNS = (
-    columns.text("対象", where, width=236),
+    columns.text("対象", where, width=196),
     columns.badge("種別", "alert_type", ALERT, width=120),
     columns.badge("状況", state_of, INCIDENT_STATES, width=100),
     columns.text("次の手順", next_step, width=96),
     columns.text("残り時間", left, width=92, sort="due_at"),
     columns.badge("影響", impact_of, IMPACTS, width=64, help=IMPACT_HELP, sort="impact"),
-    columns.text("停止", standstill, width=92),
+    columns.text("停止", standstill, width=76),
     columns.text("担当", lambda row: row["assignee"]["name"] if row["assignee"] else "未割り当て", width=96),
     columns.ago("発生", "opened_at", sort="opened_at"),
 )

@@ -86,7 +86,12 @@ const SENTENCES = new Map(Object.entries({
   "Is Streamlit still running? If you accidentally stopped Streamlit, just restart it in your terminal:":
     "画面のサーバーが停止しています。再開すると、自動で再接続します。",
 }));
+// November 22, 2026 → 2026/11/22
+const inFigures = (text) =>
+  text.replace(/([A-Z][a-z]+) (\d+), (\d{4})/g, (_, month, day, year) =>
+    `${year}/${new Date(`${month} 1, 2000`).getMonth() + 1}/${day}`).replace(" to ", "～");
 const PATTERNS = [
+  [/^Selected (?:Date|Range|Date Range): (.+)$/, (_, said) => `選択中: ${inFigures(said)}`],
   // Streamlit repeats a label's Markdown where only its text is heard.
   [/^(.+) :[a-z]+-badge\[(.+)\]$/, "$1（$2）"],
   [/^Fullscreen: (.+)$/, "「$1」を全画面で表示"],

@@ -149,7 +149,7 @@ def test_a_tab_that_is_loaded_anew_before_the_answer(page: Page, relay: Relay, d
     await_kept(page, 2)
     come_back(relay, page)
     scan(page, door.parents[2])
-    page.wait_for_selector(".feedback.shown.good")  # from here on it is the station's to keep
+    await_kept(page, 3)  # from here on it is the station's to keep
     page.reload()
     await_ready(page)
 
