@@ -163,7 +163,8 @@ def quarters(found: list[Row]) -> tuple[list[str], list[float | None], list[floa
     known = {row["begins"]: row for row in found}
     minutes = [int(begins[:2]) * 60 + int(begins[3:]) for begins in known]
     x = [f"{at // 60:02}:{at % 60:02}" for at in range(min(minutes), max(minutes) + 1, QUARTER)]
-    return x, *([known[at][name] if at in known else 0 for at in x] for name in ("entries", "exits"))  # type: ignore[return-value]
+    entries, exits = ([known[at][name] if at in known else 0 for at in x] for name in ("entries", "exits"))
+    return x, entries, exits
 
 
 def rush_in_words(found: Row) -> str:

@@ -94,3 +94,8 @@ def business_day(month: Month, number: int, holidays: Collection[date]) -> date:
             return day
         day += DAY
     raise ValueError(f"{month} has no business day number {number}")
+
+
+def clock_skew(told: datetime, now: datetime) -> int:
+    """Seconds that somebody's clock is ahead of ours, as far as a column goes."""
+    return max(1 - 2**31, min(2**31 - 1, round((told - now).total_seconds())))

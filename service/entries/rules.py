@@ -35,8 +35,6 @@ PRESENCE_WORDS = {
 
 # A parent who is scanned the same way again so soon was not scanned twice on purpose.
 DOUBLE_SCAN = timedelta(seconds=10)
-# A station's clock that is further off is pointed out; its scans count all the same.
-MOST_SKEW = timedelta(minutes=2)
 # SEC-008: one to ten digits, none leading zero.
 LARGEST_PARENT_ID = 9_999_999_999
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
@@ -289,8 +289,3 @@ def next_heartbeat_in(terminal_id: int, now: float, interval_seconds: int) -> in
         return interval_seconds
     step = math.ceil(interval_seconds - late)
     return step if step >= interval_seconds / 2 else step + interval_seconds
-
-
-def clock_skew(agent_time: datetime, now: datetime) -> int:
-    """Seconds that the PC's clock is ahead of ours, as far as a column goes."""
-    return max(1 - 2**31, min(2**31 - 1, round((agent_time - now).total_seconds())))

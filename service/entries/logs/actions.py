@@ -15,6 +15,7 @@ from service.core.auth import Actor
 from service.core.clock import app_now, real_now
 from service.core.db import violates
 from service.core.problems import Conflict, Invalid, NotFound, Problem
+from service.core.times import clock_skew
 from service.entries.logs import queries, rules, schemas
 from service.entries.logs.models import EntryExitLog
 from service.entries.logs.queries import Known
@@ -110,7 +111,6 @@ class _Judge:
         return self.parents.get(number) or self.archived[number]
 
     def _new(self, scan: schemas.Scan, number: int) -> _Judged:
-        skew = round((scan.sent_at - self.real).total_seconds()) if scan.sent_at else None
         log = EntryExitLog(
             parent_id=number,
             nursery_id=self.station.nursery_id,
@@ -119,7 +119,7 @@ class _Judge:
             client_event_id=scan.client_event_id,
             station_id=self.station.station_id,
             was_offline=bool(scan.sent_at and scan.scanned_at and scan.sent_at - scan.scanned_at > rules.WAITED),
-            skew_seconds=None if skew is None else max(-(2**31), min(2**31 - 1, skew)),
+            skew_seconds=clock_skew(scan.sent_at, self.real) if scan.sent_at else None,
         )
         self.logs.append(log)
         if scan.client_event_id:

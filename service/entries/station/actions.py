@@ -17,6 +17,7 @@ from service.core.clock import real_now
 from service.core.problems import Forbidden, Problem, Unauthorized
 from service.core.settings import settings as core_settings
 from service.core.throttle import Limit
+from service.core.times import clock_skew
 from service.entries.models import Nursery
 from service.entries.rules import AREA
 from service.entries.settings import settings
@@ -120,7 +121,6 @@ def renew(db: Session, station: Calling, said: schemas.Pulse) -> schemas.Renewed
     """A heartbeat: a token for eight hours more."""
     now = real_now()
     expires_at = now + _lifetime()
-    skew = round((said.sent_at - now).total_seconds()) if said.sent_at else None
     db.execute(
         update(Station)
         .where(Station.id == station.station_id)
@@ -131,7 +131,7 @@ def renew(db: Session, station: Calling, said: schemas.Pulse) -> schemas.Renewed
             queue_depth=said.queue_depth,
             needs_attention=said.needs_attention,
             oldest_queued_at=said.oldest_queued_at,
-            skew_seconds=None if skew is None else max(-(2**31), min(2**31 - 1, skew)),
+            skew_seconds=clock_skew(said.sent_at, now) if said.sent_at else None,
             app_version=said.app_version,
         )
     )

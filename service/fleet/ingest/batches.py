@@ -21,6 +21,7 @@ from prometheus_client import Counter, Gauge
 from service.core import problems
 from service.core.clock import real_now
 from service.core.problems import Problem
+from service.core.times import clock_skew
 from service.fleet import rules, schemas
 from service.fleet.ingest.connections import RECONNECT_SECONDS, Connection, connect
 
@@ -170,7 +171,7 @@ class Waiting:
         self.heartbeat = heartbeat
         self.answer = answer
         self.address = address
-        self.skew = rules.clock_skew(heartbeat.agent_time, real_now()) if heartbeat.agent_time else None
+        self.skew = clock_skew(heartbeat.agent_time, real_now()) if heartbeat.agent_time else None
 
 
 class Batches:
