@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from service.core import audit
@@ -140,7 +140,7 @@ def detail(db: Session, by: Actor, message_id: int) -> dict[str, Any]:
     tries = db.scalars(
         select(OutboxAttempt).where(OutboxAttempt.message_id == message_id).order_by(OutboxAttempt.number.desc())
     )
-    return _item(row) | {"text": _text(row.payload), "history": list(tries)}
+    return _item(row._asdict()) | {"text": _text(row.payload), "history": list(tries)}
 
 
 def resend(db: Session, by: Actor, message_id: int) -> None:
@@ -192,12 +192,11 @@ def _mine(by: Actor, permission: str) -> ColumnElement[bool]:
     return within(by, permission, OutboxMessage.area, OutboxMessage.tenant_id)
 
 
-def _item(row: Row[Any]) -> dict[str, Any]:
-    named = row._asdict()
+def _item(row: dict[str, Any]) -> dict[str, Any]:
     # When the next try comes is only true of those that still have one.
-    coming = named["state"] in (State.WAITING, State.RETRYING)
-    return {name: value for name, value in named.items() if name != "payload"} | {
-        "next_attempt_at": named["next_attempt_at"] if coming else None
+    coming = row["state"] in (State.WAITING, State.RETRYING)
+    return {name: value for name, value in row.items() if name != "payload"} | {
+        "next_attempt_at": row["next_attempt_at"] if coming else None
     }
 
 

@@ -21,7 +21,6 @@ from fastapi import Query
 from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
-    Row,
     Select,
     String,
     and_,
@@ -34,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from service.core.db import engine, fetch
 from service.core.problems import Invalid
 
 Item = TypeVar("Item")
@@ -146,6 +146,24 @@ def contains(*columns: Column) -> Filter:
     return Filter(condition, lambda text: "%" + _SPECIAL.sub(r"/\g<0>", text) + "%" if text else None)
 
 
+@dataclass(frozen=True)
+class _Statement:
+    """In the driver's words; `given` are the values that it has in itself, `columns` the names of what is shown."""
+
+    text: str
+    given: Mapping[str, Any]
+    columns: tuple[str, ...]
+
+
+def _written(page: Select[*tuple[Any, ...]]) -> _Statement:
+    """Once for a list's shape: to have SQLAlchemy execute it costs each request more than the server's work. Dates,
+    arrays and whatever else lists hold and are cut by, the driver takes and gives as they are."""
+    compiled = page.compile(dialect=engine().dialect)
+    asked = {name: None for name, bind in compiled.binds.items() if bind.required}
+    whole = compiled.construct_expanded_state(asked)
+    return _Statement(whole.statement, whole.parameters, tuple(page.selected_columns.keys()[:-3]))
+
+
 # Where a page begins: at the first row, after a row with a sort value, after one without.
 _Start = Literal["first", "after", "after_none"]
 
@@ -188,12 +206,12 @@ class Listing:
         cursor: str | None,
         sort: str | None = None,
         *,
-        item: Callable[[Row[Any]], Any] | None = None,
+        item: Callable[[dict[str, Any]], Any] | None = None,
         asked: Mapping[str, Any] = MappingProxyType({}),
         **filters: Any,
     ) -> dict[str, Any]:
-        """A page as the list form of the API, in one statement. Each row is a dict, or what `item` makes of it. `asked`
-        has the parameters that the rows themselves ask for, such as whose they are to be.
+        """A page as the list form of the API, in one statement. Each row is a dict, or what `item` makes of that.
+        `asked` has the parameters that the rows themselves ask for, such as whose they are to be.
 
         Raises:
             Invalid: a sort or a cursor that is none of ours.
@@ -208,14 +226,13 @@ class Listing:
             start = "after_none" if value is None else "after"
             values |= {} if value is None else {"after_key": value}
         db.flush()
-        # Not by the session itself, which would look for objects of the ORM in each row.
-        found = db.connection().execute(self._statement(names, sort, limit, start), values)
-        rows = found.all()
+        statement = self._statement(names, sort, limit, start)
+        rows = fetch(db, statement.text, {**statement.given, **values})
         last = rows[limit - 1] if len(rows) > limit else None
-        columns = found.keys()
-        shown = rows[:limit]
+        # A row's last three are not shown: its position, and the total.
+        shown = [dict(zip(statement.columns, row, strict=False)) for row in rows[:limit]]
         return {
-            "items": [item(row) for row in shown] if item else [dict(zip(columns, row, strict=True)) for row in shown],
+            "items": [item(row) for row in shown] if item else shown,
             # A page beyond the last row has no row to say it.
             "total": rows[0][-1] if rows else self._count(db, names, values) if cursor else 0,
             "next_cursor": write_cursor(sort, key.write(last[-3]), last[-2]) if last else None,
@@ -241,7 +258,7 @@ class Listing:
     def _found(self, names: frozenset[str]) -> Select[*tuple[Any, ...]]:
         return self.rows.where(*(self.filters[name].condition(name) for name in sorted(names)))
 
-    def _made(self, names: frozenset[str], sort: str, limit: int, start: _Start) -> Select[*tuple[Any, ...]]:
+    def _made(self, names: frozenset[str], sort: str, limit: int, start: _Start) -> _Statement:
         key, turned = self._chosen(sort)
         found = self._found(names)
         # Their places are known by the place at the end: a list may have columns of any name.
@@ -252,7 +269,7 @@ class Listing:
         )
         if start != "first":
             page = page.where(self._after(key, turned, start))
-        return page.order_by(*self._order(key, turned)).limit(literal_column(str(limit + 1)))
+        return _written(page.order_by(*self._order(key, turned)).limit(literal_column(str(limit + 1))))
 
     def _counted(self, names: frozenset[str], found: Select[*tuple[Any, ...]]) -> Select[int]:
         known = self.total(names)

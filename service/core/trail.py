@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ARRAY, Row, String, and_, any_, bindparam, or_, select
+from sqlalchemy import ARRAY, String, and_, any_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from service.core import trail_words
@@ -149,7 +149,7 @@ def page(db: Session, seen: Collection[str], wanted: Wanted, limit: int, cursor:
 
 def count(db: Session, seen: Collection[str], wanted: Wanted) -> int:
     """How many entries `all_entries` would read."""
-    found: int = _TRAIL.page(db, 1, None, item=lambda row: row.id, asked={"seen": [*seen]}, **vars(wanted))["total"]
+    found: int = _TRAIL.page(db, 1, None, item=lambda row: row["id"], asked={"seen": [*seen]}, **vars(wanted))["total"]
     return found
 
 
@@ -157,7 +157,7 @@ def all_entries(db: Session, seen: Collection[str], wanted: Wanted) -> Iterator[
     """Every entry found, newest first, read in pieces: a trail of years does not fit into memory."""
     found = _TRAIL.all(asked={"seen": [*seen]}, **vars(wanted)).execution_options(yield_per=1000)
     bound = _tenants(db, seen)
-    return (_readable(row, bound) for row in db.connection().execute(found))
+    return (_readable(row._asdict(), bound) for row in db.connection().execute(found))
 
 
 def as_asked(wanted: Wanted) -> dict[str, Any]:
@@ -173,27 +173,29 @@ def _tenants(db: Session, seen: Collection[str]) -> Values:
     }
 
 
-def _readable(entry: Row[Any], bound: Values) -> dict[str, Any]:
+def _readable(entry: dict[str, Any], bound: Values) -> dict[str, Any]:
     """The entry with words for its codes. Areas declare theirs; a code of an earlier release stands for itself."""
-    area = areas().get(entry.area)
-    subjects, fields = subject_words(entry.area), field_words(entry.area)
+    area = areas().get(entry["area"])
+    subjects, fields = subject_words(entry["area"]), field_words(entry["area"])
     titles: Mapping[str, str] = ACTION_WORDS  # type: ignore[assignment]  # as stored: any text
     return {
-        "id": entry.id,
-        "at": entry.at,
-        "user_id": entry.user_id,
-        "actor": entry.actor,
-        "actor_name": entry.name,
-        "actor_title": trail_words.who(entry.actor, entry.name),
-        "address": entry.address,
-        "area": entry.area,
+        "id": entry["id"],
+        "at": entry["at"],
+        "user_id": entry["user_id"],
+        "actor": entry["actor"],
+        "actor_name": entry["name"],
+        "actor_title": trail_words.who(entry["actor"], entry["name"]),
+        "address": entry["address"],
+        "area": entry["area"],
         "area_title": area.title if area else CORE_TITLE,
-        "action": entry.action,
-        "action_title": titles.get(entry.action, entry.action),
-        "subject": entry.subject,
-        "subject_title": subjects.get(entry.subject, entry.subject),
-        "subject_id": entry.subject_id,
-        "changes": changes(entry.before, entry.after, fields, {**_values(entry.area, entry.subject), **bound}),
+        "action": entry["action"],
+        "action_title": titles.get(entry["action"], entry["action"]),
+        "subject": entry["subject"],
+        "subject_title": subjects.get(entry["subject"], entry["subject"]),
+        "subject_id": entry["subject_id"],
+        "changes": changes(
+            entry["before"], entry["after"], fields, {**_values(entry["area"], entry["subject"]), **bound}
+        ),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
@@ -100,7 +101,7 @@ def _percent(task: Any) -> int | None:
 
 def _listed(db: Session, by: Actor, limit: int, cursor: str | None, state: str, *, everybody: bool) -> dict[str, Any]:
     found = records.tasks(db, by, limit, cursor, everybody=everybody, only_open=state == "open")
-    return found | {"items": [_answer(row, row.started_by, by) for row in found["items"]]}
+    return found | {"items": [_answer(SimpleNamespace(**row), row["started_by"], by) for row in found["items"]]}
 
 
 @router.get("", response_model=Page[TaskAnswer])

@@ -144,13 +144,12 @@ def tasks(
     everybody: bool,
     only_open: bool,
 ) -> dict[str, Any]:
-    """The newest first: one's own, or with `everybody` all of the areas whose tasks the person may read. Items are rows
-    with a task's columns and `started_by`."""
+    """The newest first: one's own, or with `everybody` all of the areas whose tasks the person may read. Items are
+    a task's columns and `started_by`."""
     return _TASKS.page(
         db,
         limit,
         cursor,
-        item=lambda row: row,
         asked={"me": by.user_id, **reach(by, "core:task:read")},
         user_id=None if everybody else by.user_id,
         is_open=only_open,

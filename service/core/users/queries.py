@@ -51,7 +51,7 @@ def users(
     """People with a membership within the actor's reach, by login id; found by part of login id, name or mail. Area
     and role are looked for in one and the same membership."""
     asked = {**within.reach(actor, READ), "member_area": area, "member_role": role}
-    found = _USERS.page(db, limit, cursor, item=lambda row: row.id, asked=asked, active=active, q=q)
+    found = _USERS.page(db, limit, cursor, item=lambda row: row["id"], asked=asked, active=active, q=q)
     people = {user.id: user for user in db.scalars(select(User).where(User.id.in_(found["items"])))}
     reach = Reach.of(actor, READ)
     return found | {"items": [as_seen(people[user_id], reach) for user_id in found["items"]]}
