@@ -166,7 +166,8 @@ def test_tasks_and_messages_are_kept_to_the_tenant_by_the_query_alone_too(db: Se
 
     def seen(by: Actor) -> tuple[set[int], set[int]]:
         found = tasks(db, by, 50, None, everybody=True, only_open=False)
-        return {task["id"] for task in found["items"]}, {item["id"] for item in messages.page(db, by, 50, None)["items"]}
+        told = messages.page(db, by, 50, None)
+        return {task["id"] for task in found["items"]}, {item["id"] for item in told["items"]}
 
     assert seen(bound) == ({ids[1][0]}, {ids[1][1]})
     assert seen(whole) == ({task for task, _ in ids.values()}, {message for _, message in ids.values()})
