@@ -19,7 +19,7 @@ from typing import Literal
 
 from service.core.purposes import Purpose
 
-AREAS = ("fleet", "entries")
+AREAS = ("fleet", "entries", "loaners")
 # The floor's own name where rows, permissions and jobs carry an area's.
 CORE = "core"
 # Where beat puts its ticks and the worker takes them.

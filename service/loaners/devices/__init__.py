@@ -1,0 +1,1 @@
+"""Devices: how they are registered, numbered, described and moved."""

@@ -1,0 +1,1 @@
+"""The devices' history: events that nobody edits, and what follows from them: states and loans."""

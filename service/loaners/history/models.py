@@ -1,0 +1,135 @@
+"""What happened to devices, and what follows from it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Identity, Index, SmallInteger, String, func
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, TSTZRANGE, UUID, Range
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.core.db import Base, one_of
+from service.loaners.history.rules import EventKind, Source
+
+
+class Event(Base):
+    """One thing that happened. The application adds them and does nothing else; a mistaken one is marked."""
+
+    __tablename__ = "loaners_events"
+    __table_args__ = (
+        one_of("kind", EventKind),
+        one_of("source", Source),
+        CheckConstraint("status BETWEEN 1 AND 3", name="status"),
+        CheckConstraint("deposit BETWEEN 1 AND 4", name="deposit"),
+        CheckConstraint("(kind = 'form') = (form_id IS NOT NULL)", name="form_id"),
+        CheckConstraint("kind <> 'form' OR status IS NOT NULL", name="form_status"),
+        CheckConstraint("(kind IN ('registered', 'transfer')) = (site_id IS NOT NULL)", name="site_id"),
+        CheckConstraint("kind <> 'deposit' OR deposit IS NOT NULL", name="deposit_given"),
+        # Section 2.6.2: no deposit is held of a device that is not lent.
+        CheckConstraint("kind <> 'form' OR deposit IS NULL OR (status = 1 AND held)", name="deposit_held"),
+        Index("ix_loaners_events_device_id", "device_id", "effective_at", "id"),
+        Index("ix_loaners_events_effective_at", "effective_at"),
+        Index("uq_loaners_events_client_id", "client_id", unique=True, postgresql_where="client_id IS NOT NULL"),
+        Index("uq_loaners_events_import_key", "import_key", unique=True, postgresql_where="import_key IS NOT NULL"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    device_id: Mapped[int] = mapped_column(ForeignKey("loaners_devices.id", ondelete="RESTRICT"))
+    kind: Mapped[str] = mapped_column(String(10))
+    # When it happened, and when it was told.
+    effective_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    form_id: Mapped[int | None] = mapped_column(ForeignKey("loaners_forms.id", ondelete="RESTRICT"))
+    # By question; dates are 2026-11-21.
+    answers: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    held: Mapped[bool | None]
+    deposit: Mapped[int | None] = mapped_column(SmallInteger)
+    borrower: Mapped[str] = mapped_column(String(1000), server_default="")
+    loan_number: Mapped[str] = mapped_column(String(1000), server_default="")
+    lent_on: Mapped[date | None] = mapped_column(Date)
+    due_on: Mapped[date | None] = mapped_column(Date)
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("loaners_sites.id", ondelete="RESTRICT"))
+    source: Mapped[str] = mapped_column(String(10))
+    # Login id and name as they were, and the person while they are known.
+    actor: Mapped[str] = mapped_column(String(100))
+    actor_name: Mapped[str] = mapped_column(String(100), server_default="")
+    actor_mail: Mapped[str] = mapped_column(String(254), server_default="")
+    reason: Mapped[str] = mapped_column(String(200), server_default="")
+    # The id that the form's page made up, so that a second press is told from a second event.
+    client_id: Mapped[uuid.UUID | None] = mapped_column(UUID(as_uuid=True))
+    # The same row of a file imported again.
+    import_key: Mapped[str | None] = mapped_column(String(64))
+
+
+class Mark(Base):
+    """除去: the event counts no more. It stays, and so does who said so."""
+
+    __tablename__ = "loaners_event_marks"
+
+    event_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("loaners_events.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    reason: Mapped[str] = mapped_column(String(200))
+    marked_by: Mapped[str] = mapped_column(String(100))
+    marked_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+
+
+class DeviceState(Base):
+    """What held of a device from one event to the next: follows from the events, and can be made of them anew. The one
+    without an end is the master's."""
+
+    __tablename__ = "loaners_states"
+    __table_args__ = (
+        CheckConstraint("deposit IS NULL OR (status = 1 AND held)", name="deposit"),
+        Index("uq_loaners_states_now", "device_id", unique=True, postgresql_where="upper_inf(during)"),
+        Index("ix_loaners_states_since", "device_id", func.lower("during")),
+    )
+
+    device_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("loaners_devices.id", ondelete="RESTRICT"), primary_key=True, autoincrement=False
+    )
+    during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE, primary_key=True)
+    # What began it, and the last form before it.
+    event_id: Mapped[int] = mapped_column(BigInteger)
+    form_event_id: Mapped[int | None] = mapped_column(BigInteger)
+    site_id: Mapped[int] = mapped_column(ForeignKey("loaners_sites.id", ondelete="RESTRICT"))
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    held: Mapped[bool | None]
+    deposit: Mapped[int | None] = mapped_column(SmallInteger)
+    is_archived: Mapped[bool] = mapped_column(server_default="false")
+
+
+class Loan(Base):
+    """A stretch of 1.貸出中 to one borrower. No device is lent twice at a time: the database refuses it."""
+
+    __tablename__ = "loaners_loans"
+    __table_args__ = (Index("uq_loaners_loans_open", "device_id", unique=True, postgresql_where="upper_inf(during)"),)
+
+    device_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("loaners_devices.id", ondelete="RESTRICT"), primary_key=True, autoincrement=False
+    )
+    during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE, primary_key=True)
+    first_event_id: Mapped[int] = mapped_column(BigInteger)
+    # As its last form says.
+    last_event_id: Mapped[int] = mapped_column(BigInteger)
+    borrower: Mapped[str] = mapped_column(String(1000))
+    loan_number: Mapped[str] = mapped_column(String(1000))
+    lent_on: Mapped[date | None] = mapped_column(Date)
+    due_on: Mapped[date | None] = mapped_column(Date)
+
+
+class ArchivedEvent(Base):
+    """An event that was put away after three years (8.2.1), as it was."""
+
+    __tablename__ = "loaners_archived_events"
+    __table_args__ = (Index("ix_loaners_archived_events_device_id", "device_id", "effective_at"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    device_id: Mapped[int] = mapped_column(ForeignKey("loaners_devices.id", ondelete="RESTRICT"))
+    effective_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    archived_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    # Every column of it, and its mark.
+    event: Mapped[dict[str, Any]] = mapped_column(JSONB)

@@ -1,0 +1,122 @@
+"""The masters: sites, models, further columns, devices and their other names."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Identity, Index, String, func
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.core.db import Base, one_of
+from service.loaners.rules import Kind
+
+
+class Site(Base):
+    """拠点. `archived_at` is the document's inactive: nothing new comes here, what is here stays."""
+
+    __tablename__ = "loaners_sites"
+    __table_args__ = (
+        CheckConstraint("key ~ '^[a-z0-9]{1,20}$'", name="key"),
+        CheckConstraint("code ~ '^[A-Z]{1,20}$'", name="code"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    # 拠点ID.
+    key: Mapped[str] = mapped_column(String(20), unique=True)
+    code: Mapped[str] = mapped_column(String(20), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    # 管轄.
+    jurisdiction: Mapped[str] = mapped_column(String(50))
+    group_mail: Mapped[str] = mapped_column(String(254))
+    # ステータス変更通知.
+    notifies: Mapped[bool] = mapped_column(server_default="false")
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class Model(Base):
+    """機種. A name has no blank and no underscore (2.2.2)."""
+
+    __tablename__ = "loaners_models"
+    __table_args__ = (CheckConstraint(r"name !~ '[\s_]'", name="name"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    # 機種ID: MODEL_001.
+    code: Mapped[str] = mapped_column(
+        String(30), Computed("'MODEL_' || lpad(id::text, greatest(3, length(id::text)), '0')", persisted=True)
+    )
+    name: Mapped[str] = mapped_column(String(60), unique=True)
+    maker: Mapped[str] = mapped_column(String(100))
+    category: Mapped[str] = mapped_column(String(10))
+    note: Mapped[str] = mapped_column(String(500), server_default="")
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class Column(Base):
+    """A further column of a master, added by an administrator (2.4 to 2.6). Values stand in the devices' `extra`, by
+    the column's id."""
+
+    __tablename__ = "loaners_columns"
+    __table_args__ = (
+        one_of("kind", Kind),
+        CheckConstraint("value_type IN ('text', 'number', 'date', 'choice')", name="value_type"),
+        Index("uq_loaners_columns_kind_title", "kind", "title", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    title: Mapped[str] = mapped_column(String(50))
+    value_type: Mapped[str] = mapped_column(String(10))
+    choices: Mapped[list[str]] = mapped_column(JSONB, server_default="[]")
+    required: Mapped[bool] = mapped_column(server_default="false")
+    position: Mapped[int]
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class Device(Base):
+    """A row of the 端末, プリンタ or その他 master. Where it is and who has it stands in its history."""
+
+    __tablename__ = "loaners_devices"
+    __table_args__ = (
+        CheckConstraint("number ~ '^[A-Z]{1,20}_[A-Za-z]+_[A-Za-z0-9-]+_[A-Za-z0-9-]{1,20}_[0-9]{3}$'", name="number"),
+        CheckConstraint("serial ~ '^[A-Za-z0-9-]{1,20}$'", name="serial"),
+        CheckConstraint("kind <> 'terminal' OR asset_number <> ''", name="asset_number"),
+        one_of("kind", Kind),
+        Index("ix_loaners_devices_model_id_serial", "model_id", "serial"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    # 拠点管理番号. It never changes.
+    number: Mapped[str] = mapped_column(String(100), unique=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    category: Mapped[str] = mapped_column(String(10))
+    model_id: Mapped[int] = mapped_column(ForeignKey("loaners_models.id", ondelete="RESTRICT"))
+    serial: Mapped[str] = mapped_column(String(20))
+    asset_number: Mapped[str] = mapped_column(String(50), server_default="")
+    software: Mapped[str] = mapped_column(String(200), server_default="")
+    os: Mapped[str] = mapped_column(String(100), server_default="")
+    extra: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    # 更新日: of the record or of its status, whichever is later.
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class Alias(Base):
+    """Another number a device is known by: the dotted form of an older label, a number of before an import."""
+
+    __tablename__ = "loaners_aliases"
+
+    alias: Mapped[str] = mapped_column(String(100), primary_key=True)
+    device_id: Mapped[int] = mapped_column(ForeignKey("loaners_devices.id", ondelete="CASCADE"), index=True)

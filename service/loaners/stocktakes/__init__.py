@@ -1,0 +1,1 @@
+"""棚卸: which of the devices that should be in a room are there."""
