@@ -222,11 +222,17 @@ ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
 
 
 def measured(names: Collection[str]) -> tuple[list[str], list[Goal], str]:
-    """The tables, an empty line before each, the claims, and PostgreSQL's version where a row needed its ground."""
-    parts, version = [part() for name, part in ALONE.items() if name in names], ""
+    """The tables, an empty line before each, the claims, and PostgreSQL's version where a row needed its ground. Claims
+    are also told as they come: a row that fails at the end does not take what was measured with it."""
+
+    def told(part: Part) -> Part:
+        print("\n".join(goal.line() for goal in part[1]), flush=True)
+        return part
+
+    parts, version = [told(part()) for name, part in ALONE.items() if name in names], ""
     if any(name in names for name in ON_THE_GROUND):
         with ground(TERMINALS) as made:
-            parts = [part(made) for name, part in ON_THE_GROUND.items() if name in names] + parts
+            parts = [told(part(made)) for name, part in ON_THE_GROUND.items() if name in names] + parts
             [[version]] = made.rows("SHOW server_version")
     lines = [line for table, _ in parts if table for line in ("", *table)]
     return lines, [goal for _, goals in parts for goal in goals], version.split(" ")[0]
