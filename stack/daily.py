@@ -83,7 +83,9 @@ class Memory:
         """An unreadable file is as good as none: one backup too many is taken."""
         try:
             known = json.loads(file.read_text())
-            moments = (datetime.fromisoformat(known[name]) if known.get(name) else None for name in MOMENTS)
+            # What an earlier version did not keep is not known yet.
+            told = {**dict.fromkeys(MOMENTS), **known}
+            moments = [datetime.fromisoformat(told[name]) if told[name] else None for name in MOMENTS]
             return cls(file, *moments, list(known["untold"]))
         except (OSError, ValueError, KeyError, TypeError):
             return cls(file)
