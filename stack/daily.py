@@ -85,8 +85,8 @@ class Memory:
             known = json.loads(file.read_text())
             # What an earlier version did not keep is not known yet.
             told = {**dict.fromkeys(MOMENTS), **known}
-            moments = [datetime.fromisoformat(told[name]) if told[name] else None for name in MOMENTS]
-            return cls(file, *moments, list(known["untold"]))
+            moments = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in MOMENTS}
+            return cls(file, untold=list(known["untold"]), **moments)
         except (OSError, ValueError, KeyError, TypeError):
             return cls(file)
 
