@@ -15,8 +15,8 @@ TERMINALS = 20_000
 
 
 def claims(stack: Stack) -> Part:
-    """Every answer the fleet's pages ask for, then every page in Chromium. No backup is taken meanwhile: the first one of
-    a year that was made in minutes would be under way all the time."""
+    """Every answer the fleet's pages ask for, then every page in Chromium. No backup is taken meanwhile: the first one
+    of a year that was made in minutes would be under way all the time."""
     with psycopg.connect(seeing_all(servers.url(stack.home, "owner")), autocommit=True) as owner:
         past.add_terminals(owner, TERMINALS)
         past.add_year(owner)
