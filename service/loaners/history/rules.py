@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from service.loaners.forms.rules import Meaning, prefix
 from service.loaners.rules import HELD_WORDS, STATUS_WORDS, Status
 
 
@@ -190,3 +191,21 @@ def cleared_because(status: int | None, held: bool | None) -> str:
     if status != Status.LENT:
         return f"ステータスが「{STATUS_WORDS[Status(status)] if status else '未登録'}」に変更されたため"
     return f"ユーザー機の預り有無が「{HELD_WORDS[bool(held)]}」に変更されたため"
+
+
+def understood(meant: Mapping[Meaning, str]) -> dict[str, Any]:
+    """An event's own columns, from the answers that the product understands."""
+    held, deposit = meant.get(Meaning.HELD), meant.get(Meaning.DEPOSIT)
+    return {
+        "status": int(prefix(meant[Meaning.STATUS])),
+        "held": None if held is None else held == HELD_WORDS[True],
+        "deposit": int(prefix(deposit)) if deposit else None,
+        "borrower": meant.get(Meaning.BORROWER, ""),
+        "loan_number": meant.get(Meaning.LOAN_NUMBER, ""),
+        "lent_on": _day(meant.get(Meaning.LENT_ON)),
+        "due_on": _day(meant.get(Meaning.DUE_ON)),
+    }
+
+
+def _day(answer: str | None) -> date | None:
+    return date.fromisoformat(answer) if answer else None

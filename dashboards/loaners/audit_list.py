@@ -1,0 +1,5 @@
+"""監査"""
+
+from dashboards.ui import heading
+
+heading.page("監査")

@@ -1,0 +1,5 @@
+"""フォーム管理"""
+
+from dashboards.ui import heading
+
+heading.page("フォーム管理")

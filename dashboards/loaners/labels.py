@@ -1,0 +1,5 @@
+"""ラベル印刷"""
+
+from dashboards.ui import heading
+
+heading.page("ラベル印刷")

@@ -1,0 +1,5 @@
+"""棚卸"""
+
+from dashboards.ui import heading
+
+heading.page("棚卸")

@@ -1,0 +1,5 @@
+"""サマリー"""
+
+from dashboards.ui import heading
+
+heading.page("サマリー")

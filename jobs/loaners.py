@@ -1,0 +1,1 @@
+"""The loaners area's jobs."""
