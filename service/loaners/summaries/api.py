@@ -14,6 +14,7 @@ from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.purposes import Kind
 from service.loaners.summaries import exports, queries, schemas
+from service.loaners.views.exports import as_csv
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
@@ -35,7 +36,7 @@ def summary_as_csv(
     db: Db,
     filters: Annotated[schemas.SummaryFilters, Query()],
 ) -> Response:
-    return exports.summary(db, actor, filters)
+    return as_csv(db, actor, exports.summary(db, filters))
 
 
 @router.get("/summary/trend")
@@ -54,7 +55,7 @@ def differences_as_csv(
     db: Db,
     filters: Annotated[schemas.DifferenceFilters, Query()],
 ) -> Response:
-    return exports.differences(db, actor, filters)
+    return as_csv(db, actor, exports.differences(db, filters))
 
 
 @router.get("/differences", response_model=Page[schemas.Difference])

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import IO
-
-from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.exports import answers, csv_file
 from service.core.exports.declared import List
-from service.core.purposes import Kind
-from service.loaners.rules import AREA, DEPOSIT_WORDS, HELD_WORDS, KIND_WORDS, STATUS_WORDS, Deposit, Status
-from service.loaners.rules import Kind as DeviceKind
+from service.loaners.rules import DEPOSIT_WORDS, HELD_WORDS, KIND_WORDS, STATUS_WORDS, Deposit, Status
 from service.loaners.summaries import queries, schemas
+from service.loaners.views.exports import Table
 
 # None that a statement alone could write.
 EXPORTS: tuple[List, ...] = ()
@@ -33,7 +26,7 @@ DIFFERENCE_HEADER = (
 )
 
 
-def summary(db: Session, by: Actor, filters: schemas.SummaryFilters) -> answers.Spooled:
+def summary(db: Session, filters: schemas.SummaryFilters) -> Table:
     """In the form of the document's sheet: the cards below one another, a row for each site, then the total."""
     found = queries.summary(db, filters)
     header = ["サマリーカテゴリ", "拠点", *found["groups"], "合計"]
@@ -41,21 +34,22 @@ def summary(db: Session, by: Actor, filters: schemas.SummaryFilters) -> answers.
     for card in (*found["cards"], found["unset"]):
         rows += [[card["title"], row["site_name"], *map(str, row["counts"]), str(row["total"])] for row in card["rows"]]
         rows.append([card["title"], "合計", *map(str, card["totals"]), str(card["total"])])
-    return _file(db, by, "サマリー", "view", header, rows, filters)
+    return Table("サマリー", "view", header, rows, filters.model_dump(mode="json", exclude_defaults=True))
 
 
-def differences(db: Session, by: Actor, filters: schemas.DifferenceFilters) -> answers.Spooled:
+def differences(db: Session, filters: schemas.DifferenceFilters) -> Table:
     rows = (
         _difference(schemas.Difference.model_validate(dict(row)))
         for row in db.execute(queries.all_differences(db, filters)).mappings()
     )
-    return _file(db, by, "機器の差分", "device", DIFFERENCE_HEADER, rows, filters)
+    shown = filters.model_dump(mode="json", exclude_defaults=True)
+    return Table("機器の差分", "device", DIFFERENCE_HEADER, rows, shown)
 
 
 def _difference(row: schemas.Difference) -> list[str]:
     return [
         row.number,
-        KIND_WORDS[DeviceKind(row.kind)],
+        KIND_WORDS[row.kind],
         row.model_name,
         row.before_site or "",
         row.site,
@@ -74,20 +68,3 @@ def _status(status: Status | None, archived: bool) -> str:
 
 def _deposit(deposit: Deposit | None) -> str:
     return DEPOSIT_WORDS[deposit].title if deposit else ""
-
-
-def _file(
-    db: Session,
-    by: Actor,
-    title: str,
-    subject: str,
-    header: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    asked: BaseModel,
-) -> answers.Spooled:
-    def write(spool: IO[bytes]) -> None:
-        count = csv_file.write_rows(header, rows, spool)
-        shown = asked.model_dump(mode="json", exclude_defaults=True)
-        answers.record_export(db, by, AREA.name, subject, shown, Kind.CSV, count)
-
-    return answers.spooled(answers.file_name(db, title, Kind.CSV), Kind.CSV, write)

@@ -73,7 +73,7 @@ def list_as_csv(
     view: ViewKey,
     filters: Annotated[schemas.ListFilters, Query()],
 ) -> Response:
-    return exports.as_csv(db, actor, view, filters)
+    return exports.as_csv(db, actor, exports.listed(db, view, filters))
 
 
 @router.get("/lists/{view}.xlsx", response_class=Response, responses=answers.described(Kind.XLSX) | _ABSENT)
@@ -83,7 +83,7 @@ def list_as_excel(
     view: ViewKey,
     filters: Annotated[schemas.ListFilters, Query()],
 ) -> Response:
-    return exports.as_excel(db, actor, view, filters)
+    return exports.as_excel(db, actor, exports.listed(db, view, filters))
 
 
 @router.get("/lists/{view}", response_model=schemas.ListPage, responses=_ABSENT)

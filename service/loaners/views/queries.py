@@ -299,11 +299,6 @@ def rows(db: Session, want: Asked) -> Iterator[list[str]]:
         yield cells(want, row)
 
 
-def count(db: Session, want: Asked) -> int:
-    found = want.listing.all(want.filters.sort, asked=want.parameters, **want.cut())
-    return db.scalar(select(func.count()).select_from(found.with_only_columns(Device.id).subquery())) or 0
-
-
 def _item(want: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
     moved = row["home_id"] is not None and row["home_id"] != row["site_id"]
     return {
