@@ -104,8 +104,7 @@ def note(db: Session, by: Actor, stocktake_id: int, row_id: int, text: str) -> N
 
 def close(db: Session, by: Actor, stocktake_id: int) -> None:
     """For good. Raises NotFound, and Conflict when it is closed already."""
-    queries.get_open(db, stocktake_id)
-    stocktake = db.get_one(Stocktake, stocktake_id, with_for_update=True, populate_existing=True)
+    stocktake = queries.get_open(db, stocktake_id, to_close=True)
     stocktake.closed_by, stocktake.closed_at = by.name, app_now(db)
     db.flush()
     found = queries.stocktake_in_full(db, stocktake_id)

@@ -132,9 +132,10 @@ def in_house(db: Session, site_id: int) -> list[int]:
     )
 
 
-def get_open(db: Session, stocktake_id: int) -> Stocktake:
-    """Held against its closing. Raises NotFound, and Conflict for one that is closed."""
-    found = db.get(Stocktake, stocktake_id, with_for_update={"read": True}, populate_existing=True)
+def get_open(db: Session, stocktake_id: int, *, to_close: bool = False) -> Stocktake:
+    """Held against its closing, by whoever scans as by whoever closes it. Raises NotFound, and Conflict for one that is
+    closed."""
+    found = db.get(Stocktake, stocktake_id, with_for_update={"read": not to_close}, populate_existing=True)
     if found is None:
         raise _absent()
     if found.closed_at is not None:
