@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -136,6 +137,24 @@ def model_section(model_name: str) -> str:
     return _NOT_IN_A_MODEL.sub("", model_name)
 
 
+def proposed_model_name(name: str) -> str:
+    """A model's name without what it may not have (2.2.2): hyphens for blanks and underscores."""
+    return re.sub(r"[\s_]+", "-", unicodedata.normalize("NFKC", name).strip(" \t\r\n_"))
+
+
+def model_name_refusal(name: str) -> str | None:
+    """Why no model can be called so, in words; None when one can."""
+    if re.search(r"[\s_]", name):
+        proposed = proposed_model_name(name)
+        return (
+            "機種名にスペースとアンダースコア（_）は使えません。ハイフン（-）を使い、"
+            f"「{proposed}」のように入力してください。"
+        )
+    if not model_section(name):
+        return "機種名に、拠点管理番号に使える半角の英数字を1文字以上入れてください（例: ThinkPad-X1-Carbon）。"
+    return None
+
+
 def management_number(site_code: str, category: str, model_name: str, serial: str, running: int) -> str:
     """Raises ValueError, in words, for what would be no management number (3.4)."""
     model = model_section(model_name)
@@ -160,6 +179,17 @@ def number_refusal(number: str) -> str | None:
             "（例: OSAKA_SV_ThinkPad-X1-Carbon_ABC12345_001）で入力してください。"
         )
     return None
+
+
+def normal_number(text: str) -> str:
+    """A number as somebody wrote it, brought to the grammar as far as its parts tell: full-width letters become plain
+    ones, and the model's section loses its symbols (3.2.3), so that iPad-Pro-12.9 is iPad-Pro-129."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    parts = plain.split("_")
+    if len(parts) < 5:
+        return plain
+    site, category, *model, serial, running = parts
+    return "_".join((site, category, model_section("".join(model)), serial, running))
 
 
 READ = frozenset(

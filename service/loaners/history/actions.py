@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
 from service.core import audit
@@ -143,13 +144,16 @@ def project(db: Session, device_ids: Collection[int]) -> dict[int, tuple[list[St
         (Loan, queries.stored_loans(db, device_ids), 1),
     ):
         rows: list[dict[str, Any]] = []
+        gone: list[dict[str, Any]] = []
         for device_id, made in found.items():
             fresh: Sequence[Any] = made[place]
             kept = _alike(stored[device_id], fresh)
             if kept < len(stored[device_id]):
-                since = stored[device_id][kept].since
-                db.execute(delete(model).where(model.device_id == device_id, func.lower(model.during) >= since))
+                gone.append({"of": device_id, "begun": stored[device_id][kept].since})
             rows += [_row(device_id, one) for one in fresh[kept:]]
+        if gone:
+            since = func.lower(model.during) >= bindparam("begun", type_=TIMESTAMP(timezone=True))
+            db.connection().execute(delete(model).where(model.device_id == bindparam("of"), since), gone)
         if rows:
             db.execute(insert(model), rows)
     return found

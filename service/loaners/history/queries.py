@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from service.core.identity import User
 from service.core.outbox import OutboxMessage
 from service.core.problems import NotFound
+from service.loaners import queries as masters
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
 from service.loaners.history import rules
@@ -42,16 +43,10 @@ _COUNTS = ~select(Mark.event_id).where(Mark.event_id == Event.id).exists()
 
 
 def find_device(db: Session, text: str) -> Device | None:
-    """The device that a label's address, a number or an alias names; in any letter case while only one is meant."""
+    """The device that a label's address, a number or another number of it names."""
     name = rules.read_label(text)
-    exact = _named(db, Device.number == name, Alias.alias == name)
-    found = exact or _named(db, func.lower(Device.number) == name.lower(), func.lower(Alias.alias) == name.lower())
-    return found[0] if len(found) == 1 else None
-
-
-def _named(db: Session, number: ColumnElement[bool], alias: ColumnElement[bool]) -> Sequence[Device]:
-    by_alias = select(Alias.device_id).where(alias)
-    return db.scalars(select(Device).where(or_(number, Device.id.in_(by_alias))).limit(2)).all()
+    found = masters.numbered(db, [name]).get(name)
+    return None if found is None else db.get(Device, found)
 
 
 def get_device(db: Session, text: str) -> Device:

@@ -1,4 +1,4 @@
-"""What a label leads to: `/d/<number>` opens the device's status form on the dashboards, after signing in if need be."""
+"""What a label leads to: `/d/<number>` opens the status form on the dashboards, after signing in if need be."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def _row(
         "kind_word": rules.KIND_WORDS[kind],
         "effective_at": one["effective_at"],
         "recorded_at": one["recorded_at"],
-        "is_late": one["recorded_at"] - one["effective_at"] > rules.LATE,
+        "is_late": source is not Source.IMPORT and one["recorded_at"] - one["effective_at"] > rules.LATE,
         "source": source,
         "source_word": rules.SOURCE_WORDS[source],
         "who": "" if by_system else one["actor_name"] or one["actor"],
