@@ -53,7 +53,8 @@ STOCK: dict[str, dict[str, int]] = {
 }  # fmt: skip
 BORROWERS = (
     "株式会社青空商事", "みなと物流株式会社", "大和薬局 本店", "さくら会計事務所", "株式会社関西製作所", "六甲ホテル",
-    "播磨精機株式会社", "ひかり歯科クリニック", "淀川印刷株式会社", "株式会社ナダ食品", "白鷺建設株式会社", "北野デザイン室",
+    "播磨精機株式会社", "ひかり歯科クリニック", "淀川印刷株式会社", "株式会社ナダ食品", "白鷺建設株式会社",
+    "北野デザイン室",
 )  # fmt: skip
 PEOPLE = ("拠点 次郎", "大谷 真", "三宮 葵", "白川 悠")
 USERS = ("田中様", "佐々木様", "総務部 中村様", "情報システム課 林様", "店長 岡田様")
@@ -149,9 +150,9 @@ def _past(life: Life, now: datetime) -> Iterator[Past]:
         # Each kind of 預り機のステータス, none of them, and no user's machine held at all.
         turn = life.place % 6
         deposit = turn if turn in (1, 2, 3, 4) else None
-        yield from _lent(life, max(at, last), held=turn != 5, days=chance.choice((14, 30, 90)), deposit=deposit)
+        yield from _lent(life, last, held=turn != 5, days=chance.choice((14, 30, 90)), deposit=deposit)
     elif life.place % 7 == 3:
-        yield _mending(life, max(at, last))
+        yield _mending(life, last)
 
 
 def _told(life: Life, at: datetime, told: Told, person: str = "") -> Past:
