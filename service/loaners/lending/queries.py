@@ -82,7 +82,7 @@ STATES: Mapping[str, ColumnElement[bool]] = {
     "soon": Loan.due_on.between(TODAY, TODAY + bindparam("soon_days", type_=Integer)),
     "no_due": Loan.due_on.is_(None),
 }
-COUNTED = {**STATES, **{kind.value: holds for kind, holds in STALE.items()}}
+COUNTED: Mapping[str, ColumnElement[bool]] = {**STATES, **{kind.value: holds for kind, holds in STALE.items()}}
 _named = contains(Device.number, Model.name, Device.serial, Loan.borrower, Loan.loan_number)
 _alias = contains(Alias.alias)
 _open = (
@@ -139,9 +139,7 @@ LOANS = Listing(
             ),
             _named.value,
         ),
-        **{
-            name: when(holds) for name, holds in (STATES | {kind.value: holds for kind, holds in STALE.items()}).items()
-        },
+        **{name: when(holds) for name, holds in COUNTED.items()},
     },
 )
 
@@ -215,5 +213,10 @@ def due_at(db: Session, site_id: int, today: date) -> list[Due]:
             Device.id, Loan.first_event_id, Device.number, Model.name, Loan.borrower, Loan.due_on
         ).where(DeviceState.site_id == site_id, Loan.due_on.is_not(None), ~DeviceState.is_archived)
     )
-    found = [Due(*row, step) for row in rows.tuples() if (step := rules.step(row[-1], today, settings().remind_days))]
+    days = settings().remind_days
+    found = [
+        Due(row.id, row.first_event_id, row.number, row.name, row.borrower, due_on, step)
+        for row in rows
+        if (due_on := row.due_on) is not None and (step := rules.step(due_on, today, days))
+    ]
     return [one for one in found if (one.device_id, one.loan_event_id, one.step) not in told]

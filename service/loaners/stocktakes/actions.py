@@ -65,9 +65,15 @@ def scan(db: Session, by: Actor, stocktake_id: int, code: str) -> schemas.Scanne
 
 def _add(db: Session, by: Actor, stocktake_id: int, device_id: int | None, number: str) -> tuple[int, bool]:
     """Nobody expected it. The row's id, and whether somebody else was quicker."""
-    values = {"stocktake_id": stocktake_id, "device_id": device_id, "expected": False, "scanned": number}
-    values |= {"scanned_by": by.name, "scanned_at": app_now(db)}
-    made = db.scalar(upsert(Counted).values(values).on_conflict_do_nothing().returning(Counted.id))
+    row = upsert(Counted).values(
+        stocktake_id=stocktake_id,
+        device_id=device_id,
+        expected=False,
+        scanned=number,
+        scanned_by=by.name,
+        scanned_at=app_now(db),
+    )
+    made = db.scalar(row.on_conflict_do_nothing().returning(Counted.id))
     if made is not None:
         return made, False
     known = queries.counted(db, stocktake_id, device_id, number)

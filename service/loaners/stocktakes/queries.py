@@ -27,7 +27,7 @@ IS: dict[Result, ColumnElement[bool]] = {
 }
 
 
-def _number(*holds: ColumnElement[bool]) -> ColumnElement[int]:
+def _number(*holds: Any) -> ColumnElement[int]:
     return (
         select(func.count()).where(Counted.stocktake_id == Stocktake.id, *holds).correlate(Stocktake).scalar_subquery()
     )
@@ -89,8 +89,15 @@ ROWS = Listing(
 
 
 def stocktakes(db: Session, limit: int, cursor: str | None, filters: schemas.StocktakeFilters) -> dict[str, Any]:
-    shown = {"is_open": filters.is_open is True, "is_closed": filters.is_open is False}
-    return STOCKTAKES.page(db, limit, cursor, filters.sort, site_id=filters.site_id, **shown)
+    return STOCKTAKES.page(
+        db,
+        limit,
+        cursor,
+        filters.sort,
+        site_id=filters.site_id,
+        is_open=filters.is_open is True,
+        is_closed=filters.is_open is False,
+    )
 
 
 def stocktake_in_full(db: Session, stocktake_id: int) -> dict[str, Any]:

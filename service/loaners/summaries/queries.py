@@ -19,9 +19,9 @@ from service.loaners.models import Device, Model, Site
 from service.loaners.rules import DEPOSIT_WORDS, UNSET, Status
 from service.loaners.summaries import schemas
 from service.loaners.views.models import View
-from service.loaners.views.queries import held_at, moment_of
+from service.loaners.views.queries import held_at, moment_of, of_view
 from service.loaners.views.rules import CARDS, SUMMARY
-from service.loaners.views.schemas import Cards, read
+from service.loaners.views.schemas import Cards, parsed
 
 UNSET_KEY = "unset"
 # A week each, a quarter of a year altogether.
@@ -33,8 +33,8 @@ def summary(db: Session, filters: schemas.SummaryFilters) -> dict[str, Any]:
     """Section 3.1: 1.貸出中 with 預り 有り, by 預り機のステータス, site and デバイスタイプ, as the view SUMMARY has
     them; the totals are those of the 管轄."""
     view = db.scalars(select(View).where(View.key == SUMMARY)).one()
-    definition = read(view.source, view.columns, view.filter)
-    cards = Cards.model_validate(view.columns).categories
+    definition = of_view(view)
+    cards = Cards.model_validate(parsed(view.columns)).categories
     groups = [*dict.fromkeys(definition.groups.values())]
     moment = moment_of(db, filters.as_of)
     holds = func.upper_inf(DeviceState.during) if moment is None else held_at(DeviceState.during, _moment("moment"))
@@ -44,7 +44,7 @@ def summary(db: Session, filters: schemas.SummaryFilters) -> dict[str, Any]:
         .where(
             holds,
             DeviceState.status == Status.LENT.value,
-            DeviceState.held,
+            DeviceState.held.is_(True),
             ~DeviceState.is_archived,
             Device.kind.in_([kind.value for kind in definition.kinds]),
         )
@@ -85,7 +85,7 @@ def _card(
     sites: Mapping[int, str],
     groups: list[str],
 ) -> dict[str, Any]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for site_id, name in sites.items():
         counts = [counted.get((deposit, site_id, group), 0) for group in groups]
         rows.append({"site_id": site_id, "site_name": name, "counts": counts, "total": sum(counts)})
@@ -110,7 +110,7 @@ def trend(db: Session, jurisdiction: str | None) -> dict[str, Any]:
     rows = (
         select(points.c.at, DeviceState.deposit, func.count())
         .join(DeviceState, held_at(DeviceState.during, points.c.at))
-        .where(DeviceState.status == Status.LENT.value, DeviceState.held, ~DeviceState.is_archived)
+        .where(DeviceState.status == Status.LENT.value, DeviceState.held.is_(True), ~DeviceState.is_archived)
         .group_by(points.c.at, DeviceState.deposit)
     )
     if jurisdiction is not None:

@@ -41,7 +41,7 @@ def change(db: Session, by: Actor, view_id: int, new: schemas.ViewChange) -> Non
     def check(after: Mapping[str, Any]) -> None:
         source, columns = (after.get(name, getattr(view, name)) for name in ("source", "columns"))
         _check(db, source, columns, after.get("filter", view.filter))
-        if view.key == rules.SUMMARY and source.get("sourceType") != "aggregated":
+        if view.key == rules.SUMMARY and schemas.parsed(source)["sourceType"] != "aggregated":
             message = "「サマリー」の画面が使う定義です。sourceType は aggregated のままにしてください。"
             raise Invalid(message, [("source", message)])
 
@@ -62,10 +62,11 @@ def _not_built_in(key: str) -> None:
         raise Conflict(message, [("key", message)])
 
 
-def _check(db: Session, source: Any, columns: Any, condition: Any) -> None:
-    """Each part by itself, so that what is wrong is said of the right one."""
+def _check(db: Session, source: str, columns: str, condition: str | None) -> None:
+    """What is wrong is said of the part that it is in."""
+    given = {"source": source, "columns": columns, "filter": condition}
     try:
-        definition = schemas.read(source, columns, condition)
+        definition = schemas.read(*(_json(name, text) for name, text in given.items()))
     except ValidationError as error:
         raise _refused(error) from None
     except ValueError as error:
@@ -76,6 +77,13 @@ def _check(db: Session, source: Any, columns: Any, condition: Any) -> None:
     if not definition.kinds:
         message = "フィルタ条件の機器種別が、データソース設定のシートにありません。"
         raise Invalid(message, [("filter", message)])
+
+
+def _json(field: str, text: str | None) -> Any:
+    try:
+        return schemas.parsed(text)
+    except ValueError as error:
+        raise Invalid(str(error), [(field, str(error))]) from None
 
 
 def _refused(error: ValidationError) -> Invalid:

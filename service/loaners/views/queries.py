@@ -129,7 +129,7 @@ def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
             "is_unset": when(unset()),
             "is_moved": when(DeviceState.site_id != Home.id),
             "q": Filter(_found_by, _named.value),
-            "is_archived": when(DeviceState.is_archived),
+            "is_archived": when(DeviceState.is_archived.is_(True)),
             "is_in_use": when(~DeviceState.is_archived),
         },
     )
@@ -145,8 +145,7 @@ AS_OF = _listing(held_at(DeviceState.during, MOMENT), func.lower(DeviceState.dur
 
 
 def views(db: Session, limit: int, cursor: str | None, filters: schemas.ViewFilters) -> dict[str, Any]:
-    shown = {"is_archived": filters.archived, "is_in_use": not filters.archived}
-    return VIEWS.page(db, limit, cursor, filters.sort, **shown)
+    return VIEWS.page(db, limit, cursor, filters.sort, is_archived=filters.archived, is_in_use=not filters.archived)
 
 
 def get_view(db: Session, view_id: int) -> View:
@@ -164,7 +163,11 @@ def definition(db: Session, key: str) -> tuple[str, Definition]:
     view = db.scalars(select(View).where(View.key == key, View.archived_at.is_(None))).one_or_none()
     if view is None:
         raise NotFound(f"データタイプ「{key}」は見つかりません。画面を開き直して選んでください。")
-    return view.name, schemas.read(view.source, view.columns, view.filter)
+    return view.name, of_view(view)
+
+
+def of_view(view: View) -> Definition:
+    return schemas.read(*map(schemas.parsed, (view.source, view.columns, view.filter)))
 
 
 def moment_of(db: Session, day: date | None) -> datetime | None:
@@ -274,7 +277,8 @@ def _forms_in_use(db: Session, view: Definition, known: Forms, moment: datetime 
         .distinct(),
         {} if moment is None else {"moment": moment},
     )
-    return [*now, *sorted(one for one in rows if one in known.questions and one not in now)]
+    earlier = {one for one in rows if one is not None} & known.questions.keys()
+    return [*now, *sorted(earlier.difference(now))]
 
 
 def page(db: Session, key: str, limit: int, cursor: str | None, filters: schemas.ListFilters) -> dict[str, Any]:
@@ -296,7 +300,7 @@ def rows(db: Session, want: Asked) -> Iterator[list[str]]:
     """All of the list, in its order: the cells. Raises Invalid for an order that is none of ours."""
     found = want.listing.all(want.filters.sort, asked=want.parameters, **want.cut())
     for row in db.execute(found.execution_options(yield_per=1000)).mappings():
-        yield cells(want, row)
+        yield cells(want, dict(row))
 
 
 def _item(want: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -348,11 +352,10 @@ def options(db: Session) -> dict[str, Any]:
         if question.key == NESTED
         for choice in question.choices
     ]
-    used = db.execute(
-        select(View.key, View.name, View.description, View.source["sourceType"].astext == "aggregated")
-        .where(View.archived_at.is_(None))
-        .order_by(View.position)
-    )
+    used = [
+        (view.key, view.name, view.description, schemas.parsed(view.source)["sourceType"] == "aggregated")
+        for view in db.scalars(select(View).where(View.archived_at.is_(None)).order_by(View.position))
+    ]
     integrated = (INTEGRATED, INTEGRATED_NAME, "端末・プリンタ・その他をまとめて表示", False)
     return {
         "views": [dict(zip(schemas.ViewChoice.model_fields, one, strict=True)) for one in (integrated, *used)],

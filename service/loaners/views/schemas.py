@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -206,8 +207,16 @@ class Condition(Part):
     statuses: Annotated[list[StatusWord] | None, Field(alias=STATUS_COLUMN, min_length=1)] = None
 
 
+def parsed(text: str | None) -> Any:
+    """Raises ValueError, in words, for what is no JSON."""
+    try:
+        return None if text is None else json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"JSONとして読み取れません（{error.lineno}行目の{error.colno}文字目）。") from None
+
+
 def read(source: Any, columns: Any, condition: Any = None) -> Definition:
-    """Raises pydantic's ValidationError, or ValueError in words, for what is no definition."""
+    """Of parsed JSON. Raises pydantic's ValidationError, or ValueError in words, for what is no definition."""
     kind = source.get("sourceType") if isinstance(source, dict) else None
     cut = Condition.model_validate({} if condition is None else condition)
     if kind == "dynamic":
@@ -251,8 +260,9 @@ def _of_masters(source: Dynamic, columns: Any, cut: Condition) -> Definition:
             status: Nesting(
                 one.nested_status_column_key, one.dynamic_detection.base_pattern, one.dynamic_detection.nested_pattern
             )
-            for status, word in STATUS_WORDS.items()
-            if nests and (one := rules.nested_status_rules.get(word)) and one.dynamic_detection.enabled
+            for status in Status
+            for word, one in rules.nested_status_rules.items()
+            if nests and word == STATUS_WORDS[status] and one.dynamic_detection.enabled
         },
     )
 
@@ -260,7 +270,7 @@ def _of_masters(source: Dynamic, columns: Any, cut: Condition) -> Definition:
 def _cut(sheets: list[Any], condition: Condition) -> dict[str, Any]:
     """Its kinds in the masters' order, and what its condition says."""
     named = {sheet.removesuffix("マスタ").removesuffix("ステータス収集") for sheet in sheets}
-    wanted = condition.kinds or [*KIND_WORDS.values()]
+    wanted: set[str] = {*(condition.kinds or KIND_WORDS.values())}
     return {
         "kinds": tuple(kind for kind, word in KIND_WORDS.items() if word in named and word in wanted),
         "archived": None if condition.status is None else condition.status == "inactive",
@@ -271,11 +281,12 @@ def _cut(sheets: list[Any], condition: Condition) -> dict[str, Any]:
 ViewKey = Annotated[str, Field(max_length=30, pattern=r"^[A-Z][A-Z_]*$")]
 Line = Annotated[str, Field(max_length=200, pattern=ONE_LINE)]
 Title = Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
+Json = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]
 Position = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class ViewItem(BaseModel):
-    """`source` and `columns` as the document writes them."""
+    """`filter`, `source` and `columns`: JSON as the document writes it."""
 
     id: int
     version: int
@@ -283,9 +294,9 @@ class ViewItem(BaseModel):
     name: str
     description: str
     position: int
-    filter: dict[str, Any] | None
-    source: dict[str, Any]
-    columns: dict[str, Any]
+    filter: str | None
+    source: str
+    columns: str
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
@@ -298,9 +309,9 @@ class NewView(BaseModel):
     name: Title
     description: Line = ""
     position: Position
-    filter: dict[str, Any] | None = None
-    source: dict[str, Any]
-    columns: dict[str, Any]
+    filter: Json | None = None
+    source: Json
+    columns: Json
 
 
 class ViewChange(BaseModel):
@@ -310,9 +321,9 @@ class ViewChange(BaseModel):
     name: Title | None = None
     description: Line | None = None
     position: Position | None = None
-    filter: dict[str, Any] | None = None
-    source: dict[str, Any] | None = None
-    columns: dict[str, Any] | None = None
+    filter: Json | None = None
+    source: Json | None = None
+    columns: Json | None = None
 
 
 class ViewFilters(BaseModel):
