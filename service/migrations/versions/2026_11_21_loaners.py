@@ -340,8 +340,8 @@ INSERT INTO loaners_models (name, maker, category) VALUES
 DOWNGRADE = """
 DROP FUNCTION loaners_put_away;
 DROP TABLE loaners_upkeep_runs, loaners_dismissals, loaners_reminders, loaners_counted, loaners_stocktakes,
-    loaners_views, loaners_archived_events, loaners_loans, loaners_states, loaners_event_marks, loaners_events, loaners_forms,
-    loaners_aliases, loaners_devices, loaners_columns, loaners_models, loaners_sites;
+    loaners_views, loaners_archived_events, loaners_loans, loaners_states, loaners_event_marks, loaners_events,
+    loaners_forms, loaners_aliases, loaners_devices, loaners_columns, loaners_models, loaners_sites;
 DROP EXTENSION btree_gist;
 """
 
