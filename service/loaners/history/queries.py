@@ -175,7 +175,7 @@ def _portions(db: Session) -> Iterator[dict[int, str]]:
         ).all()
         if not rows:
             return
-        yield dict(row._tuple() for row in rows)
+        yield {row.id: row.number for row in rows}
         last = rows[-1][0]
 
 
