@@ -7,6 +7,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -73,7 +74,7 @@ def device(db: Session, by: Actor) -> Device:
 
 def told(step: Step, form_id: int, site_id: int) -> Told:
     moment = START + timedelta(days=step.day)
-    common = {"source": Source.VIEWER, "effective_at": moment}
+    common: dict[str, Any] = {"source": Source.VIEWER, "effective_at": moment}
     if step.kind == "form":
         holds = step.status == 1 and step.held
         return Told(
