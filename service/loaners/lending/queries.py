@@ -201,13 +201,14 @@ def sites_with_due(db: Session) -> list[int]:
 
 def due_at(db: Session, site_id: int, today: date) -> list[Due]:
     """Those that the site is to be told of now, and was not told of at this step."""
-    told = set(
-        db.execute(
+    told = {
+        (row.device_id, row.loan_event_id, row.step)
+        for row in db.execute(
             select(Reminder.device_id, Reminder.loan_event_id, Reminder.step).where(
                 Reminder.device_id.in_(_open.with_only_columns(Device.id).where(DeviceState.site_id == site_id))
             )
-        ).tuples()
-    )
+        )
+    }
     rows = db.execute(
         _open.with_only_columns(
             Device.id, Loan.first_event_id, Device.number, Model.name, Loan.borrower, Loan.due_on
