@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
 from dashboards.loaners import lists, words
-from dashboards.ui import charts, figures, filters, live
+from dashboards.ui import charts, figures, live
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
@@ -29,9 +29,44 @@ DEPOSITS = {**{str(code): status for code, status in words.DEPOSIT.items()}, UNS
 _CELL = "padding: 0.25rem 0.5rem; text-align: right; border-bottom: 1px solid #e5e7eb"
 
 
+def asked() -> dict[str, str]:
+    """What is chosen in the boxes at the head, which are drawn with the answer; from the address at first."""
+    query = {}
+    for name in ("jurisdiction", "as_of"):
+        value = st.session_state.get(name, st.query_params.get(name))
+        if value:
+            query[name] = value.isoformat() if isinstance(value, date) else str(value)
+    return query
+
+
+def boxes() -> None:
+    st.selectbox(
+        "管轄",
+        [*lists.jurisdictions()],
+        index=None,
+        key="jurisdiction",
+        placeholder="全管轄",
+        bind="query-params",
+        label_visibility="collapsed",
+        width=140,
+    )
+    st.date_input(
+        "時点",
+        None,
+        key="as_of",
+        format="YYYY/MM/DD",
+        bind="query-params",
+        label_visibility="collapsed",
+        help="日付を選ぶと、その日の終わりの台数を表示します。",
+        width=140,
+    )
+    query = f"?{urlencode(asked())}" if asked() else ""
+    link("CSVで出力", f"{DOWNLOAD}{PATH}.csv{query}", download=True)
+
+
 @refreshing
-def summary(chosen: filters.Filters) -> None:
-    reading = live.block(KEY, "", PATH, right=lambda: export(chosen), **chosen.query)
+def summary() -> None:
+    reading = live.block(KEY, "サマリー", PATH, headline=True, right=boxes, **asked())
     if reading is None:
         return
     found = reading.data
@@ -42,11 +77,6 @@ def summary(chosen: filters.Filters) -> None:
     for one in cards:
         with places.cell():
             card(one, found)
-
-
-def export(chosen: filters.Filters) -> None:
-    asked = f"?{urlencode(chosen.query)}" if chosen.query else ""
-    link("CSVで出力", f"{DOWNLOAD}{PATH}.csv{asked}", download=True)
 
 
 def sentence(found: Row) -> str:
@@ -119,8 +149,9 @@ def rows_url(one: Row, found: Row, site_id: int | None, group: str | None) -> st
     return f"/loaners?{urlencode(asked)}"
 
 
-def trend(chosen: filters.Filters) -> None:
-    reading = live.block(f"{KEY}_trend", "推移", f"{PATH}/trend", jurisdiction=chosen.query.get("jurisdiction"))
+@refreshing
+def trend() -> None:
+    reading = live.block(f"{KEY}_trend", "推移", f"{PATH}/trend", jurisdiction=asked().get("jurisdiction"))
     if reading is None:
         return
     points = reading.data["points"]
@@ -135,15 +166,9 @@ def finding(points: list[Row]) -> str:
     weeks = len(points) - 1
     if first == last:
         return f"預かっているユーザー機は{last:,}台で、{weeks}週間前と同じです"
-    return f"預かっているユーザー機は{last:,}台で、{weeks}週間前より{abs(last - first):,}台{'増え' if last > first else '減り'}ました"
+    way = "増えました" if last > first else "減りました"
+    return f"預かっているユーザー機は{last:,}台で、{weeks}週間前より{abs(last - first):,}台{way}"
 
 
-@refreshing
-def history(chosen: filters.Filters) -> None:
-    trend(chosen)
-
-
-st.title("サマリー", anchor=False)
-asked = filters.bar(lists.jurisdiction_field(160), lists.day_field())
-summary(asked)
-history(asked)
+summary()
+trend()

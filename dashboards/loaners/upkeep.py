@@ -89,7 +89,7 @@ def _decide(verb: str, item: Row, reason: str) -> Any:
 
 def _remove(item: Row) -> None:
     confirm.confirm(
-        f"{KEY}.remove",
+        f"{KEY}.remove.{item['finding']}",
         f"{item['number']} のこの履歴を除去しますか？",
         f"{plain(item['detail'])}。除去した履歴は、一覧・集計・貸出に反映されなくなります。記録は残り、機器詳細から元に戻せます。",
         action="除去する",
@@ -103,7 +103,7 @@ def _remove(item: Row) -> None:
 
 def _dismiss(item: Row) -> None:
     confirm.confirm(
-        f"{KEY}.dismiss",
+        f"{KEY}.dismiss.{item['finding']}",
         f"{item['number']} の指摘を「問題なし」にしますか？",
         f"{plain(item['title'])}。この指摘は一覧に出なくなります。あとで戻せます。",
         action="問題なしにする",
@@ -117,7 +117,7 @@ def _dismiss(item: Row) -> None:
 
 def _reconsider(item: Row) -> None:
     confirm.confirm(
-        f"{KEY}.back",
+        f"{KEY}.back.{item['finding']}",
         f"{item['number']} の「問題なし」を取り消しますか？",
         "対応が必要な指摘として、もう一度一覧に並びます。",
         action="指摘に戻す",
