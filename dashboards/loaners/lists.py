@@ -158,7 +158,7 @@ def leads(number: str, *, primary: bool = True) -> None:
 def drawer(row: Row) -> None:
     """A row in full: whatever its list shows of it."""
     shown = [one for one in (live.shown(key) for key in ("loaners.list", "loaners.audit")) if one]
-    titles = next((one["columns"] for one in shown if len(one["columns"]) == len(row["cells"])), [])
+    titles: list[str] = next((one["columns"] for one in shown if len(one["columns"]) == len(row["cells"])), [])
 
     @dialogs.dialog(plain(row["number"]), position="right", width="medium", icon=":material/devices:")
     def show_it() -> None:

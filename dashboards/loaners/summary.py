@@ -29,7 +29,7 @@ DEPOSITS = {**{str(code): status for code, status in words.DEPOSIT.items()}, UNS
 _CELL = "padding: 0.25rem 0.5rem; text-align: right; border-bottom: 1px solid #e5e7eb"
 
 
-def asked() -> dict[str, str]:
+def asked() -> dict[str, Any]:
     """What is chosen in the boxes at the head, which are drawn with the answer; from the address at first."""
     query = {}
     for name in ("jurisdiction", "as_of"):
