@@ -51,9 +51,8 @@ def headline() -> None:
     st.markdown(f"実施中の棚卸は{reading.data['total']:,}件です。まだ確認していない機器が**{left:,}台**あります。")
     with st.container(horizontal=True):
         for row in found:
-            link(
-                f"{place(row)}（残り{row['missing']:,}台）を続ける", f"?stocktake={row['id']}", primary=row is found[0]
-            )
+            label = f"{place(row)}（残り{row['missing']:,}台）を続ける"
+            link(label, f"/stocktakes?stocktake={row['id']}", primary=row is found[0])
 
 
 def _start() -> None:

@@ -14,8 +14,9 @@ from service.core.times import local_date
 from tests import cast
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
-from tests.dashboards.conftest import Line, Screen, opened_at
+from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.test_customers import said, texts
+from tests.dashboards.test_frame import Screen
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_nothing_is_lent_and_nothing_is_there(db: Session, screen: Screen) -> No
     assert "現在、貸出中の機器はありません。" in texts(devices)
     assert "まだ機器が登録されていません" in texts(devices)
     for path in ("lending", "loaners-summary", "loaners-audit", "stocktakes"):
-        page = opened_at(screen("anna", loaners="staff"), path)
+        page = opened_at(screen(f"anna-{path}", loaners="staff"), path)
         assert not page.exception, path
 
 

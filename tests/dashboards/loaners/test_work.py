@@ -15,9 +15,10 @@ from service.loaners.views.models import View
 from tests import cast
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
-from tests.dashboards.conftest import Screen, opened_at
+from tests.dashboards.conftest import opened_at
 from tests.dashboards.fleet.test_customers import press, said, texts
 from tests.dashboards.loaners.test_lists import rows
+from tests.dashboards.test_frame import Screen
 
 LAPTOP = "OSAKA_Laptop_ThinkPad-X1-Carbon_AAA1_001"
 
