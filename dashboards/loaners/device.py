@@ -12,7 +12,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.loaners import device_timeline, words
 from dashboards.session import may
-from dashboards.ui import details, dialogs, feedback, forms, heading, live, times
+from dashboards.ui import details, dialogs, feedback, filters, forms, heading, live, times
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
@@ -23,17 +23,17 @@ NOTHING = "未設定"
 Row = Mapping[str, Any]
 
 
-def as_of() -> str | None:
+def as_of(chosen: filters.Filters) -> str | None:
     """The end of the day that was asked for; None: now."""
-    day = st.session_state.get("as_of")
-    if not isinstance(day, date) or day >= times.now().date():
+    day = chosen.query.get("as_of")
+    if day is None or date.fromisoformat(day) >= times.now().date():
         return None
-    return datetime.combine(day, time(23, 59, 59), times.TOKYO).isoformat()
+    return datetime.combine(date.fromisoformat(day), time(23, 59, 59), times.TOKYO).isoformat()
 
 
 @refreshing
-def device(path: str) -> None:
-    reading = live.block(KEY, "機器詳細", f"{path}/state", headline=True, right=day, as_of=as_of())
+def device(path: str, moment: str | None) -> None:
+    reading = live.block(KEY, "", f"{path}/state", headline=True, as_of=moment)
     if reading is None:
         return
     one = reading.data
@@ -43,19 +43,6 @@ def device(path: str) -> None:
         facts(one)
     with right:
         actions(one)
-
-
-def day() -> None:
-    st.date_input(
-        "時点",
-        None,
-        key="as_of",
-        format="YYYY/MM/DD",
-        bind="query-params",
-        width=150,
-        label_visibility="collapsed",
-        help="日付を選ぶと、その日の終わりの状態を表示します。",
-    )
 
 
 def sentence(one: Row) -> str:
@@ -129,7 +116,7 @@ def actions(one: Row) -> None:
 
 
 def _now() -> None:
-    st.session_state["as_of"] = None
+    st.session_state["as_of"] = times.now().date()
 
 
 def _deposit(one: Row) -> None:
@@ -176,14 +163,15 @@ def path_of(number: str) -> str:
 
 
 def page() -> None:
+    heading.page("機器詳細")
     number = st.query_params.get("number", "").strip()
     if not number:
-        heading.page("機器詳細")
         feedback.empty(
             "機器が選ばれていません", "機器一覧から選んでください。", action=lambda: link("機器一覧を開く", "/loaners")
         )
         return
-    device(path_of(number))
+    chosen = filters.bar(filters.Day("as_of", "時点", times.now().date()))
+    device(path_of(number), as_of(chosen))
     device_timeline.timeline(path_of(number))
     device_timeline.mails(path_of(number))
 
