@@ -282,6 +282,12 @@ AREA = Area(
         "answers": "回答",
         "reason": "理由",
         "marked": "除去",
+        "device_id": "機器",
+        "type": "回答の形式",
+        "help": "説明文",
+        "meaning": "意味",
+        "when": "表示条件",
+        "one_of": "条件の回答",
     },
     values={
         "kind": {kind.value: word for kind, word in KIND_WORDS.items()},

@@ -45,6 +45,15 @@ class Meaning(StrEnum):
     NOTE = "note"
 
 
+class State(StrEnum):
+    """Of the published ones the newest is filled in; one for imports only never is."""
+
+    DRAFT = "draft"
+    CURRENT = "current"
+    RETIRED = "retired"
+    IMPORT_ONLY = "import_only"
+
+
 @dataclass(frozen=True)
 class Condition:
     """Holds while the answer to the question `key` is one of these."""
@@ -120,6 +129,16 @@ def conditions(key: str) -> dict[str, str]:
     return wanted
 
 
+def shown_when(questions: Sequence[Question], question: Question) -> list[dict[str, Any]]:
+    """All conditions of a question, those of its key included, as answers: all have to hold."""
+    choices = {one.key: one.choices for one in questions}
+    own = [
+        Condition(key, tuple(choice for choice in choices.get(key, ()) if prefix(choice) == number))
+        for key, number in conditions(question.key).items()
+    ]
+    return [{"key": one.key, "one_of": list(one.one_of)} for one in (*own, *question.when)]
+
+
 def appears(question: Question, answers: Mapping[str, str]) -> bool:
     """Whether it is asked, these being the answers so far."""
     if any(prefix(answers.get(key)) != number for key, number in conditions(question.key).items()):
@@ -190,6 +209,40 @@ def carried(questions: Sequence[Question], before: Mapping[str, str], given: Map
         and all(prefix(given.get(asked_for)) == number for asked_for, number in conditions(key).items())
     }
     return kept | dict(given)
+
+
+def prefilled(questions: Sequence[Question], then: Sequence[Question], answers: Mapping[str, str]) -> dict[str, str]:
+    """What a form begins with: what was answered to the same questions before, in whichever version. A key may have
+    stood for something else then; what the product understands is found by its meaning."""
+    titles = {one.key: (one.title, one.meaning) for one in then}
+    by_meaning: Mapping[Meaning | None, str] = meant(then, answers)
+    found: dict[str, str] = {}
+    for question in questions:
+        same = titles.get(question.key) == (question.title, question.meaning)
+        value = answers.get(question.key) if same else by_meaning.get(question.meaning)
+        if value and _refusal(question, value) is None:
+            found[question.key] = value
+    return found
+
+
+def labelled(questions: Sequence[Question], answers: Mapping[str, str]) -> dict[str, str]:
+    """Answers under the words of their form, in its order; those that it does not ask keep their key."""
+    known = {one.header: answers[one.key] for one in questions if one.key in answers}
+    asked_for = {one.key for one in questions}
+    return known | {key: value for key, value in answers.items() if key not in asked_for}
+
+
+def differences(old: Sequence[Question], new: Sequence[Question]) -> list[str]:
+    """What is different in the new version, in words."""
+    before, after = {one.key: one for one in old}, {one.key: one for one in new}
+    words = [f"質問「{one.header}」が増えました。" for one in new if one.key not in before]
+    words += [f"質問「{one.header}」がなくなりました。" for one in old if one.key not in after]
+    words += [
+        f"質問「{after[key].header}」が変わりました。" for key in before if key in after and before[key] != after[key]
+    ]
+    if not words and [*before] != [*after]:
+        words.append("質問の順序が変わりました。")
+    return words
 
 
 def meant(questions: Sequence[Question], answers: Mapping[str, str]) -> dict[Meaning, str]:
