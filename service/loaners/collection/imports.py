@@ -69,7 +69,7 @@ def _existing(db: Session, _: Actor, identities: Sequence[str]) -> Mapping[str, 
     keys: dict[str, str] = {}
     for identity, (number, at, cells) in told.items():
         if number in reader.devices and at:
-            device_id, _, answers, _ = reader.read(number, dict(cells))
+            device_id, _version, answers, _wrong = reader.read(number, dict(cells))
             keys[identity] = rules.import_key(device_id, datetime.fromisoformat(at), answers)
     known = queries.known_keys(db, list(keys.values()))
     return {identity: (0, {}) for identity, key in keys.items() if key in known}
