@@ -23,7 +23,7 @@ def versions(db: Session) -> dict[str, list[Version]]:
 
 
 def kinds(db: Session, device_ids: Collection[int]) -> dict[int, str]:
-    return dict(db.execute(select(Device.id, Device.kind).where(Device.id.in_(device_ids))).tuples())
+    return dict(db.execute(select(Device.id, Device.kind).where(Device.id.in_(device_ids))).all())
 
 
 def known_keys(db: Session, keys: Collection[str]) -> set[str]:

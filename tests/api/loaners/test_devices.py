@@ -313,8 +313,8 @@ def test_two_devices_never_share_a_number(db: Session, sign_in: SignIn) -> None:
         name: getattr(device, name) for name in ("number", "kind", "category", "model_id", "serial", "asset_number")
     }
 
+    db.add(Device(**twin))
     with pytest.raises(IntegrityError), db.begin_nested():
-        db.add(Device(**twin))
         db.flush()
 
 
