@@ -55,11 +55,15 @@ class _Reader:
         self.devices |= {one: others[normal_number(one)] for one in numbers if normal_number(one) in others}
         self.kinds = queries.kinds(db, list(self.devices.values()))
         self.versions = queries.versions(db)
+        self.chosen: dict[tuple[str, frozenset[str]], rules.Version] = {}
 
     def read(self, number: str, cells: Mapping[str, str]) -> tuple[int, rules.Version, dict[str, str], dict[str, str]]:
         """Device, form, answers, and what is wrong by header."""
         device_id = self.devices[number]
-        version = rules.version_for(self.versions[self.kinds[device_id]], list(cells))
+        asked = self.kinds[device_id], frozenset(cells)
+        if asked not in self.chosen:
+            self.chosen[asked] = rules.version_for(self.versions[asked[0]], asked[1])
+        version = self.chosen[asked]
         return device_id, version, *rules.read(version, cells)
 
 

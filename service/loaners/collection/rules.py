@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -109,7 +109,7 @@ class Version:
     questions: Sequence[Question]
 
 
-def version_for(versions: Sequence[Version], headers: Sequence[str]) -> Version:
+def version_for(versions: Sequence[Version], headers: Collection[str]) -> Version:
     """The one whose questions these are: most headers word for word; of two alike the newer one. `versions` are the
     oldest first, at least one."""
     wanted = {squeezed(header) for header in headers}
