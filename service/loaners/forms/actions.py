@@ -62,16 +62,19 @@ def publish(db: Session, by: Actor, form_id: int, read: schemas.Publication) -> 
         )
     if wrong := rules.definition_refusals(rules.read(form.questions)):
         raise Invalid("このままでは公開できません。質問を直してください。", [("questions", one) for one in wrong])
-    form.published_at, form.published_by = app_now(db), by.name
     EDITS.touch(db, form)
+    # The last thing that is written of it.
+    form.published_at, form.published_by = app_now(db), by.name
     db.flush()
     after = {"kind": form.kind, "version": form.number, "published": True}
     audit.record(db, by, "status_change", AREA.name, "form", form.id, before={"published": False}, after=after)
 
 
 def _draft(db: Session, form_id: int) -> Form:
-    form = queries.get_form(db, form_id, lock=True)
-    if form.published_at is not None:
+    # The lock itself sees drafts alone: what was published is not the application's to change.
+    queries.get_form(db, form_id)
+    form = db.get(Form, form_id, with_for_update=True, populate_existing=True)
+    if form is None or form.published_at is not None:
         raise Conflict(
             "公開したフォームは、登録済みの回答を読むために残り、変更できません。新しい下書きを作成してください。"
         )

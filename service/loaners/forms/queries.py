@@ -27,10 +27,9 @@ def draft(db: Session, kind: str) -> Form | None:
     return db.scalars(select(Form).where(Form.kind == kind, Form.published_at.is_(None))).one_or_none()
 
 
-def get_form(db: Session, form_id: int, *, lock: bool = False) -> Form:
+def get_form(db: Session, form_id: int) -> Form:
     """Raises NotFound."""
-    statement = select(Form).where(Form.id == form_id)
-    form = db.scalars(statement.with_for_update() if lock else statement).one_or_none()
+    form = db.get(Form, form_id)
     if form is None:
         raise NotFound("このフォームは見つかりません。一覧から選び直してください。")
     return form

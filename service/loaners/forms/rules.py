@@ -215,11 +215,11 @@ def prefilled(questions: Sequence[Question], then: Sequence[Question], answers: 
     """What a form begins with: what was answered to the same questions before, in whichever version. A key may have
     stood for something else then; what the product understands is found by its meaning."""
     titles = {one.key: (one.title, one.meaning) for one in then}
-    by_meaning: Mapping[Meaning | None, str] = meant(then, answers)
+    by_meaning = meant(then, answers)
     found: dict[str, str] = {}
     for question in questions:
         same = titles.get(question.key) == (question.title, question.meaning)
-        value = answers.get(question.key) if same else by_meaning.get(question.meaning)
+        value = answers.get(question.key) if same else question.meaning and by_meaning.get(question.meaning)
         if value and _refusal(question, value) is None:
             found[question.key] = value
     return found

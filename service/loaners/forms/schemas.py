@@ -64,17 +64,27 @@ class Made(BaseModel):
     id: int
 
 
-class ShownQuestion(Question):
-    """`shown_when`: every condition, those that its key says included; all of them have to hold."""
+class ShownCondition(BaseModel):
+    """Of a draft it may be one that nothing fulfils."""
 
-    model_config = ConfigDict(extra="ignore")
+    key: str
+    one_of: list[str]
 
-    header: str
-    shown_when: list[Condition]
-    # A draft may hold what is not right yet.
+
+class ShownQuestion(BaseModel):
+    """`shown_when`: every condition, those that its key says included; all of them have to hold. `when`: those that it
+    has besides."""
+
+    key: str
     title: str
+    header: str
+    type: Type
     choices: list[str]
-    when: list[Condition]
+    required: bool
+    help: str
+    meaning: Meaning | None
+    when: list[ShownCondition]
+    shown_when: list[ShownCondition]
 
 
 class FormItem(BaseModel):

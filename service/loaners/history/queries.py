@@ -106,7 +106,7 @@ def _fact(values: Sequence[Any]) -> Fact:
 def archived_fact(event: Mapping[str, Any]) -> Fact:
     values = [event[column.key] for column in _FACT]
     number, kind, moment, *rest, lent_on, due_on = values
-    return Fact(number, EventKind(kind), datetime.fromisoformat(moment), *rest, _day(lent_on), _day(due_on))
+    return _fact([number, kind, datetime.fromisoformat(moment), *rest, _day(lent_on), _day(due_on)])
 
 
 def _day(written: str | None) -> date | None:
@@ -175,7 +175,7 @@ def _portions(db: Session) -> Iterator[dict[int, str]]:
         ).all()
         if not rows:
             return
-        yield dict(row._tuple() for row in rows)
+        yield {row.id: row.number for row in rows}
         last = rows[-1][0]
 
 
@@ -241,11 +241,13 @@ def prefilled(db: Session, questions: Sequence[forms.Question], event_id: int | 
 
 def _answered(db: Session, event_id: int | None) -> tuple[Mapping[str, str], int | None]:
     """The answers, and the form they were given to."""
+    if event_id is None:
+        return {}, None
     found = db.execute(select(Event.answers, Event.form_id).where(Event.id == event_id)).one_or_none()
-    if found is None and event_id is not None:
-        archived = db.scalar(select(ArchivedEvent.event).where(ArchivedEvent.id == event_id))
-        found = archived and (archived["answers"], archived["form_id"])
-    return tuple(found) if found else ({}, None)
+    if found is not None:
+        return found.answers, found.form_id
+    archived = db.scalars(select(ArchivedEvent.event).where(ArchivedEvent.id == event_id)).one()
+    return archived["answers"], archived["form_id"]
 
 
 def questions_of(db: Session, form_id: int | None) -> list[forms.Question]:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -152,7 +151,13 @@ def after(before: State, event: Fact) -> State:
 
 def loans(events: Iterable[Fact]) -> list[Lent]:
     """Stretches of 1.貸出中, one after the other; another borrower or 貸出番号 begins another one."""
+    return _lent(events)[0]
+
+
+def _lent(events: Iterable[Fact]) -> tuple[list[Lent], list[tuple[Lent, Lent]]]:
+    """The loans, and those pairs of which the second began before the first was over."""
     found: list[Lent] = []
+    unreturned: list[tuple[Lent, Lent]] = []
     for event in sorted(events, key=lambda one: (one.effective_at, one.id)):
         if event.kind is not EventKind.FORM:
             continue
@@ -172,7 +177,8 @@ def loans(events: Iterable[Fact]) -> list[Lent]:
         if event.status == Status.LENT:
             what = event.borrower, event.loan_number, event.lent_on, event.due_on
             found.append(Lent(event.effective_at, None, event.id, event.id, *what))
-    return found
+            unreturned += [(current, found[-1])] if current else []
+    return found, unreturned
 
 
 def _end(found: list[Lent], at: datetime) -> None:
@@ -192,16 +198,12 @@ def is_same_loan(current: Lent, event: Fact) -> bool:
 
 def double_loan(now: Iterable[Fact], then: Iterable[Fact]) -> tuple[Lent, Lent] | None:
     """The two loans that would follow one another without a return if `then` were the events, and do not now."""
-    known = {_begun_by(pair) for pair in _unreturned(loans(now))}
-    return next((pair for pair in _unreturned(loans(then)) if _begun_by(pair) not in known), None)
+    known = {_begun_by(pair) for pair in _lent(now)[1]}
+    return next((pair for pair in _lent(then)[1] if _begun_by(pair) not in known), None)
 
 
 def _begun_by(pair: tuple[Lent, Lent]) -> tuple[int, int]:
     return pair[0].first_event_id, pair[1].first_event_id
-
-
-def _unreturned(found: Sequence[Lent]) -> list[tuple[Lent, Lent]]:
-    return [(one, other) for one, other in pairwise(found) if one.until == other.since]
 
 
 def cleared_because(status: int | None, held: bool | None) -> str:

@@ -21,11 +21,11 @@ from service.loaners.history import rules
 from service.loaners.history.models import ArchivedEvent, Event, Mark
 from service.loaners.history.rules import EventKind, Source, State
 from service.loaners.models import Alias, Column, Device, Model, Site
-from service.loaners.rules import AREA, CATEGORIES, KIND_WORDS, Kind
+from service.loaners.rules import AREA, CATEGORIES, KIND_WORDS, UNSET, Kind
 
 MOST_MAILS = 50
 # Before it was registered.
-_NOTHING = {
+_NOTHING: dict[str, Any] = {
     "site_id": None,
     "site_name": None,
     "jurisdiction": None,
@@ -35,7 +35,7 @@ _NOTHING = {
     "status_word": rules.NOT_YET,
     "held": None,
     "deposit": None,
-    "deposit_word": rules.UNSET,
+    "deposit_word": UNSET,
     "deposit_refusal": None,
     "since": None,
     "event_id": None,
