@@ -290,10 +290,9 @@ def another(label: str, draft: dict[str, Any]) -> None:
 def page() -> None:
     heading.page("取り込み")
     try:
-        listed = kinds()
         draft_id = st.query_params.get("id", "")
         if not draft_id.isdecimal():
-            choose(listed)
+            choose(kinds())
             return
         go_on(session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{draft_id}"))
     except ApiProblem as problem:
