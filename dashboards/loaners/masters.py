@@ -20,8 +20,8 @@ from dashboards.ui.text import plain, small
 
 KEY = "loaners.masters"
 PARTS = ("拠点", "機種", "カテゴリ", "データタイプ", "追加の列")
-ACTIVE = {True: Status("有効", "green", "check_circle"), False: Status("無効", "gray", "archive")}
-NOTIFIES = {True: Status("ON", "blue", "notifications_active"), False: Status("OFF", "gray", "notifications_off")}
+ACTIVE = {"active": Status("有効", "green", "check_circle"), "inactive": Status("無効", "gray", "archive")}
+NOTIFIES = {"on": Status("ON", "blue", "notifications_active"), "off": Status("OFF", "gray", "notifications_off")}
 GROUPS, TYPES = words.KIND, master_forms.TYPES
 ARCHIVED = filters.Choice("archived", "表示", {"true": "無効のもの"}, otherwise="有効のもの")
 SITES, MODELS, COLUMNS = "/api/loaners/sites", "/api/loaners/models", "/api/loaners/columns"
@@ -31,14 +31,18 @@ def may_change() -> bool:
     return may("loaners:master:update")
 
 
+def active(row: Row) -> str:
+    return "inactive" if row["archived_at"] else "active"
+
+
 SITE_COLUMNS = (
     columns.text("拠点名", "name", width=160, sort="name"),
     columns.text("拠点ID", "key", width=110, sort="key"),
     columns.text("拠点コード", "code", width=120, sort="code"),
     columns.text("管轄", "jurisdiction", width=100, sort="jurisdiction"),
-    columns.badge("状態", lambda row: row["archived_at"] is None, ACTIVE, width=100),
+    columns.badge("状態", active, ACTIVE, width=100),
     columns.number("機器", "devices", width=80),
-    columns.badge("変更通知", "notifies", NOTIFIES, width=110),
+    columns.badge("変更通知", lambda row: "on" if row["notifies"] else "off", NOTIFIES, width=110),
     columns.text("グループメールアドレス", "group_mail", width=220),
     columns.text("更新日", lambda row: words.stamp(row["updated_at"]), width=170),
 )
@@ -171,7 +175,7 @@ def views() -> None:
 def _drawn(title: str, icon: str, facts: dict[str, object], row: Row, record: master_forms.Kind) -> None:
     @dialogs.dialog(plain(title), position="right", width="small", icon=f":material/{icon}:")
     def show() -> None:
-        st.markdown(ACTIVE[row["archived_at"] is None].badge())
+        st.markdown(ACTIVE[active(row)].badge())
         if may_change():
             with st.container(horizontal=True):
                 if row["archived_at"]:
