@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,29 +10,19 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-import dashboards.app as dashboards_app
-from dashboards import session
-from service.core.identity import open_session
 from service.loaners.devices import actions, schemas
-from service.loaners.history.models import DeviceState
 from service.loaners.models import Device, Model, Site
 from tests import cast
-from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.conftest import opened_at
 from tests.dashboards.entries.test_parents import press, texts
 
-SITES, MODELS = "loaners.masters.sites", "loaners.masters.models"
+Screen = Callable[..., AppTest]
+SITES = "loaners.masters.sites"
 
 
 @pytest.fixture
-def as_role(db: Session, line: Line, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def of(role: str) -> AppTest:
-        user = cast.person(db, f"loaners-{role}", loaners=role)
-        token, _ = open_session(db, user, "testclient", timedelta(hours=1))
-        db.commit()
-        monkeypatch.setattr(session, "token", lambda: token)
-        return AppTest.from_file(str(dashboards_app.FRAME), default_timeout=30)
-
-    return of
+def as_role(screen: Screen) -> Screen:
+    return lambda role: screen(f"loaners-{role}", loaners=role)
 
 
 @pytest.fixture
@@ -62,7 +52,7 @@ def choose(page: AppTest, part: str) -> None:
     assert not page.exception
 
 
-def test_the_masters_page_says_how_many_there_are_and_whose_notification_is_off(as_role: Any) -> None:
+def test_the_masters_page_says_how_many_there_are_and_whose_notification_is_off(as_role: Screen) -> None:
     page = opened_at(as_role("admin"), "loaners-masters")
 
     assert "有効な拠点は3か所、機種は6種類です。" in texts(page)
@@ -70,14 +60,14 @@ def test_the_masters_page_says_how_many_there_are_and_whose_notification_is_off(
     assert [row["拠点名"] for row in rows(page)] == ["姫路", "神戸", "大阪"]
 
 
-def test_an_inactive_site_that_still_has_devices_is_said_first(as_role: Any, db: Session, device: Device) -> None:
+def test_an_inactive_site_that_still_has_devices_is_said_first(as_role: Screen, db: Session, device: Device) -> None:
     db.execute(update(Site).where(Site.key == "osaka").values(archived_at=func.app_now()))
     db.commit()
 
     assert "無効の拠点に機器が残っています（大阪）" in texts(opened_at(as_role("admin"), "loaners-masters"))
 
 
-def test_a_site_is_registered_and_edited_and_its_complaints_stand_at_their_fields(as_role: Any, db: Session) -> None:
+def test_a_site_is_registered_and_edited_and_its_complaints_stand_at_their_fields(as_role: Screen, db: Session) -> None:
     page = opened_at(as_role("admin"), "loaners-masters")
     press(page, "loaners.masters.site.new")
     for name, text in {
@@ -103,7 +93,7 @@ def test_a_site_is_registered_and_edited_and_its_complaints_stand_at_their_field
     assert made.notifies
 
 
-def test_a_models_name_with_a_blank_is_refused_with_the_proposal(as_role: Any) -> None:
+def test_a_models_name_with_a_blank_is_refused_with_the_proposal(as_role: Screen) -> None:
     page = opened_at(as_role("admin"), "loaners-masters")
     choose(page, "機種")
     press(page, "loaners.masters.model.new")
@@ -116,7 +106,7 @@ def test_a_models_name_with_a_blank_is_refused_with_the_proposal(as_role: Any) -
 
 
 def test_a_further_column_is_added_and_asked_for_when_a_device_is_edited(
-    as_role: Any, db: Session, device: Device
+    as_role: Screen, db: Session, device: Device
 ) -> None:
     page = opened_at(as_role("admin"), "loaners-masters")
     choose(page, "追加の列")
@@ -128,7 +118,7 @@ def test_a_further_column_is_added_and_asked_for_when_a_device_is_edited(
     assert [row["項目名"] for row in rows(page)] == ["充電器の型番"]
 
 
-def test_categories_and_data_types_are_shown(as_role: Any) -> None:
+def test_categories_and_data_types_are_shown(as_role: Screen) -> None:
     page = opened_at(as_role("auditor"), "loaners-masters")
     choose(page, "カテゴリ")
     assert [row["略称"] for row in rows(page)] == [
@@ -145,14 +135,14 @@ def test_categories_and_data_types_are_shown(as_role: Any) -> None:
     assert "データタイプは" in texts(page)
 
 
-def test_who_may_only_read_is_offered_no_change(as_role: Any) -> None:
+def test_who_may_only_read_is_offered_no_change(as_role: Screen) -> None:
     page = opened_at(as_role("auditor"), "loaners-masters")
     act(page, SITES, "詳細")
 
     assert not [button for button in page.button if button.key in ("loaners.masters.site.new", "loaners.masters.edit")]
 
 
-def test_the_transfer_page_says_the_order_and_offers_what_one_may_do(as_role: Any, device: Device) -> None:
+def test_the_transfer_page_says_the_order_and_offers_what_one_may_do(as_role: Screen, device: Device) -> None:
     admin = opened_at(as_role("admin"), "loaners-transfer")
     auditor = opened_at(as_role("auditor"), "loaners-transfer")
 
@@ -162,12 +152,12 @@ def test_the_transfer_page_says_the_order_and_offers_what_one_may_do(as_role: An
     assert "端末マスタ" in texts(auditor)
 
 
-def test_an_empty_area_says_where_to_begin(as_role: Any) -> None:
+def test_an_empty_area_says_where_to_begin(as_role: Screen) -> None:
     assert "まだ機器が登録されていません" in texts(opened_at(as_role("admin"), "loaners-transfer"))
     assert "まだ機器が登録されていません" in texts(opened_at(as_role("staff"), "loaners-labels"))
 
 
-def test_labels_are_those_chosen_or_all_and_begin_where_the_sheet_is_free(as_role: Any, device: Device) -> None:
+def test_labels_are_those_chosen_or_all_and_begin_where_the_sheet_is_free(as_role: Screen, device: Device) -> None:
     page = opened_at(as_role("staff"), "loaners-labels")
     page.number_input(key="loaners.labels.start.24").set_value(24).run()
     everything = "".join(html.value for html in page.get("html"))
@@ -178,13 +168,3 @@ def test_labels_are_those_chosen_or_all_and_begin_where_the_sheet_is_free(as_rol
     assert f"labels.pdf?number={device.number}" in chosen
     assert "1枚のラベルを作成する" in chosen
     assert "A4用紙1枚に印刷します" in texts(page)
-
-
-def dialog(page: AppTest, name: str, *about: Any) -> AppTest:
-    """One of the devices' dialogs, as the list opens it."""
-    from dashboards.loaners import device_forms
-
-    page.session_state["dialogs.open"] = (getattr(device_forms, name), about)
-    page.run()
-    assert not page.exception
-    return page
