@@ -182,8 +182,6 @@ def confirm(state: dict[str, Any], sent: Row, expected: Row) -> None:
                 st.markdown(f":orange[:material/info: {plain(warning)}]")
         for sentence in consequences(expected):
             st.markdown(small(sentence))
-        if state["problem"]:
-            complain(state["problem"])
         with st.container(horizontal=True, horizontal_alignment="right"):
             st.button("戻って直す", key=f"{KEY}.back", on_click=dialogs.close)
             st.button("登録する", key=f"{KEY}.send", type="primary", on_click=send, args=(state, sent))
@@ -201,14 +199,13 @@ def consequences(expected: Row) -> list[str]:
 
 
 def send(state: dict[str, Any], sent: Row) -> None:
+    dialogs.close()
     if state["done"]:
         return
     try:
         state["done"] = session.api().post(f"{path(state['number'])}/status", {**sent, "client_id": state["client_id"]})
     except ApiProblem as problem:
         state["problem"] = problem
-        return
-    dialogs.close()
 
 
 def stored(state: dict[str, Any]) -> None:
