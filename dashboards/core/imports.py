@@ -56,6 +56,8 @@ def choose(listed: list[dict[str, Any]]) -> None:
     """Step 1. The file is read as soon as it has arrived."""
     steps(1)
     titles = {kind["kind"]: kind["title"] for kind in listed}
+    if (asked := st.query_params.get("kind")) in titles:
+        st.session_state.setdefault("kind", asked)
     wanted = st.radio("取り込むもの", [*titles], format_func=lambda kind: titles[kind], horizontal=True, key="kind")
     kind = next(kind for kind in listed if kind["kind"] == wanted)
     required = "、".join(field["label"] for field in kind["fields"] if field["is_required"])

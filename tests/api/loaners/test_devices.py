@@ -217,8 +217,8 @@ def test_a_device_is_found_by_its_other_numbers_in_any_case_of_letters(db: Sessi
     assert queries.device_by_number(db, " osa_pc_7.1 ").id == made["id"]
     assert queries.device_by_number(db, made["number"].lower()).id == made["id"]
     assert item(client, "pc_7.1")["aliases"] == ["OSA_PC_7.1"]
-    assert client.delete(f"{PATH}/{made['id']}/aliases/OSA_PC_7.1").status_code == 204
-    assert client.delete(f"{PATH}/{made['id']}/aliases/OSA_PC_7.1").status_code == 404
+    assert client.delete(f"{PATH}/{made['id']}/aliases?alias=OSA_PC_7.1").status_code == 204
+    assert client.delete(f"{PATH}/{made['id']}/aliases?alias=OSA_PC_7.1").status_code == 404
 
 
 def test_a_transfer_is_an_event_and_the_number_stays(db: Session, sign_in: SignIn) -> None:
