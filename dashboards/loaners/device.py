@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import streamlit as st
 
 from dashboards import session
-from dashboards.loaners import device_timeline, words
+from dashboards.loaners import device_forms, device_timeline, words
 from dashboards.session import may
 from dashboards.ui import details, dialogs, feedback, filters, forms, heading, live, times
 from dashboards.ui.links import link
@@ -119,20 +119,38 @@ def actions(one: Row) -> None:
         )
         st.button("現在の状態に戻す", key=f"{KEY}.now", icon=":material/update:", on_click=_now)
         return
-    if not may("loaners:device:work"):
-        return
     with st.container(horizontal=True, key=f"{KEY}.actions"):
-        link("ステータス登録", f"/status-form?{urlencode({'number': one['number']})}", primary=True)
-        st.button(
-            "預り機のステータスを変更する",
-            key=f"{KEY}.deposit",
-            icon=":material/label:",
-            disabled=bool(one["deposit_refusal"]),
-            on_click=dialogs.open,
-            args=(deposit, one),
-        )
-    if one["deposit_refusal"]:
-        st.markdown(small(f"預り機のステータスは{plain(one['deposit_refusal'])}"))
+        if may("loaners:device:work"):
+            link("ステータス登録", f"/status-form?{urlencode({'number': one['number']})}", primary=True)
+            st.button(
+                "預り機のステータスを変更する",
+                key=f"{KEY}.deposit",
+                icon=":material/label:",
+                disabled=bool(one["deposit_refusal"]),
+                on_click=dialogs.open,
+                args=(deposit, one),
+            )
+            _master("移管する", device_forms.transfer, one, "move_location")
+        if may("loaners:device:update"):
+            _master("編集する", device_forms.edit, one, "edit")
+            _master("別名", device_forms.aliases, one, "sell")
+            if one["is_archived"]:
+                _master("元に戻す", device_forms.restore, one, "unarchive")
+            else:
+                _master("アーカイブする", device_forms.archive, one, "archive")
+    if one["deposit_refusal"] and may("loaners:device:work"):
+        st.markdown(small(f"預り機のステータス: {plain(one['deposit_refusal'])}"))
+
+
+def _master(word: str, do: Callable[[Row], None], one: Row, icon: str) -> None:
+    """A button for what is done with the device's record."""
+
+    def draw() -> None:
+        known = device_forms.known(one["number"])
+        if known is not None:
+            do(known)
+
+    dialogs.button(word, draw, key=f"{KEY}.{icon}", icon=icon)
 
 
 def _now() -> None:
