@@ -56,6 +56,8 @@ def choose(listed: list[dict[str, Any]]) -> None:
     """Step 1. The file is read as soon as it has arrived."""
     steps(1)
     titles = {kind["kind"]: kind["title"] for kind in listed}
+    if (asked := st.query_params.get("kind")) in titles:
+        st.session_state.setdefault("kind", asked)
     wanted = st.radio("取り込むもの", [*titles], format_func=lambda kind: titles[kind], horizontal=True, key="kind")
     kind = next(kind for kind in listed if kind["kind"] == wanted)
     required = "、".join(field["label"] for field in kind["fields"] if field["is_required"])
@@ -290,10 +292,9 @@ def another(label: str, draft: dict[str, Any]) -> None:
 def page() -> None:
     heading.page("取り込み")
     try:
-        listed = kinds()
         draft_id = st.query_params.get("id", "")
         if not draft_id.isdecimal():
-            choose(listed)
+            choose(kinds())
             return
         go_on(session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{draft_id}"))
     except ApiProblem as problem:

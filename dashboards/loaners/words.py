@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from dashboards.ui import times
 from dashboards.ui.status import Status
-from dashboards.ui.text import plain
+from dashboards.ui.text import plain, small
 
 LENT, COLLECTED, STORED = 1, 2, 3
 STATUS = {
@@ -25,6 +25,7 @@ DEPOSIT = {
 }
 UNSET = Status("未設定", "gray", "remove")
 ARCHIVED = Status("無効", "gray", "archive")
+DEPOSIT_HEADER = "預り機のステータス"
 KIND = {"terminal": "端末", "printer": "プリンタ", "other": "その他"}
 
 
@@ -40,7 +41,14 @@ def written(value: str) -> str:
     return value.replace("-", "/") if is_day else value
 
 
-def changed(change: Mapping[str, Any]) -> str:
-    """A line of Markdown: what stood there, and what stands there now."""
-    old, new = (plain(written(change[side])) or ":gray[（なし）]" for side in ("old", "new"))
-    return f"{plain(change['header'])}：{old} → **{new}**"
+def changes(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines of Markdown: what stood there, and what stands there now. Answers that another status has no use for are
+    named together."""
+    gone = [plain(one["header"]) for one in found if not one["new"] and one["header"] != DEPOSIT_HEADER]
+    lines = [_change(one) for one in found if one["new"] or one["header"] == DEPOSIT_HEADER]
+    return lines + ([small(f"使わなくなる回答: {'、'.join(gone)}")] if gone else [])
+
+
+def _change(one: Mapping[str, Any]) -> str:
+    old, new = (plain(written(one[side])) or ":gray[（なし）]" for side in ("old", "new"))
+    return f"{plain(one['header'])}：{old} → **{new}**"

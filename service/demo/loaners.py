@@ -103,7 +103,7 @@ def _lives(db: Session, now: datetime) -> list[Life]:
         form.kind: form for form in db.scalars(select(Form).where(Form.published_at.is_not(None)).order_by(Form.number))
     }
     chance = random.Random("loaners")
-    lives = []
+    lives: list[Life] = []
     for site in db.scalars(select(Site).where(Site.key.in_(STOCK)).order_by(Site.id)):
         for name, count in STOCK[site.key].items():
             for _ in range(count):

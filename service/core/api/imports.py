@@ -82,8 +82,8 @@ class Counts(BaseModel):
 
 
 class ImportAnswer(BaseModel):
-    """`counts` is null until the columns are mapped; `sheets` are those of the workbook, when it was just read. `fields`
-    are the kind's, and those that only this file has."""
+    """`counts` is null until the columns are mapped; `sheets` are those of the workbook, when it was just read.
+    `fields` are the kind's, and those that only this file has."""
 
     id: int
     kind: str

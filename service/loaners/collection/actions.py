@@ -84,7 +84,9 @@ def _insert(db: Session, rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, 
     """By the ids they got, which grow in the order of the rows."""
     if not rows:
         return {}
-    made = db.scalars(insert(Event).returning(Event.id, sort_by_parameter_order=True), rows)
+    made = db.scalars(
+        insert(Event).returning(Event.id, sort_by_parameter_order=True).execution_options(render_nulls=True), rows
+    )
     return dict(zip(made, rows, strict=True))
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.auth import Actor
+from service.core.clock import app_now
 from service.core.edits import Edits
+from service.core.imports.kinds import Change, New
 from service.core.problems import Conflict, Invalid, NotFound, Stale
 from service.loaners import queries as masters
+from service.loaners.collection.actions import Past, tell_many
 from service.loaners.devices import queries, schemas
-from service.loaners.devices.rules import checked
+from service.loaners.devices.rules import checked, further
 from service.loaners.history import actions as history
 from service.loaners.history.actions import Told
 from service.loaners.history.rules import EventKind, Source
@@ -169,3 +175,59 @@ def transfer(db: Session, by: Actor, device_id: int, new: schemas.Transfer) -> N
         ),
     )
     DEVICES.touch(db, device)
+
+
+def import_devices(db: Session, by: Actor, new: Sequence[New]) -> None:
+    """Rows of a file; a number that was written otherwise leads to the device as well."""
+    rows = [row.values for row in new]
+    named, columns, now = queries.Named(db, rows), queries.further_columns(db), app_now(db)
+    values: list[dict[str, Any]] = []
+    sites: list[int] = []
+    for row in rows:
+        site, model = named.site(row), named.model(row)
+        if site is None or model is None:
+            raise Conflict(f"「{row['number']}」の拠点または機種が、取り込みの間になくなりました。")
+        kind = CATEGORIES[row["category"]].kind
+        since = row["created_at"] or now
+        own = {name: row[name] for name in ("category", "serial", "asset_number", "software", "os")}
+        extra = further(row, [column for column in columns if column.kind == kind])
+        values.append(
+            {"number": str(row["number"]), "kind": kind.value, "model_id": model.id, "extra": extra}
+            | own
+            | {"created_at": since, "updated_at": since}
+        )
+        sites.append(site.id)
+    made = db.scalars(insert(Device).returning(Device.id, sort_by_parameter_order=True), values).all()
+    _keep_as_written(db, dict(zip(made, (row["number"] for row in rows), strict=True)))
+    shown = ("number", "kind", "category", "model_id", "serial", "asset_number", "software", "os")
+    trail = ((key, None, {name: one[name] for name in shown}) for key, one in zip(made, values, strict=True))
+    audit.record_many(db, by, "create", AREA.name, "device", trail)
+    tell_many(
+        db,
+        by,
+        [
+            Past(
+                device_id=key,
+                told=Told(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=site_id),
+                effective_at=one["created_at"],
+            )
+            for key, one, site_id in zip(made, values, sites, strict=True)
+        ],
+    )
+
+
+def _keep_as_written(db: Session, numbers: dict[int, schemas.Written]) -> None:
+    others = {one.as_written: key for key, one in numbers.items() if one.as_written != one}
+    taken = masters.numbered(db, list(others))
+    rows = [{"alias": alias[:100], "device_id": key} for alias, key in others.items() if alias not in taken]
+    if rows:
+        db.execute(insert(Alias), rows)
+
+
+def reimport_devices(db: Session, by: Actor, changes: Sequence[Change]) -> None:
+    columns = queries.further_columns(db)
+    for row in changes:
+        device = masters.get(db, Device, row.id, lock=True)
+        given = further(row.after, [column for column in columns if column.kind == device.kind])
+        own = {name: row.after[name] for name in ("asset_number", "software", "os")}
+        change(db, by, device.id, schemas.DeviceChange(version=device.version, extra=device.extra | given, **own))

@@ -24,7 +24,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for stat
 _ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
-AliasPath = Annotated[str, Path(min_length=1, max_length=LONGEST_NUMBER, pattern=NO_NUL)]
+AliasAsked = Annotated[str, Query(min_length=1, max_length=LONGEST_NUMBER, pattern=NO_NUL)]
 READ = "loaners:device:read"
 Reader = Annotated[Actor, allow(READ)]
 Keeper = Annotated[Actor, allow("loaners:device:update")]
@@ -93,8 +93,8 @@ def add_alias(actor: Keeper, db: Db, device_id: Id, new: schemas.NewAlias) -> No
     actions.add_alias(db, actor, device_id, new.alias)
 
 
-@router.delete("/devices/{device_id}/aliases/{alias}", status_code=204, responses=_ABSENT)
-def remove_alias(actor: Keeper, db: Db, device_id: Id, alias: AliasPath) -> None:
+@router.delete("/devices/{device_id}/aliases", status_code=204, responses=_ABSENT)
+def remove_alias(actor: Keeper, db: Db, device_id: Id, alias: AliasAsked) -> None:
     actions.remove_alias(db, actor, device_id, alias)
 
 

@@ -16,7 +16,7 @@ from service.loaners import queries
 from service.loaners.devices import schemas
 from service.loaners.history.models import DeviceState
 from service.loaners.models import Alias, Column, Device, Model, Site
-from service.loaners.rules import DEPOSIT_WORDS, Kind
+from service.loaners.rules import CATEGORIES, DEPOSIT_WORDS, Kind
 
 MOST_LABELS = 1_000
 _now = and_(DeviceState.device_id == Device.id, func.upper_inf(DeviceState.during))
@@ -123,6 +123,62 @@ def state_now(db: Session, device_id: int) -> DeviceState:
 def extra_in_words(db: Session, kind: str, extra: Mapping[str, str]) -> list[str]:
     """For the trail: 設置場所: 3階."""
     return [f"{one.title}: {extra[str(one.id)]}" for one in queries.columns_of(db, kind) if str(one.id) in extra]
+
+
+def further_columns(db: Session) -> list[Column]:
+    """Of all three masters, those in use."""
+    found = select(Column).where(Column.archived_at.is_(None))
+    return list(db.scalars(found.order_by(Column.position, Column.id)))
+
+
+def for_import(db: Session, numbers: Collection[str]) -> dict[str, tuple[Device, str, str]]:
+    """By number, or another number of it: the device, its model's name and the id of the site where it is."""
+    ids = queries.numbered(db, numbers)
+    rows = db.execute(
+        select(Device, Model.name, Site.key)
+        .join(Model, Model.id == Device.model_id)
+        .join(DeviceState, _now)
+        .join(Site, Site.id == DeviceState.site_id)
+        .where(Device.id.in_(list(ids.values())))
+    )
+    found = {device.id: (device, model, site) for device, model, site in rows}
+    return {number: found[device_id] for number, device_id in ids.items()}
+
+
+class Named:
+    """What rows of a file name: sites by their id, or by the beginning of the number, and models."""
+
+    def __init__(self, db: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._by_key = queries.sites_by_key(db, {row["site_key"] for row in rows})
+        self._by_code = queries.sites_by_code(db, {_site_code(row) for row in rows})
+        self._models = queries.models_by_name(db, {row["model_name"] for row in rows})
+
+    def site(self, row: Mapping[str, Any]) -> Site | None:
+        return self._by_key.get(row["site_key"]) if row["site_key"] else self._by_code.get(_site_code(row))
+
+    def model(self, row: Mapping[str, Any]) -> Model | None:
+        return self._models.get(row["model_name"])
+
+    def refusal(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Field and words, when a device cannot be registered as this row says."""
+        site, model = self.site(row), self.model(row)
+        if site is None:
+            field, named = ("site_key", row["site_key"]) if row["site_key"] else ("number", _site_code(row))
+            return field, f"拠点「{named}」が拠点マスタにありません。先に拠点を登録してください。"
+        if site.archived_at is not None:
+            return "site_key", f"拠点「{site.name}」は無効です。有効にしてから取り込んでください。"
+        if model is None:
+            return "model_name", f"機種「{row['model_name']}」が機種マスタにありません。先に機種を登録してください。"
+        if _site_code(row) != site.code:
+            return "site_key", f"拠点管理番号の拠点コードが、拠点「{site.name}」の「{site.code}」と違います。"
+        if row["number"].split("_")[1] != CATEGORIES[row["category"]].abbreviation:
+            return "category", "拠点管理番号のカテゴリと違います。どちらかを直してください。"
+        return None
+
+
+def _site_code(row: Mapping[str, Any]) -> str:
+    code: str = row["number"].split("_")[0]
+    return code
 
 
 def to_take_along(kind: Kind, link: Callable[[], str]) -> Any:

@@ -53,3 +53,12 @@ def _is_date(value: str) -> bool:
         return date.fromisoformat(value) is not None
     except ValueError:
         return False
+
+
+# Before a further column's title, where a row of a file has it.
+FURTHER = "extra."
+
+
+def further(row: Mapping[str, object], columns: Iterable[Asked]) -> dict[str, str]:
+    """A row's values for these columns, by their ids."""
+    return {str(column.id): str(row[FURTHER + column.title]) for column in columns if row.get(FURTHER + column.title)}

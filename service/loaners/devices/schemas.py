@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
 from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, NotBlank
-from service.loaners.rules import LONGEST_NUMBER, Kind
+from service.loaners.rules import LONGEST_NUMBER, Kind, normal_number, number_refusal
 from service.loaners.schemas import CategoryKey, Search, Sort
 
 Serial = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+$")]
@@ -156,11 +156,30 @@ class MasterFilters(BaseModel):
     sort: Sort = "number"
 
 
+class Written(str):
+    """A number as the grammar has it, that remembers how it was written."""
+
+    as_written: str
+
+    @classmethod
+    def of(cls, text: str) -> Written:
+        """Raises ValueError, in words."""
+        number = normal_number(text)
+        if refusal := number_refusal(number):
+            raise ValueError(refusal)
+        made = cls(number)
+        made.as_written = text.strip()
+        return made
+
+
 class DeviceRow(BaseModel):
     """A device as a row of a file has it: its number, from which the site follows unless it is named, the model by its
-    name."""
+    name, further columns under their titles."""
 
-    number: Annotated[str, Field(max_length=2 * LONGEST_NUMBER)]
+    model_config = ConfigDict(extra="allow")
+
+    # Checked when it was read, and kept as it is.
+    number: Annotated[str, PlainValidator(lambda number: number)]
     model_name: Annotated[str, Field(min_length=1, max_length=60)]
     category: CategoryKey
     serial: Serial

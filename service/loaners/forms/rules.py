@@ -54,6 +54,22 @@ class State(StrEnum):
     IMPORT_ONLY = "import_only"
 
 
+MEANING_WORDS = {
+    Meaning.PERSON: "担当者",
+    Meaning.STATUS: "ステータス",
+    Meaning.HELD: "ユーザー機の預り有無",
+    Meaning.DEPOSIT: "預り機のステータス",
+    Meaning.BORROWER: "貸出先",
+    Meaning.USER: "ユーザー情報",
+    Meaning.LOAN_NUMBER: "貸出番号",
+    Meaning.LENT_ON: "貸出日",
+    Meaning.DUE_ON: "返却予定日",
+    Meaning.ASSET_NUMBER: "資産管理番号",
+    Meaning.RECEIPT: "お預かり証No.",
+    Meaning.NOTE: "備考",
+}
+
+
 @dataclass(frozen=True)
 class Condition:
     """Holds while the answer to the question `key` is one of these."""
@@ -271,10 +287,40 @@ def definition_refusals(questions: Sequence[Question]) -> list[str]:
             strange = set(condition.one_of) - set(seen[condition.key].choices if condition.key in seen else ())
             wrong += [f"「{question.header}」の条件「{value}」は選択肢にありません。" for value in sorted(strange)]
         seen[question.key] = question
-    fixed = {STATUS: tuple(STATUS_WORDS.values()), HELD: tuple(HELD_WORDS.values())}
-    for key, choices in fixed.items():
-        if key not in seen or seen[key].choices != choices:
-            wrong.append(f"質問「{key}」は必須です。選択肢は「{'」「'.join(choices)}」のままにしてください。")
-    if DEPOSIT in seen and seen[DEPOSIT].choices != tuple(words.title for words in DEPOSIT_WORDS.values()):
-        wrong.append("「預り機のステータス」の選択肢は変更できません。")
+    return wrong + _fixed_refusals(seen) + _meaning_refusals(questions)
+
+
+def _fixed_refusals(known: Mapping[str, Question]) -> list[str]:
+    """The product itself reads these three."""
+    fixed = {
+        STATUS: (Meaning.STATUS, tuple(STATUS_WORDS.values())),
+        HELD: (Meaning.HELD, tuple(HELD_WORDS.values())),
+        DEPOSIT: (Meaning.DEPOSIT, tuple(words.title for words in DEPOSIT_WORDS.values())),
+    }
+    wrong: list[str] = []
+    for key, (meaning, choices) in fixed.items():
+        question = known.get(key)
+        if question is None:
+            wrong.append(f"質問「{key}」は必須です。選択肢は「{'」「'.join(choices)}」にしてください。")
+        elif (question.type, question.choices, question.meaning) != (Type.CHOICE, choices, meaning):
+            wrong.append(
+                f"質問「{question.header}」は、選択肢「{'」「'.join(choices)}」、"
+                f"意味「{MEANING_WORDS[meaning]}」のままにしてください。"
+            )
+    if STATUS in known and (not known[STATUS].required or known[STATUS].when):
+        wrong.append("質問「0-4」は、表示条件のない必須の質問にしてください。")
+    return wrong
+
+
+def _meaning_refusals(questions: Sequence[Question]) -> list[str]:
+    wrong: list[str] = []
+    for meaning, word in MEANING_WORDS.items():
+        of_this = [one for one in questions if one.meaning is meaning]
+        if len(of_this) > 1:
+            wrong.append(f"意味「{word}」の質問が2つ以上あります。1つにしてください。")
+        wrong += [
+            f"「{one.header}」の形式は日付にしてください（意味が「{word}」のため）。"
+            for one in of_this
+            if meaning in (Meaning.LENT_ON, Meaning.DUE_ON) and one.type is not Type.DATE
+        ]
     return wrong

@@ -155,7 +155,7 @@ def project(db: Session, device_ids: Collection[int]) -> dict[int, tuple[list[St
             since = func.lower(model.during) >= bindparam("begun", type_=TIMESTAMP(timezone=True))
             db.connection().execute(delete(model).where(model.device_id == bindparam("of"), since), gone)
         if rows:
-            db.execute(insert(model), rows)
+            db.execute(insert(model).execution_options(render_nulls=True), rows)
     return found
 
 

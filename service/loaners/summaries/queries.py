@@ -24,6 +24,7 @@ from service.loaners.views.rules import CARDS, SUMMARY
 from service.loaners.views.schemas import Cards, parsed
 
 UNSET_KEY = "unset"
+USUAL = timedelta(days=30)
 # A week each, a quarter of a year altogether.
 POINTS, STEP = 14, timedelta(days=7)
 UNSET_DESCRIPTION = "ユーザー機を預かっていますが、預り機のステータスが登録されていません"
@@ -180,8 +181,9 @@ def all_differences(db: Session, filters: schemas.DifferenceFilters) -> Select[*
 
 
 def _bounds(db: Session, filters: schemas.DifferenceFilters) -> dict[str, Any]:
-    first, last = sorted((filters.since, filters.until))
     now = app_now(db)
+    until = filters.until or local_date(now)
+    first, last = sorted((filters.since or until - USUAL, until))
     return {"since": moment_of(db, first) or now, "until": moment_of(db, last) or now}
 
 

@@ -64,10 +64,10 @@ class Trend(BaseModel):
 
 
 class DifferenceFilters(Cut):
-    """Between the ends of two Tokyo days."""
+    """Between the ends of two Tokyo days: the last 30 days, unless said otherwise."""
 
-    since: date
-    until: date
+    since: date | None = None
+    until: date | None = None
     kind: Kind | None = None
     sort: Annotated[str, Field(max_length=50)] = "number"
 

@@ -70,12 +70,33 @@ def test_a_draft_with_problems_is_kept_and_says_them_and_cannot_be_published(adm
     lonely = {**questions[1], "key": "4-1-2", "title": "遠い質問", "meaning": None}
     status = {**questions[0], "choices": ["1.貸出中", "9.廃棄"]}
     form = change(admin, form, [status, *questions[1:], lonely])
-    assert "質問「0-4」は必須です。" in "".join(form["problems"])
+    assert "質問「0-4.ステータス」は、選択肢「1.貸出中」「2.回収後社内保管」「3.社内にて保管中」" in "".join(
+        form["problems"]
+    )
     assert "「4-1-2.遠い質問」より前に、条件となる質問「4-0」が必要です。" in form["problems"]
 
     answer = publish(admin, form)
     assert answer.status_code == 422
     assert [one["message"] for one in answer.json()["errors"]] == form["problems"]
+
+
+@pytest.mark.parametrize(
+    ("key", "other", "word"),
+    [
+        ("1-7", {"type": "text"}, "「1-7.貸出日」の形式は日付にしてください（意味が「貸出日」のため）。"),
+        ("1-3", {"meaning": "borrower"}, "意味「貸出先」の質問が2つ以上あります。"),
+        ("0-4", {"required": False}, "質問「0-4」は、表示条件のない必須の質問にしてください。"),
+        ("1-4", {"meaning": None}, "意味「ユーザー機の預り有無」のままにしてください。"),
+        ("2-2", {"choices": []}, "「2-2.回収時の状態」に選択肢がありません。"),
+        ("1-1", {"when": [{"key": "1-4", "one_of": ["有り"]}]}, "条件となる質問「1-4」が必要です。"),
+    ],
+)
+def test_what_the_product_could_not_read_is_named(
+    admin: TestClient, key: str, other: dict[str, Any], word: str
+) -> None:
+    form = drafted(admin)
+    questions = [one | (other if one["key"] == key else {}) for one in plain(form["questions"])]
+    assert word in "".join(change(admin, form, questions)["problems"])
 
 
 def test_a_published_draft_is_filled_in_and_the_one_before_reads_its_answers(admin: TestClient, db: Session) -> None:
