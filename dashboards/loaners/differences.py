@@ -48,10 +48,10 @@ def happened(row: Row) -> str:
 
 COLUMNS = (
     columns.text("拠点管理番号", "number", width=300, sort="number"),
-    columns.text("機器種別", lambda row: words.KIND[row["kind"]], width=76),
-    columns.text("機種名", "model_name", width=160),
-    columns.text("拠点", "site", width=90, sort="site"),
-    columns.text("変わったこと", happened, width=560),
+    columns.text("機器種別", lambda row: words.KIND[row["kind"]], width=70),
+    columns.text("機種名", "model_name", width=140),
+    columns.text("拠点", "site", width=70, sort="site"),
+    columns.text("変わったこと", happened, width=420),
 )
 
 

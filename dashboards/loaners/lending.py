@@ -52,7 +52,7 @@ def headline() -> None:
             Figure("返却予定日を過ぎた", f"{counts['overdue']:,}台", f"最長 {counts['oldest']:,}日超過"),
             Figure("もうすぐ返却予定日", f"{counts['soon']:,}台", f"{counts['soon_days']}日以内"),
             Figure("返却可能のまま", f"{stale['returnable']:,}台", f"{counts['returnable_days']}日を超えたもの"),
-            Figure("ステータス未設定", f"{stale['unset']:,}台", "預り有りで、未設定のもの"),
+            Figure("ステータス未設定", f"{stale['unset']:,}台", "預り有りのもの"),
             Figure("更新なし", f"{stale['silent']:,}台", f"{counts['silent_days']}日を超えたもの"),
         ],
         faded=reading.problem is not None,
@@ -87,15 +87,13 @@ def deposit(row: Row) -> str:
 
 
 COLUMNS = (
-    columns.text("拠点管理番号", "number", width=280, sort="number"),
-    columns.text("貸出先", "borrower", width=160, sort="borrower"),
-    columns.text("返却予定日", due, width=170, sort="due_on"),
-    columns.number("貸出日数", "days", width=84, sort="since"),
-    columns.badges("注意", lambda row: row["stale"], STALE, width=190),
-    columns.text("預り機のステータス", deposit, width=190),
-    columns.text("拠点", "site_name", width=80, sort="site"),
-    columns.text("機種名", "model_name", width=150),
-    columns.ago("最終更新", "last_at", sort="last_at"),
+    columns.text("拠点管理番号", "number", width=300, sort="number"),
+    columns.text("貸出先", "borrower", width=130, sort="borrower"),
+    columns.text("返却予定日", due, width=160, sort="due_on"),
+    columns.number("貸出日数", "days", width=72, sort="since"),
+    columns.badges("注意", lambda row: row["stale"], STALE, width=160),
+    columns.text("預り機のステータス", deposit, width=130),
+    columns.text("拠点", "site_name", width=60, sort="site"),
 )
 
 
@@ -107,6 +105,7 @@ def drawer(row: Row) -> None:
             st.markdown(STALE[kind].badge())
         lists.leads(row["number"])
         known = {
+            "機種名": row["model_name"],
             "貸出番号": row["loan_number"],
             "貸出開始": words.stamp(row["since"]),
             "返却予定日": due(row),

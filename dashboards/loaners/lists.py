@@ -40,7 +40,7 @@ SORTED = {
     "0-4.ステータス": "status",
     "ステータス": "status",
 }
-WIDTHS = {"拠点管理番号": 300, "機器種別": 76, "機種名": 160, "製造番号": 110, "更新日時": 150, "タイムスタンプ": 150}
+WIDTHS = {"拠点管理番号": 320, "機器種別": 70, "機種名": 136, "製造番号": 100, "更新日時": 142, "タイムスタンプ": 142}
 STATUSES = {status.word: status for status in words.STATUS.values()} | {
     "未登録": words.NOT_YET,
     "無効": words.ARCHIVED,
@@ -114,7 +114,7 @@ def _column(title: str, place: int) -> Column:
         return found
 
     if title in STATUS_TITLES:
-        return columns.badge(title, cell, STATUSES, width=150, sort=SORTED[title])
+        return columns.badge(title, cell, STATUSES, width=136, sort=SORTED[title])
     return columns.text(title, cell, width=WIDTHS.get(title, OTHERS), sort=SORTED.get(title, ""))
 
 
@@ -123,7 +123,7 @@ def where(row: Row) -> str:
     return f"{row['site_name']}（移管：{row['home']}から）" if row["home"] else str(row["site_name"])
 
 
-WHERE = columns.text("現在の拠点", where, width=170, sort="site")
+WHERE = columns.text("現在の拠点", where, width=110, sort="site")
 
 
 def show(key: str, view: str, chosen: filters.Filters, *, empty: tables.Empty) -> live.Reading | None:

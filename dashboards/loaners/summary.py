@@ -132,7 +132,9 @@ def _line(title: str, cells: list[str], *, strong: bool = False) -> str:
 def _number(count: int, one: Row, found: Row, site_id: int | None, group: str | None) -> str:
     if not count:
         return "0"
-    return f'<a href="{escape(rows_url(one, found, site_id, group))}" target="_self">{count:,}</a>'
+    color = st.get_option("theme.primaryColor")
+    href = escape(rows_url(one, found, site_id, group))
+    return f'<a href="{href}" target="_self" style="color: {color}">{count:,}</a>'
 
 
 def rows_url(one: Row, found: Row, site_id: int | None, group: str | None) -> str:

@@ -14,13 +14,14 @@ from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.purposes import Kind
+from service.core.texts import NO_NUL
 from service.loaners.views import actions, exports, queries, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 _ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
 _ABSENT_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
-ViewKey = Annotated[str, Path(max_length=30, pattern=r"^[A-Z][A-Z_]*$")]
+ViewKey = Annotated[str, Path(max_length=30, pattern=NO_NUL)]
 router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
 
 
