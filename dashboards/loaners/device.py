@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import streamlit as st
 
 from dashboards import session
-from dashboards.loaners import device_timeline, words
+from dashboards.loaners import device_forms, device_timeline, words
 from dashboards.session import may
 from dashboards.ui import details, dialogs, feedback, filters, forms, heading, live, times
 from dashboards.ui.links import link
@@ -38,11 +38,12 @@ def device(path: str, moment: str | None) -> None:
         return
     one = reading.data
     st.markdown(sentence(one))
-    left, right = st.columns([3, 2], gap="large")
+    actions(one)
+    left, right = st.columns(2, gap="large")
     with left:
         facts(one)
     with right:
-        actions(one)
+        answers(one)
 
 
 def sentence(one: Row) -> str:
@@ -84,7 +85,7 @@ def facts(one: Row) -> None:
     details.facts(
         {
             "拠点管理番号": one["number"],
-            "別の番号": "、".join(one["aliases"]),
+            **({"別の番号": "、".join(one["aliases"])} if one["aliases"] else {}),
             "拠点": f"{one['site_name']}{moved}" if one["site_name"] else None,
             "機器種別": one["kind_word"],
             "カテゴリ": one["category_word"],
@@ -97,40 +98,63 @@ def facts(one: Row) -> None:
             "更新日": words.stamp(one["updated_at"]),
         }
     )
+
+
+def answers(one: Row) -> None:
+    """What was said last, and where the next one says it."""
     if one["answers"]:
-        st.markdown(small(f"最後の回答（フォーム第{one['form_number']}版）"))
+        st.markdown(f"**最後の回答**（フォーム第{one['form_number']}版）")
         details.facts({answer["header"]: words.written(answer["value"]) for answer in one["answers"]})
+    else:
+        st.markdown("ステータスはまだ登録されていません。")
+    st.markdown(small("共通フォームURL（QRコードが開くアドレス）"))
+    st.code(one["label_url"], language=None, wrap_lines=True)
 
 
 def actions(one: Row) -> None:
-    with st.container(border=True, gap="small", key=f"{KEY}.actions"):
-        if not one["is_now"]:
-            st.markdown("過去の時点を表示しています。登録や変更は、現在の状態に戻してから行ってください。")
-            st.button("現在の状態に戻す", key=f"{KEY}.now", icon=":material/update:", on_click=_now)
-            return
+    if not one["is_now"]:
+        st.info(
+            "過去の時点を表示しています。登録や変更は、現在の状態に戻してから行ってください。",
+            icon=":material/history:",
+        )
+        st.button("現在の状態に戻す", key=f"{KEY}.now", icon=":material/update:", on_click=_now)
+        return
+    with st.container(horizontal=True, key=f"{KEY}.actions"):
         if may("loaners:device:work"):
             link("ステータス登録", f"/status-form?{urlencode({'number': one['number']})}", primary=True)
-            _deposit(one)
-        st.markdown(small("フォームのアドレス（QRコード）"))
-        st.code(one["label_url"], language=None, wrap_lines=True)
+            st.button(
+                "預り機のステータスを変更する",
+                key=f"{KEY}.deposit",
+                icon=":material/label:",
+                disabled=bool(one["deposit_refusal"]),
+                on_click=dialogs.open,
+                args=(deposit, one),
+            )
+            _master("移管する", device_forms.transfer, one, "move_location")
+        if may("loaners:device:update"):
+            _master("編集する", device_forms.edit, one, "edit")
+            _master("別名", device_forms.aliases, one, "sell")
+            if one["is_archived"]:
+                _master("元に戻す", device_forms.restore, one, "unarchive")
+            else:
+                _master("アーカイブする", device_forms.archive, one, "archive")
+    if one["deposit_refusal"] and may("loaners:device:work"):
+        st.markdown(small(f"預り機のステータス: {plain(one['deposit_refusal'])}"))
+
+
+def _master(word: str, do: Callable[[Row], None], one: Row, icon: str) -> None:
+    """A button for what is done with the device's record."""
+
+    def draw() -> None:
+        known = device_forms.known(one["number"])
+        if known is not None:
+            do(known)
+
+    dialogs.button(word, draw, key=f"{KEY}.{icon}", icon=icon)
 
 
 def _now() -> None:
     st.session_state["as_of"] = times.now().date()
-
-
-def _deposit(one: Row) -> None:
-    refusal = one["deposit_refusal"]
-    st.button(
-        "預り機のステータスを変更する",
-        key=f"{KEY}.deposit",
-        icon=":material/label:",
-        disabled=bool(refusal),
-        on_click=dialogs.open,
-        args=(deposit, one),
-    )
-    if refusal:
-        st.markdown(small(plain(refusal)))
 
 
 def deposit(one: Row) -> None:

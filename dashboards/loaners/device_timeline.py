@@ -76,7 +76,7 @@ def _lines(event: Row) -> list[str]:
         " ".join([f":gray[:material/{ICONS[event['kind']]}:]", struck, *marks]),
         small(f"{words.stamp(moment)}（{times.ago(moment)}）{told}　{who}　{plain(event['source_word'])}"),
     ]
-    lines += [words.changed(change) for change in event["changes"]]
+    lines += words.changes(event["changes"])
     if event["reason"]:
         lines.append(f"理由: {plain(event['reason'])}")
     if mark := event["mark"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -14,7 +15,14 @@ DEPOSIT = "deposit"
 MOST = {"text": 1000, "long": 1000, "number": 22, "mail": 254}
 HINTS = {"number": "例: 120", "mail": "例: name@example.com"}
 
+# As `text.plain`, but for what a widget's label can be mistaken for: a reader of screens says every backslash.
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>#$~:])")
+
 Question = Mapping[str, Any]
+
+
+def label(question: Question) -> str:
+    return _MARKDOWN.sub(r"\\\1", question["header"])
 
 
 def fill_in(
@@ -40,29 +48,28 @@ def fill_in(
 
 
 def _greyed(key: str, question: Question) -> None:
-    label = plain(question["header"])
-    st.selectbox(label, [], index=None, key=f"{key}.greyed", disabled=True, placeholder="選べません")
+    st.selectbox(label(question), [], index=None, key=f"{key}.greyed", disabled=True, placeholder="選べません")
     st.markdown(small(plain(question["help"] or "条件を満たすときだけ選べます。")))
 
 
 def _widget(key: str, question: Question, begin: str) -> str:
-    label = plain(question["header"]) + (" :red-badge[必須]" if question["required"] else "")
+    title = label(question) + (" :red-badge[必須]" if question["required"] else "")
     help_ = plain(question["help"]) or None
     kind = question["type"]
     if kind == "choice":
-        return _choice(key, label, question, begin, help_)
+        return _choice(key, title, question, begin, help_)
     if kind == "date":
         known = date.fromisoformat(begin) if begin else None
-        chosen = st.date_input(label, known, key=key, format="YYYY/MM/DD", help=help_)
+        chosen = st.date_input(title, known, key=key, format="YYYY/MM/DD", help=help_)
         return chosen.isoformat() if isinstance(chosen, date) else ""
     draw = st.text_area if kind == "long" else st.text_input
-    return str(draw(label, begin, key=key, max_chars=MOST[kind], placeholder=HINTS.get(kind), help=help_) or "").strip()
+    return str(draw(title, begin, key=key, max_chars=MOST[kind], placeholder=HINTS.get(kind), help=help_) or "").strip()
 
 
-def _choice(key: str, label: str, question: Question, begin: str, help_: str | None) -> str:
+def _choice(key: str, title: str, question: Question, begin: str, help_: str | None) -> str:
     choices = list(question["choices"])
     index = choices.index(begin) if begin in choices else None
     if question["required"]:
         # All that can be chosen stands there: one touch on a phone.
-        return str(st.radio(label, choices, index, key=key, help=help_) or "")
-    return str(st.selectbox(label, choices, index, key=key, placeholder="選んでください", help=help_) or "")
+        return str(st.radio(title, choices, index, key=key, help=help_) or "")
+    return str(st.selectbox(title, choices, index, key=key, placeholder="選んでください", help=help_) or "")

@@ -123,15 +123,12 @@ def fill_in(state: dict[str, Any]) -> None:
     if state["problem"]:
         complain(state["problem"])
     with st.container(horizontal=True):
-        st.button(
-            "内容を確認する",
-            key=f"{KEY}.check",
-            type="primary",
-            icon=":material/fact_check:",
-            on_click=check,
-            args=(state, sent),
-        )
+        # No callback: it would be given the answers of before the field that was left by this very press.
+        pressed = st.button("内容を確認する", key=f"{KEY}.check", type="primary", icon=":material/fact_check:")
         st.button("別の機器を選ぶ", key=f"{KEY}.leave", type="tertiary", on_click=leave)
+    if pressed:
+        check(state, sent)
+        st.rerun()
 
 
 def happened(state: Row, error: str | None) -> str | None:
@@ -176,8 +173,8 @@ def confirm(state: dict[str, Any], sent: Row, expected: Row) -> None:
         when = words.stamp(expected["effective_at"]) if expected["effective_at"] else "今"
         st.markdown(f"**{plain(state['number'])}**（発生日時: {when}）")
         with st.container(border=True, gap="small", key=f"{KEY}.changes"):
-            for change in expected["changes"]:
-                st.markdown(words.changed(change))
+            for line in words.changes(expected["changes"]):
+                st.markdown(line)
             for warning in expected["warnings"]:
                 st.markdown(f":orange[:material/info: {plain(warning)}]")
         for sentence in consequences(expected):
@@ -192,7 +189,7 @@ def confirm(state: dict[str, Any], sent: Row, expected: Row) -> None:
 def consequences(expected: Row) -> list[str]:
     found = []
     if expected["cleared"]:
-        found.append(f"{plain(expected['cleared'])}、「預り機のステータス」は自動的にクリアされます。")
+        found.append(f"{plain(expected['cleared'])}、「預り機のステータス」はクリアされます。")
     if expected["mail_to"]:
         found.append(f"ステータスが変わるため、{plain(expected['mail_to'])} にメールで通知します。")
     return found
@@ -214,8 +211,8 @@ def stored(state: dict[str, Any]) -> None:
     badge = words.STATUS.get(done["status"], words.NOT_YET).badge()
     st.markdown(f"**{plain(done['number'])}** の現在のステータスは {badge} です。")
     with st.container(border=True, gap="small", key=f"{KEY}.done"):
-        for change in done["changes"]:
-            st.markdown(words.changed(change))
+        for line in words.changes(done["changes"]):
+            st.markdown(line)
         if not done["changes"]:
             st.markdown("前回の登録から変わった項目はありません。")
     if done["cleared"]:

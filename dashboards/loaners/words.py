@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from dashboards.ui import times
 from dashboards.ui.status import Status
-from dashboards.ui.text import plain
+from dashboards.ui.text import plain, small
 
 LENT, COLLECTED, STORED = 1, 2, 3
 STATUS = {
@@ -24,6 +24,7 @@ DEPOSIT = {
     4: Status("4.HW延長保守中(OS入れ替えやサービス終了を含む)", "blue", "shield"),
 }
 UNSET = Status("未設定", "gray", "remove")
+DEPOSIT_HEADER = "預り機のステータス"
 KIND = {"terminal": "端末", "printer": "プリンタ", "other": "その他"}
 
 
@@ -39,7 +40,14 @@ def written(value: str) -> str:
     return value.replace("-", "/") if is_day else value
 
 
-def changed(change: Mapping[str, Any]) -> str:
-    """A line of Markdown: what stood there, and what stands there now."""
-    old, new = (plain(written(change[side])) or ":gray[（なし）]" for side in ("old", "new"))
-    return f"{plain(change['header'])}：{old} → **{new}**"
+def changes(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines of Markdown: what stood there, and what stands there now. Answers that another status has no use for are
+    named together."""
+    gone = [plain(one["header"]) for one in found if not one["new"] and one["header"] != DEPOSIT_HEADER]
+    lines = [_change(one) for one in found if one["new"] or one["header"] == DEPOSIT_HEADER]
+    return lines + ([small(f"使わなくなる回答: {'、'.join(gone)}")] if gone else [])
+
+
+def _change(one: Mapping[str, Any]) -> str:
+    old, new = (plain(written(one[side])) or ":gray[（なし）]" for side in ("old", "new"))
+    return f"{plain(one['header'])}：{old} → **{new}**"

@@ -134,3 +134,16 @@ def test_the_mails_about_it_stand_below(screen: Screen, db: Session, device: Dev
     page = opened_at(screen("sasaki", loaners="staff"), "loaners-device", number=NUMBER)
     assert f"【代替機】{NUMBER} 未登録 → 2.回収後社内保管" in texts(page)
     assert db.scalars(select(Event).where(Event.kind == "form")).one().status == 2
+
+
+def test_a_device_is_moved_from_here(screen: Screen, db: Session, device: Device, lent: int) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "loaners-device", number=NUMBER)
+    press(page, f"{KEY}.move_location")
+    kobe = db.scalars(select(Site.id).where(Site.key == "kobe")).one()
+    name = f"loaners.device.transfer.{device.id}"
+    page.selectbox(key=f"{name}.site_id.0").set_value(kobe)
+    page.text_input(key=f"{name}.reason.0").input("応援のため")
+    press(page, f"{name}.submit")
+    assert state(db, device).site_id == kobe
+    assert "は**神戸**（関西）の機器で、" in texts(page)
+    assert f"{KEY}.archive" not in {button.key for button in page.button}
