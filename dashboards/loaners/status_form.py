@@ -189,7 +189,7 @@ def confirm(state: dict[str, Any], sent: Row, expected: Row) -> None:
 def consequences(expected: Row) -> list[str]:
     found = []
     if expected["cleared"]:
-        found.append(f"{plain(expected['cleared'])}、「預り機のステータス」は自動的にクリアされます。")
+        found.append(f"{plain(expected['cleared'])}、「預り機のステータス」はクリアされます。")
     if expected["mail_to"]:
         found.append(f"ステータスが変わるため、{plain(expected['mail_to'])} にメールで通知します。")
     return found

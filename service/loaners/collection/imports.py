@@ -132,7 +132,7 @@ HISTORY = Kind(
         Field(
             "number",
             "拠点管理番号",
-            "OSAKA_SV_ThinkPad_ABC123_001",
+            "OSAKA_Printer_MFP_XYZ123_001",
             ("0-2.拠点管理番号", "管理番号", "識別番号"),
             plain,
         ),

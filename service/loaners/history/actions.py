@@ -245,6 +245,7 @@ def unmark(db: Session, by: Actor, event_id: int) -> None:
     lock(db, event.device_id)
     if db.get(Mark, event_id) is None:
         return
+    _refuse_mark(event)
     db.execute(delete(Mark).where(Mark.event_id.in_(_with_what_followed(db, event))))
     db.expire_all()
     known = queries.facts(db, [event.device_id])[event.device_id]
@@ -263,7 +264,7 @@ def _refuse_mark(event: Event) -> None:
 
 def _with_what_followed(db: Session, event: Event) -> list[int]:
     cleared = queries.cleared_by(db, event) if event.kind == EventKind.FORM else None
-    return [event.id] if cleared is None else [event.id, cleared]
+    return [event.id] if cleared is None else [event.id, cleared.id]
 
 
 def _count_anew(db: Session, by: Actor, event: Event, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

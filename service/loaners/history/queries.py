@@ -209,17 +209,20 @@ def by_client_id(db: Session, client_id: uuid.UUID) -> Event | None:
     return db.scalars(select(Event).where(Event.client_id == client_id)).one_or_none()
 
 
-def cleared_by(db: Session, event: Event) -> int | None:
+def cleared_by(db: Session, event: Event) -> Event | None:
     """The clearing that followed from a form: added with it, for the same moment."""
-    return db.scalar(
-        select(func.min(Event.id)).where(
+    return db.scalars(
+        select(Event)
+        .where(
             Event.device_id == event.device_id,
             Event.kind == EventKind.CLEARED,
             Event.source == rules.Source.SYSTEM,
             Event.effective_at == event.effective_at,
             Event.id > event.id,
         )
-    )
+        .order_by(Event.id)
+        .limit(1)
+    ).one_or_none()
 
 
 def answers_of(db: Session, event_id: int | None) -> Mapping[str, str]:

@@ -206,6 +206,9 @@ def _begun_by(pair: tuple[Lent, Lent]) -> tuple[int, int]:
     return pair[0].first_event_id, pair[1].first_event_id
 
 
+EMPTIED = "フォームで「預り機のステータス」が空欄にされたため"
+
+
 def cleared_because(status: int | None, held: bool | None) -> str:
     """Why a deposit's status was cleared, in words."""
     if status != Status.LENT:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,6 +32,17 @@ from service.loaners.statuses import queries, schemas
 MOST_DIFFERENCES = 5
 
 
+@dataclass(frozen=True)
+class _Filled:
+    """A form that is in order. `cleared`: why it takes the 預り機のステータス away; `emptied`: the person did, so that
+    it takes an event to say so."""
+
+    told: Told
+    questions: list[Question]
+    cleared: str | None
+    emptied: bool
+
+
 def submit(db: Session, by: Actor, number: str, sent: schemas.Submission) -> dict[str, Any]:
     """Stores what the form says, and tells the site when 0-4 changes.
 
@@ -43,10 +56,12 @@ def submit(db: Session, by: Actor, number: str, sent: schemas.Submission) -> dic
     history.lock(db, device.id)
     event = past.by_client_id(db, sent.client_id)
     if event is None:
-        told, questions = _read(db, device, sent)
-        happened = history.tell(db, by, device.id, told)
+        filled = _read(db, device, sent)
+        happened = history.tell(db, by, device.id, filled.told)
         event = past.get_event(db, happened.event_id)
-        _tell_site(db, by, device, event, questions)
+        if filled.emptied:
+            history.tell(db, by, device.id, _emptying(event.effective_at))
+        _tell_site(db, by, device, event, filled.questions)
     elif (event.device_id, event.actor) != (device.id, by.login_id):
         raise Conflict("この登録の番号は、別の登録で使われています。画面を開き直して、もう一度登録してください。")
     return _stored(db, device, event)
@@ -55,13 +70,15 @@ def submit(db: Session, by: Actor, number: str, sent: schemas.Submission) -> dic
 def check(db: Session, number: str, sent: schemas.Answers) -> dict[str, Any]:
     """What `submit` would do; it raises the same."""
     device = past.get_device(db, number)
-    told, questions = _read(db, device, sent)
-    now = app_now(db)
+    filled = _read(db, device, sent)
+    told, now = filled.told, app_now(db)
     moment = told.effective_at or now
     known = past.facts(db, [device.id])[device.id]
     history.refuse(known, told, moment, now)
-    one = history.fact(told, moment, known)
-    found = queries.outcome(db, known, one, form_rules.labelled(questions, told.answers))
+    new = [history.fact(told, moment, known)]
+    if filled.emptied:
+        new.append(history.fact(_emptying(moment), moment, [*known, *new]))
+    found = queries.outcome(db, known, new, form_rules.labelled(filled.questions, told.answers))
     site = queries.site_to_tell(db, found)
     warnings = [] if found.changes else ["前回の登録から変わる項目はありません。"]
     if found.now.since > moment:
@@ -70,13 +87,13 @@ def check(db: Session, number: str, sent: schemas.Answers) -> dict[str, Any]:
     return {
         "effective_at": told.effective_at,
         "changes": found.changes,
-        "cleared": found.cleared,
+        "cleared": filled.cleared,
         "mail_to": site.group_mail if site else None,
         "warnings": warnings,
     }
 
 
-def _read(db: Session, device: Device, sent: schemas.Answers) -> tuple[Told, list[Question]]:
+def _read(db: Session, device: Device, sent: schemas.Answers) -> _Filled:
     state = queries.state_of(db, device)
     if state.is_archived:
         raise Conflict(queries.ARCHIVED)
@@ -105,7 +122,17 @@ def _read(db: Session, device: Device, sent: schemas.Answers) -> tuple[Told, lis
         client_id=sent.client_id if isinstance(sent, schemas.Submission) else None,
         **columns,
     )
-    return told, questions
+    holds = rules.holds_deposit(told.status, told.held)
+    is_asked = any(one.key == form_rules.DEPOSIT for one in form_rules.asked(questions, given))
+    emptied = before.deposit is not None and holds and is_asked and told.deposit is None
+    cleared = None
+    if before.deposit is not None and (emptied or not holds):
+        cleared = rules.EMPTIED if emptied else rules.cleared_because(told.status, told.held)
+    return _Filled(told, questions, cleared, emptied)
+
+
+def _emptying(moment: datetime) -> Told:
+    return Told(kind=EventKind.CLEARED, source=Source.SYSTEM, effective_at=moment, reason=rules.EMPTIED)
 
 
 def _wrong_dates(questions: list[Question], given: dict[str, str]) -> dict[str, str]:
@@ -173,12 +200,14 @@ def _tell_site(db: Session, by: Actor, device: Device, event: Event, questions: 
 def _outcome(db: Session, device: Device, event: Event) -> queries.Outcome:
     """As it was when the event was told, whatever was told since."""
     known = [one for one in past.facts(db, [device.id])[device.id] if one.id < event.id]
+    cleared = past.cleared_by(db, event)
+    new = [past.fact_of(one) for one in (event, cleared) if one]
     answered = form_rules.labelled(past.questions_of(db, event.form_id), event.answers)
-    return queries.outcome(db, known, past.fact_of(event), answered)
+    return queries.outcome(db, known, new, answered)
 
 
 def _stored(db: Session, device: Device, event: Event) -> dict[str, Any]:
-    found = _outcome(db, device, event)
+    found, cleared = _outcome(db, device, event), past.cleared_by(db, event)
     return {
         "event_id": event.id,
         "number": device.number,
@@ -187,7 +216,7 @@ def _stored(db: Session, device: Device, event: Event) -> dict[str, Any]:
         "changes": found.changes,
         "status": found.now.status,
         "status_word": rules.status_word(found.now.status),
-        "cleared": found.cleared,
+        "cleared": cleared.reason if cleared else None,
         "mail_to": past.told_by_mail(db, event.id),
     }
 

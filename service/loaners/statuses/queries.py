@@ -15,7 +15,7 @@ from service.loaners.forms import rules as form_rules
 from service.loaners.forms.rules import DEPOSIT, Meaning
 from service.loaners.history import queries as history
 from service.loaners.history import rules
-from service.loaners.history.rules import EventKind, Fact, State
+from service.loaners.history.rules import Fact, State
 from service.loaners.models import Device, Site
 
 ARCHIVED = "この機器はアーカイブされています。使うときは、先に元に戻してください。"
@@ -23,33 +23,28 @@ ARCHIVED = "この機器はアーカイブされています。使うときは�
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one more event does: the differences of what is known just before and after it, whether 0-4 is another one
-    now than it was, and why the 預り機のステータス was taken away."""
+    """What one more form does: the differences of what is known just before and after it, and what holds today without
+    and with it."""
 
     changes: list[dict[str, str]]
     was: State
     now: State
-    cleared: str | None
 
     @property
     def is_news(self) -> bool:
         return self.was.status != self.now.status
 
 
-def outcome(db: Session, known: Sequence[Fact], one: Fact, answered: Mapping[str, str]) -> Outcome:
-    """`known` is the device's history without it; `answered` what it answers, by header."""
-    earlier, later = rules.states(known), rules.states([*known, one])
-    before, after = rules.at(earlier, one.effective_at), rules.at(later, one.effective_at)
+def outcome(db: Session, known: Sequence[Fact], new: Sequence[Fact], answered: Mapping[str, str]) -> Outcome:
+    """`known` is the device's history without `new`, which is the form and what followed from it; `answered` what the
+    form answers, by header."""
+    earlier, later, moment = rules.states(known), rules.states([*known, *new]), new[0].effective_at
+    before, after = rules.at(earlier, moment), rules.at(later, moment)
     old = history.labelled_answers(db, before.form_event_id if before else None)
     sites = {state.site_id: history.get_site(db, state.site_id).name for state in later}
     differences = rules.differences(rules.picture(before, sites, old), rules.picture(after, sites, answered))
-    ends = one.kind is EventKind.FORM and not rules.holds_deposit(one.status, one.held)
-    return Outcome(
-        [{"header": header, "old": was, "new": now} for header, was, now in differences],
-        earlier[-1],
-        later[-1],
-        rules.cleared_because(one.status, one.held) if ends and before and before.deposit else None,
-    )
+    changes = [{"header": header, "old": was, "new": now} for header, was, now in differences]
+    return Outcome(changes, earlier[-1], later[-1])
 
 
 def site_to_tell(db: Session, found: Outcome) -> Site | None:

@@ -19,7 +19,7 @@ from service.loaners.history.models import Event
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Device, Site
 from tests import cast
-from tests.api.loaners.telling import COLLECTED, LENT, NUMBER, days, registered, state, stored, timeline
+from tests.api.loaners.telling import COLLECTED, LENT, NUMBER, body, days, registered, state, stored, timeline
 
 SignIn = Callable[..., TestClient]
 DEPOSIT = f"/api/loaners/devices/{NUMBER}/deposit"
@@ -111,10 +111,23 @@ def test_what_ends_the_condition_clears_the_deposit_by_an_event_of_its_own(
     assert (state(admin, NUMBER, days(1.5))["deposit"], state(admin, NUMBER)["deposit"]) == (1, None)
 
 
-def test_a_form_that_says_nothing_of_the_deposit_leaves_it(admin: TestClient) -> None:
+def test_a_form_in_which_the_deposit_was_emptied_takes_it_away(admin: TestClient) -> None:
     stored(admin, NUMBER, LENT, **at(1))
     set_deposit(admin, 4)
-    stored(admin, NUMBER, LENT | {"1-8": "2026-12-31"})
+    stored(admin, NUMBER, LENT | {"1-8": "2026-12-30", "deposit": timeline(admin, NUMBER)[0]["changes"][0]["new"]})
+    assert state(admin, NUMBER)["deposit"] == 4
+
+    form = body(admin, NUMBER, LENT | {"1-8": "2026-12-31"})
+    sent = {name: value for name, value in form.items() if name != "client_id"}
+    expected = admin.post(f"/api/loaners/devices/{NUMBER}/status/check", json=sent).json()
+    answer = admin.post(f"/api/loaners/devices/{NUMBER}/status", json=form).json()
+
+    assert state(admin, NUMBER)["deposit"] is None
+    assert expected["cleared"] == answer["cleared"] == "フォームで「預り機のステータス」が空欄にされたため"
+    assert expected["changes"] == answer["changes"]
+    assert "預り機のステータス" in {one["header"] for one in answer["changes"]}
+    assert admin.post(f"/api/loaners/devices/{NUMBER}/status", json=form).json() == answer
+    assert mark(admin, answer["event_id"]).status_code == 204
     assert state(admin, NUMBER)["deposit"] == 4
 
 
