@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards.loaners import differences, lists, words
+from dashboards.loaners import device_forms, differences, lists, words
 from dashboards.session import may
-from dashboards.ui import filters, live, tables
+from dashboards.ui import dialogs, filters, live, tables
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 
@@ -34,6 +34,8 @@ def headline() -> None:
 
 
 def right() -> None:
+    if may("loaners:device:update"):
+        dialogs.button("機器を登録する", device_forms.new, key="loaners.new", icon="add")
     if may("loaners:device:work"):
         link("ステータスを登録する", "/status-form", primary=True)
 
