@@ -56,6 +56,8 @@ def choose(listed: list[dict[str, Any]]) -> None:
     """Step 1. The file is read as soon as it has arrived."""
     steps(1)
     titles = {kind["kind"]: kind["title"] for kind in listed}
+    if (asked := st.query_params.get("kind")) in titles:
+        st.session_state.setdefault("kind", asked)
     wanted = st.radio("取り込むもの", [*titles], format_func=lambda kind: titles[kind], horizontal=True, key="kind")
     kind = next(kind for kind in listed if kind["kind"] == wanted)
     required = "、".join(field["label"] for field in kind["fields"] if field["is_required"])
@@ -114,14 +116,14 @@ def remap(draft_id: int, names: list[str]) -> None:
         st.session_state.pop(f"{KEY}.refused", None)
 
 
-def mapping(draft: dict[str, Any], kind: dict[str, Any]) -> None:
+def mapping(draft: dict[str, Any]) -> None:
     """Step 2: as guessed, or as chosen last time; a change is looked through at once."""
     headers = draft["headers"]
-    names = [field["name"] for field in kind["fields"]]
+    names = [field["name"] for field in draft["fields"]]
     with st.expander("列の割り当て", expanded=draft["counts"] is None, icon=":material/view_column:"):
         st.markdown(small("ファイルのどの列を、どの項目として読むかを選びます。選んだ内容は次回も使われます。"))
         grid = st.grid(3, min_column_width=240)
-        for field in kind["fields"]:
+        for field in draft["fields"]:
             with grid.cell():
                 st.selectbox(
                     field["label"] + (" :red-badge[必須]" if field["is_required"] else ""),
@@ -160,7 +162,7 @@ def verdict(draft: dict[str, Any]) -> None:
         )
 
 
-def check(draft: dict[str, Any], kind: dict[str, Any]) -> None:
+def check(draft: dict[str, Any]) -> None:
     """Step 3: what each row would do."""
     counts = draft["counts"]
     verdict(draft)
@@ -171,7 +173,7 @@ def check(draft: dict[str, Any], kind: dict[str, Any]) -> None:
         errors(draft, preview, page)
     buttons(draft)
     st.subheader("はじめの行", anchor=False)
-    labels = [field["label"] for field in kind["fields"]]
+    labels = [field["label"] for field in draft["fields"]]
     st.dataframe(
         [
             {
@@ -248,7 +250,7 @@ def run(draft_id: int) -> None:
         st.session_state.pop(f"{KEY}.not_run", None)
 
 
-def go_on(draft: dict[str, Any], kind: dict[str, Any]) -> None:
+def go_on(draft: dict[str, Any]) -> None:
     st.markdown(
         f"**{plain(draft['file_name'])}**（{plain(draft['title'])}、{plain(draft['format'])}、{draft['row_count']:,}行）"
     )
@@ -259,9 +261,9 @@ def go_on(draft: dict[str, Any], kind: dict[str, Any]) -> None:
         return
     steps(2 if draft["counts"] is None else 3)
     another_sheet(draft)
-    mapping(draft, kind)
+    mapping(draft)
     if draft["counts"] is not None:
-        check(draft, kind)
+        check(draft)
     else:
         buttons(draft)
 
@@ -290,13 +292,11 @@ def another(label: str, draft: dict[str, Any]) -> None:
 def page() -> None:
     heading.page("取り込み")
     try:
-        listed = kinds()
         draft_id = st.query_params.get("id", "")
         if not draft_id.isdecimal():
-            choose(listed)
+            choose(kinds())
             return
-        draft = session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{draft_id}")
-        go_on(draft, next(kind for kind in listed if kind["kind"] == draft["kind"]))
+        go_on(session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{draft_id}"))
     except ApiProblem as problem:
         if problem.status == 401 and session.ended():
             st.rerun()

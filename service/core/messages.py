@@ -32,7 +32,7 @@ class State(StrEnum):
     DISCARDED = "discarded"
 
 
-_STATE = case(
+STATE = case(
     (OutboxMessage.sent_at.is_not(None), State.SENT),
     (OutboxMessage.discarded_at.is_not(None), State.DISCARDED),
     (OutboxMessage.dead_at.is_not(None), State.DEAD),
@@ -52,7 +52,7 @@ _ITEM = (
     OutboxMessage.key,
     OutboxMessage.area,
     OutboxMessage.topic,
-    _STATE.label("state"),
+    STATE.label("state"),
     OutboxMessage.recipient,
     OutboxMessage.title,
     OutboxMessage.subject,
@@ -77,7 +77,7 @@ _MESSAGES = Listing(
     keys={"id": Key(OutboxMessage.id)},
     default="-id",
     filters={
-        **{state: when(_WHERE.get(state, _OPEN & (state == _STATE))) for state in State},
+        **{state: when(_WHERE.get(state, _OPEN & (state == STATE))) for state in State},
         "topic": equals(OutboxMessage.topic),
         "area": equals(OutboxMessage.area),
         "q": contains(OutboxMessage.recipient, OutboxMessage.title),

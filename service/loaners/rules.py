@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Role
+from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Role, Tick
 from service.core.purposes import Kind as FileKind
 from service.core.purposes import Purpose
 from service.core.times import TOKYO
@@ -136,6 +137,24 @@ def model_section(model_name: str) -> str:
     return _NOT_IN_A_MODEL.sub("", model_name)
 
 
+def proposed_model_name(name: str) -> str:
+    """A model's name without what it may not have (2.2.2): hyphens for blanks and underscores."""
+    return re.sub(r"[\s_]+", "-", unicodedata.normalize("NFKC", name).strip(" \t\r\n_"))
+
+
+def model_name_refusal(name: str) -> str | None:
+    """Why no model can be called so, in words; None when one can."""
+    if re.search(r"[\s_]", name):
+        proposed = proposed_model_name(name)
+        return (
+            "機種名にスペースとアンダースコア（_）は使えません。ハイフン（-）を使い、"
+            f"「{proposed}」のように入力してください。"
+        )
+    if not model_section(name):
+        return "機種名に、拠点管理番号に使える半角の英数字を1文字以上入れてください（例: ThinkPad-X1-Carbon）。"
+    return None
+
+
 def management_number(site_code: str, category: str, model_name: str, serial: str, running: int) -> str:
     """Raises ValueError, in words, for what would be no management number (3.4)."""
     model = model_section(model_name)
@@ -160,6 +179,17 @@ def number_refusal(number: str) -> str | None:
             "（例: OSAKA_SV_ThinkPad-X1-Carbon_ABC12345_001）で入力してください。"
         )
     return None
+
+
+def normal_number(text: str) -> str:
+    """A number as somebody wrote it, brought to the grammar as far as its parts tell: full-width letters become plain
+    ones, and the model's section loses its symbols (3.2.3), so that iPad-Pro-12.9 is iPad-Pro-129."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    parts = plain.split("_")
+    if len(parts) < 5:
+        return plain
+    site, category, *model, serial, running = parts
+    return "_".join((site, category, model_section("".join(model)), serial, running))
 
 
 READ = frozenset(
@@ -201,6 +231,10 @@ AREA = Area(
         "staff": Role("拠点担当者", READ | EVERYDAY | WORK | COUNT),
         "auditor": Role("監査担当者", READ | EVERYDAY | COUNT),
     },
+    ticks={
+        "loaners.remind": Tick("返却予定日の案内", timedelta(minutes=30)),
+        "loaners.upkeep": Tick("履歴のローテーションと点検", timedelta(hours=1)),
+    },
     subjects={
         "site": "拠点",
         "model": "機種",
@@ -211,6 +245,7 @@ AREA = Area(
         "view": "データタイプ",
         "stocktake": "棚卸",
         "finding": "点検の指摘",
+        "upkeep": "ローテーション・点検",
     },
     fields={
         "key": "ID",
@@ -252,6 +287,37 @@ AREA = Area(
         "answers": "回答",
         "reason": "理由",
         "marked": "除去",
+        "device_id": "機器",
+        "type": "回答の形式",
+        "help": "説明文",
+        "meaning": "意味",
+        "when": "表示条件",
+        "one_of": "条件の回答",
+        "view": "データタイプ",
+        "number_site_id": "管理番号の拠点ID",
+        "group": "デバイスタイプ",
+        "nested": "社内ステータス",
+        "as_of": "時点",
+        "since": "期間の始め",
+        "until": "期間の終わり",
+        "moved": "移管された機器",
+        "q": "検索する語",
+        "state": "返却の状況",
+        "stale": "注意",
+        "result": "結果",
+        "room": "部屋",
+        "id": "番号",
+        "expected": "対象",
+        "found": "確認済み",
+        "missing": "未確認",
+        "misplaced": "対象外の機器",
+        "unknown": "未登録の番号",
+        "closed": "終了",
+        "dismissed": "問題なし",
+        "events": "履歴の件数",
+        "devices": "機器の台数",
+        "findings": "指摘の件数",
+        "different": "履歴と異なる機器",
     },
     values={
         "kind": {kind.value: word for kind, word in KIND_WORDS.items()},

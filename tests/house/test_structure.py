@@ -47,6 +47,7 @@ OPEN_DOORS = {
     "/api/auth/heartbeat",  # the station's token is the key
     "POST /api/entry-exit-logs",  # the station's token is the key
     "/api/entries/station/logs",  # the station's token is the key
+    "/d/{number}",  # what a label leads to; the form itself is behind the sign-in
     "/parent-card",  # a page without data
     "/parent-card/{name}",  # what that page is made of
     "/api/entries/cards/open",  # the card's link is the key

@@ -10,6 +10,7 @@ from typing import IO, Annotated, Any, Literal
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
 from service.core.api.tasks import TaskAnswer, described
 from service.core.auth import Actor, allow
@@ -81,7 +82,8 @@ class Counts(BaseModel):
 
 
 class ImportAnswer(BaseModel):
-    """`counts` is null until the columns are mapped; `sheets` are those of the workbook, when it was just read."""
+    """`counts` is null until the columns are mapped; `sheets` are those of the workbook, when it was just read.
+    `fields` are the kind's, and those that only this file has."""
 
     id: int
     kind: str
@@ -91,6 +93,7 @@ class ImportAnswer(BaseModel):
     sheets: list[str]
     headers: list[str]
     row_count: int
+    fields: list[FieldAnswer]
     columns: dict[str, int | None]
     counts: Counts | None
     task_id: int | None
@@ -121,7 +124,7 @@ class Preview(BaseModel):
     error_count: int
 
 
-def answered(draft: Import, kind: Kind, sheets: list[str] | None = None) -> ImportAnswer:
+def answered(db: Session, draft: Import, kind: Kind, sheets: list[str] | None = None) -> ImportAnswer:
     return ImportAnswer(
         id=draft.id,
         kind=draft.kind,
@@ -131,6 +134,7 @@ def answered(draft: Import, kind: Kind, sheets: list[str] | None = None) -> Impo
         sheets=sheets or [],
         headers=draft.headers,
         row_count=draft.row_count,
+        fields=_fields(kind.of(db, draft.headers)),
         columns=draft.mapping,
         counts=Counts(**draft.outcome["counts"]) if draft.outcome else None,
         task_id=draft.task_id,
@@ -143,18 +147,24 @@ def importable(actor: Importer) -> list[KindAnswer]:
     return [_kind(kind) for kind in kinds().values() if kind.area in actor.areas_where(kind.permission)]
 
 
-def _kind(kind: Kind) -> KindAnswer:
-    fields = [
+def _fields(kind: Kind) -> list[FieldAnswer]:
+    required = {name for name, field in kind.model.model_fields.items() if field.is_required()}
+    return [
         FieldAnswer(
             name=field.name,
             label=field.label,
             example=field.example,
-            is_required=kind.model.model_fields[field.name].is_required(),
+            is_required=field.name in required,
             is_key=field.name == kind.natural_key,
         )
         for field in kind.fields
     ]
-    return KindAnswer(kind=kind.key, area=kind.area, title=kind.title, purpose=f"{kind.area}.import", fields=fields)
+
+
+def _kind(kind: Kind) -> KindAnswer:
+    return KindAnswer(
+        kind=kind.key, area=kind.area, title=kind.title, purpose=f"{kind.area}.import", fields=_fields(kind)
+    )
 
 
 @router.get("/{kind}/template.csv", response_class=Response, responses=_CSV)
@@ -186,7 +196,7 @@ async def begin(
         return await brief(
             request,
             actor.scopes,
-            lambda db: answered(records.add(db, actor, kind, sheet, file.name), kind, sheet.sheets),
+            lambda db: answered(db, records.add(db, actor, kind, sheet, file.name), kind, sheet.sheets),
         )
 
 
@@ -208,14 +218,14 @@ async def _turn() -> AsyncIterator[None]:
 @router.get("/{import_id}")
 def draft(actor: Importer, db: Db, import_id: ImportId) -> ImportAnswer:
     found = records.get(db, actor, import_id)
-    return answered(found, kind_for(actor, found.kind))
+    return answered(db, found, kind_for(actor, found.kind))
 
 
 @router.put("/{import_id}/mapping", responses=_CONFLICT)
 def remap(actor: Importer, db: Db, import_id: ImportId, new: NewMapping) -> ImportAnswer:
     """Which column is which field; remembered for the next file of this kind."""
     found = records.remap(db, actor, import_id, new.columns)
-    return answered(found, kind_for(actor, found.kind))
+    return answered(db, found, kind_for(actor, found.kind))
 
 
 @router.get("/{import_id}/preview")

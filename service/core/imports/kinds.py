@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -53,6 +53,10 @@ class Kind(Entry):
     `existing` maps natural keys to (id, values) for those that are there, `missing` says in words what a row names
     that is not there (field, message), both for many rows at once and among what the person may
     see: where roles are bound to a tenant, that tenant's. `create` and `change` write and audit many rows.
+
+    `further` are the fields that a file with these headers has beside the usual ones; their names may be any, and the
+    model takes them as they are read. `identity` is what tells one row from another where the natural key alone does
+    not: `existing` is asked for these then, and as such rows are only ever added, one that is there is left as it is.
     """
 
     counter: str
@@ -62,10 +66,19 @@ class Kind(Entry):
     create: Callable[[Session, Actor, Sequence[New]], None]
     change: Callable[[Session, Actor, Sequence[Change]], None]
     missing: Callable[[Session, Actor, Sequence[Values]], Mapping[int, tuple[str, str]]] = field(default=lambda *_: {})
+    further: Callable[[Session, Sequence[str]], tuple[Field, ...]] = field(default=lambda *_: ())
+    identity: Callable[[Values], str] | None = None
 
     @property
     def natural_key(self) -> str:
         return self.fields[0].name
+
+    def of(self, db: Session, headers: Sequence[str]) -> Kind:
+        """As it is for a file with these headers."""
+        return replace(self, fields=(*self.fields, *self.further(db, headers)))
+
+    def identify(self, values: Values) -> str:
+        return self.identity(values) if self.identity else str(values[self.natural_key])
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)

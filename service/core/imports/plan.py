@@ -92,7 +92,7 @@ def _find_repeats(kind: Kind, planned: list[Planned], first_with: dict[str, int]
             if not made.errors:
                 _refuse(kind, made, key.name, "必須の項目です。")
             continue
-        before = first_with.setdefault(str(value), made.row.number)
+        before = first_with.setdefault(kind.identify(made.given), made.row.number)
         if before != made.row.number:
             _refuse(
                 kind, made, key.name, f"{before}行目と同じ「{made.values[key.name]}」です。どちらかを削除してください。"
@@ -102,10 +102,10 @@ def _find_repeats(kind: Kind, planned: list[Planned], first_with: dict[str, int]
 def _decide(db: Session, by: Actor, kind: Kind, planned: list[Planned]) -> None:
     """Compares with what is there; two questions to the database for the whole chunk."""
     sound = [made for made in planned if not made.errors]
-    there = kind.existing(db, by, [str(made.given[kind.natural_key]) for made in sound])
+    there = kind.existing(db, by, [kind.identify(made.given) for made in sound])
     checked: list[tuple[Planned, Values]] = []
     for made in sound:
-        _, before = there.get(str(made.given[kind.natural_key]), (0, {}))
+        _, before = there.get(kind.identify(made.given), (0, {}))
         try:
             after = kind.model.model_validate(before | made.given).model_dump()
         except ValidationError as error:
@@ -117,7 +117,7 @@ def _decide(db: Session, by: Actor, kind: Kind, planned: list[Planned]) -> None:
         _refuse(kind, checked[place][0], name, message)
     for made, after in checked:
         if not made.errors:
-            _compare(kind, made, after, there.get(str(made.given[kind.natural_key])))
+            _compare(kind, made, after, there.get(kind.identify(made.given)))
 
 
 def _compare(kind: Kind, made: Planned, after: Values, there: tuple[int, Values] | None) -> None:
@@ -125,7 +125,9 @@ def _compare(kind: Kind, made: Planned, after: Values, there: tuple[int, Values]
         made.outcome, made.action = "new", New(after)
         return
     row_id, before = there
-    made.changed = [field.name for field in kind.fields if before[field.name] != after[field.name]]
+    if kind.identity:
+        return
+    made.changed = [field.name for field in kind.fields if before.get(field.name) != after.get(field.name)]
     if made.changed:
         made.outcome, made.action = "update", Change(row_id, before, after)
 

@@ -94,7 +94,7 @@ def read(content: bytes, sheet: str | None = None) -> Sheet:
 
 def add(db: Session, by: Actor, kind: Kind, sheet: Sheet, file_name: str) -> Import:
     """The file with its columns mapped as well as can be guessed, and looked through when that is enough."""
-    tenant_id = by.tenant_in(kind.area)
+    tenant_id, kind = by.tenant_in(kind.area), kind.of(db, sheet.headers)
     columns = mapping.guess(kind, sheet.headers, _remembered(db, by, kind, tenant_id))
     draft = Import(
         area=kind.area,
@@ -144,7 +144,7 @@ def remap(db: Session, by: Actor, import_id: int, columns: Columns) -> Import:
         Conflict: it is being run.
     """
     draft = get(db, by, import_id, lock=True)
-    kind = kinds.kind_for(by, draft.kind)
+    kind = kinds.kind_for(by, draft.kind).of(db, draft.headers)
     _refuse_while_running(db, draft)
     draft.mapping = mapping.check(kind, draft.headers, columns)
     draft.outcome = _look_through(db, by, kind, unpack(draft.content), draft.mapping)
@@ -189,7 +189,7 @@ def _described(kind: Kind, made: Planned) -> dict[str, Any]:
 
 def rows_in_error(db: Session, by: Actor, draft: Import, kind: Kind) -> list[tuple[Row, list[RowError]]]:
     """As of now, all of them."""
-    planned = plan(db, by, kind, unpack(draft.content), draft.mapping)
+    planned = plan(db, by, kind.of(db, draft.headers), unpack(draft.content), draft.mapping)
     return [(made.row, made.errors) for made in planned if made.errors]
 
 

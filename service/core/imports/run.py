@@ -18,7 +18,7 @@ def run(work: Work) -> Result:
     try:
         with work.transaction() as db:
             draft = records.get(db, work.actor, int(work.params["import_id"]))
-            kind = kind_for(work.actor, draft.kind)
+            kind = kind_for(work.actor, draft.kind).of(db, draft.headers)
             planned = _plan(db, work, draft, kind)
             result = _apply(db, work, kind, planned)
             draft.outcome = None  # what was looked through is not what is there now

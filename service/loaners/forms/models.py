@@ -37,3 +37,5 @@ class Form(Base):
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     published_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     published_by: Mapped[str | None] = mapped_column(String(100))
+    # No version is put aside: a newer one takes its place.
+    archived_at = None

@@ -45,6 +45,31 @@ class Meaning(StrEnum):
     NOTE = "note"
 
 
+class State(StrEnum):
+    """Of the published ones the newest is filled in; one for imports only never is."""
+
+    DRAFT = "draft"
+    CURRENT = "current"
+    RETIRED = "retired"
+    IMPORT_ONLY = "import_only"
+
+
+MEANING_WORDS = {
+    Meaning.PERSON: "担当者",
+    Meaning.STATUS: "ステータス",
+    Meaning.HELD: "ユーザー機の預り有無",
+    Meaning.DEPOSIT: "預り機のステータス",
+    Meaning.BORROWER: "貸出先",
+    Meaning.USER: "ユーザー情報",
+    Meaning.LOAN_NUMBER: "貸出番号",
+    Meaning.LENT_ON: "貸出日",
+    Meaning.DUE_ON: "返却予定日",
+    Meaning.ASSET_NUMBER: "資産管理番号",
+    Meaning.RECEIPT: "お預かり証No.",
+    Meaning.NOTE: "備考",
+}
+
+
 @dataclass(frozen=True)
 class Condition:
     """Holds while the answer to the question `key` is one of these."""
@@ -120,6 +145,16 @@ def conditions(key: str) -> dict[str, str]:
     return wanted
 
 
+def shown_when(questions: Sequence[Question], question: Question) -> list[dict[str, Any]]:
+    """All conditions of a question, those of its key included, as answers: all have to hold."""
+    choices = {one.key: one.choices for one in questions}
+    own = [
+        Condition(key, tuple(choice for choice in choices.get(key, ()) if prefix(choice) == number))
+        for key, number in conditions(question.key).items()
+    ]
+    return [{"key": one.key, "one_of": list(one.one_of)} for one in (*own, *question.when)]
+
+
 def appears(question: Question, answers: Mapping[str, str]) -> bool:
     """Whether it is asked, these being the answers so far."""
     if any(prefix(answers.get(key)) != number for key, number in conditions(question.key).items()):
@@ -192,6 +227,40 @@ def carried(questions: Sequence[Question], before: Mapping[str, str], given: Map
     return kept | dict(given)
 
 
+def prefilled(questions: Sequence[Question], then: Sequence[Question], answers: Mapping[str, str]) -> dict[str, str]:
+    """What a form begins with: what was answered to the same questions before, in whichever version. A key may have
+    stood for something else then; what the product understands is found by its meaning."""
+    titles = {one.key: (one.title, one.meaning) for one in then}
+    by_meaning = meant(then, answers)
+    found: dict[str, str] = {}
+    for question in questions:
+        same = titles.get(question.key) == (question.title, question.meaning)
+        value = answers.get(question.key) if same else question.meaning and by_meaning.get(question.meaning)
+        if value and _refusal(question, value) is None:
+            found[question.key] = value
+    return found
+
+
+def labelled(questions: Sequence[Question], answers: Mapping[str, str]) -> dict[str, str]:
+    """Answers under the words of their form, in its order; those that it does not ask keep their key."""
+    known = {one.header: answers[one.key] for one in questions if one.key in answers}
+    asked_for = {one.key for one in questions}
+    return known | {key: value for key, value in answers.items() if key not in asked_for}
+
+
+def differences(old: Sequence[Question], new: Sequence[Question]) -> list[str]:
+    """What is different in the new version, in words."""
+    before, after = {one.key: one for one in old}, {one.key: one for one in new}
+    words = [f"質問「{one.header}」が増えました。" for one in new if one.key not in before]
+    words += [f"質問「{one.header}」がなくなりました。" for one in old if one.key not in after]
+    words += [
+        f"質問「{after[key].header}」が変わりました。" for key in before if key in after and before[key] != after[key]
+    ]
+    if not words and [*before] != [*after]:
+        words.append("質問の順序が変わりました。")
+    return words
+
+
 def meant(questions: Sequence[Question], answers: Mapping[str, str]) -> dict[Meaning, str]:
     """The answers that the product understands."""
     return {one.meaning: answers[one.key] for one in questions if one.meaning and one.key in answers}
@@ -218,10 +287,40 @@ def definition_refusals(questions: Sequence[Question]) -> list[str]:
             strange = set(condition.one_of) - set(seen[condition.key].choices if condition.key in seen else ())
             wrong += [f"「{question.header}」の条件「{value}」は選択肢にありません。" for value in sorted(strange)]
         seen[question.key] = question
-    fixed = {STATUS: tuple(STATUS_WORDS.values()), HELD: tuple(HELD_WORDS.values())}
-    for key, choices in fixed.items():
-        if key not in seen or seen[key].choices != choices:
-            wrong.append(f"質問「{key}」は必須です。選択肢は「{'」「'.join(choices)}」のままにしてください。")
-    if DEPOSIT in seen and seen[DEPOSIT].choices != tuple(words.title for words in DEPOSIT_WORDS.values()):
-        wrong.append("「預り機のステータス」の選択肢は変更できません。")
+    return wrong + _fixed_refusals(seen) + _meaning_refusals(questions)
+
+
+def _fixed_refusals(known: Mapping[str, Question]) -> list[str]:
+    """The product itself reads these three."""
+    fixed = {
+        STATUS: (Meaning.STATUS, tuple(STATUS_WORDS.values())),
+        HELD: (Meaning.HELD, tuple(HELD_WORDS.values())),
+        DEPOSIT: (Meaning.DEPOSIT, tuple(words.title for words in DEPOSIT_WORDS.values())),
+    }
+    wrong: list[str] = []
+    for key, (meaning, choices) in fixed.items():
+        question = known.get(key)
+        if question is None:
+            wrong.append(f"質問「{key}」は必須です。選択肢は「{'」「'.join(choices)}」にしてください。")
+        elif (question.type, question.choices, question.meaning) != (Type.CHOICE, choices, meaning):
+            wrong.append(
+                f"質問「{question.header}」は、選択肢「{'」「'.join(choices)}」、"
+                f"意味「{MEANING_WORDS[meaning]}」のままにしてください。"
+            )
+    if STATUS in known and (not known[STATUS].required or known[STATUS].when):
+        wrong.append("質問「0-4」は、表示条件のない必須の質問にしてください。")
+    return wrong
+
+
+def _meaning_refusals(questions: Sequence[Question]) -> list[str]:
+    wrong: list[str] = []
+    for meaning, word in MEANING_WORDS.items():
+        of_this = [one for one in questions if one.meaning is meaning]
+        if len(of_this) > 1:
+            wrong.append(f"意味「{word}」の質問が2つ以上あります。1つにしてください。")
+        wrong += [
+            f"「{one.header}」の形式は日付にしてください（意味が「{word}」のため）。"
+            for one in of_this
+            if meaning in (Meaning.LENT_ON, Meaning.DUE_ON) and one.type is not Type.DATE
+        ]
     return wrong

@@ -1,0 +1,155 @@
+"""Everything that happened to a device, newest first: what changed, when, who, why, and what was put aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.loaners import words
+from dashboards.session import may
+from dashboards.ui import confirm, dialogs, feedback, live, times
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain, small
+
+KEY = "loaners.timeline"
+AT_FIRST = 20
+MOST_REASON = 200
+ICONS = {
+    "registered": "add_circle",
+    "form": "edit_note",
+    "deposit": "label",
+    "cleared": "auto_delete",
+    "transfer": "move_location",
+    "archived": "archive",
+    "restored": "unarchive",
+}
+MARKED = ":gray-badge[:material/block: 除去済み]"
+LATE = ":orange-badge[:material/history: 後日登録]"
+PUT_AWAY = ":gray-badge[:material/inventory_2: 保管済み]"
+
+Row = Mapping[str, Any]
+
+
+@refreshing
+def timeline(path: str) -> None:
+    limit = st.session_state.setdefault(f"{KEY}.{path}", AT_FIRST)
+    reading = live.block(f"{KEY}.block", "履歴", f"{path}/timeline", limit=limit)
+    if reading is None:
+        return
+    items, total = reading.data["items"], reading.data["total"]
+    with st.container(border=True, key=KEY):
+        for event in items:
+            _event(event)
+    if len(items) < total:
+        st.button(f"さらに表示（全{total:,}件）", key=f"{KEY}.more", on_click=_more, args=(path,))
+
+
+def _more(path: str) -> None:
+    st.session_state[f"{KEY}.{path}"] = min(2000, st.session_state[f"{KEY}.{path}"] * 5)
+
+
+def _event(event: Row) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top"):
+        st.markdown("  \n".join(_lines(event)), width="stretch")
+        if may("loaners:history:mark"):
+            _button(event)
+    if event["answers"]:
+        with st.expander(f"回答（フォーム第{event['form_number']}版）", key=f"{KEY}.answers.{event['id']}"):
+            st.markdown(
+                "  \n".join(
+                    f"{small(plain(one['header']))}　{plain(words.written(one['value']))}" for one in event["answers"]
+                )
+            )
+
+
+def _lines(event: Row) -> list[str]:
+    marks = [MARKED] * bool(event["mark"]) + [LATE] * event["is_late"] + [PUT_AWAY] * event["put_away"]
+    what = plain(event["kind_word"]) + (f"「{plain(event['status_word'])}」" if event["status_word"] else "")
+    struck = f"~~{what}~~" if event["mark"] else f"**{what}**"
+    told = f"（登録 {words.stamp(event['recorded_at'])}）" if event["is_late"] else ""
+    who = plain(event["who"]) or "自動処理"
+    moment = times.parse(event["effective_at"])
+    lines = [
+        " ".join([f":gray[:material/{ICONS[event['kind']]}:]", struck, *marks]),
+        small(f"{words.stamp(moment)}（{times.ago(moment)}）{told}　{who}　{plain(event['source_word'])}"),
+    ]
+    lines += words.changes(event["changes"])
+    if event["reason"]:
+        lines.append(f"理由: {plain(event['reason'])}")
+    if mark := event["mark"]:
+        when = words.stamp(mark["marked_at"])
+        lines.append(f":gray[除去: {plain(mark['reason'])}（{plain(mark['marked_by'])}・{when}）]")
+    return lines
+
+
+def _button(event: Row) -> None:
+    if event["mark"] and event["may_be_marked"]:
+        dialogs.button("元に戻す", unmark, event, key=f"{KEY}.unmark.{event['id']}", type="tertiary", icon="undo")
+    elif event["may_be_marked"]:
+        dialogs.button("除去", mark, event, key=f"{KEY}.mark.{event['id']}", type="tertiary", icon="block")
+
+
+def mark(event: Row) -> None:
+    confirm.confirm(
+        f"{KEY}.mark.{event['id']}",
+        "この履歴を除去しますか？",
+        f"{words.stamp(event['effective_at'])}の**{plain(event['kind_word'])}**を、現在の状態・一覧・集計から除きます。"
+        "履歴には「除去済み」として残り、あとで元に戻せます。",
+        action="除去する",
+        do=lambda reason: session.api().post(
+            f"/api/loaners/events/{event['id']}/mark", {"reason": " ".join(reason.split())}
+        ),
+        done="履歴を除去しました。",
+        reason="required",
+        preset="二重に登録したため",
+        most=MOST_REASON,
+    )
+
+
+def unmark(event: Row) -> None:
+    confirm.confirm(
+        f"{KEY}.unmark.{event['id']}",
+        "除去した履歴を元に戻しますか？",
+        f"{words.stamp(event['effective_at'])}の**{plain(event['kind_word'])}**が、もう一度、現在の状態・一覧・集計に入ります。",
+        action="元に戻す",
+        do=lambda _: session.api().post(f"/api/loaners/events/{event['id']}/unmark"),
+        done="履歴を元に戻しました。",
+        danger=False,
+    )
+
+
+MAIL_STATES = {
+    "waiting": "送信待ち",
+    "sending": "送信中",
+    "retrying": "再送待ち",
+    "sent": "送信済み",
+    "dead": "送信失敗",
+    "discarded": "破棄",
+}
+
+
+@refreshing
+def mails(path: str) -> None:
+    """The mails about this device's changes."""
+    reading = live.block(f"{KEY}.mails", "通知の履歴", f"{path}/mails")
+    if reading is None:
+        return
+    items = reading.data["items"]
+    if not items:
+        feedback.empty(
+            "この機器の通知はまだありません",
+            "拠点の「ステータス変更通知」がONのとき、フォームで0-4.ステータスが変わるとメールを送ります。",
+            icon=":material/mail:",
+        )
+        return
+    with st.container(border=True, gap="small", key=f"{KEY}.mails.list"):
+        for one in items:
+            state = MAIL_STATES[one["state"]]
+            when = words.stamp(one["sent_at"] or one["created_at"])
+            st.markdown(
+                f":gray[:material/mail:] {plain(one['title'])}  \n"
+                + small(f"{when}　{state}　{plain(one['recipient'])}")
+            )

@@ -1,0 +1,100 @@
+"""ラベル印刷: which devices get a label, and where on the sheet does it begin?"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboards.addresses import DOWNLOAD
+from dashboards.loaners import choices
+from dashboards.loaners.words import KIND
+from dashboards.session import may
+from dashboards.ui import columns, filters, heading, live, tables
+from dashboards.ui.links import link, public
+from dashboards.ui.text import small
+
+PATH = "/api/loaners/devices"
+KEY = "loaners.labels"
+MOST = 1_000
+STOCKS = {"24": ("24面（66×33.9mm）", 24), "44": ("44面（48.3×25.4mm）", 44), "65": ("65面（38.1×21.2mm）", 65)}
+SORTS = {"number": "拠点管理番号順", "-created_at": "登録の新しい順", "model_name": "機種名順"}
+COLUMNS = (
+    columns.text("拠点管理番号", "number", width=360, sort="number"),
+    columns.text("機種名", "model_name", width=200, sort="model_name"),
+    columns.text("機器種別", lambda row: KIND[row["kind"]], width=100),
+    columns.text("現在の拠点", "site_name", width=120),
+    columns.text("製造番号", "serial", width=150),
+)
+
+
+def sheet(query: dict[str, Any], total: int) -> None:
+    """What is printed: the devices marked, or all that the conditions leave."""
+    marked: list[str] = st.session_state.get(f"{KEY}.chosen", [])
+    with st.container(border=True):
+        left, middle, right = st.columns([2, 1, 2], vertical_alignment="bottom")
+        stock = left.selectbox("用紙（A4）", [*STOCKS], format_func=lambda key: STOCKS[key][0], key=f"{KEY}.stock")
+        places = STOCKS[stock][1]
+        start = middle.number_input(
+            "開始位置", min_value=1, max_value=places, value=1, key=f"{KEY}.start.{stock}",
+            help="使いかけの用紙は、左上から数えて最初に空いているラベルの番号を指定します。",
+        )  # fmt: skip
+        count = len(marked) or total
+        sheets = -(-(count + int(start) - 1) // places)
+        asked = {"number": marked} if marked else query
+        href = f"{DOWNLOAD}{PATH}/labels.pdf?{urlencode(asked | {'layout': stock, 'start': int(start)}, doseq=True)}"
+        with right:
+            if 0 < count <= MOST:
+                link(f"{count:,}枚のラベルを作成する（PDF）", href, primary=True, download=True)
+        if count > MOST:
+            st.warning(f"一度に印刷できるのは{MOST:,}枚までです。条件で絞り込んでください。")
+        else:
+            st.markdown(
+                small(
+                    f"A4用紙{sheets:,}枚に印刷します。QRコードは {public('/d/')}… を開きます。"
+                    "印刷のときは倍率を100%にしてください。"
+                )
+            )
+
+
+def chooser() -> None:
+    numbers = st.session_state.get(f"{KEY}.chosen", [])
+    there = [row["number"] for row in live.shown(f"{KEY}.list")["items"]]
+    offered = list(dict.fromkeys([*numbers, *there]))
+    if offered:
+        st.multiselect(
+            "印刷する機器", offered, key=f"{KEY}.chosen", placeholder="選ばないときは、下の一覧のすべてを印刷します"
+        )
+
+
+def page() -> None:
+    heading.page("ラベル印刷")
+    st.markdown(
+        "機器に貼るQRコードのラベルを作成します。スマートフォンで読み取ると、その機器のステータス登録が開きます。"
+    )
+    if not may("loaners:device:read"):
+        return
+    chosen = filters.bar(
+        filters.Text("q", "キーワード", "拠点管理番号・製造番号・機種名"),
+        filters.Choice("site_id", "拠点", choices.sites()),
+        filters.Choice("kind", "機器種別", KIND),
+    )
+    above = st.container()
+    reading = tables.table(
+        f"{KEY}.list",
+        "",
+        PATH,
+        COLUMNS,
+        counter="台",
+        sorts=SORTS,
+        filters=chosen,
+        empty=tables.Empty("まだ機器が登録されていません", "「機器一覧」の「機器を登録する」から登録してください。"),
+    )
+    if reading is not None and reading.data["items"]:
+        with above:
+            chooser()
+            sheet(dict(chosen.query), reading.data["total"])
+
+
+page()

@@ -1,0 +1,186 @@
+"""What is done with sites, models and further columns: registered, edited, made inactive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.loaners import choices
+from dashboards.loaners.words import KIND
+from dashboards.ui import dialogs, editing, forms
+from dashboards.ui.columns import Row
+
+Known = Mapping[str, Any]
+TYPES = {"text": "文字", "number": "数字", "date": "日付", "choice": "選択"}
+SITE_LABELS = {
+    "code": "拠点コード",
+    "name": "拠点名",
+    "jurisdiction": "管轄",
+    "group_mail": "グループメールアドレス",
+    "notifies": "ステータス変更通知",
+}
+MODEL_LABELS = {"name": "機種名", "maker": "メーカー", "category": "カテゴリ", "note": "備考"}
+COLUMN_LABELS = {"title": "項目名", "choices": "選択肢", "required": "必須", "position": "表示順序"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A master whose rows are edited in a form of its own."""
+
+    record: editing.Record
+    archiving: str
+    restoring: str
+
+    def edit(self, row: Row) -> None:
+        names = ("id", "version", "kind", "value_type", *self.record.labels)
+        self.record.edit({name: row[name] for name in names if name in row})
+
+    def archive(self, row: Row) -> None:
+        self.record.archive(row, self.archiving)
+
+    def restore(self, row: Row) -> None:
+        self.record.restore(row, self.restoring)
+
+
+def _text(form: forms.Form, name: str, label: str, known: Known, most: int, **options: Any) -> str:
+    typed: str = form.field(
+        name, st.text_input, label, required=True, value=known.get(name, ""), max_chars=most, **options
+    )
+    return typed.strip()
+
+
+def _site_fields(form: forms.Form, known: Known) -> dict[str, Any]:
+    return {
+        "name": _text(form, "name", SITE_LABELS["name"], known, 100, placeholder="大阪"),
+        "code": _text(
+            form, "code", SITE_LABELS["code"], known, 20, placeholder="OSAKA",
+            help="拠点管理番号の先頭になります。大文字の英語だけ、20文字以内。登録済みの機器の番号は変わりません。",
+        ),
+        "jurisdiction": _text(form, "jurisdiction", SITE_LABELS["jurisdiction"], known, 50, placeholder="関西"),
+        "group_mail": _text(
+            form, "group_mail", SITE_LABELS["group_mail"], known, 254, placeholder="test-group@example.com",
+            help="ステータスが変更されたときと、返却予定日の前後に、ここへメールを送信します。",
+        ),
+        "notifies": form.field(
+            "notifies", st.toggle, "ステータスが変更されたとき、メールで通知する", value=known.get("notifies", False)
+        ),
+    }  # fmt: skip
+
+
+def _model_fields(form: forms.Form, known: Known) -> dict[str, Any]:
+    offered = [*choices.CATEGORIES]
+    return {
+        "name": _text(
+            form, "name", MODEL_LABELS["name"], known, 60, placeholder="ThinkPad-X1-Carbon",
+            help="スペースとアンダースコアは使えません。ハイフン（-）を使ってください。",
+        ),
+        "maker": _text(form, "maker", MODEL_LABELS["maker"], known, 100, placeholder="Lenovo"),
+        "category": form.field(
+            "category", st.selectbox, MODEL_LABELS["category"], required=True, options=offered,
+            index=offered.index(known["category"]) if known.get("category") else None,
+            format_func=lambda key: f"{choices.CATEGORIES[key]}（{key}）",
+        ),
+        "note": form.field(
+            "note", st.text_area, MODEL_LABELS["note"], value=known.get("note", ""), max_chars=500, height=80
+        ).strip(),
+    }  # fmt: skip
+
+
+def _column_fields(form: forms.Form, known: Known) -> dict[str, Any]:
+    typed: dict[str, Any] = {
+        "title": _text(form, "title", COLUMN_LABELS["title"], known, 50, placeholder="充電器の型番")
+    }
+    lines = form.field(
+        "choices", st.text_area, COLUMN_LABELS["choices"], value="\n".join(known.get("choices", [])), height=100,
+        help="形式が「選択」のときだけ、1行に1つずつ入力してください。",
+    )  # fmt: skip
+    typed["choices"] = [line.strip() for line in lines.splitlines() if line.strip()]
+    typed["position"] = form.field(
+        "position", st.number_input, COLUMN_LABELS["position"], value=known.get("position", 1), min_value=1,
+        max_value=1000,
+    )  # fmt: skip
+    typed["required"] = form.field("required", st.toggle, "入力を必須にする", value=known.get("required", False))
+    return typed
+
+
+SITE = Kind(
+    editing.Record(
+        key="loaners.site",
+        path="/api/loaners/sites",
+        labels=SITE_LABELS,
+        name=lambda site: f"拠点「{site['name']}」",
+        fields=_site_fields,
+        in_words=lambda site: {"notifies": "ON" if site["notifies"] else "OFF"},
+    ),
+    "この拠点には新しい機器を登録・移管できなくなります。今ある機器はそのまま残ります。あとで元に戻せます。",
+    "この拠点に、もう一度機器を登録・移管できるようになります。",
+)
+MODEL = Kind(
+    editing.Record(
+        key="loaners.model",
+        path="/api/loaners/models",
+        labels=MODEL_LABELS,
+        name=lambda model: f"機種「{model['name']}」",
+        fields=_model_fields,
+        in_words=lambda model: {"category": choices.CATEGORIES[model["category"]]},
+    ),
+    "この機種の機器を新しく登録できなくなります。登録済みの機器はそのまま残ります。あとで元に戻せます。",
+    "この機種の機器を、もう一度登録できるようになります。",
+)
+COLUMN = Kind(
+    editing.Record(
+        key="loaners.column",
+        path="/api/loaners/columns",
+        labels=COLUMN_LABELS,
+        name=lambda column: f"列「{column['title']}」",
+        fields=_column_fields,
+        in_words=lambda column: {
+            "choices": "、".join(column["choices"]),
+            "required": "必須" if column["required"] else "任意",
+        },
+    ),
+    "登録・編集の画面と出力に表示されなくなります。入力済みの値は残り、あとで元に戻せます。",
+    "登録・編集の画面と出力に、もう一度表示されます。",
+)
+
+
+def _new(key: str, title: str, path: str, fields: Callable[[forms.Form], dict[str, Any]], noun: str) -> None:
+    @dialogs.dialog(title, width="medium", icon=":material/add:")
+    def ask() -> None:
+        with forms.form(f"loaners.{key}.new", submit="登録する") as form:
+            typed = fields(form)
+        if form.submitted:
+            name = typed.get("name") or typed.get("title")
+            form.send(lambda once: session.api().post(path, typed, once=once), done=f"{noun}「{name}」を登録しました。")
+
+    ask()
+
+
+def new_site() -> None:
+    def fields(form: forms.Form) -> dict[str, Any]:
+        key = _text(
+            form, "key", "拠点ID", {}, 20, placeholder="osaka",
+            help="小文字の英数字だけ、20文字以内。あとから変更できません。",
+        )  # fmt: skip
+        return {"key": key} | _site_fields(form, {})
+
+    _new("site", "拠点を登録する", SITE.record.path, fields, "拠点")
+
+
+def new_model() -> None:
+    _new("model", "機種を登録する", MODEL.record.path, lambda form: _model_fields(form, {}), "機種")
+
+
+def new_column() -> None:
+    def fields(form: forms.Form) -> dict[str, Any]:
+        kind = form.field("kind", st.selectbox, "マスタ", options=[*KIND], format_func=lambda key: KIND[key])
+        value_type = form.field(
+            "value_type", st.selectbox, "形式", options=[*TYPES], format_func=lambda key: TYPES[key]
+        )
+        return {"kind": kind, "value_type": value_type} | _column_fields(form, {})
+
+    _new("column", "列を追加する", COLUMN.record.path, fields, "列")

@@ -1,0 +1,244 @@
+"""マスタ管理: which sites, models and further columns there are, and what of them needs attention?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.loaners import choices, master_forms, view_editor, words
+from dashboards.session import may
+from dashboards.ui import columns, details, dialogs, feedback, filters, heading, tables
+from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
+from dashboards.ui.links import link
+from dashboards.ui.live import refreshing
+from dashboards.ui.status import Status
+from dashboards.ui.text import plain, small
+
+KEY = "loaners.masters"
+PARTS = ("拠点", "機種", "カテゴリ", "データタイプ", "追加の列")
+ACTIVE = {"active": Status("有効", "green", "check_circle"), "inactive": Status("無効", "gray", "archive")}
+NOTIFIES = {"on": Status("ON", "blue", "notifications_active"), "off": Status("OFF", "gray", "notifications_off")}
+GROUPS, TYPES = words.KIND, master_forms.TYPES
+ARCHIVED = filters.Choice("archived", "表示", {"true": "無効のもの"}, otherwise="有効のもの")
+SITES, MODELS, COLUMNS = "/api/loaners/sites", "/api/loaners/models", "/api/loaners/columns"
+
+
+def may_change() -> bool:
+    return may("loaners:master:update")
+
+
+def active(row: Row) -> str:
+    return "inactive" if row["archived_at"] else "active"
+
+
+SITE_COLUMNS = (
+    columns.text("拠点名", "name", width=160, sort="name"),
+    columns.text("拠点ID", "key", width=110, sort="key"),
+    columns.text("拠点コード", "code", width=120, sort="code"),
+    columns.text("管轄", "jurisdiction", width=100, sort="jurisdiction"),
+    columns.badge("状態", active, ACTIVE, width=100),
+    columns.number("機器", "devices", width=80),
+    columns.badge("変更通知", lambda row: "on" if row["notifies"] else "off", NOTIFIES, width=110),
+    columns.text("グループメールアドレス", "group_mail", width=220),
+    columns.text("更新日", lambda row: words.stamp(row["updated_at"]), width=170),
+)
+MODEL_COLUMNS = (
+    columns.text("機種名", "name", width=220, sort="name"),
+    columns.text("機種ID", "code", width=110, sort="id"),
+    columns.text("メーカー", "maker", width=130, sort="maker"),
+    columns.text("カテゴリ", lambda row: choices.CATEGORIES[row["category"]], width=130, sort="category"),
+    columns.number("機器", "devices", width=80),
+    columns.text("備考", "note", width=220),
+    columns.text("更新日", lambda row: words.stamp(row["updated_at"]), width=170),
+)
+FURTHER_COLUMNS = (
+    columns.text("項目名", "title", width=200, sort="title"),
+    columns.text("マスタ", lambda row: GROUPS[row["kind"]], width=110),
+    columns.text("形式", lambda row: TYPES[row["value_type"]], width=90),
+    columns.text("選択肢", lambda row: "、".join(row["choices"]), width=240),
+    columns.text("必須", lambda row: "必須" if row["required"] else "", width=80),
+    columns.number("表示順序", "position", width=90),
+)
+
+
+@refreshing
+def headline() -> None:
+    heading.page("マスタ管理", right=_imports)
+    try:
+        client = session.api()
+        sites = client.get(SITES, limit=100)
+        models, idle = client.get(MODELS, limit=1)["total"], client.get(SITES, limit=100, archived=True)["items"]
+    except ApiProblem as problem:
+        feedback.failed(problem, key=KEY)
+        return
+    left = [row["name"] for row in idle if row["devices"]]
+    silent = [row["name"] for row in sites["items"] if not row["notifies"]]
+    said = f"有効な拠点は{sites['total']:,}か所、機種は{models:,}種類です。"
+    if left:
+        said += f"**無効の拠点に機器が残っています（{'、'.join(map(plain, left))}）。移管してください。**"
+    elif silent:
+        said += f"{'、'.join(map(plain, silent[:5]))}は、ステータス変更通知がOFFです。"
+    else:
+        said += "すべての拠点で、ステータス変更通知がONです。"
+    st.markdown(said)
+
+
+def _imports() -> None:
+    link("取込・出力", "/loaners-transfer")
+
+
+def sites(chosen: filters.Filters) -> None:
+    tables.table(
+        f"{KEY}.sites",
+        "",
+        SITES,
+        SITE_COLUMNS,
+        counter="か所",
+        sorts={"key": "拠点ID順", "name": "拠点名順", "code": "拠点コード順", "jurisdiction": "管轄順"},
+        filters=chosen,
+        actions={"詳細": site_drawer},
+        export=Export.of(SITES),
+        right=lambda: _button("拠点を登録する", master_forms.new_site, "site"),
+        empty=tables.Empty("拠点がありません", "「拠点を登録する」から登録してください。"),
+    )
+
+
+def models(chosen: filters.Filters) -> None:
+    tables.table(
+        f"{KEY}.models",
+        "",
+        MODELS,
+        MODEL_COLUMNS,
+        counter="種類",
+        sorts={"name": "機種名順", "maker": "メーカー順", "category": "カテゴリ順", "-id": "新しい順"},
+        filters=chosen,
+        actions={"詳細": model_drawer},
+        export=Export.of(MODELS),
+        right=lambda: _button("機種を登録する", master_forms.new_model, "model"),
+        empty=tables.Empty("機種がありません", "「機種を登録する」から登録してください。"),
+    )
+
+
+def further(chosen: filters.Filters) -> None:
+    tables.table(
+        f"{KEY}.columns",
+        "",
+        COLUMNS,
+        FURTHER_COLUMNS,
+        counter="列",
+        sorts={"position": "表示順", "title": "項目名順"},
+        filters=chosen,
+        actions={"詳細": column_drawer},
+        right=lambda: _button("列を追加する", master_forms.new_column, "column"),
+        empty=tables.Empty("追加の列はありません", "マスタに記録したい項目を「列を追加する」から追加できます。"),
+    )
+
+
+def _button(label: str, draw: Callable[[], None], key: str) -> None:
+    if may_change():
+        dialogs.button(label, draw, key=f"{KEY}.{key}.new", icon="add", type="primary")
+
+
+def categories() -> None:
+    st.markdown(small("カテゴリは決められた8種類です。略称は拠点管理番号に使われます。"))
+    try:
+        items = session.api().get("/api/loaners/categories")["items"]
+    except ApiProblem as problem:
+        feedback.failed(problem, key=f"{KEY}.categories")
+        return
+    tables.grid(
+        f"{KEY}.categories",
+        "カテゴリの一覧",
+        items,
+        (
+            columns.text("カテゴリ（日本語）", "title", width=160),
+            columns.text("カテゴリ（英語）", "key", width=140),
+            columns.text("略称", "abbreviation", width=100),
+            columns.text("説明", "description", width=240),
+            columns.text("機器種別", lambda row: GROUPS[row["kind"]], width=110),
+            columns.text("デバイスタイプ", "group", width=130),
+        ),
+    )
+
+
+def _drawn(title: str, icon: str, facts: dict[str, object], row: Row, record: master_forms.Kind) -> None:
+    @dialogs.dialog(plain(title), position="right", width="small", icon=f":material/{icon}:")
+    def show() -> None:
+        st.markdown(ACTIVE[active(row)].badge())
+        if may_change():
+            with st.container(horizontal=True):
+                if row["archived_at"]:
+                    dialogs.button("元に戻す", record.restore, row, key=f"{KEY}.restore", icon="unarchive")
+                else:
+                    dialogs.button("編集する", record.edit, row, key=f"{KEY}.edit", icon="edit")
+                    dialogs.button("無効にする", record.archive, row, key=f"{KEY}.archive", icon="archive")
+        details.facts(facts)
+
+    show()
+
+
+def site_drawer(row: Row) -> None:
+    facts = {
+        "拠点ID": row["key"],
+        "拠点コード": row["code"],
+        "管轄": row["jurisdiction"],
+        "グループメールアドレス": row["group_mail"],
+        "ステータス変更通知": "ON" if row["notifies"] else "OFF",
+        "機器": f"{row['devices']:,}台",
+        "作成日": words.stamp(row["created_at"]),
+        "更新日": words.stamp(row["updated_at"]),
+    }
+    _drawn(row["name"], "apartment", facts, row, master_forms.SITE)
+
+
+def model_drawer(row: Row) -> None:
+    facts = {
+        "機種ID": row["code"],
+        "メーカー": row["maker"],
+        "カテゴリ": choices.CATEGORIES[row["category"]],
+        "機器": f"{row['devices']:,}台",
+        "備考": row["note"] or "–",
+        "作成日": words.stamp(row["created_at"]),
+        "更新日": words.stamp(row["updated_at"]),
+    }
+    _drawn(row["name"], "devices_other", facts, row, master_forms.MODEL)
+
+
+def column_drawer(row: Row) -> None:
+    facts = {
+        "マスタ": GROUPS[row["kind"]],
+        "形式": TYPES[row["value_type"]],
+        "選択肢": "、".join(row["choices"]) or "–",
+        "必須": "必須" if row["required"] else "任意",
+        "表示順序": row["position"],
+    }
+    _drawn(row["title"], "view_column", facts, row, master_forms.COLUMN)
+
+
+def page() -> None:
+    headline()
+    part = st.pills(
+        "マスタ", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
+    )
+    if part == "拠点":
+        sites(filters.bar(filters.Text("q", "キーワード", "拠点名・ID・コード"), _jurisdiction(), ARCHIVED))
+    elif part == "機種":
+        category = filters.Choice("category", "カテゴリ", choices.CATEGORIES)
+        models(filters.bar(filters.Text("q", "キーワード", "機種名・メーカー"), category, ARCHIVED))
+    elif part == "カテゴリ":
+        categories()
+    elif part == "データタイプ":
+        view_editor.section()
+    else:
+        further(filters.bar(filters.Choice("kind", "マスタ", GROUPS), ARCHIVED))
+
+
+def _jurisdiction() -> filters.Choice:
+    return filters.Choice("jurisdiction", "管轄", choices.jurisdictions())
+
+
+page()

@@ -1,0 +1,18 @@
+"""A row of a collection sheet: whose, when, by whom; the answers stand beside, under their headers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.core.texts import ONE_LINE
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    number: Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
+    effective_at: datetime
+    mail: Annotated[str, Field(max_length=254, pattern=ONE_LINE)] = ""

@@ -1,0 +1,56 @@
+"""The 端末, プリンタ and その他 masters as files, with the document's columns (2.4 to 2.6) and its form of dates."""
+
+from __future__ import annotations
+
+from service.core.exports.declared import Column, List
+from service.core.settings import settings
+from service.loaners.devices import queries, schemas
+from service.loaners.exports import ACTIVE, MOMENT
+from service.loaners.rules import Kind
+
+_OWN = (
+    Column("asset_number", "資産管理番号"),
+    Column("software", "ソフトウェア"),
+    Column("os", "OS"),
+)
+
+
+def link() -> str:
+    """What a label leads to, without the number."""
+    return f"{settings().public_base_url.rstrip('/')}/d/"
+
+
+def _master(key: str, title: str, kind: Kind) -> List:
+    return List(
+        key=key,
+        title=title,
+        permission="loaners:device:read",
+        columns=(
+            Column("number", "拠点管理番号"),
+            Column("model_name", "機種名"),
+            Column("maker", "メーカー"),
+            Column("category", "カテゴリ"),
+            Column("serial", "製造番号"),
+            *(_OWN if kind is Kind.TERMINAL else ()),
+            Column("deposit_words", "預かり機のステータス"),
+            Column("form_url", "共通フォームURL"),
+            Column("qr_url", "QRコードURL"),
+            Column("created_at", "作成日", "moment", form=MOMENT),
+            Column("updated_at", "更新日", "moment", form=MOMENT),
+            Column("site_key", "拠点ID"),
+            Column("site_name", "拠点"),
+            Column("alias_words", "別名"),
+            Column("extra_words", "追加の項目"),
+            Column("is_active", "ステータス", "choice", words=ACTIVE),
+        ),
+        filters=schemas.MasterFilters,
+        statement=queries.to_take_along(kind, link),
+    )
+
+
+MASTERS = {
+    Kind.TERMINAL: _master("loaners.terminals", "端末マスタ", Kind.TERMINAL),
+    Kind.PRINTER: _master("loaners.printers", "プリンタマスタ", Kind.PRINTER),
+    Kind.OTHER: _master("loaners.others", "その他マスタ", Kind.OTHER),
+}
+EXPORTS = tuple(MASTERS.values())

@@ -1,0 +1,124 @@
+"""Devices as files: the sheets 端末マスタ, プリンタマスタ and その他マスタ as they are exported today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from service.core.auth import Actor
+from service.core.clock import app_now
+from service.core.imports.kinds import Field, Kind, Values
+from service.core.imports.mapping import normalised
+from service.loaners.collection.rules import day, moment
+from service.loaners.devices import actions, queries, schemas
+from service.loaners.devices.rules import FURTHER, checked, further
+from service.loaners.imports import category, model_name, plain
+from service.loaners.models import Column, Device
+from service.loaners.rules import CATEGORIES, written
+from service.loaners.rules import Kind as DeviceKind
+
+
+def _shown(at: datetime | None) -> str:
+    return "" if at is None else written(at)
+
+
+def _further(db: Session, headers: Sequence[str]) -> tuple[Field, ...]:
+    """The columns that an administrator has added."""
+    there = {normalised(header) for header in headers}
+    found = {column.title: column for column in queries.further_columns(db) if normalised(column.title) in there}
+    return tuple(
+        Field(FURTHER + title, title, "", (), day if column.value_type == "date" else plain)
+        for title, column in found.items()
+    )
+
+
+def _existing(db: Session, _: Actor, numbers: Sequence[str]) -> Mapping[str, tuple[int, Values]]:
+    titles = {str(column.id): column.title for column in queries.further_columns(db)}
+    return {
+        number: (device.id, _values(number, device, model, site, titles))
+        for number, (device, model, site) in queries.for_import(db, numbers).items()
+    }
+
+
+def _values(number: str, device: Device, model: str, site: str, titles: Mapping[str, str]) -> Values:
+    own = ("category", "serial", "asset_number", "software", "os", "created_at")
+    extra = {FURTHER + titles[key]: value for key, value in device.extra.items() if key in titles}
+    return (
+        {"number": number, "model_name": model, "site_key": site}
+        | {name: getattr(device, name) for name in own}
+        | extra
+    )
+
+
+def _missing(db: Session, by: Actor, rows: Sequence[Values]) -> Mapping[int, tuple[str, str]]:
+    """What is named that is not there; and for a device that is there, what can never change."""
+    known = queries.for_import(db, [row["number"] for row in rows])
+    others = queries.Named(db, rows)
+    now, columns = app_now(db), queries.further_columns(db)
+    wrong: dict[int, tuple[str, str]] = {}
+    for place, row in enumerate(rows):
+        refusal = _changed(row, known[row["number"]]) if row["number"] in known else others.refusal(row)
+        if refusal is None and row["created_at"] and row["created_at"] > now:
+            refusal = ("created_at", "作成日が未来の日時です。")
+        if refusal := refusal or _unfit(row, columns):
+            wrong[place] = refusal
+    return wrong
+
+
+def _changed(row: Values, known: tuple[Device, str, str]) -> tuple[str, str] | None:
+    device, model, site = known
+    if device.archived_at is not None:
+        return "number", f"「{row['number']}」はアーカイブされています。元に戻してから取り込んでください。"
+    stays = {"model_name": model, "category": device.category, "serial": device.serial, "site_key": site}
+    words = {
+        "site_key": "拠点は取込では変わりません。「移管する」から登録してください。",
+    }
+    for name, value in stays.items():
+        if row[name] != value:
+            otherwise = f"登録済みの内容は「{value}」です。拠点管理番号に含まれる項目は変更できません。"
+            return name, words.get(name, otherwise)
+    return None
+
+
+def _unfit(row: Values, columns: Sequence[Column]) -> tuple[str, str] | None:
+    kind = CATEGORIES[row["category"]].kind
+    if kind is DeviceKind.TERMINAL and not row["asset_number"]:
+        return "asset_number", "端末には資産管理番号が必要です。"
+    own = [column for column in columns if column.kind == kind]
+    _, wrong = checked(own, further(row, own))
+    titles = {str(column.id): column.title for column in own}
+    return next(((FURTHER + titles[key], message) for key, message in wrong.items()), None)
+
+
+DEVICES = Kind(
+    key="loaners.devices",
+    title="機器マスタ（端末・プリンタ・その他）",
+    counter="台",
+    permission="loaners:master:update",
+    fields=(
+        Field(
+            "number",
+            "拠点管理番号",
+            "KOBE_Desktop_OptiPlex-7090_DEF11111_002",
+            ("管理番号", "識別番号"),
+            schemas.Written.of,
+        ),
+        Field("model_name", "機種名", "OptiPlex-7090", ("モデル名", "製品名", "機種"), model_name),
+        Field("category", "カテゴリ", "Desktop", ("機器分類", "カテゴリー", "分類"), category),
+        Field("serial", "製造番号", "DEF11111", ("シリアル番号", "シリアルナンバー", "S/N"), plain),
+        Field("asset_number", "資産管理番号", "ASSET_001", ("資産番号", "アセット番号"), plain),
+        Field("software", "ソフトウェア", "Office 2021", ("SW", "インストールソフト")),
+        Field("os", "OS", "Windows 11", ("オペレーティングシステム",)),
+        Field("site_key", "拠点ID", "", ("拠点 ID", "拠点")),
+        Field("created_at", "作成日", "2024/07/02 14:30:00", ("登録日", "作成日時"), moment, _shown),
+    ),
+    model=schemas.DeviceRow,
+    existing=_existing,
+    missing=_missing,
+    create=actions.import_devices,
+    change=actions.reimport_devices,
+    further=_further,
+)
+IMPORTS = (DEVICES,)

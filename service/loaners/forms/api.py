@@ -1,0 +1,52 @@
+"""Forms' routes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.problems import RESPONSES
+from service.loaners.forms import actions, queries, schemas
+from service.loaners.rules import Kind
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+router = APIRouter(prefix="/api/loaners/forms", tags=["loaners"], responses=_REFUSALS)
+
+
+@router.get("")
+def forms(actor: Annotated[Actor, allow("loaners:form:read")], db: Db, kind: Kind | None = None) -> schemas.Forms:
+    return schemas.Forms.model_validate(queries.versions(db, kind))
+
+
+@router.post("", status_code=201, responses=_CONFLICT)
+def draft(actor: Annotated[Actor, allow("loaners:form:update")], db: Db, new: schemas.NewDraft) -> schemas.Made:
+    return schemas.Made(id=actions.draft(db, actor, new.kind).id)
+
+
+@router.get("/{form_id}")
+def form(actor: Annotated[Actor, allow("loaners:form:read")], db: Db, form_id: Id) -> schemas.FormInFull:
+    return schemas.FormInFull.model_validate(queries.in_full(db, form_id))
+
+
+@router.patch("/{form_id}", status_code=204, responses=_CONFLICT)
+def change(
+    actor: Annotated[Actor, allow("loaners:form:update")], db: Db, form_id: Id, new: schemas.DraftChange
+) -> None:
+    actions.change(db, actor, form_id, new)
+
+
+@router.delete("/{form_id}", status_code=204, responses=_CONFLICT)
+def discard(actor: Annotated[Actor, allow("loaners:form:update")], db: Db, form_id: Id) -> None:
+    actions.discard(db, actor, form_id)
+
+
+@router.post("/{form_id}/publish", status_code=204, responses=_CONFLICT)
+def publish(
+    actor: Annotated[Actor, allow("loaners:form:update")], db: Db, form_id: Id, read: schemas.Publication
+) -> None:
+    actions.publish(db, actor, form_id, read)

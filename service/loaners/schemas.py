@@ -1,0 +1,221 @@
+"""What goes in and out of the masters' doors over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from service.core.texts import NO_NUL, ONE_LINE, Edition, Mail, Name, NotBlank
+from service.loaners.rules import CATEGORIES, Kind, model_name_refusal
+
+
+def _usable(name: str) -> str:
+    name = name.strip()
+    if refusal := model_name_refusal(name):
+        raise ValueError(refusal)
+    return name
+
+
+CategoryKey = Literal["Desktop", "Laptop", "Server", "Tablet", "Printer", "Router", "Hub", "Other"]
+SiteKey = Annotated[str, Field(max_length=20, pattern=r"^[a-z0-9]+$")]
+SiteCode = Annotated[str, Field(max_length=20, pattern=r"^[A-Z]+$")]
+Jurisdiction = Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
+# What a model is called has to leave room in a management number.
+ModelName = Annotated[str, Field(min_length=1, max_length=60, pattern=ONE_LINE), AfterValidator(_usable)]
+Note = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
+Title = Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
+Choices = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]], Field(max_length=50)
+]
+ValueType = Literal["text", "number", "date", "choice"]
+Position = Annotated[int, Field(ge=1, le=1000)]
+Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+Sort = Annotated[str, Field(max_length=50)]
+
+
+class Created(BaseModel):
+    id: int
+
+
+class NewSite(BaseModel):
+    """拠点; `key` is the document's 拠点ID."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: SiteKey
+    code: SiteCode
+    name: Name
+    jurisdiction: Jurisdiction
+    group_mail: Mail
+    notifies: bool = False
+
+
+class SiteChange(BaseModel):
+    """What is left out, or null, stays as it is. `version` is the one that was read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    code: SiteCode | None = None
+    name: Name | None = None
+    jurisdiction: Jurisdiction | None = None
+    group_mail: Mail | None = None
+    notifies: bool | None = None
+
+
+class SiteItem(BaseModel):
+    """`devices` are those that are there now, `state` is the document's ステータス."""
+
+    id: int
+    version: int
+    key: str
+    code: str
+    name: str
+    jurisdiction: str
+    group_mail: str
+    notifies: bool
+    devices: int
+    state: Literal["active", "inactive"]
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+
+class SiteFilters(BaseModel):
+    """`q` is part of an id, a code or a name; `archived`: only those that are, else only those that are not."""
+
+    q: Search | None = None
+    jurisdiction: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
+    archived: bool = False
+    sort: Sort = "key"
+
+
+class NewModel(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: ModelName
+    maker: Name
+    category: CategoryKey
+    note: Note = ""
+
+
+class ModelChange(BaseModel):
+    """As with sites. Devices keep their numbers, and their own category."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    name: ModelName | None = None
+    maker: Name | None = None
+    category: CategoryKey | None = None
+    note: Note | None = None
+
+
+class ModelItem(BaseModel):
+    """`code` is the document's 機種ID."""
+
+    id: int
+    version: int
+    code: str
+    name: str
+    maker: str
+    category: str
+    note: str
+    devices: int
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+
+class ModelFilters(BaseModel):
+    q: Search | None = None
+    category: CategoryKey | None = None
+    archived: bool = False
+    sort: Sort = "name"
+
+
+class ColumnShape(BaseModel):
+    @model_validator(mode="after")
+    def _choices_are_for_choosing(self) -> ColumnShape:
+        choices, value_type = getattr(self, "choices", None), getattr(self, "value_type", None)
+        if choices and len(set(choices)) < len(choices):
+            raise ValueError("同じ選択肢が2つあります。")
+        if value_type == "choice" and not choices:
+            raise ValueError("選択肢を1つ以上入力してください。")
+        if value_type not in ("choice", None) and choices:
+            raise ValueError("選択肢は、形式が「選択」の列だけに入力できます。")
+        return self
+
+
+class NewColumn(ColumnShape):
+    """A further column of a master (2.4 to 2.6), without a migration."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind
+    title: Title
+    value_type: ValueType = "text"
+    choices: Choices = []
+    required: bool = False
+    position: Position = 1
+
+
+class ColumnChange(ColumnShape):
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    title: Title | None = None
+    choices: Choices | None = None
+    required: bool | None = None
+    position: Position | None = None
+
+
+class ColumnItem(BaseModel):
+    id: int
+    version: int
+    kind: Kind
+    title: str
+    value_type: ValueType
+    choices: list[str]
+    required: bool
+    position: int
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+
+class ColumnFilters(BaseModel):
+    kind: Kind | None = None
+    archived: bool = False
+    sort: Sort = "position"
+
+
+class CategoryItem(BaseModel):
+    """A row of the document's カテゴリマスタ with its 略称."""
+
+    key: str
+    title: str
+    description: str
+    abbreviation: str
+    kind: Kind
+    group: str
+
+
+class Categories(BaseModel):
+    items: list[CategoryItem]
+
+
+def categories() -> Categories:
+    return Categories(items=[CategoryItem(key=key, **vars(one)) for key, one in CATEGORIES.items()])
+
+
+class SiteRow(NewSite):
+    """A site as a row of a file has it; `archived` is the document's inactive."""
+
+    archived: bool = False
+
+
+class ModelRow(NewModel):
+    """A model as a row of a file has it."""

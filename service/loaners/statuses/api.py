@@ -1,0 +1,53 @@
+"""The status form's and the 預り機のステータス's routes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.problems import RESPONSES
+from service.core.texts import NO_NUL
+from service.loaners.history import queries as past
+from service.loaners.history.schemas import Number
+from service.loaners.statuses import actions, queries, schemas
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
+Text = Annotated[str, Query(min_length=2, max_length=300, pattern=NO_NUL)]
+router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
+
+
+@router.get("/scanned")
+def scanned(actor: Annotated[Actor, allow("loaners:device:read")], db: Db, q: Text) -> schemas.Candidates:
+    """A label's address, a number, an alias or a part of them: which devices may be meant."""
+    return schemas.Candidates.model_validate(past.candidates(db, q))
+
+
+@router.get("/devices/{number}/status-form")
+def status_form(actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number) -> schemas.FormToFill:
+    return schemas.FormToFill.model_validate(queries.to_fill(db, actor, number))
+
+
+@router.post("/devices/{number}/status/check", responses=_CONFLICT)
+def check(
+    actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, sent: schemas.Answers
+) -> schemas.Expected:
+    """What the form would change; nothing is stored."""
+    return schemas.Expected.model_validate(actions.check(db, number, sent))
+
+
+@router.post("/devices/{number}/status", status_code=201, responses=_CONFLICT)
+def submit(
+    actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, sent: schemas.Submission
+) -> schemas.Stored:
+    return schemas.Stored.model_validate(actions.submit(db, actor, number, sent))
+
+
+@router.put("/devices/{number}/deposit", responses=_CONFLICT)
+def set_deposit(
+    actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, new: schemas.DepositChange
+) -> schemas.DepositSet:
+    return schemas.DepositSet.model_validate(actions.set_deposit(db, actor, number, new))

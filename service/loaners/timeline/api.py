@@ -1,0 +1,39 @@
+"""A device's page: its routes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.problems import RESPONSES
+from service.loaners.history.schemas import Number
+from service.loaners.timeline import queries, schemas
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
+router = APIRouter(prefix="/api/loaners/devices/{number}", tags=["loaners"], responses=_REFUSALS)
+
+
+@router.get("/state")
+def device(
+    actor: Annotated[Actor, allow("loaners:device:read")], db: Db, number: Number, as_of: AwareDatetime | None = None
+) -> schemas.DeviceShown:
+    return schemas.DeviceShown.model_validate(queries.device(db, number, as_of))
+
+
+@router.get("/timeline")
+def timeline(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: Db,
+    number: Number,
+    limit: Annotated[int, Query(ge=1, le=2000)] = 100,
+) -> schemas.Timeline:
+    return schemas.Timeline.model_validate(queries.timeline(db, number, limit))
+
+
+@router.get("/mails")
+def mails(actor: Annotated[Actor, allow("loaners:device:read")], db: Db, number: Number) -> schemas.Mails:
+    return schemas.Mails.model_validate(queries.mails(db, number))

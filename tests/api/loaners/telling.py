@@ -1,0 +1,104 @@
+"""Devices with a history, and forms about them, as tests tell them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core.auth import Actor
+from service.core.outbox import OutboxMessage
+from service.loaners.history import actions as history
+from service.loaners.history.actions import Told
+from service.loaners.history.rules import EventKind, Source
+from service.loaners.models import Device, Model, Site
+from service.loaners.rules import CATEGORIES, management_number
+
+START = datetime(2026, 1, 5, 0, 0, tzinfo=UTC)
+NUMBER = "OSAKA_Laptop_ThinkPad-X1-Carbon_ABC12345_001"
+LENT = {
+    "0-4": "1.貸出中",
+    "1-1": "山田太郎",
+    "1-6": "○○商事株式会社",
+    "1-7": "2026-07-01",
+    "1-4": "有り",
+}
+COLLECTED = {"0-4": "2.回収後社内保管", "2-1": "2026-08-01"}
+STORED = {"0-4": "3.社内にて保管中", "3-0": "1.修理待ち", "3-1-1": "電源が入らない"}
+
+
+def registered(
+    db: Session,
+    by: Actor,
+    serial: str = "ABC12345",
+    model: str = "ThinkPad-X1-Carbon",
+    site: str = "osaka",
+    at: datetime = START,
+) -> Device:
+    """A device of the document's own masters."""
+    place = db.scalars(select(Site).where(Site.key == site)).one()
+    made = db.scalars(select(Model).where(Model.name == model)).one()
+    kind = CATEGORIES[made.category].kind
+    device = Device(
+        number=management_number(place.code, made.category, made.name, serial, 1),
+        kind=kind,
+        category=made.category,
+        model_id=made.id,
+        serial=serial,
+        asset_number=f"ASSET-{serial}",
+    )
+    db.add(device)
+    db.flush()
+    told = Told(kind=EventKind.REGISTERED, source=Source.VIEWER, site_id=place.id, effective_at=at)
+    history.tell(db, by, device.id, told)
+    return device
+
+
+def body(client: TestClient, number: str, answers: dict[str, str], **more: Any) -> dict[str, Any]:
+    """What the form's page sends: version and last form as it reads them now."""
+    form = client.get(f"/api/loaners/devices/{number}/status-form").json()
+    known = {"form": form["form"], "based_on": form["based_on"], "client_id": str(uuid.uuid4())}
+    return known | {"answers": answers} | more
+
+
+def send(client: TestClient, number: str, answers: dict[str, str], **more: Any) -> httpx2.Response:
+    answer: httpx2.Response = client.post(
+        f"/api/loaners/devices/{number}/status", json=body(client, number, answers, **more)
+    )
+    return answer
+
+
+def stored(client: TestClient, number: str, answers: dict[str, str], **more: Any) -> dict[str, Any]:
+    answer = send(client, number, answers, **more)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def state(client: TestClient, number: str, as_of: datetime | None = None) -> dict[str, Any]:
+    params = {"as_of": as_of.isoformat()} if as_of else {}
+    answer = client.get(f"/api/loaners/devices/{number}/state", params=params)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def timeline(client: TestClient, number: str) -> list[dict[str, Any]]:
+    answer = client.get(f"/api/loaners/devices/{number}/timeline")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+def mails(db: Session) -> list[OutboxMessage]:
+    return list(db.scalars(select(OutboxMessage).where(OutboxMessage.area == "loaners").order_by(OutboxMessage.id)))
+
+
+def days(count: float) -> datetime:
+    """So long after the devices were registered."""
+    return START + timedelta(days=count)

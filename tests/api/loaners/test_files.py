@@ -1,0 +1,266 @@
+"""Today's sheets as files: masters and collection sheets, again without doubling, wrong rows in words."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Sequence
+
+import pytest
+from fastapi.testclient import TestClient
+from openpyxl import Workbook
+
+from tests.api.core.test_imports import begun, imported, preview
+from tests.workers import Ground, ground
+
+__all__ = ["ground"]
+# ruff: noqa: E501  # sheets are as wide as they are
+DEVICES = """拠点管理番号,機種名,メーカー,カテゴリ,シリアル番号,資産番号,ソフトウェア,OS,預かり機のステータス,作成日
+OSAKA_SV_ThinkPad-X1-Carbon_ABC12345_001,ThinkPad X1 Carbon,Lenovo,Server,ABC12345,ASSET_001,Office 2021,Windows 11,,2024/07/01 09:00:00
+KOBE_Tablet_iPad-Pro-12.9_GHI33333_001,iPad-Pro-12.9,Apple,タブレット,GHI33333,ASSET_002,,,,2024/07/01 09:00:00
+HIMEJI_Printer_imageClass-MF644Cdw_XYZ98765_001,imageClass-MF644Cdw,Canon,Printer,XYZ98765,,,,,2024/07/01 09:00:00
+"""
+V1 = """タイムスタンプ,メールアドレス,0-1.担当者,0-2.拠点管理番号,0-3.機種名,0-4.ステータス,1-1.貸出先,1-2.貸出日
+2024/07/02 14:30:00,user@example.com,山田太郎,OSAKA_SV_ThinkPad-X1-Carbon_ABC12345_001,ThinkPad,1.貸出中,○○商事株式会社,2024/07/01
+"""
+V2 = """タイムスタンプ,拠点管理番号,0-4.ステータス,1-1.担当者,1-2.貸出番号,1-3.ユーザー情報,1-4.ユーザー機の預り有無,1-5.資産管理番号,{deposit}
+2024/07/10 10:00:00,KOBE_Tablet_iPad-Pro-12.9_GHI33333_001,1.貸出中,山田太郎,LOAN-2024-001,田中花子,有り,ASSET-12345,1.返却可能
+2024/07/20 10:00:00,KOBE_Tablet_iPad-Pro-129_GHI33333_001,3.社内にて保管中,,,,,,
+"""
+STATES = (
+    "SELECT d.number, s.status, s.held, s.deposit FROM loaners_devices d JOIN loaners_states s ON s.device_id = d.id "
+    "WHERE upper_inf(s.during) ORDER BY d.number"
+)
+
+
+def admin(ground: Ground) -> TestClient:
+    return ground.person("alice", loaners="admin")
+
+
+def test_devices_come_as_they_stand_in_the_sheets(ground: Ground) -> None:
+    client = admin(ground)
+
+    imported(ground, client, DEVICES, "loaners.devices")
+
+    found = ground.rows("SELECT number, kind, category, serial, asset_number FROM loaners_devices ORDER BY number")
+    assert found == [
+        ("HIMEJI_Printer_imageClass-MF644Cdw_XYZ98765_001", "printer", "Printer", "XYZ98765", ""),
+        ("KOBE_Tablet_iPad-Pro-129_GHI33333_001", "terminal", "Tablet", "GHI33333", "ASSET_002"),
+        ("OSAKA_SV_ThinkPad-X1-Carbon_ABC12345_001", "terminal", "Server", "ABC12345", "ASSET_001"),
+    ]
+    assert ground.rows("SELECT alias FROM loaners_aliases") == [("KOBE_Tablet_iPad-Pro-12.9_GHI33333_001",)]
+    assert ground.rows("SELECT count(*), min(effective_at)::text FROM loaners_events WHERE kind = 'registered'") == [
+        (3, "2024-07-01 00:00:00+00")
+    ]
+
+
+def test_the_same_file_again_changes_nothing_and_another_one_what_it_says(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+
+    again = preview(client, begun(client, DEVICES, "loaners.devices"))["counts"]
+    changed = imported(ground, client, DEVICES.replace("Windows 11", "Windows 12"), "loaners.devices")
+
+    assert again == {"new": 0, "update": 0, "same": 3, "error": 0}
+    assert "更新 1台" in str(changed)
+    assert ground.rows("SELECT os FROM loaners_devices WHERE os <> ''") == [("Windows 12",)]
+
+
+def test_wrong_devices_are_told_row_by_row_in_words(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+    header = DEVICES.splitlines()[0]
+    rows = (
+        "NARA_SV_ThinkPad-X1-Carbon_A1_001,ThinkPad-X1-Carbon,,Server,A1,A,,,,",
+        "OSAKA_SV_Unknown_A2_001,Unknown,,Server,A2,A,,,,",
+        "OSAKA_Laptop_ThinkPad-X1-Carbon_A3_001,ThinkPad-X1-Carbon,,Server,A3,A,,,,",
+        "OSAKA_SV_ThinkPad-X1-Carbon_A4_001,ThinkPad-X1-Carbon,,Server,A4,,,,,",
+        "OSAKA-SV-ThinkPad,ThinkPad-X1-Carbon,,Server,A5,A,,,,",
+        "OSAKA_SV_ThinkPad-X1-Carbon_A6_001,ThinkPad-X1-Carbon,,サーバ,A6,A,,,,",
+        "OSAKA_SV_ThinkPad-X1-Carbon_ABC12345_001,ThinkPad-X1-Carbon,,Server,ZZZ,ASSET_001,,,,",
+    )
+
+    shown = preview(client, begun(client, "\n".join((header, *rows)), "loaners.devices"))
+
+    assert shown["counts"]["error"] == len(rows)
+    words = (
+        "拠点「NARA」が拠点マスタにありません",
+        "機種「Unknown」が機種マスタにありません",
+        "カテゴリと違います",
+        "資産管理番号が必要です",
+        "拠点コード_カテゴリ_モデル_製造番号_連番",
+        "カテゴリは Desktop",
+        "登録済みの内容は「ABC12345」です",
+    )
+    assert [error["row"] for error in shown["errors"]] == list(range(2, 2 + len(rows)))
+    assert [word for word, error in zip(words, shown["errors"], strict=True) if word not in error["message"]] == []
+
+
+@pytest.mark.parametrize("deposit", ["預り機のステータス", "預かり機のステータス"])
+def test_collection_sheets_of_both_versions_and_spellings_become_history(ground: Ground, deposit: str) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+
+    imported(ground, client, V1, "loaners.history")
+    imported(ground, client, V2.format(deposit=deposit), "loaners.history")
+
+    assert ground.rows(STATES) == [
+        ("HIMEJI_Printer_imageClass-MF644Cdw_XYZ98765_001", None, None, None),
+        ("KOBE_Tablet_iPad-Pro-129_GHI33333_001", 3, None, None),
+        ("OSAKA_SV_ThinkPad-X1-Carbon_ABC12345_001", 1, None, None),
+    ]
+    told = ground.rows(
+        "SELECT e.kind, f.number, e.deposit, e.borrower, e.loan_number, e.actor_name, e.actor_mail FROM loaners_events e "
+        "LEFT JOIN loaners_forms f ON f.id = e.form_id WHERE e.kind <> 'registered' ORDER BY e.effective_at, e.id"
+    )
+    assert told == [
+        ("form", 1, None, "○○商事株式会社", "", "山田太郎", "user@example.com"),
+        ("form", 2, 1, "", "LOAN-2024-001", "山田太郎", ""),
+        ("form", 2, None, "", "", "alice さん", ""),
+        ("cleared", None, None, "", "", "", ""),
+    ]
+    assert ground.rows("SELECT borrower FROM loaners_loans WHERE upper_inf(during)") == [("○○商事株式会社",)]
+
+
+def test_a_collection_sheet_again_doubles_nothing_and_a_longer_one_adds_its_new_rows(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+    sheet = V2.format(deposit="預り機のステータス")
+    imported(ground, client, sheet, "loaners.history")
+    longer = sheet + "2024/08/01 10:00:00,KOBE_Tablet_iPad-Pro-129_GHI33333_001,2.回収後社内保管,,,,,,\n"
+
+    again = preview(client, begun(client, sheet, "loaners.history"))["counts"]
+    imported(ground, client, longer, "loaners.history")
+
+    assert again == {"new": 0, "update": 0, "same": 2, "error": 0}
+    assert ground.rows("SELECT count(*) FROM loaners_events WHERE kind = 'form'") == [(3,)]
+
+
+def test_what_happened_before_the_device_was_registered_moves_its_registration(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES.replace("2024/07/01 09:00:00", "2024/09/01 09:00:00"), "loaners.devices")
+
+    imported(ground, client, V1, "loaners.history")
+
+    assert ground.rows(
+        "SELECT lower(s.during)::text, s.status FROM loaners_states s JOIN loaners_devices d ON d.id = s.device_id "
+        "WHERE d.category = 'Server' ORDER BY 1"
+    ) == [("2024-07-02 05:30:00+00", 1), ("2024-09-01 00:00:00+00", 1)]
+
+
+def test_wrong_rows_of_a_collection_sheet_are_told_in_words(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+    number = "KOBE_Tablet_iPad-Pro-129_GHI33333_001"
+    header = V2.format(deposit="預り機のステータス").splitlines()[0]
+    rows = (
+        f"きのう,{number},1.貸出中,,,,,,",
+        "2024/07/10 10:00:00,OSAKA_SV_Nothing_A_001,1.貸出中,,,,,,",
+        f"2024/07/10 10:00:00,{number},4.修理中,,,,,,",
+        f"2024/07/10 10:00:01,{number},1.貸出中,,,,有り,,3.社内にて保管中",
+        f"2024/07/10 10:00:02,{number},,,,,,,",
+        f"2999/07/10 10:00:02,{number},1.貸出中,,,,,,",
+    )
+
+    shown = preview(client, begun(client, "\n".join((header, *rows)), "loaners.history"))
+
+    words = (
+        "日時として読み取れません",
+        "登録されていません",
+        "1.貸出中",
+        "預り機のステータス「3.",
+        "値がありません",
+        "未来",
+    )
+    assert [error["row"] for error in shown["errors"]] == list(range(2, 2 + len(rows)))
+    assert [word for word, error in zip(words, shown["errors"], strict=True) if word not in error["message"]] == []
+
+
+def test_the_columns_that_only_a_sheet_has_are_shown_in_the_preview(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+
+    draft = begun(client, V1, "loaners.history")
+    [row] = preview(client, draft)["rows"]
+
+    assert "1-1.貸出先" in [field["label"] for field in draft["fields"]]
+    assert row["values"]["1-1.貸出先"] == "○○商事株式会社"
+
+
+def test_sites_and_models_come_by_file(ground: Ground) -> None:
+    client = admin(ground)
+    sites = (
+        "拠点 ID,拠点コード,拠点名,管轄,グループメールアドレス,ステータス変更通知,ステータス,作成日\n"
+        "osaka,OSAKA,大阪,関西,test-group@example.com,true,active,2024/07/02 14:30:00\n"
+        "nara,NARA,奈良,関西,nara@example.com,false,inactive,2024/07/02 14:30:00\n"
+    )
+    models = "機種 ID,機種名,メーカー,カテゴリ,備考\nMODEL_001,ThinkPad X1 Carbon,Lenovo,Laptop,第 10 世代\n,New Model 7,X,Hub,\n"
+
+    imported(ground, client, sites, "loaners.sites")
+    imported(ground, client, models, "loaners.models")
+    again = [
+        preview(client, begun(client, content, kind))["counts"]["same"]
+        for content, kind in ((sites, "loaners.sites"), (models, "loaners.models"))
+    ]
+
+    assert ground.rows(
+        "SELECT key, notifies, archived_at IS NULL FROM loaners_sites WHERE key IN ('osaka', 'nara') ORDER BY 1"
+    ) == [
+        ("nara", False, False),
+        ("osaka", True, True),
+    ]
+    assert ground.rows("SELECT name, note FROM loaners_models WHERE note <> '' OR name LIKE 'New%' ORDER BY 1") == [
+        ("New-Model-7", ""),
+        ("ThinkPad-X1-Carbon", "第 10 世代"),
+    ]
+    assert again == [2, 2]
+
+
+def test_further_columns_come_by_their_titles(ground: Ground) -> None:
+    client = admin(ground)
+    client.post("/api/loaners/columns", json={"kind": "terminal", "title": "画面サイズ"})
+    lines = DEVICES.splitlines()
+    sheet = "\n".join([lines[0] + ",画面サイズ", lines[1] + ",13型", lines[2] + ","]) + "\n"
+
+    imported(ground, client, sheet, "loaners.devices")
+    again = preview(client, begun(client, sheet, "loaners.devices"))["counts"]
+
+    assert ground.rows("SELECT count(*) FROM loaners_devices WHERE extra::text LIKE '%13型%'") == [(1,)]
+    assert again["same"] == 2
+
+
+def test_ten_thousand_rows_of_a_workbook_are_in_within_half_a_minute(ground: Ground) -> None:
+    """500 devices, twenty forms each, from Excel."""
+    client = admin(ground)
+    number = "OSAKA_Desktop_OptiPlex-7090_S{:05}_001"
+    header = ["拠点管理番号", "機種名", "カテゴリ", "製造番号", "資産管理番号", "作成日"]
+    devices = [
+        [number.format(place), "OptiPlex-7090", "Desktop", f"S{place:05}", "A", "2024/01/01 00:00:00"]
+        for place in range(500)
+    ]
+    told = ["タイムスタンプ", "拠点管理番号", "0-4.ステータス", "1-6.貸出先", "1-4.ユーザー機の預り有無"]
+    history = [
+        [f"2024/{turn // 2 + 1:02}/{turn % 2 * 10 + 1:02} 09:{place % 60:02}:00", number.format(place)]
+        + (["3.社内にて保管中", "", ""] if turn % 2 else ["1.貸出中", f"客先{turn}", "有り"])
+        for turn in range(20)
+        for place in range(500)
+    ]
+    imported(ground, client, workbook([header, *devices]), "loaners.devices")
+
+    begin = time.monotonic()
+    task = imported(ground, client, workbook([told, *history]), "loaners.history")
+    took = time.monotonic() - begin
+
+    assert "新規 10,000件" in str(task)
+    assert ground.rows("SELECT count(*) FROM loaners_loans") == [(5000,)]
+    assert took < 30, took
+
+
+def workbook(rows: Sequence[Sequence[str]]) -> bytes:
+    made = Workbook()
+    sheet = made.create_sheet(index=0)
+    for row in rows:
+        sheet.append(list(row))
+    content = io.BytesIO()
+    made.save(content)
+    return content.getvalue()

@@ -1,0 +1,158 @@
+"""Form versions: drafted from the present one, edited, checked, published, and never changed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from service.loaners.forms.models import Form
+from tests import cast
+from tests.api.loaners.telling import LENT, NUMBER, registered, stored, timeline
+
+FORMS = "/api/loaners/forms"
+
+
+@pytest.fixture
+def admin(sign_in: Callable[..., TestClient]) -> TestClient:
+    return sign_in("anna", loaners="admin")
+
+
+def drafted(admin: TestClient, kind: str = "terminal") -> dict[str, Any]:
+    made = admin.post(FORMS, json={"kind": kind})
+    assert made.status_code == 201, made.text
+    return in_full(admin, made.json()["id"])
+
+
+def in_full(admin: TestClient, form_id: int) -> dict[str, Any]:
+    found: dict[str, Any] = admin.get(f"{FORMS}/{form_id}").json()
+    return found
+
+
+def plain(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in one.items() if name not in ("header", "shown_when")} for one in questions]
+
+
+def change(admin: TestClient, form: dict[str, Any], questions: list[dict[str, Any]]) -> dict[str, Any]:
+    answer = admin.patch(f"{FORMS}/{form['id']}", json={"version": form["version"], "questions": questions})
+    assert answer.status_code == 204, answer.text
+    return in_full(admin, form["id"])
+
+
+def publish(admin: TestClient, form: dict[str, Any]) -> Any:
+    return admin.post(f"{FORMS}/{form['id']}/publish", json={"version": form["version"]})
+
+
+def test_the_versions_of_each_kind_and_which_one_is_filled_in(admin: TestClient) -> None:
+    items = admin.get(FORMS, params={"kind": "terminal"}).json()["items"]
+    assert [(one["number"], one["state"]) for one in items] == [(2, "current"), (1, "import_only")]
+    everything = admin.get(FORMS).json()["items"]
+    assert {one["kind_word"] for one in everything} == {"端末", "プリンタ", "その他"}
+
+
+def test_a_draft_begins_as_the_present_form_and_there_is_one_at_a_time(admin: TestClient) -> None:
+    form = drafted(admin)
+    assert (form["number"], form["state"], form["problems"], form["differences"]) == (3, "draft", [], [])
+    assert form["question_count"] == 21
+    answer = admin.post(FORMS, json={"kind": "terminal"})
+    assert answer.status_code == 409
+    assert "すでに下書きがあります" in answer.json()["detail"]
+    assert drafted(admin, "printer")["number"] == 3
+
+
+def test_a_draft_with_problems_is_kept_and_says_them_and_cannot_be_published(admin: TestClient) -> None:
+    form = drafted(admin)
+    questions = plain(form["questions"])
+    lonely = {**questions[1], "key": "4-1-2", "title": "遠い質問", "meaning": None}
+    status = {**questions[0], "choices": ["1.貸出中", "9.廃棄"]}
+    form = change(admin, form, [status, *questions[1:], lonely])
+    assert "質問「0-4.ステータス」は、選択肢「1.貸出中」「2.回収後社内保管」「3.社内にて保管中」" in "".join(
+        form["problems"]
+    )
+    assert "「4-1-2.遠い質問」より前に、条件となる質問「4-0」が必要です。" in form["problems"]
+
+    answer = publish(admin, form)
+    assert answer.status_code == 422
+    assert [one["message"] for one in answer.json()["errors"]] == form["problems"]
+
+
+@pytest.mark.parametrize(
+    ("key", "other", "word"),
+    [
+        ("1-7", {"type": "text"}, "「1-7.貸出日」の形式は日付にしてください（意味が「貸出日」のため）。"),
+        ("1-3", {"meaning": "borrower"}, "意味「貸出先」の質問が2つ以上あります。"),
+        ("0-4", {"required": False}, "質問「0-4」は、表示条件のない必須の質問にしてください。"),
+        ("1-4", {"meaning": None}, "意味「ユーザー機の預り有無」のままにしてください。"),
+        ("2-2", {"choices": []}, "「2-2.回収時の状態」に選択肢がありません。"),
+        ("1-1", {"when": [{"key": "1-4", "one_of": ["有り"]}]}, "条件となる質問「1-4」が必要です。"),
+    ],
+)
+def test_what_the_product_could_not_read_is_named(
+    admin: TestClient, key: str, other: dict[str, Any], word: str
+) -> None:
+    form = drafted(admin)
+    questions = [one | (other if one["key"] == key else {}) for one in plain(form["questions"])]
+    assert word in "".join(change(admin, form, questions)["problems"])
+
+
+def test_a_published_draft_is_filled_in_and_the_one_before_reads_its_answers(admin: TestClient, db: Session) -> None:
+    registered(db, cast.actor(db, "ada", loaners="admin"))
+    stored(admin, NUMBER, LENT)
+    form = drafted(admin)
+    questions = plain(form["questions"])
+    renamed = [{**one, "title": "貸出先の会社"} if one["key"] == "1-6" else one for one in questions]
+    extra = {**questions[-1], "key": "0-8", "title": "付属品", "meaning": None}
+    form = change(admin, form, [*renamed, extra])
+    assert form["differences"] == ["質問「0-8.付属品」が増えました。", "質問「1-6.貸出先の会社」が変わりました。"]
+
+    assert publish(admin, form).status_code == 204
+
+    states = {one["number"]: one["state"] for one in admin.get(FORMS, params={"kind": "terminal"}).json()["items"]}
+    assert states == {3: "current", 2: "retired", 1: "import_only"}
+    begun = admin.get(f"/api/loaners/devices/{NUMBER}/status-form").json()
+    assert (begun["form"], begun["answers"]["1-6"]) == (3, "○○商事株式会社")
+    stored(admin, NUMBER, LENT | {"0-8": "電源ケーブル"})
+    headers = [{one["header"] for one in event["answers"]} for event in timeline(admin, NUMBER)[:2]]
+    assert [("1-6.貸出先の会社" in some, "1-6.貸出先" in some) for some in headers] == [(True, False), (False, True)]
+
+
+def test_what_was_published_is_never_changed_again(admin: TestClient, db: Session) -> None:
+    [current] = [one for one in admin.get(FORMS, params={"kind": "other"}).json()["items"] if one["state"] == "current"]
+    body = {"version": current["version"], "note": "あとから"}
+    for answer in (
+        admin.patch(f"{FORMS}/{current['id']}", json=body),
+        admin.delete(f"{FORMS}/{current['id']}"),
+        publish(admin, current),
+    ):
+        assert answer.status_code == 409
+        assert "新しい下書きを作成してください" in answer.json()["detail"]
+    # Nor by the application's role itself.
+    done = db.execute(text("UPDATE loaners_forms SET note = 'x' WHERE id = :id"), {"id": current["id"]})
+    assert done.rowcount == 0  # type: ignore[attr-defined]
+
+
+def test_a_stale_edit_is_a_conflict_not_an_overwrite(admin: TestClient) -> None:
+    form = drafted(admin)
+    change(admin, form, plain(form["questions"])[:-1])
+    answer = admin.patch(f"{FORMS}/{form['id']}", json={"version": form["version"], "note": "遅れた変更"})
+    assert answer.status_code == 409
+    assert answer.json()["current"]["note"] == ""
+    assert publish(admin, form).status_code == 409
+
+
+def test_a_draft_can_be_thrown_away(admin: TestClient, db: Session) -> None:
+    form = drafted(admin)
+    assert admin.delete(f"{FORMS}/{form['id']}").status_code == 204
+    assert db.get(Form, form["id"]) is None
+    assert drafted(admin)["number"] == 3
+
+
+def test_staff_read_forms_and_change_none(sign_in: Callable[..., TestClient]) -> None:
+    staff = sign_in("sato", loaners="staff")
+    assert staff.get(FORMS).status_code == 200
+    assert staff.post(FORMS, json={"kind": "terminal"}).status_code == 403
+    assert staff.get(f"{FORMS}/999999").status_code == 404

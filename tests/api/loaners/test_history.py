@@ -1,0 +1,261 @@
+"""What follows from the history: deposits and their clearing, marks, the timeline, moments of the past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
+
+from service.core.audit import AuditEntry
+from service.loaners.forms.models import Form
+from service.loaners.history import actions as history
+from service.loaners.history import queries
+from service.loaners.history.models import Event
+from service.loaners.history.rules import EventKind, Source
+from service.loaners.models import Device, Site
+from tests import cast
+from tests.api.loaners.telling import COLLECTED, LENT, NUMBER, body, days, registered, state, stored, timeline
+
+SignIn = Callable[..., TestClient]
+DEPOSIT = f"/api/loaners/devices/{NUMBER}/deposit"
+
+
+@pytest.fixture
+def device(db: Session) -> Device:
+    return registered(db, cast.actor(db, "ada", loaners="admin"))
+
+
+@pytest.fixture
+def admin(device: Device, sign_in: SignIn) -> TestClient:
+    return sign_in("anna", loaners="admin")
+
+
+def at(day: float) -> dict[str, Any]:
+    return {"effective_at": days(day).isoformat()}
+
+
+def set_deposit(client: TestClient, deposit: int | None, **more: Any) -> Any:
+    based_on = state(client, NUMBER)["event_id"]
+    return client.put(DEPOSIT, json={"deposit": deposit, "based_on": based_on} | more)
+
+
+def mark(client: TestClient, event_id: int, reason: str = "二重に登録したため") -> Any:
+    return client.post(f"/api/loaners/events/{event_id}/mark", json={"reason": reason})
+
+
+def test_a_deposit_is_set_and_taken_away_where_a_users_machine_is_held(admin: TestClient) -> None:
+    stored(admin, NUMBER, LENT, **at(1))
+    assert state(admin, NUMBER)["deposit_refusal"] is None
+    answer = set_deposit(admin, 2, reason="見積もりの回答待ち")
+    assert answer.json()["deposit"] == 2
+    assert state(admin, NUMBER)["deposit_word"] == "2.商談や金額の問題で返却不可"
+    assert timeline(admin, NUMBER)[0]["changes"] == [
+        {"header": "預り機のステータス", "old": "", "new": "2.商談や金額の問題で返却不可"}
+    ]
+    assert set_deposit(admin, 2).json()["event_id"] is None
+
+    assert set_deposit(admin, None).json()["deposit"] is None
+    assert (state(admin, NUMBER)["deposit"], timeline(admin, NUMBER)[0]["kind"]) == (None, "cleared")
+
+
+@pytest.mark.parametrize(
+    ("answers", "word"),
+    [
+        (None, "「1.貸出中」のときだけ設定できます（現在は「未登録」です）"),
+        (COLLECTED, "「1.貸出中」のときだけ設定できます（現在は「2.回収後社内保管」です）"),
+        (LENT | {"1-4": "無し"}, "「有り」のときだけ設定できます（現在は「無し」です）"),
+    ],
+)
+def test_outside_its_condition_a_deposit_is_refused_with_the_reason(
+    admin: TestClient, answers: dict[str, str] | None, word: str
+) -> None:
+    if answers:
+        stored(admin, NUMBER, answers)
+    assert word in state(admin, NUMBER)["deposit_refusal"]
+    answer = set_deposit(admin, 1)
+    assert answer.status_code == 409
+    assert word in answer.json()["detail"]
+
+
+def test_a_deposit_on_a_state_that_is_over_is_a_conflict_that_shows_both_sides(admin: TestClient) -> None:
+    stored(admin, NUMBER, LENT, **at(1))
+    based_on = state(admin, NUMBER)["event_id"]
+    set_deposit(admin, 2)
+    answer = admin.put(DEPOSIT, json={"deposit": 3, "based_on": based_on})
+    assert answer.status_code == 409
+    assert answer.json()["yours"] == {"deposit": 3}
+    assert answer.json()["current"]["deposit"] == 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        (COLLECTED, "ステータスが「2.回収後社内保管」に変更されたため"),
+        (LENT | {"1-4": "無し"}, "ユーザー機の預り有無が「無し」に変更されたため"),
+    ],
+)
+def test_what_ends_the_condition_clears_the_deposit_by_an_event_of_its_own(
+    admin: TestClient, answers: dict[str, str], reason: str
+) -> None:
+    stored(admin, NUMBER, LENT | {"deposit": "1.返却可能"}, **at(1))
+    answer = stored(admin, NUMBER, answers, **at(2))
+    assert answer["cleared"] == reason
+    cleared, form, *_ = timeline(admin, NUMBER)
+    assert (cleared["kind"], cleared["source"], cleared["reason"], cleared["who"]) == ("cleared", "system", reason, "")
+    assert (cleared["effective_at"], form["kind"]) == (form["effective_at"], "form")
+    assert (state(admin, NUMBER, days(1.5))["deposit"], state(admin, NUMBER)["deposit"]) == (1, None)
+
+
+def test_a_form_in_which_the_deposit_was_emptied_takes_it_away(admin: TestClient) -> None:
+    stored(admin, NUMBER, LENT, **at(1))
+    set_deposit(admin, 4)
+    stored(admin, NUMBER, LENT | {"1-8": "2026-12-30", "deposit": timeline(admin, NUMBER)[0]["changes"][0]["new"]})
+    assert state(admin, NUMBER)["deposit"] == 4
+
+    form = body(admin, NUMBER, LENT | {"1-8": "2026-12-31"})
+    sent = {name: value for name, value in form.items() if name != "client_id"}
+    expected = admin.post(f"/api/loaners/devices/{NUMBER}/status/check", json=sent).json()
+    answer = admin.post(f"/api/loaners/devices/{NUMBER}/status", json=form).json()
+
+    assert state(admin, NUMBER)["deposit"] is None
+    assert expected["cleared"] == answer["cleared"] == "フォームで「預り機のステータス」が空欄にされたため"
+    assert expected["changes"] == answer["changes"]
+    assert "預り機のステータス" in {one["header"] for one in answer["changes"]}
+    assert admin.post(f"/api/loaners/devices/{NUMBER}/status", json=form).json() == answer
+    assert mark(admin, answer["event_id"]).status_code == 204
+    assert state(admin, NUMBER)["deposit"] == 4
+
+
+def test_a_marked_form_counts_no_more_and_takes_its_clearing_with_it(admin: TestClient, db: Session) -> None:
+    stored(admin, NUMBER, LENT | {"deposit": "1.返却可能"}, **at(1))
+    wrong = stored(admin, NUMBER, COLLECTED, **at(2))["event_id"]
+    assert mark(admin, wrong).status_code == 204
+
+    now = state(admin, NUMBER)
+    assert (now["status"], now["deposit"], now["loan"]["borrower"]) == (1, 1, "○○商事株式会社")
+    marked = [one for one in timeline(admin, NUMBER) if one["mark"]]
+    assert [(one["kind"], one["mark"]["reason"], one["mark"]["marked_by"]) for one in marked] == [
+        ("cleared", "二重に登録したため", "anna さん"),
+        ("form", "二重に登録したため", "anna さん"),
+    ]
+    assert mark(admin, wrong).status_code == 204
+    assert queries.compare(db) == []
+
+    assert admin.post(f"/api/loaners/events/{wrong}/unmark").status_code == 204
+    assert (state(admin, NUMBER)["status"], state(admin, NUMBER)["deposit"]) == (2, None)
+    assert [one for one in timeline(admin, NUMBER) if one["mark"]] == []
+    told = db.scalars(select(AuditEntry).where(AuditEntry.subject_id == str(wrong)).order_by(AuditEntry.id)).all()
+    assert [entry.action for entry in told] == ["create", "status_change", "status_change"]
+
+
+def test_what_cannot_be_marked_says_why(admin: TestClient, sign_in: SignIn) -> None:
+    stored(admin, NUMBER, LENT | {"deposit": "1.返却可能"}, **at(1))
+    stored(admin, NUMBER, COLLECTED, **at(2))
+    cleared, *_, first = timeline(admin, NUMBER)
+    assert (cleared["may_be_marked"], first["may_be_marked"]) == (False, False)
+    assert "一緒に除去されます" in mark(admin, cleared["id"]).json()["detail"]
+    assert "「登録」の履歴は除去できません" in mark(admin, first["id"]).json()["detail"]
+    assert mark(admin, 10**9).status_code == 404
+    assert mark(sign_in("sato", loaners="staff"), cleared["id"]).status_code == 403
+
+
+def test_a_return_between_two_loans_cannot_be_marked_away(admin: TestClient) -> None:
+    stored(admin, NUMBER, LENT, **at(1))
+    back = stored(admin, NUMBER, COLLECTED, **at(2))["event_id"]
+    stored(admin, NUMBER, LENT | {"1-6": "△△工業"}, **at(3))
+    answer = mark(admin, back)
+    assert answer.status_code == 409
+    assert "返却されないまま次の貸出が始まった" in answer.json()["detail"]
+
+
+def test_a_return_and_the_next_loan_may_be_of_the_same_minute(admin: TestClient) -> None:
+    stored(admin, NUMBER, LENT, **at(1))
+    stored(admin, NUMBER, COLLECTED, **at(2))
+    stored(admin, NUMBER, LENT | {"1-6": "△△工業"}, **at(2))
+    assert state(admin, NUMBER)["loan"]["borrower"] == "△△工業"
+    assert state(admin, NUMBER, days(1.5))["loan"]["borrower"] == "○○商事株式会社"
+
+
+def test_old_answers_are_read_by_the_form_they_were_given_to(admin: TestClient, db: Session, device: Device) -> None:
+    first = db.scalars(select(Form).where(Form.kind == "terminal", Form.number == 1)).one()
+    told = history.Told(
+        kind=EventKind.FORM,
+        source=Source.IMPORT,
+        effective_at=days(1),
+        form_id=first.id,
+        answers={"0-4": "1.貸出中", "1-1": "○○商事株式会社", "1-2": "2024-07-01"},
+        status=1,
+        borrower="○○商事株式会社",
+    )
+    history.tell(db, cast.actor(db, "ida", loaners="admin"), device.id, told)
+    db.commit()
+
+    [form] = [one for one in timeline(admin, NUMBER) if one["kind"] == "form"]
+    assert form["form_number"] == 1
+    assert {"header": "1-1.貸出先", "value": "○○商事株式会社"} in form["answers"]
+    begun = admin.get(f"/api/loaners/devices/{NUMBER}/status-form").json()["answers"]
+    assert (begun["1-6"], begun["1-7"], begun["1-1"]) == ("○○商事株式会社", "2024-07-01", "anna さん")
+
+
+def test_events_that_were_put_away_still_count_and_are_shown(admin: TestClient, db: Session, device: Device) -> None:
+    old = registered(db, cast.actor(db, "ida", loaners="admin"), serial="OLD1", at=days(-2000))
+    lent = stored(admin, old.number, LENT, effective_at=days(-1900).isoformat())["event_id"]
+    stored(admin, old.number, COLLECTED, effective_at=days(-1800).isoformat())
+    before = timeline(admin, old.number)
+    ids = list(db.scalars(select(Event.id).where(Event.device_id == old.id, Event.effective_at < days(-1850))))
+
+    assert db.scalar(text("SELECT loaners_put_away(:ids)"), {"ids": ids}) == 2
+    db.commit()
+
+    after = timeline(admin, old.number)
+    assert [one["id"] for one in after if one["put_away"]] == [lent, before[-1]["id"]]
+    plain = [{**one, "put_away": False, "may_be_marked": True} for one in after]
+    assert plain == [{**one, "may_be_marked": True} for one in before]
+    assert queries.compare(db) == []
+    stored(admin, old.number, LENT)
+    assert state(admin, old.number, days(-1860))["loan"]["borrower"] == "○○商事株式会社"
+    assert state(admin, old.number, days(-1860))["answers"] != []
+
+
+def test_a_page_can_be_seen_as_of_a_moment(admin: TestClient, db: Session) -> None:
+    stored(admin, NUMBER, LENT, **at(10))
+    stored(admin, NUMBER, COLLECTED, **at(20))
+    found = [state(admin, NUMBER, days(day)) for day in (-1, 5, 15, 25)]
+    assert [(one["site_name"], one["status"], one["is_now"]) for one in found] == [
+        (None, None, False),
+        ("大阪", None, False),
+        ("大阪", 1, False),
+        ("大阪", 2, False),
+    ]
+    assert [bool(one["loan"]) for one in found] == [False, False, True, False]
+
+
+def test_a_device_that_moved_says_so(admin: TestClient, db: Session, device: Device) -> None:
+    kobe = db.scalars(select(Site).where(Site.key == "kobe")).one()
+    told = history.Told(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=kobe.id, reason="応援のため")
+    history.tell(db, cast.actor(db, "ida", loaners="admin"), device.id, told)
+    db.commit()
+    now = state(admin, NUMBER)
+    assert (now["site_name"], now["is_moved"], now["number"]) == ("神戸", True, NUMBER)
+    assert timeline(admin, NUMBER)[0]["changes"] == [{"header": "拠点", "old": "大阪", "new": "神戸"}]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE loaners_events SET status = 2", "DELETE FROM loaners_events"])
+def test_the_applications_role_neither_changes_nor_deletes_what_happened(
+    db: Session, device: Device, statement: str
+) -> None:
+    with pytest.raises(ProgrammingError, match="permission denied"), db.begin_nested():
+        db.execute(text(statement))
+
+
+def test_a_table_that_says_something_else_than_the_events_is_found(db: Session, device: Device) -> None:
+    assert queries.compare(db) == []
+    db.execute(text("UPDATE loaners_states SET is_archived = true"))
+    assert queries.compare(db) == [NUMBER]
+    history.project(db, [device.id])
+    assert queries.compare(db) == []

@@ -1,0 +1,68 @@
+"""What a label leads to, and what a scanner or a person may give instead of a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from service.core.settings import settings
+from service.loaners.models import Alias, Device
+from tests import cast
+from tests.api.loaners.telling import NUMBER, registered
+
+SignIn = Callable[..., TestClient]
+DOTTED = "OSAKA_Laptop_ThinkPad-X1.Carbon_ABC12345_001"
+
+
+@pytest.fixture
+def device(db: Session) -> Device:
+    by = cast.actor(db, "ada", loaners="admin")
+    made = registered(db, by)
+    registered(db, by, serial="ABC99999")
+    db.add(Alias(alias=DOTTED, device_id=made.id))
+    db.commit()
+    return made
+
+
+@pytest.mark.parametrize("written", [NUMBER, NUMBER.lower(), DOTTED, f" {DOTTED.upper()} "])
+def test_a_label_leads_to_the_form_of_its_device_whoever_scans_it(
+    client: TestClient, device: Device, written: str
+) -> None:
+    answer = client.get(f"/d/{quote(written, safe='')}", follow_redirects=False)
+    assert answer.status_code == 302
+    assert answer.headers["location"] == f"{settings().public_base_url.rstrip('/')}/status-form?number={NUMBER}"
+
+
+def test_a_label_of_nothing_is_a_page_in_words(client: TestClient, device: Device) -> None:
+    answer = client.get("/d/OSAKA_SV_Nothing_X1_001", follow_redirects=False)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "「OSAKA_SV_Nothing_X1_001」の機器は" in answer.text
+    assert NUMBER not in answer.text
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"http://genba.example/d/{NUMBER}",
+        f"https://genba.example/d/{quote(DOTTED)}?from=label",
+        f"  {NUMBER.lower()}  ",
+        "ＯＳＡＫＡ_Laptop_ThinkPad-X1-Carbon_ABC12345_001",
+    ],
+)
+def test_an_address_or_a_number_means_one_device(sign_in: SignIn, device: Device, given: str) -> None:
+    found = sign_in("sato", loaners="staff").get("/api/loaners/scanned", params={"q": given}).json()
+    assert (found["exact"], [one["number"] for one in found["items"]]) == (True, [NUMBER])
+
+
+def test_a_part_offers_those_that_may_be_meant(sign_in: SignIn, device: Device) -> None:
+    staff = sign_in("sato", loaners="staff")
+    found = staff.get("/api/loaners/scanned", params={"q": "thinkpad"}).json()
+    assert (found["exact"], len(found["items"]), found["more"]) == (False, 2, False)
+    assert found["items"][0]["status_word"] == "未登録"
+    assert staff.get("/api/loaners/scanned", params={"q": "ASSET-ABC9"}).json()["items"][0]["number"] != NUMBER
+    assert staff.get("/api/loaners/scanned", params={"q": "100%"}).json()["items"] == []

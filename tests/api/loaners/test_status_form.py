@@ -1,0 +1,261 @@
+"""The status form: what is asked, what is stored, and what is refused."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.loaners.forms.models import Form
+from service.loaners.history.models import Event
+from service.loaners.models import Device
+from tests import cast
+from tests.api.loaners.telling import (
+    COLLECTED,
+    LENT,
+    NUMBER,
+    STORED,
+    body,
+    days,
+    mails,
+    registered,
+    send,
+    state,
+    stored,
+    timeline,
+)
+
+SignIn = Callable[..., TestClient]
+
+
+@pytest.fixture
+def device(db: Session) -> Device:
+    return registered(db, cast.actor(db, "ada", loaners="admin"))
+
+
+@pytest.fixture
+def staff(device: Device, sign_in: SignIn) -> TestClient:
+    return sign_in("sato", loaners="staff")
+
+
+def forms_told(db: Session) -> int:
+    return db.scalar(select(func.count()).where(Event.kind == "form")) or 0
+
+
+def test_a_form_begins_with_what_is_known_and_the_person_who_fills_it_in(staff: TestClient) -> None:
+    form = staff.get(f"/api/loaners/devices/{NUMBER}/status-form").json()
+    assert (form["status_word"], form["form"], form["based_on"]) == ("未登録", 2, None)
+    assert form["answers"] == {"1-1": "sato さん"}
+
+    stored(staff, NUMBER, LENT | {"deposit": "1.返却可能"})
+    form = staff.get(f"/api/loaners/devices/{NUMBER}/status-form").json()
+    assert form["answers"] == LENT | {"deposit": "1.返却可能"}
+
+
+def test_each_question_says_all_its_conditions_as_answers(staff: TestClient) -> None:
+    form = staff.get(f"/api/loaners/devices/{NUMBER}/status-form").json()
+    shown = {one["key"]: one["shown_when"] for one in form["questions"]}
+    stored_here = {"key": "0-4", "one_of": ["3.社内にて保管中"]}
+    assert shown["0-4"] == shown["0-9"] == []
+    assert shown["3-0"] == [stored_here]
+    assert shown["3-1-2"] == [stored_here, {"key": "3-0", "one_of": ["1.修理待ち"]}]
+    assert shown["deposit"] == [{"key": "1-4", "one_of": ["有り"]}]
+
+
+def test_a_form_is_stored_and_answered_with_what_it_changed(staff: TestClient, db: Session) -> None:
+    answer = stored(staff, NUMBER, LENT)
+    assert (answer["number"], answer["status_word"], answer["mail_to"]) == (NUMBER, "1.貸出中", None)
+    assert {"header": "0-4.ステータス", "old": "", "new": "1.貸出中"} in answer["changes"]
+
+    event = db.get_one(Event, answer["event_id"])
+    assert (event.status, event.held, event.borrower, str(event.lent_on)) == (1, True, "○○商事株式会社", "2026-07-01")
+    assert (event.source, event.actor, event.actor_name) == ("form", "sato", "sato さん")
+    assert db.get_one(Device, event.device_id).updated_at == event.recorded_at
+    assert state(staff, NUMBER)["loan"]["borrower"] == "○○商事株式会社"
+
+
+def test_what_it_would_change_can_be_seen_before_anything_is_stored(staff: TestClient, db: Session) -> None:
+    stored(staff, NUMBER, LENT | {"deposit": "1.返却可能"})
+    sent = body(staff, NUMBER, COLLECTED)
+    del sent["client_id"]
+    found = staff.post(f"/api/loaners/devices/{NUMBER}/status/check", json=sent).json()
+    assert found["cleared"] == "ステータスが「2.回収後社内保管」に変更されたため"
+    changes = {one["header"]: (one["old"], one["new"]) for one in found["changes"]}
+    assert changes["0-4.ステータス"] == ("1.貸出中", "2.回収後社内保管")
+    assert changes["預り機のステータス"] == ("1.返却可能", "")
+    assert forms_told(db) == 1
+
+    sent = body(staff, NUMBER, LENT | {"deposit": "1.返却可能"})
+    del sent["client_id"]
+    again = staff.post(f"/api/loaners/devices/{NUMBER}/status/check", json=sent).json()
+    assert (again["changes"], again["warnings"]) == ([], ["前回の登録から変わる項目はありません。"])
+
+
+def test_a_form_that_is_sent_twice_is_stored_once_and_answered_alike(staff: TestClient, db: Session) -> None:
+    sent = body(staff, NUMBER, LENT)
+    path = f"/api/loaners/devices/{NUMBER}/status"
+    first = staff.post(path, json=sent)
+    stored(staff, NUMBER, COLLECTED)
+    again = staff.post(path, json=sent)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert forms_told(db) == 2
+
+
+def test_another_persons_name_for_a_form_is_refused(staff: TestClient, sign_in: SignIn, db: Session) -> None:
+    sent = body(staff, NUMBER, LENT)
+    staff.post(f"/api/loaners/devices/{NUMBER}/status", json=sent)
+    other = sign_in("suzuki", loaners="staff")
+    answer = other.post(f"/api/loaners/devices/{NUMBER}/status", json=sent)
+    assert answer.status_code == 409
+    assert "別の登録で使われています" in answer.json()["detail"]
+
+
+def test_what_is_missing_or_wrong_is_said_by_question(staff: TestClient, db: Session) -> None:
+    answer = send(staff, NUMBER, {"0-4": "1.貸出中", "1-1": "山田", "1-4": "あり", "1-7": "7月1日"})
+    assert answer.status_code == 422
+    assert {one["field"]: one["message"] for one in answer.json()["errors"]} == {
+        "answers.1-6": "「貸出先」を入力してください。",
+        "answers.1-4": "「ユーザー機の預り有無」は選択肢から選んでください。",
+        "answers.1-7": "「貸出日」は日付（例: 2026/11/21）で入力してください。",
+    }
+    answer = send(staff, NUMBER, LENT | {"1-8": "2026-06-30"})
+    assert answer.json()["errors"] == [
+        {"field": "answers.1-8", "message": "「返却予定日」は「貸出日」以降の日付にしてください。"}
+    ]
+    assert forms_told(db) == 0
+
+
+def test_answers_to_what_does_not_appear_are_not_kept(staff: TestClient, db: Session) -> None:
+    answer = stored(staff, NUMBER, STORED | {"1-6": "○○商事", "3-2-1": "設定係", "deposit": "1.返却可能"})
+    event = db.get_one(Event, answer["event_id"])
+    assert event.answers == STORED
+    assert (event.borrower, event.deposit) == ("", None)
+
+
+def test_a_question_that_the_form_no_longer_asks_keeps_its_answer(staff: TestClient, db: Session) -> None:
+    stored(staff, NUMBER, LENT | {"1-2": "LOAN-2024-001"})
+    current = db.scalars(select(Form).where(Form.kind == "terminal", Form.number == 2)).one()
+    questions = [one for one in current.questions if one["key"] != "1-2"]
+    db.add(Form(kind="terminal", number=3, questions=questions, published_at=days(1)))
+    db.commit()
+
+    answer = stored(staff, NUMBER, LENT | {"1-4": "無し"})
+
+    assert db.get_one(Event, answer["event_id"]).answers["1-2"] == "LOAN-2024-001"
+    assert [one["header"] for one in answer["changes"] if one["old"] == "LOAN-2024-001"] == ["1-2.貸出番号"]
+
+
+def test_a_form_of_an_older_version_is_told_what_is_new(staff: TestClient, db: Session) -> None:
+    sent = body(staff, NUMBER, LENT)
+    current = db.scalars(select(Form).where(Form.kind == "terminal", Form.number == 2)).one()
+    asset = {**current.questions[-1], "key": "0-8", "title": "付属品"}
+    db.add(Form(kind="terminal", number=3, questions=[*current.questions, asset], published_at=days(1)))
+    db.commit()
+
+    answer = staff.post(f"/api/loaners/devices/{NUMBER}/status", json=sent)
+
+    assert answer.status_code == 409
+    assert "第3版" in answer.json()["detail"]
+    assert "質問「0-8.付属品」が増えました。" in answer.json()["detail"]
+    assert forms_told(db) == 0
+
+
+def test_who_was_overtaken_is_told_by_whom_and_overwrites_nothing(staff: TestClient, db: Session) -> None:
+    sent = body(staff, NUMBER, STORED)
+    stored(staff, NUMBER, LENT)
+    answer = staff.post(f"/api/loaners/devices/{NUMBER}/status", json=sent)
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "urn:genba:stale"
+    assert "sato さんさんが" in answer.json()["detail"]
+    assert "「1.貸出中」で登録しました" in answer.json()["detail"]
+    assert forms_told(db) == 1
+
+
+def test_a_late_entry_stands_where_it_happened_and_today_stays(staff: TestClient, db: Session) -> None:
+    stored(staff, NUMBER, LENT, effective_at=days(20).isoformat())
+    stored(staff, NUMBER, COLLECTED, effective_at=days(40).isoformat())
+    sent = body(staff, NUMBER, LENT | {"1-4": "無し"}, effective_at=days(30).isoformat())
+    check = {name: value for name, value in sent.items() if name != "client_id"}
+    expected = staff.post(f"/api/loaners/devices/{NUMBER}/status/check", json=check).json()
+    answer = staff.post(f"/api/loaners/devices/{NUMBER}/status", json=sent).json()
+
+    assert "現在のステータスは「2.回収後社内保管」のままです。" in expected["warnings"][0]
+    assert answer["status_word"] == "2.回収後社内保管"
+    assert [(one["old"], one["new"]) for one in answer["changes"]] == [("有り", "無し")]
+    held = [state(staff, NUMBER, days(day))["held"] for day in (25, 35)]
+    assert held == [True, False]
+    assert state(staff, NUMBER)["status"] == 2
+    assert timeline(staff, NUMBER)[0]["is_late"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "word"), [("2100-01-01T00:00:00Z", "発生日時が未来です"), ("2025-12-31T00:00:00Z", "より前のことは登録")]
+)
+def test_what_cannot_have_happened_then_is_refused(staff: TestClient, moment: str, word: str) -> None:
+    answer = send(staff, NUMBER, LENT, effective_at=moment)
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert (error["field"], word in error["message"]) == ("effective_at", True)
+
+
+def test_a_device_that_is_lent_is_lent_to_nobody_else(staff: TestClient, db: Session) -> None:
+    stored(staff, NUMBER, LENT)
+    answer = send(staff, NUMBER, LENT | {"1-6": "△△工業"})
+    assert answer.status_code == 409
+    assert "「○○商事株式会社」へ貸出中です" in answer.json()["detail"]
+    assert "「△△工業」への貸出は、返却" in answer.json()["detail"]
+
+    stored(staff, NUMBER, COLLECTED)
+    stored(staff, NUMBER, LENT | {"1-6": "△△工業"})
+    assert state(staff, NUMBER)["loan"]["borrower"] == "△△工業"
+
+
+def test_the_same_loan_goes_on_and_its_name_may_be_put_right(staff: TestClient) -> None:
+    stored(staff, NUMBER, LENT | {"1-2": "LOAN-2024-001"})
+    since = state(staff, NUMBER)["loan"]["since"]
+    stored(staff, NUMBER, LENT | {"1-2": "LOAN-2024-001", "1-6": "○○商事", "1-8": "2026-07-31"})
+    loan = state(staff, NUMBER)["loan"]
+    assert (loan["since"], loan["borrower"], loan["due_on"]) == (since, "○○商事", "2026-07-31")
+    assert loan["overdue_days"] > 0
+
+
+def test_an_archived_device_takes_no_form(staff: TestClient, db: Session, device: Device) -> None:
+    from service.loaners.history import actions as history
+    from service.loaners.history.rules import EventKind, Source
+
+    history.tell(
+        db,
+        cast.actor(db, "ida", loaners="admin"),
+        device.id,
+        history.Told(kind=EventKind.ARCHIVED, source=Source.VIEWER),
+    )
+    db.commit()
+    assert "アーカイブされています" in staff.get(f"/api/loaners/devices/{NUMBER}/status-form").json()["refusal"]
+    assert send(staff, NUMBER, LENT).status_code == 409
+
+
+def test_an_auditor_reads_and_tells_nothing(device: Device, sign_in: SignIn) -> None:
+    auditor = sign_in("aoki", loaners="auditor")
+    assert auditor.get(f"/api/loaners/devices/{NUMBER}/state").status_code == 200
+    sent = {"form": 2, "answers": LENT, "client_id": str(uuid.uuid4())}
+    assert auditor.post(f"/api/loaners/devices/{NUMBER}/status", json=sent).status_code == 403
+    answer = auditor.put(f"/api/loaners/devices/{NUMBER}/deposit", json={"deposit": 1, "based_on": 1})
+    assert answer.status_code == 403
+
+
+def test_a_stranger_of_another_area_finds_nothing(device: Device, sign_in: SignIn) -> None:
+    charlie = sign_in("charlie", entries="staff")
+    for part in ("state", "timeline", "mails", "status-form"):
+        assert charlie.get(f"/api/loaners/devices/{NUMBER}/{part}").status_code == 403
+    assert charlie.get("/api/loaners/scanned", params={"q": NUMBER}).status_code == 403
+
+
+def test_mails_are_none_while_the_flag_is_off(staff: TestClient, db: Session) -> None:
+    stored(staff, NUMBER, LENT)
+    assert mails(db) == []

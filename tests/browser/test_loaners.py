@@ -1,0 +1,78 @@
+"""代替機管理 on a phone: the way from a device's label to the stored event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from stack import servers
+from tests.sight import seeing_all
+from tests.stack import Stack
+
+PHONE = {"width": 390, "height": 844}
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture
+def phone(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context(
+        locale="ja-JP", timezone_id="Asia/Tokyo", viewport=PHONE, has_touch=True, is_mobile=True
+    )
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+def rows(stack: Stack, statement: str, *values: object) -> list[tuple[object, ...]]:
+    with psycopg.connect(seeing_all(servers.url(stack.home, "app"))) as connection:
+        return connection.execute(statement, list(values)).fetchall()
+
+
+def test_a_label_is_scanned_and_after_signing_in_its_form_is_stored_once(phone: Page, stack: Stack) -> None:
+    [(number, forms)] = rows(
+        stack,
+        "SELECT d.number, (SELECT count(*) FROM loaners_events e WHERE e.device_id = d.id AND e.kind = 'form') "
+        "FROM loaners_devices d JOIN loaners_states s ON s.device_id = d.id AND upper_inf(s.during) "
+        "WHERE s.status = 1 AND d.kind = 'terminal' AND NOT s.is_archived ORDER BY d.number LIMIT 1",
+    )
+
+    phone.goto(f"{stack.service}/d/{str(number).lower()}")
+    phone.get_by_label("ログインID").fill("loaners-staff")
+    phone.get_by_label("パスワード", exact=True).fill("genba-demo")
+    phone.get_by_role("button", name="ログインする").click()
+
+    expect(phone.locator("h1")).to_have_text("ステータス登録")
+    expect(phone.get_by_text(str(number))).to_be_visible()
+    phone.get_by_text("2.回収後社内保管", exact=True).click()
+    expect(phone.get_by_text("2-1.回収日")).to_be_visible()
+    greyed = phone.get_by_label("預り機のステータス")
+    expect(greyed).to_have_count(1)
+    expect(greyed).to_be_disabled()
+    wide = phone.evaluate("document.documentElement.scrollWidth")
+    assert wide <= PHONE["width"], f"the page is {wide} wide"
+
+    phone.get_by_role("button", name="内容を確認する").click()
+    expect(phone.get_by_text("「回収日」を入力してください。")).to_be_visible()
+    phone.get_by_test_id("stDateInputField").first.get_by_role("spinbutton").first.click()
+    phone.keyboard.type("20261120")
+    phone.keyboard.press("Enter")
+    phone.get_by_role("button", name="内容を確認する").click()
+
+    dialog = phone.get_by_role("dialog")
+    expect(dialog.get_by_text("2.回収後社内保管")).to_be_visible()
+    dialog.get_by_role("button", name="登録する").dblclick()
+    expect(phone.get_by_text("登録しました（")).to_be_visible()
+    phone.get_by_role("link", name="機器詳細を開く").click()
+    expect(phone.locator("h1")).to_have_text("機器詳細")
+
+    [(stored, status)] = rows(
+        stack,
+        "SELECT (SELECT count(*) FROM loaners_events e WHERE e.device_id = d.id AND e.kind = 'form'), s.status "
+        "FROM loaners_devices d JOIN loaners_states s ON s.device_id = d.id AND upper_inf(s.during) "
+        "WHERE d.number = %s",
+        number,
+    )
+    assert (stored, status) == (int(str(forms)) + 1, 2)

@@ -1,0 +1,149 @@
+"""機器詳細: what a device is, who has it, and what happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.loaners.forms.queries import current
+from service.loaners.history import actions as history
+from service.loaners.history.actions import Told
+from service.loaners.history.models import DeviceState, Event, Mark
+from service.loaners.history.rules import EventKind, Source
+from service.loaners.models import Device, Site
+from tests import cast
+from tests.api.loaners.telling import COLLECTED, LENT, NUMBER, days, registered
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.fleet.test_customers import press, texts
+
+Screen = Callable[..., AppTest]
+KEY, PAST = "loaners.device", "loaners.timeline"
+
+
+@pytest.fixture
+def device(db: Session) -> Device:
+    return registered(db, cast.actor(db, "ada", loaners="admin"))
+
+
+def tell(db: Session, device: Device, day: float, answers: dict[str, str], **columns: object) -> int:
+    told = Told(
+        kind=EventKind.FORM,
+        source=Source.FORM,
+        form_id=current(db, device.kind).id,
+        answers=answers,
+        effective_at=days(day),
+        **columns,  # type: ignore[arg-type]
+    )
+    login_id = f"lena-{day}".replace(".", "-")
+    happened = history.tell(db, cast.actor(db, login_id, loaners="staff"), device.id, told)
+    db.commit()
+    return happened.event_id
+
+
+@pytest.fixture
+def lent(db: Session, device: Device) -> int:
+    return tell(db, device, 10, LENT, status=1, held=True, borrower="○○商事株式会社", lent_on=days(10).date())
+
+
+def state(db: Session, device: Device) -> DeviceState:
+    db.expire_all()
+    return db.scalars(select(DeviceState).where(DeviceState.device_id == device.id).order_by(DeviceState.during)).all()[
+        -1
+    ]
+
+
+def test_the_first_line_says_where_it_is_and_who_has_it(screen: Screen, lent: int) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "loaners-device", number=NUMBER)
+    assert "は**大阪**（関西）の機器で、" in texts(page)
+    assert "**○○商事株式会社**へ貸し出してから" in texts(page)
+    assert "預り機のステータスは**未設定**です。" in texts(page)
+    assert "0-4.ステータス：:gray[（なし）] → **1.貸出中**" in texts(page)
+    assert any(f"/status-form?number={NUMBER}" in one.value for one in page.html)
+    assert not page.exception
+
+
+def test_the_deposit_is_set_here_and_greyed_out_with_its_reason(
+    screen: Screen, db: Session, device: Device, lent: int
+) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "loaners-device", number=NUMBER)
+    press(page, f"{KEY}.deposit")
+    name = f"{KEY}.deposit.{lent}"
+    page.radio(key=f"{name}.deposit.0").set_value(3)
+    press(page, f"{name}.submit")
+    assert state(db, device).deposit == 3
+    assert "3.お客様による返却拒否" in texts(page)
+
+    tell(db, device, 20, COLLECTED, status=2)
+    page = opened_at(screen("suzuki", loaners="staff"), "loaners-device", number=NUMBER)
+    assert page.button(key=f"{KEY}.deposit").disabled
+    assert "「1.貸出中」のときだけ設定できます（現在は「2.回収後社内保管」です）。" in texts(page)
+
+
+def test_an_administrator_marks_what_was_told_twice_and_takes_it_back(
+    screen: Screen, db: Session, device: Device, lent: int
+) -> None:
+    wrong = tell(db, device, 20, COLLECTED, status=2)
+    page = opened_at(screen("anna", loaners="admin"), "loaners-device", number=NUMBER)
+    press(page, f"{PAST}.mark.{wrong}")
+    press(page, f"{PAST}.mark.{wrong}.confirm")
+    assert db.get(Mark, wrong, populate_existing=True) is not None
+    assert state(db, device).status == 1
+    assert "除去: 二重に登録したため（anna さん・" in texts(page)
+
+    press(page, f"{PAST}.unmark.{wrong}")
+    press(page, f"{PAST}.unmark.{wrong}.confirm")
+    assert state(db, device).status == 2
+
+
+def test_staff_see_no_way_to_mark_and_an_auditor_no_form(screen: Screen, lent: int) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "loaners-device", number=NUMBER)
+    assert f"{PAST}.mark.{lent}" not in {button.key for button in page.button}
+    page = opened_at(screen("aoki", loaners="auditor"), "loaners-device", number=NUMBER)
+    assert f"{KEY}.deposit" not in {button.key for button in page.button}
+    assert not any("/status-form" in one.value for one in page.html)
+
+
+def test_a_day_of_the_past_shows_what_held_then(screen: Screen, db: Session, device: Device, lent: int) -> None:
+    tell(db, device, 20, COLLECTED, status=2)
+    page = opened_at(
+        screen("sato", loaners="staff"), "loaners-device", number=NUMBER, as_of=days(15).date().isoformat()
+    )
+    assert "2026/01/20 23:59:59時点では、" in texts(page)
+    assert "**○○商事株式会社**へ" in texts(page)
+    press(page, f"{KEY}.now")
+    assert "時点では" not in texts(page)
+
+
+def test_the_mails_about_it_stand_below(screen: Screen, db: Session, device: Device) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "loaners-device", number=NUMBER)
+    assert "この機器の通知はまだありません" in texts(page)
+
+    db.execute(update(Site).values(notifies=True))
+    db.commit()
+    page = opened_at(screen("suzuki", loaners="staff"), "status-form", number=NUMBER)
+    name = page.session_state["loaners.status_form"]["client_id"]
+    page.radio(key=f"loaners.status_form.{name}.0-4").set_value("2.回収後社内保管").run()
+    page.date_input(key=f"loaners.status_form.{name}.2-1").set_value(days(30).date()).run()
+    press(page, "loaners.status_form.check")
+    assert "test-group@example.com にメールで通知します。" in texts(page)
+    press(page, "loaners.status_form.send")
+    page = opened_at(screen("sasaki", loaners="staff"), "loaners-device", number=NUMBER)
+    assert f"【代替機】{NUMBER} 未登録 → 2.回収後社内保管" in texts(page)
+    assert db.scalars(select(Event).where(Event.kind == "form")).one().status == 2
+
+
+def test_a_device_is_moved_from_here(screen: Screen, db: Session, device: Device, lent: int) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "loaners-device", number=NUMBER)
+    press(page, f"{KEY}.move_location")
+    kobe = db.scalars(select(Site.id).where(Site.key == "kobe")).one()
+    name = f"loaners.device.transfer.{device.id}"
+    page.selectbox(key=f"{name}.site_id.0").set_value(kobe)
+    page.text_input(key=f"{name}.reason.0").input("応援のため")
+    press(page, f"{name}.submit")
+    assert state(db, device).site_id == kobe
+    assert "は**神戸**（関西）の機器で、" in texts(page)
+    assert f"{KEY}.archive" not in {button.key for button in page.button}

@@ -1,0 +1,123 @@
+"""The devices' dialogs, from the registration with its number to the transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from dashboards.loaners import device_forms
+from dashboards.ui import dialogs
+from service.loaners.devices import actions, queries, schemas
+from service.loaners.history.models import DeviceState, Event
+from service.loaners.models import Alias, Device, Model, Site
+from tests import cast
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.entries.test_parents import press, texts
+
+Screen = Callable[..., AppTest]
+NEW = "loaners.device.new"
+
+
+def key(db: Session, of: type[Site] | type[Model], name: str) -> int:
+    return db.scalars(select(of.id).where((of.key if of is Site else of.name) == name)).one()
+
+
+@pytest.fixture
+def device(db: Session) -> Device:
+    new = schemas.NewDevice(
+        site_id=key(db, Site, "osaka"),
+        model_id=key(db, Model, "ThinkPad-X1-Carbon"),
+        serial="ABC12345",
+        asset_number="ASSET_001",
+    )
+    made = actions.register(db, cast.actor(db, "registrar", loaners="admin"), new)
+    db.commit()
+    return made
+
+
+@pytest.fixture
+def page(screen: Screen) -> AppTest:
+    return opened_at(screen("ada", loaners="admin"), "loaners-masters")
+
+
+def opened(page: AppTest, name: str, *about: Any) -> AppTest:
+    """As the list of devices opens it."""
+    page.session_state[dialogs._NOTED] = partial(getattr(device_forms, name), *about)
+    page.run()
+    assert not page.exception
+    return page
+
+
+def row(db: Session, device: Device) -> dict[Any, Any]:
+    return queries.device_in_full(db, device.id)
+
+
+def test_the_number_is_shown_while_it_is_typed_and_a_twin_is_pointed_out(
+    page: AppTest, db: Session, device: Device
+) -> None:
+    opened(page, "new")
+    page.selectbox(key=f"{NEW}.site").select(key(db, Site, "osaka")).run()
+    model = key(db, Model, "ThinkPad-X1-Carbon")
+    page.selectbox(key=f"{NEW}.model").select(model).run()
+    page.text_input(key=f"{NEW}.serial.0").input("ABC12345").run()
+
+    assert "OSAKA_Laptop_ThinkPad-X1-Carbon_ABC12345_002" in texts(page)
+    assert "同じ機種・製造番号の機器がすでに1台あります" in texts(page)
+
+    press(page, f"{NEW}.submit")
+    assert db.scalar(select(func.count(Device.id))) == 1
+    page.text_input(key=f"{NEW}.asset_number.0").input("ASSET_002")
+    press(page, f"{NEW}.submit")
+    assert sorted(db.scalars(select(Device.number)))[1].endswith("_002")
+    assert [toast.value.partition("。")[0] for toast in page.toast] == ["機器を登録しました"]
+
+
+def test_a_device_is_edited_with_its_further_columns(page: AppTest, db: Session, device: Device) -> None:
+    opened(page, "edit", row(db, device))
+    form = f"loaners.device.edit.{device.id}.1.False"
+    page.text_input(key=f"{form}.os.0").input("Windows 11")
+    press(page, f"{form}.submit")
+
+    db.expire_all()
+    assert (device.os, device.version) == ("Windows 11", 2)
+
+
+def test_a_device_is_moved_with_a_reason(page: AppTest, db: Session, device: Device) -> None:
+    opened(page, "transfer", row(db, device))
+    form = f"loaners.device.transfer.{device.id}"
+    press(page, f"{form}.submit")
+    assert "選んでください。" in texts(page)
+    page.selectbox(key=f"{form}.site_id.0").select(key(db, Site, "kobe"))
+    page.text_input(key=f"{form}.reason.0").input("在庫の不足")
+    press(page, f"{form}.submit")
+
+    now = db.scalars(select(DeviceState.site_id).where(func.upper_inf(DeviceState.during))).one()
+    assert now == key(db, Site, "kobe")
+
+
+def test_a_device_is_archived_and_comes_back_each_with_a_reason(page: AppTest, db: Session, device: Device) -> None:
+    for name in ("archive", "restore"):
+        opened(page, name, row(db, device))
+        page.text_input(key=f"loaners.device.{name}.{device.id}.reason.0").input("棚卸で確認")
+        press(page, f"loaners.device.{name}.{device.id}.submit")
+    told = db.scalars(select(Event.kind).order_by(Event.id)).all()
+    assert told == ["registered", "archived", "restored"]
+
+
+def test_other_numbers_are_added_and_removed(page: AppTest, db: Session, device: Device) -> None:
+    opened(page, "aliases", row(db, device))
+    page.text_input(key=f"loaners.device.alias.{device.id}.alias.0").input("OSA/PC 7.1")
+    press(page, f"loaners.device.alias.{device.id}.submit")
+    assert db.scalars(select(Alias.alias)).all() == ["OSA/PC 7.1"]
+
+    db.expire_all()
+    opened(page, "aliases", row(db, device))
+    press(page, "loaners.alias.OSA/PC 7.1")
+    press(page, next(str(one.key) for one in page.button if str(one.key).endswith(".confirm")))
+    assert db.scalars(select(Alias.alias)).all() == []

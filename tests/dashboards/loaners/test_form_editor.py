@@ -1,0 +1,86 @@
+"""フォーム管理: a version is drafted, edited, tried out and published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.loaners.forms.models import Form
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.fleet.test_customers import press, said, texts
+
+Screen = Callable[..., AppTest]
+LIST, EDITOR = "loaners.forms", "loaners.form"
+
+
+@pytest.fixture
+def page(screen: Screen) -> AppTest:
+    return opened_at(screen("anna", loaners="admin"), "loaners-forms")
+
+
+def draft(db: Session) -> Form:
+    db.expire_all()
+    return db.scalars(select(Form).where(Form.kind == "terminal", Form.number == 3)).one()
+
+
+def test_the_versions_stand_there_by_kind(page: AppTest) -> None:
+    assert "現在のフォームは、端末は第2版、プリンタは第2版、その他は第2版です。" in texts(page)
+    assert "公開前の下書きはありません。" in texts(page)
+    assert texts(page).count("取込専用") == 3
+    assert not page.exception
+
+
+def test_a_draft_is_edited_tried_out_and_published(page: AppTest, db: Session) -> None:
+    press(page, f"{LIST}.draft.terminal")
+    form = draft(db)
+    assert "公開中のフォームと同じ内容です。" in said(page.info)
+
+    press(page, f"{EDITOR}.add")
+    name = f"loaners.question.{form.id}.1.None"
+    page.text_input(key=f"{name}.key.0").input("0-8")
+    page.text_input(key=f"{name}.title.0").input("付属品")
+    page.multiselect(key=f"{name}.when.0").set_value(["1-4.ユーザー機の預り有無 = 有り"])
+    press(page, f"{name}.submit")
+    assert draft(db).questions[-1]["when"] == [{"key": "1-4", "one_of": ["有り"]}]
+    assert "質問「0-8.付属品」が増えました。" in said(page.info)
+
+    press(page, f"{EDITOR}.arrow_upward.0-8")
+    assert [one["key"] for one in draft(db).questions[-2:]] == ["0-8", "0-9"]
+
+    preview = f"{EDITOR}.preview.{form.id}.{draft(db).version}"
+    assert f"{preview}.0-8" not in {box.key for box in page.text_input}
+    page.radio(key=f"{preview}.0-4").set_value("1.貸出中").run()
+    page.radio(key=f"{preview}.1-4").set_value("有り").run()
+    assert f"{preview}.0-8" in {box.key for box in page.text_input}
+
+    press(page, f"{EDITOR}.publish")
+    press(page, f"loaners.form.publish.{form.id}.confirm")
+    assert draft(db).published_by == "anna さん"
+    assert "公開中" in texts(page)
+
+
+def test_what_keeps_a_draft_from_being_published_is_said(page: AppTest, db: Session) -> None:
+    press(page, f"{LIST}.draft.terminal")
+    press(page, f"{EDITOR}.remove.1-4")
+    press(page, f"{EDITOR}.remove.1-4.confirm")
+    assert "質問「1-4」は必須です。" in said(page.warning)
+    assert page.button(key=f"{EDITOR}.publish").disabled
+
+    form = draft(db)
+    press(page, f"{EDITOR}.discard")
+    press(page, f"{EDITOR}.discard.{form.id}.confirm")
+    assert "公開前の下書きはありません。" in texts(page)
+
+
+def test_staff_look_and_change_nothing(screen: Screen) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "loaners-forms")
+    assert f"{LIST}.draft.terminal" not in {button.key for button in page.button}
+    opening = next(str(button.key) for button in page.button if str(button.key).startswith(f"{LIST}.open."))
+    press(page, opening)
+    assert "プレビュー" in {one.value for one in page.subheader}
+    assert f"{EDITOR}.add" not in {button.key for button in page.button}
+    assert not page.exception

@@ -1,0 +1,192 @@
+"""ステータス登録: from a scanned label to what was stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.loaners.forms.queries import current
+from service.loaners.history import actions as history
+from service.loaners.history.actions import Told
+from service.loaners.history.models import Event
+from service.loaners.history.rules import EventKind, Source
+from service.loaners.models import Device
+from tests import cast
+from tests.api.loaners.telling import LENT, NUMBER, days, registered
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.fleet.test_customers import press, said, texts
+
+Screen = Callable[..., AppTest]
+KEY = "loaners.status_form"
+
+
+@pytest.fixture
+def device(db: Session) -> Device:
+    made = registered(db, cast.actor(db, "ada", loaners="admin"))
+    registered(db, cast.actor(db, "ida", loaners="admin"), serial="ABC99999")
+    db.commit()
+    return made
+
+
+@pytest.fixture
+def page(screen: Screen, device: Device) -> AppTest:
+    return opened_at(screen("sato", loaners="staff"), "status-form", number=NUMBER)
+
+
+def lend(db: Session, device: Device) -> None:
+    told = Told(
+        kind=EventKind.FORM,
+        source=Source.FORM,
+        form_id=current(db, device.kind).id,
+        answers=LENT,
+        status=1,
+        held=True,
+        borrower="○○商事株式会社",
+        effective_at=days(10),
+    )
+    history.tell(db, cast.actor(db, "lena", loaners="staff"), device.id, told)
+    db.commit()
+
+
+def widget(page: AppTest, question: str) -> Any:
+    name = page.session_state[KEY]["client_id"]
+    return next(one for one in drawn(page) if one.key == f"{KEY}.{name}.{question}")
+
+
+def drawn(page: AppTest) -> list[Any]:
+    return [*page.radio, *page.selectbox, *page.text_input, *page.date_input, *page.text_area]
+
+
+def asked(page: AppTest) -> set[str]:
+    start = f"{KEY}.{page.session_state[KEY]['client_id']}."
+    return {one.key.removeprefix(start) for one in drawn(page) if str(one.key).startswith(start)}
+
+
+def told(db: Session) -> int:
+    db.expire_all()
+    return db.scalar(select(func.count()).where(Event.kind == "form")) or 0
+
+
+def test_a_part_of_a_number_offers_devices_and_an_address_opens_one(screen: Screen, device: Device) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "status-form")
+    page.text_input(key=f"{KEY}.q").input("thinkpad").run()
+    assert "登録する機器を選んでください。" in texts(page)
+    press(page, f"{KEY}.{NUMBER}")
+    assert "現在のステータスは" in texts(page)
+
+    page = opened_at(screen("suzuki", loaners="staff"), "status-form")
+    page.text_input(key=f"{KEY}.q").input(f"https://genba.example/d/{NUMBER.lower()}").run()
+    assert f"**{NUMBER}**" in texts(page)
+    page = opened_at(screen("sasaki", loaners="staff"), "status-form")
+    page.text_input(key=f"{KEY}.q").input("どこにもない").run()
+    assert "当てはまる機器はありません" in said(page.warning)
+
+
+def test_an_unknown_number_says_so_and_leads_on(screen: Screen, device: Device) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "status-form", number="OSAKA_SV_X_1_001")
+    assert "の機器は登録されていません" in said(page.warning)
+    press(page, f"{KEY}.other")
+    assert "QRコードを読み取るか" in texts(page)
+
+
+def test_questions_appear_by_the_answers_before_them(page: AppTest) -> None:
+    assert asked(page) - {"greyed"} == {"0-4", "0-9"}
+    widget(page, "0-4").set_value("3.社内にて保管中").run()
+    assert "3-0" in asked(page)
+    assert "3-1-1" not in asked(page)
+    widget(page, "3-0").set_value("1.修理待ち").run()
+    assert "3-1-1" in asked(page)
+    widget(page, "0-4").set_value("1.貸出中").run()
+    assert "1-6" in asked(page)
+    assert "3-0" not in asked(page)
+
+
+def test_the_deposit_is_greyed_out_until_a_users_machine_is_held(page: AppTest) -> None:
+    def greyed() -> bool:
+        return any(box.label == "預り機のステータス" and box.disabled for box in page.selectbox)
+
+    assert greyed()
+    assert "「有り」のときだけ選べます。" in texts(page)
+    widget(page, "0-4").set_value("1.貸出中").run()
+    assert greyed()
+    widget(page, "1-4").set_value("有り").run()
+    assert not greyed()
+    assert widget(page, "deposit").options[0] == "1.返却可能"
+
+
+def fill_in(page: AppTest) -> None:
+    widget(page, "0-4").set_value("1.貸出中").run()
+    widget(page, "1-6").input("○○商事株式会社")
+    widget(page, "1-7").set_value(days(100).date())
+    widget(page, "1-4").set_value("有り").run()
+
+
+def test_what_changes_is_shown_and_a_second_press_stores_nothing_more(page: AppTest, db: Session, line: Line) -> None:
+    fill_in(page)
+    press(page, f"{KEY}.check")
+    assert "0-4.ステータス：:gray[（なし）] → **1.貸出中**" in texts(page)
+    assert told(db) == 0
+
+    state = page.session_state[KEY]
+    press(page, f"{KEY}.send")
+    assert "登録しました（" in said(page.success)
+    assert told(db) == 1
+    assert state["done"]["status_word"] == "1.貸出中"
+    assert any("/loaners-device?number=" in one.value for one in page.html)
+
+    press(page, f"{KEY}.next")
+    assert "QRコードを読み取るか" in texts(page)
+
+
+def test_an_answer_that_got_lost_and_its_repeat_are_stored_once(page: AppTest, db: Session, line: Line) -> None:
+    fill_in(page)
+    press(page, f"{KEY}.check")
+    line.cut()
+    press(page, f"{KEY}.send")
+    assert "サービスに接続できません" in said(page.error)
+    line.mend()
+    press(page, f"{KEY}.check")
+    press(page, f"{KEY}.send")
+    assert "登録しました（" in said(page.success)
+    assert told(db) == 1
+
+
+def test_what_is_missing_stands_at_its_question(page: AppTest) -> None:
+    widget(page, "0-4").set_value("1.貸出中").run()
+    press(page, f"{KEY}.check")
+    assert "「貸出先」を入力してください。" in texts(page)
+    assert "赤字の項目を直して" in said(page.error)
+
+
+def test_it_begins_with_the_last_answers(page: AppTest, screen: Screen, db: Session, device: Device) -> None:
+    lend(db, device)
+    page = opened_at(screen("suzuki", loaners="staff"), "status-form", number=NUMBER)
+    assert widget(page, "1-6").value == "○○商事株式会社"
+    assert widget(page, "1-4").value == "有り"
+
+
+def test_who_was_overtaken_loads_what_is_new(page: AppTest, db: Session, device: Device) -> None:
+    fill_in(page)
+    lend(db, device)
+    press(page, f"{KEY}.check")
+    assert "で登録しました。あなたの入力はまだ登録されていません。" in said(page.error)
+    press(page, f"{KEY}.again")
+    assert widget(page, "1-6").value == "○○商事株式会社"
+    assert told(db) == 1
+
+
+def test_a_late_entry_says_when_it_happened(page: AppTest, db: Session) -> None:
+    fill_in(page)
+    name = page.session_state[KEY]["client_id"]
+    page.toggle(key=f"{KEY}.{name}.late").set_value(True).run()
+    page.date_input(key=f"{KEY}.{name}.late.day").set_value(days(150).date()).run()
+    press(page, f"{KEY}.check")
+    press(page, f"{KEY}.send")
+    event = db.scalars(select(Event).where(Event.kind == "form")).one()
+    assert event.effective_at.date() == days(150).date()
+    assert event.recorded_at > event.effective_at

@@ -1,0 +1,104 @@
+"""How rows of the collection sheets are read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from service.loaners.collection import rules
+from service.loaners.collection.rules import Version
+from service.loaners.forms.rules import Meaning, Question, Type
+from service.loaners.rules import DEPOSIT_WORDS, STATUS_WORDS, Deposit, Status
+
+STATUS = Question("0-4", "ステータス", Type.CHOICE, tuple(STATUS_WORDS.values()), True, meaning=Meaning.STATUS)
+V1 = Version(1, [Question("0-1", "担当者"), STATUS, Question("1-1", "貸出先"), Question("1-2", "貸出日", Type.DATE)])
+V2 = Version(2, [STATUS, Question("1-1", "担当者"), Question("1-2", "貸出番号"), Question("1-7", "貸出日", Type.DATE)])
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("0-4.ステータス", "0-4"),
+        ("０－４．ステータス", "0-4"),
+        ("3-1-2. 修理の依頼先", "3-1-2"),
+        ("預り機のステータス", "deposit"),
+        ("預かり機のステータス", "deposit"),
+        ("0-2.拠点管理番号", None),
+        ("0-3.機種名", None),
+        ("タイムスタンプ", None),
+        ("備考", None),
+    ],
+)
+def test_a_header_says_which_question_it_is(header: str, key: str | None) -> None:
+    assert rules.question_key(header) == key
+
+
+@pytest.mark.parametrize(
+    ("text", "deposit"),
+    [
+        *((words.title, deposit) for deposit, words in DEPOSIT_WORDS.items()),
+        ("4.HW 延長保守中(OS 入れ替えやサービス終了を含む)", Deposit.MAINTAINED),
+        ("４．ＨＷ延長保守中（OS入れ替えやサービス終了を含む）", Deposit.MAINTAINED),
+        ("2.商談や金額の問題", Deposit.NEGOTIATING),
+        ("返却可能", Deposit.RETURNABLE),
+    ],
+)
+def test_a_deposit_is_known_by_its_whole_words(text: str, deposit: Deposit) -> None:
+    assert rules.deposit(text) is deposit
+
+
+@pytest.mark.parametrize("text", ["3.社内にて保管中", "1.代替機を貸し出している", "1", "2.返却可能", "4."])
+def test_a_number_in_front_alone_is_no_deposit(text: str) -> None:
+    with pytest.raises(ValueError, match=r"1\.返却可能"):
+        rules.deposit(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"), [("1.貸出中", Status.LENT), ("２．回収後社内保管", Status.COLLECTED), ("3. 社内にて保管中", 3)]
+)
+def test_a_status_is_known_however_wide_it_is_written(text: str, status: int) -> None:
+    assert rules.status(text) == status
+
+
+def test_moments_are_those_of_tokyo() -> None:
+    assert rules.moment("2024/07/02 14:30:00") == datetime(2024, 7, 2, 5, 30, tzinfo=UTC)
+    assert rules.moment("2024-7-2 9:05") == datetime(2024, 7, 2, 0, 5, tzinfo=UTC)
+    assert rules.day("2024/07/01") == "2024-07-01"
+
+
+@pytest.mark.parametrize("text", ["", "きのう", "2024/13/01 00:00:00", "07/02/2024"])
+def test_what_is_no_moment_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match="2024/07/02 14:30:00"):
+        rules.moment(text)
+
+
+def test_the_headers_say_which_version_was_answered() -> None:
+    assert rules.version_for([V1, V2], ["0-4.ステータス", "1-1.貸出先", "1-2.貸出日"]) is V1
+    assert rules.version_for([V1, V2], ["0-4.ステータス", "1-1.担当者", "1-2.貸出番号"]) is V2
+    assert rules.version_for([V1, V2], ["0-4.ステータス"]) is V2
+
+
+def test_a_row_becomes_answers_and_what_the_form_does_not_know_stays() -> None:
+    answers, wrong = rules.read(
+        V1,
+        {"0-4.ステータス": "１．貸出中", "1-1.貸出先": " ○○商事株式会社 ", "1-2.貸出日": "2024/07/01", "1-9.謎": "x"},
+    )
+
+    assert answers == {"0-4": "1.貸出中", "1-1": "○○商事株式会社", "1-2": "2024-07-01", "1-9": "x"}
+    assert wrong == {}
+
+
+def test_a_row_without_a_status_is_wrong() -> None:
+    assert list(rules.read(V1, {"1-1.貸出先": "x"})[1]) == ["0-4.ステータス"]
+
+
+def test_the_same_row_has_the_same_key_in_whichever_order_its_columns_stand() -> None:
+    at = rules.moment("2024/07/02 14:30:00")
+    keys = {
+        rules.import_key(1, at, {"0-4": "1.貸出中", "1-1": "x"}),
+        rules.import_key(1, at, {"1-1": "x", "0-4": "1.貸出中"}),
+    }
+
+    assert len(keys) == 1
+    assert keys != {rules.import_key(2, at, {"0-4": "1.貸出中", "1-1": "x"})}
