@@ -14,7 +14,6 @@ from dashboards.ui import columns, details, dialogs, feedback, filters, heading,
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
-from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
@@ -45,7 +44,6 @@ SITE_COLUMNS = (
     columns.text("拠点ID", "key", width=90, sort="key"),
     columns.text("拠点コード", "code", width=110, sort="code"),
     columns.text("管轄", "jurisdiction", width=80, sort="jurisdiction"),
-    columns.badge("状態", active, ACTIVE, width=90),
     columns.number("機器", "devices", width=70),
     columns.badge("変更通知", lambda row: "on" if row["notifies"] else "off", NOTIFIES, width=100),
     columns.text("グループメールアドレス", "group_mail", width=210),
@@ -57,7 +55,7 @@ MODEL_COLUMNS = (
     columns.text("メーカー", "maker", width=130, sort="maker"),
     columns.text("カテゴリ", lambda row: choices.CATEGORIES[row["category"]], width=130, sort="category"),
     columns.number("機器", "devices", width=80),
-    columns.text("備考", "note", width=220),
+    columns.text("備考", "note", width=150),
     columns.text("更新日", lambda row: words.stamp(row["updated_at"]), width=170),
 )
 FURTHER_COLUMNS = (
@@ -70,7 +68,6 @@ FURTHER_COLUMNS = (
 )
 
 
-@refreshing
 def headline() -> None:
     heading.page("マスタ管理", right=_actions)
     try:
