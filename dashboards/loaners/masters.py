@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.loaners import choices, master_forms, words
+from dashboards.loaners import choices, master_forms, view_editor, words
 from dashboards.session import may
 from dashboards.ui import columns, details, dialogs, feedback, filters, heading, tables
 from dashboards.ui.columns import Row
@@ -164,13 +164,6 @@ def categories() -> None:
     )
 
 
-def views() -> None:
-    st.markdown(
-        "データタイプは、機器一覧・サマリー・監査の表示形式です。「機器一覧」の画面で選び、管理者が編集できます。"
-    )
-    link("機器一覧を開く", "/loaners", primary=True)
-
-
 def _drawn(title: str, icon: str, facts: dict[str, object], row: Row, record: master_forms.Kind) -> None:
     @dialogs.dialog(plain(title), position="right", width="small", icon=f":material/{icon}:")
     def show() -> None:
@@ -238,7 +231,7 @@ def page() -> None:
     elif part == "カテゴリ":
         categories()
     elif part == "データタイプ":
-        views()
+        view_editor.section()
     else:
         further(filters.bar(filters.Choice("kind", "マスタ", GROUPS), ARCHIVED))
 
