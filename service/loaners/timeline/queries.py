@@ -47,11 +47,12 @@ _NOTHING: dict[str, Any] = {
 def device(db: Session, number: str, as_of: datetime | None) -> dict[str, Any]:
     """The record, and what held of it then; now, when no moment is given. Raises NotFound."""
     found = history.get_device(db, number)
-    moment = as_of or app_now(db)
+    now = app_now(db)
+    moment = as_of or now
     states = history.stored_states(db, [found.id])[found.id]
     state = rules.at(states, moment) if as_of else states[-1]
     held = _held(db, found, state) if state else _NOTHING
-    known = {"as_of": moment, "is_now": as_of is None, "registered_at": states[0].since}
+    known = {"as_of": now, "moment": moment, "is_now": as_of is None, "registered_at": states[0].since}
     return _record(db, found) | known | held | {"loan": _loan(db, found.id, as_of, moment)}
 
 
