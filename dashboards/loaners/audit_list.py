@@ -1,5 +1,48 @@
-"""監査"""
+"""監査: what an auditor checks of terminals and printers, by 管轄."""
 
-from dashboards.ui import heading
+from __future__ import annotations
 
-heading.page("監査")
+import streamlit as st
+
+from dashboards.loaners import lists, words
+from dashboards.ui import filters, live, tables
+from dashboards.ui.live import refreshing
+
+KEY = "loaners.audit"
+VIEW = "AUDIT"
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block(f"{KEY}_headline", "監査", f"{lists.PATH}/{VIEW}", headline=True, limit=1)
+    if reading is None:
+        return
+    total = reading.data["total"]
+    st.markdown(
+        f"監査の対象は、端末とプリンタをあわせて**{total:,}台**です。機器ごとに最新の内容を表示します。"
+        if total
+        else "監査の対象となる端末・プリンタは、まだ登録されていません。"
+    )
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    lists.show(
+        KEY,
+        VIEW,
+        chosen,
+        empty=tables.Empty("監査の対象となる機器がありません", "端末またはプリンタを登録すると、ここに並びます。"),
+    )
+
+
+headline()
+with st.container(border=True):
+    asked = filters.bar(
+        lists.jurisdiction_field(),
+        lists.site_field(),
+        filters.Choice("status", "ステータス", {code: one.word for code, one in words.STATUS.items()}, 170),
+        filters.Text("q", "キーワード", "番号・資産番号・貸出先", width=210),
+        lists.day_field(),
+        more=(filters.Choice("archived", "表示", {"true": "無効な機器"}, 240, otherwise="使用中"),),
+    )
+listed(asked)

@@ -1,5 +1,109 @@
-"""機器一覧"""
+"""機器一覧: which devices are there, where are they, and who has them, now or on another day?"""
 
-from dashboards.ui import heading
+from __future__ import annotations
 
-heading.page("機器一覧")
+from typing import Any
+
+import streamlit as st
+
+from dashboards.loaners import device_forms, differences, lists, words
+from dashboards.session import may
+from dashboards.ui import dialogs, filters, live, tables
+from dashboards.ui.links import link
+from dashboards.ui.live import refreshing
+
+LIST, DIFFERENCES = "一覧", "2つの日の差分"
+GROUPS = {name: name for name in ("SV", "CL", "プリンタ", "その他")}
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block("loaners.headline", "機器一覧", "/api/loaners/loans/counts", headline=True, right=right)
+    if reading is None:
+        return
+    counts = reading.data
+    if not counts["total"]:
+        st.markdown("現在、貸出中の機器はありません。")
+    elif counts["overdue"]:
+        st.markdown(
+            f"現在、貸出中の機器は{counts['total']:,}台です。返却予定日を過ぎたものが**{counts['overdue']:,}台**あり、"
+            f"最も長いものは{counts['oldest']:,}日過ぎています。"
+        )
+    else:
+        st.markdown(f"現在、貸出中の機器は{counts['total']:,}台です。返却予定日を過ぎたものはありません。")
+
+
+def right() -> None:
+    if may("loaners:device:update"):
+        dialogs.button("機器を登録する", device_forms.new, key="loaners.new", icon="add")
+    if may("loaners:device:work"):
+        link("ステータスを登録する", "/status-form", primary=True)
+
+
+def conditions() -> tuple[str, filters.Filters]:
+    """The view, and what it is narrowed to."""
+    known = lists.options()
+    deposits = {str(code): status.word for code, status in words.DEPOSIT.items()} | {"unset": "未設定"}
+    nested = {choice: choice for choice in known.get("nested", ())}
+    views = {key: name for key, name in lists.views().items() if key != lists.INTEGRATED}
+    with st.container(border=True):
+        status = st.pills(
+            "ステータス",
+            [*words.STATUS],
+            format_func=lambda code: words.STATUS[code].word,
+            key="status",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        third = (filters.Choice("nested", "社内ステータス", nested, 150),) if status == words.STORED else ()
+        chosen = filters.bar(
+            filters.Choice("view", "データタイプ", views, 150, otherwise="統合表示"),
+            lists.site_field(),
+            lists.jurisdiction_field(),
+            *third,
+            filters.Text("q", "キーワード", "番号・機種・貸出先", width=190),
+            lists.day_field(),
+            more=(
+                lists.kind_field(240),
+                filters.Choice("deposit", "預り機のステータス", deposits, 240),
+                filters.Choice("group", "デバイスタイプ", GROUPS, 240),
+                filters.Choice("number_site_id", "管理番号の拠点", lists.sites(), 240),
+                filters.Choice("moved", "移管", {"true": "移管された機器だけ"}, 240),
+                filters.Choice("archived", "表示", {"true": "無効な機器"}, 240, otherwise="使用中"),
+            ),
+        )
+    query: dict[str, Any] = dict(chosen.query)
+    view = query.pop("view", None) or lists.INTEGRATED
+    if status is not None:
+        query["status"] = status
+    return view, filters.Filters(query, chosen.active + (status is not None), chosen.hits)
+
+
+@refreshing
+def listed(view: str, chosen: filters.Filters) -> None:
+    if view == lists.SUMMARY:
+        link("サマリーの集計を開く", "/loaners-summary")
+    day = chosen.query.get("as_of")
+    if day:
+        st.info(f"{day.replace('-', '/')} の終わりの状態を表示しています。", icon=":material/history:")
+    lists.show(
+        "loaners.list",
+        view,
+        chosen,
+        empty=tables.Empty(
+            "まだ機器が登録されていません",
+            "「マスタ管理」で拠点と機種を登録し、機器を登録するか、「取込・出力」からファイルを取り込んでください。",
+            lambda: link("ファイルを取り込む", "/loaners-transfer", primary=True),
+        ),
+    )
+
+
+headline()
+shown = st.segmented_control(
+    "表示", [LIST, DIFFERENCES], default=LIST, required=True, key="shown", bind="query-params",
+    label_visibility="collapsed",
+)  # fmt: skip
+if shown == DIFFERENCES:
+    differences.section()
+else:
+    listed(*conditions())

@@ -1,5 +1,123 @@
-"""棚卸"""
+"""棚卸: is everything in the room that should be there? A list of counts, and the one that is being made."""
 
-from dashboards.ui import heading
+from __future__ import annotations
 
-heading.page("棚卸")
+import streamlit as st
+
+from dashboards import session
+from dashboards.loaners import lists, stocktake_count, words
+from dashboards.session import may
+from dashboards.ui import columns, dialogs, filters, forms, live, tables
+from dashboards.ui.columns import Row
+from dashboards.ui.links import link
+from dashboards.ui.live import refreshing
+from dashboards.ui.status import Status
+from dashboards.ui.text import plain
+
+PATH = "/api/loaners/stocktakes"
+KEY = "loaners.stocktakes"
+SORTS = {"-started_at": "開始の新しい順", "started_at": "開始の古い順", "site": "拠点順"}
+STATE = {"open": Status("実施中", "blue", "qr_code_scanner"), "closed": Status("終了", "gray", "task_alt")}
+
+
+def place(row: Row) -> str:
+    return f"{row['site_name']} {row['room']}".strip()
+
+
+COLUMNS = (
+    columns.text("拠点・部屋", place, width=190, sort="site"),
+    columns.badge("状態", lambda row: "closed" if row["closed_at"] else "open", STATE, width=100),
+    columns.number("対象", "expected", width=72),
+    columns.number("確認済み", "found", width=84),
+    columns.number("未確認", "missing", width=76),
+    columns.number("対象外の機器", "misplaced", width=100),
+    columns.number("未登録の番号", "unknown", width=100),
+    columns.text("開始", lambda row: words.stamp(row["started_at"]), width=150, sort="started_at"),
+    columns.text("開始した人", "started_by", width=110),
+    columns.text("終了", lambda row: words.stamp(row["closed_at"]) if row["closed_at"] else "", width=150),
+)
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block(f"{KEY}_headline", "棚卸", PATH, headline=True, right=_start, is_open=True, limit=10)
+    if reading is None:
+        return
+    found = reading.data["items"]
+    if not found:
+        st.markdown("実施中の棚卸はありません。")
+        return
+    left = sum(row["missing"] for row in found)
+    st.markdown(f"実施中の棚卸は{reading.data['total']:,}件です。まだ確認していない機器が**{left:,}台**あります。")
+    with st.container(horizontal=True):
+        for row in found:
+            label = f"{place(row)}（残り{row['missing']:,}台）を続ける"
+            link(label, f"/stocktakes?stocktake={row['id']}", primary=row is found[0])
+
+
+def _start() -> None:
+    if may("loaners:stocktake:update"):
+        dialogs.button("棚卸を始める", start, key=f"{KEY}.start", icon="qr_code_scanner", type="primary")
+
+
+def start() -> None:
+    @dialogs.dialog("棚卸を始める", width="small", icon=":material/qr_code_scanner:")
+    def ask() -> None:
+        st.markdown("選んだ拠点の社内にある（貸出中でない）機器が、棚卸の対象になります。")
+        offered = lists.sites()
+        with forms.form(f"{KEY}.new", submit="始める") as form:
+            site = form.field(
+                "site_id", st.selectbox, "拠点", required=True, options=[*offered],
+                index=None, format_func=lambda key: offered[key], placeholder="選んでください",
+            )  # fmt: skip
+            room = form.field("room", st.text_input, "部屋", max_chars=100, placeholder="倉庫A（任意）")
+        if form.submitted:
+
+            def send(once: str) -> None:
+                made = session.api().post(PATH, {"site_id": site, "room": room.strip()}, once=once)
+                st.query_params["stocktake"] = str(made["id"])
+
+            form.send(send, done="棚卸を始めました。ラベルのQRコードをスキャンしてください。")
+
+    ask()
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(f"{plain(place(row))}の棚卸", position="right", width="small", icon=":material/fact_check:")
+    def show() -> None:
+        st.markdown(STATE["closed" if row["closed_at"] else "open"].badge())
+        st.markdown(
+            f"対象{row['expected']:,}台のうち{row['found']:,}台を確認しました。未確認{row['missing']:,}台、"
+            f"対象外の機器{row['misplaced']:,}台、未登録の番号{row['unknown']:,}件。"
+        )
+        link("棚卸を開く", f"/stocktakes?stocktake={row['id']}", primary=True)
+
+    show()
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        KEY,
+        "",
+        PATH,
+        COLUMNS,
+        sorts=SORTS,
+        filters=chosen,
+        actions={"開く": drawer},
+        empty=tables.Empty(
+            "まだ棚卸がありません", "「棚卸を始める」から拠点を選ぶと、機器のラベルをスキャンして確認できます。"
+        ),
+    )
+
+
+if asked := st.query_params.get("stocktake"):
+    stocktake_count.page(asked)
+else:
+    headline()
+    listed(
+        filters.bar(
+            lists.site_field(),
+            filters.Choice("is_open", "状態", {"true": STATE["open"], "false": STATE["closed"]}, 140),
+        )
+    )

@@ -1,5 +1,189 @@
-"""点検"""
+"""点検: what does not fit together in the records, and what the rotation puts away (8.2, 8.3)."""
 
-from dashboards.ui import heading
+from __future__ import annotations
 
-heading.page("点検")
+from itertools import groupby
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.loaners import lists, words
+from dashboards.session import may
+from dashboards.ui import columns, confirm, dialogs, feedback, figures, live, tables
+from dashboards.ui.columns import Row
+from dashboards.ui.figures import Figure
+from dashboards.ui.links import link
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain, small
+
+PATH = "/api/loaners/upkeep"
+KEY = "loaners.upkeep"
+LONGEST_REASON = 200
+JOBS = {"rotation": "ローテーション", "checks": "月次の点検"}
+OPEN, ASIDE = "対応が必要な指摘", "「問題なし」にした指摘"
+
+
+@refreshing
+def findings(aside: bool) -> None:
+    reading = live.block(KEY, "点検", f"{PATH}/findings", headline=True, dismissed=aside)
+    if reading is None:
+        return
+    found = reading.data
+    st.markdown(sentence(found, aside))
+    if found["different"]:
+        st.error(
+            f"表の内容が履歴と一致しない機器が{len(found['different']):,}台あります: "
+            f"{plain('、'.join(found['different'][:5]))}。管理者にご連絡ください。"
+        )
+    if not found["items"]:
+        feedback.empty(
+            "指摘はありません" if not aside else "「問題なし」にした指摘はありません",
+            "重複や矛盾が見つかると、ここに並びます。",
+            icon=":material/task_alt:",
+        )
+    for check, group in groupby(found["items"], key=lambda item: item["check"]):
+        _check([*group], found["counts"][check], aside)
+
+
+def sentence(found: Row, aside: bool) -> str:
+    checked = f"前回の月次点検は{words.stamp(found['checked_at'])}です。" if found["checked_at"] else ""
+    if aside:
+        return f"「問題なし」にした指摘は{found['total']:,}件です。"
+    if found["total"]:
+        return f"重複や矛盾の可能性がある記録が**{found['total']:,}件**あります。内容を確認してください。{checked}"
+    return f"重複や矛盾のある記録はありません。{checked}"
+
+
+def _check(items: list[Row], total: int, aside: bool) -> None:
+    with st.container(border=True):
+        st.markdown(f"**{plain(items[0]['title'])}**　{total:,}件")
+        st.markdown(small(plain(items[0]["advice"])))
+        for item in items:
+            _finding(item, aside)
+        if total > len(items):
+            st.markdown(small(f"新しい{len(items):,}件を表示しています。"))
+
+
+def _finding(item: Row, aside: bool) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        when = f"{words.stamp(item['at'])}　" if item["at"] else ""
+        why = f"  \n{small('理由: ' + plain(item['reason']))}" if item["reason"] else ""
+        st.markdown(f"**{plain(item['number'])}**  \n{small(when + plain(item['detail']))}{why}", width="stretch")
+        with st.container(horizontal=True, width="content"):
+            if "、" not in item["number"]:
+                link("機器詳細", lists.detail_url(item["number"]))
+            if aside:
+                dialogs.button("指摘に戻す", _reconsider, item, key=f"{KEY}.back.{item['finding']}")
+                return
+            if item["removable"]:
+                dialogs.button("除去", _remove, item, key=f"{KEY}.remove.{item['finding']}")
+            dialogs.button("問題なし", _dismiss, item, key=f"{KEY}.dismiss.{item['finding']}")
+
+
+def _decide(verb: str, item: Row, reason: str) -> Any:
+    return session.api().post(
+        f"{PATH}/findings/{verb}", {"finding": item["finding"], "reason": " ".join(reason.split())}
+    )
+
+
+def _remove(item: Row) -> None:
+    confirm.confirm(
+        f"{KEY}.remove.{item['finding']}",
+        f"{item['number']} のこの履歴を除去しますか？",
+        f"{plain(item['detail'])}。除去した履歴は、一覧・集計・貸出に反映されなくなります。記録は残り、機器詳細から元に戻せます。",
+        action="除去する",
+        do=lambda reason: _decide("remove", item, reason),
+        done=f"{item['number']} の履歴を除去しました。",
+        reason="required",
+        preset="重複した登録",
+        most=LONGEST_REASON,
+    )
+
+
+def _dismiss(item: Row) -> None:
+    confirm.confirm(
+        f"{KEY}.dismiss.{item['finding']}",
+        f"{item['number']} の指摘を「問題なし」にしますか？",
+        f"{plain(item['title'])}。この指摘は一覧に出なくなります。あとで戻せます。",
+        action="問題なしにする",
+        do=lambda reason: _decide("dismiss", item, reason),
+        done="指摘を「問題なし」にしました。",
+        reason="required",
+        most=LONGEST_REASON,
+        danger=False,
+    )
+
+
+def _reconsider(item: Row) -> None:
+    confirm.confirm(
+        f"{KEY}.back.{item['finding']}",
+        f"{item['number']} の「問題なし」を取り消しますか？",
+        "対応が必要な指摘として、もう一度一覧に並びます。",
+        action="指摘に戻す",
+        do=lambda _: session.api().post(f"{PATH}/findings/reconsider", {"finding": item["finding"]}),
+        done="指摘に戻しました。",
+        danger=False,
+    )
+
+
+def rotation() -> None:
+    reading = live.block(f"{KEY}_rotation", "履歴のローテーション", f"{PATH}/rotation")
+    if reading is None:
+        return
+    plan = reading.data
+    kinds = "、".join(f"{word} {count:,}件" for word, count in plan["by_kind"].items())
+    if plan["events"]:
+        st.markdown(
+            f"3年を過ぎた履歴のうち**{plan['events']:,}件**（{plan['devices']:,}台、{kinds}）を、次回"
+            f"{words.stamp(plan['next_at'])}にアーカイブへ移します。"
+        )
+    else:
+        st.markdown(f"アーカイブへ移す履歴はありません。次回は{words.stamp(plan['next_at'])}です。")
+    figures.row(
+        [
+            Figure("移す履歴", f"{plan['events']:,}件", f"{words.stamp(plan['before'])}より前"),
+            Figure("残す古い履歴", f"{plan['kept']:,}件", "最新の1件、貸出の始まりなど"),
+            Figure("対象の機器", f"{plan['devices']:,}台"),
+        ],
+        faded=reading.problem is not None,
+    )
+    st.markdown(small("アーカイブした履歴も機器詳細の時系列に表示され、貸出や状態の計算に使われます。"))
+
+
+RUNS = (
+    columns.text("日時", lambda row: words.stamp(row["at"]), width=160),
+    columns.text("処理", lambda row: JOBS[row["job"]], width=130),
+    columns.text("結果", lambda row: result(row), width=520),
+)
+
+
+def result(row: Row) -> str:
+    report = row["report"]
+    if row["job"] == "rotation":
+        return f"{report['devices']:,}台の履歴{report['events']:,}件をアーカイブへ移しました。"
+    found = sum(report["findings"].values())
+    same = (
+        "履歴と表はすべて一致しています。" if not report["different"] else f"{len(report['different']):,}台で不一致。"
+    )
+    return f"指摘は{found:,}件です。{same}"
+
+
+def reports() -> None:
+    reading = live.block(f"{KEY}_runs", "実行の記録", f"{PATH}/runs")
+    if reading is None:
+        return
+    if not reading.data["items"]:
+        feedback.empty("まだ実行されていません", "4週間ごとのローテーションと月次の点検の結果が、ここに並びます。")
+        return
+    tables.grid(f"{KEY}.runs", "実行の記録", reading.data["items"], RUNS)
+
+
+chosen = st.session_state.get(f"{KEY}.which", OPEN)
+findings(chosen == ASIDE)
+st.segmented_control(
+    "表示", [OPEN, ASIDE], default=OPEN, required=True, key=f"{KEY}.which", label_visibility="collapsed"
+)
+if may("loaners:history:rotate"):
+    rotation()
+    reports()

@@ -24,6 +24,7 @@ DEPOSIT = {
     4: Status("4.HW延長保守中(OS入れ替えやサービス終了を含む)", "blue", "shield"),
 }
 UNSET = Status("未設定", "gray", "remove")
+ARCHIVED = Status("無効", "gray", "archive")
 DEPOSIT_HEADER = "預り機のステータス"
 KIND = {"terminal": "端末", "printer": "プリンタ", "other": "その他"}
 

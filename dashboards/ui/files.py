@@ -56,7 +56,7 @@ def upload(
     """
     st.markdown(label + (f"  \n:gray[:small[{help}]]" if help else ""))
     stored = (st.session_state.get(key) or {}).get("files") or []
-    result = _component("upload", '<div class="files"></div>')(
+    result = component("upload", '<div class="files"></div>')(
         key=key,
         data={
             "url": f"{DOOR}?{urlencode({'purpose': purpose})}",
@@ -75,14 +75,15 @@ def upload(
 def previews(key: str, files: Sequence[File]) -> None:
     """Small pictures; a click enlarges one, to be turned and leafed through."""
     listed = [vars(file) for file in files]
-    _component("previews", '<div class="files grid"></div>')(key=key, data={"files": listed})
+    component("previews", '<div class="files grid"></div>')(key=key, data={"files": listed})
 
 
 def _nothing() -> None:
     """Streamlit wants a callback for each value that has a default."""
 
 
-def _component(name: str, html: str) -> Callable[..., Any]:
+def component(name: str, html: str) -> Callable[..., Any]:
+    """One of ours, by the name of its script in `components`."""
     # Each Streamlit process has a manager of its own, and so has each AppTest.
     manager = get_bidi_component_manager()
     if manager.get_component_asset_root(f"genba.{name}") is None:

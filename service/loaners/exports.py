@@ -20,7 +20,7 @@ SITES = List(
         Column("jurisdiction", "管轄"),
         Column("group_mail", "グループメールアドレス"),
         Column("notified", "ステータス変更通知"),
-        Column("is_active", "ステータス", "choice", words=ACTIVE),
+        Column("state", "ステータス"),
         Column("created_at", "作成日", "moment", form=MOMENT),
         Column("updated_at", "更新日", "moment", form=MOMENT),
     ),

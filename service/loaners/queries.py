@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, String, func, select
+from sqlalchemy import Select, String, case, func, select
 from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
@@ -33,6 +33,7 @@ SITES = Listing(
         .correlate(Site)
         .scalar_subquery()
         .label("devices"),
+        case((Site.archived_at.is_(None), "active"), else_="inactive").label("state"),
         Site.created_at,
         Site.updated_at,
         Site.archived_at,
@@ -112,9 +113,7 @@ def sites(db: Session, limit: int, cursor: str | None, filters: schemas.SiteFilt
 
 def sites_to_take_along(_: Actor, filters: schemas.SiteFilters) -> Select[*tuple[Any, ...]]:
     """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    return SITES.all(filters.sort, **asked(filters)).add_columns(
-        Site.archived_at.is_(None).cast(String).label("is_active"), Site.notifies.cast(String).label("notified")
-    )
+    return SITES.all(filters.sort, **asked(filters)).add_columns(Site.notifies.cast(String).label("notified"))
 
 
 def models(db: Session, limit: int, cursor: str | None, filters: schemas.ModelFilters) -> dict[str, Any]:

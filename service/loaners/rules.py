@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Role
+from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Role, Tick
 from service.core.purposes import Kind as FileKind
 from service.core.purposes import Purpose
 from service.core.times import TOKYO
@@ -231,6 +231,10 @@ AREA = Area(
         "staff": Role("拠点担当者", READ | EVERYDAY | WORK | COUNT),
         "auditor": Role("監査担当者", READ | EVERYDAY | COUNT),
     },
+    ticks={
+        "loaners.remind": Tick("返却予定日の案内", timedelta(minutes=30)),
+        "loaners.upkeep": Tick("履歴のローテーションと点検", timedelta(hours=1)),
+    },
     subjects={
         "site": "拠点",
         "model": "機種",
@@ -241,6 +245,7 @@ AREA = Area(
         "view": "データタイプ",
         "stocktake": "棚卸",
         "finding": "点検の指摘",
+        "upkeep": "ローテーション・点検",
     },
     fields={
         "key": "ID",
@@ -288,6 +293,31 @@ AREA = Area(
         "meaning": "意味",
         "when": "表示条件",
         "one_of": "条件の回答",
+        "view": "データタイプ",
+        "number_site_id": "管理番号の拠点ID",
+        "group": "デバイスタイプ",
+        "nested": "社内ステータス",
+        "as_of": "時点",
+        "since": "期間の始め",
+        "until": "期間の終わり",
+        "moved": "移管された機器",
+        "q": "検索する語",
+        "state": "返却の状況",
+        "stale": "注意",
+        "result": "結果",
+        "room": "部屋",
+        "id": "番号",
+        "expected": "対象",
+        "found": "確認済み",
+        "missing": "未確認",
+        "misplaced": "対象外の機器",
+        "unknown": "未登録の番号",
+        "closed": "終了",
+        "dismissed": "問題なし",
+        "events": "履歴の件数",
+        "devices": "機器の台数",
+        "findings": "指摘の件数",
+        "different": "履歴と異なる機器",
     },
     values={
         "kind": {kind.value: word for kind, word in KIND_WORDS.items()},

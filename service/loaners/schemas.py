@@ -66,7 +66,7 @@ class SiteChange(BaseModel):
 
 
 class SiteItem(BaseModel):
-    """`devices` are those that are there now."""
+    """`devices` are those that are there now, `state` is the document's ステータス."""
 
     id: int
     version: int
@@ -77,6 +77,7 @@ class SiteItem(BaseModel):
     group_mail: str
     notifies: bool
     devices: int
+    state: Literal["active", "inactive"]
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None

@@ -22,7 +22,7 @@ WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PARAMETER = re.compile(r"\{[^}]+\}")
 # A shorter text stands anywhere by chance.
 TELLING = 6
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T[\d:.]+Z)?")
 # Enough to see whether a border holds; a walk through every row would take minutes.
 ROWS_FOLLOWED = 3
 PAGE = 100
@@ -135,7 +135,7 @@ def _is_json(answer: Mapping[str, Any]) -> bool:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """A moment is nobody's: what happens at once in two rows has the same."""
+    """A moment is nobody's, nor a day: what happens at once in two rows has the same."""
     if isinstance(value, str):
         if not MOMENT.fullmatch(value):
             yield value

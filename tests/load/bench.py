@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.load import door_work, log_work, long_work, paper_work, screens, storm, sweeps, year_work
+from tests.load import door_work, loaner_work, log_work, long_work, paper_work, screens, storm, sweeps, year_work
 from tests.load.claims import Goal, Part
 from tests.load.ground import Ground, ground
 from tests.sight import seeing_all
@@ -216,6 +216,7 @@ ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
     "sweep": sweeps.claims,
     "door": at_the_door,
     "logs": log_work.claims,
+    "loaners": loaner_work.claims,
     "long": long_lists,
     "million": sweeps.million,
 }

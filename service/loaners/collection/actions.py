@@ -35,8 +35,16 @@ class Past:
 
 
 def tell_many(db: Session, by: Actor, past: Sequence[Past]) -> None:
-    """Adds them all, and what has to follow from them. A file is evidence: what was lent twice without a return stays
-    as it was written, for the checks to find; what happened before a device was registered moves its registration."""
+    """As `add_many`, and audited."""
+    new = add_many(db, by, past)
+    trail = ((key, None, _in_short(row)) for key, row in new.items())
+    audit.record_many(db, by, "create", AREA.name, "event", trail)
+
+
+def add_many(db: Session, by: Actor, past: Sequence[Past]) -> dict[int, dict[str, Any]]:
+    """Adds them all, and what has to follow from them; the rows by their ids. A file is evidence: what was lent twice
+    without a return stays as it was written, for the checks to find; what happened before a device was registered
+    moves its registration."""
     ids = sorted({one.device_id for one in past})
     db.execute(select(Device.id).where(Device.id.in_(ids)).order_by(Device.id).with_for_update(key_share=True))
     known = history.facts(db, ids)
@@ -45,14 +53,7 @@ def tell_many(db: Session, by: Actor, past: Sequence[Past]) -> None:
     _insert(db, _cleared_rows(history.facts(db, ids), frozenset(new)))
     project(db, ids)
     _bring_up_to_date(db, past)
-    audit.record_many(
-        db,
-        by,
-        "create",
-        AREA.name,
-        "event",
-        ((key, None, _in_short(row)) for key, row in new.items()),
-    )
+    return new
 
 
 def _registrations(known: Mapping[int, list[Fact]], past: Sequence[Past]) -> list[Past]:

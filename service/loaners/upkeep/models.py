@@ -1,14 +1,16 @@
-"""What somebody decided about a finding."""
+"""What somebody decided about a finding, and what the jobs did."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import String, func
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import BigInteger, Identity, Index, String, func
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.db import Base, one_of
+from service.loaners.upkeep.rules import Job
 
 
 class Dismissal(Base):
@@ -20,3 +22,15 @@ class Dismissal(Base):
     reason: Mapped[str] = mapped_column(String(200))
     dismissed_by: Mapped[str] = mapped_column(String(100))
     dismissed_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+
+
+class UpkeepRun(Base):
+    """A rotation (8.2) or a check (8.3) that was made, and its report."""
+
+    __tablename__ = "loaners_upkeep_runs"
+    __table_args__ = (one_of("job", Job), Index("ix_loaners_upkeep_runs_job", "job", "at"))
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    job: Mapped[str] = mapped_column(String(10))
+    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    report: Mapped[dict[str, Any]] = mapped_column(JSONB)

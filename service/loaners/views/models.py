@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, String, func
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy import BigInteger, CheckConstraint, Identity, String, Text, func
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.db import Base
 
 
 class View(Base):
-    """`archived_at` is the document's inactive. `source` and `columns` are as the document writes them."""
+    """`archived_at` is the document's inactive. `filter`, `source` and `columns` are JSON as the document writes it: as
+    text, so that whoever edits it finds it as it was left."""
 
     __tablename__ = "loaners_views"
     __table_args__ = (
         CheckConstraint("key ~ '^[A-Z][A-Z_]{0,29}$'", name="key"),
         CheckConstraint("position > 0", name="position"),
+        CheckConstraint("filter IS JSON OBJECT", name="filter"),
+        CheckConstraint("source IS JSON OBJECT", name="source"),
+        CheckConstraint("columns IS JSON OBJECT", name="columns"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -28,9 +31,9 @@ class View(Base):
     description: Mapped[str] = mapped_column(String(200), server_default="")
     # 表示順序.
     position: Mapped[int] = mapped_column(unique=True)
-    filter: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    source: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    columns: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    filter: Mapped[str | None] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    columns: Mapped[str] = mapped_column(Text)
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Sequence
 
 import pytest
 from fastapi.testclient import TestClient
@@ -168,7 +169,7 @@ def test_wrong_rows_of_a_collection_sheet_are_told_in_words(ground: Ground) -> N
         "登録されていません",
         "1.貸出中",
         "預り機のステータス「3.",
-        "値がありません",
+        "必須",
         "未来",
     )
     assert [error["row"] for error in shown["errors"]] == list(range(2, 2 + len(rows)))
@@ -232,27 +233,22 @@ def test_ten_thousand_rows_of_a_workbook_are_in_within_half_a_minute(ground: Gro
     """500 devices, twenty forms each, from Excel."""
     client = admin(ground)
     number = "OSAKA_Desktop_OptiPlex-7090_S{:05}_001"
-    devices = Workbook()
-    devices.active.append(["拠点管理番号", "機種名", "カテゴリ", "製造番号", "資産管理番号", "作成日"])
-    history = Workbook()
-    history.active.append(
-        ["タイムスタンプ", "拠点管理番号", "0-4.ステータス", "1-6.貸出先", "1-4.ユーザー機の預り有無"]
-    )
-    for place in range(500):
-        devices.active.append(
-            [number.format(place), "OptiPlex-7090", "Desktop", f"S{place:05}", "A", "2024/01/01 00:00:00"]
-        )
-    for turn in range(20):
-        for place in range(500):
-            lent = turn % 2 == 0
-            history.active.append(
-                [f"2024/{turn // 2 + 1:02}/{turn % 2 * 10 + 1:02} 09:{place % 60:02}:00", number.format(place)]
-                + (["1.貸出中", f"客先{turn}", "有り"] if lent else ["3.社内にて保管中", "", ""])
-            )
-    imported(ground, client, workbook(devices), "loaners.devices")
+    header = ["拠点管理番号", "機種名", "カテゴリ", "製造番号", "資産管理番号", "作成日"]
+    devices = [
+        [number.format(place), "OptiPlex-7090", "Desktop", f"S{place:05}", "A", "2024/01/01 00:00:00"]
+        for place in range(500)
+    ]
+    told = ["タイムスタンプ", "拠点管理番号", "0-4.ステータス", "1-6.貸出先", "1-4.ユーザー機の預り有無"]
+    history = [
+        [f"2024/{turn // 2 + 1:02}/{turn % 2 * 10 + 1:02} 09:{place % 60:02}:00", number.format(place)]
+        + (["3.社内にて保管中", "", ""] if turn % 2 else ["1.貸出中", f"客先{turn}", "有り"])
+        for turn in range(20)
+        for place in range(500)
+    ]
+    imported(ground, client, workbook([header, *devices]), "loaners.devices")
 
     begin = time.monotonic()
-    task = imported(ground, client, workbook(history), "loaners.history")
+    task = imported(ground, client, workbook([told, *history]), "loaners.history")
     took = time.monotonic() - begin
 
     assert "新規 10,000件" in str(task)
@@ -260,7 +256,11 @@ def test_ten_thousand_rows_of_a_workbook_are_in_within_half_a_minute(ground: Gro
     assert took < 30, took
 
 
-def workbook(made: Workbook) -> bytes:
+def workbook(rows: Sequence[Sequence[str]]) -> bytes:
+    made = Workbook()
+    sheet = made.create_sheet(index=0)
+    for row in rows:
+        sheet.append(list(row))
     content = io.BytesIO()
     made.save(content)
     return content.getvalue()

@@ -1,0 +1,97 @@
+"""What became different between two days: a part of 機器一覧."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import streamlit as st
+
+from dashboards.addresses import DOWNLOAD
+from dashboards.loaners import lists, words
+from dashboards.ui import columns, dialogs, filters, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain
+
+PATH = "/api/loaners/differences"
+MONTH = timedelta(days=30)
+SORTS = {"number": "拠点管理番号順", "-number": "拠点管理番号の逆順", "site": "拠点順"}
+
+
+def status(code: int | None, archived: bool | None) -> str:
+    return "無効" if archived else words.STATUS.get(code or 0, words.NOT_YET).word
+
+
+def deposit(row: Row, prefix: str = "") -> str:
+    """As it stands in no list while no user's machine is held."""
+    code = row[f"{prefix}deposit"]
+    held = row[f"{prefix}held"] and row[f"{prefix}status"] == words.LENT
+    return words.DEPOSIT[code].word if code else words.UNSET.word if held else "なし"
+
+
+def change(before: str | None, after: str) -> str:
+    return "" if before == after else f"{before} → {after}"
+
+
+def happened(row: Row) -> str:
+    """All of it, for one who reads a row at a time."""
+    if not row["was_known"]:
+        return f"新しく登録（{row['site']}、{status(row['status'], row['archived'])}）"
+    parts = (
+        change(row["before_site"], row["site"]),
+        change(status(row["before_status"], row["before_archived"]), status(row["status"], row["archived"])),
+        change(deposit(row, "before_"), deposit(row)),
+    )
+    return "、".join(part for part in parts if part) or "ユーザー機の預り有無が変わりました"
+
+
+COLUMNS = (
+    columns.text("拠点管理番号", "number", width=300, sort="number"),
+    columns.text("機器種別", lambda row: words.KIND[row["kind"]], width=70),
+    columns.text("機種名", "model_name", width=140),
+    columns.text("拠点", "site", width=70, sort="site"),
+    columns.text("変わったこと", happened, width=420),
+)
+
+
+def section() -> None:
+    today = times.now().date()
+    with st.container(border=True):
+        chosen = filters.bar(
+            filters.Day("since", "前の日", today - MONTH, 140),
+            filters.Day("until", "後の日", today, 140),
+            lists.site_field(),
+            lists.jurisdiction_field(),
+            lists.kind_field(),
+            prefix="diff_",
+        )
+    days = {name: chosen.query.pop(name, default.isoformat()) for name, default in
+            (("since", today - MONTH), ("until", today))}  # fmt: skip
+    listed(filters.Filters(chosen.query | days, chosen.active, chosen.hits))
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        "loaners.differences",
+        "",
+        PATH,
+        COLUMNS,
+        counter="台",
+        sorts=SORTS,
+        sort_name="diff_sort",
+        filters=chosen,
+        actions={"詳細": drawer},
+        export=Export(f"{DOWNLOAD}{PATH}.csv"),
+        empty=tables.Empty("この期間に変わった機器はありません", "日付を変えると、その間の違いが表示されます。"),
+    )
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(plain(row["number"]), position="right", width="small", icon=":material/difference:")
+    def show() -> None:
+        st.markdown(plain(happened(row)))
+        lists.leads(row["number"])
+
+    show()

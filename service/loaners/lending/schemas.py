@@ -1,0 +1,60 @@
+"""What goes in and out over HTTP."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from service.core.texts import NO_NUL
+from service.loaners.lending.rules import Stale
+from service.loaners.rules import Deposit, Kind
+from service.loaners.views.schemas import Cut
+
+
+class LoanFilters(Cut):
+    kind: Kind | None = None
+    state: Literal["overdue", "soon", "no_due"] | None = None
+    stale: Stale | None = None
+    q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    sort: Annotated[str, Field(max_length=50)] = "due_on"
+
+
+class LoanItem(BaseModel):
+    """`days` since its first event, `overdue` past 返却予定日 (negative: days that are left); `stale`: what seems to be
+    forgotten about it."""
+
+    device_id: int
+    number: str
+    kind: Kind
+    model_name: str
+    site_name: str
+    jurisdiction: str
+    borrower: str
+    loan_number: str
+    lent_on: date | None
+    due_on: date | None
+    since: datetime
+    days: int
+    overdue: int | None
+    held: bool | None
+    deposit: Deposit | None
+    last_at: datetime
+    stale: list[Stale]
+    reminded_at: datetime | None
+
+
+class LoanCounts(BaseModel):
+    """`oldest` is the longest time, in days, that a loan is overdue."""
+
+    as_of: datetime
+    total: int
+    overdue: int
+    soon: int
+    no_due: int
+    oldest: int
+    stale: dict[Stale, int]
+    soon_days: int
+    returnable_days: int
+    silent_days: int

@@ -1,0 +1,97 @@
+"""Counts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.exports import answers
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+from service.core.purposes import Kind
+from service.loaners.stocktakes import actions, exports, queries, schemas
+from service.loaners.views.exports import as_csv
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_ABSENT_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+router = APIRouter(prefix="/api/loaners/stocktakes", tags=["loaners"], responses=_REFUSALS)
+
+
+@router.get("", response_model=Page[schemas.StocktakeItem])
+async def stocktakes(
+    asking: Annotated[Asking, lists("loaners:stocktake:read")],
+    filters: Annotated[schemas.StocktakeFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    return await asking.page(lambda db, actor: queries.stocktakes(db, limit, cursor, filters))
+
+
+@router.post("", status_code=201, responses=_ABSENT_OR_CONFLICT)
+def start(
+    actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, new: schemas.NewStocktake
+) -> schemas.Created:
+    return schemas.Created(id=actions.start(db, actor, new).id)
+
+
+@router.get("/{stocktake_id}", responses=_ABSENT)
+def stocktake(
+    actor: Annotated[Actor, allow("loaners:stocktake:read")], db: Db, stocktake_id: Id
+) -> schemas.StocktakeDetail:
+    return schemas.StocktakeDetail.model_validate(queries.stocktake_in_full(db, stocktake_id))
+
+
+@router.get("/{stocktake_id}/rows", response_model=Page[schemas.RowItem], responses=_ABSENT)
+async def rows(
+    asking: Annotated[Asking, lists("loaners:stocktake:read")],
+    stocktake_id: Id,
+    filters: Annotated[schemas.RowFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    return await asking.page(lambda db, actor: queries.rows(db, stocktake_id, limit, cursor, filters))
+
+
+@router.get("/{stocktake_id}/rows.csv", response_class=Response, responses=answers.described(Kind.CSV) | _ABSENT)
+def rows_as_csv(
+    actor: Annotated[Actor, allow("loaners:stocktake:read")],
+    db: Db,
+    stocktake_id: Id,
+    filters: Annotated[schemas.RowFilters, Query()],
+) -> Response:
+    return as_csv(db, actor, exports.rows(db, stocktake_id, filters))
+
+
+@router.post("/{stocktake_id}/scans", responses=_ABSENT_OR_CONFLICT)
+def scan(
+    actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: Id, told: schemas.Scan
+) -> schemas.Scanned:
+    return actions.scan(db, actor, stocktake_id, told.code)
+
+
+@router.delete("/{stocktake_id}/rows/{row_id}/scan", status_code=204, responses=_ABSENT_OR_CONFLICT)
+def take_back(actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: Id, row_id: Id) -> None:
+    """A wrong scan."""
+    actions.take_back(db, actor, stocktake_id, row_id)
+
+
+@router.put("/{stocktake_id}/rows/{row_id}/note", status_code=204, responses=_ABSENT_OR_CONFLICT)
+def note(
+    actor: Annotated[Actor, allow("loaners:stocktake:update")],
+    db: Db,
+    stocktake_id: Id,
+    row_id: Id,
+    new: schemas.Note,
+) -> None:
+    actions.note(db, actor, stocktake_id, row_id, new.note)
+
+
+@router.post("/{stocktake_id}/close", status_code=204, responses=_ABSENT_OR_CONFLICT)
+def close(actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: Id) -> None:
+    actions.close(db, actor, stocktake_id)

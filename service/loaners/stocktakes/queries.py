@@ -1,0 +1,175 @@
+"""Every read of counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from service.core.clock import app_now
+from service.core.paging import Key, Listing, contains, equals, when
+from service.core.problems import Conflict, NotFound
+from service.loaners.history.models import DeviceState
+from service.loaners.models import Device, Model, Site
+from service.loaners.rules import Status
+from service.loaners.stocktakes import schemas
+from service.loaners.stocktakes.models import Counted, Stocktake
+from service.loaners.stocktakes.rules import Result
+
+# As `rules.result` has it, for rows.
+IS: dict[Result, ColumnElement[bool]] = {
+    Result.UNKNOWN: Counted.device_id.is_(None),
+    Result.MISPLACED: and_(Counted.device_id.is_not(None), ~Counted.expected),
+    Result.FOUND: and_(Counted.expected, Counted.scanned_at.is_not(None)),
+    Result.MISSING: and_(Counted.expected, Counted.scanned_at.is_(None)),
+}
+
+
+def _number(*holds: Any) -> ColumnElement[int]:
+    return (
+        select(func.count()).where(Counted.stocktake_id == Stocktake.id, *holds).correlate(Stocktake).scalar_subquery()
+    )
+
+
+STOCKTAKES = Listing(
+    select(
+        Stocktake.id,
+        Stocktake.site_id,
+        Site.name.label("site_name"),
+        Stocktake.room,
+        Stocktake.started_by,
+        Stocktake.started_at,
+        Stocktake.closed_by,
+        Stocktake.closed_at,
+        _number(Counted.expected).label("expected"),
+        *(_number(holds).label(result.value) for result, holds in IS.items()),
+    ).join(Site, Site.id == Stocktake.site_id),
+    unique=Stocktake.id,
+    keys={"started_at": Key(Stocktake.started_at), "site": Key(Site.name)},
+    default="-started_at",
+    filters={
+        "id": equals(Stocktake.id),
+        "site_id": equals(Stocktake.site_id),
+        "is_open": when(Stocktake.closed_at.is_(None)),
+        "is_closed": when(Stocktake.closed_at.is_not(None)),
+    },
+)
+_number_shown = func.coalesce(Device.number, Counted.scanned)
+ROWS = Listing(
+    select(
+        Counted.id,
+        Counted.device_id,
+        _number_shown.label("number"),
+        Device.kind,
+        Model.name.label("model_name"),
+        Device.serial,
+        Site.name.label("site_name"),
+        DeviceState.status,
+        case(*((holds, result.value) for result, holds in IS.items())).label("result"),
+        Counted.scanned_by,
+        Counted.scanned_at,
+        Counted.note,
+    )
+    .select_from(Counted)
+    .outerjoin(Device, Device.id == Counted.device_id)
+    .outerjoin(Model, Model.id == Device.model_id)
+    .outerjoin(DeviceState, and_(DeviceState.device_id == Device.id, func.upper_inf(DeviceState.during)))
+    .outerjoin(Site, Site.id == DeviceState.site_id),
+    unique=Counted.id,
+    keys={"number": Key(_number_shown), "scanned_at": Key(Counted.scanned_at, nullable=True)},
+    default="number",
+    filters={
+        "stocktake_id": equals(Counted.stocktake_id),
+        "q": contains(Device.number, Model.name, Device.serial, Counted.scanned, Counted.note),
+        **{result.value: when(holds) for result, holds in IS.items()},
+    },
+)
+
+
+def stocktakes(db: Session, limit: int, cursor: str | None, filters: schemas.StocktakeFilters) -> dict[str, Any]:
+    return STOCKTAKES.page(
+        db,
+        limit,
+        cursor,
+        filters.sort,
+        site_id=filters.site_id,
+        is_open=filters.is_open is True,
+        is_closed=filters.is_open is False,
+    )
+
+
+def stocktake_in_full(db: Session, stocktake_id: int) -> dict[str, Any]:
+    """As in the list. Raises NotFound."""
+    found = db.execute(STOCKTAKES.all(id=stocktake_id)).mappings().one_or_none()
+    if found is None:
+        raise _absent()
+    return dict(found) | {"as_of": app_now(db)}
+
+
+def rows(db: Session, stocktake_id: int, limit: int, cursor: str | None, filters: schemas.RowFilters) -> dict[str, Any]:
+    """Raises NotFound."""
+    if db.get(Stocktake, stocktake_id) is None:
+        raise _absent()
+    return ROWS.page(db, limit, cursor, filters.sort, **_cut(stocktake_id, filters))
+
+
+def all_rows(db: Session, stocktake_id: int, filters: schemas.RowFilters) -> Iterator[schemas.RowItem]:
+    for row in db.execute(ROWS.all(filters.sort, **_cut(stocktake_id, filters))).mappings():
+        yield schemas.RowItem.model_validate(dict(row))
+
+
+def _cut(stocktake_id: int, filters: schemas.RowFilters) -> dict[str, Any]:
+    chosen = {filters.result.value: True} if filters.result else {}
+    return {"stocktake_id": stocktake_id, "q": filters.q, **chosen}
+
+
+def in_house(db: Session, site_id: int) -> list[int]:
+    """The devices that should be at the site now: all that are not lent."""
+    return list(
+        db.scalars(
+            select(DeviceState.device_id).where(
+                func.upper_inf(DeviceState.during),
+                DeviceState.site_id == site_id,
+                ~DeviceState.is_archived,
+                or_(DeviceState.status.is_(None), DeviceState.status != Status.LENT.value),
+            )
+        )
+    )
+
+
+def get_open(db: Session, stocktake_id: int, *, to_close: bool = False) -> Stocktake:
+    """Held against its closing, by whoever scans as by whoever closes it. Raises NotFound, and Conflict for one that is
+    closed."""
+    found = db.get(Stocktake, stocktake_id, with_for_update={"read": not to_close}, populate_existing=True)
+    if found is None:
+        raise _absent()
+    if found.closed_at is not None:
+        raise Conflict("この棚卸は終了しています。新しい棚卸を始めてください。")
+    return found
+
+
+def get_row(db: Session, stocktake_id: int, row_id: int) -> Counted:
+    """Locked. Raises NotFound."""
+    row = db.get(Counted, row_id, with_for_update=True, populate_existing=True)
+    if row is None or row.stocktake_id != stocktake_id:
+        raise NotFound("指定された行は見つかりません。棚卸を開き直してください。")
+    return row
+
+
+def counted(db: Session, stocktake_id: int, device_id: int | None, code: str) -> Counted | None:
+    """The row of the device, or of the number that nobody knows; locked."""
+    which = Counted.device_id == device_id if device_id else and_(Counted.device_id.is_(None), Counted.scanned == code)
+    return db.scalars(
+        select(Counted).where(Counted.stocktake_id == stocktake_id, which).with_for_update()
+    ).one_or_none()
+
+
+def shown(db: Session, row_id: int) -> schemas.RowItem:
+    [found] = db.execute(ROWS.rows.where(Counted.id == row_id)).mappings()
+    return schemas.RowItem.model_validate(dict(found))
+
+
+def _absent() -> NotFound:
+    return NotFound("指定された棚卸は見つかりません。一覧を開き直してください。")

@@ -1,0 +1,98 @@
+"""What goes in and out over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.core.texts import NO_NUL, ONE_LINE, Key, NotBlank
+from service.loaners.rules import Kind, Status
+from service.loaners.stocktakes.rules import Result
+
+
+class NewStocktake(BaseModel):
+    """`room`: one of the site's rooms, in words; what is expected is the site's all the same."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    site_id: Key
+    room: Annotated[str, Field(max_length=100, pattern=ONE_LINE)] = ""
+
+
+class StocktakeFilters(BaseModel):
+    site_id: Key | None = None
+    is_open: bool | None = None
+    sort: Annotated[str, Field(max_length=50)] = "-started_at"
+
+
+class StocktakeItem(BaseModel):
+    id: int
+    site_id: int
+    site_name: str
+    room: str
+    started_by: str
+    started_at: datetime
+    closed_by: str | None
+    closed_at: datetime | None
+    expected: int
+    found: int
+    missing: int
+    misplaced: int
+    unknown: int
+
+
+class StocktakeDetail(StocktakeItem):
+    as_of: datetime
+
+
+class Scan(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    code: Annotated[str, Field(min_length=1, max_length=300, pattern=NO_NUL), NotBlank]
+
+
+class Scanned(BaseModel):
+    """What came of a scan. `again`: it was counted before, and nothing changed."""
+
+    id: int
+    result: Result
+    again: bool
+    number: str
+    model_name: str | None
+    site_name: str | None
+    status: Status | None
+
+
+class RowFilters(BaseModel):
+    result: Result | None = None
+    q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    sort: Annotated[str, Field(max_length=50)] = "number"
+
+
+class RowItem(BaseModel):
+    """`number` of an unknown one is what was read. Site and status are those of now."""
+
+    id: int
+    device_id: int | None
+    number: str
+    kind: Kind | None
+    model_name: str | None
+    serial: str | None
+    site_name: str | None
+    status: Status | None
+    result: Result
+    scanned_by: str | None
+    scanned_at: datetime | None
+    note: str
+
+
+class Note(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    note: Annotated[str, Field(max_length=200, pattern=ONE_LINE)]
+
+
+class Created(BaseModel):
+    id: int

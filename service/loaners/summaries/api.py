@@ -1,0 +1,68 @@
+"""The summary, its trend, and what changed between two days."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.exports import answers
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+from service.core.purposes import Kind
+from service.loaners.summaries import exports, queries, schemas
+from service.loaners.views.exports import as_csv
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
+
+
+@router.get("/summary")
+def summary(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: Db,
+    filters: Annotated[schemas.SummaryFilters, Query()],
+) -> schemas.Summary:
+    """Section 3.1, of now or of the end of a day."""
+    return schemas.Summary.model_validate(queries.summary(db, filters))
+
+
+@router.get("/summary.csv", response_class=Response, responses=answers.described(Kind.CSV))
+def summary_as_csv(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: Db,
+    filters: Annotated[schemas.SummaryFilters, Query()],
+) -> Response:
+    return as_csv(db, actor, exports.summary(db, filters))
+
+
+@router.get("/summary/trend")
+def trend(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: Db,
+    filters: Annotated[schemas.TrendFilters, Query()],
+) -> schemas.Trend:
+    """The last quarter, week by week."""
+    return schemas.Trend.model_validate(queries.trend(db, filters.jurisdiction))
+
+
+@router.get("/differences.csv", response_class=Response, responses=answers.described(Kind.CSV))
+def differences_as_csv(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: Db,
+    filters: Annotated[schemas.DifferenceFilters, Query()],
+) -> Response:
+    return as_csv(db, actor, exports.differences(db, filters))
+
+
+@router.get("/differences", response_model=Page[schemas.Difference])
+async def differences(
+    asking: Annotated[Asking, lists("loaners:device:read")],
+    filters: Annotated[schemas.DifferenceFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    return await asking.page(lambda db, actor: queries.differences(db, limit, cursor, filters))

@@ -1,0 +1,70 @@
+"""The summary and the differences as files."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from service.core.exports.declared import List
+from service.loaners.rules import DEPOSIT_WORDS, HELD_WORDS, KIND_WORDS, STATUS_WORDS, Deposit, Status
+from service.loaners.summaries import queries, schemas
+from service.loaners.views.exports import Table
+
+# None that a statement alone could write.
+EXPORTS: tuple[List, ...] = ()
+DIFFERENCE_HEADER = (
+    "拠点管理番号",
+    "機器種別",
+    "機種名",
+    "拠点（前）",
+    "拠点（後）",
+    "0-4.ステータス（前）",
+    "0-4.ステータス（後）",
+    "1-4.ユーザー機の預り有無（前）",
+    "1-4.ユーザー機の預り有無（後）",
+    "預り機のステータス（前）",
+    "預り機のステータス（後）",
+)
+
+
+def summary(db: Session, filters: schemas.SummaryFilters) -> Table:
+    """In the form of the document's sheet: the cards below one another, a row for each site, then the total."""
+    found = queries.summary(db, filters)
+    header = ["サマリーカテゴリ", "拠点", *found["groups"], "合計"]
+    rows: list[list[str]] = []
+    for card in (*found["cards"], found["unset"]):
+        rows += [[card["title"], row["site_name"], *map(str, row["counts"]), str(row["total"])] for row in card["rows"]]
+        rows.append([card["title"], "合計", *map(str, card["totals"]), str(card["total"])])
+    return Table("サマリー", "view", header, rows, filters.model_dump(mode="json", exclude_defaults=True))
+
+
+def differences(db: Session, filters: schemas.DifferenceFilters) -> Table:
+    rows = (
+        _difference(schemas.Difference.model_validate(dict(row)))
+        for row in db.execute(queries.all_differences(db, filters)).mappings()
+    )
+    shown = filters.model_dump(mode="json", exclude_defaults=True)
+    return Table("機器の差分", "device", DIFFERENCE_HEADER, rows, shown)
+
+
+def _difference(row: schemas.Difference) -> list[str]:
+    return [
+        row.number,
+        KIND_WORDS[row.kind],
+        row.model_name,
+        row.before_site or "",
+        row.site,
+        _status(row.before_status, bool(row.before_archived)),
+        _status(row.status, row.archived),
+        "" if row.before_held is None else HELD_WORDS[row.before_held],
+        "" if row.held is None else HELD_WORDS[row.held],
+        _deposit(row.before_deposit),
+        _deposit(row.deposit),
+    ]
+
+
+def _status(status: Status | None, archived: bool) -> str:
+    return "無効" if archived else STATUS_WORDS[status] if status else ""
+
+
+def _deposit(deposit: Deposit | None) -> str:
+    return DEPOSIT_WORDS[deposit].title if deposit else ""

@@ -1,0 +1,92 @@
+"""What goes in and out over HTTP."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from service.core.texts import NO_NUL
+from service.loaners.rules import Deposit, Kind, Status
+from service.loaners.views.schemas import Cut
+
+
+class TrendFilters(BaseModel):
+    jurisdiction: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
+
+
+class SummaryFilters(TrendFilters):
+    as_of: date | None = None
+
+
+class SummaryRow(BaseModel):
+    """A site's numbers by デバイスタイプ, in the order of the summary's `groups`."""
+
+    site_id: int
+    site_name: str
+    counts: list[int]
+    total: int
+
+
+class SummaryCard(BaseModel):
+    """`deposit` is the filter that leads to the rows; `totals` are those of the 管轄."""
+
+    deposit: str
+    title: str
+    description: str
+    color: str
+    rows: list[SummaryRow]
+    totals: list[int]
+    total: int
+
+
+class Summary(BaseModel):
+    """`unset` are lent with a user's machine held and no 預り機のステータス: they count in no card."""
+
+    as_of: datetime
+    shown: date | None
+    jurisdiction: str | None
+    groups: list[str]
+    cards: list[SummaryCard]
+    unset: SummaryCard
+
+
+class TrendPoint(BaseModel):
+    """How many there were when the day ended, by `deposit` of the cards."""
+
+    day: date
+    counts: dict[str, int]
+
+
+class Trend(BaseModel):
+    points: list[TrendPoint]
+
+
+class DifferenceFilters(Cut):
+    """Between the ends of two Tokyo days: the last 30 days, unless said otherwise."""
+
+    since: date | None = None
+    until: date | None = None
+    kind: Kind | None = None
+    sort: Annotated[str, Field(max_length=50)] = "number"
+
+
+class Difference(BaseModel):
+    """What held of a device then and later; before is null of one that came in between."""
+
+    id: int
+    number: str
+    kind: Kind
+    model_name: str
+    was_known: bool
+    before_site: str | None
+    before_status: Status | None
+    before_held: bool | None
+    before_deposit: Deposit | None
+    before_archived: bool | None
+    site: str
+    status: Status | None
+    held: bool | None
+    deposit: Deposit | None
+    archived: bool

@@ -1,0 +1,70 @@
+"""Rotation (8.2) and cleaning (8.3): what is checked, how often, in which words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from service.core.times import month_of
+
+
+class Job(StrEnum):
+    ROTATION = "rotation"
+    CHECKS = "checks"
+
+
+# 8.2.1: every four weeks.
+ROTATION_EVERY = timedelta(weeks=4)
+# Two forms with the same answers within so long are one that was sent twice.
+REPEATED_WITHIN = timedelta(minutes=10)
+
+
+class Check(StrEnum):
+    SAME_SERIAL = "same_serial"
+    REPEATED = "repeated"
+    UNRETURNED = "unreturned"
+    DUE_BEFORE_LENT = "due_before_lent"
+    IGNORED_DEPOSIT = "ignored_deposit"
+    OTHER_CATEGORY = "other_category"
+
+
+@dataclass(frozen=True)
+class CheckWords:
+    title: str
+    advice: str
+
+
+CHECK_WORDS = {
+    Check.SAME_SERIAL: CheckWords(
+        "同じ機種・製造番号の機器が複数あります",
+        "同じ機器を2回登録していないか確認し、不要な方を無効にしてください。",
+    ),
+    Check.REPEATED: CheckWords(
+        "同じ内容のステータス登録が続けて送信されています",
+        "二重に送信されたものであれば、後の登録を除去してください。",
+    ),
+    Check.UNRETURNED: CheckWords(
+        "返却の登録がないまま、次の貸出が登録されています",
+        "返却の登録が漏れていないか確認してください。発生日時を指定して、後から登録できます。",
+    ),
+    Check.DUE_BEFORE_LENT: CheckWords(
+        "返却予定日が貸出日より前になっています",
+        "日付の誤りであれば、正しい日付でステータスを登録し直してください。",
+    ),
+    Check.IGNORED_DEPOSIT: CheckWords(
+        "預り機のステータスが、設定できない状態で登録されています",
+        "貸出中で預り有りのときだけ設定できます。誤りであれば除去してください。",
+    ),
+    Check.OTHER_CATEGORY: CheckWords(
+        "管理番号のカテゴリと、機器のカテゴリが一致しません",
+        "機器のカテゴリを確認してください。管理番号は変わりません。",
+    ),
+}
+
+
+def is_due(job: Job, last: datetime | None, now: datetime) -> bool:
+    """Four weeks after the last one; the checks once in each month."""
+    if last is None:
+        return True
+    return now - last >= ROTATION_EVERY if job is Job.ROTATION else month_of(now) != month_of(last)

@@ -1,0 +1,411 @@
+"""Definitions in the document's JSON, word for word, and what goes in and out over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, NotBlank
+from service.loaners.rules import CATEGORIES, KIND_WORDS, STATUS_WORDS, Deposit, Kind, Status
+from service.loaners.views.rules import BY_DEVICE_TYPE, FROM_FORMS, HEADER, STATUS_COLUMN, Definition, Nesting
+
+_LETTERS = re.compile(r"[A-Z]{1,2}列")
+MasterSheet = Literal["端末マスタ", "プリンタマスタ", "その他マスタ"]
+CollectionSheet = Literal["端末ステータス収集", "プリンタステータス収集", "その他ステータス収集"]
+KindWord = Literal["端末", "プリンタ", "その他"]
+CategoryName = Literal["Desktop", "Laptop", "Server", "Tablet", "Printer", "Router", "Hub", "Other"]
+Card = Literal["返却可能", "商談や金額の問題で返却不可", "お客様による返却拒否", "HW延長保守中"]
+StatusWord = Literal["1.貸出中", "2.回収後社内保管", "3.社内にて保管中"]
+
+
+def _letters(value: str) -> str:
+    if not _LETTERS.fullmatch(value):
+        raise ValueError(f"「{value}」は列の位置（例: A列）ではありません。")
+    return value
+
+
+def _once(values: list[Any]) -> list[Any]:
+    if twice := [value for value in values if values.count(value) > 1]:
+        raise ValueError(f"「{twice[0]}」が2回書かれています。")
+    return values
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Names = Annotated[list[Name], Field(min_length=1, max_length=100), AfterValidator(_once)]
+Words = Annotated[str, Field(max_length=500)]
+
+
+class Part(BaseModel):
+    """A part of a definition: what the document has in it, and nothing else."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
+
+
+class DeviceTypes(Part):
+    logic: Literal["categoryToDeviceType"]
+    mapping: dict[CategoryName, KindWord]
+
+
+class FromForms(Part):
+    description: Words = ""
+
+
+class DynamicFields(Part):
+    device_type: Annotated[DeviceTypes | None, Field(alias="機器種別")] = None
+    from_forms: Annotated[FromForms | None, Field(alias=FROM_FORMS)] = None
+
+
+class Dynamic(Part):
+    source_type: Literal["dynamic"]
+    description: Words = ""
+    source_sheets: Annotated[list[MasterSheet], Field(min_length=1), AfterValidator(_once)]
+    column_mappings: dict[Name, Name]
+    dynamic_fields: DynamicFields = DynamicFields()
+
+    @model_validator(mode="after")
+    def _types_are_there(self) -> Dynamic:
+        if BY_DEVICE_TYPE in self.column_mappings.values() and self.dynamic_fields.device_type is None:
+            raise ValueError(f"「{BY_DEVICE_TYPE}」を使うには、dynamicFields に「機器種別」が必要です。")
+        return self
+
+
+class Alternatives(Part):
+    enabled: bool
+    description: Words = ""
+    header_based_mapping: dict[Name, Names]
+
+
+class Sheets(Part):
+    source_type: Literal["specific_sheets"]
+    description: Words = ""
+    source_sheets: Annotated[list[CollectionSheet], Field(min_length=1), AfterValidator(_once)]
+    column_mappings: dict[Name, Annotated[str, AfterValidator(_letters)]]
+    alternative_mapping: Alternatives | None = None
+
+
+class Aggregation(Part):
+    group_by: list[Literal["預かり機のステータス", "拠点", "デバイスタイプ"]]
+    count_field: Literal["拠点管理番号"]
+    device_type_mapping: dict[Name, Annotated[list[CategoryName], Field(min_length=1)]]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Aggregation:
+        named = [category for group in self.device_type_mapping.values() for category in group]
+        _once(named)
+        if missing := [category for category in CATEGORIES if category not in named]:
+            raise ValueError(f"カテゴリ「{'」「'.join(missing)}」がどのデバイスタイプにも入っていません。")
+        return self
+
+
+class Generation(Part):
+    enabled: bool
+    description: Words = ""
+
+
+class Aggregated(Part):
+    source_type: Literal["aggregated"]
+    description: Words = ""
+    source_sheets: Annotated[list[MasterSheet], Field(min_length=1), AfterValidator(_once)]
+    aggregation_logic: Aggregation
+    dynamic_generation: Generation | None = None
+
+
+def _pattern(value: str) -> str:
+    if not re.fullmatch(r"[0-9]+-(\{X\}-)?\*", value):
+        raise ValueError(f"「{value}」は列の形（例: 3-* または 3-{{X}}-*）ではありません。")
+    return value
+
+
+class Detection(Part):
+    enabled: bool
+    detection_logic: Literal["extractNestedPrefixesFromAvailableColumns"]
+    base_pattern: Annotated[str, AfterValidator(_pattern)]
+    nested_pattern: Annotated[str, AfterValidator(_pattern)]
+    description: Words = ""
+
+
+class Nested(Part):
+    nested_status_column_key: Annotated[str, Field(pattern=HEADER.pattern)]
+    description: Words = ""
+    dynamic_detection: Detection
+
+
+class FilterRules(Part):
+    description: Words = ""
+    filter_logic: Literal["showOnlyMatchingPrefix"]
+    dynamic_nested_filtering: bool
+    nested_status_rules: dict[StatusWord, Nested]
+    fallback_columns: Names
+
+
+class StatusDriven(Part):
+    status_driven: Literal[True]
+    status_column_key: Literal["0-4.ステータス"]
+    prefix_based_filtering: Literal[True]
+    nested_status_filtering: bool
+    base_columns: Names
+    column_filter_rules: FilterRules
+
+
+class JurisdictionFiltering(Part):
+    enabled: bool
+    description: Words = ""
+    filter_logic: Literal["getLocationsByJurisdiction"]
+
+
+class Plain(Part):
+    display_mode: Literal["jurisdiction_filtered"] | None = None
+    jurisdiction_filtering: JurisdictionFiltering | None = None
+    columns: Names
+
+
+class DeviceTypeDetection(Part):
+    method: Words
+    implementation: Words
+
+
+class ExpectedFormat(Part):
+    description: Words
+    header_pattern: Words
+    location_data: Words
+    device_types: Words
+    device_type_detection: DeviceTypeDetection
+
+
+class CardGeneration(Part):
+    category_detection: Words
+    location_filtering: Words
+    aggregation: Words
+    jurisdiction_filtering: bool
+
+
+class CardLook(Part):
+    icon: Annotated[str, Field(pattern=r"^[a-z0-9 -]{1,50}$")]
+    color: Literal["success", "warning", "danger", "info", "primary", "secondary"]
+    description: Words
+
+
+class Cards(Part):
+    display_type: Literal["cards"]
+    data_structure: Literal["categorized_summary"]
+    expected_format: ExpectedFormat
+    card_generation: CardGeneration
+    categories: Annotated[dict[Card, CardLook], Field(min_length=1)]
+    fallback_columns: Names
+
+
+class Condition(Part):
+    """フィルタ条件, as JSON: status=active is {"status": "active"}."""
+
+    status: Literal["active", "inactive"] | None = None
+    kinds: Annotated[list[KindWord] | None, Field(alias="機器種別", min_length=1)] = None
+    statuses: Annotated[list[StatusWord] | None, Field(alias=STATUS_COLUMN, min_length=1)] = None
+
+
+def parsed(text: str | None) -> Any:
+    """Raises ValueError, in words, for what is no JSON."""
+    try:
+        return None if text is None else json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"JSONとして読み取れません（{error.lineno}行目の{error.colno}文字目）。") from None
+
+
+def read(source: Any, columns: Any, condition: Any = None) -> Definition:
+    """Of parsed JSON. Raises pydantic's ValidationError, or ValueError in words, for what is no definition."""
+    kind = source.get("sourceType") if isinstance(source, dict) else None
+    cut = Condition.model_validate({} if condition is None else condition)
+    if kind == "dynamic":
+        return _of_masters(Dynamic.model_validate(source), columns, cut)
+    if kind == "specific_sheets":
+        sheets = Sheets.model_validate(source)
+        names = sheets.alternative_mapping
+        return Definition(
+            **_cut(sheets.source_sheets, cut),
+            columns=tuple(Plain.model_validate(columns).columns),
+            letters=sheets.column_mappings,
+            names=names.header_based_mapping if names and names.enabled else {},
+        )
+    if kind == "aggregated":
+        sums = Aggregated.model_validate(source)
+        groups = sums.aggregation_logic.device_type_mapping
+        return Definition(
+            **_cut(sums.source_sheets, cut),
+            columns=tuple(Cards.model_validate(columns).fallback_columns),
+            groups={category: group for group, categories in groups.items() for category in categories},
+        )
+    raise ValueError("sourceType は dynamic、specific_sheets、aggregated のどれかにしてください。")
+
+
+def _of_masters(source: Dynamic, columns: Any, cut: Condition) -> Definition:
+    mapped: dict[str, Any] = {
+        "mapping": source.column_mappings,
+        "device_types": source.dynamic_fields.device_type.mapping if source.dynamic_fields.device_type else {},
+        **_cut(source.source_sheets, cut),
+    }
+    if not (isinstance(columns, dict) and "statusDriven" in columns):
+        return Definition(**mapped, columns=tuple(Plain.model_validate(columns).columns))
+    display = StatusDriven.model_validate(columns)
+    rules = display.column_filter_rules
+    nests = display.nested_status_filtering and rules.dynamic_nested_filtering
+    return Definition(
+        **mapped,
+        columns=tuple(rules.fallback_columns),
+        base=tuple(display.base_columns),
+        nesting={
+            status: Nesting(
+                one.nested_status_column_key, one.dynamic_detection.base_pattern, one.dynamic_detection.nested_pattern
+            )
+            for status in Status
+            for word, one in rules.nested_status_rules.items()
+            if nests and word == STATUS_WORDS[status] and one.dynamic_detection.enabled
+        },
+    )
+
+
+def _cut(sheets: list[Any], condition: Condition) -> dict[str, Any]:
+    """Its kinds in the masters' order, and what its condition says."""
+    named = {sheet.removesuffix("マスタ").removesuffix("ステータス収集") for sheet in sheets}
+    wanted: set[str] = {*(condition.kinds or KIND_WORDS.values())}
+    return {
+        "kinds": tuple(kind for kind, word in KIND_WORDS.items() if word in named and word in wanted),
+        "archived": None if condition.status is None else condition.status == "inactive",
+        "statuses": tuple(status for status, word in STATUS_WORDS.items() if word in (condition.statuses or ())),
+    }
+
+
+ViewKey = Annotated[str, Field(max_length=30, pattern=r"^[A-Z][A-Z_]*$")]
+Line = Annotated[str, Field(max_length=200, pattern=ONE_LINE)]
+Title = Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
+Json = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]
+Position = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class ViewItem(BaseModel):
+    """`filter`, `source` and `columns`: JSON as the document writes it."""
+
+    id: int
+    version: int
+    key: str
+    name: str
+    description: str
+    position: int
+    filter: str | None
+    source: str
+    columns: str
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+
+class NewView(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    key: ViewKey
+    name: Title
+    description: Line = ""
+    position: Position
+    filter: Json | None = None
+    source: Json
+    columns: Json
+
+
+class ViewChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    name: Title | None = None
+    description: Line | None = None
+    position: Position | None = None
+    filter: Json | None = None
+    source: Json | None = None
+    columns: Json | None = None
+
+
+class ViewFilters(BaseModel):
+    archived: bool = False
+    sort: Annotated[str, Field(max_length=50)] = "position"
+
+
+Text = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+
+
+class Cut(BaseModel):
+    """Which devices: those that are at the site or in the 管轄."""
+
+    site_id: Key | None = None
+    jurisdiction: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
+
+
+class ListFilters(Cut):
+    """What a view's list can be cut by. `number_site_id` is the site that stands in the number, `nested` an answer to
+    3-0; of `as_of` it is shown what held when that Tokyo day ended."""
+
+    number_site_id: Key | None = None
+    kind: Kind | None = None
+    group: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    status: Status | None = None
+    nested: Text | None = None
+    deposit: Literal["1", "2", "3", "4", "unset"] | None = None
+    q: Text | None = None
+    as_of: date | None = None
+    moved: bool = False
+    archived: bool = False
+    sort: Annotated[str, Field(max_length=50)] = "number"
+
+
+class Listed(BaseModel):
+    """A device of a list; `cells` stand below the list's columns. `home` is the site in its number, of one that was
+    moved (移管)."""
+
+    id: int
+    number: str
+    kind: Kind
+    site_id: int
+    site_name: str
+    home: str | None
+    status: Status | None
+    held: bool | None
+    deposit: Deposit | None
+    is_archived: bool
+    cells: list[str]
+
+
+class ListPage(BaseModel):
+    """`as_of` is now; `shown` the day that was asked for, null: the present."""
+
+    view: str
+    name: str
+    columns: list[str]
+    items: list[Listed]
+    total: int
+    next_cursor: str | None
+    as_of: datetime
+    shown: date | None
+
+
+class Choice(BaseModel):
+    id: int
+    name: str
+    jurisdiction: str
+    archived: bool
+
+
+class ViewChoice(BaseModel):
+    key: str
+    name: str
+    description: str
+    is_summary: bool
+
+
+class Options(BaseModel):
+    """What lists can be narrowed to. `nested` are the choices of 3-0."""
+
+    views: list[ViewChoice]
+    sites: list[Choice]
+    jurisdictions: list[str]
+    nested: list[str]

@@ -1,0 +1,148 @@
+"""Open loans: how long, overdue, forgotten; and the mails about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from service.core.auth import Actor
+from service.core.clock import app_now
+from service.core.outbox import OutboxMessage
+from service.core.times import TOKYO, local_date
+from service.loaners.lending import actions, queries
+from service.loaners.models import Device
+from tests import cast
+from tests.api.loaners import stock
+from tests.api.loaners.stock import LENT, STORED
+
+SignIn = Callable[..., TestClient]
+
+
+@pytest.fixture
+def staff(db: Session) -> Actor:
+    """At ten in the morning, when reminders are read."""
+    now = app_now(db).astimezone(TOKYO)
+    shift = now.replace(hour=10, minute=0, second=0, microsecond=0) - now
+    db.execute(text("UPDATE app_clock SET shift = shift + :by"), {"by": shift})
+    return cast.actor(db, "carol", loaners="staff")
+
+
+def lend(db: Session, by: Actor, serial: str, days_ago: float, due_in: int | None, **given: Any) -> Device:
+    """Due in so many days from today."""
+    device = stock.device(db, by, serial, **given)
+    due = {} if due_in is None else {"1-8": (local_date(app_now(db)) + timedelta(days=due_in)).isoformat()}
+    answers = {name: value for name, value in LENT.items() if name != "1-8"}
+    stock.form(db, by, device, days_ago, answers | due)
+    return device
+
+
+@pytest.fixture
+def filled(db: Session, staff: Actor) -> Session:
+    late = lend(db, staff, "LATE1", 40, -9)
+    stock.form(db, staff, late, 30, LENT | {"1-8": (local_date(app_now(db)) - timedelta(days=9)).isoformat()})
+    ready = lend(db, staff, "SOON2", 30, 2)
+    stock.deposit(db, staff, ready, 20, 1)
+    lend(db, staff, "OPEN3", 100, None, at="kobe")
+    home = lend(db, staff, "HOME4", 50, -20)
+    stock.form(db, staff, home, 5, STORED)
+    db.commit()
+    return db
+
+
+def found(client: TestClient, **cut: Any) -> list[str]:
+    items = client.get("/api/loaners/loans", params=cut).json()["items"]
+    return [item["number"].split("_")[3] for item in items]
+
+
+def test_open_loans_come_by_the_day_they_are_due(filled: Session, sign_in: SignIn) -> None:
+    alice = sign_in("alice", loaners="staff")
+
+    items = alice.get("/api/loaners/loans").json()["items"]
+
+    assert found(alice) == ["LATE1", "SOON2", "OPEN3"]
+    # The age counts from the first event of the loan, not from what was told of it last.
+    assert [(item["days"], item["overdue"]) for item in items] == [(40, 9), (30, -2), (100, None)]
+    assert items[0]["borrower"] == "株式会社青空商事"
+
+
+@pytest.mark.parametrize(
+    ("cut", "expected"),
+    [
+        ({"state": "overdue"}, ["LATE1"]),
+        ({"state": "soon"}, ["SOON2"]),
+        ({"state": "no_due"}, ["OPEN3"]),
+        ({"stale": "returnable"}, ["SOON2"]),
+        ({"stale": "unset"}, ["LATE1", "OPEN3"]),
+        ({"stale": "silent"}, ["OPEN3"]),
+        ({"stale": "inactive_site"}, []),
+        ({"q": "soon2"}, ["SOON2"]),
+        ({"jurisdiction": "関東"}, []),
+    ],
+)
+def test_what_is_overdue_or_forgotten_is_found_by_asking(
+    filled: Session, sign_in: SignIn, cut: dict[str, str], expected: list[str]
+) -> None:
+    assert found(sign_in("alice", loaners="staff"), **cut) == expected
+
+
+def test_loans_at_an_inactive_site_are_forgotten_ones(filled: Session, sign_in: SignIn) -> None:
+    stock.site(filled, "kobe").archived_at = app_now(filled)
+    filled.commit()
+
+    counts = sign_in("alice", loaners="staff").get("/api/loaners/loans/counts").json()
+
+    assert (counts["total"], counts["overdue"], counts["soon"], counts["no_due"], counts["oldest"]) == (3, 1, 1, 1, 9)
+    assert counts["stale"] == {"returnable": 1, "unset": 2, "inactive_site": 1, "silent": 1}
+
+
+def test_loans_are_taken_along(filled: Session, sign_in: SignIn) -> None:
+    alice = sign_in("alice", loaners="staff")
+
+    lines = alice.get("/api/loaners/loans.csv").content.decode("utf-8-sig").splitlines()
+
+    assert lines[0].startswith("拠点管理番号,機器種別,機種名,拠点,貸出先")
+    assert ",9,40," in lines[1]
+    assert lines[2].endswith("返却可能のまま")
+    assert alice.get("/api/loaners/loans.xlsx").status_code == 200
+
+
+def mails(db: Session) -> list[OutboxMessage]:
+    return list(db.scalars(select(OutboxMessage).where(OutboxMessage.topic == "mail").order_by(OutboxMessage.id)))
+
+
+def test_a_site_is_told_once_of_each_step(filled: Session) -> None:
+    osaka = stock.site(filled, "osaka")
+
+    assert queries.sites_with_due(filled) == [osaka.id]
+    assert actions.remind(filled, osaka.id) == 2
+    assert actions.remind(filled, osaka.id) == 0
+    filled.execute(text("UPDATE app_clock SET shift = shift + interval '2 days'"))
+    # The one is due today; the other is still in its second week.
+    assert actions.remind(filled, osaka.id) == 1
+    [first, second] = mails(filled)
+    assert first.recipient == "test-group@example.com"
+    assert first.payload["subject"] == "【代替機管理】大阪: 返却予定日を過ぎた代替機が1台あります"
+    assert "LATE1" in first.payload["body"] and "SOON2" in first.payload["body"]  # noqa: PT018
+    assert "LATE1" not in second.payload["body"]
+
+
+def test_what_was_returned_is_not_reminded_of(filled: Session, staff: Actor) -> None:
+    osaka = stock.site(filled, "osaka")
+    for serial in ("LATE1", "SOON2"):
+        device = filled.scalars(select(Device).where(Device.serial == serial)).one()
+        stock.form(filled, staff, device, 0, STORED)
+
+    assert actions.remind(filled, osaka.id) == 0
+    assert mails(filled) == []
+
+
+def test_nobody_is_reminded_at_night(filled: Session) -> None:
+    filled.execute(text("UPDATE app_clock SET shift = shift - interval '2 hours'"))
+
+    assert actions.remind(filled, stock.site(filled, "osaka").id) == 0

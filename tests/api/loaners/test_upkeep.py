@@ -1,0 +1,219 @@
+"""Rotation that loses nothing, and findings to act on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from service.core.auth import Actor
+from service.loaners.history import queries as history
+from service.loaners.history.models import ArchivedEvent, DeviceState, Event
+from service.loaners.models import Device
+from service.loaners.upkeep import actions, queries
+from service.loaners.upkeep.models import UpkeepRun
+from tests import cast
+from tests.api.loaners import stock
+from tests.api.loaners.stock import COLLECTED, LENT, STORED
+
+SignIn = Callable[..., TestClient]
+YEARS = 365.25
+PATH = "/api/loaners/upkeep"
+
+
+@pytest.fixture
+def staff(db: Session) -> Actor:
+    return cast.actor(db, "carol", loaners="staff")
+
+
+@contextmanager
+def opened(db: Session) -> Iterator[Session]:
+    yield db
+    db.flush()
+
+
+def events(db: Session) -> list[int]:
+    return list(db.scalars(select(Event.id).order_by(Event.effective_at, Event.id)))
+
+
+def projected(db: Session, device: Device) -> Any:
+    db.expire_all()
+    return history.stored_states(db, [device.id]), history.stored_loans(db, [device.id])
+
+
+def test_rotation_keeps_what_held_three_years_ago_and_the_start_of_an_open_loan(db: Session, staff: Actor) -> None:
+    device = stock.device(db, staff, "AAA1", days_ago=6 * YEARS)
+    stock.form(db, staff, device, 5.5 * YEARS, STORED)
+    stock.form(db, staff, device, 5 * YEARS, COLLECTED)
+    stock.form(db, staff, device, 4.5 * YEARS, LENT)  # the loan that is open
+    stock.deposit(db, staff, device, 4.2 * YEARS, 1)
+    stock.form(db, staff, device, 4 * YEARS, LENT)
+    stock.deposit(db, staff, device, 3.5 * YEARS, 2)
+    stock.form(db, staff, device, 1 * YEARS, LENT)
+    all_of_it, before = events(db), projected(db, device)
+    plan = queries.rotation_plan(db)
+
+    assert actions.put_away(db, 100) == 4
+
+    kept = [all_of_it.index(one) for one in events(db)]
+    # The first of the loan, the last form and the deposit before the cut, and everything since.
+    assert kept == [3, 5, 6, 7]
+    assert (plan["events"], plan["devices"], plan["by_kind"], plan["kept"]) == (4, 1, {"端末": 4}, 3)
+    assert projected(db, device) == before
+    assert db.scalar(select(func.count()).select_from(ArchivedEvent)) == 4
+    assert history.compare(db) == []
+    assert actions.put_away(db, 100) == 0
+
+
+def test_a_device_with_one_old_event_keeps_it(db: Session, staff: Actor) -> None:
+    stock.device(db, staff, "AAA1", days_ago=9 * YEARS)
+
+    assert actions.put_away(db, 100) == 0
+    assert len(events(db)) == 1
+
+
+HAPPENINGS = st.lists(
+    st.tuples(st.integers(1, 2500), st.sampled_from(["lent", "other", "collected", "stored", "deposit", "moved"])),
+    min_size=1,
+    max_size=14,
+)
+
+
+@given(HAPPENINGS)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_rotation_changes_nothing_that_holds_now_or_held_in_the_last_three_years(
+    db: Session, staff: Actor, happened: list[tuple[int, str]]
+) -> None:
+    with db.begin_nested() as attempt:
+        device = stock.device(db, staff, "AAA1", days_ago=2600)
+        for days_ago, what in happened:
+            if what == "deposit":
+                stock.deposit(db, staff, device, days_ago, 1 + days_ago % 4)
+            elif what == "moved":
+                stock.moved(db, staff, device, days_ago, "kobe" if days_ago % 2 else "osaka")
+            else:
+                answers = {"lent": LENT, "other": LENT | {"1-2": "LOAN-9", "1-6": "ほか"}, "collected": COLLECTED}
+                stock.form(db, staff, device, days_ago, answers.get(what, STORED))
+        before, total = projected(db, device), len(events(db))
+
+        moved = actions.put_away(db, 100)
+
+        assert projected(db, device) == before
+        assert history.compare(db) == []
+        live = set(events(db))
+        assert len(live) + moved == total
+        assert live
+        # Whatever a list of these three years shows is still there to be read.
+        since = stock.ago(db, 3 * YEARS - 2)
+        held = db.execute(
+            select(DeviceState.event_id, DeviceState.form_event_id).where(
+                func.coalesce(func.upper(DeviceState.during), func.app_now()) > since
+            )
+        )
+        assert {one for row in held for one in row if one is not None} <= live
+        attempt.rollback()
+
+
+def test_rotation_and_checks_come_when_they_are_due_and_leave_reports(db: Session, staff: Actor) -> None:
+    device = stock.device(db, staff, "AAA1", days_ago=5 * YEARS)
+    stock.form(db, staff, device, 4 * YEARS, STORED)
+
+    def rotate() -> Any:
+        return actions.rotate_if_due(lambda: opened(db))
+
+    assert rotate() == {"events": 1, "devices": 1, "by_kind": {"端末": 1}}
+    assert rotate() is None
+    assert actions.check_if_due(lambda: opened(db)) == {"findings": {}, "different": []}
+    assert actions.check_if_due(lambda: opened(db)) is None
+    db.execute(text("UPDATE app_clock SET shift = shift + interval '28 days'"))
+    assert rotate() == {"events": 0, "devices": 0, "by_kind": {}}
+    assert db.scalar(select(func.count()).select_from(UpkeepRun)) == 3
+
+
+@pytest.fixture
+def muddled(db: Session, staff: Actor) -> Session:
+    twice = stock.device(db, staff, "AAA1", days_ago=20)
+    stock.form(db, staff, twice, 10, STORED)
+    stock.form(db, staff, twice, 10 - 2 / 1440, STORED)
+    lent = stock.device(db, staff, "BBB2", days_ago=20)
+    stock.form(db, staff, lent, 9, LENT | {"1-8": "2026-09-01"})
+    stock.form(db, staff, lent, 8, LENT | {"1-2": "LOAN-7", "1-6": "株式会社ほか", "1-8": "2026-12-31"})
+    idle = stock.device(db, staff, "CCC3", days_ago=20)
+    stock.deposit(db, staff, idle, 5, 1)
+    server = stock.device(db, staff, "DDD4", days_ago=20, category="Server")
+    server.category = "Desktop"
+    other = stock.device(db, staff, "DDD4", at="kobe", days_ago=20)
+    other.serial = "AAA1"
+    db.commit()
+    return db
+
+
+def test_findings_name_what_does_not_fit_together(muddled: Session, sign_in: SignIn) -> None:
+    found = sign_in("alice", loaners="admin").get(f"{PATH}/findings").json()
+
+    assert found["counts"] == {
+        "same_serial": 1, "repeated": 1, "unreturned": 1, "due_before_lent": 1, "ignored_deposit": 1,
+        "other_category": 1,
+    }  # fmt: skip
+    by_check = {item["check"]: item for item in found["items"]}
+    assert by_check["repeated"]["detail"] == "2分0秒前に同じ内容の登録があります"
+    assert by_check["unreturned"]["detail"] == "「株式会社青空商事」の返却前に「株式会社ほか」へ貸出"
+    assert by_check["same_serial"]["removable"] is None
+
+
+def test_one_click_takes_the_repeated_one_out_and_it_is_no_finding_any_more(muddled: Session, sign_in: SignIn) -> None:
+    admin = sign_in("alice", loaners="admin")
+    items = {item["check"]: item for item in admin.get(f"{PATH}/findings").json()["items"]}
+
+    for check in ("repeated", "ignored_deposit"):
+        told = {"finding": items[check]["finding"], "reason": "二重送信"}
+        assert admin.post(f"{PATH}/findings/remove", json=told).status_code == 204
+        assert admin.post(f"{PATH}/findings/remove", json=told).status_code == 404
+    told = {"finding": items["same_serial"]["finding"], "reason": "除去"}
+    assert admin.post(f"{PATH}/findings/remove", json=told).status_code == 409
+
+    counts = admin.get(f"{PATH}/findings").json()["counts"]
+    assert (counts["repeated"], counts["ignored_deposit"], counts["same_serial"]) == (0, 0, 1)
+    assert history.compare(muddled) == []
+
+
+def test_a_finding_that_is_none_is_set_aside_and_brought_back(muddled: Session, sign_in: SignIn) -> None:
+    admin = sign_in("alice", loaners="admin")
+    [found] = [one for one in admin.get(f"{PATH}/findings").json()["items"] if one["check"] == "same_serial"]
+    told = {"finding": found["finding"], "reason": "同じ番号の別の機器"}
+
+    assert admin.post(f"{PATH}/findings/dismiss", json=told).status_code == 204
+    assert admin.get(f"{PATH}/findings").json()["counts"]["same_serial"] == 0
+    [aside] = admin.get(f"{PATH}/findings", params={"dismissed": True}).json()["items"]
+    assert (aside["reason"], aside["dismissed_by"]) == ("同じ番号の別の機器", "alice さん")
+    assert admin.post(f"{PATH}/findings/reconsider", json={"finding": found["finding"]}).status_code == 204
+    assert admin.get(f"{PATH}/findings").json()["counts"]["same_serial"] == 1
+
+
+def test_the_dry_run_says_what_would_go_and_moves_nothing(db: Session, staff: Actor, sign_in: SignIn) -> None:
+    device = stock.device(db, staff, "AAA1", days_ago=5 * YEARS)
+    stock.form(db, staff, device, 4 * YEARS, STORED)
+    db.commit()
+    admin = sign_in("alice", loaners="admin")
+
+    plan = admin.get(f"{PATH}/rotation").json()
+
+    assert (plan["events"], plan["kept"]) == (1, 1)
+    assert len(events(db)) == 2
+    assert admin.get(f"{PATH}/runs").json() == {"items": []}
+    assert sign_in("bob", loaners="staff").get(f"{PATH}/rotation").status_code == 403
+
+
+def test_a_young_event_is_never_put_away(db: Session, staff: Actor) -> None:
+    device = stock.device(db, staff, "AAA1", days_ago=10)
+    stock.form(db, staff, device, 9, STORED)
+
+    with pytest.raises(Exception, match="younger than three years"), db.begin_nested():
+        db.execute(select(func.loaners_put_away(events(db)[:1])))

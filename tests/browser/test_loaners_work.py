@@ -1,0 +1,87 @@
+"""代替機管理 at the desk and in the storeroom: lists that load in time, and a count by scanner."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from stack import servers
+from tests.sight import seeing_all
+from tests.stack import Stack
+
+TABLET = {"width": 1180, "height": 820}
+PHONE = {"width": 390, "height": 844}
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(params=[TABLET, PHONE], ids=["tablet", "phone"])
+def storeroom(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    context = chromium.new_context(
+        locale="ja-JP", timezone_id="Asia/Tokyo", viewport=request.param, has_touch=True, is_mobile=True
+    )
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+def rows(stack: Stack, statement: str, *values: object) -> list[tuple[object, ...]]:
+    with psycopg.connect(seeing_all(servers.url(stack.home, "app"))) as connection:
+        return connection.execute(statement, list(values)).fetchall()
+
+
+def sign_in(page: Page, stack: Stack, path: str, who: str) -> None:
+    page.goto(f"{stack.dashboards}{path}")
+    page.get_by_label("ログインID").fill(who)
+    page.get_by_label("パスワード", exact=True).fill("genba-demo")
+    page.get_by_role("button", name="ログインする").click()
+
+
+def test_a_scanner_types_into_a_field_that_nobody_has_to_touch(storeroom: Page, stack: Stack) -> None:
+    room = f"倉庫{time.time_ns()}"
+    [(number, model)] = rows(
+        stack,
+        "SELECT d.number, m.name FROM loaners_devices d JOIN loaners_models m ON m.id = d.model_id "
+        "JOIN loaners_states s ON s.device_id = d.id AND upper_inf(s.during) JOIN loaners_sites t ON t.id = s.site_id "
+        "WHERE t.key = 'osaka' AND s.status = 3 AND NOT s.is_archived ORDER BY d.number LIMIT 1",
+    )
+    sign_in(storeroom, stack, "/stocktakes", "loaners-auditor")
+    storeroom.get_by_role("button", name="棚卸を始める").click()
+    storeroom.get_by_role("combobox", name="拠点").last.click()
+    storeroom.get_by_role("option", name="大阪").click()
+    storeroom.get_by_label("部屋").fill(room)
+    storeroom.get_by_role("button", name="始める", exact=True).click()
+
+    expect(storeroom.get_by_placeholder("QRコードをスキャン、または拠点管理番号を入力")).to_be_focused()
+    storeroom.keyboard.type(f"https://genba.example/d/{number}\n", delay=5)
+    expect(storeroom.get_by_text(f"{number}（{model}） を確認しました。")).to_be_visible()
+    # The next one, without a touch in between.
+    storeroom.keyboard.type("ZZZ-999\n", delay=5)
+    expect(storeroom.get_by_text("ZZZ-999 は登録されていない番号です。")).to_be_visible()
+    storeroom.locator("h1").click()
+    expect(storeroom.get_by_placeholder("QRコードをスキャン、または拠点管理番号を入力")).to_be_focused()
+    wide = storeroom.evaluate("document.documentElement.scrollWidth")
+    assert wide <= storeroom.viewport_size["width"], f"the page is {wide} wide"  # type: ignore[index]
+
+    found = rows(
+        stack,
+        "SELECT c.scanned, c.expected FROM loaners_counted c JOIN loaners_stocktakes s ON s.id = c.stocktake_id "
+        "WHERE s.room = %s AND c.scanned_at IS NOT NULL ORDER BY c.scanned_at",
+        room,
+    )
+    assert found == [(number, True), ("ZZZ-999", False)]
+
+
+def test_a_number_of_the_summary_leads_to_its_rows(page: Page, stack: Stack) -> None:
+    sign_in(page, stack, "/loaners-summary", "loaners-staff")
+    expect(page.locator("h1")).to_have_text("サマリー")
+    first = page.locator("td a").first
+    count = first.inner_text()
+
+    first.click()
+
+    expect(page.locator("h1")).to_have_text("機器一覧")
+    expect(page.get_by_text(f"該当 {count}台")).to_be_visible()
