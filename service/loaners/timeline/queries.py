@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.core.clock import app_now
 from service.core.messages import STATE
 from service.core.outbox import OutboxMessage
-from service.core.settings import settings
+from service.core.pages import shell
 from service.core.times import local_date
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
@@ -69,7 +69,7 @@ def _record(db: Session, found: Device) -> dict[str, Any]:
         "model_name": model.name,
         "maker": model.maker,
         "extra": _facts(values),
-        "label_url": settings().public_base_url.rstrip("/") + rules.label_path(found.number),
+        "label_url": shell.address() + rules.label_path(found.number),
     }
 
 
