@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, overload
 from urllib.parse import urlencode
 
@@ -137,7 +138,7 @@ def show(key: str, view: str, chosen: filters.Filters, *, empty: tables.Empty) -
         counter="台",
         sorts=SORTS,
         filters=chosen,
-        actions={"詳細": drawer},
+        actions={"詳細": partial(drawer, live.shown(key))},
         export=Export(f"{DOWNLOAD}{path}.csv", f"{DOWNLOAD}{path}.xlsx"),
         empty=empty,
     )
@@ -155,10 +156,9 @@ def leads(number: str, *, primary: bool = True) -> None:
             link("ステータスを登録する", f"/status-form?{urlencode({'number': number})}")
 
 
-def drawer(row: Row) -> None:
-    """A row in full: whatever its list shows of it."""
-    shown = [one for one in (live.shown(key) for key in ("loaners.list", "loaners.audit")) if one]
-    titles: list[str] = next((one["columns"] for one in shown if len(one["columns"]) == len(row["cells"])), [])
+def drawer(shown: Row | None, row: Row) -> None:
+    """A row in full: whatever its list, as it was `shown` when the row was clicked, shows of it."""
+    titles: list[str] = shown["columns"] if shown else []
 
     @dialogs.dialog(plain(row["number"]), position="right", width="medium", icon=":material/devices:")
     def show_it() -> None:

@@ -124,7 +124,7 @@ def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
             "site_id": equals(DeviceState.site_id),
             "jurisdiction": equals(Site.jurisdiction),
             "number_site_id": equals(Home.id),
-            "nested": Filter(lambda name: Event.answers[NESTED].astext == bindparam(name, type_=String)),
+            "nested": Filter(lambda name: _nested_answer() == bindparam(name, type_=String)),
             "deposit": equals(DeviceState.deposit),
             "is_unset": when(unset()),
             "is_moved": when(DeviceState.site_id != Home.id),
@@ -133,6 +133,12 @@ def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
             "is_in_use": when(~DeviceState.is_archived),
         },
     )
+
+
+def _nested_answer() -> ColumnElement[str]:
+    """To the question that leads to others of the same status: 3-0 of 3.社内にて保管中."""
+    key = func.concat(DeviceState.status, f"-{forms.NESTING}")
+    return Event.answers.op("->>", return_type=String())(key)
 
 
 def unset() -> ColumnElement[bool]:

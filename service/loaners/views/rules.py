@@ -20,7 +20,7 @@ from service.loaners.rules import (
     written,
 )
 
-STATUS_COLUMN, NESTED_COLUMN = "0-4.ステータス", "3-0.社内ステータス"
+STATUS_COLUMN = "0-4.ステータス"
 BY_DEVICE_TYPE, FROM_FORMS = "dynamic_device_type", "dynamic_from_forms"
 # The audit's sheet as the document lays it out, A to M; the rest of what a list can show comes after it.
 AUDIT_SHEET = (
@@ -70,9 +70,8 @@ UNREGISTERED = "未登録"
 
 @dataclass(frozen=True)
 class Nesting:
-    """Columns `nested` (3-{X}-*) are shown by the answer to `column` (3-0), others of `base` (3-*) always."""
+    """Columns `nested` (3-{X}-*) are shown by the answer to 3-0, others of `base` (3-*) always."""
 
-    column: str
     base: str
     nested: str
 
@@ -142,12 +141,6 @@ def available(forms: Iterable[Sequence[Question]]) -> list[Available]:
 def _matches(pattern: str, place: str) -> re.Match[str] | None:
     """`3-*`, and `3-{X}-*` with X as the first group."""
     return re.fullmatch(re.escape(pattern).replace(r"\{X\}", "([0-9]+)").replace(r"\*", ".+"), place)
-
-
-def nested_prefixes(rule: Nesting, columns: Iterable[Available]) -> list[str]:
-    """The X of all 3-X-* that there are."""
-    found = (_matches(rule.nested, column.place) for column in columns)
-    return sorted({match[1] for match in found if match}, key=int)
 
 
 def shown(

@@ -142,6 +142,16 @@ class FilterRules(Part):
     nested_status_rules: dict[StatusWord, Nested]
     fallback_columns: Names
 
+    @model_validator(mode="after")
+    def _of_its_status(self) -> FilterRules:
+        for word, rule in self.nested_status_rules.items():
+            number, found = word[0], rule.dynamic_detection
+            named = (rule.nested_status_column_key, found.base_pattern, found.nested_pattern)
+            starts = (f"{number}-0.", f"{number}-", f"{number}-{{X}}-")
+            if wrong := [name for name, start in zip(named, starts, strict=True) if not name.startswith(start)]:
+                raise ValueError(f"「{word}」の「{wrong[0]}」は、質問番号 {number} のものではありません。")
+        return self
+
 
 class StatusDriven(Part):
     status_driven: Literal[True]
@@ -257,9 +267,7 @@ def _of_masters(source: Dynamic, columns: Any, cut: Condition) -> Definition:
         columns=tuple(rules.fallback_columns),
         base=tuple(display.base_columns),
         nesting={
-            status: Nesting(
-                one.nested_status_column_key, one.dynamic_detection.base_pattern, one.dynamic_detection.nested_pattern
-            )
+            status: Nesting(one.dynamic_detection.base_pattern, one.dynamic_detection.nested_pattern)
             for status in Status
             for word, one in rules.nested_status_rules.items()
             if nests and word == STATUS_WORDS[status] and one.dynamic_detection.enabled
