@@ -47,8 +47,8 @@ def backup(place: Home, to: Path | None) -> int:
     place.prepare()
     with in_words():
         manifest = make(place, environment(place), folder)
-        rows = sum(table["rows"] for table in manifest["tables"].values())
-        print(f"Backed up {rows} rows of {len(manifest['tables'])} tables, and {_files(manifest)}, to {folder}")
+        told = f"{rows(manifest['tables'])} rows of {len(manifest['tables'])} tables, and {_files(manifest)}"
+        print(f"Backed up {told}, to {folder}")
         return 0
     return 1
 
@@ -62,7 +62,7 @@ def make(place: Home, environ: dict[str, str], folder: Path) -> dict[str, Any]:
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700, parents=True)
     try:
-        with _database(place, environ):
+        with database(place, environ):
             manifest = _dump(place, environ, url, building / DUMP)
         manifest["files"] = attachments.pack(environ, building / FILES)
         _write(building / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
@@ -79,28 +79,43 @@ def restore(place: Home, folder: Path) -> int:
     place.prepare()
     environ = environment(place)
     with in_words():
-        manifest = _checked(folder)
+        manifest = checked(folder)
         owner = _url(environ, "DATABASE_OWNER_URL", "the role genba_owner")
         reader = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup")
         attachments.refuse_unless_empty(environ, manifest["files"])
-        with _database(place, environ):
-            _refuse_target(owner, reader)
-            _run(place, environ, owner, "pg_restore", "--exit-on-error", "--single-transaction", str(folder / DUMP))
-            with psycopg.connect(owner, autocommit=True) as connection:
-                connection.execute("ANALYZE")
-            with psycopg.connect(reader) as connection:
-                found = contents.tables(connection)
+        with database(place, environ):
+            found = fill(place, environ, owner, reader, folder, manifest)
         attachments.unpack(environ, manifest["files"], folder / FILES)
-        different = contents.differences(manifest["tables"], found)
-        if different:
-            raise Refused("The restored database is not what was backed up:\n  " + "\n  ".join(different))
-        rows = sum(table["rows"] for table in found.values())
         print(
-            f"Restored {rows} rows of {len(found)} tables, and {_files(manifest)}; all the same as when it was backed "
-            f"up ({manifest['made_at']}, version {manifest['version']})."
+            f"Restored {rows(found)} rows of {len(found)} tables, and {_files(manifest)}; all the same as when it was "
+            f"backed up ({manifest['made_at']}, version {manifest['version']})."
         )
         return 0
     return 1
+
+
+def fill(
+    place: Home, environ: dict[str, str], owner: str, reader: str, folder: Path, manifest: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Restores the dump into the empty database of these addresses; what its tables hold then.
+
+    Raises:
+        Refused: the database is not empty, or is not what was backed up.
+    """
+    _refuse_target(owner, reader)
+    _run(place, environ, owner, "pg_restore", "--exit-on-error", "--single-transaction", str(folder / DUMP))
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+    with psycopg.connect(reader) as connection:
+        found = contents.tables(connection)
+    different = contents.differences(manifest["tables"], found)
+    if different:
+        raise Refused("The restored database is not what was backed up:\n  " + "\n  ".join(different))
+    return found
+
+
+def rows(tables: dict[str, dict[str, Any]]) -> int:
+    return sum(int(table["rows"]) for table in tables.values())
 
 
 def _dump(place: Home, environ: dict[str, str], url: str, file: Path) -> dict[str, Any]:
@@ -128,7 +143,7 @@ def _dump(place: Home, environ: dict[str, str], url: str, file: Path) -> dict[st
         }
 
 
-def _checked(folder: Path) -> dict[str, Any]:
+def checked(folder: Path) -> dict[str, Any]:
     """The manifest of a backup that is whole, unchanged, and not from a release newer than this one."""
     if not (folder / SUMS).is_file():
         raise Refused(f"{folder} is not a whole backup: {SUMS} is missing.")
@@ -199,7 +214,7 @@ def in_words() -> Iterator[None]:
         print(str(why).strip())
 
 
-def _database(place: Home, environ: dict[str, str]) -> contextlib.AbstractContextManager[None]:
+def database(place: Home, environ: dict[str, str]) -> contextlib.AbstractContextManager[None]:
     return running_postgres(place) if is_embedded(environ, place)[0] else contextlib.nullcontext()
 
 

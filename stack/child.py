@@ -36,7 +36,8 @@ def main() -> None:
     if own.pid_file:
         _leave_pid(own.pid_file)
     if not own.may_back_up:
-        os.environ.pop("DATABASE_BACKUP_URL", None)
+        for name in ("DATABASE_BACKUP_URL", "DATABASE_REHEARSAL_URL"):
+            os.environ.pop(name, None)
     account = server_account()
     if own.as_server_account and account is not None:
         os.chdir("/")

@@ -1,4 +1,5 @@
-"""The daily backup: taken at its time, the newest ones kept, and the service told how it went, until it has heard it.
+"""The daily backup: taken at its time, the newest ones kept, once a week restored to see that it can be, and the
+service told how it went, until it has heard it.
 
 A machine that was off at that time makes up for it when it is back. A backup that fails is tried again soon.
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from stack import backup
+from stack import backup, rehearsal
 from stack.home import ROOT, Home, home
 from stack.programs import BACKUPS_OFF, environment
 from stack.watchdog import source, tell
@@ -28,6 +29,8 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 # The others come up first. The very first backup is taken then too: nobody has to wait a night to see that it works.
 FIRST_AFTER = timedelta(minutes=2)
 AGAIN_AFTER = timedelta(minutes=15)
+# With the daily one of the same hour.
+REHEARSED_EVERY = timedelta(days=6, hours=12)
 LOOK_SECONDS = 20
 MOST_KEPT = 1000
 PREFIX = "daily-"
@@ -61,13 +64,18 @@ def settings(environ: Mapping[str, str]) -> Settings:
     return Settings(time.fromisoformat(at), int(keep), folder, source(environ), tell_to, environ["WATCHDOG_TOKEN"])
 
 
+MOMENTS = ("succeeded", "tried", "rehearsed")
+
+
 @dataclass
 class Memory:
-    """What outlives a restart: when the last one succeeded, when the last one was tried, and what is not told yet."""
+    """What outlives a restart: when the last one succeeded, when one was tried last, when one was last restored, and
+    what is not told yet."""
 
     file: Path
     succeeded: datetime | None = None
     tried: datetime | None = None
+    rehearsed: datetime | None = None
     untold: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
@@ -75,20 +83,22 @@ class Memory:
         """An unreadable file is as good as none: one backup too many is taken."""
         try:
             known = json.loads(file.read_text())
-            moments = [datetime.fromisoformat(known[name]) if known[name] else None for name in ("succeeded", "tried")]
-            return cls(file, moments[0], moments[1], list(known["untold"]))
+            # What an earlier version did not keep is not known yet.
+            told = {**dict.fromkeys(MOMENTS), **known}
+            moments = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in MOMENTS}
+            return cls(file, untold=list(known["untold"]), **moments)
         except (OSError, ValueError, KeyError, TypeError):
             return cls(file)
 
     def keep(self) -> None:
-        known = {
-            "succeeded": self.succeeded and self.succeeded.isoformat(),
-            "tried": self.tried and self.tried.isoformat(),
-            "untold": self.untold[-MOST_UNTOLD:],
-        }
+        known: dict[str, Any] = {name: moment and moment.isoformat() for name, moment in self._moments()}
+        known["untold"] = self.untold[-MOST_UNTOLD:]
         building = self.file.with_suffix(".part")
         building.write_text(json.dumps(known))
         building.rename(self.file)
+
+    def _moments(self) -> list[tuple[str, datetime | None]]:
+        return [(name, getattr(self, name)) for name in MOMENTS]
 
 
 def due(at: time, begun: datetime, succeeded: datetime | None, tried: datetime | None) -> datetime:
@@ -122,6 +132,24 @@ def take(how: Settings, place: Home, environ: dict[str, str], memory: Memory) ->
     memory.untold.append(
         {"at": began.isoformat(), "seconds": seconds, "ok": size is not None, "bytes": size, "kept": kept}
     )
+    memory.keep()
+    if size is not None and environ.get("DATABASE_REHEARSAL_URL"):
+        _rehearse(folder, size, place, environ, memory)
+
+
+def _rehearse(folder: Path, size: int, place: Home, environ: dict[str, str], memory: Memory) -> None:
+    """The backup just taken, if the last rehearsal was a week ago. One that fails is tried again with the next."""
+    began, begun = datetime.now(UTC), clocks.monotonic()
+    if memory.rehearsed is not None and began - memory.rehearsed < REHEARSED_EVERY:
+        return
+    restored = None
+    with backup.in_words():
+        restored = rehearsal.rehearse(place, environ, folder)
+        memory.rehearsed = began
+        print(f"restored {folder} to see that it can be: {restored} rows, all the same", flush=True)
+    seconds = round(clocks.monotonic() - begun, 1)
+    told = {"kind": "rehearsal", "at": began.isoformat(), "seconds": seconds, "kept": 0}
+    memory.untold.append(told | {"ok": restored is not None, "bytes": size if restored is not None else None})
     memory.keep()
 
 

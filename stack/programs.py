@@ -27,6 +27,8 @@ DEFAULTS = {
 }
 # As BACKUP_AT: whoever runs this takes backups in another way.
 BACKUPS_OFF = "off"
+# Where the embedded server restores a backup to see that it can be.
+REHEARSAL = "genba_rehearsal"
 DEMO_DEFAULTS = {
     # Short enough to watch a terminal fall silent: two minutes instead of eleven.
     "FLEET_HEARTBEAT_INTERVAL_SECONDS": "30",
@@ -65,6 +67,7 @@ def environment(home: Home) -> dict[str, str]:
             "DATABASE_DIRECT_URL": servers.url(home, "app"),
             "DATABASE_OWNER_URL": servers.url(home, "owner"),
             "DATABASE_BACKUP_URL": servers.url(home, "backup"),
+            "DATABASE_REHEARSAL_URL": servers.url(home, "owner", REHEARSAL),
         }
     if not merged.get("REDIS_URL"):
         merged["REDIS_URL"] = servers.redis_url(home)

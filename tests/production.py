@@ -207,6 +207,8 @@ def _configure(made: Production) -> None:
         "DATABASE_DIRECT_URL": made.url("app"),
         "DATABASE_OWNER_URL": made.url("owner"),
         "DATABASE_BACKUP_URL": made.url("backup"),
+        # Tried out in tests of its own.
+        "DATABASE_REHEARSAL_URL": "",
         "REDIS_URL": f"redis://:{quote(secrets['secret_key'])}@127.0.0.1:{made.ports['valkey']}/0",
         "PUBLIC_BASE_URL": made.origin,
         "SERVICE_URL": f"http://{door}",

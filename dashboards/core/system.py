@@ -76,7 +76,7 @@ def overview() -> None:
                 help="直近5分の応答のうち95%が、この時間内に返りました。",
             ),
             Figure("送信待ちの通知", f"{outbox['waiting']:,}件", f"送信できなかった通知 {outbox['dead']:,}件"),
-            Figure("最終バックアップ", *last_backup(state["backup"])),
+            Figure("最終バックアップ", *last_backup(state["backup"]), help=rehearsed(state["backup"]["rehearsal"])),
             Figure("サーバーのCPU", share(machine, "host_cpu_percent"), "データサービスのあるサーバー"),
             Figure("サーバーのメモリ", share(machine, "host_memory_percent"), disk(machine)),
         ],
@@ -137,7 +137,32 @@ def last_backup(backup: dict[str, Any]) -> tuple[str, str]:
     return times.brief(times.parse(last["at"])), f"失敗　前回の成功 {size}" if backup["failed"] else f"成功　{size}"
 
 
+def rehearsed(rehearsal: dict[str, Any] | None) -> str:
+    """Whether a backup is known to come back."""
+    if rehearsal is None:
+        return "バックアップから復元できるかどうかの確認は、まだ行われていません。"
+    when = times.full(times.parse(rehearsal["at"]))
+    return (
+        f"{when}にバックアップを別の場所へ復元し、すべての表が一致することを確認しました。" if rehearsal["ok"] else ""
+    )
+
+
 def backup_troubles(backup: dict[str, Any]) -> list[str]:
+    return _taking_troubles(backup) + _restoring_troubles(backup["rehearsal"])
+
+
+def _restoring_troubles(rehearsal: dict[str, Any] | None) -> list[str]:
+    if rehearsal is None:
+        return []
+    when = times.full(times.parse(rehearsal["at"]))
+    if not rehearsal["ok"]:
+        return [
+            f"{when}に行ったバックアップの復元の確認に失敗しました。サーバーのログ（backup.log）で原因を確認してください。"
+        ]
+    return [f"バックアップの復元の確認が{when}から行われていません。"] if rehearsal["is_late"] else []
+
+
+def _taking_troubles(backup: dict[str, Any]) -> list[str]:
     if backup["failed"]:
         when = times.full(times.parse(backup["tried_at"]))
         return [f"{when}のバックアップに失敗しました。サーバーのログ（backup.log）で原因を確認してください。"]

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.fleet.terminals_table import PATH
-from dashboards.fleet.words import TERMINAL
+from dashboards.fleet.words import DAY
 from dashboards.ui import charts, live, times
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import small
@@ -77,13 +77,14 @@ def _finding(word: str, points: Sequence[dict[str, Any]], name: str) -> str:
 
 def _availability(x: Sequence[Any], points: Sequence[dict[str, Any]]) -> None:
     known = [point["seconds"] for point in points if point["seconds"]]
-    total = sum(sum(day.values()) for day in known)
-    title = f"オンラインは登録期間の{sum(day['online'] for day in known) / total:.1%}" if total else "日ごとの状態"
+    total = sum(sum(day.values()) - day["closed"] for day in known)
+    online = sum(day["online"] for day in known)
+    title = f"オンラインは登録期間（閉店中を除く）の{online / total:.1%}" if total else "日ごとの状態"
     hours = {
         kind.word: [round(point["seconds"][code] / 3600, 1) if point["seconds"] else None for point in points]
-        for code, kind in TERMINAL.items()
+        for code, kind in DAY.items()
     }
-    charts.stacked(title, x, hours, unit="時間", top=24, key="terminal.days", kinds=TERMINAL.values())
+    charts.stacked(title, x, hours, unit="時間", top=24, key="terminal.days", kinds=DAY.values())
 
 
 def _heartbeats(x: Sequence[Any], points: Sequence[dict[str, Any]], step: timedelta) -> None:

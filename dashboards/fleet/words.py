@@ -10,6 +10,8 @@ TERMINAL = {
     "error": Status("エラー", "orange", "error"),
     "maintenance": Status("メンテナンス中", "gray", "build"),
 }
+# How a terminal's day was spent.
+DAY = TERMINAL | {"closed": Status("閉店中", "blue", "storefront")}
 
 ALERT = {
     "offline": Status("オフライン", "red", "cloud_off"),

@@ -31,6 +31,8 @@ NIGHTLY_STORE, OPENS, CLOSES, AGENT = "駅前店", 9, 21, "0.1.0"
 READINGS = text("""
 UPDATE fleet_days SET
     heartbeats = (online_seconds + error_seconds + maintenance_seconds) / 300,
+    closed_seconds = CASE WHEN s.closes < 24 THEN offline_seconds ELSE 0 END,
+    offline_seconds = CASE WHEN s.closes < 24 THEN 0 ELSE offline_seconds END,
     cpu_average = 14 + h.own % 18 + h.day % 9, cpu_highest = 45 + h.own % 18 + h.day % 36,
     memory_average = 38 + h.own % 22 + h.day % 5, memory_highest = 55 + h.own % 22 + h.day % 14,
     disk_highest = 30 + h.own % 40 + (extract(epoch FROM begins_at - CAST(:since AS timestamptz)) / 604800)::int,

@@ -230,7 +230,7 @@ terminal_logs = Table(
 
 class Day(Base):
     """A terminal's Tokyo day, `begins_at` its midnight: what stays of its heartbeats. The seconds of the four statuses
-    add up to the part of the day that the terminal was registered for."""
+    and of closed hours add up to the part of the day that the terminal was registered for."""
 
     __tablename__ = "fleet_days"
     __table_args__ = ({"postgresql_partition_by": "RANGE (begins_at)"},)
@@ -242,6 +242,8 @@ class Day(Base):
     offline_seconds: Mapped[int]
     error_seconds: Mapped[int]
     maintenance_seconds: Mapped[int]
+    # Of those that were offline: outside of the learned opening hours.
+    closed_seconds: Mapped[int] = mapped_column(server_default="0")
     cpu_average: Mapped[int | None] = mapped_column(SmallInteger)
     cpu_highest: Mapped[int | None] = mapped_column(SmallInteger)
     memory_average: Mapped[int | None] = mapped_column(SmallInteger)

@@ -22,6 +22,7 @@ from service.core.clock import app_clock, app_now
 from service.core.partitions import KeptTable
 from service.core.times import TOKYO, day_bounds, local_date
 from service.fleet.history import actions, queries
+from service.fleet.hours.models import LearnedHours
 from service.fleet.models import Day, Terminal, TerminalState, heartbeats, terminal_logs
 from service.fleet.rules import Status
 from tests import factories
@@ -46,13 +47,14 @@ class Beat:
 
 @dataclass(frozen=True)
 class Life:
-    """A terminal's two days and the night after; times in seconds from their beginning."""
+    """A terminal's two days and the night after; times in seconds from their beginning. `week`: its learned hours."""
 
     begins: float
     first: str
     changes: list[Change]
     beats: list[Beat]
     ends: float | None
+    week: str | None = None
 
 
 @st.composite
@@ -73,7 +75,8 @@ def lives(draw: st.DrawFn) -> Life:
         late, until = draw(st.sampled_from([0, 899, 900, 901])), draw(st.sampled_from([2939, 2940, 2941, 3599]))
         beats += [Beat(hour * 3600 + second, 50) for second in (late, until)]
     ends = draw(st.none() | st.floats(begins, 200_000, width=32))
-    return Life(begins, first, changes, beats, ends)
+    week = draw(st.none() | st.text("01", min_size=168, max_size=168))
+    return Life(begins, first, changes, beats, ends, week)
 
 
 def told_slowly(life: Life, origin: datetime, begins: datetime) -> dict[str, Any] | None:
@@ -85,6 +88,7 @@ def told_slowly(life: Life, origin: datetime, begins: datetime) -> dict[str, Any
     if since >= until:
         return None
     spent: Counter[str] = Counter()
+    closed = 0
     at, status = since, life.first
     for change in life.changes:
         moment = origin + timedelta(seconds=change.second)
@@ -92,13 +96,17 @@ def told_slowly(life: Life, origin: datetime, begins: datetime) -> dict[str, Any
             status = change.status
         elif moment < until:
             spent[status] += int(moment.timestamp()) - int(at.timestamp())
+            closed += closed_seconds(life, at, moment) if status == Status.OFFLINE else 0
             at, status = moment, change.status
     spent[status] += int(until.timestamp()) - int(at.timestamp())
+    closed += closed_seconds(life, at, until) if status == Status.OFFLINE else 0
+    spent[Status.OFFLINE.value] -= closed
     moments = [(origin + timedelta(seconds=beat.second), beat.cpu) for beat in life.beats]
     day = [(moment, cpu) for moment, cpu in moments if begins <= moment < begins + DAY]
     usages = [cpu for _, cpu in day]
     return {
         **{f"{one.value}_seconds": spent[one.value] for one in Status},
+        "closed_seconds": closed,
         "heartbeats": len(day),
         "cpu_highest": max(usages, default=None),
         "cpu_average": int(sum(usages) / len(usages) + 0.5) if usages else None,
@@ -106,6 +114,17 @@ def told_slowly(life: Life, origin: datetime, begins: datetime) -> dict[str, Any
         "last_heartbeat_at": max((moment for moment, _ in day), default=None),
         "heard_hours": sum(1 << hour for hour in range(24) if heard_through(begins + hour * HOUR, day)),
     }
+
+
+def closed_seconds(life: Life, since: datetime, until: datetime) -> int:
+    """Minute by minute where it can be: how many seconds of it the week says that the shop is closed."""
+    found, at = 0, int(since.timestamp())
+    while life.week and at < int(until.timestamp()):
+        step = min(60 - at % 60, int(until.timestamp()) - at)
+        local = datetime.fromtimestamp(at, TOKYO)
+        found += step * (life.week[local.weekday() * 24 + local.hour] == "0")
+        at += step
+    return found
 
 
 def heard_through(hour: datetime, day: list[tuple[datetime, int]]) -> bool:
@@ -124,6 +143,8 @@ def lived(db: Session, life: Life, origin: datetime) -> Terminal:
     for at, status in [(-DAY.total_seconds(), life.first), *((one.second, one.status) for one in life.changes)]:
         state.status, state.status_since = status, origin + timedelta(seconds=at)
         db.flush()
+    if life.week:
+        db.add(LearnedHours(terminal_id=terminal.id, learned_until=origin, days=14, week=life.week))
     for number, beat in enumerate(life.beats, 1):
         store(db, terminal, origin + timedelta(seconds=beat.second), beat.cpu, number)
     return terminal

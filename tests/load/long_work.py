@@ -78,7 +78,7 @@ TOKEN = """
 from datetime import timedelta
 from service.core.db import SYSTEM, transaction
 from service.core.identity import open_session
-from tests.cast import actor
+from tests.cast import person
 with transaction(SYSTEM) as db:
     token, _ = open_session(db, person(db, "exporter", fleet="admin"), "bench", timedelta(hours=1))
 print(token)

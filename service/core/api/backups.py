@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -16,7 +16,8 @@ router = APIRouter(prefix="/api/core/backups", tags=["system"])
 
 
 class Told(BaseModel):
-    """(source, at) is stored once, however often it comes. `bytes`: of the whole backup; null when it failed."""
+    """(source, at) is stored once, however often it comes. `bytes`: of the whole backup; null when it failed. `kind`:
+    it was taken, or restored to see that it can be."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -26,6 +27,7 @@ class Told(BaseModel):
     ok: bool
     bytes: Annotated[int | None, Field(ge=0, lt=2**63)] = None
     kept: Annotated[int, Field(ge=0, lt=2**31)]
+    kind: Literal["backup", "rehearsal"] = "backup"
 
     @model_validator(mode="after")
     def _size_when_ok(self) -> Told:

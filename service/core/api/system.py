@@ -93,6 +93,14 @@ class LastBackup(BaseModel):
     kept: int
 
 
+class Rehearsal(BaseModel):
+    """The newest try to restore a backup and to compare what came back. `is_late`: there should have been another."""
+
+    at: AwareDatetime
+    ok: bool
+    is_late: bool
+
+
 class Backups(BaseModel):
     """The daily backup. `expected`: unless somebody else takes them; `last` is the newest that succeeded, `failed` says
     that the newest try did not."""
@@ -102,6 +110,7 @@ class Backups(BaseModel):
     tried_at: AwareDatetime | None
     failed: bool
     is_late: bool
+    rehearsal: Rehearsal | None
 
 
 class SystemState(BaseModel):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from service.core.partitions import KeptTable
 from service.fleet.history import queries
 from service.fleet.history.rules import DAY
+from service.fleet.hours.rules import hour_of_week
 from service.fleet.models import heartbeats
 from service.fleet.rules import opening_grace, silence_allowed
 from service.fleet.settings import settings
@@ -37,17 +38,27 @@ WITH lived AS (
     SELECT terminal_id, greatest(c.at, l.since), c.id, c.status, l.until
     FROM changes c JOIN lived l USING (terminal_id) WHERE c.at < l.until
 ), spans AS (
-    SELECT terminal_id, status,
-        floor(extract(epoch FROM lead(at, 1, until) OVER (PARTITION BY terminal_id ORDER BY at, id)))
-            - floor(extract(epoch FROM at)) AS seconds
+    SELECT terminal_id, status, date_trunc('second', at) AS at,
+        date_trunc('second', lead(at, 1, until) OVER (PARTITION BY terminal_id ORDER BY at, id)) AS ended
     FROM points
+), closed AS (
+    -- Who is off while the shop is closed is missed by nobody.
+    SELECT s.terminal_id,
+        sum(extract(epoch FROM least(s.ended, hour + interval '1 hour') - greatest(s.at, hour))) AS seconds
+    FROM spans s JOIN fleet_hours h USING (terminal_id) JOIN fleet_terminals t ON t.id = s.terminal_id
+        JOIN fleet_customers c ON c.id = t.customer_id
+        CROSS JOIN generate_series(CAST(:begins AS timestamptz), :ends - interval '1 hour', interval '1 hour') AS hour
+    WHERE s.status = 'offline' AND t.learned_hours AND c.learned_hours
+        AND s.at < hour + interval '1 hour' AND s.ended > hour
+        AND substr(h.week, :first_hour + 1 + (extract(epoch FROM hour - :begins) / 3600)::int, 1) = '0'
+    GROUP BY s.terminal_id
 ), spent AS (
     SELECT terminal_id,
         coalesce(sum(seconds) FILTER (WHERE status = 'online'), 0) AS online,
         coalesce(sum(seconds) FILTER (WHERE status = 'offline'), 0) AS offline,
         coalesce(sum(seconds) FILTER (WHERE status = 'error'), 0) AS error,
         coalesce(sum(seconds) FILTER (WHERE status = 'maintenance'), 0) AS maintenance
-    FROM spans GROUP BY terminal_id
+    FROM (SELECT terminal_id, status, extract(epoch FROM ended - at) AS seconds FROM spans) timed GROUP BY terminal_id
 ), measured AS (
     SELECT h.*, least(h.received_at, h.sent_at - make_interval(secs => coalesce(s.clock_skew_seconds, 0))) AS at
     FROM fleet_heartbeats h JOIN fleet_terminal_states s USING (terminal_id)
@@ -69,18 +80,18 @@ WITH lived AS (
     FROM hourly GROUP BY terminal_id
 )
 INSERT INTO fleet_days (terminal_id, begins_at, heartbeats, online_seconds, offline_seconds, error_seconds,
-    maintenance_seconds, cpu_average, cpu_highest, memory_average, memory_highest, disk_highest, first_heartbeat_at,
-    last_heartbeat_at, firmware_version, heard_hours)
-SELECT terminal_id, :begins, coalesce(heartbeats, 0), online, offline, error, maintenance, cpu_average, cpu_highest,
-    memory_average, memory_highest, disk_highest, first_at, last_at, CASE WHEN heard THEN firmware_version END,
-    coalesce(heard_hours, 0)
-FROM lived JOIN spent USING (terminal_id) LEFT JOIN beats USING (terminal_id)
+    maintenance_seconds, closed_seconds, cpu_average, cpu_highest, memory_average, memory_highest, disk_highest,
+    first_heartbeat_at, last_heartbeat_at, firmware_version, heard_hours)
+SELECT terminal_id, :begins, coalesce(heartbeats, 0), online, offline - coalesce(closed.seconds, 0), error, maintenance,
+    coalesce(closed.seconds, 0), cpu_average, cpu_highest, memory_average, memory_highest, disk_highest,
+    first_at, last_at, CASE WHEN heard THEN firmware_version END, coalesce(heard_hours, 0)
+FROM lived JOIN spent USING (terminal_id) LEFT JOIN closed USING (terminal_id) LEFT JOIN beats USING (terminal_id)
 ORDER BY terminal_id
 ON CONFLICT (terminal_id, begins_at) DO UPDATE SET
     heartbeats = EXCLUDED.heartbeats, online_seconds = EXCLUDED.online_seconds,
     offline_seconds = EXCLUDED.offline_seconds, error_seconds = EXCLUDED.error_seconds,
-    maintenance_seconds = EXCLUDED.maintenance_seconds, cpu_average = EXCLUDED.cpu_average,
-    cpu_highest = EXCLUDED.cpu_highest, memory_average = EXCLUDED.memory_average,
+    maintenance_seconds = EXCLUDED.maintenance_seconds, closed_seconds = EXCLUDED.closed_seconds,
+    cpu_average = EXCLUDED.cpu_average, cpu_highest = EXCLUDED.cpu_highest, memory_average = EXCLUDED.memory_average,
     memory_highest = EXCLUDED.memory_highest, disk_highest = EXCLUDED.disk_highest,
     first_heartbeat_at = EXCLUDED.first_heartbeat_at, last_heartbeat_at = EXCLUDED.last_heartbeat_at,
     firmware_version = EXCLUDED.firmware_version, heard_hours = EXCLUDED.heard_hours
@@ -114,4 +125,5 @@ def sum_up(db: Session, begins: datetime, ends: datetime) -> None:
     """A row for each terminal that was registered in that time. The same day again gives the same rows."""
     interval = settings().heartbeat_interval_seconds
     rhythm = {"late": opening_grace(interval), "silence": silence_allowed(interval)}
-    db.execute(SUM_UP, {"begins": begins, "ends": ends} | rhythm)
+    # Where the day begins in a learned week, which begins on Monday.
+    db.execute(SUM_UP, {"begins": begins, "ends": ends, "first_hour": hour_of_week(begins)} | rhythm)

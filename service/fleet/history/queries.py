@@ -45,23 +45,24 @@ ORDER BY at
 _DAYS = text("""
 WITH known AS (
     SELECT begins_at AS at, heartbeats, cpu_average, cpu_highest, memory_average, memory_highest, disk_highest,
-        online_seconds AS online, offline_seconds AS offline, error_seconds AS error, maintenance_seconds AS maintenance
+        online_seconds AS online, offline_seconds AS offline, error_seconds AS error,
+        maintenance_seconds AS maintenance, closed_seconds AS closed
     FROM fleet_days
     WHERE terminal_id = :terminal_id AND begins_at >= :since AND begins_at < :compacted_until
     UNION ALL
     SELECT date_trunc('day', received_at, 'Asia/Tokyo'), count(*),
         round(avg(cpu_usage))::int, max(cpu_usage), round(avg(memory_usage))::int, max(memory_usage), max(disk_usage),
-        NULL, NULL, NULL, NULL
+        NULL, NULL, NULL, NULL, NULL
     FROM fleet_heartbeats
     WHERE terminal_id = :terminal_id AND received_at >= greatest(:since, :compacted_until)
     GROUP BY 1
 )
 SELECT at, coalesce(heartbeats, 0) AS heartbeats, cpu_average, cpu_highest, memory_average, memory_highest,
-    disk_highest, online, offline, error, maintenance
+    disk_highest, online, offline, error, maintenance, closed
 FROM generate_series(CAST(:since AS timestamptz), :until, '24 hours') AS at LEFT JOIN known USING (at)
 ORDER BY at
 """)
-_SECONDS = ("online", "offline", "error", "maintenance")
+_SECONDS = ("online", "offline", "error", "maintenance", "closed")
 
 
 def metrics(db: Session, terminal_id: int, hours: Hours) -> dict[str, Any]:

@@ -35,12 +35,14 @@ class Timeline(BaseModel):
 
 
 class Seconds(BaseModel):
-    """Time spent in each status; together the part of the day for which the terminal was registered."""
+    """Time spent in each status; together the part of the day for which the terminal was registered. `closed`: offline
+    outside of the learned opening hours."""
 
     online: int
     offline: int
     error: int
     maintenance: int
+    closed: int
 
 
 class Reading(BaseModel):

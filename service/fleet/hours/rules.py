@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import reduce
 from itertools import combinations
 from operator import and_
 
-from service.core.times import DAY
+from service.core.times import DAY, TOKYO
 
 HOURS = 24
 WEEKDAYS = 7
@@ -35,6 +35,12 @@ class Span:
 
     opens: int
     closes: int
+
+
+def hour_of_week(moment: datetime) -> int:
+    """Which of a week's 168 hours it is in Tokyo."""
+    local = moment.astimezone(TOKYO)
+    return local.weekday() * HOURS + local.hour
 
 
 def expected(samples: Collection[int]) -> int | None:

@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from service.fleet.hours.models import LearnedHours
+from service.fleet.hours.rules import hour_of_week
 from service.fleet.impact import rules
 from service.fleet.impact.rules import CONTRACT, STANDSTILL, STOPPED, TRADING, Impact
 from service.fleet.models import Alert, Customer, Terminal, TerminalState
@@ -29,17 +31,20 @@ from service.fleet.settings import settings
 
 IncidentId = InstrumentedAttribute[int]
 # The columns that `told` reads; every statement with them asks for `asked`.
-SCORE, WORST, POINTS = "impact_score", "impact_worst", "impact_contract"
+SCORE, WORST, POINTS, OPEN = "impact_score", "impact_worst", "impact_contract", "impact_open"
 
 
 def asked(now: datetime) -> dict[str, Any]:
-    return {"is_trading": rules.is_trading(now, settings().trading_from, settings().trading_until)}
+    return {
+        "is_trading": rules.is_trading(now, settings().trading_from, settings().trading_until),
+        "hour_of_week": hour_of_week(now),
+    }
 
 
 def score(incident: IncidentId, alert_type: InstrumentedAttribute[str]) -> ColumnElement[int]:
     """0 to 100."""
     share = case((alert_type.in_(rules.AT_WORK), 0.0), else_=func.coalesce(_share(incident), 0.0))
-    trading = case((bindparam("is_trading", type_=Boolean), TRADING), else_=0)
+    trading = case((_is_trading(incident), TRADING), else_=0)
     return cast(func.round(share * STANDSTILL), Integer) + _contract_points(incident) + trading
 
 
@@ -52,12 +57,13 @@ def columns(
         case((is_open, score(incident, alert_type))).label(SCORE),
         worst.label(WORST),
         case((is_open, _contract_points(incident))).label(POINTS),
+        case((is_open, _is_trading(incident))).label(OPEN),
     ]
 
 
-def told(row: dict[str, Any], now: datetime) -> Impact | None:
+def told(row: dict[str, Any]) -> Impact | None:
     """Takes the columns out of the row and says what they mean."""
-    points, worst, contract = row.pop(SCORE), row.pop(WORST), row.pop(POINTS)
+    points, worst, contract, trading = row.pop(SCORE), row.pop(WORST), row.pop(POINTS), row.pop(OPEN)
     if points is None:
         return None
     stopped, terminals = worst or (0, 0)
@@ -67,8 +73,22 @@ def told(row: dict[str, Any], now: datetime) -> Impact | None:
         stopped=stopped,
         terminals=terminals if stopped else 0,
         contract_type=next(kind for kind, value in CONTRACT.items() if value == contract),
-        is_trading=asked(now)["is_trading"],
+        is_trading=trading,
     )
+
+
+def _is_trading(incident: IncidentId) -> ColumnElement[bool]:
+    """By the opening hours learned of the terminals affected, one that is open being enough; by the setting where none
+    are known."""
+    is_open = func.substr(LearnedHours.week, bindparam("hour_of_week", type_=Integer) + 1, 1) == "1"
+    known = (
+        select(func.bool_or(is_open))
+        .select_from(Alert)
+        .join(LearnedHours, LearnedHours.terminal_id == Alert.terminal_id)
+        .where(Alert.incident_id == incident, ~Alert.is_resolved, LearnedHours.week.is_not(None))
+        .correlate_except(Alert, LearnedHours)
+    )
+    return func.coalesce(known.scalar_subquery(), bindparam("is_trading", type_=Boolean))
 
 
 def _stores(incident: IncidentId) -> Subquery:

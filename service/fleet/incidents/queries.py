@@ -198,7 +198,7 @@ def _as_seen(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
     terminal_store = seen.pop("terminal_store_name")
     if seen["members"] == 1:
         seen["store_name"] = terminal_store
-    seen["impact"] = impact.told(seen, now)
+    seen["impact"] = impact.told(seen)
     seen["network"] = str(seen["network"]) if seen["network"] else None
     return seen
 

@@ -28,7 +28,7 @@ _OWN = "(CAST(:customer_id AS bigint) IS NULL OR t.customer_id = :customer_id)"
 _TERMINALS = text(f"""
 WITH spent AS (
     SELECT terminal_id, sum(online_seconds) AS online, sum(offline_seconds) AS offline, sum(error_seconds) AS error,
-        sum(maintenance_seconds) AS maintenance,
+        sum(maintenance_seconds) AS maintenance, sum(closed_seconds) AS closed,
         (array_agg(firmware_version ORDER BY begins_at DESC) FILTER (WHERE firmware_version IS NOT NULL))[1] AS firmware
     FROM fleet_days WHERE begins_at >= :begins AND begins_at < :ends GROUP BY terminal_id
 ), troubled AS (
@@ -37,7 +37,7 @@ WITH spent AS (
     WHERE i.opened_at >= :begins AND i.opened_at < :ends GROUP BY a.terminal_id
 )
 SELECT t.serial_number, t.customer_id, c.company_name AS customer_name, t.store_name, s.firmware AS firmware_version,
-    s.online, s.offline, s.error, s.maintenance, coalesce(x.incidents, 0) AS incidents
+    s.online, s.offline, s.error, s.maintenance, s.closed, coalesce(x.incidents, 0) AS incidents
 FROM spent s JOIN fleet_terminals t ON t.id = s.terminal_id JOIN fleet_customers c ON c.id = t.customer_id
     LEFT JOIN troubled x ON x.terminal_id = t.id
 WHERE {_OWN}
@@ -145,7 +145,7 @@ def _terminals(db: Session, month: Month, customer_id: int | None) -> list[Termi
     rows = db.execute(_TERMINALS, {**_within(month), "customer_id": customer_id}).mappings()
     found = []
     for row in rows:
-        spent = Seconds(row["online"], row["offline"], row["error"], row["maintenance"])
+        spent = Seconds(row["online"], row["offline"], row["error"], row["maintenance"], row["closed"])
         own = {
             name: row[name]
             for name in ("serial_number", "customer_id", "customer_name", "store_name", "firmware_version", "incidents")

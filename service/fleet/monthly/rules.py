@@ -40,7 +40,8 @@ SCOPE_WORDS = {
     Scope.FLEET: "複数の顧客・回線",
 }
 DEFINITION = (
-    "時間稼働率は、オンラインだった時間 ÷（登録されていた時間 − メンテナンスの時間）です。"
+    "時間稼働率は、オンラインだった時間 ÷（登録されていた時間 − メンテナンスの時間 − 閉店中の時間）です。"
+    "閉店中とは、いつもの開店時間（過去4週間の通信から判断）の外でオフラインだった時間です。"
     "ダッシュボードの「現在の稼働率」は、その時点のオンラインの台数 ÷ 総端末数で、別の数字です。"
 )
 HEADER = (
@@ -53,6 +54,7 @@ HEADER = (
     "オフライン（分）",
     "エラー（分）",
     "メンテナンス（分）",
+    "閉店中（分）",
     "障害件数",
 )
 
@@ -63,6 +65,7 @@ class Seconds:
     offline: int = 0
     error: int = 0
     maintenance: int = 0
+    closed: int = 0
 
     def __add__(self, other: Seconds) -> Seconds:
         return Seconds(
@@ -70,11 +73,12 @@ class Seconds:
             self.offline + other.offline,
             self.error + other.error,
             self.maintenance + other.maintenance,
+            self.closed + other.closed,
         )
 
 
 def uptime(spent: Seconds) -> float | None:
-    """時間稼働率, 0 to 1; None when all of the time was maintenance, or there was none."""
+    """時間稼働率, 0 to 1; None when there was no other time than maintenance and closed hours."""
     counted = spent.online + spent.offline + spent.error
     return spent.online / counted if counted else None
 
@@ -403,14 +407,15 @@ def _terminals(terminals: Sequence[TerminalFigure], *, with_customer: bool) -> T
 def csv_rows(terminals: Iterable[TerminalFigure]) -> Iterable[Sequence[str]]:
     """A row for each terminal, under `HEADER`."""
     for one in terminals:
-        spent = (one.seconds.online, one.seconds.offline, one.seconds.error, one.seconds.maintenance)
+        seconds = one.seconds
+        spent = (seconds.online, seconds.offline, seconds.error, seconds.maintenance, seconds.closed)
         yield (
             one.customer_name,
             one.store_name,
             one.serial_number,
             one.firmware_version or "",
             "" if one.uptime is None else f"{one.uptime * 100:.3f}",
-            *(f"{seconds / 60:.1f}" for seconds in spent),
+            *(f"{one_of_them / 60:.1f}" for one_of_them in spent),
             str(one.incidents),
         )
 

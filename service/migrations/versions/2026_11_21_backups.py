@@ -11,11 +11,13 @@ UPGRADE = """
 CREATE TABLE backups (
     at timestamptz NOT NULL,
     source varchar(64) NOT NULL,
+    kind varchar(10) NOT NULL DEFAULT 'backup',
     seconds double precision NOT NULL,
     ok boolean NOT NULL,
     bytes bigint,
     kept integer NOT NULL,
     CONSTRAINT pk_backups PRIMARY KEY (at, source),
+    CONSTRAINT ck_backups_kind CHECK (kind IN ('backup', 'rehearsal')),
     CONSTRAINT ck_backups_size CHECK (ok = (bytes IS NOT NULL)),
     CONSTRAINT ck_backups_figures CHECK (seconds >= 0 AND bytes >= 0 AND kept >= 0)
 );

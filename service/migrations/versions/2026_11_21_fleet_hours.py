@@ -10,6 +10,8 @@ down_revision = "0020_fleet_history"
 UPGRADE = """
 -- Bit n: heard of all through the hour from n o'clock, Tokyo time. Null: summed up before hours were looked at.
 ALTER TABLE fleet_days ADD COLUMN heard_hours integer;
+-- Offline, but outside of the hours that were learned.
+ALTER TABLE fleet_days ADD COLUMN closed_seconds integer NOT NULL DEFAULT 0;
 
 -- Whether hours are learned from it, or from any terminal of the customer.
 ALTER TABLE fleet_customers ADD COLUMN learned_hours boolean NOT NULL DEFAULT true;
@@ -39,6 +41,7 @@ ALTER TABLE fleet_terminal_states DROP COLUMN alert_after;
 DROP TABLE fleet_hours;
 ALTER TABLE fleet_terminals DROP COLUMN learned_hours;
 ALTER TABLE fleet_customers DROP COLUMN learned_hours;
+ALTER TABLE fleet_days DROP COLUMN closed_seconds;
 ALTER TABLE fleet_days DROP COLUMN heard_hours;
 """
 

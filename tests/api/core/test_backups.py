@@ -103,3 +103,26 @@ def test_whoever_takes_them_in_another_way_is_not_reminded(
     found = client.get("/api/core/system").json()["backup"]
 
     assert (found["expected"], found["is_late"]) == (False, False)
+
+
+def test_a_rehearsal_is_shown_beside_the_backups_and_is_none_of_them(client: TestClient, sign_in: SignIn) -> None:
+    client.post(URL, json=told(2), headers=TOKEN)
+    assert state(sign_in)["rehearsal"] is None
+
+    client.post(URL, json=told(1) | {"kind": "rehearsal", "kept": 0}, headers=TOKEN)
+
+    found = client.get("/api/core/system").json()["backup"]
+    assert (found["rehearsal"]["ok"], found["rehearsal"]["is_late"]) == (True, False)
+    assert found["last"]["at"] == found["tried_at"] != found["rehearsal"]["at"]
+
+
+def test_a_rehearsal_is_late_after_eight_days_and_its_failure_is_no_failed_backup(
+    client: TestClient, sign_in: SignIn
+) -> None:
+    client.post(URL, json=told(8 * 24 + 1) | {"kind": "rehearsal"}, headers=TOKEN)
+    assert state(sign_in)["rehearsal"]["is_late"] is True
+
+    client.post(URL, json=told(1, ok=False) | {"kind": "rehearsal"}, headers=TOKEN)
+
+    found = client.get("/api/core/system").json()["backup"]
+    assert (found["rehearsal"]["ok"], found["failed"]) == (False, False)

@@ -109,7 +109,8 @@ def test_a_month_is_told_by_the_day_and_today_by_its_heartbeats(
 
     assert len(found) == 30
     assert found[written(before)]["cpu_highest"] == 40
-    assert found[written(before)]["seconds"] == {"online": 0, "offline": 86400, "error": 0, "maintenance": 0}
+    spent = {"online": 0, "offline": 86400, "error": 0, "maintenance": 0, "closed": 0}
+    assert found[written(before)]["seconds"] == spent
     assert found[written(today)]["cpu_highest"] == 60
     assert found[written(today)]["seconds"] is None
     assert found[written(today - timedelta(days=3))]["cpu_average"] is None

@@ -10,6 +10,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from service.core.clock import app_now
+from service.fleet.hours.models import LearnedHours
 from service.fleet.models import Customer, Terminal, TerminalState
 from service.fleet.watch import actions as watch
 from tests import factories
@@ -103,6 +105,20 @@ def test_at_night_the_same_weighs_less_and_what_is_over_weighs_nothing(operator:
 
     [item] = operator.get(PATH, params={"state": "resolved"}).json()["items"]
     assert item["impact"] is None
+
+
+def test_a_shop_with_learned_hours_weighs_by_its_own_and_not_by_the_setting(operator: TestClient, db: Session) -> None:
+    set_clock(db, "4:00")
+    [by_night] = store(db, "夜の店", 1)
+    [by_day] = store(db, "昼の店", 1)
+    for till, open_at_four in ((by_night, "1"), (by_day, "0")):
+        broken(db, till)
+        db.add(LearnedHours(terminal_id=till.id, learned_until=app_now(db), days=28, week=open_at_four * 168))
+    db.commit()
+
+    assert listed(operator, sort="-impact") == [("夜の店", 80), ("昼の店", 60)]
+    items = operator.get(PATH, params={"sort": "-impact"}).json()["items"]
+    assert [item["impact"]["is_trading"] for item in items] == [True, False]
 
 
 def test_pages_by_impact_have_no_gaps_and_no_repeats(operator: TestClient, db: Session) -> None:

@@ -99,10 +99,11 @@ def test_an_operator_is_told_that_the_page_is_not_hers(screen: Screen) -> None:
     assert "システム状態" not in [link.label for link in page.sidebar.get("page_link")]
 
 
-def backed_up(db: Session, hours_ago: float, ok: bool = True) -> None:
+def backed_up(db: Session, hours_ago: float, ok: bool = True, kind: str = backups.TAKEN) -> None:
     at = real_now() - timedelta(hours=hours_ago)
     size = 12_300_000 if ok else None
-    backups.store(db, {"source": "a", "at": at, "seconds": 2.5, "ok": ok, "bytes": size, "kept": 14})
+    told = {"source": "a", "at": at, "seconds": 2.5, "ok": ok, "bytes": size, "kept": 14, "kind": kind}
+    backups.store(db, told)
     db.commit()
 
 
@@ -134,3 +135,12 @@ def test_a_backup_that_failed_is_named(db: Session, screen: Screen) -> None:
     told = page.error[0].value
     assert "のバックアップに失敗しました。サーバーのログ（backup.log）で原因を確認してください。" in told
     assert "失敗　前回の成功 12MB" in " ".join(shown.value for shown in page.markdown)
+
+
+def test_a_backup_that_could_not_be_restored_is_named(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    backed_up(db, 3)
+    backed_up(db, 2, kind=backups.REHEARSED)
+    backed_up(db, 1, ok=False, kind=backups.REHEARSED)
+
+    assert "バックアップの復元の確認に失敗しました。" in open_page(screen).error[0].value

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time as clocks
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from stack import backup, daily, servers
+from stack import backup, contents, daily, servers
 from stack.daily import AGAIN_AFTER, FIRST_AFTER, Memory, due
 from stack.home import Home
 from stack.programs import environment
@@ -58,6 +60,9 @@ class Nightly:
     def __init__(self, home: Home, folder: Path, service: Service, patch: pytest.MonkeyPatch) -> None:
         patch.setenv("DATABASE_BACKUP_URL", servers.url(home, "backup", "genba_nightly"))
         patch.setenv("DATABASE_URL", servers.url(home, "app", "genba_nightly"))
+        patch.setenv("DATABASE_OWNER_URL", servers.url(home, "owner", "genba_nightly"))
+        # One test asks for it: to restore takes seconds.
+        patch.delenv("DATABASE_REHEARSAL_URL", raising=False)
         patch.setenv("BACKUP_FOLDER", str(folder / "kept"))
         patch.setenv("BACKUP_KEEP", "2")
         patch.setenv("SERVICE_URL", service.url)
@@ -144,3 +149,46 @@ def test_a_memory_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, content
     file.write_text(content)
 
     assert Memory.of(file) == Memory(file)
+
+
+@pytest.fixture
+def rehearsed(nightly: Nightly, running_servers: Home) -> Iterator[Nightly]:
+    servers.create_database(running_servers, "genba_scratch")
+    nightly.environ["DATABASE_REHEARSAL_URL"] = servers.url(running_servers, "owner", "genba_scratch")
+    yield nightly
+    servers.drop_database(running_servers, "genba_scratch")
+
+
+def test_a_backup_is_restored_once_a_week_compared_and_cleared_away(rehearsed: Nightly) -> None:
+    def rehearsals() -> list[bool]:
+        return [one["ok"] for one in rehearsed.memory.untold if one.get("kind") == "rehearsal"]
+
+    def take() -> None:
+        clocks.sleep(1)  # a backup's name tells its second
+        rehearsed.take()
+
+    take()
+    take()
+
+    assert rehearsals() == [True]
+    with psycopg.connect(rehearsed.environ["DATABASE_REHEARSAL_URL"]) as scratch:
+        assert contents.is_empty(scratch)
+    assert rehearsed.memory.rehearsed is not None
+
+    rehearsed.memory.rehearsed -= timedelta(days=7)
+    take()
+
+    assert rehearsals() == [True, True]
+
+
+def test_a_rehearsal_never_touches_the_database_that_genba_works_with(
+    rehearsed: Nightly, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rehearsed.environ["DATABASE_REHEARSAL_URL"] = rehearsed.environ["DATABASE_OWNER_URL"]
+
+    rehearsed.take()
+
+    assert rehearsed.memory.untold[-1]["ok"] is False
+    assert "it needs its own" in capsys.readouterr().out
+    with psycopg.connect(rehearsed.environ["DATABASE_OWNER_URL"]) as real:
+        assert not contents.is_empty(real)
