@@ -32,10 +32,11 @@ def as_of(chosen: filters.Filters) -> str | None:
 
 
 @refreshing
-def device(path: str, moment: str | None) -> None:
+def device(path: str, moment: str | None) -> bool:
+    """Whether there is one."""
     reading = live.block(KEY, "", f"{path}/state", headline=True, as_of=moment)
     if reading is None:
-        return
+        return False
     one = reading.data
     st.markdown(sentence(one))
     actions(one)
@@ -44,12 +45,13 @@ def device(path: str, moment: str | None) -> None:
         facts(one)
     with right:
         answers(one)
+    return True
 
 
 def sentence(one: Row) -> str:
     number = plain(one["number"])
     if not one["is_now"]:
-        moment = f"{words.stamp(one['as_of'])}時点では、"
+        moment = f"{words.stamp(one['moment'])}時点では、"
         if one["site_name"] is None:
             return f"{moment}**{number}** はまだ登録されていませんでした。"
     else:
@@ -195,9 +197,9 @@ def page() -> None:
         )
         return
     chosen = filters.bar(filters.Day("as_of", "時点", times.now().date()))
-    device(path_of(number), as_of(chosen))
-    device_timeline.timeline(path_of(number))
-    device_timeline.mails(path_of(number))
+    if device(path_of(number), as_of(chosen)):
+        device_timeline.timeline(path_of(number))
+        device_timeline.mails(path_of(number))
 
 
 page()

@@ -52,7 +52,7 @@ def sheet(query: dict[str, Any], total: int) -> None:
         else:
             st.markdown(
                 small(
-                    f"A4用紙{sheets:,}枚に印刷します。QRコードは {public('/d/')}… を開きます。"
+                    f"A4用紙{sheets:,}枚に印刷します。QRコードは`{public('/d/')}…`を開きます。"
                     "印刷のときは倍率を100%にしてください。"
                 )
             )

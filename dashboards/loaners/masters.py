@@ -14,7 +14,6 @@ from dashboards.ui import columns, details, dialogs, feedback, filters, heading,
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
-from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
@@ -23,6 +22,11 @@ PARTS = ("拠点", "機種", "カテゴリ", "データタイプ", "追加の列
 ACTIVE = {"active": Status("有効", "green", "check_circle"), "inactive": Status("無効", "gray", "archive")}
 NOTIFIES = {"on": Status("ON", "blue", "notifications_active"), "off": Status("OFF", "gray", "notifications_off")}
 GROUPS, TYPES = words.KIND, master_forms.TYPES
+NEW: dict[str, tuple[str, Callable[[], None], str]] = {
+    "拠点": ("拠点を登録する", master_forms.new_site, "site"),
+    "機種": ("機種を登録する", master_forms.new_model, "model"),
+    "追加の列": ("列を追加する", master_forms.new_column, "column"),
+}
 ARCHIVED = filters.Choice("archived", "表示", {"true": "無効のもの"}, otherwise="有効のもの")
 SITES, MODELS, COLUMNS = "/api/loaners/sites", "/api/loaners/models", "/api/loaners/columns"
 
@@ -36,14 +40,13 @@ def active(row: Row) -> str:
 
 
 SITE_COLUMNS = (
-    columns.text("拠点名", "name", width=160, sort="name"),
-    columns.text("拠点ID", "key", width=110, sort="key"),
-    columns.text("拠点コード", "code", width=120, sort="code"),
-    columns.text("管轄", "jurisdiction", width=100, sort="jurisdiction"),
-    columns.badge("状態", active, ACTIVE, width=100),
-    columns.number("機器", "devices", width=80),
-    columns.badge("変更通知", lambda row: "on" if row["notifies"] else "off", NOTIFIES, width=110),
-    columns.text("グループメールアドレス", "group_mail", width=220),
+    columns.text("拠点名", "name", width=130, sort="name"),
+    columns.text("拠点ID", "key", width=90, sort="key"),
+    columns.text("拠点コード", "code", width=110, sort="code"),
+    columns.text("管轄", "jurisdiction", width=80, sort="jurisdiction"),
+    columns.number("機器", "devices", width=70),
+    columns.badge("変更通知", lambda row: "on" if row["notifies"] else "off", NOTIFIES, width=100),
+    columns.text("グループメールアドレス", "group_mail", width=210),
     columns.text("更新日", lambda row: words.stamp(row["updated_at"]), width=170),
 )
 MODEL_COLUMNS = (
@@ -52,7 +55,7 @@ MODEL_COLUMNS = (
     columns.text("メーカー", "maker", width=130, sort="maker"),
     columns.text("カテゴリ", lambda row: choices.CATEGORIES[row["category"]], width=130, sort="category"),
     columns.number("機器", "devices", width=80),
-    columns.text("備考", "note", width=220),
+    columns.text("備考", "note", width=150),
     columns.text("更新日", lambda row: words.stamp(row["updated_at"]), width=170),
 )
 FURTHER_COLUMNS = (
@@ -65,9 +68,8 @@ FURTHER_COLUMNS = (
 )
 
 
-@refreshing
 def headline() -> None:
-    heading.page("マスタ管理", right=_imports)
+    heading.page("マスタ管理", right=_actions)
     try:
         client = session.api()
         sites = client.get(SITES, limit=100)
@@ -87,8 +89,13 @@ def headline() -> None:
     st.markdown(said)
 
 
-def _imports() -> None:
+def _actions() -> None:
+    """The part that is open has the one that stands out."""
     link("取込・出力", "/loaners-transfer")
+    part = st.session_state.get("part") or st.query_params.get("part") or PARTS[0]
+    label, draw, key = NEW.get(part, ("", None, ""))
+    if draw and may("loaners:master:update"):
+        dialogs.button(label, draw, key=f"{KEY}.{key}.new", icon="add", type="primary")
 
 
 def sites(chosen: filters.Filters) -> None:
@@ -102,7 +109,6 @@ def sites(chosen: filters.Filters) -> None:
         filters=chosen,
         actions={"詳細": site_drawer},
         export=Export.of(SITES),
-        right=lambda: _button("拠点を登録する", master_forms.new_site, "site"),
         empty=tables.Empty("拠点がありません", "「拠点を登録する」から登録してください。"),
     )
 
@@ -118,7 +124,6 @@ def models(chosen: filters.Filters) -> None:
         filters=chosen,
         actions={"詳細": model_drawer},
         export=Export.of(MODELS),
-        right=lambda: _button("機種を登録する", master_forms.new_model, "model"),
         empty=tables.Empty("機種がありません", "「機種を登録する」から登録してください。"),
     )
 
@@ -133,14 +138,8 @@ def further(chosen: filters.Filters) -> None:
         sorts={"position": "表示順", "title": "項目名順"},
         filters=chosen,
         actions={"詳細": column_drawer},
-        right=lambda: _button("列を追加する", master_forms.new_column, "column"),
         empty=tables.Empty("追加の列はありません", "マスタに記録したい項目を「列を追加する」から追加できます。"),
     )
-
-
-def _button(label: str, draw: Callable[[], None], key: str) -> None:
-    if may_change():
-        dialogs.button(label, draw, key=f"{KEY}.{key}.new", icon="add", type="primary")
 
 
 def categories() -> None:

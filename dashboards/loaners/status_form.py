@@ -96,7 +96,7 @@ def opened(number: str) -> dict[str, Any] | None:
         return None
     times.follow(times.parse(form["as_of"]))
     name = uuid.uuid4().hex
-    made = {"number": number, "form": form, "client_id": name, "problem": None, "done": None}
+    made = {"number": number, "form": form, "client_id": name, "problem": None, "done": None, "opened": times.now()}
     st.session_state[KEY] = made
     return made
 
@@ -136,12 +136,12 @@ def happened(state: Row, error: str | None) -> str | None:
     key = f"{KEY}.{state['client_id']}.late"
     if not st.toggle("あとから登録する（発生日時を指定する）", key=key):
         return None
-    now = times.now()
+    now = state["opened"]
     with st.container(horizontal=True):
         day = st.date_input(
             "発生日", now.date(), key=f"{key}.day", format="YYYY/MM/DD", max_value=now.date(), width=150
         )
-        clock = st.time_input("発生時刻", time(9), key=f"{key}.time", step=300, width=150)
+        clock = st.time_input("発生時刻", time(now.hour), key=f"{key}.time", step=300, width=150)
     if error:
         st.markdown(f":red[:material/error: {plain(error)}]")
     return datetime.combine(day, clock, times.TOKYO).isoformat()

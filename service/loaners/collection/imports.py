@@ -21,22 +21,25 @@ from service.loaners.history.rules import EventKind, Source, holds_deposit, unde
 from service.loaners.imports import plain
 from service.loaners.rules import normal_number, written
 
+STATUS = "0-4.ステータス"
 # Of each sheet; the others are what its form asked.
 _USUAL = (
-    Field("0-4.ステータス", "0-4.ステータス", "1.貸出中"),
+    Field("status", STATUS, "1.貸出中"),
     Field("1-4.ユーザー機の預り有無", "1-4.ユーザー機の預り有無", "有り"),
     Field(rules.DEPOSIT_HEADERS[0], rules.DEPOSIT_HEADERS[0], "1.返却可能", rules.DEPOSIT_HEADERS[1:]),
 )
 
 
 def _further(_: Session, headers: Sequence[str]) -> tuple[Field, ...]:
-    usual = {rules.question_key(field.name) for field in _USUAL}
+    usual = {rules.question_key(field.label) for field in _USUAL}
     asked = dict.fromkeys(header for header in headers if rules.question_key(header) not in (None, *usual))
     return tuple(Field(header, header, "") for header in asked)
 
 
 def _cells(values: Values) -> dict[str, str]:
-    return {name: text for name, text in values.items() if name not in Row.model_fields}
+    """Answers under the headers of the sheet."""
+    told = {name: text for name, text in values.items() if name not in Row.model_fields}
+    return told | {STATUS: values["status"]} if "status" in values else told
 
 
 def _identity(values: Values) -> str:
@@ -90,7 +93,7 @@ def _missing(db: Session, _: Actor, rows: Sequence[Values]) -> Mapping[int, tupl
             wrong[place] = ("effective_at", "タイムスタンプが未来の日時です。")
         elif refused := reader.read(row["number"], _cells(row))[3]:
             header, message = next(iter(refused.items()))
-            wrong[place] = (header, message)
+            wrong[place] = ("status" if header == STATUS else header, message)
     return wrong
 
 

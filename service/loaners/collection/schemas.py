@@ -15,4 +15,5 @@ class Row(BaseModel):
 
     number: Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
     effective_at: datetime
+    status: str
     mail: Annotated[str, Field(max_length=254, pattern=ONE_LINE)] = ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from service.core.exports.declared import Column, List
-from service.core.settings import settings
+from service.core.pages.shell import address
 from service.loaners.devices import queries, schemas
 from service.loaners.exports import ACTIVE, MOMENT
+from service.loaners.history.rules import LABEL_PATH
 from service.loaners.rules import Kind
 
 _OWN = (
@@ -17,7 +18,7 @@ _OWN = (
 
 def link() -> str:
     """What a label leads to, without the number."""
-    return f"{settings().public_base_url.rstrip('/')}/d/"
+    return address() + LABEL_PATH
 
 
 def _master(key: str, title: str, kind: Kind) -> List:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.core.clock import app_now
 from service.core.messages import STATE
 from service.core.outbox import OutboxMessage
-from service.core.settings import settings
+from service.core.pages import shell
 from service.core.times import local_date
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
@@ -47,11 +47,12 @@ _NOTHING: dict[str, Any] = {
 def device(db: Session, number: str, as_of: datetime | None) -> dict[str, Any]:
     """The record, and what held of it then; now, when no moment is given. Raises NotFound."""
     found = history.get_device(db, number)
-    moment = as_of or app_now(db)
+    now = app_now(db)
+    moment = as_of or now
     states = history.stored_states(db, [found.id])[found.id]
     state = rules.at(states, moment) if as_of else states[-1]
     held = _held(db, found, state) if state else _NOTHING
-    known = {"as_of": moment, "is_now": as_of is None, "registered_at": states[0].since}
+    known = {"as_of": now, "moment": moment, "is_now": as_of is None, "registered_at": states[0].since}
     return _record(db, found) | known | held | {"loan": _loan(db, found.id, as_of, moment)}
 
 
@@ -68,7 +69,7 @@ def _record(db: Session, found: Device) -> dict[str, Any]:
         "model_name": model.name,
         "maker": model.maker,
         "extra": _facts(values),
-        "label_url": settings().public_base_url.rstrip("/") + rules.label_path(found.number),
+        "label_url": shell.address() + rules.label_path(found.number),
     }
 
 

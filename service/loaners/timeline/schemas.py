@@ -29,10 +29,12 @@ class LoanShown(BaseModel):
 
 
 class DeviceShown(BaseModel):
-    """The record as it is now, and what held of it at `as_of`: nothing (`site_name` None) before it was registered.
+    """The record as it is now (`as_of`), and what held of it at `moment`: nothing (`site_name` None) before it was
+    registered.
     `deposit_refusal`: why there can be no 預り機のステータス just now. `is_now`: no other moment was asked for."""
 
     as_of: datetime
+    moment: datetime
     is_now: bool
     id: int
     version: int

@@ -169,7 +169,7 @@ def test_wrong_rows_of_a_collection_sheet_are_told_in_words(ground: Ground) -> N
         "登録されていません",
         "1.貸出中",
         "預り機のステータス「3.",
-        "値がありません",
+        "必須",
         "未来",
     )
     assert [error["row"] for error in shown["errors"]] == list(range(2, 2 + len(rows)))

@@ -66,3 +66,11 @@ def test_a_part_offers_those_that_may_be_meant(sign_in: SignIn, device: Device) 
     assert found["items"][0]["status_word"] == "未登録"
     assert staff.get("/api/loaners/scanned", params={"q": "ASSET-ABC9"}).json()["items"][0]["number"] != NUMBER
     assert staff.get("/api/loaners/scanned", params={"q": "100%"}).json()["items"] == []
+
+
+def test_the_address_on_a_devices_page_is_the_one_its_label_has(
+    client: TestClient, sign_in: SignIn, device: Device
+) -> None:
+    shown = sign_in("sato", loaners="staff").get(f"/api/loaners/devices/{NUMBER}/state").json()["label_url"]
+    assert shown == f"{settings().service_url.rstrip('/')}/d/{NUMBER}"  # the demo has no proxy in front
+    assert client.get(shown.removeprefix(settings().service_url.rstrip("/")), follow_redirects=False).status_code == 302

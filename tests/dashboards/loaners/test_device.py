@@ -114,6 +114,7 @@ def test_a_day_of_the_past_shows_what_held_then(screen: Screen, db: Session, dev
     )
     assert "2026/01/20 23:59:59時点では、" in texts(page)
     assert "**○○商事株式会社**へ" in texts(page)
+    assert "最終更新 23:59:59" not in texts(page)
     press(page, f"{KEY}.now")
     assert "時点では" not in texts(page)
 
@@ -147,3 +148,9 @@ def test_a_device_is_moved_from_here(screen: Screen, db: Session, device: Device
     assert state(db, device).site_id == kobe
     assert "は**神戸**（関西）の機器で、" in texts(page)
     assert f"{KEY}.archive" not in {button.key for button in page.button}
+
+
+def test_an_unknown_number_is_said_once(screen: Screen, device: Device) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "loaners-device", number="OSAKA_SV_X_1_001")
+    assert [one.value.count("の機器は登録されていません") for one in page.error] == [1]
+    assert not page.subheader
