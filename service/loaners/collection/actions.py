@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.auth import Actor
+from service.core.clock import app_now
 from service.loaners.history import queries as history
 from service.loaners.history.actions import Told, project
 from service.loaners.history.models import Event
@@ -24,7 +25,8 @@ from service.loaners.rules import AREA
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
-    """One of many things that have happened, as a file tells them; `effective_at` is always known then."""
+    """One of many things that have happened, as a file tells them; `effective_at` is always known then. `recorded_at`
+    None: now."""
 
     device_id: int
     told: Told
@@ -32,6 +34,7 @@ class Past:
     actor_name: str = ""
     actor_mail: str = ""
     import_key: str | None = None
+    recorded_at: datetime | None = None
 
 
 def tell_many(db: Session, by: Actor, past: Sequence[Past]) -> None:
@@ -48,7 +51,8 @@ def add_many(db: Session, by: Actor, past: Sequence[Past]) -> dict[int, dict[str
     ids = sorted({one.device_id for one in past})
     db.execute(select(Device.id).where(Device.id.in_(ids)).order_by(Device.id).with_for_update(key_share=True))
     known = history.facts(db, ids)
-    rows = [_past_row(by, one) for one in (*_registrations(known, past), *past)]
+    now = app_now(db)
+    rows = [_past_row(by, one, now) for one in (*_registrations(known, past), *past)]
     new = _insert(db, sorted(rows, key=lambda row: (row["device_id"], row["effective_at"])))
     _insert(db, _cleared_rows(history.facts(db, ids), frozenset(new)))
     project(db, ids)
@@ -74,11 +78,12 @@ def _registrations(known: Mapping[int, list[Fact]], past: Sequence[Past]) -> lis
     ]
 
 
-def _past_row(by: Actor | str, one: Past) -> dict[str, Any]:
+def _past_row(by: Actor | str, one: Past, now: datetime) -> dict[str, Any]:
     values = dict(vars(one.told)) | {"answers": dict(one.told.answers), "effective_at": one.effective_at}
     login_id, name = (by.login_id, by.name) if isinstance(by, Actor) else (by, "")
     who = {"actor": login_id, "actor_name": one.actor_name or name, "actor_mail": one.actor_mail}
-    return {"device_id": one.device_id, **values, **who, "import_key": one.import_key}
+    recorded = one.recorded_at or now
+    return {"device_id": one.device_id, **values, **who, "recorded_at": recorded, "import_key": one.import_key}
 
 
 def _insert(db: Session, rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:

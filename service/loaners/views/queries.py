@@ -12,14 +12,15 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session, aliased
 
 from service.core.clock import app_now
+from service.core.pages import shell
 from service.core.paging import Filter, Key, Listing, contains, equals, when
 from service.core.problems import NotFound
-from service.core.settings import settings
 from service.core.times import day_bounds, local_date
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
 from service.loaners.forms.rules import Question
 from service.loaners.history.models import DeviceState, Event
+from service.loaners.history.rules import label_path
 from service.loaners.models import Alias, Column, Device, Model, Site
 from service.loaners.rules import Deposit, Kind, Status
 from service.loaners.views import rules, schemas
@@ -340,7 +341,7 @@ def _facts(want: Asked, row: Mapping[str, Any]) -> Facts:
         answers=row["answers"] or {},
         questions=want.forms.questions.get(row["form_id"], ()),
         further={title: str(extra.get(key, "") or "") for key, title in want.further.items()},
-        url=f"{settings().public_base_url.rstrip('/')}/d/{row['number']}",
+        url=shell.address() + label_path(row["number"]),
     )
 
 
