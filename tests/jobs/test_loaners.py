@@ -13,6 +13,8 @@ from service.core.clock import app_now
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO, local_date
 from service.loaners.history.models import ArchivedEvent
+from service.loaners.lending import actions as lending
+from service.loaners.models import Site
 from service.loaners.upkeep.models import UpkeepRun
 from tests import cast
 from tests.api.loaners import stock
@@ -43,6 +45,19 @@ def test_each_site_gets_one_mail_about_all_of_its_loans(morning: Session) -> Non
         "【代替機管理】大阪: 返却予定日を過ぎた代替機が1台あります",
         "【代替機管理】神戸: 返却予定日を過ぎた代替機が2台あります",
     ]
+
+
+def test_a_site_that_cannot_be_told_keeps_no_other_back_and_is_seen(
+    morning: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = min(morning.scalars(select(Site.id).where(Site.key.in_(["osaka", "kobe"]))))
+    remind = lending.remind
+    monkeypatch.setattr(lending, "remind", lambda db, site_id: 1 / 0 if site_id == first else remind(db, site_id))
+
+    with pytest.raises(RuntimeError, match="1 of 2 sites"):
+        loaners.remind()
+
+    assert morning.scalar(select(func.count()).select_from(OutboxMessage)) == 1
 
 
 def test_the_archive_is_fed_and_the_month_checked_once(morning: Session) -> None:

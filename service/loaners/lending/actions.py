@@ -39,7 +39,7 @@ def remind(db: Session, site_id: int) -> int:
         return 0
     db.execute(
         insert(Reminder),
-        [{"device_id": one.device_id, "loan_event_id": one.loan_event_id, "step": one.step} for one in due],
+        [{name: getattr(one, name) for name in ("device_id", "loan_event_id", "due_on", "step")} for one in due],
     )
     site = db.get_one(Site, site_id)
     subject, body = rules.mail(site.name, due, today, f"{settings().public_base_url.rstrip('/')}/lending")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import BigInteger, ForeignKey, String, func
+from sqlalchemy import BigInteger, Date, ForeignKey, String, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,7 +12,8 @@ from service.core.db import Base
 
 
 class Reminder(Base):
-    """One step of one loan, told once: `step` is before, due, or overdue and its week."""
+    """One step of one loan towards one 返却予定日, told once: `step` is before, due, or overdue and its week. A loan that is
+    extended has its steps before it again."""
 
     __tablename__ = "loaners_reminders"
 
@@ -21,5 +22,6 @@ class Reminder(Base):
     )
     # The loan's `first_event_id`.
     loan_event_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    due_on: Mapped[date] = mapped_column(Date, primary_key=True)
     step: Mapped[str] = mapped_column(String(20), primary_key=True)
     told_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())

@@ -202,9 +202,9 @@ def sites_with_due(db: Session) -> list[int]:
 def due_at(db: Session, site_id: int, today: date) -> list[Due]:
     """Those that the site is to be told of now, and was not told of at this step."""
     told = {
-        (row.device_id, row.loan_event_id, row.step)
+        (row.device_id, row.loan_event_id, row.due_on, row.step)
         for row in db.execute(
-            select(Reminder.device_id, Reminder.loan_event_id, Reminder.step).where(
+            select(Reminder.device_id, Reminder.loan_event_id, Reminder.due_on, Reminder.step).where(
                 Reminder.device_id.in_(_open.with_only_columns(Device.id).where(DeviceState.site_id == site_id))
             )
         )
@@ -220,4 +220,4 @@ def due_at(db: Session, site_id: int, today: date) -> list[Due]:
         for row in rows
         if (due_on := row.due_on) is not None and (step := rules.step(due_on, today, days))
     ]
-    return [one for one in found if (one.device_id, one.loan_event_id, one.step) not in told]
+    return [one for one in found if (one.device_id, one.loan_event_id, one.due_on, one.step) not in told]

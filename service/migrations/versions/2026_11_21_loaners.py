@@ -253,9 +253,10 @@ CREATE UNIQUE INDEX uq_loaners_counted_scanned ON loaners_counted (stocktake_id,
 CREATE TABLE loaners_reminders (
     device_id bigint NOT NULL CONSTRAINT fk_loaners_reminders_device_id REFERENCES loaners_devices ON DELETE RESTRICT,
     loan_event_id bigint NOT NULL,
+    due_on date NOT NULL,
     step varchar(20) NOT NULL,
     told_at timestamptz NOT NULL DEFAULT app_now(),
-    CONSTRAINT pk_loaners_reminders PRIMARY KEY (device_id, loan_event_id, step)
+    CONSTRAINT pk_loaners_reminders PRIMARY KEY (device_id, loan_event_id, due_on, step)
 );
 
 CREATE TABLE loaners_dismissals (

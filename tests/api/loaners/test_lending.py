@@ -132,6 +132,20 @@ def test_a_site_is_told_once_of_each_step(filled: Session) -> None:
     assert "LATE1" not in second.payload["body"]
 
 
+def test_a_loan_that_was_extended_is_told_of_again(filled: Session, staff: Actor) -> None:
+    osaka = stock.site(filled, "osaka")
+    actions.remind(filled, osaka.id)
+    late = filled.scalars(select(Device).where(Device.serial == "LATE1")).one()
+    until = local_date(app_now(filled)) + timedelta(days=1)
+
+    stock.form(filled, staff, late, 0, LENT | {"1-8": until.isoformat()})
+    assert actions.remind(filled, osaka.id) == 1
+    filled.execute(text("UPDATE app_clock SET shift = shift + interval '2 days'"))
+
+    assert actions.remind(filled, osaka.id) == 2
+    assert "LATE1" in mails(filled)[-1].payload["body"]
+
+
 def test_what_was_returned_is_not_reminded_of(filled: Session, staff: Actor) -> None:
     osaka = stock.site(filled, "osaka")
     for serial in ("LATE1", "SOON2"):
