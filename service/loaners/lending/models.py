@@ -12,8 +12,8 @@ from service.core.db import Base
 
 
 class Reminder(Base):
-    """One step of one loan towards one 返却予定日, told once: `step` is before, due, or overdue and its week. A loan that
-    is extended has its steps before it again."""
+    """One step of one loan towards one 返却予定日, told once: `step` is before, due, or overdue and its week. A loan
+    that is extended has its steps before it again."""
 
     __tablename__ = "loaners_reminders"
 
