@@ -83,7 +83,7 @@ def listed(chosen: filters.Filters) -> None:
         sort_name="diff_sort",
         filters=chosen,
         actions={"詳細": drawer},
-        export=Export(f"{DOWNLOAD}{PATH}.csv"),
+        export=Export(f"{DOWNLOAD}{PATH}.csv", f"{DOWNLOAD}{PATH}.xlsx"),
         empty=tables.Empty("この期間に変わった機器はありません", "日付を変えると、その間の違いが表示されます。"),
     )
 

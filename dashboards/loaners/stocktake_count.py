@@ -179,7 +179,7 @@ def listed(stocktake: str, chosen: filters.Filters) -> None:
         sorts=SORTS,
         filters=chosen,
         actions={"詳細": lambda row: drawer(stocktake, row)},
-        export=Export(f"{DOWNLOAD}{path(stocktake)}/rows.csv"),
+        export=Export(f"{DOWNLOAD}{path(stocktake)}/rows.csv", f"{DOWNLOAD}{path(stocktake)}/rows.xlsx"),
         empty=tables.Empty("対象の機器がありません", "この拠点には、社内にある機器が登録されていません。"),
     )
 

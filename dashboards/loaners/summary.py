@@ -61,7 +61,8 @@ def boxes() -> None:
         width=140,
     )
     query = f"?{urlencode(asked())}" if asked() else ""
-    link("CSVで出力", f"{DOWNLOAD}{PATH}.csv{query}", download=True)
+    for kind, ending in (("CSV", "csv"), ("Excel", "xlsx")):
+        link(f"{kind}で出力", f"{DOWNLOAD}{PATH}.{ending}{query}", download=True)
 
 
 @refreshing

@@ -14,7 +14,7 @@ from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.purposes import Kind
 from service.loaners.stocktakes import actions, exports, queries, schemas
-from service.loaners.views.exports import as_csv
+from service.loaners.views.exports import as_csv, as_excel
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 _ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
@@ -66,6 +66,16 @@ def rows_as_csv(
     filters: Annotated[schemas.RowFilters, Query()],
 ) -> Response:
     return as_csv(db, actor, exports.rows(db, stocktake_id, filters))
+
+
+@router.get("/{stocktake_id}/rows.xlsx", response_class=Response, responses=answers.described(Kind.XLSX) | _ABSENT)
+def rows_as_excel(
+    actor: Annotated[Actor, allow("loaners:stocktake:read")],
+    db: Db,
+    stocktake_id: Id,
+    filters: Annotated[schemas.RowFilters, Query()],
+) -> Response:
+    return as_excel(db, actor, exports.rows(db, stocktake_id, filters))
 
 
 @router.post("/{stocktake_id}/scans", responses=_ABSENT_OR_CONFLICT)

@@ -14,7 +14,7 @@ from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.purposes import Kind
 from service.loaners.summaries import exports, queries, schemas
-from service.loaners.views.exports import as_csv
+from service.loaners.views.exports import as_csv, as_excel
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
@@ -39,6 +39,15 @@ def summary_as_csv(
     return as_csv(db, actor, exports.summary(db, filters))
 
 
+@router.get("/summary.xlsx", response_class=Response, responses=answers.described(Kind.XLSX))
+def summary_as_excel(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: Db,
+    filters: Annotated[schemas.SummaryFilters, Query()],
+) -> Response:
+    return as_excel(db, actor, exports.summary(db, filters))
+
+
 @router.get("/summary/trend")
 def trend(
     actor: Annotated[Actor, allow("loaners:device:read")],
@@ -56,6 +65,15 @@ def differences_as_csv(
     filters: Annotated[schemas.DifferenceFilters, Query()],
 ) -> Response:
     return as_csv(db, actor, exports.differences(db, filters))
+
+
+@router.get("/differences.xlsx", response_class=Response, responses=answers.described(Kind.XLSX))
+def differences_as_excel(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: Db,
+    filters: Annotated[schemas.DifferenceFilters, Query()],
+) -> Response:
+    return as_excel(db, actor, exports.differences(db, filters))
 
 
 @router.get("/differences", response_model=Page[schemas.Difference])

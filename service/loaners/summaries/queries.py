@@ -104,6 +104,7 @@ def _card(
 
 def trend(db: Session, jurisdiction: str | None) -> dict[str, Any]:
     """The cards' totals at the end of the same weekday of the last quarter's weeks, the oldest first."""
+    definition = of_view(db.scalars(select(View).where(View.key == SUMMARY)).one())
     today = local_date(app_now(db))
     days = [today - STEP * back for back in reversed(range(POINTS))]
     moments = [moment_of(db, day) or app_now(db) for day in days]
@@ -111,7 +112,13 @@ def trend(db: Session, jurisdiction: str | None) -> dict[str, Any]:
     rows = (
         select(points.c.at, DeviceState.deposit, func.count())
         .join(DeviceState, held_at(DeviceState.during, points.c.at))
-        .where(DeviceState.status == Status.LENT.value, DeviceState.held.is_(True), ~DeviceState.is_archived)
+        .join(Device, Device.id == DeviceState.device_id)
+        .where(
+            DeviceState.status == Status.LENT.value,
+            DeviceState.held.is_(True),
+            ~DeviceState.is_archived,
+            Device.kind.in_([kind.value for kind in definition.kinds]),
+        )
         .group_by(points.c.at, DeviceState.deposit)
     )
     if jurisdiction is not None:

@@ -290,6 +290,15 @@ ViewKey = Annotated[str, Field(max_length=30, pattern=r"^[A-Z][A-Z_]*$")]
 Line = Annotated[str, Field(max_length=200, pattern=ONE_LINE)]
 Title = Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
 Json = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]
+
+
+def _as_json(text: str) -> str:
+    """The document's other way to write a condition (2.3.2): status=active."""
+    found = re.fullmatch(r"\s*([^\s={}]+)\s*=\s*([^\s={}]+)\s*", text)
+    return json.dumps({found[1]: found[2]}, ensure_ascii=False) if found else text
+
+
+Condensed = Annotated[Json, AfterValidator(_as_json)]
 Position = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
@@ -317,7 +326,7 @@ class NewView(BaseModel):
     name: Title
     description: Line = ""
     position: Position
-    filter: Json | None = None
+    filter: Condensed | None = None
     source: Json
     columns: Json
 
@@ -329,7 +338,7 @@ class ViewChange(BaseModel):
     name: Title | None = None
     description: Line | None = None
     position: Position | None = None
-    filter: Json | None = None
+    filter: Condensed | None = None
     source: Json | None = None
     columns: Json | None = None
 

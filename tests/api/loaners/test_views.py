@@ -243,6 +243,18 @@ def test_a_new_view_is_listed_until_it_is_inactive(filled: Session, sign_in: Sig
     assert admin.post(f"/api/loaners/views/{summary['id']}/archive").status_code == 409
 
 
+def test_a_condition_may_be_written_as_the_document_does(filled: Session, sign_in: SignIn) -> None:
+    admin = sign_in("admin2", loaners="admin")
+    normal = view(admin, "NORMAL")
+
+    done = admin.patch(
+        f"/api/loaners/views/{normal['id']}", json={"version": normal["version"], "filter": "status=active"}
+    )
+
+    assert done.status_code == 204
+    assert view(admin, "NORMAL")["filter"] == '{"status": "active"}'
+
+
 def test_the_summary_counts_by_card_site_and_group_and_leads_to_its_rows(filled: Session, person: TestClient) -> None:
     summary = person.get("/api/loaners/summary", params={"jurisdiction": "関西"}).json()
 
@@ -276,6 +288,7 @@ def test_the_summary_of_another_day_and_its_trend(filled: Session, person: TestC
     csv = person.get("/api/loaners/summary.csv").content.decode("utf-8-sig").splitlines()
     assert csv[0] == "サマリーカテゴリ,拠点,SV,CL,プリンタ,その他,合計"
     assert csv[1] == "返却可能,大阪,0,1,0,0,1"
+    assert sheet_of(person, "summary", {})[1][:3] == ("返却可能", "大阪", "0")
 
 
 def test_what_changed_between_two_days(filled: Session, person: TestClient) -> None:
@@ -291,9 +304,16 @@ def test_what_changed_between_two_days(filled: Session, person: TestClient) -> N
     assert (found["DDD4"]["before_site"], found["DDD4"]["site"]) == ("大阪", "神戸")
     csv = person.get("/api/loaners/differences.csv", params=since).content.decode("utf-8-sig")
     assert "1.貸出中,2.回収後社内保管" in csv
+    assert any("2.回収後社内保管" in row for row in sheet_of(person, "differences", since))
     long_ago = {"since": (today - timedelta(days=600)).isoformat(), "until": today.isoformat()}
     new = person.get("/api/loaners/differences", params=long_ago).json()["items"]
     assert [row["was_known"] for row in new] == [False] * 4
+
+
+def sheet_of(person: TestClient, name: str, asked: dict[str, str]) -> list[tuple[str, ...]]:
+    answer = person.get(f"/api/loaners/{name}.xlsx", params=asked)
+    [sheet] = load_workbook(io.BytesIO(answer.content)).worksheets
+    return [tuple(str(value) for value in row) for row in sheet.values]
 
 
 @pytest.mark.parametrize("path", ["lists/NORMAL", "summary", "options", "loans", "stocktakes"])
