@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from stack import servers
 from tests.sight import seeing_all
 from tests.stack import Stack
 
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 expect.set_options(timeout=20_000)
 
 

@@ -66,6 +66,17 @@ def test_the_same_file_again_changes_nothing_and_another_one_what_it_says(ground
     assert ground.rows("SELECT os FROM loaners_devices WHERE os <> ''") == [("Windows 12",)]
 
 
+def test_a_master_that_was_taken_along_comes_back_without_a_change(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+    client.post("/api/loaners/columns", json={"kind": "terminal", "title": "画面サイズ"})
+
+    for path, rows in (("terminals.csv", 2), ("printers.xlsx", 1)):
+        taken = client.get(f"/api/loaners/devices/{path}").content
+        shown = preview(client, begun(client, taken, "loaners.devices", path))
+        assert shown["counts"] == {"new": 0, "update": 0, "same": rows, "error": 0}, shown
+
+
 def test_wrong_devices_are_told_row_by_row_in_words(ground: Ground) -> None:
     client = admin(ground)
     imported(ground, client, DEVICES, "loaners.devices")
