@@ -24,6 +24,7 @@ from dashboards.ui.text import plain
 KEY = "loaners.count"
 RESULT = {
     "found": Status("確認済み", "green", "check_circle"),
+    "elsewhere": Status("別の棚卸で確認済み", "gray", "done_all"),
     "missing": Status("未確認", "orange", "pending"),
     "misplaced": Status("対象外の機器", "red", "wrong_location"),
     "unknown": Status("未登録の番号", "red", "help"),
@@ -61,12 +62,17 @@ def head(stocktake: str) -> None:
     figures.row(
         [
             Figure("確認済み", f"{one['found']:,}台", f"対象 {one['expected']:,}台", share=_share(one)),
-            Figure("未確認", f"{one['missing']:,}台"),
+            Figure("未確認", f"{one['missing']:,}台", elsewhere(one)),
             Figure("対象外の機器", f"{one['misplaced']:,}台"),
             Figure("未登録の番号", f"{one['unknown']:,}件"),
         ],
         faded=reading.problem is not None,
     )
+
+
+def elsewhere(one: Row) -> str:
+    """Of a site that is counted room by room."""
+    return f"ほかに別の棚卸で確認済み {one['elsewhere']:,}台" if one["elsewhere"] else ""
 
 
 def _share(one: Row) -> float:
@@ -90,7 +96,9 @@ def sentence(one: Row) -> str:
     if one["missing"]:
         left = f"まだ確認していない機器が**{one['missing']:,}台**あります"
         return f"**{where}**で、{left}。ラベルのQRコードをスキャンしてください。"
-    return f"**{where}**の対象{one['expected']:,}台をすべて確認しました。「棚卸を終了する」で記録を確定してください。"
+    counted = "（別の棚卸で確認した機器を含みます）" if one["elsewhere"] else ""
+    done = f"**{where}**の対象{one['expected']:,}台をすべて確認しました{counted}。"
+    return f"{done}「棚卸を終了する」で記録を確定してください。"
 
 
 def scan_box(stocktake: str) -> None:

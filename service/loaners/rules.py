@@ -309,6 +309,7 @@ AREA = Area(
         "id": "番号",
         "expected": "対象",
         "found": "確認済み",
+        "elsewhere": "別の棚卸で確認済み",
         "missing": "未確認",
         "misplaced": "対象外の機器",
         "unknown": "未登録の番号",

@@ -11,11 +11,11 @@ from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.problems import Conflict, Invalid
 from service.loaners import queries as masters
+from service.loaners.history.rules import read_label
 from service.loaners.models import Site
 from service.loaners.rules import AREA
 from service.loaners.stocktakes import queries, schemas
 from service.loaners.stocktakes.models import Counted, Stocktake
-from service.loaners.stocktakes.rules import number_read
 
 
 def start(db: Session, by: Actor, new: schemas.NewStocktake) -> Stocktake:
@@ -45,7 +45,7 @@ def scan(db: Session, by: Actor, stocktake_id: int, code: str) -> schemas.Scanne
     """A label's URL, number or other number. Read twice, it is counted once. Raises NotFound, Conflict when the count
     is closed, Invalid when nothing was read."""
     stocktake = queries.get_open(db, stocktake_id)
-    number = number_read(code)
+    number = read_label(code)
     if not number:
         raise Invalid("番号を読み取れませんでした。もう一度スキャンするか、拠点管理番号を入力してください。")
     device_id = masters.numbered(db, [number]).get(number)
@@ -114,5 +114,5 @@ def close(db: Session, by: Actor, stocktake_id: int) -> None:
     stocktake.closed_by, stocktake.closed_at = by.name, app_now(db)
     db.flush()
     found = queries.stocktake_in_full(db, stocktake_id)
-    after = {name: found[name] for name in ("found", "missing", "misplaced", "unknown")}
+    after = {name: found[name] for name in ("found", "elsewhere", "missing", "misplaced", "unknown")}
     audit.record(db, by, "status_change", AREA.name, "stocktake", stocktake_id, after={"closed": True} | after)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from service.core.clock import app_now
 from service.core.paging import Key, Listing, contains, equals, when
@@ -16,14 +16,29 @@ from service.loaners.models import Device, Model, Site
 from service.loaners.rules import Status
 from service.loaners.stocktakes import schemas
 from service.loaners.stocktakes.models import Counted, Stocktake
-from service.loaners.stocktakes.rules import Result
+from service.loaners.stocktakes.rules import TOGETHER, Result
+from service.loaners.views.queries import held_at
 
-# As `rules.result` has it, for rows.
+_Other, _OtherCount, _Own = aliased(Counted), aliased(Stocktake), aliased(Stocktake)
+_elsewhere = (
+    select(_Other.id)
+    .join(_OtherCount, _OtherCount.id == _Other.stocktake_id)
+    .join(_Own, and_(_Own.site_id == _OtherCount.site_id, _Own.id == Counted.stocktake_id))
+    .where(
+        _Other.device_id == Counted.device_id,
+        _Other.scanned_at.is_not(None),
+        _OtherCount.id != _Own.id,
+        _OtherCount.started_at.between(_Own.started_at - literal(TOGETHER), _Own.started_at + literal(TOGETHER)),
+    )
+    .correlate(Counted)
+    .exists()
+)
 IS: dict[Result, ColumnElement[bool]] = {
     Result.UNKNOWN: Counted.device_id.is_(None),
     Result.MISPLACED: and_(Counted.device_id.is_not(None), ~Counted.expected),
     Result.FOUND: and_(Counted.expected, Counted.scanned_at.is_not(None)),
-    Result.MISSING: and_(Counted.expected, Counted.scanned_at.is_(None)),
+    Result.ELSEWHERE: and_(Counted.expected, Counted.scanned_at.is_(None), _elsewhere),
+    Result.MISSING: and_(Counted.expected, Counted.scanned_at.is_(None), ~_elsewhere),
 }
 
 
@@ -73,9 +88,17 @@ ROWS = Listing(
         Counted.note,
     )
     .select_from(Counted)
+    .join(Stocktake, Stocktake.id == Counted.stocktake_id)
     .outerjoin(Device, Device.id == Counted.device_id)
     .outerjoin(Model, Model.id == Device.model_id)
-    .outerjoin(DeviceState, and_(DeviceState.device_id == Device.id, func.upper_inf(DeviceState.during)))
+    # As it was when the count was closed.
+    .outerjoin(
+        DeviceState,
+        and_(
+            DeviceState.device_id == Device.id,
+            held_at(DeviceState.during, func.coalesce(Stocktake.closed_at, func.app_now())),
+        ),
+    )
     .outerjoin(Site, Site.id == DeviceState.site_id),
     unique=Counted.id,
     keys={"number": Key(_number_shown), "scanned_at": Key(Counted.scanned_at, nullable=True)},

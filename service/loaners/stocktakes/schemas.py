@@ -38,6 +38,7 @@ class StocktakeItem(BaseModel):
     closed_at: datetime | None
     expected: int
     found: int
+    elsewhere: int
     missing: int
     misplaced: int
     unknown: int

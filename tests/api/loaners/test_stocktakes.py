@@ -123,3 +123,15 @@ def test_a_room_is_counted_by_one_count_at_a_time(filled: Session, auditor: Test
 
     assert again.status_code == 409
     assert auditor.get(f"{PATH}/999999").status_code == 404
+
+
+def test_what_another_rooms_count_found_is_not_missing_in_this_one(filled: Session, auditor: TestClient) -> None:
+    here, there = begun(filled, auditor, "1階"), begun(filled, auditor, "2階")
+
+    scan(auditor, there, LAPTOP)
+
+    head = auditor.get(f"{PATH}/{here}").json()
+    assert (head["expected"], head["found"], head["elsewhere"], head["missing"]) == (2, 0, 1, 1)
+    rows = {row["number"]: row["result"] for row in auditor.get(f"{PATH}/{here}/rows").json()["items"]}
+    assert rows[LAPTOP] == "elsewhere"
+    assert auditor.get(f"{PATH}/{there}").json()["elsewhere"] == 0

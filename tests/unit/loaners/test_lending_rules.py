@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from service.loaners.history.rules import read_label
 from service.loaners.lending import rules
 from service.loaners.lending.rules import Due
-from service.loaners.stocktakes.rules import number_read
 
 TODAY = date(2026, 11, 21)
 
@@ -46,4 +46,4 @@ def test_the_mail_names_the_longest_overdue_first() -> None:
     ],
 )
 def test_a_scanner_may_read_the_number_or_the_address(read: str) -> None:
-    assert number_read(read) == "OSAKA_SV_ThinkPad_ABC_001"
+    assert read_label(read) == "OSAKA_SV_ThinkPad_ABC_001"
