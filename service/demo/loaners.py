@@ -8,22 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from service.core.auth import Actor, actor_of
 from service.core.clock import app_now
 from service.core.identity import User, find_person
 from service.core.times import local_date
-from service.loaners.actions import create_column, create_model
 from service.loaners.collection.actions import Past, add_many
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
 from service.loaners.history.actions import Told
 from service.loaners.history.rules import EventKind, Source, understood
-from service.loaners.models import Device, Model, Site
-from service.loaners.rules import CATEGORIES, HELD_WORDS, STATUS_WORDS, Kind, Status, management_number
-from service.loaners.schemas import NewColumn, NewModel
+from service.loaners.models import Column, Device, Model, Site
+from service.loaners.rules import CATEGORIES, HELD_WORDS, STATUS_WORDS, Status, management_number
 
 ACCOUNTS = {
     "loaners-admin": ("代替 管子", "admin"),
@@ -84,10 +82,9 @@ class Life:
 def fill(db: Session) -> None:
     if db.scalars(select(Device.id).limit(1)).all():
         return
-    admin, now = _person(db, "loaners-admin"), app_now(db)
-    for one in MODELS:
-        create_model(db, admin, NewModel.model_validate(dict(zip(NewModel.model_fields, one, strict=True))))
-    create_column(db, admin, NewColumn(kind=Kind.TERMINAL, title="充電器の型番"))
+    now = app_now(db)
+    db.execute(insert(Model), [dict(zip(("name", "maker", "category", "note"), one, strict=True)) for one in MODELS])
+    db.add(Column(kind="terminal", title="充電器の型番", value_type="text", position=1))
     lives = _lives(db, now)
     sites = {site.key: site for site in db.scalars(select(Site))}
     past = [one for life in lives for one in _past(life, now)]

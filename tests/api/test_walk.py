@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from service.core.areas import AREAS, areas
 from service.core.identity import User, open_session
+from service.core.trail import ACTION_WORDS
 from service.demo import fill
 from service.main import app
 from tests.api.walk import PARAMETER, TELLING, Walker, operations
@@ -29,10 +30,12 @@ DOCUMENT = WHOLE | {"paths": {path: item for path, item in WHOLE["paths"].items(
 OPERATIONS = operations(DOCUMENT)
 # Lists of an area that are the same for all its tenants, each for a reason of its own.
 SHARED_LISTS: frozenset[str] = frozenset()
-# Names of areas, which jobs are called after, and of their records and fields, as the code and as the trail says them.
+# Names of areas, which jobs are called after, and of their records, fields and actions, as the code and as the trail
+# says them.
 PRODUCTS_OWN = {*AREAS} | {
     word for area in areas().values() for words in (area.subjects, area.fields) for word in (*words, *words.values())
 }
+PRODUCTS_OWN |= {word for words in ACTION_WORDS.items() for word in words}
 LOCKED = [operation for operation in OPERATIONS if operation.permission]
 GENERATED = {
     (operation.method.upper(), operation.path): operation
