@@ -84,13 +84,24 @@ class Walker:
         return frozenset(self.call("GET", "/api/auth/me").json()["permissions"])
 
     def rows(self, path: str) -> list[dict[str, Any]]:
-        """The items of the list at a path; none when there is no such list for this person."""
+        """The items of the list at a path, all of them, for its files hold them all; none when there is no such list
+        for this person."""
         if path not in self._lists:
-            answer = self.call("GET", path, params={"limit": PAGE}) if self._is_list(path) else None
-            is_json = answer is not None and answer.headers.get("content-type") == "application/json"
-            body = answer.json() if answer is not None and is_json and answer.status_code == 200 else {}
-            self._lists[path] = body.get("items", []) if isinstance(body, dict) else []
+            found: list[dict[str, Any]] = []
+            body = self._page(path, {}) if self._is_list(path) else {}
+            while body:
+                found += body.get("items", [])
+                cursor = body.get("next_cursor")
+                body = self._page(path, {"cursor": cursor}) if cursor else {}
+            self._lists[path] = found
         return self._lists[path]
+
+    def _page(self, path: str, where: Mapping[str, str]) -> dict[str, Any]:
+        answer = self.call("GET", path, params={"limit": PAGE, **where})
+        if answer.status_code != 200 or answer.headers.get("content-type") != "application/json":
+            return {}
+        body = answer.json()
+        return body if isinstance(body, dict) else {}
 
     def _is_list(self, path: str) -> bool:
         answers = ((known, item["get"]["responses"]["200"]) for known, item in self._reads().items())
