@@ -166,7 +166,13 @@ def result(row: Row) -> str:
     same = (
         "履歴と表はすべて一致しています。" if not report["different"] else f"{len(report['different']):,}台で不一致。"
     )
-    return f"指摘は{found:,}件です。{same}"
+    return f"指摘は{found:,}件です。{same}{stored(report['storage'])}"
+
+
+def stored(storage: Row) -> str:
+    """What became of the tables and their indexes."""
+    size, index = (f"{storage[name] / 1e6:,.1f}MB" for name in ("bytes", "index_bytes"))
+    return f"データは{size}、索引は{index}、整理を待つ行は{storage['dead_percent']:.1f}%です。"
 
 
 def reports() -> None:

@@ -63,7 +63,7 @@ def check_if_due(opened: Opened) -> dict[str, Any] | None:
         counts: dict[str, int] = {}
         for one in queries.findings(db):
             counts[one["kind"]] = counts.get(one["kind"], 0) + 1
-        report: dict[str, Any] = {"findings": counts, "different": past.compare(db)}
+        report: dict[str, Any] = {"findings": counts, "different": past.compare(db), "storage": queries.storage(db)}
     with opened() as db:
         told = {"findings": sum(counts.values()), "different": len(report["different"])}
         return _finish(db, Job.CHECKS, report, told)

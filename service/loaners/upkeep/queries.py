@@ -210,3 +210,17 @@ def get_dismissal(db: Session, finding: str) -> Dismissal:
     if found is None:
         raise NotFound("「問題なし」にした指摘が見つかりません。一覧を読み込み直してください。")
     return found
+
+
+_STORAGE = text("""
+    SELECT coalesce(sum(pg_table_size(relid)), 0)::bigint, coalesce(sum(pg_indexes_size(relid)), 0)::bigint,
+        coalesce(round(100.0 * sum(n_dead_tup) / nullif(sum(n_live_tup + n_dead_tup), 0), 1), 0)::float
+    FROM pg_stat_user_tables WHERE relname LIKE 'loaners\\_%'
+""")
+
+
+def storage(db: Session) -> dict[str, Any]:
+    """How large the area's tables and their indexes are, in bytes, and which share of the rows waits to be tidied up:
+    autovacuum's work, which somebody should see (8.3)."""
+    data, indexes, dead = db.execute(_STORAGE).one()
+    return {"bytes": data, "index_bytes": indexes, "dead_percent": dead}

@@ -130,7 +130,12 @@ def test_rotation_and_checks_come_when_they_are_due_and_leave_reports(db: Sessio
 
     assert rotate() == {"events": 1, "devices": 1, "by_kind": {"端末": 1}}
     assert rotate() is None
-    assert actions.check_if_due(lambda: opened(db)) == {"findings": {}, "different": []}
+    report = actions.check_if_due(lambda: opened(db))
+    assert report is not None
+    assert (report["findings"], report["different"]) == ({}, [])
+    assert report["storage"]["bytes"] > 0
+    assert report["storage"]["index_bytes"] > 0
+    assert 0 <= report["storage"]["dead_percent"] <= 100
     assert actions.check_if_due(lambda: opened(db)) is None
     db.execute(text("UPDATE app_clock SET shift = shift + interval '28 days'"))
     assert rotate() == {"events": 0, "devices": 0, "by_kind": {}}
