@@ -30,10 +30,13 @@ DOCUMENT = WHOLE | {"paths": {path: item for path, item in WHOLE["paths"].items(
 OPERATIONS = operations(DOCUMENT)
 # Lists of an area that are the same for all its tenants, each for a reason of its own.
 SHARED_LISTS: frozenset[str] = frozenset()
-# Names of areas, which jobs are called after, and of their records, fields and actions, as the code and as the trail
-# says them.
+# Names of areas, which jobs are called after, and of their records, fields, choices and actions, as the code and as the
+# trail says them.
 PRODUCTS_OWN = {*AREAS} | {
-    word for area in areas().values() for words in (area.subjects, area.fields) for word in (*words, *words.values())
+    word
+    for area in areas().values()
+    for words in (area.subjects, area.fields, *area.values.values())
+    for word in (*words, *words.values())
 }
 PRODUCTS_OWN |= {word for words in ACTION_WORDS.items() for word in words}
 LOCKED = [operation for operation in OPERATIONS if operation.permission]
