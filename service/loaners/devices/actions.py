@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert
@@ -212,8 +213,22 @@ def import_devices(db: Session, by: Actor, new: Sequence[New]) -> None:
                 effective_at=one["created_at"],
             )
             for key, one, site_id in zip(made, values, sites, strict=True)
-        ],
+        ]
+        + _deposits(now, zip(made, rows, strict=True)),
     )
+
+
+def _deposits(now: datetime, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> list[Past]:
+    """The 預かり機のステータス that a master has now. It holds once the history that comes after it says so (2.6.2)."""
+    return [
+        Past(
+            device_id=key,
+            told=Told(kind=EventKind.DEPOSIT, source=Source.IMPORT, deposit=int(row["deposit"])),
+            effective_at=now,
+        )
+        for key, row in rows
+        if row["deposit"] is not None
+    ]
 
 
 def _keep_as_written(db: Session, numbers: dict[int, schemas.Written]) -> None:
@@ -231,3 +246,6 @@ def reimport_devices(db: Session, by: Actor, changes: Sequence[Change]) -> None:
         given = further(row.after, [column for column in columns if column.kind == device.kind])
         own = {name: row.after[name] for name in ("asset_number", "software", "os")}
         change(db, by, device.id, schemas.DeviceChange(version=device.version, extra=device.extra | given, **own))
+    told = [(row.id, row.after) for row in changes if row.after["deposit"] != row.before["deposit"]]
+    if told:
+        tell_many(db, by, _deposits(app_now(db), told))

@@ -11,11 +11,12 @@ from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.imports.kinds import Field, Kind, Values
 from service.core.imports.mapping import normalised
-from service.loaners.collection.rules import day, moment
+from service.loaners.collection.rules import DEPOSIT_HEADERS, day, deposit, moment
 from service.loaners.devices import actions, queries, schemas
 from service.loaners.devices.rules import FURTHER, checked, further
+from service.loaners.history.rules import deposit_refusal, deposit_word
 from service.loaners.imports import category, model_name, plain
-from service.loaners.models import Column, Device
+from service.loaners.models import Column
 from service.loaners.rules import CATEGORIES, written
 from service.loaners.rules import Kind as DeviceKind
 
@@ -37,16 +38,17 @@ def _further(db: Session, headers: Sequence[str]) -> tuple[Field, ...]:
 def _existing(db: Session, _: Actor, numbers: Sequence[str]) -> Mapping[str, tuple[int, Values]]:
     titles = {str(column.id): column.title for column in queries.further_columns(db)}
     return {
-        number: (device.id, _values(number, device, model, site, titles))
-        for number, (device, model, site) in queries.for_import(db, numbers).items()
+        number: (known.device.id, _values(number, known, titles))
+        for number, known in queries.for_import(db, numbers).items()
     }
 
 
-def _values(number: str, device: Device, model: str, site: str, titles: Mapping[str, str]) -> Values:
+def _values(number: str, known: queries.Known, titles: Mapping[str, str]) -> Values:
+    device = known.device
     own = ("category", "serial", "asset_number", "software", "os", "created_at")
     extra = {FURTHER + titles[key]: value for key, value in device.extra.items() if key in titles}
     return (
-        {"number": number, "model_name": model, "site_key": site}
+        {"number": number, "model_name": known.model, "site_key": known.site, "deposit": known.deposit}
         | {name: getattr(device, name) for name in own}
         | extra
     )
@@ -67,11 +69,11 @@ def _missing(db: Session, by: Actor, rows: Sequence[Values]) -> Mapping[int, tup
     return wrong
 
 
-def _changed(row: Values, known: tuple[Device, str, str]) -> tuple[str, str] | None:
-    device, model, site = known
+def _changed(row: Values, known: queries.Known) -> tuple[str, str] | None:
+    device = known.device
     if device.archived_at is not None:
         return "number", f"「{row['number']}」はアーカイブされています。元に戻してから取り込んでください。"
-    stays = {"model_name": model, "category": device.category, "serial": device.serial, "site_key": site}
+    stays = {"model_name": known.model, "category": device.category, "serial": device.serial, "site_key": known.site}
     words = {
         "site_key": "拠点は取込では変わりません。「移管する」から登録してください。",
     }
@@ -79,7 +81,15 @@ def _changed(row: Values, known: tuple[Device, str, str]) -> tuple[str, str] | N
         if row[name] != value:
             otherwise = f"登録済みの内容は「{value}」です。拠点管理番号に含まれる項目は変更できません。"
             return name, words.get(name, otherwise)
-    return None
+    return _not_held(row, known)
+
+
+def _not_held(row: Values, known: queries.Known) -> tuple[str, str] | None:
+    """Section 2.6.2. As long as nothing is known of the device's status, its history may still come."""
+    if row["deposit"] == known.deposit or known.state.status is None:
+        return None
+    refusal = deposit_refusal(known.state)
+    return None if refusal is None else ("deposit", f"{refusal}この機器の欄を空にしてください。")
 
 
 def _unfit(row: Values, columns: Sequence[Column]) -> tuple[str, str] | None:
@@ -111,6 +121,7 @@ DEVICES = Kind(
         Field("asset_number", "資産管理番号", "ASSET_001", ("資産番号", "アセット番号"), plain),
         Field("software", "ソフトウェア", "Office 2021", ("SW", "インストールソフト")),
         Field("os", "OS", "Windows 11", ("オペレーティングシステム",)),
+        Field("deposit", DEPOSIT_HEADERS[1], "", DEPOSIT_HEADERS[:1], deposit, deposit_word),
         Field("site_key", "拠点ID", "", ("拠点 ID", "拠点")),
         Field("created_at", "作成日", "2024/07/02 14:30:00", ("登録日", "作成日時"), moment, _shown),
     ),

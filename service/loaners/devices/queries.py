@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, String, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
@@ -14,7 +14,9 @@ from service.core.paging import Filter, Key, Listing, contains, equals, when
 from service.core.problems import Invalid, NotFound
 from service.loaners import queries
 from service.loaners.devices import schemas
-from service.loaners.history.models import DeviceState
+from service.loaners.history.models import DeviceState, Event, Mark
+from service.loaners.history.queries import state
+from service.loaners.history.rules import EventKind, State
 from service.loaners.models import Alias, Column, Device, Model, Site
 from service.loaners.rules import CATEGORIES, DEPOSIT_WORDS, Kind
 
@@ -131,18 +133,43 @@ def further_columns(db: Session) -> list[Column]:
     return list(db.scalars(found.order_by(Column.position, Column.id)))
 
 
-def for_import(db: Session, numbers: Collection[str]) -> dict[str, tuple[Device, str, str]]:
-    """By number, or another number of it: the device, its model's name and the id of the site where it is."""
+class Known(NamedTuple):
+    """A device that a row of a file is compared with, its model's name, and the id of the site where it is. `deposit`
+    is the state's; of a device of which no form is known, what was told last and will hold if its history says so."""
+
+    device: Device
+    model: str
+    site: str
+    state: State
+    deposit: int | None
+
+
+def for_import(db: Session, numbers: Collection[str]) -> dict[str, Known]:
+    """By number, or another number of it."""
     ids = queries.numbered(db, numbers)
     rows = db.execute(
-        select(Device, Model.name, Site.key)
+        select(Device, Model.name, Site.key, DeviceState)
         .join(Model, Model.id == Device.model_id)
         .join(DeviceState, _now)
         .join(Site, Site.id == DeviceState.site_id)
         .where(Device.id.in_(list(ids.values())))
     )
-    found = {device.id: (device, model, site) for device, model, site in rows}
-    return {number: found[device_id] for number, device_id in ids.items()}
+    found = {row[0].id: Known(*row[:3], state(row[3]), row[3].deposit) for row in rows}
+    told = _told_deposits(db, [key for key, known in found.items() if known.state.status is None])
+    return {
+        number: found[device_id]._replace(deposit=told.get(device_id, found[device_id].deposit))
+        for number, device_id in ids.items()
+    }
+
+
+def _told_deposits(db: Session, device_ids: Collection[int]) -> dict[int, int]:
+    """The last one of each device, whether it holds or not."""
+    marked = select(Mark.event_id).where(Mark.event_id == Event.id).exists()
+    found = select(Event.device_id, Event.deposit).where(
+        Event.device_id.in_(device_ids), Event.kind == EventKind.DEPOSIT, ~marked
+    )
+    rows: Sequence[Any] = db.execute(found.order_by(Event.effective_at, Event.id)).all()
+    return dict(rows)
 
 
 class Named:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
 from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, NotBlank
-from service.loaners.rules import LONGEST_NUMBER, Kind, normal_number, number_refusal
+from service.loaners.rules import LONGEST_NUMBER, Deposit, Kind, normal_number, number_refusal
 from service.loaners.schemas import CategoryKey, Search, Sort
 
 Serial = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+$")]
@@ -186,5 +186,7 @@ class DeviceRow(BaseModel):
     asset_number: AssetNumber = ""
     software: Software = ""
     os: Os = ""
+    # As the state has it now, or shall have it.
+    deposit: Deposit | None = None
     site_key: Annotated[str, Field(max_length=20)] = ""
     created_at: datetime | None = None

@@ -133,6 +133,22 @@ def stored_states(db: Session, device_ids: Collection[int]) -> dict[int, list[St
     return _by_device(rows, device_ids, State)
 
 
+def state(row: DeviceState) -> State:
+    """A row of the projection."""
+    during: Any = row.during
+    return State(
+        during.lower,
+        during.upper,
+        row.event_id,
+        row.form_event_id,
+        row.site_id,
+        row.status,
+        row.held,
+        row.deposit,
+        row.is_archived,
+    )
+
+
 def stored_loans(db: Session, device_ids: Collection[int]) -> dict[int, list[Lent]]:
     rows = db.execute(
         select(

@@ -147,6 +147,62 @@ def test_a_collection_sheet_again_doubles_nothing_and_a_longer_one_adds_its_new_
     assert ground.rows("SELECT count(*) FROM loaners_events WHERE kind = 'form'") == [(3,)]
 
 
+DEPOSIT_TOLD = (
+    "SELECT e.deposit, e.source, s.deposit FROM loaners_events e JOIN loaners_states s USING (device_id) "
+    "WHERE e.kind = 'deposit' AND upper_inf(s.during)"
+)
+LENT_ONCE = V2.format(deposit="").splitlines()[0].rstrip(",") + (
+    "\n2024/07/10 10:00:00,KOBE_Tablet_iPad-Pro-129_GHI33333_001,1.貸出中,山田太郎,L-1,田中花子,有り,ASSET-12345\n"
+)
+
+
+@pytest.mark.parametrize("header", ["預り機のステータス", "預かり機のステータス"])
+def test_the_masters_deposit_holds_once_the_history_says_that_it_may(ground: Ground, header: str) -> None:
+    client = admin(ground)
+    masters = DEVICES.replace("預かり機のステータス", header).replace(
+        "GHI33333,ASSET_002,,,,", "GHI33333,ASSET_002,,,1.返却可能,"
+    )
+
+    imported(ground, client, masters, "loaners.devices")
+    before = ground.rows(DEPOSIT_TOLD)
+    again = preview(client, begun(client, masters, "loaners.devices"))["counts"]
+    imported(ground, client, LENT_ONCE, "loaners.history")
+
+    assert before == [(1, "import", None)]
+    assert again["same"] == 3
+    assert ground.rows(DEPOSIT_TOLD) == [(1, "import", 1)]
+
+
+def test_the_masters_once_more_after_the_history_take_over_the_deposit_and_only_once(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+    imported(ground, client, LENT_ONCE, "loaners.history")
+    masters = DEVICES.replace("GHI33333,ASSET_002,,,,", "GHI33333,ASSET_002,,,2.商談や金額の問題,")
+
+    imported(ground, client, masters, "loaners.devices")
+    again = preview(client, begun(client, masters, "loaners.devices"))["counts"]
+
+    assert ground.rows(DEPOSIT_TOLD) == [(2, "import", 2)]
+    assert again == {"new": 0, "update": 0, "same": 3, "error": 0}
+
+
+def test_a_master_s_deposit_that_cannot_be_is_refused_in_words(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+    imported(ground, client, V1, "loaners.history")
+    masters = DEVICES.replace("GHI33333,ASSET_002,,,,", "GHI33333,ASSET_002,,,3.社内にて保管中,")
+    masters = masters.replace("Windows 11,,", "Windows 11,1.返却可能,")
+
+    shown = preview(client, begun(client, masters, "loaners.devices"))
+
+    assert [(error["row"], error["field"]) for error in shown["errors"]] == [
+        (2, "預かり機のステータス"),
+        (3, "預かり機のステータス"),
+    ]
+    assert "「1-4.ユーザー機の預り有無」が「有り」のときだけ" in shown["errors"][0]["message"]
+    assert "「3.社内にて保管中」は使えません" in shown["errors"][1]["message"]
+
+
 def test_what_happened_before_the_device_was_registered_moves_its_registration(ground: Ground) -> None:
     client = admin(ground)
     imported(ground, client, DEVICES.replace("2024/07/01 09:00:00", "2024/09/01 09:00:00"), "loaners.devices")
