@@ -19,7 +19,7 @@ Values = dict[str, Any]
 @dataclass(frozen=True)
 class Field:
     """A column. `read` makes a value for the model of a cell's text, or raises ValueError with words; `show` is the
-    way back, for the preview and for templates."""
+    way back, for the preview and for templates. `blank` is what an empty cell says of it; None: nothing."""
 
     name: str
     label: str
@@ -27,6 +27,7 @@ class Field:
     aliases: tuple[str, ...] = ()
     read: Callable[[str], Any] = str
     show: Callable[[Any], str] = str
+    blank: Any = None
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def plan(
 ) -> Iterator[Planned]:
     """Row by row in the order of the file. `seen` hears how many rows have been looked at.
 
-    A blank cell says nothing: a new row takes the field's default, one that is there keeps its value.
+    A blank cell says nothing unless its field has a word for it: a new row takes the field's default, one that is there
+    keeps its value.
     """
     first_with: dict[str, int] = {}
     for start in range(0, len(rows), CHUNK):
@@ -76,6 +77,8 @@ def _read(kind: Kind, row: Row, mapping: Columns) -> Planned:
         if place is not None:
             made.values[name] = text
         if not text:
+            if place is not None and kind.field(name).blank is not None:
+                made.given[name] = kind.field(name).blank
             continue
         try:
             made.given[name] = kind.field(name).read(text)

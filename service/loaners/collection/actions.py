@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 from service.core import audit
 from service.core.auth import Actor
 from service.core.clock import app_now
+from service.loaners.collection import queries
 from service.loaners.history import queries as history
 from service.loaners.history.actions import Told, project
 from service.loaners.history.models import Event
-from service.loaners.history.rules import EventKind, Fact, Source, cleared_because, holds_deposit, states
+from service.loaners.history.rules import EMPTIED, EventKind, Fact, Source, cleared_because, holds_deposit, states
 from service.loaners.models import Device
 from service.loaners.rules import AREA
 
@@ -55,6 +56,7 @@ def add_many(db: Session, by: Actor, past: Sequence[Past]) -> dict[int, dict[str
     rows = [_past_row(by, one, now) for one in (*_registrations(known, past), *past)]
     new = _insert(db, sorted(rows, key=lambda row: (row["device_id"], row["effective_at"])))
     _insert(db, _cleared_rows(history.facts(db, ids), frozenset(new), now))
+    _insert(db, _emptied_rows(history.facts(db, ids), queries.emptied(db, ids), now))
     project(db, ids)
     _bring_up_to_date(db, past)
     return new
@@ -113,6 +115,29 @@ def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Collection[int], now
                 one = Past(device_id=device_id, told=told, effective_at=fact.effective_at)
                 rows.append(_past_row("system", one, now))
     return rows
+
+
+def _emptied_rows(facts: Mapping[int, Sequence[Fact]], emptied: Collection[int], now: datetime) -> list[dict[str, Any]]:
+    """The newest row wins (2.4.3): one that leaves 預り機のステータス empty clears what was told before, even if that came
+    by a later file."""
+    rows: list[dict[str, Any]] = []
+    for device_id, known in facts.items():
+        so_far = list(known)
+        for fact in known:
+            if fact.id not in emptied or not holds_deposit(fact.status, fact.held):
+                continue
+            gone = Fact(fact.id, EventKind.CLEARED, fact.effective_at)
+            then = [one for one in so_far if (one.effective_at, one.id) <= (fact.effective_at, fact.id)]
+            if states(then)[-1].deposit is None or _is_cleared(known, fact):
+                continue
+            so_far.append(gone)
+            told = Told(kind=EventKind.CLEARED, source=Source.IMPORT, reason=EMPTIED)
+            rows.append(_past_row("system", Past(device_id=device_id, told=told, effective_at=fact.effective_at), now))
+    return rows
+
+
+def _is_cleared(known: Sequence[Fact], form: Fact) -> bool:
+    return any(one.kind is EventKind.CLEARED and one.effective_at == form.effective_at for one in known)
 
 
 def _bring_up_to_date(db: Session, past: Sequence[Past]) -> None:

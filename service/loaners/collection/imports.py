@@ -26,7 +26,7 @@ STATUS = "0-4.ステータス"
 _USUAL = (
     Field("status", STATUS, "1.貸出中"),
     Field("1-4.ユーザー機の預り有無", "1-4.ユーザー機の預り有無", "有り"),
-    Field(rules.DEPOSIT_HEADERS[0], rules.DEPOSIT_HEADERS[0], "1.返却可能", rules.DEPOSIT_HEADERS[1:]),
+    Field(rules.DEPOSIT_HEADERS[0], rules.DEPOSIT_HEADERS[0], "1.返却可能", rules.DEPOSIT_HEADERS[1:], blank=""),
 )
 
 

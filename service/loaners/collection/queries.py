@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from service.loaners.collection.rules import Version
 from service.loaners.forms.models import Form
-from service.loaners.forms.rules import read
+from service.loaners.forms.rules import DEPOSIT, read
 from service.loaners.history.models import ArchivedEvent, Event
+from service.loaners.history.rules import Source
 from service.loaners.models import Device
 
 
@@ -24,6 +25,14 @@ def versions(db: Session) -> dict[str, list[Version]]:
 
 def kinds(db: Session, device_ids: Collection[int]) -> dict[int, str]:
     return dict(db.execute(select(Device.id, Device.kind).where(Device.id.in_(device_ids))).all())
+
+
+def emptied(db: Session, device_ids: Collection[int]) -> set[int]:
+    """The rows of sheets about these devices that left 預り機のステータス empty."""
+    found = select(Event.id).where(
+        Event.device_id.in_(device_ids), Event.source == Source.IMPORT, Event.answers[DEPOSIT].astext == ""
+    )
+    return set(db.scalars(found))
 
 
 def known_keys(db: Session, keys: Collection[str]) -> set[str]:

@@ -122,12 +122,14 @@ def version_for(versions: Sequence[Version], headers: Collection[str]) -> Versio
 
 def read(version: Version, cells: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Answers by question, and by header what is wrong, in words. An answer that the form does not know stays as it
-    was given: a sheet is evidence."""
+    was given: a sheet is evidence. A 預り機のステータス that is there and empty is an answer: 未設定 (2.6.2)."""
     questions = {question.key: question for question in version.questions}
     answers: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for header, text in cells.items():
         key = question_key(header)
+        if key == DEPOSIT and not text.strip():
+            answers.setdefault(DEPOSIT, "")
         if key is None or not text.strip():
             continue
         try:

@@ -256,7 +256,7 @@ def unmark(db: Session, by: Actor, event_id: int) -> None:
 
 def _refuse_mark(event: Event) -> None:
     kind = EventKind(event.kind)
-    if kind is EventKind.CLEARED and event.source == Source.SYSTEM:
+    if kind is EventKind.CLEARED and event.source != Source.VIEWER:
         raise Conflict("自動クリアは、そのもとになったステータス登録を除去すると一緒に除去されます。")
     if kind not in MARKABLE | {EventKind.CLEARED}:
         raise Conflict(f"「{KIND_WORDS[kind]}」の履歴は除去できません。機器の一覧から操作してください。")

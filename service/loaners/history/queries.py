@@ -232,7 +232,7 @@ def cleared_by(db: Session, event: Event) -> Event | None:
         .where(
             Event.device_id == event.device_id,
             Event.kind == EventKind.CLEARED,
-            Event.source == rules.Source.SYSTEM,
+            Event.source != rules.Source.VIEWER,
             Event.effective_at == event.effective_at,
             Event.id > event.id,
         )

@@ -203,6 +203,47 @@ def test_a_master_s_deposit_that_cannot_be_is_refused_in_words(ground: Ground) -
     assert "「3.社内にて保管中」は使えません" in shown["errors"][1]["message"]
 
 
+EMPTIED = (
+    V2.format(deposit="預り機のステータス").splitlines()[0]
+    + "\n2024/08/10 10:00:00,KOBE_Tablet_iPad-Pro-129_GHI33333_001,1.貸出中,山田太郎,L-1,田中花子,有り,A,{}"
+    + "\n2024/08/11 10:00:00,KOBE_Tablet_iPad-Pro-129_GHI33333_001,1.貸出中,山田太郎,L-1,田中花子,有り,A,{}\n"
+)
+CLEARED = "SELECT source, effective_at::date::text FROM loaners_events WHERE kind = 'cleared' ORDER BY effective_at"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_later_row_that_leaves_the_deposit_empty_clears_it_in_whichever_order_they_come(
+    ground: Ground, order: int
+) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+    sheets = LENT_ONCE.replace("資産管理番号\n", "資産管理番号,預り機のステータス\n").replace(
+        "ASSET-12345\n", "A,1.返却可能\n"
+    )
+
+    for sheet in [sheets, EMPTIED.format("", "")][::order]:
+        imported(ground, client, sheet, "loaners.history")
+    again = preview(client, begun(client, EMPTIED.format("", ""), "loaners.history"))["counts"]
+
+    assert [row for row in ground.rows(STATES) if row[0].startswith("KOBE")] == [
+        ("KOBE_Tablet_iPad-Pro-129_GHI33333_001", 1, True, None)
+    ]
+    assert ground.rows(CLEARED) == [("import", "2024-08-10")]
+    assert again["same"] == 2
+
+
+def test_a_sheet_without_the_column_leaves_the_deposit_as_it_is(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+    imported(ground, client, EMPTIED.format("2.商談や金額の問題", "1.返却可能"), "loaners.history")
+    without = LENT_ONCE.replace("2024/07/10", "2024/09/10")
+
+    imported(ground, client, without, "loaners.history")
+
+    assert (("KOBE_Tablet_iPad-Pro-129_GHI33333_001", 1, True, 1)) in ground.rows(STATES)
+    assert ground.rows(CLEARED) == []
+
+
 def test_what_happened_before_the_device_was_registered_moves_its_registration(ground: Ground) -> None:
     client = admin(ground)
     imported(ground, client, DEVICES.replace("2024/07/01 09:00:00", "2024/09/01 09:00:00"), "loaners.devices")
