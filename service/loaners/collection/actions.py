@@ -118,8 +118,8 @@ def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Collection[int], now
 
 
 def _emptied_rows(facts: Mapping[int, Sequence[Fact]], emptied: Collection[int], now: datetime) -> list[dict[str, Any]]:
-    """The newest row wins (2.4.3): one that leaves 預り機のステータス empty clears what was told before, even if that came
-    by a later file."""
+    """The newest row wins (2.4.3): one that leaves 預り機のステータス empty clears what was told before, even if that
+    came by a later file."""
     rows: list[dict[str, Any]] = []
     for device_id, known in facts.items():
         so_far = list(known)

@@ -43,10 +43,13 @@ def _cells(values: Values) -> dict[str, str]:
 
 
 def _identity(values: Values) -> str:
+    """However the cells are spelled, and whatever the forms ask."""
     at = values.get("effective_at")
-    return json.dumps(
-        [values["number"], at.isoformat() if at else None, sorted(_cells(values).items())], ensure_ascii=False
-    )
+    return json.dumps([values["number"], at.isoformat() if at else None, rules.raw(_cells(values))], ensure_ascii=False)
+
+
+def _key(reader: _Reader, values: Values) -> str:
+    return rules.import_key(reader.devices[values["number"]], values["effective_at"], rules.raw(_cells(values)))
 
 
 class _Reader:
@@ -76,8 +79,7 @@ def _existing(db: Session, _: Actor, identities: Sequence[str]) -> Mapping[str, 
     keys: dict[str, str] = {}
     for identity, (number, at, cells) in told.items():
         if number in reader.devices and at:
-            device_id, _version, answers, _wrong = reader.read(number, dict(cells))
-            keys[identity] = rules.import_key(device_id, datetime.fromisoformat(at), answers)
+            keys[identity] = rules.import_key(reader.devices[number], datetime.fromisoformat(at), cells)
     known = queries.known_keys(db, list(keys.values()))
     return {identity: (0, {}) for identity, key in keys.items() if key in known}
 
@@ -85,6 +87,7 @@ def _existing(db: Session, _: Actor, identities: Sequence[str]) -> Mapping[str, 
 def _missing(db: Session, _: Actor, rows: Sequence[Values]) -> Mapping[int, tuple[str, str]]:
     reader, now = _Reader(db, [row["number"] for row in rows]), app_now(db)
     wrong: dict[int, tuple[str, str]] = {}
+    seen: dict[str, int] = {}
     for place, row in enumerate(rows):
         if row["number"] not in reader.devices:
             message = f"「{row['number']}」の機器が登録されていません。先に機器のマスタを取り込んでください。"
@@ -94,12 +97,23 @@ def _missing(db: Session, _: Actor, rows: Sequence[Values]) -> Mapping[int, tupl
         elif refused := reader.read(row["number"], _cells(row))[3]:
             header, message = next(iter(refused.items()))
             wrong[place] = ("status" if header == STATUS else header, message)
+        elif seen.setdefault(_key(reader, row), place) != place:
+            message = (
+                "同じ機器の同じ行が、別の書き方の番号でこのファイルにもう1つあります。どちらかを削除してください。"
+            )
+            wrong[place] = ("number", message)
     return wrong
 
 
 def _past(db: Session, new: Sequence[New]) -> Iterator[Past]:
     reader = _Reader(db, [row.values["number"] for row in new])
-    for row in new:
+    keys = [_key(reader, row.values) for row in new]
+    # Rows far apart in a file may be one, with the number written otherwise.
+    seen = queries.known_keys(db, keys)
+    for row, key in zip(new, keys, strict=True):
+        if key in seen:
+            continue
+        seen.add(key)
         values = row.values
         device_id, version, answers, _ = reader.read(values["number"], _cells(values))
         means = meant(version.questions, answers)
@@ -112,7 +126,7 @@ def _past(db: Session, new: Sequence[New]) -> Iterator[Past]:
             effective_at=values["effective_at"],
             actor_name=means.get(Meaning.PERSON, "")[:100],
             actor_mail=values["mail"],
-            import_key=rules.import_key(device_id, values["effective_at"], answers),
+            import_key=key,
         )
 
 

@@ -37,6 +37,7 @@ def emptied(db: Session, device_ids: Collection[int]) -> set[int]:
 
 def known_keys(db: Session, keys: Collection[str]) -> set[str]:
     """Those that are there, put away or not."""
-    archived = ArchivedEvent.event["import_key"].astext
-    there = select(Event.import_key).where(Event.import_key.in_(keys))
-    return {key for key in db.scalars(there.union_all(select(archived).where(archived.in_(keys)))) if key}
+    found: set[str] = set()
+    for column in (Event.import_key, ArchivedEvent.import_key):
+        found |= {key for key in db.scalars(select(column).where(column.in_(keys))) if key}
+    return found

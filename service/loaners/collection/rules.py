@@ -159,7 +159,24 @@ def _answer(question: Question | None, text: str) -> str:
     return alike.get(squeezed(text), text)
 
 
-def import_key(device_id: int, at: datetime, answers: Mapping[str, str]) -> str:
-    """The same for the same row, whichever file it stands in."""
-    told: list[Any] = [device_id, at.timestamp(), sorted(answers.items())]
-    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()
+def raw(cells: Mapping[str, str]) -> list[list[str]]:
+    """What stands in a row, however it is spelled, and whatever forms ask today: by the questions' numbers."""
+    given = ((question_key(header), text) for header, text in cells.items())
+    return sorted([key, _plain(key, text)] for key, text in given if key is not None and text.strip())
+
+
+def _plain(key: str, text: str) -> str:
+    try:
+        return moment(text).isoformat()
+    except ValueError:
+        pass
+    bare = squeezed(text)
+    if key == DEPOSIT and bare in _DEPOSITS:
+        return DEPOSIT_WORDS[_DEPOSITS[bare]].title
+    return HELD_WORDS[_OTHER_HELD[bare]] if bare in _OTHER_HELD else bare
+
+
+def import_key(device_id: int, at: datetime, told: Sequence[Sequence[str]]) -> str:
+    """The same for the same row, whichever file it stands in; `told` is its `raw`."""
+    whole: list[Any] = [device_id, at.timestamp(), told]
+    return hashlib.sha256(json.dumps(whole, ensure_ascii=False).encode()).hexdigest()

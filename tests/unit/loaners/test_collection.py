@@ -93,12 +93,24 @@ def test_a_row_without_a_status_is_wrong() -> None:
     assert list(rules.read(V1, {"1-1.貸出先": "x"})[1]) == ["0-4.ステータス"]
 
 
-def test_the_same_row_has_the_same_key_in_whichever_order_its_columns_stand() -> None:
+def test_the_same_row_has_the_same_key_in_whichever_order_and_spelling_its_columns_stand() -> None:
     at = rules.moment("2024/07/02 14:30:00")
-    keys = {
-        rules.import_key(1, at, {"0-4": "1.貸出中", "1-1": "x"}),
-        rules.import_key(1, at, {"1-1": "x", "0-4": "1.貸出中"}),
+    row = {
+        "0-4.ステータス": "1.貸出中",
+        "1-4.預り": "有り",
+        "1-2.貸出日": "2024/07/01",
+        "預り機のステータス": "1.返却可能",
     }
+    otherwise = {
+        "預かり機のステータス": "１．返却可能",
+        "1-4.預り": "あり",
+        "0-4. ステータス": "1. 貸出中",
+        "1-2.貸出日": "2024-7-1 0:00:00",
+        "1-9.空欄": " ",
+        "備考": "x",
+    }
+    key = rules.import_key(1, at, rules.raw(row))
 
-    assert len(keys) == 1
-    assert keys != {rules.import_key(2, at, {"0-4": "1.貸出中", "1-1": "x"})}
+    assert rules.import_key(1, at, rules.raw(otherwise)) == key
+    assert rules.import_key(2, at, rules.raw(row)) != key
+    assert rules.import_key(1, at, rules.raw(row | {"1-4.預り": "無し"})) != key
