@@ -252,6 +252,17 @@ def test_no_device_moves_to_an_inactive_site_or_in_the_future(db: Session, sign_
     assert (inactive.status_code, future.status_code) == (409, 422)
 
 
+def test_a_transfer_at_a_moment_of_no_time_zone_is_refused_in_words(db: Session, sign_in: SignIn) -> None:
+    client = sign_in("ada", loaners="admin")
+    made = registered(client, new(db))
+
+    body = {"site_id": site(db, "kobe"), "reason": "x", "effective_at": "2026-11-21T10:00:00"}
+    answer = client.post(f"{PATH}/{made['id']}/transfer", json=body)
+
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == ["effective_at"]
+
+
 def test_labels_carry_number_model_and_the_way_to_the_form(db: Session, sign_in: SignIn) -> None:
     client = sign_in("alice", loaners="admin")
     made, _ = registered(client, new(db)), registered(client, new(db))
