@@ -14,6 +14,7 @@ from service.core.problems import NotFound
 from service.loaners import schemas
 from service.loaners.history.models import DeviceState
 from service.loaners.models import Alias, Column, Device, Model, Site
+from service.loaners.rules import normal_number
 
 Master = TypeVar("Master", Site, Model, Column, Device)
 NOUNS: Mapping[type[Any], str] = {Site: "拠点", Model: "機種", Column: "追加の列", Device: "機器"}
@@ -143,8 +144,7 @@ def get(db: Session, one: type[Master], key: int, *, lock: bool = False) -> Mast
 
 
 def device_by_number(db: Session, written: str, *, lock: bool = False) -> Device:
-    """By what is on its label: its number, another number of it, either in any case of letters as long as only one
-    device is meant. Raises NotFound."""
+    """By what is on its label, as `numbered`. Raises NotFound."""
     found = numbered(db, [written]).get(written)
     if found is None:
         raise NotFound(f"拠点管理番号「{written[:100]}」の機器は見つかりません。番号を確認してください。")
@@ -152,7 +152,16 @@ def device_by_number(db: Session, written: str, *, lock: bool = False) -> Device
 
 
 def numbered(db: Session, written: Collection[str]) -> dict[str, int]:
-    """The ids of the devices that these numbers mean; those that mean none, or several, are not in it."""
+    """The ids of the devices that these mean: their number, another number of them, in any case of letters; or else
+    their number with the symbols of the model (iPad-Pro-12.9). Those that mean none, or several, are not in it."""
+    found = named(db, written)
+    normal = {text: normal_number(text) for text in written if text not in found}
+    others = named(db, [one for text, one in normal.items() if one != text])
+    return found | {text: others[one] for text, one in normal.items() if one in others}
+
+
+def named(db: Session, written: Collection[str]) -> dict[str, int]:
+    """As `numbered`, of those that somebody gave them."""
     plain = {text: text.strip().lower() for text in written}
     wanted = sorted(set(plain.values()))
     exact: dict[str, int] = {}

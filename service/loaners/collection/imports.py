@@ -19,7 +19,7 @@ from service.loaners.forms.rules import Meaning, meant
 from service.loaners.history.actions import Told
 from service.loaners.history.rules import EventKind, Source, holds_deposit, understood
 from service.loaners.imports import plain
-from service.loaners.rules import normal_number, written
+from service.loaners.rules import written
 
 STATUS = "0-4.ステータス"
 # Of each sheet; the others are what its form asked.
@@ -57,8 +57,6 @@ class _Reader:
 
     def __init__(self, db: Session, numbers: Sequence[str]) -> None:
         self.devices = masters.numbered(db, numbers)
-        others = masters.numbered(db, [normal_number(one) for one in numbers])
-        self.devices |= {one: others[normal_number(one)] for one in numbers if normal_number(one) in others}
         self.kinds = queries.kinds(db, list(self.devices.values()))
         self.versions = queries.versions(db)
         self.chosen: dict[tuple[str, frozenset[str]], rules.Version] = {}

@@ -233,7 +233,7 @@ def _deposits(now: datetime, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> l
 
 def _keep_as_written(db: Session, numbers: dict[int, schemas.Written]) -> None:
     others = {one.as_written: key for key, one in numbers.items() if one.as_written != one}
-    taken = masters.numbered(db, list(others))
+    taken = masters.named(db, list(others))
     rows = [{"alias": alias[:100], "device_id": key} for alias, key in others.items() if alias not in taken]
     if rows:
         db.execute(insert(Alias), rows)

@@ -37,6 +37,19 @@ def test_a_label_leads_to_the_form_of_its_device_whoever_scans_it(
     assert answer.headers["location"] == f"{settings().public_base_url.rstrip('/')}/status-form?number={NUMBER}"
 
 
+@pytest.mark.parametrize("written", ["OSAKA_Laptop_Think.Pad-X1-Car/bon_ABC12345_001", NUMBER.replace("-X1-", "-X.1-")])
+def test_the_symbols_of_a_model_make_no_difference_without_an_alias(
+    sign_in: SignIn, device: Device, written: str
+) -> None:
+    found = sign_in("sato", loaners="staff").get("/api/loaners/scanned", params={"q": written}).json()
+    assert (found["exact"], [one["number"] for one in found["items"]]) == (True, [NUMBER])
+
+
+def test_a_dotted_label_of_a_device_registered_on_screen_leads_to_its_form(client: TestClient, device: Device) -> None:
+    answer = client.get(f"/d/{quote(NUMBER.replace('-X1-', '-X.1-'))}", follow_redirects=False)
+    assert answer.headers["location"] == f"{settings().public_base_url.rstrip('/')}/status-form?number={NUMBER}"
+
+
 def test_a_label_of_nothing_is_a_page_in_words(client: TestClient, device: Device) -> None:
     answer = client.get("/d/OSAKA_SV_Nothing_X1_001", follow_redirects=False)
     assert answer.status_code == 404
