@@ -20,6 +20,9 @@ class Site(Base):
     __table_args__ = (
         CheckConstraint("key ~ '^[a-z0-9]{1,20}$'", name="key"),
         CheckConstraint("code ~ '^[A-Z]{1,20}$'", name="code"),
+        CheckConstraint(r"name ~ '\S'", name="name"),
+        CheckConstraint(r"jurisdiction ~ '\S'", name="jurisdiction"),
+        CheckConstraint(r"group_mail ~ '^[^@\s]+@[^@\s]+\.[^@\s]+$'", name="group_mail"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -42,7 +45,10 @@ class Model(Base):
     """機種. A name has no blank and no underscore (2.2.2)."""
 
     __tablename__ = "loaners_models"
-    __table_args__ = (CheckConstraint(r"name !~ '[\s_]'", name="name"),)
+    __table_args__ = (
+        CheckConstraint(r"name !~ '[\s_]'", name="name"),
+        CheckConstraint(r"maker ~ '\S'", name="maker"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     # 機種ID: MODEL_001.

@@ -27,7 +27,10 @@ CREATE TABLE loaners_sites (
     updated_at timestamptz NOT NULL DEFAULT app_now(),
     archived_at timestamptz,
     CONSTRAINT ck_loaners_sites_key CHECK (key ~ '^[a-z0-9]{1,20}$'),
-    CONSTRAINT ck_loaners_sites_code CHECK (code ~ '^[A-Z]{1,20}$')
+    CONSTRAINT ck_loaners_sites_code CHECK (code ~ '^[A-Z]{1,20}$'),
+    CONSTRAINT ck_loaners_sites_name CHECK (name ~ '\\S'),
+    CONSTRAINT ck_loaners_sites_jurisdiction CHECK (jurisdiction ~ '\\S'),
+    CONSTRAINT ck_loaners_sites_group_mail CHECK (group_mail ~ '^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$')
 );
 
 CREATE TABLE loaners_models (
@@ -43,6 +46,7 @@ CREATE TABLE loaners_models (
     updated_at timestamptz NOT NULL DEFAULT app_now(),
     archived_at timestamptz,
     CONSTRAINT ck_loaners_models_name CHECK (name !~ '[\\s_]'),
+    CONSTRAINT ck_loaners_models_maker CHECK (maker ~ '\\S'),
     CONSTRAINT ck_loaners_models_category CHECK (
         category IN ('Desktop', 'Laptop', 'Server', 'Tablet', 'Printer', 'Router', 'Hub', 'Other')
     )
