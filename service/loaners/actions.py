@@ -12,7 +12,7 @@ from service.core.imports.kinds import Change, New
 from service.core.problems import Conflict, Invalid
 from service.loaners import queries, schemas
 from service.loaners.models import Column, Model, Site
-from service.loaners.rules import AREA
+from service.loaners.rules import AREA, is_fixed_column
 
 SITES = Edits(
     AREA.name,
@@ -23,13 +23,6 @@ SITES = Edits(
 )
 MODELS = Edits(AREA.name, "model", "機種", {"uq_loaners_models_name": "name"}, {"name": "機種名"})
 COLUMNS = Edits(AREA.name, "column", "追加の列", {"uq_loaners_columns_kind_title": "title"}, {"title": "項目名"})
-# What the masters have anyway (2.4 to 2.6).
-OWN_TITLES = frozenset(
-    {
-        "拠点管理番号", "機器種別", "機種名", "メーカー", "カテゴリ", "製造番号", "資産管理番号", "ソフトウェア", "OS",
-        "拠点", "拠点ID", "管轄", "預かり機のステータス", "共通フォームURL", "QRコードURL", "別名", "作成日", "更新日",
-    }
-)  # fmt: skip
 
 
 def create_site(db: Session, by: Actor, new: schemas.NewSite) -> Site:
@@ -90,7 +83,7 @@ def archive_column(db: Session, by: Actor, column_id: int, archived: bool) -> No
 
 
 def _own_title(title: str) -> None:
-    if title.replace(" ", "") in OWN_TITLES:
+    if is_fixed_column(title):
         message = f"「{title}」はもともとある列です。別の項目名にしてください。"
         raise Conflict(message, [("title", message)])
 

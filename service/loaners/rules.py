@@ -192,6 +192,63 @@ def normal_number(text: str) -> str:
     return "_".join((site, category, model_section("".join(model)), serial, running))
 
 
+STATUS_COLUMN = "0-4.ステータス"
+# The audit's sheet as the document lays it out, A to M; the rest of what a list can show comes after it.
+AUDIT_SHEET = (
+    "担当者",
+    "資産管理番号",
+    "拠点管理番号",
+    "機種名",
+    "製造番号",
+    "ソフトウェア",
+    "OS",
+    "ステータス",
+    "貸出先",
+    "貸出日",
+    "ユーザー預り機有",
+    "お預かり証No.",
+    "備考",
+)
+OTHERS = (
+    "メーカー",
+    "カテゴリ",
+    "機器種別",
+    "拠点",
+    "管轄",
+    "利用状況",
+    "預かり機のステータス",
+    "預り機のステータス",
+    "返却予定日",
+    "作成日",
+    "作成日時",
+    "更新日",
+    "更新日時",
+    "タイムスタンプ",
+    "メールアドレス",
+    "共通フォーム URL",
+    "QR コード URL",
+    "0-1.担当者",
+    STATUS_COLUMN,
+)
+# What the masters' files have beside these.
+_OF_FILES = ("拠点ID", "別名", "追加の項目")
+# Of a question: 1-1.貸出先.
+_QUESTION = re.compile(r"[0-9]+(-[0-9]+){1,2}[.．].+")
+
+
+def _bare(title: str) -> str:
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", title)).casefold()
+
+
+_FIXED = frozenset(_bare(title) for title in (*AUDIT_SHEET, *OTHERS, *_OF_FILES))
+
+
+def is_fixed_column(title: str) -> bool:
+    """A column that some list or file has anyway, or that a form's question brings along: none may be added that is
+    called so, in whichever width of letters."""
+    return _bare(title) in _FIXED or _QUESTION.fullmatch(_bare(title)) is not None
+
+
 READ = frozenset(
     {
         "loaners:device:read",

@@ -9,10 +9,12 @@ from datetime import date, datetime
 
 from service.loaners.forms.rules import Meaning, Question, Type, meant, prefix
 from service.loaners.rules import (
+    AUDIT_SHEET,
     CATEGORIES,
     DEPOSIT_WORDS,
     HELD_WORDS,
     KIND_WORDS,
+    OTHERS,
     STATUS_WORDS,
     Deposit,
     Kind,
@@ -20,45 +22,7 @@ from service.loaners.rules import (
     written,
 )
 
-STATUS_COLUMN = "0-4.ステータス"
 BY_DEVICE_TYPE, FROM_FORMS = "dynamic_device_type", "dynamic_from_forms"
-# The audit's sheet as the document lays it out, A to M; the rest of what a list can show comes after it.
-AUDIT_SHEET = (
-    "担当者",
-    "資産管理番号",
-    "拠点管理番号",
-    "機種名",
-    "製造番号",
-    "ソフトウェア",
-    "OS",
-    "ステータス",
-    "貸出先",
-    "貸出日",
-    "ユーザー預り機有",
-    "お預かり証No.",
-    "備考",
-)
-OTHERS = (
-    "メーカー",
-    "カテゴリ",
-    "機器種別",
-    "拠点",
-    "管轄",
-    "利用状況",
-    "預かり機のステータス",
-    "預り機のステータス",
-    "返却予定日",
-    "作成日",
-    "作成日時",
-    "更新日",
-    "更新日時",
-    "タイムスタンプ",
-    "メールアドレス",
-    "共通フォーム URL",
-    "QR コード URL",
-    "0-1.担当者",
-    STATUS_COLUMN,
-)
 # Section 4.1.2: the same six of every kind.
 # What the page サマリー is made of.
 SUMMARY = "SUMMARY"

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic.alias_generators import to_camel
 
 from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, NotBlank
-from service.loaners.rules import CATEGORIES, KIND_WORDS, STATUS_WORDS, Deposit, Kind, Status
-from service.loaners.views.rules import BY_DEVICE_TYPE, FROM_FORMS, HEADER, STATUS_COLUMN, Definition, Nesting
+from service.loaners.rules import CATEGORIES, KIND_WORDS, STATUS_COLUMN, STATUS_WORDS, Deposit, Kind, Status
+from service.loaners.views.rules import BY_DEVICE_TYPE, FROM_FORMS, HEADER, Definition, Nesting
 
 _LETTERS = re.compile(r"[A-Z]{1,2}列")
 MasterSheet = Literal["端末マスタ", "プリンタマスタ", "その他マスタ"]

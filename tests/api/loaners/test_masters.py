@@ -152,6 +152,32 @@ def test_a_further_column_is_added_without_a_migration(sign_in: SignIn) -> None:
     assert (item["title"], item["choices"]) == ("トナー", ["黒", "カラー"])
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "備考",
+        "担当者",
+        "ステータス",
+        "貸出日",
+        "お預かり証No.",
+        "利用状況",
+        "ｏｓ",
+        "QRコードURL",
+        "別名",
+        "1-1.貸出先",
+    ],
+)
+def test_no_column_is_added_that_is_called_like_one_of_a_list(sign_in: SignIn, title: str) -> None:
+    client = sign_in("alice", loaners="admin")
+    made = client.post("/api/loaners/columns", json={"kind": "printer", "title": "トナー"}).json()
+
+    new = client.post("/api/loaners/columns", json={"kind": "printer", "title": title})
+    renamed = client.patch(f"/api/loaners/columns/{made['id']}", json={"version": 1, "title": title})
+
+    assert [answer.status_code for answer in (new, renamed)] == [409, 409]
+    assert new.json()["errors"][0]["field"] == "title"
+
+
 def test_sites_are_taken_along_with_the_documents_columns(sign_in: SignIn) -> None:
     client = sign_in("alice", loaners="auditor")
 
