@@ -45,11 +45,12 @@ def _existing(db: Session, _: Actor, numbers: Sequence[str]) -> Mapping[str, tup
 
 def _values(number: str, known: queries.Known, titles: Mapping[str, str]) -> Values:
     device = known.device
-    own = ("category", "serial", "asset_number", "software", "os", "created_at")
+    own = ("category", "serial", "asset_number", "software", "os")
     extra = {FURTHER + titles[key]: value for key, value in device.extra.items() if key in titles}
     return (
         {"number": number, "model_name": known.model, "site_key": known.site, "deposit": known.deposit}
         | {name: getattr(device, name) for name in own}
+        | {"created_at": device.created_at.replace(microsecond=0)}
         | extra
     )
 
@@ -81,6 +82,9 @@ def _changed(row: Values, known: queries.Known) -> tuple[str, str] | None:
         if row[name] != value:
             otherwise = f"登録済みの内容は「{value}」です。拠点管理番号に含まれる項目は変更できません。"
             return name, words.get(name, otherwise)
+    since = device.created_at.replace(microsecond=0)
+    if row["created_at"] != since:
+        return "created_at", f"登録済みの作成日は「{written(since)}」です。作成日は取込では変わりません。"
     return _not_held(row, known)
 
 

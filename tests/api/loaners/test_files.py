@@ -79,6 +79,31 @@ def test_a_master_that_was_taken_along_comes_back_without_a_change(ground: Groun
         assert shown["counts"] == {"new": 0, "update": 0, "same": rows, "error": 0}, shown
 
 
+@pytest.mark.parametrize("master", ["terminals", "printers"])
+def test_the_product_s_own_masters_come_back_without_a_change(ground: Ground, master: str) -> None:
+    client = admin(ground)
+    without_dates = "\n".join(line.rpartition(",")[0] for line in DEVICES.splitlines())
+    imported(ground, client, without_dates, "loaners.devices")
+    imported(ground, client, LENT_ONCE, "loaners.history")
+    imported(ground, client, without_dates.replace("ASSET_002,,,", "ASSET_002,,,4.HW延長保守中"), "loaners.devices")
+
+    own = client.get(f"/api/loaners/devices/{master}.csv").content
+    counts = preview(client, begun(client, own, "loaners.devices"))["counts"]
+
+    assert (master != "terminals") or "4.HW延長保守中(OS" in own.decode("utf-8-sig")
+    assert counts == {"new": 0, "update": 0, "same": 2 if master == "terminals" else 1, "error": 0}
+
+
+def test_a_date_of_creation_that_is_another_one_is_refused_in_words(ground: Ground) -> None:
+    client = admin(ground)
+    imported(ground, client, DEVICES, "loaners.devices")
+
+    shown = preview(client, begun(client, DEVICES.replace("2024/07/01", "2024/07/02"), "loaners.devices"))
+
+    assert [error["field"] for error in shown["errors"]] == ["作成日"] * 3
+    assert "登録済みの作成日は「2024/07/01 09:00:00」です" in shown["errors"][0]["message"]
+
+
 def test_wrong_devices_are_told_row_by_row_in_words(ground: Ground) -> None:
     client = admin(ground)
     imported(ground, client, DEVICES, "loaners.devices")
