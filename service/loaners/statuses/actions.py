@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,7 +55,7 @@ def submit(db: Session, by: Actor, number: str, sent: schemas.Submission) -> dic
     """
     device = past.get_device(db, number)
     history.lock(db, device.id)
-    event = past.by_client_id(db, sent.client_id)
+    event = _known(db, by, device, sent.client_id)
     if event is None:
         filled = _read(db, device, sent)
         happened = history.tell(db, by, device.id, filled.told)
@@ -62,14 +63,24 @@ def submit(db: Session, by: Actor, number: str, sent: schemas.Submission) -> dic
         if filled.emptied:
             history.tell(db, by, device.id, _emptying(event.effective_at))
         _tell_site(db, by, device, event, filled.questions)
-    elif (event.device_id, event.actor) != (device.id, by.login_id):
-        raise Conflict("この登録の番号は、別の登録で使われています。画面を開き直して、もう一度登録してください。")
     return _stored(db, device, event)
 
 
-def check(db: Session, number: str, sent: schemas.Answers) -> dict[str, Any]:
-    """What `submit` would do; it raises the same."""
+def _known(db: Session, by: Actor, device: Device, client_id: uuid.UUID) -> Event | None:
+    """What was stored under this name before. Raises Conflict when that is another person's or device's."""
+    event = past.by_client_id(db, client_id)
+    if event and (event.device_id, event.actor) != (device.id, by.login_id):
+        raise Conflict("この登録の番号は、別の登録で使われています。画面を開き直して、もう一度登録してください。")
+    return event
+
+
+def check(db: Session, by: Actor, number: str, sent: schemas.Checked) -> dict[str, Any]:
+    """What `submit` would do; it raises the same. Whose answer got lost learns here that it is stored."""
     device = past.get_device(db, number)
+    if sent.client_id and (event := _known(db, by, device, sent.client_id)):
+        done = _stored(db, device, event)
+        same = {name: done[name] for name in ("effective_at", "changes", "cleared", "mail_to")}
+        return same | {"warnings": [], "stored": done}
     filled = _read(db, device, sent)
     told, now = filled.told, app_now(db)
     moment = told.effective_at or now
