@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,7 +54,7 @@ def add_many(db: Session, by: Actor, past: Sequence[Past]) -> dict[int, dict[str
     now = app_now(db)
     rows = [_past_row(by, one, now) for one in (*_registrations(known, past), *past)]
     new = _insert(db, sorted(rows, key=lambda row: (row["device_id"], row["effective_at"])))
-    _insert(db, _cleared_rows(history.facts(db, ids), frozenset(new)))
+    _insert(db, _cleared_rows(history.facts(db, ids), new))
     project(db, ids)
     _bring_up_to_date(db, past)
     return new
@@ -96,8 +96,8 @@ def _insert(db: Session, rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, 
     return dict(zip(made, rows, strict=True))
 
 
-def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Collection[int]) -> list[dict[str, Any]]:
-    """As `_cleared`, for the new ones among the facts."""
+def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Mapping[int, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """As `_cleared`, for the new ones among the facts; each told when its cause was."""
     rows: list[dict[str, Any]] = []
     for device_id, known in facts.items():
         found = states(known)
@@ -111,7 +111,7 @@ def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Collection[int]) -> 
                     kind=EventKind.CLEARED, source=Source.SYSTEM, reason=cleared_because(fact.status, fact.held)
                 )
                 one = Past(device_id=device_id, told=told, effective_at=fact.effective_at)
-                rows.append(_past_row("system", one))
+                rows.append(_past_row("system", one, new[fact.id]["recorded_at"]))
     return rows
 
 
