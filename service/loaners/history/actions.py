@@ -87,7 +87,7 @@ def tell(db: Session, by: Actor, device_id: int, told: Told) -> Happened:
     now = app_now(db)
     moment = told.effective_at or now
     known = queries.facts(db, [device_id])[device_id]
-    refuse(known, told, moment, now)
+    refuse(db, known, told, moment, now)
     before = at(states(known), moment)
     was = states(known)[-1] if known else None
     event = _event(db, device_id, by, told, moment)
@@ -105,7 +105,7 @@ def tell(db: Session, by: Actor, device_id: int, told: Told) -> Happened:
     return Happened(event.id, before, after, was, rebuilt[-1])
 
 
-def refuse(known: Sequence[Fact], told: Told, moment: datetime, now: datetime) -> None:
+def refuse(db: Session, known: Sequence[Fact], told: Told, moment: datetime, now: datetime) -> None:
     """Raises as `tell`, when the device with this history cannot be told this."""
     if moment > now:
         message = "発生日時が未来です。これまでに起きたことを登録してください。"
@@ -115,7 +115,8 @@ def refuse(known: Sequence[Fact], told: Told, moment: datetime, now: datetime) -
         raise Invalid(message, [("effective_at", message)])
     if not known and told.kind is not EventKind.REGISTERED:
         raise AssertionError("a device is registered before anything happens to it")
-    if pair := double_loan(known, [*known, fact(told, moment, known)]):
+    silent = queries.unasked(db).get(told.form_id or 0, frozenset())
+    if pair := double_loan(known, [*known, fact(told, moment, known)._replace(unasked=silent)]):
         raise Conflict(_double(*pair))
 
 

@@ -113,7 +113,7 @@ class Loan(Base):
     )
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE, primary_key=True)
     first_event_id: Mapped[int] = mapped_column(BigInteger)
-    # As its last form says.
+    # As its last form says that asks for it.
     last_event_id: Mapped[int] = mapped_column(BigInteger)
     borrower: Mapped[str] = mapped_column(String(1000))
     loan_number: Mapped[str] = mapped_column(String(1000))

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
@@ -87,20 +87,29 @@ def candidates(db: Session, text: str) -> dict[str, Any]:
 def facts(db: Session, device_ids: Collection[int]) -> dict[int, list[Fact]]:
     """The events that count, by device, the oldest first."""
     found: dict[int, list[Fact]] = {device_id: [] for device_id in device_ids}
-    live = select(Event.device_id, *_FACT).where(_COUNTS, Event.device_id.in_(device_ids))
-    for device_id, *values in db.execute(live.order_by(Event.device_id, Event.effective_at, Event.id)):
-        found[device_id].append(_fact(values))
+    live = select(Event.device_id, Event.form_id, *_FACT).where(_COUNTS, Event.device_id.in_(device_ids))
+    asking_less = unasked(db)
+    for device_id, form_id, *values in db.execute(live.order_by(Event.device_id, Event.effective_at, Event.id)):
+        found[device_id].append(_fact(values, asking_less.get(form_id, frozenset())))
     old = select(ArchivedEvent.device_id, ArchivedEvent.event).where(ArchivedEvent.device_id.in_(device_ids))
     for device_id, event in db.execute(old):
         if not event["mark"]:
-            found[device_id].append(archived_fact(event))
+            silent = asking_less.get(event["form_id"], frozenset())
+            found[device_id].append(archived_fact(event)._replace(unasked=silent))
             found[device_id].sort(key=lambda one: (one.effective_at, one.id))
     return found
 
 
-def _fact(values: Sequence[Any]) -> Fact:
+def unasked(db: Session) -> dict[int, frozenset[forms.Meaning]]:
+    """By form, what a loan knows and the form does not ask for; without those that ask for all of it."""
+    asked = db.execute(select(Form.id, func.jsonb_path_query_array(Form.questions, literal_column("'$[*].meaning'"))))
+    found = {form_id: rules.LOAN_MEANINGS.difference(meanings) for form_id, meanings in asked}
+    return {form_id: less for form_id, less in found.items() if less}
+
+
+def _fact(values: Sequence[Any], silent: frozenset[forms.Meaning] = frozenset()) -> Fact:
     number, kind, *rest = values
-    return Fact(number, EventKind(kind), *rest)
+    return Fact(number, EventKind(kind), *rest, unasked=silent)
 
 
 def archived_fact(event: Mapping[str, Any]) -> Fact:

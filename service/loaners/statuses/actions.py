@@ -85,7 +85,7 @@ def check(db: Session, by: Actor, number: str, sent: schemas.Checked) -> dict[st
     told, now = filled.told, app_now(db)
     moment = told.effective_at or now
     known = past.facts(db, [device.id])[device.id]
-    history.refuse(known, told, moment, now)
+    history.refuse(db, known, told, moment, now)
     new = [history.fact(told, moment, known)]
     if filled.emptied:
         new.append(history.fact(_emptying(moment), moment, [*known, *new]))

@@ -181,6 +181,36 @@ def test_a_return_and_the_next_loan_may_be_of_the_same_minute(admin: TestClient)
     assert state(admin, NUMBER, days(1.5))["loan"]["borrower"] == "○○商事株式会社"
 
 
+def test_what_the_newest_form_leaves_empty_is_empty_in_the_loan(admin: TestClient, db: Session) -> None:
+    stored(admin, NUMBER, LENT | {"1-2": "LOAN-1", "1-8": "2026-07-31"}, **at(1))
+    stored(admin, NUMBER, LENT, **at(2))
+    loan = state(admin, NUMBER)["loan"]
+    assert (loan["borrower"], loan["loan_number"]) == ("○○商事株式会社", "")
+    assert (loan["lent_on"], loan["due_on"], loan["overdue_days"]) == ("2026-07-01", None, 0)
+    assert state(admin, NUMBER, days(1.5))["loan"]["since"] == loan["since"]
+    assert queries.compare(db) == []
+
+
+def test_a_form_that_does_not_ask_leaves_the_loan_what_it_knows(admin: TestClient, db: Session, device: Device) -> None:
+    stored(admin, NUMBER, LENT | {"1-2": "LOAN-1", "1-8": "2026-07-31"}, **at(1))
+    first = db.scalars(select(Form).where(Form.kind == "terminal", Form.number == 1)).one()
+    told = history.Told(
+        kind=EventKind.FORM,
+        source=Source.IMPORT,
+        effective_at=days(2),
+        form_id=first.id,
+        answers={"0-4": "1.貸出中", "1-1": "○○商事株式会社"},
+        status=1,
+        borrower="○○商事株式会社",
+    )
+    history.tell(db, cast.actor(db, "ida", loaners="admin"), device.id, told)
+    db.commit()
+    loan = state(admin, NUMBER)["loan"]
+    # It asks for the 貸出日, and nothing was answered; it knows neither of the others.
+    assert (loan["loan_number"], loan["lent_on"], loan["due_on"]) == ("LOAN-1", None, "2026-07-31")
+    assert queries.compare(db) == []
+
+
 def test_old_answers_are_read_by_the_form_they_were_given_to(admin: TestClient, db: Session, device: Device) -> None:
     first = db.scalars(select(Form).where(Form.kind == "terminal", Form.number == 1)).one()
     told = history.Told(
