@@ -195,7 +195,7 @@ def confirm(state: dict[str, Any], sent: Row, expected: Row) -> None:
     @dialogs.dialog("この内容で登録しますか？", width="medium", icon=":material/fact_check:")
     def ask() -> None:
         when = words.stamp(expected["effective_at"]) if expected["effective_at"] else "今"
-        st.markdown(f"**{plain(state['number'])}**（発生日時: {when}）")
+        st.markdown(f"**{plain(state['form']['number'])}**（発生日時: {when}）")
         with st.container(border=True, gap="small", key=f"{KEY}.changes"):
             for line in words.changes(expected["changes"]):
                 st.markdown(line)

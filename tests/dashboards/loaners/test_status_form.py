@@ -88,6 +88,11 @@ def test_a_part_of_a_number_offers_devices_and_an_address_opens_one(screen: Scre
     assert "当てはまる機器はありません" in said(page.warning)
 
 
+def test_a_labels_number_opens_the_form_however_it_is_written(screen: Screen, device: Device) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "status-form", number=NUMBER.lower())
+    assert f"**{NUMBER}**" in texts(page)
+
+
 def test_an_unknown_number_says_so_and_leads_on(screen: Screen, device: Device) -> None:
     page = opened_at(screen("sato", loaners="staff"), "status-form", number="OSAKA_SV_X_1_001")
     assert "の機器は登録されていません" in said(page.warning)
