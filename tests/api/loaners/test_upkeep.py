@@ -165,6 +165,7 @@ def test_findings_name_what_does_not_fit_together(muddled: Session, sign_in: Sig
     by_check = {item["check"]: item for item in found["items"]}
     assert by_check["repeated"]["detail"] == "2分0秒前に同じ内容の登録があります"
     assert by_check["unreturned"]["detail"] == "「株式会社青空商事」の返却前に「株式会社ほか」へ貸出"
+    assert by_check["ignored_deposit"]["detail"] == "預り機のステータス「1.返却可能」は反映されていません"
     assert by_check["same_serial"]["removable"] is None
 
 
