@@ -115,7 +115,7 @@ def refuse(db: Session, known: Sequence[Fact], told: Told, moment: datetime, now
         raise Invalid(message, [("effective_at", message)])
     if not known and told.kind is not EventKind.REGISTERED:
         raise AssertionError("a device is registered before anything happens to it")
-    silent = queries.unasked(db).get(told.form_id or 0, frozenset())
+    silent = queries.unasked(db).get(told.form_id, frozenset())
     if pair := double_loan(known, [*known, fact(told, moment, known)._replace(unasked=silent)]):
         raise Conflict(_double(*pair))
 

@@ -100,7 +100,7 @@ def facts(db: Session, device_ids: Collection[int]) -> dict[int, list[Fact]]:
     return found
 
 
-def unasked(db: Session) -> dict[int, frozenset[forms.Meaning]]:
+def unasked(db: Session) -> dict[int | None, frozenset[forms.Meaning]]:
     """By form, what a loan knows and the form does not ask for; without those that ask for all of it."""
     asked = db.execute(select(Form.id, func.jsonb_path_query_array(Form.questions, literal_column("'$[*].meaning'"))))
     found = {form_id: rules.LOAN_MEANINGS.difference(meanings) for form_id, meanings in asked}
@@ -109,7 +109,7 @@ def unasked(db: Session) -> dict[int, frozenset[forms.Meaning]]:
 
 def _fact(values: Sequence[Any], silent: frozenset[forms.Meaning] = frozenset()) -> Fact:
     number, kind, *rest = values
-    return Fact(number, EventKind(kind), *rest, unasked=silent)
+    return Fact(number, EventKind(kind), *rest)._replace(unasked=silent)
 
 
 def archived_fact(event: Mapping[str, Any]) -> Fact:
@@ -232,6 +232,17 @@ def cleared_by(db: Session, event: Event) -> Event | None:
         .order_by(Event.id)
         .limit(1)
     ).one_or_none()
+
+
+def last_form(db: Session, event_id: int) -> dict[str, Any]:
+    """Who told it, when and what, wherever it lies now: actor_name, recorded_at, status and answers."""
+    columns = Event.actor_name, Event.recorded_at, Event.status, Event.answers
+    found = db.execute(select(*columns).where(Event.id == event_id)).one_or_none()
+    if found is not None:
+        return found._asdict()
+    archived = db.scalars(select(ArchivedEvent.event).where(ArchivedEvent.id == event_id)).one()
+    kept = {column.key: archived[column.key] for column in columns}
+    return kept | {"recorded_at": datetime.fromisoformat(archived["recorded_at"])}
 
 
 def answers_of(db: Session, event_id: int | None) -> Mapping[str, str]:

@@ -168,13 +168,13 @@ def _other_version(db: Session, form: Form, number: int) -> str:
 def _overtaken(db: Session, state: rules.State, sent: schemas.Answers) -> Conflict:
     if state.form_event_id is None:
         return Conflict("もとにした登録が除去されました。まだ登録されていません。最新の内容を読み込んでください。")
-    event = past.get_event(db, state.form_event_id)
+    told = past.last_form(db, state.form_event_id)
     return Stale(
-        f"{event.actor_name}さんが{written(event.recorded_at)}に、この機器のステータスを"
-        f"「{rules.status_word(event.status)}」で登録しました。あなたの入力はまだ登録されていません。"
+        f"{told['actor_name']}さんが{written(told['recorded_at'])}に、この機器のステータスを"
+        f"「{rules.status_word(told['status'])}」で登録しました。あなたの入力はまだ登録されていません。"
         "最新の内容を読み込んで、もう一度登録してください。",
         yours=dict(sent.answers),
-        current=dict(event.answers),
+        current=dict(told["answers"]),
     )
 
 
