@@ -107,9 +107,8 @@ def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Mapping[int, Mapping
                 continue
             place = bisect_left(starts, fact.effective_at) - 1
             if place >= 0 and found[place].deposit is not None:
-                told = Told(
-                    kind=EventKind.CLEARED, source=Source.SYSTEM, reason=cleared_because(fact.status, fact.held)
-                )
+                reason = cleared_because(fact.status, fact.held)
+                told = Told(kind=EventKind.CLEARED, source=Source.SYSTEM, reason=reason, caused_by=fact.id)
                 one = Past(device_id=device_id, told=told, effective_at=fact.effective_at)
                 rows.append(_past_row("system", one, new[fact.id]["recorded_at"]))
     return rows

@@ -57,6 +57,7 @@ class Told:
     due_on: date | None = None
     site_id: int | None = None
     reason: str = ""
+    caused_by: int | None = None
     client_id: uuid.UUID | None = None
 
 
@@ -93,7 +94,7 @@ def tell(db: Session, by: Actor, device_id: int, told: Told) -> Happened:
     event = _event(db, device_id, by, told, moment)
     db.add(event)
     db.flush()
-    cleared = _cleared(db, device_id, before, told, moment)
+    cleared = _cleared(db, event, before)
     [(rebuilt, _)] = project(db, [device_id]).values()
     _touch(db, device_id, now)
     audit.record(db, by, "create", AREA.name, "event", event.id, after=_told(told, device_id, moment))
@@ -183,18 +184,19 @@ def _touch(db: Session, device_id: int, now: datetime) -> None:
     db.execute(update(Device).where(Device.id == device_id).values(updated_at=now))
 
 
-def _cleared(db: Session, device_id: int, before: State | None, told: Told, moment: datetime) -> Event | None:
+def _cleared(db: Session, cause: Event, before: State | None) -> Event | None:
     """Section 2.6.2: what is lent no longer, or holds no user's machine, has no 預り機のステータス."""
-    is_over = told.kind is EventKind.FORM and not holds_deposit(told.status, told.held)
+    is_over = cause.kind == EventKind.FORM and not holds_deposit(cause.status, cause.held)
     if not is_over or before is None or before.deposit is None:
         return None
     event = Event(
-        device_id=device_id,
+        device_id=cause.device_id,
         kind=EventKind.CLEARED,
-        effective_at=moment,
+        effective_at=cause.effective_at,
         source=Source.SYSTEM,
         actor="system",
-        reason=cleared_because(told.status, told.held),
+        reason=cleared_because(cause.status, cause.held),
+        caused_by=cause.id,
     )
     db.add(event)
     db.flush()

@@ -219,18 +219,9 @@ def by_client_id(db: Session, client_id: uuid.UUID) -> Event | None:
 
 
 def cleared_by(db: Session, event: Event) -> Event | None:
-    """The clearing that followed from a form: added with it, for the same moment."""
+    """The clearing that followed from a form."""
     return db.scalars(
-        select(Event)
-        .where(
-            Event.device_id == event.device_id,
-            Event.kind == EventKind.CLEARED,
-            Event.source == rules.Source.SYSTEM,
-            Event.effective_at == event.effective_at,
-            Event.id > event.id,
-        )
-        .order_by(Event.id)
-        .limit(1)
+        select(Event).where(Event.device_id == event.device_id, Event.caused_by == event.id)
     ).one_or_none()
 
 

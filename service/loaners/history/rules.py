@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from service.core.times import local_date
 from service.loaners.forms.rules import Meaning, prefix
 from service.loaners.rules import DEPOSIT_WORDS, HELD_WORDS, STATUS_WORDS, UNSET, Deposit, Status, written
 
@@ -195,6 +196,11 @@ def _end(found: list[Lent], at: datetime) -> None:
         found.pop()
     else:
         found[-1] = replace(found[-1], until=at)
+
+
+def days_lent(lent_on: date | None, since: datetime, today: date) -> int:
+    """How long a loan has lasted: from its 貸出日, or else from the day in Tokyo on which it was told."""
+    return (today - (lent_on or local_date(since))).days
 
 
 def is_same_loan(current: Lent, event: Fact) -> bool:

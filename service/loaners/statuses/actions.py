@@ -61,7 +61,7 @@ def submit(db: Session, by: Actor, number: str, sent: schemas.Submission) -> dic
         happened = history.tell(db, by, device.id, filled.told)
         event = past.get_event(db, happened.event_id)
         if filled.emptied:
-            history.tell(db, by, device.id, _emptying(event.effective_at))
+            history.tell(db, by, device.id, _emptying(event.effective_at, event.id))
         _tell_site(db, by, device, event, filled.questions)
     return _stored(db, device, event)
 
@@ -142,8 +142,10 @@ def _read(db: Session, device: Device, sent: schemas.Answers) -> _Filled:
     return _Filled(told, questions, cleared, emptied)
 
 
-def _emptying(moment: datetime) -> Told:
-    return Told(kind=EventKind.CLEARED, source=Source.SYSTEM, effective_at=moment, reason=rules.EMPTIED)
+def _emptying(moment: datetime, cause: int | None = None) -> Told:
+    return Told(
+        kind=EventKind.CLEARED, source=Source.SYSTEM, effective_at=moment, reason=rules.EMPTIED, caused_by=cause
+    )
 
 
 def _wrong_dates(questions: list[Question], given: dict[str, str]) -> dict[str, str]:

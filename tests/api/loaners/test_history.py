@@ -153,6 +153,24 @@ def test_a_marked_form_counts_no_more_and_takes_its_clearing_with_it(admin: Test
     assert [entry.action for entry in told] == ["create", "status_change", "status_change"]
 
 
+def test_a_clearing_goes_with_the_form_that_caused_it_and_not_with_another_of_the_same_moment(
+    admin: TestClient, db: Session
+) -> None:
+    sent = body(admin, NUMBER, LENT | {"deposit": "1.返却可能"}, **at(1))
+    path = f"/api/loaners/devices/{NUMBER}/status"
+    first = admin.post(path, json=sent).json()
+    second = stored(admin, NUMBER, LENT | {"1-4": "無し"}, **at(1))
+    assert (first["cleared"], second["cleared"]) == (None, "ユーザー機の預り有無が「無し」に変更されたため")
+
+    assert admin.post(path, json=sent).json()["cleared"] is None
+    assert mark(admin, first["event_id"]).status_code == 204
+    assert [one["id"] for one in timeline(admin, NUMBER) if one["mark"]] == [first["event_id"]]
+    assert mark(admin, second["event_id"]).status_code == 204
+    kinds = [(one["kind"], bool(one["mark"])) for one in timeline(admin, NUMBER)]
+    assert kinds == [("cleared", True), ("form", True), ("form", True), ("registered", False)]
+    assert queries.compare(db) == []
+
+
 def test_what_cannot_be_marked_says_why(admin: TestClient, sign_in: SignIn) -> None:
     stored(admin, NUMBER, LENT | {"deposit": "1.返却可能"}, **at(1))
     stored(admin, NUMBER, COLLECTED, **at(2))
