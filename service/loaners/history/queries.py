@@ -173,28 +173,40 @@ def between(since: datetime, until: datetime | None) -> Range[datetime]:
 
 def compare(db: Session) -> list[str]:
     """The numbers of devices of which the tables say something else than the events do; none when all is well."""
-    return [number for some in _portions(db) for number in _different(db, some)]
+    return [number for some in _portions(db) for number in different(db, some).values()]
+
+
+def still_different(db: Session, numbers: Sequence[str]) -> list[str]:
+    """Those of these, as many as are compared at once, of which that holds now."""
+    some = numbers[:COMPARED_AT_ONCE]
+    known = db.execute(select(Device.id, Device.number).where(Device.number.in_(some)).order_by(Device.id))
+    left = different(db, {row.id: row.number for row in known}) if some else {}
+    return [*left.values(), *numbers[COMPARED_AT_ONCE:]]
 
 
 def _portions(db: Session) -> Iterator[dict[int, str]]:
-    last = 0
-    while True:
-        rows = db.execute(
-            select(Device.id, Device.number).where(Device.id > last).order_by(Device.id).limit(COMPARED_AT_ONCE)
-        ).all()
-        if not rows:
-            return
-        yield {row.id: row.number for row in rows}
-        last = rows[-1][0]
+    some = portion(db, 0)
+    while some:
+        yield some
+        some = portion(db, max(some))
 
 
-def _different(db: Session, numbers: Mapping[int, str]) -> list[str]:
+def portion(db: Session, after: int) -> dict[int, str]:
+    """As many devices as are compared at once, from the next one on: numbers by id."""
+    rows = db.execute(
+        select(Device.id, Device.number).where(Device.id > after).order_by(Device.id).limit(COMPARED_AT_ONCE)
+    )
+    return {row.id: row.number for row in rows}
+
+
+def different(db: Session, numbers: Mapping[int, str]) -> dict[int, str]:
+    """Those of these devices of which the tables say something else than the events do."""
     states, loans = stored_states(db, numbers), stored_loans(db, numbers)
-    return [
-        numbers[device_id]
+    return {
+        device_id: numbers[device_id]
         for device_id, events in facts(db, numbers).items()
         if (rules.states(events), rules.loans(events)) != (states[device_id], loans[device_id])
-    ]
+    }
 
 
 def mail_of(db: Session, user_id: int) -> str:

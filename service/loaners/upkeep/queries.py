@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
 from service.core.problems import NotFound
+from service.loaners.history import queries as past
 from service.loaners.history.models import DeviceState, Event, Loan
 from service.loaners.models import Device
 from service.loaners.rules import CATEGORIES, DEPOSIT_WORDS, KIND_WORDS, Kind
@@ -193,7 +194,7 @@ def listed(db: Session, *, dismissed: bool) -> dict[str, Any]:
         "total": len(found),
         "counts": {check: counts[check] for check in Check},
         "checked_at": last.at if last else None,
-        "different": last.report["different"] if last else [],
+        "different": past.still_different(db, last.report["different"]) if last else [],
     }
 
 
