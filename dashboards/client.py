@@ -35,6 +35,8 @@ class ApiProblem(Exception):
     # Of a stale edit: what was sent, and what is there now.
     yours: dict[str, Any] | None = None
     current: dict[str, Any] | None = None
+    # False: it never left here, so that nothing can have been stored.
+    was_sent: bool = True
 
     @property
     def temporary(self) -> bool:
@@ -124,7 +126,7 @@ def vouched(address: str, token: str) -> dict[str, str]:
 def _never_sent(method: str, reference: str) -> ApiProblem:
     stored = "" if method in SAFE_METHODS else "保存はされていません。"
     detail = f"サービスに接続できません。{stored}しばらく待ってから、もう一度お試しください。"
-    return ApiProblem(0, "サービスに接続できません", detail, reference=reference)
+    return ApiProblem(0, "サービスに接続できません", detail, reference=reference, was_sent=False)
 
 
 def _no_answer(method: str, reference: str) -> ApiProblem:

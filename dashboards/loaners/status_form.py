@@ -19,6 +19,10 @@ from dashboards.ui.text import plain, small
 
 KEY = "loaners.status_form"
 WIDTH = 640
+UNSURE = (
+    "応答を受け取れなかったため、登録されたかどうかわかりません。もう一度「内容を確認する」を押してください。"
+    "すでに登録されていれば、二重に登録されることはなく、登録した内容が表示されます。"
+)
 CORRECT = "入力内容をご確認ください。赤字の項目を直して、もう一度お試しください。まだ登録されていません。"
 
 Row = Mapping[str, Any]
@@ -81,7 +85,8 @@ def again() -> None:
 
 def opened(number: str) -> dict[str, Any] | None:
     """The form as it was when it was opened: what it says now would take what somebody else has told meanwhile for
-    what this person has seen. `client_id` is the same until it is stored."""
+    what this person has seen. `client_id` is the same for the device until its success is seen, however often the form
+    is loaded anew: an answer may have got lost. `draft` names the fields as they are drawn."""
     state: dict[str, Any] | None = st.session_state.get(KEY)
     if state and state["number"] == number:
         return state
@@ -95,10 +100,17 @@ def opened(number: str) -> dict[str, Any] | None:
             feedback.failed(problem, key=KEY)
         return None
     times.follow(times.parse(form["as_of"]))
-    name = uuid.uuid4().hex
-    made = {"number": number, "form": form, "client_id": name, "problem": None, "done": None, "opened": times.now()}
+    name = unseen().setdefault(form["number"], uuid.uuid4().hex)
+    made = {"number": number, "form": form, "client_id": name, "draft": uuid.uuid4().hex}
+    made |= {"problem": None, "done": None, "unsure": False, "opened": times.now()}
     st.session_state[KEY] = made
     return made
+
+
+def unseen() -> dict[str, str]:
+    """By device, the name of what was sent, or will be, and is not known to be stored."""
+    names: dict[str, str] = st.session_state.setdefault(f"{KEY}.unseen", {})
+    return names
 
 
 def state_sentence(form: Row) -> None:
@@ -117,11 +129,11 @@ def fill_in(state: dict[str, Any]) -> None:
         return
     errors = {error["field"]: error["message"] for error in state["problem"].errors} if state["problem"] else {}
     by_question = {field.removeprefix("answers."): message for field, message in errors.items()}
-    answers = questions.fill_in(f"{KEY}.{state['client_id']}", form["questions"], form["answers"], by_question)
+    answers = questions.fill_in(f"{KEY}.{state['draft']}", form["questions"], form["answers"], by_question)
     moment = happened(state, errors.get("effective_at"))
     sent = {"form": form["form"], "based_on": form["based_on"], "answers": answers, "effective_at": moment}
     if state["problem"]:
-        complain(state["problem"])
+        complain(state)
     with st.container(horizontal=True):
         # No callback: it would be given the answers of before the field that was left by this very press.
         pressed = st.button("内容を確認する", key=f"{KEY}.check", type="primary", icon=":material/fact_check:")
@@ -133,7 +145,7 @@ def fill_in(state: dict[str, Any]) -> None:
 
 def happened(state: Row, error: str | None) -> str | None:
     """When it happened, if not now."""
-    key = f"{KEY}.{state['client_id']}.late"
+    key = f"{KEY}.{state['draft']}.late"
     if not st.toggle("あとから登録する（発生日時を指定する）", key=key):
         return None
     now = state["opened"]
@@ -147,7 +159,12 @@ def happened(state: Row, error: str | None) -> str | None:
     return datetime.combine(day, clock, times.TOKYO).isoformat()
 
 
-def complain(problem: ApiProblem) -> None:
+def complain(state: Row) -> None:
+    problem = state["problem"]
+    if state["unsure"]:
+        st.error(UNSURE, icon=":material/error:")
+        st.markdown(small(plain(problem.title)))
+        return
     if problem.errors:
         st.error(CORRECT, icon=":material/error:")
         return
@@ -159,11 +176,18 @@ def complain(problem: ApiProblem) -> None:
 def check(state: dict[str, Any], sent: Row) -> None:
     """What it would change, before it is stored."""
     try:
-        expected = session.api().post(f"{path(state['number'])}/status/check", sent)
+        expected = session.api().post(
+            f"{path(state['number'])}/status/check", {**sent, "client_id": state["client_id"]}
+        )
     except ApiProblem as problem:
         state["problem"] = problem
+        # A refusal has looked whether it is stored.
+        state["unsure"] = state["unsure"] and problem.temporary
         return
-    state["problem"] = None
+    state["problem"], state["unsure"] = None, False
+    if expected["stored"]:
+        succeed(state, expected["stored"])
+        return
     dialogs.open(confirm, state, sent, expected)
 
 
@@ -171,7 +195,7 @@ def confirm(state: dict[str, Any], sent: Row, expected: Row) -> None:
     @dialogs.dialog("この内容で登録しますか？", width="medium", icon=":material/fact_check:")
     def ask() -> None:
         when = words.stamp(expected["effective_at"]) if expected["effective_at"] else "今"
-        st.markdown(f"**{plain(state['number'])}**（発生日時: {when}）")
+        st.markdown(f"**{plain(state['form']['number'])}**（発生日時: {when}）")
         with st.container(border=True, gap="small", key=f"{KEY}.changes"):
             for line in words.changes(expected["changes"]):
                 st.markdown(line)
@@ -200,9 +224,17 @@ def send(state: dict[str, Any], sent: Row) -> None:
     if state["done"]:
         return
     try:
-        state["done"] = session.api().post(f"{path(state['number'])}/status", {**sent, "client_id": state["client_id"]})
+        done = session.api().post(f"{path(state['number'])}/status", {**sent, "client_id": state["client_id"]})
     except ApiProblem as problem:
         state["problem"] = problem
+        state["unsure"] = (state["unsure"] or problem.was_sent) and problem.temporary
+    else:
+        succeed(state, done)
+
+
+def succeed(state: dict[str, Any], done: Row) -> None:
+    state["done"] = done
+    unseen().pop(done["number"], None)
 
 
 def stored(state: dict[str, Any]) -> None:

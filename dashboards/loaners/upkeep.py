@@ -20,6 +20,7 @@ from dashboards.ui.text import plain, small
 PATH = "/api/loaners/upkeep"
 KEY = "loaners.upkeep"
 LONGEST_REASON = 200
+NAMED = 5
 JOBS = {"rotation": "ローテーション", "checks": "月次の点検"}
 OPEN, ASIDE = "対応が必要な指摘", "「問題なし」にした指摘"
 
@@ -32,10 +33,7 @@ def findings(aside: bool) -> None:
     found = reading.data
     st.markdown(sentence(found, aside))
     if found["different"]:
-        st.error(
-            f"表の内容が履歴と一致しない機器が{len(found['different']):,}台あります: "
-            f"{plain('、'.join(found['different'][:5]))}。管理者にご連絡ください。"
-        )
+        _different(found["different"])
     if not found["items"]:
         feedback.empty(
             "指摘はありません" if not aside else "「問題なし」にした指摘はありません",
@@ -44,6 +42,38 @@ def findings(aside: bool) -> None:
         )
     for check, group in groupby(found["items"], key=lambda item: item["check"]):
         _check([*group], found["counts"][check], aside)
+
+
+def _different(numbers: list[str]) -> None:
+    rebuilds = may("loaners:history:rotate")
+    advice = (
+        "「履歴から作り直す」を押すと、履歴のとおりに直ります。"
+        if rebuilds
+        else "履歴から作り直す権限のある管理者にご連絡ください。"
+    )
+    named = "、".join(numbers[:NAMED]) + ("ほか" if len(numbers) > NAMED else "")
+    st.error(f"表の内容が履歴と一致しない機器が{len(numbers):,}台あります: {plain(named)}。{advice}")
+    if rebuilds:
+        dialogs.button("履歴から作り直す", _rebuild, len(numbers), key=f"{KEY}.rebuild")
+
+
+def _rebuild(count: int) -> None:
+    confirm.confirm(
+        f"{KEY}.rebuild",
+        f"履歴と一致しない{count:,}台を履歴から作り直しますか？",
+        "すべての機器を調べ、一覧・貸出の内容が履歴と異なる機器を履歴のとおりに直します。履歴そのものは変わりません。",
+        action="作り直す",
+        do=lambda _: _rebuild_all(),
+        done="履歴から作り直しました。",
+        danger=False,
+    )
+
+
+def _rebuild_all() -> None:
+    """A portion after the other: each is stored before the next begins."""
+    after: int | None = 0
+    while after is not None:
+        after = session.api().post(f"{PATH}/rebuild", {"after": after})["next"]
 
 
 def sentence(found: Row, aside: bool) -> str:

@@ -344,6 +344,7 @@ AREA = Area(
         "answers": "回答",
         "reason": "理由",
         "marked": "除去",
+        "rebuilt": "履歴からの作り直し",
         "device_id": "機器",
         "type": "回答の形式",
         "help": "説明文",

@@ -22,6 +22,16 @@ from tests.processes import free_port
 
 
 @dataclass
+class Deaf(httpx2.BaseTransport):
+    service: TestClient
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.read()
+        self.service.send(request)
+        raise httpx2.ReadTimeout("the answer got lost", request=request)
+
+
+@dataclass
 class Line:
     """The way from the dashboards to the service: a test can read what went over it, cut it and mend it."""
 
@@ -44,6 +54,10 @@ class Line:
     def use(self, other: httpx2.Client) -> None:
         self.mend()
         self._nowhere = other
+
+    def lose_answers(self) -> None:
+        """From now on the service does what it is asked, and nobody hears of it."""
+        self.use(httpx2.Client(base_url=self.service.base_url, transport=Deaf(self.service), trust_env=False))
 
     def mend(self) -> None:
         if self._nowhere is not None:

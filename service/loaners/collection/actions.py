@@ -55,7 +55,7 @@ def add_many(db: Session, by: Actor, past: Sequence[Past]) -> dict[int, dict[str
     now = app_now(db)
     rows = [_past_row(by, one, now) for one in (*_registrations(known, past), *past)]
     new = _insert(db, sorted(rows, key=lambda row: (row["device_id"], row["effective_at"])))
-    _insert(db, _cleared_rows(history.facts(db, ids), frozenset(new), now))
+    _insert(db, _cleared_rows(history.facts(db, ids), new))
     _insert(db, _emptied_rows(history.facts(db, ids), queries.emptied(db, ids), now))
     project(db, ids)
     _bring_up_to_date(db, past)
@@ -98,8 +98,8 @@ def _insert(db: Session, rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, 
     return dict(zip(made, rows, strict=True))
 
 
-def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Collection[int], now: datetime) -> list[dict[str, Any]]:
-    """As `_cleared`, for the new ones among the facts."""
+def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Mapping[int, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """As `_cleared`, for the new ones among the facts; each told when its cause was."""
     rows: list[dict[str, Any]] = []
     for device_id, known in facts.items():
         found = states(known)
@@ -109,11 +109,10 @@ def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Collection[int], now
                 continue
             place = bisect_left(starts, fact.effective_at) - 1
             if place >= 0 and found[place].deposit is not None:
-                told = Told(
-                    kind=EventKind.CLEARED, source=Source.SYSTEM, reason=cleared_because(fact.status, fact.held)
-                )
+                reason = cleared_because(fact.status, fact.held)
+                told = Told(kind=EventKind.CLEARED, source=Source.SYSTEM, reason=reason, caused_by=fact.id)
                 one = Past(device_id=device_id, told=told, effective_at=fact.effective_at)
-                rows.append(_past_row("system", one, now))
+                rows.append(_past_row("system", one, new[fact.id]["recorded_at"]))
     return rows
 
 
@@ -131,7 +130,7 @@ def _emptied_rows(facts: Mapping[int, Sequence[Fact]], emptied: Collection[int],
             if states(then)[-1].deposit is None or _is_cleared(known, fact):
                 continue
             so_far.append(gone)
-            told = Told(kind=EventKind.CLEARED, source=Source.IMPORT, reason=EMPTIED)
+            told = Told(kind=EventKind.CLEARED, source=Source.IMPORT, reason=EMPTIED, caused_by=fact.id)
             rows.append(_past_row("system", Past(device_id=device_id, told=told, effective_at=fact.effective_at), now))
     return rows
 

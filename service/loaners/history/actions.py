@@ -57,6 +57,7 @@ class Told:
     due_on: date | None = None
     site_id: int | None = None
     reason: str = ""
+    caused_by: int | None = None
     client_id: uuid.UUID | None = None
 
 
@@ -87,13 +88,13 @@ def tell(db: Session, by: Actor, device_id: int, told: Told) -> Happened:
     now = app_now(db)
     moment = told.effective_at or now
     known = queries.facts(db, [device_id])[device_id]
-    refuse(known, told, moment, now)
+    refuse(db, known, told, moment, now)
     before = at(states(known), moment)
     was = states(known)[-1] if known else None
     event = _event(db, device_id, by, told, moment)
     db.add(event)
     db.flush()
-    cleared = _cleared(db, device_id, before, told, moment)
+    cleared = _cleared(db, event, before)
     [(rebuilt, _)] = project(db, [device_id]).values()
     _touch(db, device_id, now)
     audit.record(db, by, "create", AREA.name, "event", event.id, after=_told(told, device_id, moment))
@@ -105,7 +106,7 @@ def tell(db: Session, by: Actor, device_id: int, told: Told) -> Happened:
     return Happened(event.id, before, after, was, rebuilt[-1])
 
 
-def refuse(known: Sequence[Fact], told: Told, moment: datetime, now: datetime) -> None:
+def refuse(db: Session, known: Sequence[Fact], told: Told, moment: datetime, now: datetime) -> None:
     """Raises as `tell`, when the device with this history cannot be told this."""
     if moment > now:
         message = "発生日時が未来です。これまでに起きたことを登録してください。"
@@ -115,7 +116,8 @@ def refuse(known: Sequence[Fact], told: Told, moment: datetime, now: datetime) -
         raise Invalid(message, [("effective_at", message)])
     if not known and told.kind is not EventKind.REGISTERED:
         raise AssertionError("a device is registered before anything happens to it")
-    if pair := double_loan(known, [*known, fact(told, moment, known)]):
+    silent = queries.unasked(db).get(told.form_id, frozenset())
+    if pair := double_loan(known, [*known, fact(told, moment, known)._replace(unasked=silent)]):
         raise Conflict(_double(*pair))
 
 
@@ -159,6 +161,23 @@ def project(db: Session, device_ids: Collection[int]) -> dict[int, tuple[list[St
     return found
 
 
+def rebuild(db: Session, by: Actor, after: int) -> tuple[list[str], int | None]:
+    """履歴から作り直す: the tables of the next portion of devices say again what the events do. The numbers of those
+    that did not, and where to go on; None: that was all."""
+    some = queries.portion(db, after)
+    suspects = queries.different(db, some)
+    if suspects:
+        db.execute(
+            select(Device.id).where(Device.id.in_(suspects)).order_by(Device.id).with_for_update(key_share=True)
+        ).all()
+    # Again, now that nobody else writes: who was just being written was not wrong.
+    wrong = queries.different(db, suspects)
+    project(db, wrong)
+    told = ((device_id, {"rebuilt": False}, {"rebuilt": True}) for device_id in wrong)
+    audit.record_many(db, by, "update", AREA.name, "device", told)
+    return [*wrong.values()], max(some, default=None)
+
+
 def _alike(stored: Sequence[Period], fresh: Sequence[Period]) -> int:
     """How many from the beginning are the same."""
     return next(
@@ -182,18 +201,19 @@ def _touch(db: Session, device_id: int, now: datetime) -> None:
     db.execute(update(Device).where(Device.id == device_id).values(updated_at=now))
 
 
-def _cleared(db: Session, device_id: int, before: State | None, told: Told, moment: datetime) -> Event | None:
+def _cleared(db: Session, cause: Event, before: State | None) -> Event | None:
     """Section 2.6.2: what is lent no longer, or holds no user's machine, has no 預り機のステータス."""
-    is_over = told.kind is EventKind.FORM and not holds_deposit(told.status, told.held)
+    is_over = cause.kind == EventKind.FORM and not holds_deposit(cause.status, cause.held)
     if not is_over or before is None or before.deposit is None:
         return None
     event = Event(
-        device_id=device_id,
+        device_id=cause.device_id,
         kind=EventKind.CLEARED,
-        effective_at=moment,
+        effective_at=cause.effective_at,
         source=Source.SYSTEM,
         actor="system",
-        reason=cleared_because(told.status, told.held),
+        reason=cleared_because(cause.status, cause.held),
+        caused_by=cause.id,
     )
     db.add(event)
     db.flush()

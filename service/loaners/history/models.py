@@ -38,6 +38,7 @@ class Event(Base):
         CheckConstraint("kind <> 'form' OR status IS NOT NULL", name="form_status"),
         CheckConstraint("(kind IN ('registered', 'transfer')) = (site_id IS NOT NULL)", name="site_id"),
         CheckConstraint("kind <> 'deposit' OR deposit IS NOT NULL", name="deposit_given"),
+        CheckConstraint("caused_by IS NULL OR kind = 'cleared'", name="caused_by"),
         # Section 2.6.2: no deposit is held of a device that is not lent.
         CheckConstraint("kind <> 'form' OR deposit IS NULL OR (status = 1 AND held)", name="deposit_held"),
         Index("ix_loaners_events_device_id", "device_id", "effective_at", "id"),
@@ -69,6 +70,8 @@ class Event(Base):
     actor_name: Mapped[str] = mapped_column(String(100), server_default="")
     actor_mail: Mapped[str] = mapped_column(String(254), server_default="")
     reason: Mapped[str] = mapped_column(String(200), server_default="")
+    # Of a clearing: the form that it followed from. By number alone: that one may have been put away.
+    caused_by: Mapped[int | None] = mapped_column(BigInteger)
     # The id that the form's page made up, so that a second press is told from a second event.
     client_id: Mapped[uuid.UUID | None] = mapped_column(UUID(as_uuid=True))
     # The same row of a file imported again.
@@ -124,7 +127,7 @@ class Loan(Base):
     )
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE, primary_key=True)
     first_event_id: Mapped[int] = mapped_column(BigInteger)
-    # As its last form says.
+    # As its last form says that asks for it.
     last_event_id: Mapped[int] = mapped_column(BigInteger)
     borrower: Mapped[str] = mapped_column(String(1000))
     loan_number: Mapped[str] = mapped_column(String(1000))

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
@@ -87,20 +87,29 @@ def candidates(db: Session, text: str) -> dict[str, Any]:
 def facts(db: Session, device_ids: Collection[int]) -> dict[int, list[Fact]]:
     """The events that count, by device, the oldest first."""
     found: dict[int, list[Fact]] = {device_id: [] for device_id in device_ids}
-    live = select(Event.device_id, *_FACT).where(_COUNTS, Event.device_id.in_(device_ids))
-    for device_id, *values in db.execute(live.order_by(Event.device_id, Event.effective_at, Event.id)):
-        found[device_id].append(_fact(values))
+    live = select(Event.device_id, Event.form_id, *_FACT).where(_COUNTS, Event.device_id.in_(device_ids))
+    asking_less = unasked(db)
+    for device_id, form_id, *values in db.execute(live.order_by(Event.device_id, Event.effective_at, Event.id)):
+        found[device_id].append(_fact(values, asking_less.get(form_id, frozenset())))
     old = select(ArchivedEvent.device_id, ArchivedEvent.event).where(ArchivedEvent.device_id.in_(device_ids))
     for device_id, event in db.execute(old):
         if not event["mark"]:
-            found[device_id].append(archived_fact(event))
+            silent = asking_less.get(event["form_id"], frozenset())
+            found[device_id].append(archived_fact(event)._replace(unasked=silent))
             found[device_id].sort(key=lambda one: (one.effective_at, one.id))
     return found
 
 
-def _fact(values: Sequence[Any]) -> Fact:
+def unasked(db: Session) -> dict[int | None, frozenset[forms.Meaning]]:
+    """By form, what a loan knows and the form does not ask for; without those that ask for all of it."""
+    asked = db.execute(select(Form.id, func.jsonb_path_query_array(Form.questions, literal_column("'$[*].meaning'"))))
+    found = {form_id: rules.LOAN_MEANINGS.difference(meanings) for form_id, meanings in asked}
+    return {form_id: less for form_id, less in found.items() if less}
+
+
+def _fact(values: Sequence[Any], silent: frozenset[forms.Meaning] = frozenset()) -> Fact:
     number, kind, *rest = values
-    return Fact(number, EventKind(kind), *rest)
+    return Fact(number, EventKind(kind), *rest)._replace(unasked=silent)
 
 
 def archived_fact(event: Mapping[str, Any]) -> Fact:
@@ -180,28 +189,40 @@ def between(since: datetime, until: datetime | None) -> Range[datetime]:
 
 def compare(db: Session) -> list[str]:
     """The numbers of devices of which the tables say something else than the events do; none when all is well."""
-    return [number for some in _portions(db) for number in _different(db, some)]
+    return [number for some in _portions(db) for number in different(db, some).values()]
+
+
+def still_different(db: Session, numbers: Sequence[str]) -> list[str]:
+    """Those of these, as many as are compared at once, of which that holds now."""
+    some = numbers[:COMPARED_AT_ONCE]
+    known = db.execute(select(Device.id, Device.number).where(Device.number.in_(some)).order_by(Device.id))
+    left = different(db, {row.id: row.number for row in known}) if some else {}
+    return [*left.values(), *numbers[COMPARED_AT_ONCE:]]
 
 
 def _portions(db: Session) -> Iterator[dict[int, str]]:
-    last = 0
-    while True:
-        rows = db.execute(
-            select(Device.id, Device.number).where(Device.id > last).order_by(Device.id).limit(COMPARED_AT_ONCE)
-        ).all()
-        if not rows:
-            return
-        yield {row.id: row.number for row in rows}
-        last = rows[-1][0]
+    some = portion(db, 0)
+    while some:
+        yield some
+        some = portion(db, max(some))
 
 
-def _different(db: Session, numbers: Mapping[int, str]) -> list[str]:
+def portion(db: Session, after: int) -> dict[int, str]:
+    """As many devices as are compared at once, from the next one on: numbers by id."""
+    rows = db.execute(
+        select(Device.id, Device.number).where(Device.id > after).order_by(Device.id).limit(COMPARED_AT_ONCE)
+    )
+    return {row.id: row.number for row in rows}
+
+
+def different(db: Session, numbers: Mapping[int, str]) -> dict[int, str]:
+    """Those of these devices of which the tables say something else than the events do."""
     states, loans = stored_states(db, numbers), stored_loans(db, numbers)
-    return [
-        numbers[device_id]
+    return {
+        device_id: numbers[device_id]
         for device_id, events in facts(db, numbers).items()
         if (rules.states(events), rules.loans(events)) != (states[device_id], loans[device_id])
-    ]
+    }
 
 
 def mail_of(db: Session, user_id: int) -> str:
@@ -226,19 +247,21 @@ def by_client_id(db: Session, client_id: uuid.UUID) -> Event | None:
 
 
 def cleared_by(db: Session, event: Event) -> Event | None:
-    """The clearing that followed from a form: added with it, for the same moment."""
+    """The clearing that followed from a form."""
     return db.scalars(
-        select(Event)
-        .where(
-            Event.device_id == event.device_id,
-            Event.kind == EventKind.CLEARED,
-            Event.source != rules.Source.VIEWER,
-            Event.effective_at == event.effective_at,
-            Event.id > event.id,
-        )
-        .order_by(Event.id)
-        .limit(1)
+        select(Event).where(Event.device_id == event.device_id, Event.caused_by == event.id)
     ).one_or_none()
+
+
+def last_form(db: Session, event_id: int) -> dict[str, Any]:
+    """Who told it, when and what, wherever it lies now: actor_name, recorded_at, status and answers."""
+    columns = Event.actor_name, Event.recorded_at, Event.status, Event.answers
+    found = db.execute(select(*columns).where(Event.id == event_id)).one_or_none()
+    if found is not None:
+        return found._asdict()
+    archived = db.scalars(select(ArchivedEvent.event).where(ArchivedEvent.id == event_id)).one()
+    kept = {column.key: archived[column.key] for column in columns}
+    return kept | {"recorded_at": datetime.fromisoformat(archived["recorded_at"])}
 
 
 def answers_of(db: Session, event_id: int | None) -> Mapping[str, str]:

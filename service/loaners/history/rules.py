@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from service.core.times import local_date
 from service.loaners.forms.rules import Meaning, prefix
 from service.loaners.rules import DEPOSIT_WORDS, HELD_WORDS, STATUS_WORDS, UNSET, Deposit, Status, written
 
@@ -48,6 +49,8 @@ KIND_WORDS = {
 MARKABLE = frozenset({EventKind.FORM, EventKind.DEPOSIT, EventKind.TRANSFER})
 # Told this much later than it happened, it is a late entry.
 LATE = timedelta(minutes=1)
+# What a loan knows.
+LOAN_MEANINGS = frozenset({Meaning.BORROWER, Meaning.LOAN_NUMBER, Meaning.LENT_ON, Meaning.DUE_ON})
 NOT_YET = "未登録"
 SITE_HEADER, DEPOSIT_HEADER = "拠点", "預り機のステータス"
 # What a device's label leads to: /d/<number>.
@@ -56,7 +59,7 @@ SOURCE_WORDS = {Source.FORM: "フォーム", Source.VIEWER: "画面", Source.SYS
 
 
 class Fact(NamedTuple):
-    """An event, as far as anything follows from it."""
+    """An event, as far as anything follows from it. `unasked`: which of its last four its form does not ask for."""
 
     id: int
     kind: EventKind
@@ -69,6 +72,7 @@ class Fact(NamedTuple):
     loan_number: str = ""
     lent_on: date | None = None
     due_on: date | None = None
+    unasked: frozenset[Meaning] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -166,10 +170,10 @@ def _lent(events: Iterable[Fact]) -> tuple[list[Lent], list[tuple[Lent, Lent]]]:
             found[-1] = replace(
                 current,
                 last_event_id=event.id,
-                borrower=event.borrower or current.borrower,
-                loan_number=event.loan_number or current.loan_number,
-                lent_on=event.lent_on or current.lent_on,
-                due_on=event.due_on or current.due_on,
+                borrower=_newest(Meaning.BORROWER, current, event).borrower,
+                loan_number=_newest(Meaning.LOAN_NUMBER, current, event).loan_number,
+                lent_on=_newest(Meaning.LENT_ON, current, event).lent_on,
+                due_on=_newest(Meaning.DUE_ON, current, event).due_on,
             )
             continue
         if current:
@@ -181,12 +185,22 @@ def _lent(events: Iterable[Fact]) -> tuple[list[Lent], list[tuple[Lent, Lent]]]:
     return found, unreturned
 
 
+def _newest(meaning: Meaning, current: Lent, event: Fact) -> Lent | Fact:
+    """Which of the two says so: what a form leaves empty is empty, and what it does not ask for stays."""
+    return current if meaning in event.unasked else event
+
+
 def _end(found: list[Lent], at: datetime) -> None:
     """A loan that ended in the moment it began was none."""
     if found[-1].since == at:
         found.pop()
     else:
         found[-1] = replace(found[-1], until=at)
+
+
+def days_lent(lent_on: date | None, since: datetime, today: date) -> int:
+    """How long a loan has lasted: from its 貸出日, or else from the day in Tokyo on which it was told."""
+    return (today - (lent_on or local_date(since))).days
 
 
 def is_same_loan(current: Lent, event: Fact) -> bool:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session, aliased
 
 from service.core.clock import app_now
 from service.core.paging import Filter, Key, Listing, contains, equals, when
-from service.core.times import local_date
+from service.core.times import TOKYO, local_date
 from service.loaners.history.models import DeviceState, Loan
 from service.loaners.lending import rules, schemas
 from service.loaners.lending.models import Reminder
@@ -40,6 +40,11 @@ _DAY = 86_400
 SINCE = func.lower(Loan.during, type_=TIMESTAMP(timezone=True))
 LAST = func.lower(DeviceState.during, type_=TIMESTAMP(timezone=True))
 OVERDUE: ColumnElement[int] = cast(TODAY - Loan.due_on, Integer)
+
+
+# As `history.rules.days_lent` says it, for many at once.
+BEGUN: ColumnElement[date] = func.coalesce(Loan.lent_on, cast(func.timezone(TOKYO.key, SINCE), Date), type_=Date())
+DAYS: ColumnElement[int] = cast(TODAY - BEGUN, Integer)
 
 
 def _days_since(moment: ColumnElement[datetime]) -> ColumnElement[int]:
@@ -105,7 +110,7 @@ LOANS = Listing(
         Loan.lent_on,
         Loan.due_on,
         SINCE.label("since"),
-        _days_since(SINCE).label("days"),
+        DAYS.label("days"),
         OVERDUE.label("overdue"),
         DeviceState.held,
         DeviceState.deposit,
@@ -122,7 +127,7 @@ LOANS = Listing(
     unique=Device.id,
     keys={
         "due_on": Key(Loan.due_on, nullable=True),
-        "since": Key(SINCE),
+        "since": Key(BEGUN),
         "number": Key(Device.number),
         "site": Key(Site.name),
         "borrower": Key(Loan.borrower),

@@ -22,8 +22,8 @@ class LoanFilters(Cut):
 
 
 class LoanItem(BaseModel):
-    """`days` since its first event, `overdue` past 返却予定日 (negative: days that are left); `stale`: what seems to be
-    forgotten about it."""
+    """`days` since its 貸出日, or else since it was told; `overdue` past 返却予定日 (negative: days that are left);
+    `stale`: what seems to be forgotten about it."""
 
     device_id: int
     number: str

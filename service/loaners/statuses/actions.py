@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,27 +55,37 @@ def submit(db: Session, by: Actor, number: str, sent: schemas.Submission) -> dic
     """
     device = past.get_device(db, number)
     history.lock(db, device.id)
-    event = past.by_client_id(db, sent.client_id)
+    event = _known(db, by, device, sent.client_id)
     if event is None:
         filled = _read(db, device, sent)
         happened = history.tell(db, by, device.id, filled.told)
         event = past.get_event(db, happened.event_id)
         if filled.emptied:
-            history.tell(db, by, device.id, _emptying(event.effective_at))
+            history.tell(db, by, device.id, _emptying(event.effective_at, event.id))
         _tell_site(db, by, device, event, filled.questions)
-    elif (event.device_id, event.actor) != (device.id, by.login_id):
-        raise Conflict("この登録の番号は、別の登録で使われています。画面を開き直して、もう一度登録してください。")
     return _stored(db, device, event)
 
 
-def check(db: Session, number: str, sent: schemas.Answers) -> dict[str, Any]:
-    """What `submit` would do; it raises the same."""
+def _known(db: Session, by: Actor, device: Device, client_id: uuid.UUID) -> Event | None:
+    """What was stored under this name before. Raises Conflict when that is another person's or device's."""
+    event = past.by_client_id(db, client_id)
+    if event and (event.device_id, event.actor) != (device.id, by.login_id):
+        raise Conflict("この登録の番号は、別の登録で使われています。画面を開き直して、もう一度登録してください。")
+    return event
+
+
+def check(db: Session, by: Actor, number: str, sent: schemas.Checked) -> dict[str, Any]:
+    """What `submit` would do; it raises the same. Whose answer got lost learns here that it is stored."""
     device = past.get_device(db, number)
+    if sent.client_id and (event := _known(db, by, device, sent.client_id)):
+        done = _stored(db, device, event)
+        same = {name: done[name] for name in ("effective_at", "changes", "cleared", "mail_to")}
+        return same | {"warnings": [], "stored": done}
     filled = _read(db, device, sent)
     told, now = filled.told, app_now(db)
     moment = told.effective_at or now
     known = past.facts(db, [device.id])[device.id]
-    history.refuse(known, told, moment, now)
+    history.refuse(db, known, told, moment, now)
     new = [history.fact(told, moment, known)]
     if filled.emptied:
         new.append(history.fact(_emptying(moment), moment, [*known, *new]))
@@ -131,8 +142,10 @@ def _read(db: Session, device: Device, sent: schemas.Answers) -> _Filled:
     return _Filled(told, questions, cleared, emptied)
 
 
-def _emptying(moment: datetime) -> Told:
-    return Told(kind=EventKind.CLEARED, source=Source.SYSTEM, effective_at=moment, reason=rules.EMPTIED)
+def _emptying(moment: datetime, cause: int | None = None) -> Told:
+    return Told(
+        kind=EventKind.CLEARED, source=Source.SYSTEM, effective_at=moment, reason=rules.EMPTIED, caused_by=cause
+    )
 
 
 def _wrong_dates(questions: list[Question], given: dict[str, str]) -> dict[str, str]:
@@ -157,13 +170,13 @@ def _other_version(db: Session, form: Form, number: int) -> str:
 def _overtaken(db: Session, state: rules.State, sent: schemas.Answers) -> Conflict:
     if state.form_event_id is None:
         return Conflict("もとにした登録が除去されました。まだ登録されていません。最新の内容を読み込んでください。")
-    event = past.get_event(db, state.form_event_id)
+    told = past.last_form(db, state.form_event_id)
     return Stale(
-        f"{event.actor_name}さんが{written(event.recorded_at)}に、この機器のステータスを"
-        f"「{rules.status_word(event.status)}」で登録しました。あなたの入力はまだ登録されていません。"
+        f"{told['actor_name']}さんが{written(told['recorded_at'])}に、この機器のステータスを"
+        f"「{rules.status_word(told['status'])}」で登録しました。あなたの入力はまだ登録されていません。"
         "最新の内容を読み込んで、もう一度登録してください。",
         yours=dict(sent.answers),
-        current=dict(event.answers),
+        current=dict(told["answers"]),
     )
 
 

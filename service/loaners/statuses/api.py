@@ -33,10 +33,10 @@ def status_form(actor: Annotated[Actor, allow("loaners:device:work")], db: Db, n
 
 @router.post("/devices/{number}/status/check", responses=_CONFLICT)
 def check(
-    actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, sent: schemas.Answers
+    actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, sent: schemas.Checked
 ) -> schemas.Expected:
-    """What the form would change; nothing is stored."""
-    return schemas.Expected.model_validate(actions.check(db, number, sent))
+    """What the form would change, or what it did when it is stored already; nothing is stored."""
+    return schemas.Expected.model_validate(actions.check(db, actor, number, sent))
 
 
 @router.post("/devices/{number}/status", status_code=201, responses=_CONFLICT)

@@ -28,6 +28,12 @@ class Answers(BaseModel):
     based_on: Key | None = None
 
 
+class Checked(Answers):
+    """`client_id`: the name under which the page will send it, or has sent it without seeing an answer."""
+
+    client_id: uuid.UUID | None = None
+
+
 class Submission(Answers):
     """`client_id` is the name that the page gave it: sent again, it is answered as the first time."""
 
@@ -52,16 +58,6 @@ class Change(BaseModel):
     new: str
 
 
-class Expected(BaseModel):
-    """What a form would do. `warnings` are worth a look, and keep nobody from it."""
-
-    effective_at: datetime | None
-    changes: list[Change]
-    cleared: str | None
-    mail_to: str | None
-    warnings: list[str]
-
-
 class Stored(BaseModel):
     """`status` is what holds now. `mail_to`: whom a mail was written to. `cleared`: why the 預り機のステータス was
     taken away."""
@@ -75,6 +71,18 @@ class Stored(BaseModel):
     status_word: str
     cleared: str | None
     mail_to: str | None
+
+
+class Expected(BaseModel):
+    """What a form would do. `warnings` are worth a look, and keep nobody from it. `stored`: it was stored before under
+    its name, and would do nothing more."""
+
+    effective_at: datetime | None
+    changes: list[Change]
+    cleared: str | None
+    mail_to: str | None
+    warnings: list[str]
+    stored: Stored | None = None
 
 
 class DepositSet(BaseModel):

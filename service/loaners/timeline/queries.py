@@ -110,7 +110,7 @@ def _loan(db: Session, device_id: int, as_of: datetime | None, moment: datetime)
         "lent_on": loan.lent_on,
         "due_on": loan.due_on,
         "overdue_days": max(0, (today - loan.due_on).days) if loan.due_on else 0,
-        "days": (today - (loan.lent_on or local_date(loan.since))).days,
+        "days": rules.days_lent(loan.lent_on, loan.since, today),
     }
 
 

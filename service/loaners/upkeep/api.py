@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from service.core.auth import Actor, allow
 from service.core.db import Db
 from service.core.problems import RESPONSES
+from service.loaners.history import actions as history
 from service.loaners.upkeep import actions, queries, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
@@ -41,6 +42,15 @@ def dismiss(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, told
 @router.post("/findings/reconsider", status_code=204, responses=_ABSENT)
 def reconsider(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, told: schemas.Reconsidered) -> None:
     actions.reconsider(db, actor, told.finding)
+
+
+@router.post("/rebuild")
+def rebuild(
+    actor: Annotated[Actor, allow("loaners:history:rotate")], db: Db, told: schemas.Rebuilding
+) -> schemas.Rebuilt:
+    """履歴から作り直す, some hundreds of devices in each call; what is right already stays untouched."""
+    rebuilt, last = history.rebuild(db, actor, told.after)
+    return schemas.Rebuilt(rebuilt=rebuilt, next=last)
 
 
 @router.get("/rotation")

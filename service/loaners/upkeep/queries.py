@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
 from service.core.problems import NotFound
+from service.loaners.history import queries as past
 from service.loaners.history.models import DeviceState, Event, Loan
 from service.loaners.models import Device
-from service.loaners.rules import CATEGORIES, KIND_WORDS, Kind
+from service.loaners.rules import CATEGORIES, DEPOSIT_WORDS, KIND_WORDS, Kind
 from service.loaners.upkeep import rules
 from service.loaners.upkeep.models import Dismissal, UpkeepRun
 from service.loaners.upkeep.rules import CHECK_WORDS, Check, Job
@@ -129,7 +130,7 @@ CHECKS: Mapping[Check, str] = {
         FROM loaners_loans l JOIN loaners_devices d ON d.id = l.device_id WHERE l.due_on < l.lent_on""",
     Check.IGNORED_DEPOSIT: """
         SELECT e.id::text, d.number, e.effective_at,
-            '預り機のステータス「' || e.deposit || '」は反映されていません', e.id
+            '預り機のステータス「' || (CAST(:deposits AS jsonb) ->> e.deposit::text) || '」は反映されていません', e.id
         FROM loaners_events e
         JOIN loaners_states s ON s.device_id = e.device_id AND s.event_id = e.id
         JOIN loaners_devices d ON d.id = e.device_id
@@ -169,6 +170,7 @@ def findings(db: Session, *, dismissed: bool = False, finding: str | None = None
             "finding": finding or "",
             "within": rules.REPEATED_WITHIN,
             "abbreviations": json.dumps(abbreviations),
+            "deposits": json.dumps({int(code): words.title for code, words in DEPOSIT_WORDS.items()}),
         },
     ).mappings()
     return [dict(row) for row in rows]
@@ -192,7 +194,7 @@ def listed(db: Session, *, dismissed: bool) -> dict[str, Any]:
         "total": len(found),
         "counts": {check: counts[check] for check in Check},
         "checked_at": last.at if last else None,
-        "different": last.report["different"] if last else [],
+        "different": past.still_different(db, last.report["different"]) if last else [],
     }
 
 

@@ -33,7 +33,7 @@ class FindingItem(BaseModel):
 
 class Findings(BaseModel):
     """The first `most` of each check; `total` counts all that are open. `different` are devices of which the tables say
-    something else than their history, as the last check found."""
+    something else than their history: of those that the last check found, the ones that still do."""
 
     as_of: datetime
     items: list[FindingItem]
@@ -54,6 +54,21 @@ class Reconsidered(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     finding: Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
+
+
+class Rebuilding(BaseModel):
+    """`after`: the `next` of the portion before; 0 to begin with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+
+class Rebuilt(BaseModel):
+    """The numbers of the devices that were put right; `next` None: that was all."""
+
+    rebuilt: list[str]
+    next: int | None
 
 
 class RotationPlan(BaseModel):

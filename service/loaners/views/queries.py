@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, SmallInteger, String, any_, bindparam, func, or_, select
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import ARRAY, ColumnElement, SmallInteger, String, any_, bindparam, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Session, aliased
 
 from service.core.clock import app_now
@@ -19,7 +19,7 @@ from service.core.times import day_bounds, local_date
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
 from service.loaners.forms.rules import Question
-from service.loaners.history.models import DeviceState, Event
+from service.loaners.history.models import ArchivedEvent, DeviceState, Event
 from service.loaners.history.rules import label_path
 from service.loaners.models import Alias, Column, Device, Model, Site
 from service.loaners.rules import Deposit, Kind, Status
@@ -62,8 +62,20 @@ def _one_of(column: Any, kind: Any) -> Filter:
     return Filter(lambda name: column == any_(bindparam(name, type_=ARRAY(kind))), lambda given: [*given] or None)
 
 
-_named = contains(Device.number, Model.name, Device.serial, Device.asset_number, Event.borrower)
+def _told(name: str) -> Any:
+    """This of the last form, wherever it lies now."""
+    column = Event.__table__.c[name]
+    return func.coalesce(column, _put_away(name, column.type), type_=column.type)
+
+
+def _put_away(name: str, kind: Any) -> Any:
+    stored = ArchivedEvent.event[name]
+    return stored if isinstance(kind, JSONB) else cast(stored.astext, kind)
+
+
+_named = contains(Device.number, Model.name, Device.serial, Device.asset_number, _told("borrower"))
 _alias = contains(Alias.alias)
+TOLD_AT = func.coalesce(Event.effective_at, ArchivedEvent.effective_at, type_=TIMESTAMP(timezone=True))
 
 
 def _found_by(name: str) -> ColumnElement[bool]:
@@ -95,17 +107,18 @@ def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
             DeviceState.held,
             DeviceState.deposit,
             DeviceState.is_archived,
-            Event.form_id,
-            Event.answers,
-            Event.effective_at.label("told_at"),
-            Event.actor_name,
-            Event.actor_mail,
+            _told("form_id").label("form_id"),
+            _told("answers").label("answers"),
+            TOLD_AT.label("told_at"),
+            _told("actor_name").label("actor_name"),
+            _told("actor_mail").label("actor_mail"),
         )
         .join(DeviceState, DeviceState.device_id == Device.id)
         .join(Model, Model.id == Device.model_id)
         .join(Site, Site.id == DeviceState.site_id)
         .outerjoin(Home, Home.code == func.split_part(Device.number, "_", 1))
         .outerjoin(Event, Event.id == DeviceState.form_event_id)
+        .outerjoin(ArchivedEvent, ArchivedEvent.id == DeviceState.form_event_id)
         .where(holds),
         unique=Device.id,
         keys={
@@ -115,7 +128,7 @@ def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
             "site": Key(Site.name),
             "status": Key(DeviceState.status, nullable=True),
             "updated_at": Key(updated_at),
-            "told_at": Key(Event.effective_at, nullable=True),
+            "told_at": Key(TOLD_AT, nullable=True),
         },
         default="number",
         filters={
@@ -139,7 +152,8 @@ def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
 def _nested_answer() -> ColumnElement[str]:
     """To the question that leads to others of the same status: 3-0 of 3.社内にて保管中."""
     key = func.concat(DeviceState.status, f"-{forms.NESTING}")
-    return Event.answers.op("->>", return_type=String())(key)
+    found: ColumnElement[str] = _told("answers").op("->>", return_type=String())(key)
+    return found
 
 
 def unset() -> ColumnElement[bool]:
@@ -277,9 +291,11 @@ def _forms_in_use(db: Session, view: Definition, known: Forms, moment: datetime 
     now = [known.current[kind] for kind in view.kinds if kind in known.current]
     holds = func.upper_inf(DeviceState.during) if moment is None else held_at(DeviceState.during, MOMENT)
     rows = db.scalars(
-        select(Event.form_id)
-        .join(DeviceState, DeviceState.form_event_id == Event.id)
+        select(_told("form_id"))
+        .select_from(DeviceState)
         .join(Device, Device.id == DeviceState.device_id)
+        .outerjoin(Event, Event.id == DeviceState.form_event_id)
+        .outerjoin(ArchivedEvent, ArchivedEvent.id == DeviceState.form_event_id)
         .where(holds, Device.kind.in_([kind.value for kind in view.kinds]))
         .distinct(),
         {} if moment is None else {"moment": moment},

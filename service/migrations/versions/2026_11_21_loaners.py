@@ -140,6 +140,7 @@ CREATE TABLE loaners_events (
     actor_name varchar(100) NOT NULL DEFAULT '',
     actor_mail varchar(254) NOT NULL DEFAULT '',
     reason varchar(200) NOT NULL DEFAULT '',
+    caused_by bigint,
     client_id uuid,
     import_key varchar(64),
     CONSTRAINT ck_loaners_events_kind CHECK (
@@ -152,6 +153,7 @@ CREATE TABLE loaners_events (
     CONSTRAINT ck_loaners_events_form_status CHECK (kind <> 'form' OR status IS NOT NULL),
     CONSTRAINT ck_loaners_events_site_id CHECK ((kind IN ('registered', 'transfer')) = (site_id IS NOT NULL)),
     CONSTRAINT ck_loaners_events_deposit_given CHECK (kind <> 'deposit' OR deposit IS NOT NULL),
+    CONSTRAINT ck_loaners_events_caused_by CHECK (caused_by IS NULL OR kind = 'cleared'),
     CONSTRAINT ck_loaners_events_deposit_held CHECK (
         kind <> 'form' OR deposit IS NULL OR (status = 1 AND held)
     )

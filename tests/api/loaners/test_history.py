@@ -153,6 +153,24 @@ def test_a_marked_form_counts_no_more_and_takes_its_clearing_with_it(admin: Test
     assert [entry.action for entry in told] == ["create", "status_change", "status_change"]
 
 
+def test_a_clearing_goes_with_the_form_that_caused_it_and_not_with_another_of_the_same_moment(
+    admin: TestClient, db: Session
+) -> None:
+    sent = body(admin, NUMBER, LENT | {"deposit": "1.返却可能"}, **at(1))
+    path = f"/api/loaners/devices/{NUMBER}/status"
+    first = admin.post(path, json=sent).json()
+    second = stored(admin, NUMBER, LENT | {"1-4": "無し"}, **at(1))
+    assert (first["cleared"], second["cleared"]) == (None, "ユーザー機の預り有無が「無し」に変更されたため")
+
+    assert admin.post(path, json=sent).json()["cleared"] is None
+    assert mark(admin, first["event_id"]).status_code == 204
+    assert [one["id"] for one in timeline(admin, NUMBER) if one["mark"]] == [first["event_id"]]
+    assert mark(admin, second["event_id"]).status_code == 204
+    kinds = [(one["kind"], bool(one["mark"])) for one in timeline(admin, NUMBER)]
+    assert kinds == [("cleared", True), ("form", True), ("form", True), ("registered", False)]
+    assert queries.compare(db) == []
+
+
 def test_what_cannot_be_marked_says_why(admin: TestClient, sign_in: SignIn) -> None:
     stored(admin, NUMBER, LENT | {"deposit": "1.返却可能"}, **at(1))
     stored(admin, NUMBER, COLLECTED, **at(2))
@@ -179,6 +197,36 @@ def test_a_return_and_the_next_loan_may_be_of_the_same_minute(admin: TestClient)
     stored(admin, NUMBER, LENT | {"1-6": "△△工業"}, **at(2))
     assert state(admin, NUMBER)["loan"]["borrower"] == "△△工業"
     assert state(admin, NUMBER, days(1.5))["loan"]["borrower"] == "○○商事株式会社"
+
+
+def test_what_the_newest_form_leaves_empty_is_empty_in_the_loan(admin: TestClient, db: Session) -> None:
+    stored(admin, NUMBER, LENT | {"1-2": "LOAN-1", "1-8": "2026-07-31"}, **at(1))
+    stored(admin, NUMBER, LENT, **at(2))
+    loan = state(admin, NUMBER)["loan"]
+    assert (loan["borrower"], loan["loan_number"]) == ("○○商事株式会社", "")
+    assert (loan["lent_on"], loan["due_on"], loan["overdue_days"]) == ("2026-07-01", None, 0)
+    assert state(admin, NUMBER, days(1.5))["loan"]["since"] == loan["since"]
+    assert queries.compare(db) == []
+
+
+def test_a_form_that_does_not_ask_leaves_the_loan_what_it_knows(admin: TestClient, db: Session, device: Device) -> None:
+    stored(admin, NUMBER, LENT | {"1-2": "LOAN-1", "1-8": "2026-07-31"}, **at(1))
+    first = db.scalars(select(Form).where(Form.kind == "terminal", Form.number == 1)).one()
+    told = history.Told(
+        kind=EventKind.FORM,
+        source=Source.IMPORT,
+        effective_at=days(2),
+        form_id=first.id,
+        answers={"0-4": "1.貸出中", "1-1": "○○商事株式会社"},
+        status=1,
+        borrower="○○商事株式会社",
+    )
+    history.tell(db, cast.actor(db, "ida", loaners="admin"), device.id, told)
+    db.commit()
+    loan = state(admin, NUMBER)["loan"]
+    # It asks for the 貸出日, and nothing was answered; it knows neither of the others.
+    assert (loan["loan_number"], loan["lent_on"], loan["due_on"]) == ("LOAN-1", None, "2026-07-31")
+    assert queries.compare(db) == []
 
 
 def test_old_answers_are_read_by_the_form_they_were_given_to(admin: TestClient, db: Session, device: Device) -> None:

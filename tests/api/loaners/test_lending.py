@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -66,9 +66,27 @@ def test_open_loans_come_by_the_day_they_are_due(filled: Session, sign_in: SignI
     items = alice.get("/api/loaners/loans").json()["items"]
 
     assert found(alice) == ["LATE1", "SOON2", "OPEN3"]
-    # The age counts from the first event of the loan, not from what was told of it last.
-    assert [(item["days"], item["overdue"]) for item in items] == [(40, 9), (30, -2), (100, None)]
+    # The age counts from the 貸出日 (here 2026-10-01), not from when it was told.
+    today = local_date(app_now(filled))
+    days = (today - date(2026, 10, 1)).days
+    assert [(item["days"], item["overdue"]) for item in items] == [(days, 9), (days, -2), (days, None)]
     assert items[0]["borrower"] == "株式会社青空商事"
+
+
+def test_a_loan_is_as_old_in_the_list_as_on_its_devices_page(db: Session, staff: Actor, sign_in: SignIn) -> None:
+    """Told at seven in the evening, Tokyo's tenth day begins long before 240 hours are over."""
+    undated = {name: value for name, value in LENT.items() if name != "1-7"}
+    for serial, days_ago, answers in (("AAA1", 9.6, undated), ("BBB2", 2, LENT), ("CCC3", 400, undated)):
+        stock.form(db, staff, stock.device(db, staff, serial, days_ago=500), days_ago, answers)
+    db.commit()
+    alice = sign_in("alice", loaners="staff")
+
+    items = alice.get("/api/loaners/loans", params={"sort": "since"}).json()["items"]
+
+    dated = (local_date(app_now(db)) - date(2026, 10, 1)).days
+    assert [item["days"] for item in items] == [400, dated, 10]
+    pages = [alice.get(f"/api/loaners/devices/{item['number']}/state").json() for item in items]
+    assert [page["loan"]["days"] for page in pages] == [item["days"] for item in items]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +125,8 @@ def test_loans_are_taken_along(filled: Session, sign_in: SignIn) -> None:
     lines = alice.get("/api/loaners/loans.csv").content.decode("utf-8-sig").splitlines()
 
     assert lines[0].startswith("拠点管理番号,機器種別,機種名,拠点,貸出先")
-    assert ",9,40," in lines[1]
+    days = (local_date(app_now(filled)) - date(2026, 10, 1)).days
+    assert f",9,{days}," in lines[1]
     assert lines[2].endswith("返却可能のまま")
     assert alice.get("/api/loaners/loans.xlsx").status_code == 200
 

@@ -107,6 +107,23 @@ def test_a_form_that_is_sent_twice_is_stored_once_and_answered_alike(staff: Test
     assert forms_told(db) == 2
 
 
+def test_a_check_under_the_name_of_what_is_stored_says_so(
+    staff: TestClient, sign_in: SignIn, device: Device, db: Session
+) -> None:
+    sent = body(staff, NUMBER, LENT)
+    path = f"/api/loaners/devices/{NUMBER}/status"
+    assert staff.post(f"{path}/check", json=sent).json()["stored"] is None
+    first = staff.post(path, json=sent).json()
+
+    found = staff.post(f"{path}/check", json=sent).json()
+
+    assert found["stored"] == first
+    assert (found["changes"], found["warnings"]) == (first["changes"], [])
+    assert forms_told(db) == 1
+    other = sign_in("suzuki", loaners="staff")
+    assert other.post(f"{path}/check", json=sent).status_code == 409
+
+
 def test_another_persons_name_for_a_form_is_refused(staff: TestClient, sign_in: SignIn, db: Session) -> None:
     sent = body(staff, NUMBER, LENT)
     staff.post(f"/api/loaners/devices/{NUMBER}/status", json=sent)

@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from service.core.audit import AuditEntry
 from service.core.auth import Actor
+from service.core.times import local_date
 from service.loaners.history import queries as history
 from service.loaners.history.models import ArchivedEvent, DeviceState, Event
 from service.loaners.models import Device
 from service.loaners.upkeep import actions, queries
 from service.loaners.upkeep.models import UpkeepRun
 from tests import cast
-from tests.api.loaners import stock
+from tests.api.loaners import stock, telling
 from tests.api.loaners.stock import COLLECTED, LENT, STORED
 
 SignIn = Callable[..., TestClient]
@@ -170,6 +172,7 @@ def test_findings_name_what_does_not_fit_together(muddled: Session, sign_in: Sig
     by_check = {item["check"]: item for item in found["items"]}
     assert by_check["repeated"]["detail"] == "2分0秒前に同じ内容の登録があります"
     assert by_check["unreturned"]["detail"] == "「株式会社青空商事」の返却前に「株式会社ほか」へ貸出"
+    assert by_check["ignored_deposit"]["detail"] == "預り機のステータス「1.返却可能」は反映されていません"
     assert by_check["same_serial"]["removable"] is None
 
 
@@ -214,6 +217,85 @@ def test_the_dry_run_says_what_would_go_and_moves_nothing(db: Session, staff: Ac
     assert len(events(db)) == 2
     assert admin.get(f"{PATH}/runs").json() == {"items": []}
     assert sign_in("bob", loaners="staff").get(f"{PATH}/rotation").status_code == 403
+
+
+def test_lists_of_an_older_day_say_what_was_put_away(db: Session, staff: Actor, sign_in: SignIn) -> None:
+    device = stock.device(db, staff, "AAA1", days_ago=6 * YEARS)
+    stock.form(db, staff, device, 5 * YEARS, LENT)
+    stock.form(db, staff, device, 4 * YEARS, STORED)
+    stock.form(db, staff, device, 3.5 * YEARS, COLLECTED)
+    db.commit()
+    person = sign_in("alice", loaners="staff")
+
+    def seen(days_ago: float, **cut: Any) -> list[Any]:
+        day = local_date(stock.ago(db, days_ago)).isoformat()
+        answer = person.get("/api/loaners/lists/INTEGRATED", params={"as_of": day, "sort": "-told_at"} | cut)
+        assert answer.status_code == 200, answer.text
+        return [answer.json()["columns"], answer.json()["items"]]
+
+    asked: list[tuple[float, dict[str, Any]]] = [(4.5 * YEARS, {}), (4.5 * YEARS, {"q": "青空商事"})]
+    asked += [(3.7 * YEARS, {"status": 3, "nested": STORED["3-0"]}), (3.2 * YEARS, {})]
+    before = [seen(days_ago, **cut) for days_ago, cut in asked]
+    assert all(len(items) == 1 for _, items in before)
+
+    assert actions.put_away(db, 100) == 3
+    db.commit()
+
+    assert [seen(days_ago, **cut) for days_ago, cut in asked] == before
+
+
+def test_who_is_overtaken_by_what_was_put_away_is_told_by_whom(db: Session, staff: Actor, sign_in: SignIn) -> None:
+    device = stock.device(db, staff, "AAA1", days_ago=6 * YEARS)
+    stock.form(db, staff, device, 5 * YEARS, STORED)
+    stock.form(db, staff, device, 1 * YEARS, COLLECTED)
+    db.commit()
+    admin = sign_in("alice", loaners="admin")
+    sent = telling.body(admin, device.number, STORED)
+    newest, oldest = sent["based_on"], events(db)[1]
+    db.execute(text("SELECT loaners_put_away(:ids)"), {"ids": events(db)[:2]})
+    db.commit()
+    assert admin.post(f"/api/loaners/events/{newest}/mark", json={"reason": "誤り"}).status_code == 204
+
+    answer = admin.post(f"/api/loaners/devices/{device.number}/status", json=sent)
+
+    assert telling.body(admin, device.number, STORED)["based_on"] == oldest
+    assert answer.status_code == 409, answer.text
+    assert "「3.社内にて保管中」で登録しました" in answer.json()["detail"]
+    assert answer.json()["current"] == STORED
+    [item] = admin.get("/api/loaners/lists/INTEGRATED").json()["items"]
+    assert item["status"] == 3
+
+
+def test_tables_that_differ_are_made_of_the_history_again(
+    db: Session, staff: Actor, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "COMPARED_AT_ONCE", 2)
+    made = [stock.device(db, staff, serial) for serial in ("AAA1", "BBB2", "CCC3")]
+    for one in made:
+        stock.form(db, staff, one, 10, LENT)
+    whole = [projected(db, one) for one in made]
+    wrong = [made[0].number, made[2].number]
+    db.execute(text("UPDATE loaners_states SET is_archived = true WHERE device_id = :of"), {"of": made[0].id})
+    db.execute(text("DELETE FROM loaners_loans WHERE device_id = :of"), {"of": made[2].id})
+    assert actions.check_if_due(lambda: opened(db)) == {"findings": {}, "different": wrong}
+    db.commit()
+    assert sign_in("sato", loaners="staff").post(f"{PATH}/rebuild", json={}).status_code == 403
+    admin = sign_in("alice", loaners="admin")
+    assert admin.get(f"{PATH}/findings").json()["different"] == wrong
+
+    rebuilt: list[str] = []
+    after: int | None = 0
+    while after is not None:
+        answer = admin.post(f"{PATH}/rebuild", json={"after": after}).json()
+        rebuilt, after = rebuilt + answer["rebuilt"], answer["next"]
+
+    assert rebuilt == wrong
+    assert [projected(db, one) for one in made] == whole
+    assert history.compare(db) == admin.get(f"{PATH}/findings").json()["different"] == []
+    told = db.scalars(select(AuditEntry).where(AuditEntry.action == "update", AuditEntry.subject == "device")).all()
+    assert [(one.actor, one.subject_id, one.after) for one in told] == [
+        ("alice", str(one.id), {"rebuilt": True}) for one in (made[0], made[2])
+    ]
 
 
 def test_a_young_event_is_never_put_away(db: Session, staff: Actor) -> None:

@@ -126,7 +126,7 @@ def test_the_mails_about_it_stand_below(screen: Screen, db: Session, device: Dev
     db.execute(update(Site).values(notifies=True))
     db.commit()
     page = opened_at(screen("suzuki", loaners="staff"), "status-form", number=NUMBER)
-    name = page.session_state["loaners.status_form"]["client_id"]
+    name = page.session_state["loaners.status_form"]["draft"]
     page.radio(key=f"loaners.status_form.{name}.0-4").set_value("2.回収後社内保管").run()
     page.date_input(key=f"loaners.status_form.{name}.2-1").set_value(days(30).date()).run()
     press(page, "loaners.status_form.check")

@@ -55,7 +55,7 @@ def lend(db: Session, device: Device) -> None:
 
 
 def widget(page: AppTest, question: str) -> Any:
-    name = page.session_state[KEY]["client_id"]
+    name = page.session_state[KEY]["draft"]
     return next(one for one in drawn(page) if one.key == f"{KEY}.{name}.{question}")
 
 
@@ -64,7 +64,7 @@ def drawn(page: AppTest) -> list[Any]:
 
 
 def asked(page: AppTest) -> set[str]:
-    start = f"{KEY}.{page.session_state[KEY]['client_id']}."
+    start = f"{KEY}.{page.session_state[KEY]['draft']}."
     return {one.key.removeprefix(start) for one in drawn(page) if str(one.key).startswith(start)}
 
 
@@ -86,6 +86,11 @@ def test_a_part_of_a_number_offers_devices_and_an_address_opens_one(screen: Scre
     page = opened_at(screen("sasaki", loaners="staff"), "status-form")
     page.text_input(key=f"{KEY}.q").input("どこにもない").run()
     assert "当てはまる機器はありません" in said(page.warning)
+
+
+def test_a_labels_number_opens_the_form_however_it_is_written(screen: Screen, device: Device) -> None:
+    page = opened_at(screen("sato", loaners="staff"), "status-form", number=NUMBER.lower())
+    assert f"**{NUMBER}**" in texts(page)
 
 
 def test_an_unknown_number_says_so_and_leads_on(screen: Screen, device: Device) -> None:
@@ -157,6 +162,48 @@ def test_an_answer_that_got_lost_and_its_repeat_are_stored_once(page: AppTest, d
     assert told(db) == 1
 
 
+def test_what_was_stored_although_its_answer_got_lost_is_found_and_stored_once(
+    page: AppTest, db: Session, line: Line
+) -> None:
+    fill_in(page)
+    press(page, f"{KEY}.check")
+    line.lose_answers()
+    press(page, f"{KEY}.send")
+    assert told(db) == 1
+    assert "登録されたかどうかわかりません" in said(page.error)
+    assert "まだ登録されていません" not in said(page.error)
+    line.cut()
+    press(page, f"{KEY}.check")
+    assert "登録されたかどうかわかりません" in said(page.error)
+    line.mend()
+
+    press(page, f"{KEY}.check")
+
+    assert "登録しました（" in said(page.success)
+    assert "0-4.ステータス：:gray[（なし）] → **1.貸出中**" in texts(page)
+    assert told(db) == 1
+    press(page, f"{KEY}.same")
+    widget(page, "1-4").set_value("無し").run()
+    press(page, f"{KEY}.check")
+    press(page, f"{KEY}.send")
+    assert told(db) == 2
+
+
+def test_whoever_left_the_form_after_a_lost_answer_stores_nothing_twice(page: AppTest, db: Session, line: Line) -> None:
+    fill_in(page)
+    press(page, f"{KEY}.check")
+    line.lose_answers()
+    press(page, f"{KEY}.send")
+    line.mend()
+    press(page, f"{KEY}.leave")
+    page.text_input(key=f"{KEY}.q").input(NUMBER).run()
+
+    press(page, f"{KEY}.check")
+
+    assert "登録しました（" in said(page.success)
+    assert told(db) == 1
+
+
 def test_what_is_missing_stands_at_its_question(page: AppTest) -> None:
     widget(page, "0-4").set_value("1.貸出中").run()
     press(page, f"{KEY}.check")
@@ -183,7 +230,7 @@ def test_who_was_overtaken_loads_what_is_new(page: AppTest, db: Session, device:
 
 def test_a_late_entry_says_when_it_happened(page: AppTest, db: Session) -> None:
     fill_in(page)
-    name = page.session_state[KEY]["client_id"]
+    name = page.session_state[KEY]["draft"]
     page.toggle(key=f"{KEY}.{name}.late").set_value(True).run()
     page.date_input(key=f"{KEY}.{name}.late.day").set_value(days(150).date()).run()
     press(page, f"{KEY}.check")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.loaners.history.models import Mark
+from service.loaners.history.queries import compare
 from service.loaners.stocktakes.models import Stocktake
+from service.loaners.upkeep.models import UpkeepRun
+from service.loaners.upkeep.rules import Job
 from service.loaners.views.models import View
 from tests import cast
 from tests.api.loaners import stock
@@ -101,6 +104,23 @@ def test_a_repeated_event_is_taken_out_with_one_click(filled: Session, screen: S
     assert "重複や矛盾のある記録はありません。" in texts(page)
     assert filled.scalars(select(Mark.reason)).all() == ["重複した登録"]
     assert "アーカイブへ移す履歴はありません。" in texts(page)
+    assert not page.exception
+
+
+def test_tables_that_differ_are_made_of_the_history_again(filled: Session, screen: Screen) -> None:
+    filled.execute(text("UPDATE loaners_states SET is_archived = true"))
+    filled.add(UpkeepRun(job=Job.CHECKS, report={"findings": {}, "different": compare(filled)}))
+    filled.commit()
+    page = opened_at(screen("anna", loaners="admin"), "loaners-upkeep")
+    assert LAPTOP in said(page.error)
+    assert "「履歴から作り直す」を押すと" in said(page.error)
+    assert "ご連絡ください" not in said(page.error)
+
+    press(page, "loaners.upkeep.rebuild")
+    press(page, "loaners.upkeep.rebuild.confirm")
+
+    assert not page.error
+    assert compare(filled) == []
     assert not page.exception
 
 
