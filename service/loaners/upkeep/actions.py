@@ -22,7 +22,7 @@ from service.loaners.upkeep.rules import Job
 
 Opened = Callable[[], AbstractContextManager[Session]]
 # Of one transaction: a few seconds' work.
-AT_ONCE = 5_000
+AT_ONCE = 2_000
 
 
 def rotate_if_due(opened: Opened) -> dict[str, Any] | None:

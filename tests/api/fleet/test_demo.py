@@ -30,8 +30,9 @@ def test_the_demo_has_a_month_behind_it_and_filling_it_again_adds_nothing(
 
     assert [db.scalar(select(func.count()).select_from(table)) for table in (Day, terminal_logs, Maintenance)] == before
     assert before[0] == DAYS * len(tills())
-    spent = Day.online_seconds + Day.offline_seconds + Day.error_seconds + Day.maintenance_seconds
+    spent = Day.online_seconds + Day.offline_seconds + Day.error_seconds + Day.maintenance_seconds + Day.closed_seconds
     assert db.scalars(select(spent).distinct()).all() == [86400]
+    assert db.scalars(select(Day.closed_seconds).distinct().order_by(Day.closed_seconds)).all() == [0, 43200]
     online = db.execute(select(func.sum(Day.online_seconds) / func.sum(spent))).scalar_one()
     assert 0.96 < online < 1
     assert queries.compacted_until(db) == day_bounds(local_date(app_now(db)))[0]

@@ -13,6 +13,7 @@ from service.loaners.history.models import Mark
 from service.loaners.history.queries import compare
 from service.loaners.stocktakes.models import Stocktake
 from service.loaners.upkeep.models import UpkeepRun
+from service.loaners.upkeep.queries import storage
 from service.loaners.upkeep.rules import Job
 from service.loaners.views.models import View
 from tests import cast
@@ -109,7 +110,8 @@ def test_a_repeated_event_is_taken_out_with_one_click(filled: Session, screen: S
 
 def test_tables_that_differ_are_made_of_the_history_again(filled: Session, screen: Screen) -> None:
     filled.execute(text("UPDATE loaners_states SET is_archived = true"))
-    filled.add(UpkeepRun(job=Job.CHECKS, report={"findings": {}, "different": compare(filled)}))
+    told = {"findings": {}, "different": compare(filled), "storage": storage(filled)}
+    filled.add(UpkeepRun(job=Job.CHECKS, report=told))
     filled.commit()
     page = opened_at(screen("anna", loaners="admin"), "loaners-upkeep")
     assert LAPTOP in said(page.error)
