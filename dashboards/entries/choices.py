@@ -10,30 +10,17 @@ from dashboards import session
 from dashboards.client import PATIENCE_SECONDS
 from dashboards.session import may
 from dashboards.ui import filters
-from dashboards.ui.kept import kept
+from dashboards.ui.kept import every, kept
 from dashboards.ui.links import link
 
-OFFERED = 1000
 NURSERY = "nursery_id"
-
-
-def _all(path: str, **query: Any) -> list[dict[str, Any]]:
-    """The rows of a list, page by page, up to as many as anybody looks through."""
-    found: list[dict[str, Any]] = []
-    while len(found) < OFFERED:
-        page = session.api(patience=PATIENCE_SECONDS).get(path, limit=100, **query)
-        found += page["items"]
-        if page["next_cursor"] is None:
-            break
-        query["cursor"] = page["next_cursor"]
-    return found
 
 
 def nurseries() -> dict[int, str]:
     """Id → name, of those that the person sees."""
     if not may("entries:nursery:read"):
         return {}
-    return kept("entries.nurseries", lambda: {row["id"]: row["name"] for row in _all("/api/entries/nurseries")})
+    return kept("entries.nurseries", lambda: {row["id"]: row["name"] for row in every("/api/entries/nurseries")})
 
 
 def sees_several() -> bool:
@@ -50,7 +37,7 @@ def children(nursery_id: int | None = None) -> dict[int, str]:
         return {}
 
     def ask() -> dict[int, str]:
-        rows = _all("/api/entries/children", nursery_id=nursery_id)
+        rows = every("/api/entries/children", nursery_id=nursery_id)
         return {row["id"]: child_words(row["name"], row["class_name"]) for row in rows}
 
     return kept(f"entries.children.{nursery_id}", ask)
@@ -62,7 +49,7 @@ def parents(nursery_id: int | None = None) -> dict[int, str]:
         return {}
     return kept(
         f"entries.parents.{nursery_id}",
-        lambda: {row["id"]: row["name"] for row in _all("/api/entries/parents", nursery_id=nursery_id)},
+        lambda: {row["id"]: row["name"] for row in every("/api/entries/parents", nursery_id=nursery_id)},
     )
 
 

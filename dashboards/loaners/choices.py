@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards import session
-from dashboards.client import PATIENCE_SECONDS
 from dashboards.session import may
-from dashboards.ui.kept import kept
+from dashboards.ui.kept import every, kept
 
-OFFERED = 1000
 CATEGORIES = {
     "Desktop": "デスクトップ PC",
     "Laptop": "ノート PC",
@@ -20,18 +17,6 @@ CATEGORIES = {
     "Hub": "ハブ",
     "Other": "その他",
 }
-
-
-def every(path: str, **query: Any) -> list[dict[str, Any]]:
-    """The rows of a list, page by page, up to as many as anybody looks through."""
-    found: list[dict[str, Any]] = []
-    while len(found) < OFFERED:
-        page = session.api(patience=PATIENCE_SECONDS).get(path, limit=100, **query)
-        found += page["items"]
-        if page["next_cursor"] is None:
-            break
-        query["cursor"] = page["next_cursor"]
-    return found
 
 
 def sites() -> dict[int, str]:

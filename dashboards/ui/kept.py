@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 
-from dashboards.client import ApiProblem
+from dashboards import session
+from dashboards.client import PATIENCE_SECONDS, ApiProblem
 
 SECONDS = 60
+# As many as anybody looks through.
+OFFERED = 1000
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -29,3 +32,15 @@ def kept(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Value]:
         return {}
     st.session_state[slot] = (time.monotonic() + SECONDS, found)
     return dict(found)
+
+
+def every(path: str, **query: Any) -> list[dict[str, Any]]:
+    """The rows of a list, page by page, up to as many as are offered."""
+    found: list[dict[str, Any]] = []
+    while len(found) < OFFERED:
+        page = session.api(patience=PATIENCE_SECONDS).get(path, limit=100, **query)
+        found += page["items"]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    return found
