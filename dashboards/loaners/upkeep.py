@@ -14,7 +14,6 @@ from dashboards.ui import columns, confirm, dialogs, feedback, figures, live, ta
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
-from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
 PATH = "/api/loaners/upkeep"
@@ -25,7 +24,8 @@ JOBS = {"rotation": "ローテーション", "checks": "月次の点検"}
 OPEN, ASIDE = "対応が必要な指摘", "「問題なし」にした指摘"
 
 
-@refreshing
+# Not by itself again and again: all of the history is read for it.
+@st.fragment
 def findings(aside: bool) -> None:
     reading = live.block(KEY, "点検", f"{PATH}/findings", headline=True, dismissed=aside)
     if reading is None:
