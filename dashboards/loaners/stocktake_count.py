@@ -102,7 +102,7 @@ def sentence(one: Row) -> str:
 
 
 def scan_box(stocktake: str) -> None:
-    """Enter, which scanners send, stores it and empties the field for the next one."""
+    """Enter, which scanners send, stores it; the next one replaces it."""
     scanning.field(
         "スキャンした番号",
         key=f"{KEY}.code",
@@ -123,9 +123,8 @@ def scan_box(stocktake: str) -> None:
 
 
 def scanned(stocktake: str) -> None:
-    """In a callback, so that the field is empty again when it is drawn."""
+    """In a callback: what came of it is known when the page is drawn."""
     code = st.session_state[f"{KEY}.code"].strip()
-    st.session_state[f"{KEY}.code"] = ""
     if not code:
         return
     last: dict[str, Any] = {"stocktake": stocktake, "problem": ""}
