@@ -54,7 +54,8 @@ def moment(text: str) -> datetime:
     found = _MOMENT.fullmatch(unicodedata.normalize("NFKC", text).strip())
     try:
         if found:
-            return datetime(*(int(part or 0) for part in found.groups()), tzinfo=TOKYO)  # type: ignore[arg-type, misc]
+            year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
+            return datetime(year, month, day, hour, minute, second, tzinfo=TOKYO)
     except ValueError:
         pass
     raise ValueError("日時として読み取れません。2024/07/02 14:30:00 の形で入力してください。")

@@ -147,7 +147,8 @@ def test_a_site_is_told_once_of_each_step(filled: Session) -> None:
     [first, second] = mails(filled)
     assert first.recipient == "test-group@example.com"
     assert first.payload["subject"] == "【代替機管理】大阪: 返却予定日を過ぎた代替機が1台あります"
-    assert "LATE1" in first.payload["body"] and "SOON2" in first.payload["body"]  # noqa: PT018
+    assert "LATE1" in first.payload["body"]
+    assert "SOON2" in first.payload["body"]
     assert "LATE1" not in second.payload["body"]
 
 
