@@ -9,6 +9,10 @@ self.addEventListener("install", (event) => {
   // Of this version, or not at all: it is tried again when all servers have it.
   const fresh = files.map((path) => new Request(`${path}?v=${version}`, { cache: "reload" }));
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(fresh)));
+  // Chromium: a worker that every heartbeat goes through is never at rest, and gives way to a newer one only at rest.
+  if (event.addRoutes) {
+    event.waitUntil(event.addRoutes({ condition: { urlPattern: new URLPattern({ pathname: "/api/*" }) }, source: "network" }));
+  }
 });
 
 self.addEventListener("activate", (event) => {
