@@ -45,6 +45,7 @@ class Planned:
     errors: list[RowError] = field(default_factory=list)
     action: New | Change | None = None
     given: Values = field(default_factory=dict)
+    is_repeat: bool = False
 
 
 def plan(
@@ -60,7 +61,7 @@ def plan(
     A blank cell says nothing unless its field has a word for it: a new row takes the field's default, one that is there
     keeps its value.
     """
-    first_with: dict[str, int] = {}
+    first_with: dict[str, Planned] = {}
     for start in range(0, len(rows), CHUNK):
         planned = [_read(kind, row, mapping) for row in rows[start : start + CHUNK]]
         _find_repeats(kind, planned, first_with)
@@ -87,7 +88,8 @@ def _read(kind: Kind, row: Row, mapping: Columns) -> Planned:
     return made
 
 
-def _find_repeats(kind: Kind, planned: list[Planned], first_with: dict[str, int]) -> None:
+def _find_repeats(kind: Kind, planned: list[Planned], first_with: dict[str, Planned]) -> None:
+    """The same row once more adds nothing; of two that differ nobody knows which one holds."""
     key = kind.field(kind.natural_key)
     for made in planned:
         value = made.given.get(key.name)
@@ -95,11 +97,13 @@ def _find_repeats(kind: Kind, planned: list[Planned], first_with: dict[str, int]
             if not made.errors:
                 _refuse(kind, made, key.name, "必須の項目です。")
             continue
-        before = first_with.setdefault(kind.identify(made.given), made.row.number)
-        if before != made.row.number:
-            _refuse(
-                kind, made, key.name, f"{before}行目と同じ「{made.values[key.name]}」です。どちらかを削除してください。"
-            )
+        before = first_with.setdefault(kind.identify(made.given), made)
+        if before is made:
+            continue
+        made.is_repeat = kind.identity is not None or before.given == made.given
+        if not made.is_repeat:
+            same = f"{before.row.number}行目と同じ「{made.values[key.name]}」ですが、内容が違います。"
+            _refuse(kind, made, key.name, f"{same}どちらかを削除してください。")
 
 
 def _decide(db: Session, by: Actor, kind: Kind, planned: list[Planned]) -> None:
@@ -124,6 +128,8 @@ def _decide(db: Session, by: Actor, kind: Kind, planned: list[Planned]) -> None:
 
 
 def _compare(kind: Kind, made: Planned, after: Values, there: tuple[int, Values] | None) -> None:
+    if made.is_repeat:
+        return
     if there is None:
         made.outcome, made.action = "new", New(after)
         return

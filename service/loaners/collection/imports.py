@@ -78,14 +78,19 @@ def _existing(db: Session, _: Actor, identities: Sequence[str]) -> Mapping[str, 
     for identity, (number, at, cells) in told.items():
         if number in reader.devices and at:
             keys[identity] = rules.import_key(reader.devices[number], datetime.fromisoformat(at), cells)
-    known = queries.known_keys(db, list(keys.values()))
-    return {identity: (0, {}) for identity, key in keys.items() if key in known}
+    seen = queries.known_keys(db, list(keys.values()))
+    there: dict[str, tuple[int, Values]] = {}
+    for identity, key in keys.items():
+        # A row of this file, too, that names the device by another of its numbers.
+        if key in seen:
+            there[identity] = (0, {})
+        seen.add(key)
+    return there
 
 
 def _missing(db: Session, _: Actor, rows: Sequence[Values]) -> Mapping[int, tuple[str, str]]:
     reader, now = _Reader(db, [row["number"] for row in rows]), app_now(db)
     wrong: dict[int, tuple[str, str]] = {}
-    seen: dict[str, int] = {}
     for place, row in enumerate(rows):
         if row["number"] not in reader.devices:
             message = f"「{row['number']}」の機器が登録されていません。先に機器のマスタを取り込んでください。"
@@ -95,11 +100,6 @@ def _missing(db: Session, _: Actor, rows: Sequence[Values]) -> Mapping[int, tupl
         elif refused := reader.read(row["number"], _cells(row))[3]:
             header, message = next(iter(refused.items()))
             wrong[place] = ("status" if header == STATUS else header, message)
-        elif seen.setdefault(_key(reader, row), place) != place:
-            message = (
-                "同じ機器の同じ行が、別の書き方の番号でこのファイルにもう1つあります。どちらかを削除してください。"
-            )
-            wrong[place] = ("number", message)
     return wrong
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Select, bindparam, cast, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Select, and_, bindparam, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session, aliased
 
@@ -20,7 +20,7 @@ from service.loaners.rules import DEPOSIT_WORDS, UNSET, Status
 from service.loaners.summaries import schemas
 from service.loaners.views.models import View
 from service.loaners.views.queries import held_at, moment_of, of_view
-from service.loaners.views.rules import CARDS, SUMMARY
+from service.loaners.views.rules import CARDS, SUMMARY, Definition
 from service.loaners.views.schemas import Cards, parsed
 
 UNSET_KEY = "unset"
@@ -42,13 +42,7 @@ def summary(db: Session, filters: schemas.SummaryFilters) -> dict[str, Any]:
     rows = db.execute(
         select(DeviceState.deposit, DeviceState.site_id, Device.category, func.count())
         .join(Device, Device.id == DeviceState.device_id)
-        .where(
-            holds,
-            DeviceState.status == Status.LENT.value,
-            DeviceState.held.is_(True),
-            ~DeviceState.is_archived,
-            Device.kind.in_([kind.value for kind in definition.kinds]),
-        )
+        .where(holds, _counts(definition))
         .group_by(DeviceState.deposit, DeviceState.site_id, Device.category),
         {} if moment is None else {"moment": moment},
     )
@@ -67,6 +61,18 @@ def summary(db: Session, filters: schemas.SummaryFilters) -> dict[str, Any]:
         ],
         "unset": _card(UNSET_KEY, UNSET, UNSET_DESCRIPTION, "secondary", counted, sites, groups),
     }
+
+
+def _counts(definition: Definition) -> ColumnElement[bool]:
+    """What section 3.1 counts, as far as the view's フィルタ条件 leaves it."""
+    wanted = definition.statuses or (Status.LENT,)
+    return and_(
+        DeviceState.status == Status.LENT.value,
+        DeviceState.status.in_([status.value for status in wanted]),
+        DeviceState.held.is_(True),
+        DeviceState.is_archived.is_(bool(definition.archived)),
+        Device.kind.in_([kind.value for kind in definition.kinds]),
+    )
 
 
 def _sites(db: Session, jurisdiction: str | None, counted: set[int]) -> dict[int, str]:
@@ -113,12 +119,7 @@ def trend(db: Session, jurisdiction: str | None) -> dict[str, Any]:
         select(points.c.at, DeviceState.deposit, func.count())
         .join(DeviceState, held_at(DeviceState.during, points.c.at))
         .join(Device, Device.id == DeviceState.device_id)
-        .where(
-            DeviceState.status == Status.LENT.value,
-            DeviceState.held.is_(True),
-            ~DeviceState.is_archived,
-            Device.kind.in_([kind.value for kind in definition.kinds]),
-        )
+        .where(_counts(definition))
         .group_by(points.c.at, DeviceState.deposit)
     )
     if jurisdiction is not None:

@@ -160,7 +160,7 @@ def test_every_error_is_said_by_row_and_column_and_nothing_can_be_run(ground: Gr
     told = preview(client, draft)
     assert [f"{error['row']}行目 {error['field']}: {error['message']}" for error in told["errors"]] == [
         "5行目 設置日: 日付として読み取れません。2026/11/21 の形で入力してください。",
-        "6行目 シリアル番号: 2行目と同じ「TC200-0001」です。どちらかを削除してください。",
+        "6行目 シリアル番号: 2行目と同じ「TC200-0001」ですが、内容が違います。どちらかを削除してください。",
         "7行目 シリアル番号: 必須の項目です。",
         "8行目 顧客企業: 「知らない会社」という顧客企業は登録されていません。先に顧客企業を登録してください。",
         "9行目 設置店舗名: 100文字以内で入力してください。",
@@ -176,6 +176,16 @@ def test_every_error_is_said_by_row_and_column_and_nothing_can_be_run(ground: Gr
     assert rows[0][:3] == ["行", "エラー内容", "シリアル番号（必須）"]
     assert rows[1][:3] == ["5", "設置日: 日付として読み取れません。2026/11/21 の形で入力してください。", "TC200 0004"]
     assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(0,)]
+
+
+def test_a_row_that_stands_twice_in_a_file_is_taken_in_once(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    imported(ground, client, CUSTOMERS)
+    twice = TERMINALS + TERMINALS.split("\n")[1] + "\n"
+
+    assert imported(ground, client, twice, "fleet.terminals")["figures"] == {"新規": 3, "更新": 0, "変更なし": 1}
+    assert imported(ground, client, twice, "fleet.terminals")["figures"] == {"新規": 0, "更新": 0, "変更なし": 4}
+    assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(3,)]
 
 
 def test_rows_in_error_come_back_in_the_form_of_every_download_and_harmless(ground: Ground) -> None:

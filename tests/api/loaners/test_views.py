@@ -274,6 +274,34 @@ def test_the_summary_counts_by_card_site_and_group_and_leads_to_its_rows(filled:
     assert person.get("/api/loaners/summary", params={"jurisdiction": "関東"}).json()["cards"][0]["rows"] == []
 
 
+@pytest.mark.parametrize(
+    ("condition", "counted"),
+    [
+        ("status=active", 2),
+        ('{"0-4.ステータス": ["1.貸出中", "3.社内にて保管中"]}', 2),
+        ('{"0-4.ステータス": ["2.回収後社内保管"]}', 0),
+        ('{"機器種別": ["プリンタ", "その他"]}', 0),
+        ("status=inactive", 0),
+    ],
+)
+def test_the_summary_counts_what_its_condition_leaves(
+    filled: Session, sign_in: SignIn, condition: str, counted: int
+) -> None:
+    admin = sign_in("admin2", loaners="admin")
+    one = view(admin, "SUMMARY")
+
+    done = admin.patch(f"/api/loaners/views/{one['id']}", json={"version": one["version"], "filter": condition})
+
+    assert done.status_code == 204
+    found = admin.get("/api/loaners/summary").json()
+    assert sum(card["total"] for card in (*found["cards"], found["unset"])) == counted
+    assert sum(admin.get("/api/loaners/summary/trend").json()["points"][-1]["counts"].values()) == counted
+    leads_to = [
+        admin.get(f"{LISTS}/SUMMARY", params={"deposit": deposit}).json()["total"] for deposit in ("1", "unset")
+    ]
+    assert sum(leads_to) == counted
+
+
 def test_the_summary_of_another_day_and_its_trend(filled: Session, person: TestClient) -> None:
     day = local_date(stock.ago(filled, 35))
 
