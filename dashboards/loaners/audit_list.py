@@ -43,6 +43,6 @@ with st.container(border=True):
         filters.Choice("status", "ステータス", {code: one.word for code, one in words.STATUS.items()}, 170),
         filters.Text("q", "キーワード", "番号・資産番号・貸出先", width=210),
         lists.day_field(),
-        more=(filters.Choice("archived", "表示", {"true": "無効な機器"}, 240, otherwise="使用中"),),
+        more=(filters.Choice("archived", "表示", {"true": "無効な機器"}, 240, otherwise="有効な機器"),),
     )
 listed(asked)

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from dashboards import session
 from dashboards.session import may
 from dashboards.ui.kept import every, kept
 
-CATEGORIES = {
-    "Desktop": "デスクトップ PC",
-    "Laptop": "ノート PC",
-    "Server": "サーバー",
-    "Tablet": "タブレット",
-    "Printer": "プリンタ",
-    "Router": "ルーター",
-    "Hub": "ハブ",
-    "Other": "その他",
-}
+CATEGORIES = "/api/loaners/categories"
 
 
 def sites() -> dict[int, str]:
@@ -41,6 +33,18 @@ def models() -> dict[int, dict[str, Any]]:
     if not may("loaners:master:read"):
         return {}
     return kept("loaners.models", lambda: {row["id"]: row for row in every("/api/loaners/models")})
+
+
+def categories() -> dict[str, str]:
+    """Desktop → デスクトップ PC."""
+    if not may("loaners:master:read"):
+        return {}
+    found = kept("loaners.categories", lambda: {row["key"]: row for row in session.api().get(CATEGORIES)["items"]})
+    return {key: row["title"] for key, row in found.items()}
+
+
+def category(key: str) -> str:
+    return categories().get(key, key)
 
 
 def further(kind: str) -> list[dict[str, Any]]:

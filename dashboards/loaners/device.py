@@ -60,7 +60,7 @@ def sentence(one: Row) -> str:
     where = f"**{plain(one['site_name'])}**（{plain(one['jurisdiction'])}）"
     said = [f"{moment}**{number}** は{where}の機器で、{badge} です。"]
     if one["is_archived"]:
-        said.append("アーカイブされています。")
+        said.append("無効な機器です。")
     if loan := one["loan"]:
         said.append(_loan(loan))
     if one["deposit"]:
@@ -139,7 +139,7 @@ def actions(one: Row) -> None:
             if one["is_archived"]:
                 _master("元に戻す", device_forms.restore, one, "unarchive")
             else:
-                _master("アーカイブする", device_forms.archive, one, "archive")
+                _master("無効にする", device_forms.archive, one, "archive")
     if one["deposit_refusal"] and may("loaners:device:work"):
         st.markdown(small(f"預り機のステータス: {plain(one['deposit_refusal'])}"))
 

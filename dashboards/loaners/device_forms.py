@@ -69,12 +69,13 @@ def _what(sites: Mapping[int, str], models: Mapping[int, Mapping[str, Any]]) -> 
         format_func=lambda key: f"{models[key]['name']}（{models[key]['maker']}）",
         key=f"{NEW}.model",
     )
+    categories = choices.categories()
     usual = models[model]["category"] if model else None
     category = left.selectbox(
         "カテゴリ",
-        [*choices.CATEGORIES],
-        index=[*choices.CATEGORIES].index(usual) if usual else None,
-        format_func=lambda key: f"{choices.CATEGORIES[key]}（{key}）",
+        [*categories],
+        index=[*categories].index(usual) if usual in categories else None,
+        format_func=lambda key: f"{categories[key]}（{key}）",
         key=f"{NEW}.category.{model}",
         help="機種のカテゴリと違う使い方をする機器だけ、変更してください（例: サーバーとして使うパソコン）。",
     )
@@ -192,10 +193,10 @@ def archive(device: Row) -> None:
     _why(
         device,
         "archive",
-        "機器をアーカイブしますか？",
+        "機器を無効にしますか？",
         "一覧とサマリーに表示されなくなります。履歴は残り、あとで元に戻せます。",
-        "アーカイブする",
-        f"{device['number']}をアーカイブしました。",
+        "無効にする",
+        f"{device['number']}を無効にしました。",
     )
 
 

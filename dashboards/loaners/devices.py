@@ -13,7 +13,6 @@ from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 
 LIST, DIFFERENCES = "一覧", "2つの日の差分"
-GROUPS = {name: name for name in ("SV", "CL", "プリンタ", "その他")}
 
 
 @refreshing
@@ -66,10 +65,10 @@ def conditions() -> tuple[str, filters.Filters]:
             more=(
                 lists.kind_field(240),
                 filters.Choice("deposit", "預り機のステータス", deposits, 240),
-                filters.Choice("group", "デバイスタイプ", GROUPS, 240),
+                filters.Choice("group", "デバイスタイプ", lists.groups(), 240),
                 filters.Choice("number_site_id", "管理番号の拠点", lists.sites(), 240),
                 filters.Choice("moved", "移管", {"true": "移管された機器だけ"}, 240),
-                filters.Choice("archived", "表示", {"true": "無効な機器"}, 240, otherwise="使用中"),
+                filters.Choice("archived", "表示", {"true": "無効な機器"}, 240, otherwise="有効な機器"),
             ),
         )
     query: dict[str, Any] = dict(chosen.query)

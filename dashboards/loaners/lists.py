@@ -61,6 +61,11 @@ def views() -> dict[str, str]:
     return {view["key"]: view["name"] for view in options().get("views", ())}
 
 
+def groups() -> dict[str, str]:
+    """デバイスタイプ, as the views in use name them."""
+    return {name: name for view in options().get("views", ()) for name in view["groups"]}
+
+
 def sites() -> dict[int, str]:
     return {site["id"]: site["name"] + ("（無効）" if site["archived"] else "") for site in options().get("sites", ())}
 

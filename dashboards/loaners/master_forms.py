@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.loaners import choices
+from dashboards.loaners import choices, words
 from dashboards.loaners.words import KIND
 from dashboards.ui import dialogs, editing, forms
 from dashboards.ui.columns import Row
@@ -72,7 +72,7 @@ def _site_fields(form: forms.Form, known: Known) -> dict[str, Any]:
 
 
 def _model_fields(form: forms.Form, known: Known) -> dict[str, Any]:
-    offered = [*choices.CATEGORIES]
+    offered = choices.categories()
     return {
         "name": _text(
             form, "name", MODEL_LABELS["name"], known, 60, placeholder="ThinkPad-X1-Carbon",
@@ -80,9 +80,9 @@ def _model_fields(form: forms.Form, known: Known) -> dict[str, Any]:
         ),
         "maker": _text(form, "maker", MODEL_LABELS["maker"], known, 100, placeholder="Lenovo"),
         "category": form.field(
-            "category", st.selectbox, MODEL_LABELS["category"], required=True, options=offered,
-            index=offered.index(known["category"]) if known.get("category") else None,
-            format_func=lambda key: f"{choices.CATEGORIES[key]}（{key}）",
+            "category", st.selectbox, MODEL_LABELS["category"], required=True, options=[*offered],
+            index=[*offered].index(known["category"]) if known.get("category") in offered else None,
+            format_func=lambda key: f"{offered[key]}（{key}）",
         ),
         "note": form.field(
             "note", st.text_area, MODEL_LABELS["note"], value=known.get("note", ""), max_chars=500, height=80
@@ -115,6 +115,7 @@ SITE = Kind(
         name=lambda site: f"拠点「{site['name']}」",
         fields=_site_fields,
         in_words=lambda site: {"notifies": "ON" if site["notifies"] else "OFF"},
+        putting_away=words.PUTTING_AWAY,
     ),
     "この拠点には新しい機器を登録・移管できなくなります。今ある機器はそのまま残ります。あとで元に戻せます。",
     "この拠点に、もう一度機器を登録・移管できるようになります。",
@@ -126,7 +127,8 @@ MODEL = Kind(
         labels=MODEL_LABELS,
         name=lambda model: f"機種「{model['name']}」",
         fields=_model_fields,
-        in_words=lambda model: {"category": choices.CATEGORIES[model["category"]]},
+        in_words=lambda model: {"category": choices.category(model["category"])},
+        putting_away=words.PUTTING_AWAY,
     ),
     "この機種の機器を新しく登録できなくなります。登録済みの機器はそのまま残ります。あとで元に戻せます。",
     "この機種の機器を、もう一度登録できるようになります。",
@@ -142,6 +144,7 @@ COLUMN = Kind(
             "choices": "、".join(column["choices"]),
             "required": "必須" if column["required"] else "任意",
         },
+        putting_away=words.PUTTING_AWAY,
     ),
     "登録・編集の画面と出力に表示されなくなります。入力済みの値は残り、あとで元に戻せます。",
     "登録・編集の画面と出力に、もう一度表示されます。",

@@ -53,7 +53,7 @@ MODEL_COLUMNS = (
     columns.text("機種名", "name", width=220, sort="name"),
     columns.text("機種ID", "code", width=110, sort="id"),
     columns.text("メーカー", "maker", width=130, sort="maker"),
-    columns.text("カテゴリ", lambda row: choices.CATEGORIES[row["category"]], width=130, sort="category"),
+    columns.text("カテゴリ", lambda row: choices.category(row["category"]), width=130, sort="category"),
     columns.number("機器", "devices", width=80),
     columns.text("備考", "note", width=150),
     columns.text("更新日", lambda row: words.stamp(row["updated_at"]), width=170),
@@ -145,7 +145,7 @@ def further(chosen: filters.Filters) -> None:
 def categories() -> None:
     st.markdown(small("カテゴリは決められた8種類です。略称は拠点管理番号に使われます。"))
     try:
-        items = session.api().get("/api/loaners/categories")["items"]
+        items = session.api().get(choices.CATEGORIES)["items"]
     except ApiProblem as problem:
         feedback.failed(problem, key=f"{KEY}.categories")
         return
@@ -198,7 +198,7 @@ def model_drawer(row: Row) -> None:
     facts = {
         "機種ID": row["code"],
         "メーカー": row["maker"],
-        "カテゴリ": choices.CATEGORIES[row["category"]],
+        "カテゴリ": choices.category(row["category"]),
         "機器": f"{row['devices']:,}台",
         "備考": row["note"] or "–",
         "作成日": words.stamp(row["created_at"]),
@@ -226,7 +226,7 @@ def page() -> None:
     if part == "拠点":
         sites(filters.bar(filters.Text("q", "キーワード", "拠点名・ID・コード"), _jurisdiction(), ARCHIVED))
     elif part == "機種":
-        category = filters.Choice("category", "カテゴリ", choices.CATEGORIES)
+        category = filters.Choice("category", "カテゴリ", choices.categories())
         models(filters.bar(filters.Text("q", "キーワード", "機種名・メーカー"), category, ARCHIVED))
     elif part == "カテゴリ":
         categories()

@@ -71,6 +71,7 @@ RECORD = editing.Record(
     name=lambda view: f"データタイプ「{view['name']}」",
     fields=_fields,
     in_words=lambda _: {},
+    putting_away=words.PUTTING_AWAY,
 )
 
 

@@ -25,6 +25,7 @@ DEPOSIT = {
 }
 UNSET = Status("未設定", "gray", "remove")
 ARCHIVED = Status("無効", "gray", "archive")
+PUTTING_AWAY = "無効に"
 DEPOSIT_HEADER = "預り機のステータス"
 KIND = {"terminal": "端末", "printer": "プリンタ", "other": "その他"}
 

@@ -28,6 +28,7 @@ class Record:
         name: one of them by name, as it stands before を and は: 顧客「ABC商事」.
         fields: draws the form's fields with these values, and returns what stands in them.
         in_words: the same values as people read them, for the comparison of two versions.
+        putting_away: the verb of `archive`, before する.
         save: sends all that was typed for this one, when it is not the changes alone to `<path>/<id>`.
     """
 
@@ -37,6 +38,7 @@ class Record:
     name: Callable[[Values], str]
     fields: Callable[[forms.Form, Values], dict[str, Any]]
     in_words: Callable[[Values], Values]
+    putting_away: str = "アーカイブ"
     save: Callable[[Values, Values], Any] | None = None
 
     def edit(self, known: Values, draft: Values | None = None) -> None:
@@ -56,11 +58,11 @@ class Record:
     def archive(self, one: Values, consequence: str) -> None:
         confirm.confirm(
             f"{self.key}.archive.{one['id']}",
-            f"{self.name(one)}をアーカイブしますか？",
+            f"{self.name(one)}を{self.putting_away}しますか？",
             consequence,
-            action="アーカイブする",
+            action=f"{self.putting_away}する",
             do=lambda _: session.api().post(f"{self.path}/{one['id']}/archive"),
-            done=f"{self.name(one)}をアーカイブしました。",
+            done=f"{self.name(one)}を{self.putting_away}しました。",
         )
 
     def restore(self, one: Values, consequence: str) -> None:

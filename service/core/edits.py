@@ -30,7 +30,8 @@ class Record(Protocol):
 @dataclass(frozen=True)
 class Edits:
     """How records of a kind are changed. `noun` is what people call one; `unique` maps a constraint to the field it is
-    about, which `titles` may have a word for; null empties those that `may_be_emptied`."""
+    about, which `titles` may have a word for; null empties those that `may_be_emptied`. `archived` is said of one that
+    is."""
 
     area: str
     subject: str
@@ -38,6 +39,7 @@ class Edits:
     unique: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     may_be_emptied: frozenset[str] = frozenset()
+    archived: str = "アーカイブされています"
 
     def create(
         self, db: Session, by: Actor | str, row: Record, values: Mapping[str, Any], *, address: str = "-"
@@ -72,7 +74,7 @@ class Edits:
                 current=type(new).model_validate(row, from_attributes=True).model_dump(mode="json"),
             )
         if row.archived_at is not None:
-            raise Conflict(f"この{self.noun}はアーカイブされています。元に戻してから変更してください。")
+            raise Conflict(f"この{self.noun}は{self.archived}。元に戻してから変更してください。")
         before = {name: getattr(row, name) for name in given if getattr(row, name) != given[name]}
         after = {name: given[name] for name in before}
         if before:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -12,6 +14,13 @@ from service.core.times import parse_month
 NO_NUL = r"^[^\x00]*$"
 # A name stands in mail subjects, file names and table cells: one line, no control characters.
 ONE_LINE = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
+
+
+def normalised(header: str) -> str:
+    """A column's title, however a file writes it: ｼﾘｱﾙ番号（必須）, シリアル番号＊ and シリアル番号 are one."""
+    text = unicodedata.normalize("NFKC", header)
+    text = re.sub(r"[(（][^)）]*[)）]", "", text)
+    return re.sub(r"[\s_\-・:*]", "", text).casefold()
 
 
 def _not_blank(value: str) -> str:

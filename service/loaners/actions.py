@@ -12,7 +12,7 @@ from service.core.imports.kinds import Change, New
 from service.core.problems import Conflict, Invalid
 from service.loaners import queries, schemas
 from service.loaners.models import Column, Model, Site
-from service.loaners.rules import AREA, is_fixed_column
+from service.loaners.rules import AREA, INACTIVE, is_fixed_column
 
 SITES = Edits(
     AREA.name,
@@ -20,9 +20,17 @@ SITES = Edits(
     "拠点",
     {"uq_loaners_sites_key": "key", "uq_loaners_sites_code": "code"},
     {"key": "拠点ID", "code": "拠点コード"},
+    archived=INACTIVE,
 )
-MODELS = Edits(AREA.name, "model", "機種", {"uq_loaners_models_name": "name"}, {"name": "機種名"})
-COLUMNS = Edits(AREA.name, "column", "追加の列", {"uq_loaners_columns_kind_title": "title"}, {"title": "項目名"})
+MODELS = Edits(AREA.name, "model", "機種", {"uq_loaners_models_name": "name"}, {"name": "機種名"}, archived=INACTIVE)
+COLUMNS = Edits(
+    AREA.name,
+    "column",
+    "追加の列",
+    {"uq_loaners_columns_kind_title": "title"},
+    {"title": "項目名"},
+    archived=INACTIVE,
+)
 
 
 def create_site(db: Session, by: Actor, new: schemas.NewSite) -> Site:

@@ -80,7 +80,7 @@ def _taken_codes(db: Session, _: Actor, rows: Sequence[Values]) -> Mapping[int, 
 def _archived_models(db: Session, _: Actor, rows: Sequence[Values]) -> Mapping[int, tuple[str, str]]:
     known = queries.models_by_name(db, [row["name"] for row in rows])
     return {
-        place: ("name", f"「{row['name']}」はアーカイブされています。元に戻してから取り込んでください。")
+        place: ("name", f"「{row['name']}」は無効です。元に戻してから取り込んでください。")
         for place, row in enumerate(rows)
         if row["name"] in known and known[row["name"]].archived_at is not None
     }

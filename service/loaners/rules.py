@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Role, Tick
 from service.core.purposes import Kind as FileKind
 from service.core.purposes import Purpose
+from service.core.texts import normalised
 from service.core.times import TOKYO
 
 
@@ -230,23 +231,40 @@ OTHERS = (
     "0-1.担当者",
     STATUS_COLUMN,
 )
+# A master's file has its columns under these titles; the first is the document's, the others are in use as well.
+DEVICE_HEADERS = {
+    "number": ("拠点管理番号", "管理番号", "識別番号"),
+    "model_name": ("機種名", "モデル名", "製品名", "機種"),
+    "category": ("カテゴリ", "機器分類", "カテゴリー", "分類"),
+    "serial": ("製造番号", "シリアル番号", "シリアルナンバー", "S/N"),
+    "asset_number": ("資産管理番号", "資産番号", "アセット番号"),
+    "software": ("ソフトウェア", "SW", "インストールソフト"),
+    "os": ("OS", "オペレーティングシステム"),
+    "deposit": ("預かり機のステータス", "預り機のステータス"),
+    "site_key": ("拠点ID", "拠点"),
+    "created_at": ("作成日", "登録日", "作成日時"),
+}
 # What the masters' files have beside these.
-_OF_FILES = ("拠点ID", "別名", "追加の項目")
+_OF_FILES = ("別名", "追加の項目")
 # Of a question: 1-1.貸出先.
 _QUESTION = re.compile(r"[0-9]+(-[0-9]+){1,2}[.．].+")
 
 
-def _bare(title: str) -> str:
-    return re.sub(r"\s", "", unicodedata.normalize("NFKC", title)).casefold()
-
-
-_FIXED = frozenset(_bare(title) for title in (*AUDIT_SHEET, *OTHERS, *_OF_FILES))
+_TITLES = (
+    *AUDIT_SHEET,
+    *OTHERS,
+    *_OF_FILES,
+    *DEVICE_HEADERS,
+    *(title for one in DEVICE_HEADERS.values() for title in one),
+)
+_FIXED = frozenset(map(normalised, _TITLES))
 
 
 def is_fixed_column(title: str) -> bool:
-    """A column that some list or file has anyway, or that a form's question brings along: none may be added that is
-    called so, in whichever width of letters."""
-    return _bare(title) in _FIXED or _QUESTION.fullmatch(_bare(title)) is not None
+    """A column that some list or file has anyway, under this title or another, or that a form's question brings along:
+    none may be added that is called so, in whichever width of letters."""
+    plain = unicodedata.normalize("NFKC", title).replace(" ", "")
+    return normalised(title) in _FIXED or _QUESTION.fullmatch(plain) is not None
 
 
 READ = frozenset(
@@ -280,6 +298,8 @@ IMPORT_FILE = Purpose(
     max_bytes=20 * 1024 * 1024,
 )
 
+# The document's word for what is archived (3.1).
+INACTIVE = "無効です"
 AREA = Area(
     name="loaners",
     title="代替機管理",

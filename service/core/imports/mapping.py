@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from service.core.imports.kinds import Kind
 from service.core.problems import Invalid
+from service.core.texts import normalised
 
 # field → place of its column, from 0; None: this file has none.
 Columns = dict[str, int | None]
-
-
-def normalised(header: str) -> str:
-    """ｼﾘｱﾙ番号（必須）, シリアル番号＊ and シリアル番号 are one."""
-    text = unicodedata.normalize("NFKC", header)
-    text = re.sub(r"[(（][^)）]*[)）]", "", text)
-    return re.sub(r"[\s_\-・:*]", "", text).casefold()
 
 
 def guess(kind: Kind, headers: Sequence[str], remembered: Mapping[str, str | None]) -> Columns:

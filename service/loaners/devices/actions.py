@@ -23,9 +23,16 @@ from service.loaners.history import actions as history
 from service.loaners.history.actions import Told
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Alias, Device, Model, Site
-from service.loaners.rules import AREA, CATEGORIES, Kind, Status, management_number
+from service.loaners.rules import AREA, CATEGORIES, INACTIVE, Kind, Status, management_number
 
-DEVICES = Edits(AREA.name, "device", "機器", {"uq_loaners_devices_number": "number"}, {"number": "拠点管理番号"})
+DEVICES = Edits(
+    AREA.name,
+    "device",
+    "機器",
+    {"uq_loaners_devices_number": "number"},
+    {"number": "拠点管理番号"},
+    archived=INACTIVE,
+)
 
 
 def preview(db: Session, wanted: schemas.Wanted) -> schemas.Preview:
@@ -46,7 +53,7 @@ def register(db: Session, by: Actor, new: schemas.NewDevice) -> Device:
     # Two who register at once of the same model wait for one another: the 連番 follows from what is there.
     model = masters.get(db, Model, new.model_id, lock=True)
     _in_use(site, f"拠点「{site.name}」は無効です。有効な拠点を選んでください。", "site_id")
-    _in_use(model, f"機種「{model.name}」はアーカイブされています。別の機種を選んでください。", "model_id")
+    _in_use(model, f"機種「{model.name}」は無効です。別の機種を選んでください。", "model_id")
     number, _ = _numbered(db, site, model, new)
     category = new.category or model.category
     kind = CATEGORIES[category].kind
@@ -119,7 +126,7 @@ def archive(db: Session, by: Actor, device_id: int, archived: bool, reason: str)
     if (device.archived_at is not None) == archived:
         return
     if archived and queries.state_now(db, device.id).status == Status.LENT:
-        raise Conflict("貸出中の機器はアーカイブできません。先に返却（回収）のステータスを登録してください。")
+        raise Conflict("貸出中の機器は無効にできません。先に返却（回収）のステータスを登録してください。")
     DEVICES.set_archived(db, by, device, archived)
     kind = EventKind.ARCHIVED if archived else EventKind.RESTORED
     db.flush()
@@ -159,7 +166,7 @@ def transfer(db: Session, by: Actor, device_id: int, new: schemas.Transfer) -> N
     site = masters.get(db, Site, new.site_id)
     _in_use(site, f"拠点「{site.name}」は無効です。有効な拠点へ移管してください。", "site_id")
     if device.archived_at is not None:
-        raise Conflict("アーカイブされた機器は移管できません。元に戻してから移管してください。")
+        raise Conflict("無効な機器は移管できません。元に戻してから移管してください。")
     if queries.state_now(db, device.id).site_id == site.id:
         message = f"この機器はすでに「{site.name}」にあります。別の拠点を選んでください。"
         raise Conflict(message, [("site_id", message)])

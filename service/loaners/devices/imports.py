@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.imports.kinds import Field, Kind, Values
-from service.core.imports.mapping import normalised
-from service.loaners.collection.rules import DEPOSIT_HEADERS, day, deposit, moment
+from service.core.texts import normalised
+from service.loaners.collection.rules import day, deposit, moment
 from service.loaners.devices import actions, queries, schemas
 from service.loaners.devices.rules import FURTHER, checked, further
 from service.loaners.history.rules import deposit_refusal, deposit_word
 from service.loaners.imports import category, model_name, plain
 from service.loaners.models import Column
-from service.loaners.rules import CATEGORIES, written
+from service.loaners.rules import CATEGORIES, DEVICE_HEADERS, written
 from service.loaners.rules import Kind as DeviceKind
+
+
+def _field(name: str, example: str, read: Callable[[str], Any] = str, show: Callable[[Any], str] = str) -> Field:
+    label, *aliases = DEVICE_HEADERS[name]
+    return Field(name, label, example, tuple(aliases), read, show)
 
 
 def _shown(at: datetime | None) -> str:
@@ -73,7 +79,7 @@ def _missing(db: Session, by: Actor, rows: Sequence[Values]) -> Mapping[int, tup
 def _changed(row: Values, known: queries.Known) -> tuple[str, str] | None:
     device = known.device
     if device.archived_at is not None:
-        return "number", f"「{row['number']}」はアーカイブされています。元に戻してから取り込んでください。"
+        return "number", f"「{row['number']}」は無効です。元に戻してから取り込んでください。"
     stays = {"model_name": known.model, "category": device.category, "serial": device.serial, "site_key": known.site}
     words = {
         "site_key": "拠点は取込では変わりません。「移管する」から登録してください。",
@@ -112,22 +118,16 @@ DEVICES = Kind(
     counter="台",
     permission="loaners:master:update",
     fields=(
-        Field(
-            "number",
-            "拠点管理番号",
-            "KOBE_Desktop_OptiPlex-7090_DEF11111_002",
-            ("管理番号", "識別番号"),
-            schemas.Written.of,
-        ),
-        Field("model_name", "機種名", "OptiPlex-7090", ("モデル名", "製品名", "機種"), model_name),
-        Field("category", "カテゴリ", "Desktop", ("機器分類", "カテゴリー", "分類"), category),
-        Field("serial", "製造番号", "DEF11111", ("シリアル番号", "シリアルナンバー", "S/N"), plain),
-        Field("asset_number", "資産管理番号", "ASSET_001", ("資産番号", "アセット番号"), plain),
-        Field("software", "ソフトウェア", "Office 2021", ("SW", "インストールソフト")),
-        Field("os", "OS", "Windows 11", ("オペレーティングシステム",)),
-        Field("deposit", DEPOSIT_HEADERS[1], "", DEPOSIT_HEADERS[:1], deposit, deposit_word),
-        Field("site_key", "拠点ID", "", ("拠点 ID", "拠点")),
-        Field("created_at", "作成日", "2024/07/02 14:30:00", ("登録日", "作成日時"), moment, _shown),
+        _field("number", "KOBE_Desktop_OptiPlex-7090_DEF11111_002", schemas.Written.of),
+        _field("model_name", "OptiPlex-7090", model_name),
+        _field("category", "Desktop", category),
+        _field("serial", "DEF11111", plain),
+        _field("asset_number", "ASSET_001", plain),
+        _field("software", "Office 2021"),
+        _field("os", "Windows 11"),
+        _field("deposit", "", deposit, deposit_word),
+        _field("site_key", ""),
+        _field("created_at", "2024/07/02 14:30:00", moment, _shown),
     ),
     model=schemas.DeviceRow,
     existing=_existing,

@@ -41,8 +41,8 @@ KIND_WORDS = {
     EventKind.DEPOSIT: "預り機のステータスの変更",
     EventKind.CLEARED: "預り機のステータスの自動クリア",
     EventKind.TRANSFER: "移管",
-    EventKind.ARCHIVED: "アーカイブ",
-    EventKind.RESTORED: "アーカイブから復元",
+    EventKind.ARCHIVED: "無効化",
+    EventKind.RESTORED: "有効化",
 }
 # What an administrator may put aside by itself. The registration is what everything stands on, archiving is undone by
 # restoring, and a clearing goes with the form that it followed from.
@@ -251,7 +251,7 @@ def _day(answer: str | None) -> date | None:
 def deposit_refusal(state: State) -> str | None:
     """Why there can be no 預り機のステータス just now (2.6.2), in words; None when there can."""
     if state.is_archived:
-        return "この機器はアーカイブされています。元に戻してから設定してください。"
+        return "この機器は無効です。元に戻してから設定してください。"
     if state.status != Status.LENT:
         now = status_word(state.status)
         return f"「0-4.ステータス」が「{STATUS_WORDS[Status.LENT]}」のときだけ設定できます（現在は「{now}」です）。"

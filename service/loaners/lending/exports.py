@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from service.core.exports.declared import List
 from service.loaners.lending import queries, schemas
 from service.loaners.lending.rules import STALE_WORDS
+from service.loaners.lists.exports import Table
 from service.loaners.rules import DEPOSIT_WORDS, KIND_WORDS, written
-from service.loaners.views.exports import Table
 
 # None that a statement alone could write.
 EXPORTS: tuple[List, ...] = ()

@@ -29,10 +29,10 @@ from service.loaners.history.models import DeviceState, Loan
 from service.loaners.lending import rules, schemas
 from service.loaners.lending.models import Reminder
 from service.loaners.lending.rules import Due, Stale
+from service.loaners.lists.queries import unset
 from service.loaners.models import Alias, Device, Model, Site
 from service.loaners.rules import Deposit
 from service.loaners.settings import settings
-from service.loaners.views.queries import unset
 
 NOW = bindparam("now", type_=TIMESTAMP(timezone=True))
 TODAY = bindparam("today", type_=Date)

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from service.core.texts import NO_NUL
 from service.loaners.lending.rules import Stale
+from service.loaners.lists.schemas import Cut
 from service.loaners.rules import Deposit, Kind
-from service.loaners.views.schemas import Cut
 
 
 class LoanFilters(Cut):

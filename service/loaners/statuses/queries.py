@@ -18,7 +18,7 @@ from service.loaners.history import rules
 from service.loaners.history.rules import Fact, State
 from service.loaners.models import Device, Site
 
-ARCHIVED = "この機器はアーカイブされています。使うときは、先に元に戻してください。"
+ARCHIVED = "この機器は無効です。使うときは、先に元に戻してください。"
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from service.core.exports.declared import List
+from service.loaners.lists.exports import Table
 from service.loaners.rules import KIND_WORDS, STATUS_WORDS, written
 from service.loaners.stocktakes import queries, schemas
 from service.loaners.stocktakes.rules import RESULT_WORDS
-from service.loaners.views.exports import Table
 
 # None that a statement alone could write.
 EXPORTS: tuple[List, ...] = ()

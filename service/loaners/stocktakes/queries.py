@@ -12,12 +12,12 @@ from service.core.clock import app_now
 from service.core.paging import Key, Listing, contains, equals, when
 from service.core.problems import Conflict, NotFound
 from service.loaners.history.models import DeviceState
+from service.loaners.lists.queries import held_at
 from service.loaners.models import Device, Model, Site
 from service.loaners.rules import Status
 from service.loaners.stocktakes import schemas
 from service.loaners.stocktakes.models import Counted, Stocktake
 from service.loaners.stocktakes.rules import TOGETHER, Result
-from service.loaners.views.queries import held_at
 
 _Other, _OtherCount, _Own = aliased(Counted), aliased(Stocktake), aliased(Stocktake)
 _elsewhere = (

@@ -13,8 +13,8 @@ from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.purposes import Kind
+from service.loaners.lists.exports import as_csv, as_excel
 from service.loaners.summaries import exports, queries, schemas
-from service.loaners.views.exports import as_csv, as_excel
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from service.core.exports.declared import List
+from service.loaners.lists.exports import Table
 from service.loaners.rules import DEPOSIT_WORDS, HELD_WORDS, KIND_WORDS, STATUS_WORDS, Deposit, Status
 from service.loaners.summaries import queries, schemas
-from service.loaners.views.exports import Table
 
 # None that a statement alone could write.
 EXPORTS: tuple[List, ...] = ()

@@ -15,11 +15,12 @@ from service.core.clock import app_now
 from service.core.paging import Filter, Key, Listing, equals
 from service.core.times import local_date
 from service.loaners.history.models import DeviceState
+from service.loaners.lists.queries import held_at, moment_of
 from service.loaners.models import Device, Model, Site
 from service.loaners.rules import DEPOSIT_WORDS, UNSET, Status
 from service.loaners.summaries import schemas
 from service.loaners.views.models import View
-from service.loaners.views.queries import held_at, moment_of, of_view
+from service.loaners.views.queries import of_view
 from service.loaners.views.rules import CARDS, SUMMARY, Definition
 from service.loaners.views.schemas import Cards, parsed
 

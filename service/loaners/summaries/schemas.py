@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from service.core.texts import NO_NUL
+from service.loaners.lists.schemas import Cut
 from service.loaners.rules import Deposit, Kind, Status
-from service.loaners.views.schemas import Cut
 
 
 class TrendFilters(BaseModel):

@@ -17,7 +17,7 @@ from service.core.problems import NotFound
 from service.loaners.history import queries as past
 from service.loaners.history.models import DeviceState, Event, Loan
 from service.loaners.models import Device
-from service.loaners.rules import CATEGORIES, DEPOSIT_WORDS, KIND_WORDS, Kind
+from service.loaners.rules import DEPOSIT_WORDS, KIND_WORDS, Kind
 from service.loaners.upkeep import rules
 from service.loaners.upkeep.models import Dismissal, UpkeepRun
 from service.loaners.upkeep.rules import CHECK_WORDS, Check, Job
@@ -135,11 +135,6 @@ CHECKS: Mapping[Check, str] = {
         JOIN loaners_states s ON s.device_id = e.device_id AND s.event_id = e.id
         JOIN loaners_devices d ON d.id = e.device_id
         WHERE e.kind = 'deposit' AND s.deposit IS DISTINCT FROM e.deposit""",
-    Check.OTHER_CATEGORY: """
-        SELECT d.id::text, d.number, d.updated_at, 'カテゴリ ' || d.category, NULL::bigint
-        FROM loaners_devices d
-        WHERE d.archived_at IS NULL
-            AND split_part(d.number, '_', 2) <> coalesce(CAST(:abbreviations AS jsonb) ->> d.category, '')""",
 }
 
 
@@ -159,7 +154,6 @@ _FOUND = _found()
 
 def findings(db: Session, *, dismissed: bool = False, finding: str | None = None) -> list[dict[str, Any]]:
     """All of them, or one, as they are now, the newest first: what was put right since is none any more."""
-    abbreviations = {name: category.abbreviation for name, category in CATEGORIES.items()}
     rows = db.execute(
         text(
             f"{_FOUND} WHERE (dismissed_at IS NOT NULL) = :dismissed AND (:finding = '' OR finding = :finding) "
@@ -169,7 +163,6 @@ def findings(db: Session, *, dismissed: bool = False, finding: str | None = None
             "dismissed": dismissed,
             "finding": finding or "",
             "within": rules.REPEATED_WITHIN,
-            "abbreviations": json.dumps(abbreviations),
             "deposits": json.dumps({int(code): words.title for code, words in DEPOSIT_WORDS.items()}),
         },
     ).mappings()

@@ -26,7 +26,6 @@ class Check(StrEnum):
     UNRETURNED = "unreturned"
     DUE_BEFORE_LENT = "due_before_lent"
     IGNORED_DEPOSIT = "ignored_deposit"
-    OTHER_CATEGORY = "other_category"
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,6 @@ CHECK_WORDS = {
     Check.IGNORED_DEPOSIT: CheckWords(
         "預り機のステータスが、設定できない状態で登録されています",
         "貸出中で預り有りのときだけ設定できます。誤りであれば除去してください。",
-    ),
-    Check.OTHER_CATEGORY: CheckWords(
-        "管理番号のカテゴリと、機器のカテゴリが一致しません",
-        "機器のカテゴリを確認してください。管理番号は変わりません。",
     ),
 }
 

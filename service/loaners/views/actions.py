@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.core.auth import Actor
 from service.core.edits import Edits
 from service.core.problems import Conflict, Invalid, field_errors
-from service.loaners.rules import AREA
+from service.loaners.rules import AREA, INACTIVE
 from service.loaners.views import queries, rules, schemas
 from service.loaners.views.models import View
 
@@ -22,6 +22,7 @@ VIEWS = Edits(
     unique={"uq_loaners_views_key": "key", "uq_loaners_views_position": "position"},
     titles={"key": "データタイプID", "position": "表示順序"},
     may_be_emptied=frozenset({"filter"}),
+    archived=INACTIVE,
 )
 
 

@@ -17,16 +17,18 @@ from service.loaners.rules import (
     OTHERS,
     STATUS_WORDS,
     Deposit,
+    Group,
     Kind,
     Status,
     written,
 )
 
 BY_DEVICE_TYPE, FROM_FORMS = "dynamic_device_type", "dynamic_from_forms"
-# Section 4.1.2: the same six of every kind.
 # What the page サマリー is made of.
 SUMMARY = "SUMMARY"
+# Section 4.1.2: the same six of every kind.
 INTEGRATED, INTEGRATED_NAME = "INTEGRATED", "統合表示"
+INTEGRATED_TEXT = "端末・プリンタ・その他をまとめて表示"
 INTEGRATED_COLUMNS = ("拠点管理番号", "機器種別", "機種名", "製造番号", "利用状況", "更新日時")
 HEADER = re.compile(r"[0-9]+(-[0-9]+){1,2}\..+")
 UNREGISTERED = "未登録"
@@ -61,7 +63,9 @@ class Definition:
     letters: Mapping[str, str] | None = None
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     groups: Mapping[str, str] = field(
-        default_factory=lambda: {name: category.group.value for name, category in CATEGORIES.items()}
+        default_factory=lambda: {
+            name: group.value for group in Group for name, one in CATEGORIES.items() if one.group is group
+        }
     )
     archived: bool | None = None
     statuses: tuple[Status, ...] = ()

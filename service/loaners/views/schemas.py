@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, NotBlank
-from service.loaners.rules import CATEGORIES, KIND_WORDS, STATUS_COLUMN, STATUS_WORDS, Deposit, Kind, Status
+from service.core.texts import NO_NUL, ONE_LINE, Edition, NotBlank
+from service.loaners.rules import CATEGORIES, KIND_WORDS, STATUS_COLUMN, STATUS_WORDS, Status
 from service.loaners.views.rules import BY_DEVICE_TYPE, FROM_FORMS, HEADER, Definition, Nesting
 
 _LETTERS = re.compile(r"[A-Z]{1,2}列")
@@ -346,83 +346,3 @@ class ViewChange(BaseModel):
 class ViewFilters(BaseModel):
     archived: bool = False
     sort: Annotated[str, Field(max_length=50)] = "position"
-
-
-Text = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
-
-
-class Cut(BaseModel):
-    """Which devices: those that are at the site or in the 管轄."""
-
-    site_id: Key | None = None
-    jurisdiction: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
-
-
-class ListFilters(Cut):
-    """What a view's list can be cut by. `number_site_id` is the site that stands in the number, `nested` an answer to
-    3-0; of `as_of` it is shown what held when that Tokyo day ended."""
-
-    number_site_id: Key | None = None
-    kind: Kind | None = None
-    group: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
-    status: Status | None = None
-    nested: Text | None = None
-    deposit: Literal["1", "2", "3", "4", "unset"] | None = None
-    q: Text | None = None
-    as_of: date | None = None
-    moved: bool = False
-    archived: bool = False
-    sort: Annotated[str, Field(max_length=50)] = "number"
-
-
-class Listed(BaseModel):
-    """A device of a list; `cells` stand below the list's columns. `home` is the site in its number, of one that was
-    moved (移管)."""
-
-    id: int
-    number: str
-    kind: Kind
-    site_id: int
-    site_name: str
-    home: str | None
-    status: Status | None
-    held: bool | None
-    deposit: Deposit | None
-    is_archived: bool
-    cells: list[str]
-
-
-class ListPage(BaseModel):
-    """`as_of` is now; `shown` the day that was asked for, null: the present."""
-
-    view: str
-    name: str
-    columns: list[str]
-    items: list[Listed]
-    total: int
-    next_cursor: str | None
-    as_of: datetime
-    shown: date | None
-
-
-class Choice(BaseModel):
-    id: int
-    name: str
-    jurisdiction: str
-    archived: bool
-
-
-class ViewChoice(BaseModel):
-    key: str
-    name: str
-    description: str
-    is_summary: bool
-
-
-class Options(BaseModel):
-    """What lists can be narrowed to. `nested` are the choices of 3-0."""
-
-    views: list[ViewChoice]
-    sites: list[Choice]
-    jurisdictions: list[str]
-    nested: list[str]

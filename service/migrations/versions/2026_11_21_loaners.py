@@ -92,7 +92,9 @@ CREATE TABLE loaners_devices (
         (category IN ('Desktop', 'Laptop', 'Server', 'Tablet') AND kind = 'terminal')
         OR (category = 'Printer' AND kind = 'printer')
         OR (category IN ('Router', 'Hub', 'Other') AND kind = 'other')
-    )
+    ),
+    CONSTRAINT ck_loaners_devices_number_category
+        CHECK (split_part(number, '_', 2) = CASE category WHEN 'Server' THEN 'SV' ELSE category END)
 );
 CREATE INDEX ix_loaners_devices_model_id_serial ON loaners_devices (model_id, serial);
 

@@ -127,7 +127,7 @@ def test_nothing_is_registered_at_an_inactive_site_or_of_an_archived_model(db: S
 
     assert (at_site.status_code, of_model.status_code) == (409, 409)
     assert "無効" in at_site.json()["detail"]
-    assert "アーカイブ" in of_model.json()["detail"]
+    assert "機種「GS724T」は無効です" in of_model.json()["detail"]
 
 
 def test_an_edit_leaves_the_number_and_a_stale_one_is_a_conflict(db: Session, sign_in: SignIn) -> None:
@@ -298,6 +298,7 @@ BROKEN = {
     "serial": "UPDATE loaners_devices SET serial = 'A_B'",
     "asset_number": "UPDATE loaners_devices SET asset_number = ''",
     "category": "UPDATE loaners_devices SET category = 'Printer'",
+    "number_category": "UPDATE loaners_devices SET category = 'Desktop'",
     "model": "UPDATE loaners_devices SET model_id = 999999",
     "site_key": "UPDATE loaners_sites SET key = 'Osaka' WHERE key = 'osaka'",
     "site_code": "UPDATE loaners_sites SET code = 'osaka' WHERE key = 'osaka'",

@@ -165,6 +165,10 @@ def test_a_further_column_is_added_without_a_migration(sign_in: SignIn) -> None:
         "QRコードURL",
         "別名",
         "1-1.貸出先",
+        "管理番号",
+        "シリアルナンバー（必須）",
+        "S／N",
+        "登録日",
     ],
 )
 def test_no_column_is_added_that_is_called_like_one_of_a_list(sign_in: SignIn, title: str) -> None:

@@ -253,7 +253,7 @@ def test_an_archived_device_takes_no_form(staff: TestClient, db: Session, device
         history.Told(kind=EventKind.ARCHIVED, source=Source.VIEWER),
     )
     db.commit()
-    assert "アーカイブされています" in staff.get(f"/api/loaners/devices/{NUMBER}/status-form").json()["refusal"]
+    assert "無効です" in staff.get(f"/api/loaners/devices/{NUMBER}/status-form").json()["refusal"]
     assert send(staff, NUMBER, LENT).status_code == 409
 
 

@@ -182,6 +182,7 @@ def test_what_lists_can_be_narrowed_to(person: TestClient) -> None:
     options = person.get("/api/loaners/options").json()
 
     assert [view["key"] for view in options["views"]] == ["INTEGRATED", "NORMAL", "AUDIT", "SUMMARY"]
+    assert [view["groups"] for view in options["views"]] == [["SV", "CL", "プリンタ", "その他"]] * 4
     assert [site["name"] for site in options["sites"]] == ["大阪", "神戸", "姫路"]
     assert options["jurisdictions"] == ["関西"]
     assert options["nested"] == ["1.修理待ち", "2.設定作業中", "3.貸出可能"]

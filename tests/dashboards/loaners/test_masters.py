@@ -96,6 +96,20 @@ def test_a_site_is_registered_and_edited_and_its_complaints_stand_at_their_field
     assert made.notifies
 
 
+def test_a_site_is_made_inactive_in_the_documents_word(as_role: Screen, db: Session) -> None:
+    page = opened_at(as_role("admin"), "loaners-masters")
+    site = db.scalars(select(Site).where(Site.key == "kobe")).one()
+
+    act(page, SITES, "詳細", 1)
+    press(page, "loaners.masters.archive")
+    assert ":red[**無効にする**]" in [button.label for button in page.button]
+    press(page, f"loaners.site.archive.{site.id}.confirm")
+
+    assert [toast.value for toast in page.toast] == ["拠点「神戸」を無効にしました。"]
+    db.expire_all()
+    assert site.archived_at is not None
+
+
 def test_a_models_name_with_a_blank_is_refused_with_the_proposal(as_role: Screen) -> None:
     page = opened_at(as_role("admin"), "loaners-masters")
     choose(page, "機種")

@@ -13,8 +13,8 @@ from service.core.auth import Actor
 from service.core.exports import answers, csv_file
 from service.core.exports.declared import List
 from service.core.purposes import Kind
+from service.loaners.lists import queries, schemas
 from service.loaners.rules import AREA
-from service.loaners.views import queries, schemas
 
 # None that a statement alone could write.
 EXPORTS: tuple[List, ...] = ()

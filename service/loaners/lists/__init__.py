@@ -1,0 +1,1 @@
+"""Devices as the views show them, of now and of another day."""

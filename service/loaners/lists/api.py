@@ -1,0 +1,59 @@
+"""Lists as views make them: permission, one call, answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.exports import answers
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor, Limit
+from service.core.problems import RESPONSES
+from service.core.purposes import Kind
+from service.core.texts import NO_NUL
+from service.loaners.lists import exports, queries, schemas
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+ViewKey = Annotated[str, Path(max_length=30, pattern=NO_NUL)]
+router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
+
+
+@router.get("/options")
+def options(actor: Annotated[Actor, allow("loaners:view:read")], db: Db) -> schemas.Options:
+    """What lists can be narrowed to."""
+    return schemas.Options.model_validate(queries.options(db))
+
+
+@router.get("/lists/{view}.csv", response_class=Response, responses=answers.described(Kind.CSV) | _ABSENT)
+def list_as_csv(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: Db,
+    view: ViewKey,
+    filters: Annotated[schemas.ListFilters, Query()],
+) -> Response:
+    return exports.as_csv(db, actor, exports.listed(db, view, filters))
+
+
+@router.get("/lists/{view}.xlsx", response_class=Response, responses=answers.described(Kind.XLSX) | _ABSENT)
+def list_as_excel(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: Db,
+    view: ViewKey,
+    filters: Annotated[schemas.ListFilters, Query()],
+) -> Response:
+    return exports.as_excel(db, actor, exports.listed(db, view, filters))
+
+
+@router.get("/lists/{view}", response_model=schemas.ListPage, responses=_ABSENT)
+async def listed(
+    asking: Annotated[Asking, lists("loaners:device:read")],
+    view: ViewKey,
+    filters: Annotated[schemas.ListFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    return await asking.page(lambda db, actor: queries.page(db, view, limit, cursor, filters))
