@@ -11,6 +11,7 @@ from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
 from service.loaners.lending import actions as lending
 from service.loaners.lending import queries as loans
+from service.loaners.notifications import actions as notifications
 from service.loaners.upkeep import actions as upkeep
 
 log = structlog.get_logger()
@@ -40,10 +41,11 @@ def remind() -> None:
 
 @app.task(name="loaners.upkeep")
 def tend() -> None:
-    """Every four weeks, and once a month; the ticks in between find nothing due."""
+    """Every four weeks, and once a month; the ticks in between keep what became of mails, before the outbox forgets."""
     opened = partial(transaction, SYSTEM)
     done = {"rotation": upkeep.rotate_if_due(opened), "checks": upkeep.check_if_due(opened)}
     with transaction(SYSTEM) as db:
+        notifications.keep_results(db)
         record_job(db, "loaners.upkeep")
     if any(done.values()):
         log.info("loaners tended", **done)

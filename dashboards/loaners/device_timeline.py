@@ -44,11 +44,11 @@ def timeline(path: str) -> None:
         for event in items:
             _event(event)
     if len(items) < total:
-        st.button(f"さらに表示（全{total:,}件）", key=f"{KEY}.more", on_click=_more, args=(path,))
+        st.button(f"さらに表示（全{total:,}件）", key=f"{KEY}.more", on_click=_more, args=(f"{KEY}.{path}",))
 
 
-def _more(path: str) -> None:
-    st.session_state[f"{KEY}.{path}"] = min(2000, st.session_state[f"{KEY}.{path}"] * 5)
+def _more(slot: str) -> None:
+    st.session_state[slot] = min(2000, st.session_state[slot] * 5)
 
 
 def _event(event: Row) -> None:
@@ -134,10 +134,12 @@ MAIL_STATES = {
 @refreshing
 def mails(path: str) -> None:
     """The mails about this device's changes."""
-    reading = live.block(f"{KEY}.mails", "通知の履歴", f"{path}/mails")
+    slot = f"{KEY}.mails.{path}"
+    limit = st.session_state.setdefault(slot, AT_FIRST)
+    reading = live.block(f"{KEY}.mails", "通知の履歴", f"{path}/mails", limit=limit)
     if reading is None:
         return
-    items = reading.data["items"]
+    items, total = reading.data["items"], reading.data["total"]
     if not items:
         feedback.empty(
             "この機器の通知はまだありません",
@@ -148,8 +150,10 @@ def mails(path: str) -> None:
     with st.container(border=True, gap="small", key=f"{KEY}.mails.list"):
         for one in items:
             state = MAIL_STATES[one["state"]]
-            when = words.stamp(one["sent_at"] or one["created_at"])
+            when = words.stamp(one["sent_at"] or one["told_at"])
             st.markdown(
                 f":gray[:material/mail:] {plain(one['title'])}  \n"
                 + small(f"{when}　{state}　{plain(one['recipient'])}")
             )
+    if len(items) < total:
+        st.button(f"さらに表示（全{total:,}件）", key=f"{slot}.more", on_click=_more, args=(slot,))

@@ -3,8 +3,6 @@ tablet in the storeroom, and for a phone."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
@@ -102,37 +100,34 @@ def sentence(one: Row) -> str:
 
 
 def scan_box(stocktake: str) -> None:
-    """Enter, which scanners send, stores it; the next one replaces it."""
+    """Enter, which scanners send, stores it; below stands what came of the last ones."""
+    slot = f"{KEY}.last.{stocktake}"
     scanning.field(
         "スキャンした番号",
         key=f"{KEY}.code",
+        queue=f"stocktake.{stocktake}",
+        store=lambda code: session.api().post(f"{path(stocktake)}/scans", {"code": code}),
+        done=lambda scans: st.session_state.update({slot: scans}),
         placeholder="QRコードをスキャン、または拠点管理番号を入力",
         icon=":material/qr_code_scanner:",
         max_chars=LONGEST_CODE,
-        on_change=scanned,
-        args=(stocktake,),
     )
-    last = st.session_state.get(f"{KEY}.last")
-    if last is None or last["stocktake"] != stocktake:
-        return
-    if last["problem"]:
-        st.error(plain(last["problem"]), icon=":material/error:")
+    scans: list[scanning.Scan] = st.session_state.get(slot, [])
+    for scan in scans:
+        if scan is scans[-1] or isinstance(scan.answer, ApiProblem) or scan.answer["result"] != "found":
+            came_of(scan)
+
+
+def came_of(scan: scanning.Scan) -> None:
+    answer = scan.answer
+    if scan.waits:
+        kept = "読み取った番号はこの画面に残っています。つながり次第、自動で登録します。"
+        st.warning(f"{plain(answer.title)}。{kept}", icon=":material/cloud_off:")
+    elif isinstance(answer, ApiProblem):
+        st.error(plain(f"{scan.code}: {answer.detail}"), icon=":material/error:")
     else:
-        tone = {"found": st.success, "misplaced": st.error, "unknown": st.error}[last["result"]]
-        tone(said(last), icon=f":material/{RESULT[last['result']].icon}:")
-
-
-def scanned(stocktake: str) -> None:
-    """In a callback: what came of it is known when the page is drawn."""
-    code = st.session_state[f"{KEY}.code"].strip()
-    if not code:
-        return
-    last: dict[str, Any] = {"stocktake": stocktake, "problem": ""}
-    try:
-        last |= session.api().post(f"{path(stocktake)}/scans", {"code": code})
-    except ApiProblem as problem:
-        last["problem"] = f"{code}: {problem.detail}"
-    st.session_state[f"{KEY}.last"] = last
+        tone = {"found": st.success, "misplaced": st.error, "unknown": st.error}[answer["result"]]
+        tone(said(answer), icon=f":material/{RESULT[answer['result']].icon}:")
 
 
 def said(last: Row) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -40,6 +42,24 @@ def sign_in(page: Page, stack: Stack, path: str, who: str) -> None:
     page.get_by_role("button", name="ログインする").click()
 
 
+def begin(page: Page, room: str) -> None:
+    """A count of 大阪."""
+    page.get_by_role("button", name="棚卸を始める").click()
+    page.get_by_role("dialog").get_by_role("combobox").click()
+    page.get_by_role("option", name="大阪").click()
+    page.get_by_label("部屋").fill(room)
+    page.get_by_role("button", name="始める", exact=True).click()
+
+
+def counted(stack: Stack, room: str) -> list[tuple[object, ...]]:
+    return rows(
+        stack,
+        "SELECT c.scanned, c.expected FROM loaners_counted c JOIN loaners_stocktakes s ON s.id = c.stocktake_id "
+        "WHERE s.room = %s AND c.scanned_at IS NOT NULL ORDER BY c.scanned_at",
+        room,
+    )
+
+
 def test_a_scanner_types_into_a_field_that_nobody_has_to_touch(storeroom: Page, stack: Stack) -> None:
     room = f"倉庫{time.time_ns()}"
     [(number, model)] = rows(
@@ -49,11 +69,7 @@ def test_a_scanner_types_into_a_field_that_nobody_has_to_touch(storeroom: Page, 
         "WHERE t.key = 'osaka' AND s.status = 3 AND NOT s.is_archived ORDER BY d.number LIMIT 1",
     )
     sign_in(storeroom, stack, "/stocktakes", "loaners-auditor")
-    storeroom.get_by_role("button", name="棚卸を始める").click()
-    storeroom.get_by_role("dialog").get_by_role("combobox").click()
-    storeroom.get_by_role("option", name="大阪").click()
-    storeroom.get_by_label("部屋").fill(room)
-    storeroom.get_by_role("button", name="始める", exact=True).click()
+    begin(storeroom, room)
 
     expect(storeroom.get_by_placeholder("QRコードをスキャン、または拠点管理番号を入力")).to_be_focused()
     storeroom.keyboard.type(f"https://genba.example/d/{number}\n", delay=5)
@@ -66,13 +82,46 @@ def test_a_scanner_types_into_a_field_that_nobody_has_to_touch(storeroom: Page, 
     wide = storeroom.evaluate("document.documentElement.scrollWidth")
     assert wide <= storeroom.viewport_size["width"], f"the page is {wide} wide"  # type: ignore[index]
 
-    found = rows(
-        stack,
-        "SELECT c.scanned, c.expected FROM loaners_counted c JOIN loaners_stocktakes s ON s.id = c.stocktake_id "
-        "WHERE s.room = %s AND c.scanned_at IS NOT NULL ORDER BY c.scanned_at",
-        room,
-    )
-    assert found == [(number, True), ("ZZZ-999", False)]
+    assert counted(stack, room) == [(number, True), ("ZZZ-999", False)]
+
+
+def test_scans_that_come_faster_than_the_service_answers_are_all_stored(storeroom: Page, stack: Stack) -> None:
+    room = f"倉庫{time.time_ns()}"
+    sign_in(storeroom, stack, "/stocktakes", "loaners-auditor")
+    begin(storeroom, room)
+    field = storeroom.get_by_placeholder("QRコードをスキャン、または拠点管理番号を入力")
+    expect(field).to_be_focused()
+    codes = [f"BURST-{place:02}" for place in range(10)]
+
+    with psycopg.connect(seeing_all(servers.url(stack.home, "app"))) as other:
+        # Whoever scans waits for this one.
+        other.execute("SELECT FROM loaners_stocktakes WHERE room = %s FOR UPDATE", [room])
+        for code in codes:
+            storeroom.keyboard.type(f"{code}\n", delay=2)
+        expect(storeroom.get_by_text("登録待ち: 10件")).to_be_visible()
+        assert counted(stack, room) == []
+        time.sleep(2)
+        other.rollback()
+
+    expect(storeroom.get_by_text("BURST-09 は登録されていない番号です。")).to_be_visible()
+    expect(storeroom.get_by_text("登録待ち")).to_be_hidden()
+    assert counted(stack, room) == [(code, False) for code in codes]
+    expect(field).to_have_value("")
+
+
+def test_scans_while_the_service_is_away_are_stored_when_it_is_back(storeroom: Page, stack: Stack) -> None:
+    room = f"倉庫{time.time_ns()}"
+    sign_in(storeroom, stack, "/stocktakes", "loaners-auditor")
+    begin(storeroom, room)
+    expect(storeroom.get_by_placeholder("QRコードをスキャン、または拠点管理番号を入力")).to_be_focused()
+
+    os.kill(stack.pid("service"), signal.SIGKILL)
+    storeroom.keyboard.type("AWAY-1\nAWAY-2\n", delay=2)
+    expect(storeroom.get_by_text("つながり次第、自動で登録します。")).to_be_visible()
+    expect(storeroom.get_by_text("登録待ち: 2件")).to_be_visible()
+
+    expect(storeroom.get_by_text("登録待ち")).to_be_hidden(timeout=60_000)
+    assert counted(stack, room) == [("AWAY-1", False), ("AWAY-2", False)]
 
 
 def test_a_number_of_the_summary_leads_to_its_rows(page: Page, stack: Stack) -> None:

@@ -9,12 +9,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from jobs import loaners
+from service.core import outbox
 from service.core.clock import app_now
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO, local_date
 from service.loaners.history.models import ArchivedEvent
 from service.loaners.lending import actions as lending
 from service.loaners.models import Site
+from service.loaners.notifications.models import Notification
 from service.loaners.upkeep.models import UpkeepRun
 from tests import cast
 from tests.api.loaners import stock
@@ -45,6 +47,19 @@ def test_each_site_gets_one_mail_about_all_of_its_loans(morning: Session) -> Non
         "【代替機管理】大阪: 返却予定日を過ぎた代替機が1台あります",
         "【代替機管理】神戸: 返却予定日を過ぎた代替機が2台あります",
     ]
+
+
+def test_a_reminder_stands_in_the_history_of_each_device_with_what_became_of_it(morning: Session) -> None:
+    loaners.remind()
+    while message := outbox.claim(morning, "mail"):
+        outbox.sent(morning, message)
+    morning.commit()
+
+    loaners.tend()
+
+    found = morning.execute(select(Notification.kind, Notification.state, Notification.message_id)).all()
+    assert [(kind, state) for kind, state, _ in found] == [("reminder", "sent")] * 3
+    assert len({message for *_, message in found}) == 2
 
 
 def test_a_site_that_cannot_be_told_keeps_no_other_back_and_is_seen(

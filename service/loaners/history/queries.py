@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
 from service.core.identity import User
-from service.core.outbox import OutboxMessage
 from service.core.problems import NotFound
 from service.loaners import queries as masters
 from service.loaners.forms import rules as forms
@@ -22,7 +21,6 @@ from service.loaners.history import rules
 from service.loaners.history.models import ArchivedEvent, DeviceState, Event, Loan, Mark
 from service.loaners.history.rules import EventKind, Fact, Lent, State
 from service.loaners.models import Alias, Device, Model, Site
-from service.loaners.rules import AREA
 
 MOST_FOUND = 10
 COMPARED_AT_ONCE = 500
@@ -307,14 +305,3 @@ def get_site(db: Session, site_id: int) -> Site:
 
 def model_name(db: Session, device: Device) -> str:
     return db.get_one(Model, device.model_id).name
-
-
-def told_by_mail(db: Session, event_id: int) -> str | None:
-    """To whom a mail about this event was written; None: to nobody."""
-    return db.scalar(
-        select(OutboxMessage.recipient).where(
-            OutboxMessage.area == AREA.name,
-            OutboxMessage.subject == "event",
-            OutboxMessage.subject_id == str(event_id),
-        )
-    )

@@ -7,14 +7,14 @@ from datetime import time
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from service.core import outbox
 from service.core.clock import TOKYO, app_now
 from service.core.settings import settings
 from service.core.times import day_bounds, local_date
 from service.loaners.lending import queries, rules
 from service.loaners.lending.models import Reminder
 from service.loaners.models import Device, Site
-from service.loaners.rules import AREA
+from service.loaners.notifications import actions as notifications
+from service.loaners.notifications.rules import Notice
 
 # Nobody reads a reminder at night; on that day it is still true in the morning.
 FROM = time(9)
@@ -43,14 +43,13 @@ def remind(db: Session, site_id: int) -> int:
     )
     site = db.get_one(Site, site_id)
     subject, body = rules.mail(site.name, due, today, f"{settings().public_base_url.rstrip('/')}/lending")
-    outbox.publish(
+    notifications.tell(
         db,
-        "mail",
-        {"to": [site.group_mail], "subject": subject, "body": body},
-        area=AREA.name,
-        recipient=site.group_mail,
-        title=subject,
-        about=("site", site.id),
+        site,
+        Notice.REMINDER,
+        notifications.Mail(subject, body),
+        [(one.device_id, one.loan_event_id) for one in due],
+        ("site", site.id),
         # Tomorrow it says something else.
         expires_at=day_bounds(today)[1],
     )

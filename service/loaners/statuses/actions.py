@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core import outbox
 from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.problems import Conflict, Invalid, Stale
@@ -27,7 +26,10 @@ from service.loaners.history.actions import Told
 from service.loaners.history.models import Event
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Device
-from service.loaners.rules import AREA, written
+from service.loaners.notifications import actions as notifications
+from service.loaners.notifications.queries import told_of
+from service.loaners.notifications.rules import Notice
+from service.loaners.rules import written
 from service.loaners.statuses import queries, schemas
 
 MOST_DIFFERENCES = 5
@@ -199,15 +201,8 @@ def _tell_site(db: Session, by: Actor, device: Device, event: Event, questions: 
     )
     page = f"{settings().public_base_url.rstrip('/')}/loaners-device?{urlencode({'number': device.number})}"
     subject, body = rules.change_mail(change, page)
-    outbox.publish(
-        db,
-        "mail",
-        {"to": [site.group_mail], "subject": subject, "body": body},
-        area=AREA.name,
-        recipient=site.group_mail,
-        title=subject,
-        about=("event", event.id),
-    )
+    mail = notifications.Mail(subject, body)
+    notifications.tell(db, site, Notice.CHANGE, mail, [(device.id, event.id)], ("event", event.id))
 
 
 def _outcome(db: Session, device: Device, event: Event) -> queries.Outcome:
@@ -230,7 +225,7 @@ def _stored(db: Session, device: Device, event: Event) -> dict[str, Any]:
         "status": found.now.status,
         "status_word": rules.status_word(found.now.status),
         "cleared": cleared.reason if cleared else None,
-        "mail_to": past.told_by_mail(db, event.id),
+        "mail_to": told_of(db, event.id),
     }
 
 

@@ -14,6 +14,7 @@ from service.loaners.history.schemas import Number
 from service.loaners.timeline import queries, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
+Limit = Annotated[int, Query(ge=1, le=2000)]
 router = APIRouter(prefix="/api/loaners/devices/{number}", tags=["loaners"], responses=_REFUSALS)
 
 
@@ -29,11 +30,13 @@ def timeline(
     actor: Annotated[Actor, allow("loaners:device:read")],
     db: Db,
     number: Number,
-    limit: Annotated[int, Query(ge=1, le=2000)] = 100,
+    limit: Limit = 100,
 ) -> schemas.Timeline:
     return schemas.Timeline.model_validate(queries.timeline(db, number, limit))
 
 
 @router.get("/mails")
-def mails(actor: Annotated[Actor, allow("loaners:device:read")], db: Db, number: Number) -> schemas.Mails:
-    return schemas.Mails.model_validate(queries.mails(db, number))
+def mails(
+    actor: Annotated[Actor, allow("loaners:device:read")], db: Db, number: Number, limit: Limit = 20
+) -> schemas.Mails:
+    return schemas.Mails.model_validate(queries.mails(db, number, limit))

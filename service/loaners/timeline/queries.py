@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, cast, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
-from service.core.messages import STATE
-from service.core.outbox import OutboxMessage
 from service.core.pages import shell
 from service.core.times import local_date
 from service.loaners.forms import rules as forms
@@ -21,9 +19,9 @@ from service.loaners.history import rules
 from service.loaners.history.models import ArchivedEvent, Event, Mark
 from service.loaners.history.rules import EventKind, Source, State
 from service.loaners.models import Alias, Column, Device, Model, Site
-from service.loaners.rules import AREA, CATEGORIES, KIND_WORDS, UNSET, Kind
+from service.loaners.notifications import queries as notifications
+from service.loaners.rules import CATEGORIES, KIND_WORDS, UNSET, Kind
 
-MOST_MAILS = 50
 # Before it was registered.
 _NOTHING: dict[str, Any] = {
     "site_id": None,
@@ -193,26 +191,6 @@ def _mark(mark: Any) -> dict[str, Any]:
     return {name: mark[name] if isinstance(mark, dict) else getattr(mark, name) for name in names}
 
 
-def mails(db: Session, number: str) -> dict[str, Any]:
-    """The mails about the device's events, the newest first, as long as the outbox keeps them. Raises NotFound."""
-    found = history.get_device(db, number)
-    # As text: what other messages are about may be no number.
-    of_device = select(cast(Event.id, String)).where(Event.device_id == found.id)
-    rows = db.execute(
-        select(
-            OutboxMessage.id,
-            OutboxMessage.subject_id.label("event_id"),
-            OutboxMessage.recipient,
-            OutboxMessage.title,
-            STATE.label("state"),
-            OutboxMessage.created_at,
-            OutboxMessage.sent_at,
-            OutboxMessage.last_error,
-        )
-        .where(
-            OutboxMessage.area == AREA.name, OutboxMessage.subject == "event", OutboxMessage.subject_id.in_(of_device)
-        )
-        .order_by(OutboxMessage.id.desc())
-        .limit(MOST_MAILS)
-    )
-    return {"items": [dict(row) for row in rows.mappings()]}
+def mails(db: Session, number: str, limit: int) -> dict[str, Any]:
+    """What was told by mail about the device, the newest first. Raises NotFound."""
+    return notifications.of_device(db, history.get_device(db, number).id, limit)

@@ -6,7 +6,9 @@ from datetime import date, datetime
 
 from pydantic import BaseModel
 
+from service.core.messages import State
 from service.loaners.history.rules import EventKind, Source
+from service.loaners.notifications.rules import Notice
 from service.loaners.rules import Deposit, Kind
 from service.loaners.statuses.schemas import Change
 
@@ -112,15 +114,21 @@ class Timeline(BaseModel):
 
 
 class MailShown(BaseModel):
+    """`event_id`: the form whose change it told of, or what began the loan that it was a reminder of."""
+
     id: int
+    kind: Notice
     event_id: int
     recipient: str
     title: str
-    state: str
-    created_at: datetime
+    state: State
+    told_at: datetime
     sent_at: datetime | None
-    last_error: str | None
+    error: str | None
 
 
 class Mails(BaseModel):
+    """The newest first."""
+
     items: list[MailShown]
+    total: int

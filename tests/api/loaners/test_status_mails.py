@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
+from service.core import outbox, retention
+from service.core.areas import CORE_RETENTION
+from service.core.clock import real_now
+from service.core.outbox import OutboxMessage
 from service.core.settings import settings
 from service.loaners.models import Site
+from service.loaners.notifications import actions
 from tests import cast
 from tests.api.loaners.telling import (
     COLLECTED,
@@ -53,7 +60,55 @@ def test_the_first_form_and_each_change_are_told_to_the_sites_group(staff: TestC
         "1.貸出中 → 2.回収後社内保管",
     ]
     found = staff.get(f"/api/loaners/devices/{NUMBER}/mails").json()["items"]
-    assert [(one["recipient"], one["state"]) for one in found] == [(GROUP, "waiting")] * 2
+    assert [(one["kind"], one["recipient"], one["state"]) for one in found] == [("change", GROUP, "waiting")] * 2
+
+
+def test_what_became_of_a_mail_stays_with_the_history_when_the_outbox_has_forgotten_it(
+    staff: TestClient, db: Session
+) -> None:
+    stored(staff, NUMBER, LENT)
+    first = outbox.claim(db, "mail")
+    assert first is not None
+    outbox.sent(db, first)
+    stored(staff, NUMBER, COLLECTED)
+    second = outbox.claim(db, "mail")
+    assert second is not None
+    outbox.failed(db, second, "メールサーバーが宛先を受け付けませんでした。", permanent=True)
+
+    long_ago = real_now() - timedelta(days=91)
+    for over in (OutboxMessage.sent_at, OutboxMessage.dead_at):
+        db.execute(update(OutboxMessage).where(over.is_not(None)).values({over: long_ago}))
+    # The last one of a table always stays.
+    other = outbox.publish(db, "mail", {}, area="fleet", recipient="a@example.com", title="お知らせ")
+    other.sent_at = real_now()
+
+    assert actions.keep_results(db) == 2
+    assert actions.keep_results(db) == 0
+    db.commit()
+    seen = staff.get(f"/api/loaners/devices/{NUMBER}/mails").json()
+    [policy] = [one for one in CORE_RETENTION if one.table == "outbox_messages"]
+    retention.run_if_due(db, policy)
+    db.commit()
+    assert mails(db) == []
+
+    kept = staff.get(f"/api/loaners/devices/{NUMBER}/mails").json()
+    assert kept == seen
+    assert [(one["title"].partition("001 ")[2], one["state"], one["recipient"]) for one in kept["items"]] == [
+        ("1.貸出中 → 2.回収後社内保管", "dead", GROUP),
+        ("未登録 → 1.貸出中", "sent", GROUP),
+    ]
+    assert kept["items"][1]["sent_at"] is not None
+    assert staff.get(f"/api/loaners/devices/{NUMBER}/mails", params={"limit": 1}).json()["total"] == 2
+
+
+def test_what_was_told_is_neither_changed_nor_deleted(staff: TestClient, db: Session) -> None:
+    stored(staff, NUMBER, LENT)
+    for statement in (
+        "UPDATE loaners_notifications SET recipient = 'x@example.com'",
+        "DELETE FROM loaners_notifications",
+    ):
+        with pytest.raises(ProgrammingError, match="permission denied"), db.begin_nested():
+            db.execute(text(statement))
 
 
 def test_nothing_is_told_when_0_4_stays(staff: TestClient, db: Session) -> None:
