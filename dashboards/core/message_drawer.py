@@ -110,8 +110,8 @@ def _facts(message: dict[str, Any]) -> None:
         "作成": times.full(times.parse(message["created_at"])),
         "次の送信": _stamp(message["next_attempt_at"]),
         "有効期限": _stamp(message["expires_at"]),
-        "送信先での番号": message["external_id"],
-        "通知番号": message["key"],
+        "送信先での番号": message["external_id"] and details.Code(message["external_id"]),
+        "通知番号": details.Code(message["key"]),
     }
     details.facts({label: value for label, value in facts.items() if value})
 

@@ -32,7 +32,7 @@ SORTS = {
 STATES = {"overdue": "返却予定日を過ぎた", "soon": "もうすぐ返却予定日", "no_due": "返却予定日なし"}
 STALE = {
     "returnable": Status("返却可能のまま", "orange", "hourglass_bottom"),
-    "unset": Status("預り機のステータス未設定", "orange", "help"),
+    "unset": Status("ステータス未設定", "orange", "help"),
     "inactive_site": Status("無効な拠点", "red", "domain_disabled"),
     "silent": Status("更新なし", "gray", "schedule"),
 }
@@ -86,14 +86,18 @@ def deposit(row: Row) -> str:
     return words.UNSET.word if row["held"] else "預りなし"
 
 
+def deposit_class(row: Row) -> str:
+    return words.DEPOSIT_CLASSES[row["deposit"]] if row["deposit"] else deposit(row)
+
+
 COLUMNS = (
-    columns.text("拠点管理番号", "number", width=300, sort="number"),
-    columns.text("貸出先", "borrower", width=130, sort="borrower"),
-    columns.text("返却予定日", due, width=160, sort="due_on"),
+    columns.text("拠点管理番号", "number", width=345, sort="number"),
+    columns.text("貸出先", "borrower", width=150, sort="borrower"),
+    columns.text("返却予定日", due, width=150, sort="due_on"),
     columns.number("貸出日数", "days", width=72, sort="since"),
-    columns.badges("注意", lambda row: row["stale"], STALE, width=160),
-    columns.text("預り機のステータス", deposit, width=130),
-    columns.text("拠点", "site_name", width=60, sort="site"),
+    columns.badges("注意", lambda row: row["stale"], STALE, width=125),
+    columns.text("預り機のステータス", deposit_class, width=125),
+    columns.text("拠点", "site_name", width=55, sort="site"),
 )
 
 
@@ -143,11 +147,11 @@ def listed(chosen: filters.Filters) -> None:
 headline()
 with st.container(border=True):
     asked = filters.bar(
-        filters.Choice("state", "返却予定日", STATES, 180),
-        filters.Choice("stale", "注意", STALE, 200),
+        filters.Choice("state", "返却予定日", STATES, 150),
+        filters.Choice("stale", "注意", STALE, 160),
         lists.site_field(),
         lists.jurisdiction_field(),
         lists.kind_field(),
-        filters.Text("q", "キーワード", "番号・貸出先・貸出番号", width=200),
+        filters.Text("q", "キーワード", "番号・貸出先・貸出番号", width=190),
     )
 listed(asked)

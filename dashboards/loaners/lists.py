@@ -41,7 +41,7 @@ SORTED = {
     "0-4.ステータス": "status",
     "ステータス": "status",
 }
-WIDTHS = {"拠点管理番号": 320, "機器種別": 70, "機種名": 136, "製造番号": 100, "更新日時": 142, "タイムスタンプ": 142}
+WIDTHS = {"拠点管理番号": 345, "機器種別": 68, "機種名": 146, "製造番号": 92, "更新日時": 142, "タイムスタンプ": 142}
 STATUSES = {status.word: status for status in words.STATUS.values()} | {
     "未登録": words.NOT_YET,
     "無効": words.ARCHIVED,
@@ -120,16 +120,20 @@ def _column(title: str, place: int) -> Column:
         return found
 
     if title in STATUS_TITLES:
-        return columns.badge(title, cell, STATUSES, width=136, sort=SORTED[title])
+        return columns.badge(title, cell, STATUSES, width=132, sort=SORTED[title])
     return columns.text(title, cell, width=WIDTHS.get(title, OTHERS), sort=SORTED.get(title, ""))
 
 
 def where(row: Row) -> str:
-    """The present site; one that was moved is marked with the site in its number."""
+    """The present site; one that was moved is marked: where it comes from stands in its number."""
+    return f"{row['site_name']}（移管）" if row["home"] else str(row["site_name"])
+
+
+def where_from(row: Row) -> str:
     return f"{row['site_name']}（移管：{row['home']}から）" if row["home"] else str(row["site_name"])
 
 
-WHERE = columns.text("現在の拠点", where, width=110, sort="site")
+WHERE = columns.text("現在の拠点", where, width=94, sort="site")
 
 
 def show(key: str, view: str, chosen: filters.Filters, *, empty: tables.Empty) -> live.Reading | None:
@@ -181,4 +185,4 @@ def _badges(row: Row) -> str:
     status = words.STATUS.get(row["status"], words.NOT_YET).badge()
     deposit = words.DEPOSIT[row["deposit"]].badge() if row["deposit"] else ""
     archived = words.ARCHIVED.badge() if row["is_archived"] else ""
-    return f"{status} {deposit} {archived} {plain(where(row))}"
+    return f"{status} {deposit} {archived} {plain(where_from(row))}"

@@ -119,8 +119,8 @@ def table(one: Row, found: Row) -> str:
     body.append(_line("合計", [*cells, _number(one["total"], one, found, None, None)], strong=True))
     first = f'<th scope="col" style="{_CELL}; text-align: left">拠点</th>'
     return (
-        f'<table style="width: 100%; border-collapse: collapse; font-size: 0.875rem"><caption hidden>'
-        f"{escape(one['title'])}</caption><tr>{first}{head}</tr>{''.join(body)}</table>"
+        '<table style="width: 100%; table-layout: fixed; border-collapse: collapse; font-size: 0.875rem">'
+        f"<caption hidden>{escape(one['title'])}</caption><tr>{first}{head}</tr>{''.join(body)}</table>"
     )
 
 

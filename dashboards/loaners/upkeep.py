@@ -182,9 +182,9 @@ def rotation() -> None:
 
 
 RUNS = (
-    columns.text("日時", lambda row: words.stamp(row["at"]), width=160),
-    columns.text("処理", lambda row: JOBS[row["job"]], width=130),
-    columns.text("結果", lambda row: result(row), width=520),
+    columns.text("日時", lambda row: words.stamp(row["at"]), width=150),
+    columns.text("処理", lambda row: JOBS[row["job"]], width=120),
+    columns.text("結果", lambda row: result(row), width=800),
 )
 
 

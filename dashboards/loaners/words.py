@@ -23,6 +23,8 @@ DEPOSIT = {
     3: Status("3.お客様による返却拒否", "red", "person_cancel"),
     4: Status("4.HW延長保守中(OS入れ替えやサービス終了を含む)", "blue", "shield"),
 }
+# Short, as the document classes them (集計分類).
+DEPOSIT_CLASSES = {1: "返却可能", 2: "商談中", 3: "返却拒否", 4: "保守対応中"}
 UNSET = Status("未設定", "gray", "remove")
 ARCHIVED = Status("無効", "gray", "archive")
 PUTTING_AWAY = "無効に"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -11,12 +12,22 @@ from dashboards.ui.text import plain, small
 NOTHING = "–"
 
 
+@dataclass(frozen=True)
+class Code:
+    """A number to be copied as it is: nothing in it is a link or an address."""
+
+    text: str
+
+
 def facts(known: Mapping[str, object]) -> None:
     """A line each: the label, and what stands there. What is None or empty is shown as –."""
     for label, value in known.items():
         left, right = st.columns([1, 2])
         left.markdown(small(label))
-        right.markdown(plain(str(value)) if value not in (None, "") else small(NOTHING))
+        if isinstance(value, Code):
+            right.code(value.text, language=None, wrap_lines=True)
+        else:
+            right.markdown(plain(str(value)) if value not in (None, "") else small(NOTHING))
 
 
 def sides(titles: Sequence[str], lines: Iterable[Sequence[str]], *, key: str) -> None:

@@ -23,7 +23,7 @@ class Stale(StrEnum):
 
 STALE_WORDS = {
     Stale.RETURNABLE: "返却可能のまま",
-    Stale.UNSET: "預り機のステータス未設定",
+    Stale.UNSET: "ステータス未設定",
     Stale.INACTIVE_SITE: "無効な拠点",
     Stale.SILENT: "更新なし",
 }

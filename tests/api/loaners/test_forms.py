@@ -131,8 +131,8 @@ def test_what_was_published_is_never_changed_again(admin: TestClient, db: Sessio
         assert answer.status_code == 409
         assert "新しい下書きを作成してください" in answer.json()["detail"]
     # Nor by the application's role itself.
-    done = db.execute(text("UPDATE loaners_forms SET note = 'x' WHERE id = :id"), {"id": current["id"]})
-    assert done.rowcount == 0  # type: ignore[attr-defined]
+    changed = text("UPDATE loaners_forms SET note = 'x' WHERE id = :id RETURNING id")
+    assert db.scalars(changed, {"id": current["id"]}).all() == []
 
 
 def test_a_stale_edit_is_a_conflict_not_an_overwrite(admin: TestClient) -> None:

@@ -7,6 +7,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import psycopg
@@ -137,7 +138,7 @@ def _holds_together(states: list[rules.State], loans: list[rules.Lent]) -> None:
 
 
 @given(steps=STEPS, order=st.randoms(use_true_random=False))
-def test_the_order_in_which_events_become_known_changes_nothing(steps: list[Step], order: object) -> None:
+def test_the_order_in_which_events_become_known_changes_nothing(steps: list[Step], order: Random) -> None:
     first = rules.Fact(1, EventKind.REGISTERED, START, site_id=1)
     facts = [first] + [
         history.fact(told(step, 1, 2), START + timedelta(days=step.day), [rules.Fact(number, EventKind.FORM, START)])
@@ -145,7 +146,7 @@ def test_the_order_in_which_events_become_known_changes_nothing(steps: list[Step
         if step.kind not in ("mark", "unmark")
     ]
     mixed = facts[:]
-    order.shuffle(mixed)  # type: ignore[attr-defined]
+    order.shuffle(mixed)
     assert rules.states(mixed) == rules.states(facts)
     assert rules.loans(mixed) == rules.loans(facts)
 

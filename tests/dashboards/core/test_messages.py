@@ -112,6 +112,8 @@ def test_the_details_show_each_try_and_the_text(db: Session, screen: Screen) -> 
     assert "通知を作成しました" in shown
     assert "宛先を拒否されました（550）" in page.error[0].value
     assert "本文です。" in [text.value for text in page.text]
+    # As code: an id with an @ in it is no address to click on.
+    assert str(message.key) in [code.value for code in page.code]
     [leads] = [element.value for element in page.html if "で確認する" in element.value]
     assert 'href="/alerts"' in leads
 

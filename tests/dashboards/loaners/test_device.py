@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -29,14 +30,14 @@ def device(db: Session) -> Device:
     return registered(db, cast.actor(db, "ada", loaners="admin"))
 
 
-def tell(db: Session, device: Device, day: float, answers: dict[str, str], **columns: object) -> int:
+def tell(db: Session, device: Device, day: float, answers: dict[str, str], **columns: Any) -> int:
     told = Told(
         kind=EventKind.FORM,
         source=Source.FORM,
         form_id=current(db, device.kind).id,
         answers=answers,
         effective_at=days(day),
-        **columns,  # type: ignore[arg-type]
+        **columns,
     )
     login_id = f"lena-{day}".replace(".", "-")
     happened = history.tell(db, cast.actor(db, login_id, loaners="staff"), device.id, told)

@@ -65,7 +65,7 @@ def test_the_devices_stand_in_the_integrated_list_with_those_that_were_moved_mar
         "操作",
     ]
     assert [(row["製造番号"], row["現在の拠点"]) for row in shown] == [
-        ("CCC3", "姫路"), ("AAA1", "大阪"), ("BBB2", "神戸（移管：大阪から）"),
+        ("CCC3", "姫路"), ("AAA1", "大阪"), ("BBB2", "神戸（移管）"),
     ]  # fmt: skip
     assert line.calls.count("GET /api/loaners/lists/INTEGRATED") == 1
     assert not page.exception
