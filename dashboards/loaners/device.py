@@ -189,15 +189,17 @@ def path_of(number: str) -> str:
 
 
 def page() -> None:
-    heading.page("機器詳細")
     number = st.query_params.get("number", "").strip()
     if not number:
+        heading.page("機器詳細")
         feedback.empty(
             "機器が選ばれていません", "機器一覧から選んでください。", action=lambda: link("機器一覧を開く", "/loaners")
         )
         return
-    chosen = filters.bar(filters.Day("as_of", "時点", times.now().date()))
-    if device(path_of(number), as_of(chosen)):
+    chosen: list[filters.Filters] = []
+    day = filters.Day("as_of", "時点", times.now().date())
+    heading.page("機器詳細", right=lambda: chosen.append(filters.bar(day)))
+    if device(path_of(number), as_of(chosen[0])):
         device_timeline.timeline(path_of(number))
         device_timeline.mails(path_of(number))
 

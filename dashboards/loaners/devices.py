@@ -56,11 +56,11 @@ def conditions() -> tuple[str, filters.Filters]:
         )
         third = (filters.Choice("nested", "社内ステータス", nested, 150),) if status == words.STORED else ()
         chosen = filters.bar(
-            filters.Choice("view", "データタイプ", views, 150, otherwise="統合表示"),
-            lists.site_field(),
+            filters.Choice("view", "データタイプ", views, 140, otherwise="統合表示"),
+            lists.site_field(110),
             lists.jurisdiction_field(),
             *third,
-            filters.Text("q", "キーワード", "番号・機種・貸出先", width=190),
+            filters.Text("q", "キーワード", "番号・機種・貸出先", width=165),
             lists.day_field(),
             more=(
                 lists.kind_field(240),

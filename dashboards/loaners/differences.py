@@ -27,11 +27,11 @@ def deposit(row: Row, prefix: str = "") -> str:
     """As it stands in no list while no user's machine is held."""
     code = row[f"{prefix}deposit"]
     held = row[f"{prefix}held"] and row[f"{prefix}status"] == words.LENT
-    return words.DEPOSIT[code].word if code else words.UNSET.word if held else "なし"
+    return words.DEPOSIT_CLASSES[code] if code else words.UNSET.word if held else "なし"
 
 
-def change(before: str | None, after: str) -> str:
-    return "" if before == after else f"{before} → {after}"
+def change(before: str | None, after: str, of: str = "") -> str:
+    return "" if before == after else f"{of}{before} → {after}"
 
 
 def happened(row: Row) -> str:
@@ -41,17 +41,17 @@ def happened(row: Row) -> str:
     parts = (
         change(row["before_site"], row["site"]),
         change(status(row["before_status"], row["before_archived"]), status(row["status"], row["archived"])),
-        change(deposit(row, "before_"), deposit(row)),
+        change(deposit(row, "before_"), deposit(row), "預り機: "),
     )
     return "、".join(part for part in parts if part) or "ユーザー機の預り有無が変わりました"
 
 
 COLUMNS = (
-    columns.text("拠点管理番号", "number", width=300, sort="number"),
-    columns.text("機器種別", lambda row: words.KIND[row["kind"]], width=70),
-    columns.text("機種名", "model_name", width=140),
-    columns.text("拠点", "site", width=70, sort="site"),
-    columns.text("変わったこと", happened, width=420),
+    columns.text("拠点管理番号", "number", width=345, sort="number"),
+    columns.text("機器種別", lambda row: words.KIND[row["kind"]], width=68),
+    columns.text("機種名", "model_name", width=146),
+    columns.text("拠点", "site", width=55, sort="site"),
+    columns.text("変わったこと", happened, width=410),
 )
 
 

@@ -107,7 +107,7 @@ def test_two_days_are_compared(filled: Session, screen: Screen) -> None:
 
     assert not page.exception
     told = {row["拠点管理番号"].split("_")[3]: row["変わったこと"] for row in rows(page)}
-    assert told["BBB2"] == "大阪 → 神戸、未登録 → 1.貸出中、なし → 未設定"
+    assert told["BBB2"] == "大阪 → 神戸、未登録 → 1.貸出中、預り機: なし → 未設定"
     assert told["CCC3"] == "未登録 → 3.社内にて保管中"
 
 
