@@ -41,7 +41,8 @@ Words = Annotated[str, Field(max_length=500)]
 
 
 class Part(BaseModel):
-    """A part of a definition: what the document has in it, and nothing else."""
+    """A part of a definition: what the document has in it, and nothing else. What can have one value alone is refused
+    with another: nobody is to switch something off that goes on all the same."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
 
@@ -89,7 +90,9 @@ class Sheets(Part):
 
 
 class Aggregation(Part):
-    group_by: list[Literal["預かり機のステータス", "拠点", "デバイスタイプ"]]
+    group_by: Annotated[
+        list[Literal["預かり機のステータス", "拠点", "デバイスタイプ"]], Field(min_length=3), AfterValidator(_once)
+    ]
     count_field: Literal["拠点管理番号"]
     device_type_mapping: dict[Name, Annotated[list[CategoryName], Field(min_length=1)]]
 
@@ -103,7 +106,7 @@ class Aggregation(Part):
 
 
 class Generation(Part):
-    enabled: bool
+    enabled: Literal[True]
     description: Words = ""
 
 
@@ -163,7 +166,7 @@ class StatusDriven(Part):
 
 
 class JurisdictionFiltering(Part):
-    enabled: bool
+    enabled: Literal[True]
     description: Words = ""
     filter_logic: Literal["getLocationsByJurisdiction"]
 
@@ -191,7 +194,7 @@ class CardGeneration(Part):
     category_detection: Words
     location_filtering: Words
     aggregation: Words
-    jurisdiction_filtering: bool
+    jurisdiction_filtering: Literal[True]
 
 
 class CardLook(Part):

@@ -232,6 +232,13 @@ def changed(key: str, part: str, *path: str, to: Any) -> tuple[Any, Any]:
         (changed("AUDIT", "表示列設定", "unknown", to=True), "unknown"),
         (changed("SUMMARY", "データソース設定", "aggregationLogic", "deviceTypeMapping", to={"SV": ["Server"]}), "Hub"),
         (changed("SUMMARY", "表示列設定", "categories", to={"紛失": {}}), "紛失"),
+        (
+            changed("SUMMARY", "表示列設定", "cardGeneration", "jurisdictionFiltering", to=False),
+            "jurisdictionFiltering",
+        ),
+        (changed("SUMMARY", "データソース設定", "dynamicGeneration", "enabled", to=False), "enabled"),
+        (changed("SUMMARY", "データソース設定", "aggregationLogic", "groupBy", to=["拠点"]), "groupBy"),
+        (changed("AUDIT", "表示列設定", "jurisdictionFiltering", "enabled", to=False), "enabled"),
     ],
 )
 def test_nonsense_is_refused(nonsense: tuple[Any, Any], words: str) -> None:
