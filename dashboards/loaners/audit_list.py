@@ -39,9 +39,9 @@ headline()
 with st.container(border=True):
     asked = filters.bar(
         lists.jurisdiction_field(),
-        lists.site_field(),
-        filters.Choice("status", "ステータス", {code: one.word for code, one in words.STATUS.items()}, 170),
-        filters.Text("q", "キーワード", "番号・資産番号・貸出先", width=210),
+        lists.site_field(110),
+        filters.Choice("status", "ステータス", {code: one.word for code, one in words.STATUS.items()}, 160),
+        filters.Text("q", "キーワード", "番号・資産番号・貸出先", width=180),
         lists.day_field(),
         more=(filters.Choice("archived", "表示", {"true": "無効な機器"}, 240, otherwise="有効な機器"),),
     )

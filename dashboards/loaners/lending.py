@@ -147,11 +147,11 @@ def listed(chosen: filters.Filters) -> None:
 headline()
 with st.container(border=True):
     asked = filters.bar(
-        filters.Choice("state", "返却予定日", STATES, 150),
-        filters.Choice("stale", "注意", STALE, 160),
-        lists.site_field(),
-        lists.jurisdiction_field(),
-        lists.kind_field(),
-        filters.Text("q", "キーワード", "番号・貸出先・貸出番号", width=190),
+        filters.Choice("state", "返却予定日", STATES, 140),
+        filters.Choice("stale", "注意", STALE, 150),
+        lists.site_field(110),
+        lists.jurisdiction_field(100),
+        lists.kind_field(100),
+        filters.Text("q", "キーワード", "番号・貸出先・貸出番号", width=170),
     )
 listed(asked)

@@ -40,8 +40,8 @@ def page(stocktake: str) -> None:
     if not stocktake.isdecimal():
         feedback.empty("指定された棚卸は見つかりません", "一覧から選んでください。", action=_back)
         return
-    head(stocktake)
-    rows(stocktake)
+    if head(stocktake):
+        rows(stocktake)
 
 
 def _back() -> None:
@@ -49,10 +49,11 @@ def _back() -> None:
 
 
 @refreshing
-def head(stocktake: str) -> None:
+def head(stocktake: str) -> bool:
+    """Whether there is one."""
     reading = live.block(f"{KEY}_head", "棚卸", path(stocktake), headline=True, right=lambda: _right(stocktake))
     if reading is None:
-        return
+        return False
     one = reading.data
     st.markdown(sentence(one))
     if one["closed_at"] is None and may("loaners:stocktake:update"):
@@ -66,6 +67,7 @@ def head(stocktake: str) -> None:
         ],
         faded=reading.problem is not None,
     )
+    return True
 
 
 def elsewhere(one: Row) -> str:

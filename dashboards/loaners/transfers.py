@@ -20,8 +20,8 @@ IMPORTS = {
     "loaners.models": ("機種マスタ", "機種名・メーカー・カテゴリ。機種名のスペースはハイフンにして取り込みます。"),
     "loaners.devices": (
         "端末・プリンタ・その他マスタ",
-        "拠点管理番号の記号は正しい形に直し、元の番号も別名として使えます。「預かり機のステータス」は、貸出中で預りが"
-        "「有り」の機器だけに反映されます（収集シートのあとに、もう一度取り込んでもかまいません）。",
+        "番号の記号は正しい形に直し、元の番号も別名になります。「預かり機のステータス」は、貸出中で預り「有り」の機器に"
+        "反映されます。",
     ),
     "loaners.history": (
         "ステータス収集シート",
@@ -60,7 +60,7 @@ def imports() -> None:
     st.markdown("CSVまたはExcelを選ぶと、取り込む前に1行ずつ結果を確認できます。上から順に取り込んでください。")
     for step, (kind, (title, words)) in enumerate(IMPORTS.items(), 1):
         with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f"**{step}. {title}**  \n{small(words)}", width="stretch")
+            st.markdown(f"**{step}. {title}**  \n{small(words)}")
             with st.container(horizontal=True, width="content"):
                 link("ひな形", f"{DOWNLOAD}/api/core/imports/{kind}/template.csv", download=True)
                 link("取り込む", f"/imports?kind={kind}", primary=True)

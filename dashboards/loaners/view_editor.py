@@ -130,7 +130,7 @@ def section() -> None:
     """For the tab of マスタ管理."""
     listed(
         filters.bar(
-            filters.Choice("archived", "表示", {"true": "無効"}, 140, otherwise="有効"),
+            filters.Choice("archived", "表示", {"true": "無効のもの"}, 140, otherwise="有効のもの"),
             prefix="view_",
         )
     )

@@ -177,6 +177,8 @@ def bar(*first: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
 
 
 def _is_asked(field: Field, key: str) -> bool:
+    if key not in st.session_state and key in st.query_params:
+        return True  # not drawn yet, and asked for by the address
     value = st.session_state.get(key)
     if isinstance(field, Day):
         return value not in (None, field.nothing)
