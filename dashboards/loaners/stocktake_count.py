@@ -162,14 +162,13 @@ def now(row: Row) -> str:
 
 
 COLUMNS = (
-    columns.badge("結果", "result", RESULT, width=120),
-    columns.text("拠点管理番号", "number", width=300, sort="number"),
-    columns.text("機種名", "model_name", width=150),
-    columns.text("登録上の拠点・ステータス", now, width=200),
-    columns.text("確認日時", lambda row: words.stamp(row["scanned_at"]) if row["scanned_at"] else "", width=150,
+    columns.badge("結果", "result", RESULT, width=116),
+    columns.text("拠点管理番号", "number", width=345, sort="number"),
+    columns.text("登録上の拠点・ステータス", now, width=168),
+    columns.text("確認日時", lambda row: words.stamp(row["scanned_at"]) if row["scanned_at"] else "", width=142,
                  sort="scanned_at"),
-    columns.text("確認した人", "scanned_by", width=110),
-    columns.text("備考", "note", width=180),
+    columns.text("確認した人", "scanned_by", width=84),
+    columns.text("備考", "note", width=160),
 )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import streamlit as st
 
 from dashboards import session
@@ -25,16 +27,16 @@ def place(row: Row) -> str:
 
 
 COLUMNS = (
-    columns.text("拠点・部屋", place, width=190, sort="site"),
-    columns.badge("状態", lambda row: "closed" if row["closed_at"] else "open", STATE, width=100),
-    columns.number("対象", "expected", width=72),
-    columns.number("確認済み", "found", width=84),
-    columns.number("未確認", "missing", width=76),
-    columns.number("対象外の機器", "misplaced", width=100),
-    columns.number("未登録の番号", "unknown", width=100),
-    columns.text("開始", lambda row: words.stamp(row["started_at"]), width=150, sort="started_at"),
-    columns.text("開始した人", "started_by", width=110),
-    columns.text("終了", lambda row: words.stamp(row["closed_at"]) if row["closed_at"] else "", width=150),
+    columns.text("拠点・部屋", place, width=150, sort="site"),
+    columns.badge("状態", lambda row: "closed" if row["closed_at"] else "open", STATE, width=84),
+    columns.number("対象", "expected", width=56),
+    columns.number("確認済み", "found", width=74),
+    columns.number("未確認", "missing", width=64),
+    columns.number("対象外の機器", "misplaced", width=98),
+    columns.number("未登録の番号", "unknown", width=98),
+    columns.text("開始", lambda row: words.stamp(row["started_at"]), width=142, sort="started_at"),
+    columns.text("開始した人", "started_by", width=86),
+    columns.text("終了", lambda row: words.stamp(row["closed_at"]) if row["closed_at"] else "", width=142),
 )
 
 
@@ -57,7 +59,10 @@ def headline() -> None:
 
 def _start() -> None:
     if may("loaners:stocktake:update"):
-        dialogs.button("棚卸を始める", start, key=f"{KEY}.start", icon="qr_code_scanner", type="primary")
+        # Who has begun one goes on with it.
+        shown = live.shown(f"{KEY}_headline")
+        kind: Literal["primary", "secondary"] = "secondary" if shown and shown["items"] else "primary"
+        dialogs.button("棚卸を始める", start, key=f"{KEY}.start", icon="qr_code_scanner", type=kind)
 
 
 def start() -> None:
