@@ -174,3 +174,13 @@ def test_the_service_is_away(filled: Session, screen: Screen, line: Line) -> Non
 
     assert "最新の状態を取得できません。" in said(page.warning)
     assert rows(page)[0]["貸出先"] == "株式会社青空商事"
+
+
+def test_what_the_address_asks_for_behind_the_other_conditions_is_counted_there(
+    screen: Screen, filled: Session
+) -> None:
+    page = opened_at(screen("anna", loaners="staff"), "loaners", kind="端末")
+
+    assert [one.proto.popover.label for one in page.get("popover") if "条件" in one.proto.popover.label] == [
+        "詳細条件（1）"
+    ]
