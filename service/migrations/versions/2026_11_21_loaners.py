@@ -288,7 +288,7 @@ CREATE TABLE loaners_notifications (
     state varchar(10) NOT NULL DEFAULT 'waiting',
     sent_at timestamptz,
     error text,
-    CONSTRAINT uq_loaners_notifications_message_id UNIQUE (message_id, device_id),
+    CONSTRAINT uq_loaners_notifications_message_id_device_id UNIQUE (message_id, device_id),
     CONSTRAINT ck_loaners_notifications_kind CHECK (kind IN ('change', 'reminder'))
 );
 CREATE INDEX ix_loaners_notifications_device_id ON loaners_notifications (device_id, id);
