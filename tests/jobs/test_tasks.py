@@ -346,7 +346,7 @@ def test_a_worker_ends_with_the_process_that_started_it(ground: Ground) -> None:
     assert parent.stdin is not None
     pid = int(parent.stdout.readline())
     task_id = start(alice(), Order("core.export", "fleet", "x", "fleet:terminal:read", {"list": "-", "filters": {}}))
-    eventually(lambda: task(task_id).state == "failed")
+    eventually(lambda: task(task_id).state == "failed", seconds=90)
 
     parent.kill()
     parent.wait(10)
