@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up down reset logs backup restore test lint format lock bench picture test-deep test-faults test-production
+.PHONY: help setup setup-tests setup-ocr up down reset logs backup restore test lint format lock bench picture test-deep test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ setup:
 
 setup-tests:
 	@$(PYTHON) stack/bootstrap.py --tests
+
+setup-ocr: ## install what reading statements needs (README, "Reading statements")
+	@$(PYTHON) stack/bootstrap.py --ocr
 
 up: setup ## start Genba on this machine (Ctrl-C stops it)
 	@exec $(VENV) -m stack up
@@ -76,4 +79,5 @@ picture: setup-tests ## take the README's picture of the dashboard anew
 lock: setup ## compile the requirements anew from pyproject.toml
 	@UV="$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate"; \
 	$$UV pyproject.toml -o requirements.txt && \
-	$$UV --group test -c requirements.txt -o tests/requirements.txt
+	$$UV --group test -c requirements.txt -o tests/requirements.txt && \
+	$$UV --group ocr -c requirements.txt -o requirements-ocr.txt

@@ -8,7 +8,7 @@ from dashboards.pages import Entry
 from dashboards.session import User
 from dashboards.settings import settings
 
-AREAS = ("fleet", "entries", "loaners")
+AREAS = ("fleet", "entries", "loaners", "agencies", "reservations")
 
 MENU: tuple[Entry, ...] = tuple(
     entry

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
@@ -22,7 +23,8 @@ class Waiting:
 class Entry:
     """`file` is relative to the area's folder. `permission` None: everybody who is signed in sees the page.
 
-    `about`: the subjects of the service that are looked after there, to which notifications about them lead.
+    `about`: the subjects of the service that are looked after there, to which notifications about them lead. `names`:
+    the parameter of its address that says which one of them, when the page is about a single one.
     `waiting`: how many things wait for a person there; the menu shows the number beside the title.
     """
 
@@ -36,6 +38,7 @@ class Entry:
     demo_only: bool = False
     in_menu: bool = True
     about: tuple[str, ...] = ()
+    names: str = ""
     waiting: Waiting | None = None
 
     def page(self, waiting: int = 0) -> StreamlitPage:
@@ -47,6 +50,11 @@ class Entry:
             url_path=self.url_path,
             visibility=visibility,
         )
+
+    def address(self, one: str | None) -> str:
+        """Where `one` of what it is about is found."""
+        asked = f"?{urlencode({self.names: one})}" if self.names and one else ""
+        return f"/{self.url_path}{asked}"
 
     def instead(self, screen: Callable[[], None], title: str) -> StreamlitPage:
         """This page's URL, showing something else. Without it Streamlit would open the start page there."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
 
 from jobs.app import app
+from jobs.reactions import REACTIONS
 from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited, Sent, Vendor, VendorFailure
 from jobs.vendors.registry import REGISTRY
 from service.core import outbox
@@ -40,23 +42,31 @@ def send() -> None:
 
 @app.task(name="outbox.send_topic")
 def send_topic(topic: str) -> None:
-    lock = _sending[topic]
+    lock, back_off = _sending[topic], _back_off(topic)
     if not lock.acquire(blocking=False):
         return
     try:
         until = time.monotonic() + TICK_SECONDS
         while time.monotonic() < until:
             with transaction(SYSTEM) as db:
-                message = outbox.claim(db, topic)
+                message = outbox.claim(db, topic, back_off, REACTIONS)
             if message is None:
                 return
-            _deliver(message)
+            try:
+                _deliver(message)
+            except Exception:
+                # The lease runs out, and whoever is next asks the vendor. The others need not wait for that.
+                log.exception("message not settled", topic=message.topic, key=str(message.key), attempt=message.attempt)
     finally:
         lock.release()
 
 
+def _back_off(topic: str) -> Sequence[timedelta]:
+    return REGISTRY[topic].back_off if topic in REGISTRY else outbox.BACK_OFF
+
+
 def _deliver(message: outbox.Claimed) -> None:
-    """One try from beginning to end; whatever happens is settled."""
+    """One try from beginning to end. Only what goes wrong while it is settled comes out."""
     told = log.bind(topic=message.topic, key=str(message.key), attempt=message.attempt)
     try:
         vendor = REGISTRY.get(message.topic)
@@ -65,7 +75,7 @@ def _deliver(message: outbox.Claimed) -> None:
         arrived = _earlier_try(message, vendor)
         if arrived is None and message.expires_at is not None and message.expired:
             raise PermanentFailure(outbox.expiry_in_words(message.expires_at))
-        external_id = arrived.external_id if arrived else vendor.send(message)
+        has = arrived or vendor.send(message)
     except RateLimited as limit:
         told.warning("message postponed", error=str(limit))
         with transaction(SYSTEM) as db:
@@ -79,15 +89,27 @@ def _deliver(message: outbox.Claimed) -> None:
                 str(failure),
                 permanent=isinstance(failure, PermanentFailure),
                 in_doubt=isinstance(failure, OutcomeUnknown),
+                code=failure.code,
+                back_off=_back_off(message.topic),
+                reactions=REACTIONS,
             )
     except Exception as error:
         # A message that breaks its vendor's client must not hold up the others.
         told.exception("message not sent")
         with transaction(SYSTEM) as db:
-            outbox.failed(db, message, f"送信処理で問題が起きました（{type(error).__name__}）", in_doubt=True)
+            outbox.failed(
+                db,
+                message,
+                f"送信処理で問題が起きました（{type(error).__name__}）",
+                in_doubt=True,
+                back_off=_back_off(message.topic),
+                reactions=REACTIONS,
+            )
     else:
         with transaction(SYSTEM) as db:
-            settled = outbox.sent(db, message, external_id, found=arrived is not None)
+            settled = outbox.sent(
+                db, message, has.external_id, found=arrived is not None, answer=has.answer, reactions=REACTIONS
+            )
         told.info("message sent", found=arrived is not None, settled=settled)
 
 

@@ -18,7 +18,7 @@ TICKS = {
     name: {
         "task": name,
         "schedule": tick.every,
-        "options": {"expires": max(10, min(600, 3 * tick.every.total_seconds()))},
+        "options": {"expires": max(10, min(600, 3 * tick.every.total_seconds())), "queue": tick.queue},
     }
     for name, tick in ticks().items()
 }

@@ -1,4 +1,5 @@
-"""The front door: one ASGI path table. Heartbeats go to their own door, everything else to FastAPI."""
+"""The front door: one ASGI path table. Heartbeats and assistants go to doors of their own,
+everything else to FastAPI."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core import api as core_api
 from service.core import areas, by_path, hosts, logs, observe, problems, seats
@@ -28,14 +29,16 @@ from service.entries import pages as entries_pages
 from service.entries.cards.rules import PATH as CARD_PATH
 from service.fleet import ingest as fleet_ingest
 from service.fleet.settings import settings as fleet_settings
+from service.reservations.assistants import mcp as assistants_mcp
+from service.reservations.inbox import webhooks
 
 
-def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
+def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(_refuse_demo_in_production)
         with Presence("service"):
-            async with ingest.run():
+            async with ingest.run(), assistants.run():
                 yield
 
     api = FastAPI(
@@ -47,7 +50,7 @@ def _fastapi(ingest: fleet_ingest.Ingest) -> FastAPI:
         lifespan=lifespan,
     )
     problems.install(api)
-    doors = [door for kind in ("api", "pages") for door in areas.modules(kind)]
+    doors = [door for kind in ("api", "pages", "webhooks") for door in areas.modules(kind)]
     by_path.install(api, [*core_api.routes, *(route for door in doors for route in door.router.routes)])
 
     def openapi() -> dict[str, Any]:
@@ -92,14 +95,26 @@ class FrontDoor:
     def __init__(self) -> None:
         areas.check_settings()
         ingest = fleet_ingest.Ingest(settings().direct_url, fleet_settings().heartbeat_interval_seconds)
-        self.doors = {fleet_ingest.PATH: ingest}
-        self.fastapi = _fastapi(ingest)
+        assistants = assistants_mcp.Door()
+        self.fastapi = _fastapi(ingest, assistants)
         # Taking the pulse must work when everything else waits.
         free = frozenset({"/", "/api/docs", "/api/health/live", "/metrics", "/api/openapi.json"})
-        brief = (files.PATH, assets.PATH, sign_in.PATH, account.PASSWORD_PATH, entries_pages.START, CARD_PATH)
+        brief = (
+            files.PATH,
+            assets.PATH,
+            sign_in.PATH,
+            account.PASSWORD_PATH,
+            entries_pages.START,
+            CARD_PATH,
+            webhooks.PATH,
+        )
         doors = frozenset({imports.PATH})
         waiting = seats.Seats(self.fastapi, settings().database_pool_size, free, brief, doors)
         self.rest = observe.Observed(waiting)
+        self.doors: dict[str, ASGIApp] = {
+            fleet_ingest.PATH: ingest,
+            **dict.fromkeys(assistants_mcp.PATHS, observe.Observed(waiting.beside(assistants))),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -27,7 +28,16 @@ from stack import daily, servers
 from stack.backup import backup, restore
 from stack.home import ROOT, Home, home
 from stack.lock import holder, only_one
-from stack.programs import BACKUPS_OFF, Program, demo_key, environment, is_embedded, programs, replicas
+from stack.programs import (
+    BACKUPS_OFF,
+    Program,
+    demo_key,
+    environment,
+    is_embedded,
+    programs,
+    reads_statements,
+    replicas,
+)
 from stack.supervise import Supervisor, ask_to_stop, end_leftovers, leftovers
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -277,10 +287,13 @@ def _block(environ: dict[str, str], seconds: float) -> str:
     ]
     if environ["GENBA_MODE"] == "demo":
         lines += [
-            f"  送信されたメール         http://127.0.0.1:{environ['SANDBOX_PORT']}",
+            f"  届いたメール・SMS・電話  http://127.0.0.1:{environ['SANDBOX_PORT']}",
+            f"  アシスタント（MCP）      {service}/mcp  （トークン genba-demo-assistant）",
             "",
             *_accounts(environ),
         ]
+    if reads_statements(environ) and not all(map(importlib.util.find_spec, ("rapidocr", "onnxruntime"))):
+        lines += ["", "  AGENCIES_OCR=true needs more packages before statements can be read: make setup-ocr"]
     lines += ["", "  Ctrl-C stops everything; the data is kept.  make logs shows what the processes say.", ""]
     return "\n".join(lines)
 

@@ -1,8 +1,9 @@
 """Builds `.venv` from the hashed requirements. Standard library only: it runs before anything is installed.
 
-`python3 stack/bootstrap.py` installs what the product needs, `--tests` adds what the tests need. A second run with
-unchanged requirements returns at once. Byte code is compiled here, because a process that may not write byte code
-(PYTHONDONTWRITEBYTECODE) would otherwise compile pandas and Streamlit again at every start.
+`python3 stack/bootstrap.py` installs what the product needs, `--tests` adds what the tests need, `--ocr` what reading
+statements needs, which then stays part of every run. A second run with unchanged requirements returns at once. Byte
+code is compiled here, because a process that may not write byte code (PYTHONDONTWRITEBYTECODE) would otherwise compile
+pandas and Streamlit again at every start.
 """
 
 from __future__ import annotations
@@ -24,14 +25,10 @@ def main() -> int:
     if sys.version_info < (3, 11):
         print(f"Genba needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make up PYTHON=python3.12")
         return 1
-    requirements = [ROOT / "requirements.txt"]
-    if "--tests" in sys.argv[1:]:
-        requirements.append(ROOT / "tests" / "requirements.txt")
-    stamp = VENV / f"installed-{len(requirements)}.sha256"
-    wanted = _fingerprint(requirements)
-    with_tests = VENV / "installed-2.sha256"
-    more = _fingerprint([requirements[0], ROOT / "tests" / "requirements.txt"])
-    if (_holds(stamp, wanted) or _holds(with_tests, more)) and _runs():
+    tests, ocr = "--tests" in sys.argv[1:], "--ocr" in sys.argv[1:] or any(VENV.glob("installed-*-ocr.sha256"))
+    requirements = _requirements(tests, ocr)
+    enough = {_stamp(more, ocr): _fingerprint(_requirements(more, ocr)) for more in {tests, True}}
+    if any(_holds(stamp, wanted) for stamp, wanted in enough.items()) and _runs():
         return 0
     started = time.monotonic()
     if not _runs():
@@ -43,9 +40,18 @@ def main() -> int:
     if not _install(requirements):
         print("The packages could not be installed; the lines above say why. Check the network, then run it again.")
         return 1
-    stamp.write_text(wanted)
+    _stamp(tests, ocr).write_text(_fingerprint(requirements))
     _say(f"packages ready after {time.monotonic() - started:.0f} s")
     return 0
+
+
+def _requirements(tests: bool, ocr: bool) -> list[Path]:
+    more = [ROOT / "tests" / "requirements.txt"] * tests + [ROOT / "requirements-ocr.txt"] * ocr
+    return [ROOT / "requirements.txt", *more]
+
+
+def _stamp(tests: bool, ocr: bool) -> Path:
+    return VENV / f"installed-{2 if tests else 1}{'-ocr' if ocr else ''}.sha256"
 
 
 def _fingerprint(requirements: list[Path]) -> str:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A unix socket's path may have 107 bytes; PostgreSQL adds "/.s.PGSQL.5432" and Celery's broker its own name.
 LONGEST_SOCKET_FOLDER = 80
-SECRETS = ("superuser", "owner", "app", "backup", "secret_key", "watchdog")
+SECRETS = ("superuser", "owner", "app", "backup", "secret_key", "watchdog", "card_key", "code_key")
 
 
 @dataclass(frozen=True)

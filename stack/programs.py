@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import sys
@@ -24,6 +25,7 @@ DEFAULTS = {
     "WATCHDOG_INTERVAL_SECONDS": "30",
     "BACKUP_AT": "03:00",
     "BACKUP_KEEP": "14",
+    "AGENCIES_OCR": "false",
 }
 # As BACKUP_AT: whoever runs this takes backups in another way.
 BACKUPS_OFF = "off"
@@ -36,6 +38,14 @@ DEMO_DEFAULTS = {
     "MAIL_FROM": "Genba <genba@techcore.example>",
     "FLEET_ALERT_SLACK_CHANNEL": "#fleet-alerts",
     "SLACK_BOT_TOKEN": "xoxb-genba-demo",
+    # What the sandbox's vendors take.
+    "TWILIO_ACCOUNT_SID": f"AC{'genbademo':0<32}",
+    "TWILIO_AUTH_TOKEN": "twilio-genba-demo",
+    "TWILIO_FROM": "+815000000000",
+    "BLAND_API_KEY": "bland-genba-demo",
+    "BLAND_WEBHOOK_SECRET": "bland-webhook-genba-demo",
+    "STRIPE_API_KEY": "sk_test_genba_demo",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_genba_demo",
     "REFRESH_SECONDS": "5",
 }
 MOST_REPLICAS = 16
@@ -80,17 +90,30 @@ def environment(home: Home) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     if demo:
+        sandbox = f"http://127.0.0.1:{merged['SANDBOX_PORT']}"
         standard |= DEMO_DEFAULTS | {
             "SECRET_KEY": home.secrets()["secret_key"],
             "FLEET_FIRMWARE_PUBLIC_KEYS": firmware.public_key(demo_key(home)),
+            "AGENCIES_CARD_KEYS": _card_key(home.secrets()["card_key"]),
+            "AGENCIES_CODE_KEYS": _card_key(home.secrets()["code_key"]),
             "DEMO_ACCOUNTS_FILE": str(home.path / "field" / "accounts.json"),
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": merged["SANDBOX_SMTP_PORT"],
-            "SLACK_BASE_URL": f"http://127.0.0.1:{merged['SANDBOX_PORT']}/slack/api/",
+            "SLACK_BASE_URL": f"{sandbox}/slack/api/",
+            "TWILIO_BASE_URL": sandbox,
+            "BLAND_BASE_URL": sandbox,
+            "STRIPE_BASE_URL": sandbox,
+            # Where its Stripe tells of payments; the other two are told with each request.
+            "SANDBOX_STRIPE_URL": f"http://127.0.0.1:{merged['SERVICE_PORT']}/api/reservations/webhooks/stripe",
             # What the sandbox received outlives it.
             "SANDBOX_STORE": str(home.path / "sandbox.sqlite"),
         }
     return standard | merged
+
+
+def _card_key(secret: str) -> str:
+    """32 random bytes of this machine's, as AGENCIES_CARD_KEYS takes them."""
+    return "demo:" + base64.b64encode(base64.urlsafe_b64decode(secret + "=")).decode()
 
 
 def demo_key(home: Home) -> Path:
@@ -132,6 +155,8 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
         Program("worker", [*celery, "jobs.app", *_WORKER]),
         Program("beat", [*celery, "jobs.timetable", "beat", "--pidfile", ""]),
     ]
+    if reads_statements(environ):
+        listed.append(Program("reader", [*celery, "jobs.app", *READER], stop_seconds=30))
     listed += [
         Program(name, _uvicorn("dashboards.app:app", port, proxy=proxy), [port])
         for name, port in replicas(environ, "dashboards")
@@ -146,6 +171,11 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     if twice:
         raise ValueError(f"Port {twice.pop()} is set for two programs; give each *_PORT a number of its own.")
     return listed
+
+
+def reads_statements(environ: dict[str, str]) -> bool:
+    """As pydantic understands the word."""
+    return environ["AGENCIES_OCR"].lower() in ("true", "1", "yes", "on", "t", "y")
 
 
 def replicas(environ: dict[str, str], name: str) -> list[tuple[str, int]]:
@@ -167,6 +197,12 @@ def _port(environ: dict[str, str], name: str) -> int:
 
 # Threads, because ticks wait for servers rather than compute. One machine has one worker: it listens for no others.
 _WORKER = ["worker", "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
+
+# One picture at a time, in a process that is replaced after some: what the engine took, it gives back only so.
+READER = [
+    *("worker", "--queues", "ocr", "--hostname", "reader@%h", "--pool", "prefork", "--concurrency", "1"),
+    *("--max-tasks-per-child", "50", "--without-gossip", "--without-mingle"),
+]
 
 
 def _uvicorn(target: str, port: int, *, factory: bool = False, proxy: str = "") -> list[str]:

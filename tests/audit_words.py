@@ -4,10 +4,13 @@ field, nested ones included. Tests that write entries themselves may invent what
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+
+from tests.luhn import card_numbers
 
 WRITERS = ("service.", "jobs.")
 
@@ -37,11 +40,14 @@ def every_audited_word(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from service.core import audit
 
     wordless: list[str] = []
+    cards: list[str] = []
     record, record_many = audit.record, audit.record_many
 
     def one(db: Any, by: Any, action: Any, area: str, subject: str, subject_id: object, **given: Any) -> None:
         if _by_the_product():
             wordless.extend(without_words(area, subject, given.get("before"), given.get("after")))
+        for side in ("before", "after"):
+            cards.extend(card_numbers(json.dumps(audit.masked(given.get(side)), default=str)))
         record(db, by, action, area, subject, subject_id, **given)
 
     def many(db: Any, by: Any, action: Any, area: str, subject: str, changes: Any) -> None:
@@ -54,6 +60,7 @@ def every_audited_word(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(audit, "record", one)
     monkeypatch.setattr(audit, "record_many", many)
     yield
+    assert cards == [], "a card number in the trail"
     assert wordless == [], "audited without Japanese words: see service/core/trail.py and the area's rules"
 
 

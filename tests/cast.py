@@ -23,18 +23,22 @@ def _hashed() -> str:
         return hash_password(PASSWORD)
 
 
-def person(db: Session, login_id: str, **roles: str) -> User:
-    """A user with memberships, e.g. person(db, "alice", fleet="admin")."""
+def person(db: Session, login_id: str, tenant_id: int | None = None, **roles: str) -> User:
+    """A user with memberships, e.g. person(db, "alice", fleet="admin"); bound to an agency or nursery if so."""
     user = User(login_id=login_id, name=f"{login_id} さん", password_hash=_hashed())
-    user.memberships.extend(Membership(area=area, role=role) for area, role in roles.items())
+    user.memberships.extend(Membership(area=area, role=role, tenant_id=tenant_id) for area, role in roles.items())
     db.add(user)
     db.flush()
     return user
 
 
-def actor(db: Session, login_id: str, address: str = "192.0.2.1", **roles: str) -> Actor:
+def actor(db: Session, login_id: str, address: str = "192.0.2.1", tenant_id: int | None = None, **roles: str) -> Actor:
     """The same person as actions know them, without a session."""
-    found = find_person(db, person(db, login_id, **roles).id)
+    return acting(db, person(db, login_id, tenant_id, **roles), address)
+
+
+def acting(db: Session, user: User, address: str = "192.0.2.1") -> Actor:
+    found = find_person(db, user.id)
     assert found is not None
     return actor_of(found, address)
 

@@ -8,6 +8,7 @@ needs commits, sockets or several connections.
 from __future__ import annotations
 
 import atexit
+import base64
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 import httpx2
 import psycopg
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
@@ -26,6 +28,7 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from stack import servers
 from stack.home import ROOT, Home
 from tests.audit_words import every_audited_word  # noqa: F401  # watches every test
+from tests.luhn import left_behind, nothing_of_a_card  # noqa: F401  # watches every test
 from tests.maker import PUBLIC_KEY
 from tests.processes import await_ok, end, free_port, own_folder, tied
 from tests.shares import pytest_collection_modifyitems as pytest_collection_modifyitems
@@ -36,7 +39,8 @@ from tests.sight import seeing_all
 HOME = Home(own_folder("test"))
 HOME.prepare()
 atexit.register(shutil.rmtree, HOME.path, ignore_errors=True)
-_OURS = ("DATABASE_", "REDIS_", "FILES_", "FLEET_", "SMTP_", "SLACK_", "GENBA_")
+_VENDORS = ("SMTP_", "SLACK_", "TWILIO_", "BLAND_", "STRIPE_", "VENDOR_")
+_OURS = ("DATABASE_", "REDIS_", "FILES_", "FLEET_", "AGENCIES_", "GENBA_", *_VENDORS)
 for _name in [name for name in os.environ if name.startswith(_OURS)]:
     del os.environ[_name]
 os.environ |= {
@@ -50,6 +54,8 @@ os.environ |= {
     "FILES_URL": f"file://{HOME.path}/files",
     "FLEET_ALERT_RECIPIENTS": "support@techcore.example",
     "FLEET_FIRMWARE_PUBLIC_KEYS": PUBLIC_KEY,
+    "AGENCIES_CARD_KEYS": "t1:" + base64.b64encode(b"only for the card number tests!!").decode(),
+    "AGENCIES_CODE_KEYS": "t1:" + base64.b64encode(b"only for the tests of card codes").decode(),
     "MAIL_FROM": "Genba <genba@techcore.example>",
 }
 
@@ -76,6 +82,7 @@ def running_servers() -> Iterator[Home]:
             servers.await_valkey(HOME)
             _make_template()
             yield HOME
+            assert left_behind(HOME) == {}, "card numbers in logs or tables"
         finally:
             postgres.send_signal(2)
             valkey.terminate()
@@ -148,6 +155,13 @@ def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
         yield session
     outer.rollback()
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """The event loop that answers all tests: one of each request's own takes longer than most answers."""
+    with start_blocking_portal() as started:
+        yield started
 
 
 @dataclass

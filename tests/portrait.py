@@ -28,6 +28,8 @@ def take(to: Path) -> None:
         sign_in(page, stack)
         expect(page.get_by_role("link", name=SILENT)).to_be_visible(timeout=PATIENCE_MS)
         page.wait_for_load_state("networkidle")
+        # Not while a block is on its way to be drawn anew: it is pale then.
+        expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=PATIENCE_MS)
         taken = Image.open(io.BytesIO(page.screenshot()))
         taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(to, optimize=True)
 

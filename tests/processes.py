@@ -55,7 +55,8 @@ def free_port() -> int:
             return port
 
 
-def await_ok(url: str, process: subprocess.Popen[bytes] | None = None, seconds: float = 30) -> None:
+def await_ok(url: str, process: subprocess.Popen[bytes] | None = None, seconds: float = 120) -> None:
+    """A busy machine takes half a minute to start a service; one that ended is told at once."""
     deadline = time.monotonic() + seconds
     while True:
         with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:

@@ -1,13 +1,18 @@
-// Small pictures in a grid; a click shows one large. Other files open in a tab of their own.
-import { button, element, isImage, openZoom, sizeInWords } from "./zoom.js";
+// Small pictures in a grid; a click shows one large: over the page, or, with a stage, above the others in the page, where
+// it stays while the page is drawn anew. Other files open in a tab of their own.
+import { button, element, isImage, makeStage, openZoom, sizeInWords } from "./zoom.js";
+
+// What a stage shows is its reader's choice, and outlives the data: by the component's root.
+const stages = new WeakMap();
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".files");
   const images = data.files.filter(isImage);
-  root.replaceChildren();
+  const grid = element("div", "grid");
+  const tiles = new Map();
   for (const file of data.files) {
     const tile = isImage(file)
-      ? button("", "tile", () => openZoom(root, images, images.indexOf(file)))
+      ? button("", "tile", () => open(images.indexOf(file)))
       : element("a", "tile");
     if (isImage(file)) {
       const picture = element("img");
@@ -15,14 +20,49 @@ export default function ({ data, parentElement }) {
       picture.alt = "";
       picture.loading = "lazy";
       tile.append(picture);
-      tile.setAttribute("aria-label", `${file.name} を拡大する`);
+      tile.setAttribute("aria-label", data.stage ? `${file.name} を表示する` : `${file.name} を拡大する`);
+      tiles.set(file.url, tile);
     } else {
       tile.href = file.url;
       tile.target = "_blank";
       tile.rel = "noopener";
       tile.append(element("span", "kind", file.name.split(".").pop().toUpperCase()));
     }
-    tile.append(element("span", "name", file.name), element("span", "size", sizeInWords(file.size)));
-    root.append(tile);
+    tile.append(element("span", "name", file.name), element("span", "size", file.label || sizeInWords(file.size)));
+    grid.append(tile);
+  }
+
+  if (!data.stage || images.length === 0) {
+    stages.delete(root);
+    root.replaceChildren(grid);
+    return;
+  }
+  let known = stages.get(root);
+  if (known) known.stage.update(images);
+  else {
+    known = { asked: null };
+    const whole = button("全画面", "", () => openZoom(root, known.images, known.stage.place()));
+    known.stage = makeStage(images, 0, { more: [whole], onPlace: (place) => known.mark(place) });
+    known.box = element("div", "stage");
+    known.box.tabIndex = 0;
+    known.box.onkeydown = known.stage.key;
+    known.box.append(known.stage.title, known.stage.stage, known.stage.tools);
+    stages.set(root, known);
+  }
+  known.images = images;
+  known.mark = (place) => {
+    for (const [url, tile] of tiles) tile.classList.toggle("shown", url === images[place].url);
+  };
+  // Asked for by the page, once: afterwards the reader leafs on.
+  if (data.asked && data.asked.turn !== known.asked) {
+    known.asked = data.asked.turn;
+    known.stage.put(images.findIndex((image) => image.id === data.asked.id));
+  }
+  known.mark(known.stage.place());
+  root.replaceChildren(known.box, grid);
+
+  function open(place) {
+    if (data.stage) stages.get(root).stage.put(place);
+    else openZoom(root, images, place);
   }
 }

@@ -1,7 +1,7 @@
 // Sends files straight to their door while the person goes on filling in the form, and tells Python their ids.
 //
 // data: {url, accept: [".jpg", …], types: "JPEG・PNG", max_bytes, max_files, files: [{id, name, size, content_type, url}]}
-// state "files": the files that are stored, in the order they were chosen.
+// state "files": the files that are stored, in the order they were chosen; "waiting": whether some are on their way.
 import { button, element, isImage, openZoom, sizeInWords } from "./zoom.js";
 
 // Per place on the page: the rows on the screen. Python runs again and again meanwhile.
@@ -17,7 +17,11 @@ export default function ({ data, parentElement, setStateValue }) {
     build(root, place);
   }
   place.data = data;
-  place.tell = () => setStateValue("files", place.rows.filter((row) => row.file).map((row) => row.file));
+  place.tell = () => {
+    setStateValue("files", place.rows.filter((row) => row.file).map((row) => row.file));
+    tellWaiting(place);
+  };
+  place.tellWaiting = (waiting) => setStateValue("waiting", waiting);
   place.hint.textContent =
     `${data.types}、1ファイル${sizeInWords(data.max_bytes)}まで` + (data.max_files > 1 ? `、${data.max_files}個まで` : "");
   place.input.accept = data.accept.join(",");
@@ -63,6 +67,15 @@ function add(root, place, chosen) {
     if (!row.error) send(root, place, row);
   }
   draw(root, place);
+  tellWaiting(place);
+}
+
+// Only when it has become another one: whoever sends a form too early would leave pictures behind.
+function tellWaiting(place) {
+  const waiting = place.rows.some((row) => row.request);
+  if (waiting === Boolean(place.waiting)) return;
+  place.waiting = waiting;
+  place.tellWaiting(waiting);
 }
 
 function refusal(data, source) {
@@ -119,6 +132,7 @@ function failed(root, place, row, error, again) {
   row.error = error;
   row.again = again;
   draw(root, place);
+  tellWaiting(place);
 }
 
 function remove(root, place, row) {
@@ -129,6 +143,7 @@ function remove(root, place, row) {
   place.note.textContent = "";
   draw(root, place);
   if (wasStored) place.tell();
+  else tellWaiting(place);
 }
 
 // Rows are kept and only filled anew, so that a button does not vanish under a finger.
@@ -150,6 +165,7 @@ function makeRow(root, place, row) {
   view.again = button("やり直す", "", () => {
     send(root, place, row);
     draw(root, place);
+    tellWaiting(place);
   });
   view.remove = button("取り除く", "quiet", () => remove(root, place, row));
   view.remove.setAttribute("aria-label", `${row.name} を取り除く`);

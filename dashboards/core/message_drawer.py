@@ -26,7 +26,7 @@ STATES = {
     "dead": Status("送信失敗", "red", "error"),
     "discarded": Status("破棄済み", "gray", "delete"),
 }
-TOPICS = {"mail": "メール", "slack": "Slack"}
+TOPICS = {"mail": "メール", "slack": "Slack", "sms": "SMS", "voice": "電話", "payments": "決済"}
 OUTCOMES = {
     None: ("送信しています", "update"),
     "sent": ("送信しました", "resolve"),
@@ -61,7 +61,7 @@ def drawer(row: Row) -> None:
             with st.container(border=True):
                 st.text(message["text"])
         if page := page_about(message["area"], message["subject"]):
-            link(f"「{page.title}」で確認する", f"/{page.url_path}")
+            link(f"「{page.title}」で確認する", page.address(message["subject_id"]))
         st.markdown(small("経過"))
         timeline(_happened(message), key="messages.history")
 

@@ -9,6 +9,8 @@ from dashboards import session
 from dashboards.client import PATIENCE_SECONDS
 from dashboards.ui.kept import kept
 
+SUSPENDED = "（所属先が無効）"
+
 
 def choices() -> list[dict[str, Any]]:
     """What can be given; nothing while the service is away, which the list below says."""
@@ -26,11 +28,36 @@ def tenant_name(area: Mapping[str, Any], tenant_id: int) -> str:
     return str(found or tenant_id)
 
 
+def tenant_words(area: Mapping[str, Any], held: Mapping[str, Any]) -> str:
+    """（さくら保育園）（所属先が無効）"""
+    if not held["tenant_id"]:
+        return ""
+    return f"（{tenant_name(area, held['tenant_id'])}）" + (SUSPENDED if held.get("is_suspended") else "")
+
+
+def details(user: Mapping[str, Any], areas: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """What is noted about somebody beside the roles, by area and name; empty where it could be, and is not."""
+    held = {membership["area"]: membership for membership in user["memberships"]}
+    return {
+        (area["area"], detail["name"]): held.get(area["area"], {}).get("details", {}).get(detail["name"], "")
+        for area in areas
+        for detail in area["details"]
+    }
+
+
+def detail_titles(areas: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """端末管理での担当者コード, by area and name"""
+    return {
+        (area["area"], detail["name"]): f"{area['title']}での{detail['title']}"
+        for area in areas
+        for detail in area["details"]
+    }
+
+
 def in_words(user: Mapping[str, Any], areas: Sequence[Mapping[str, Any]]) -> str:
-    """端末管理・運用オペレーター、…"""
+    """端末管理・運用オペレーター、入退管理・園職員（さくら保育園）、…"""
     words = [
-        f"{area['title']}・{role['title']}"
-        + (f"（{tenant_name(area, held['tenant_id'])}）" if held["tenant_id"] else "")
+        f"{area['title']}・{role['title']}{tenant_words(area, held)}"
         for held in user["memberships"]
         for area in areas
         if area["area"] == held["area"]

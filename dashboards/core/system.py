@@ -19,7 +19,7 @@ STATE = "core.system"
 TARGETS = {"service": "データサービス", "dashboards": "画面"}
 # The program's own word for it, which the watchdog adds.
 SYMBOL = re.compile(r"（[A-Za-z]+）$")
-NAMES = {"service": "データサービス", "worker": "定期処理"}
+NAMES = {"service": "データサービス", "worker": "定期処理", "reader": "明細の読み取り"}
 PRESENCE = {"there": Status("稼働中", "green", "check_circle"), "gone": Status("応答なし", "red", "cloud_off")}
 RUNNING = {
     "fine": Status("正常", "green", "check_circle"),
@@ -107,7 +107,7 @@ def troubles(state: dict[str, Any]) -> list[str]:
     """What a person has to look at, a sentence each."""
     traffic = state["traffic"]
     gone = [instance for instance in state["instances"] if not instance["is_there"]]
-    late = [job["title"] for job in state["jobs"] if job["is_late"]]
+    late = [job["title"] for job in state["jobs"] if job["is_late"] and not job["remedy"]]
     told = []
     if state["redis"] is None:
         told.append("処理の待ち行列（Valkey）に接続できません。")
@@ -118,6 +118,7 @@ def troubles(state: dict[str, Any]) -> list[str]:
         told.append(f"応答のないプログラムがあります（{names}）。")
     if late:
         told.append(f"定期処理「{'」「'.join(late)}」が予定どおりに動いていません。")
+    told += [plain(job["remedy"]) for job in state["jobs"] if job["is_late"] and job["remedy"]]
     if state["outbox"]["dead"]:
         told.append(f"送信できなかった通知が{state['outbox']['dead']:,}件あります。「通知」で確認してください。")
     told += backup_troubles(state["backup"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.core.roles import choices, in_words, tenant_name
+from dashboards.core.roles import SUSPENDED, choices, detail_titles, details, in_words, tenant_name
 from dashboards.session import may
 from dashboards.ui import confirm, conflict, dialogs, feedback, forms, times
 from dashboards.ui.columns import Row
@@ -23,7 +24,17 @@ USER = {
 }
 NONE = "（なし）"
 TENANTS = {"agency": "代理店", "nursery": "保育園"}
+DETAIL_LENGTH = 50
 Areas = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen for an area, and noted there."""
+
+    role: str | None
+    tenant_id: int | None
+    details: Mapping[str, str]
 
 
 def new() -> None:
@@ -56,9 +67,10 @@ def new() -> None:
     ask()
 
 
-def _role_fields(form: forms.Form, areas: Areas, held: Mapping[str, Any]) -> dict[str, tuple[str | None, Any]]:
-    """A choice of role for each area; for roles of an agency or a nursery, which one."""
-    chosen: dict[str, tuple[str | None, Any]] = {}
+def _role_fields(form: forms.Form, areas: Areas, held: Mapping[str, Any]) -> dict[str, Chosen]:
+    """A choice of role for each area; for roles of an agency or a nursery, which one; and the area's details."""
+    chosen: dict[str, Chosen] = {}
+    titles_of_details = detail_titles(areas)
     for area in areas:
         titles = {role["role"]: role["title"] for role in area["roles"]}
         now = held.get(area["area"])
@@ -73,13 +85,25 @@ def _role_fields(form: forms.Form, areas: Areas, held: Mapping[str, Any]) -> dic
         )
         tenant = now["tenant_id"] if now else None
         if any(choice["scope"] for choice in area["roles"]):
-            tenant = _tenant_field(form, area, tenant)
-        chosen[area["area"]] = (None if role == NONE else role, tenant)
+            tenant = _tenant_field(form, area, tenant, bool(now and now.get("is_suspended")))
+        noted = now.get("details", {}) if now else {}
+        typed = {
+            detail["name"]: form.field(
+                f"details.{area['area']}.{detail['name']}",
+                st.text_input,
+                titles_of_details[area["area"], detail["name"]],
+                value=noted.get(detail["name"], ""),
+                max_chars=DETAIL_LENGTH,
+            ).strip()
+            for detail in area["details"]
+        }
+        written = {name: value for name, value in typed.items() if value}
+        chosen[area["area"]] = Chosen(None if role == NONE else role, tenant, written)
     return chosen
 
 
-def _tenant_field(form: forms.Form, area: Mapping[str, Any], held: int | None) -> int | None:
-    """Those in use, and the one that is held."""
+def _tenant_field(form: forms.Form, area: Mapping[str, Any], held: int | None, suspended: bool) -> int | None:
+    """Those in use, and the one that is held, even `suspended`."""
     kinds = "・".join(dict.fromkeys(TENANTS[role["scope"]] for role in area["roles"] if role["scope"]))
     offered = [tenant["id"] for tenant in area["tenants"] if tenant["in_use"] or tenant["id"] == held]
     if held is not None and held not in offered:
@@ -90,16 +114,16 @@ def _tenant_field(form: forms.Form, area: Mapping[str, Any], held: int | None) -
         f"{area['title']}での所属先（{kinds}）",
         options=offered,
         index=offered.index(held) if held is not None else None,
-        format_func=lambda tenant: tenant_name(area, tenant),
+        format_func=lambda tenant: tenant_name(area, tenant) + (SUSPENDED if suspended and tenant == held else ""),
         placeholder="所属先を選んでください",
         help="所属先ごとの役割を選んだときだけ指定します。",
     )
     return chosen
 
 
-def _sent(call: Callable[[], None], chosen: Mapping[str, tuple[str | None, Any]]) -> None:
+def _sent(call: Callable[[], None], chosen: Mapping[str, Chosen]) -> None:
     """Makes the call; what the service says of the memberships it got stands below the fields they were chosen in."""
-    listed = [area for area, (role, _) in chosen.items() if role]
+    listed = [area for area, one in chosen.items() if one.role]
     if not listed:
         message = "役割を1つ以上選んでください。利用を止めるときは「無効にする」をお使いください。"
         raise ApiProblem(422, "", message, [{"field": f"role.{area}", "message": message} for area in chosen])
@@ -110,12 +134,24 @@ def _sent(call: Callable[[], None], chosen: Mapping[str, tuple[str | None, Any]]
             _, _, place = error["field"].partition("memberships.")
             number, _, name = place.partition(".")
             if number.isdecimal() and int(number) < len(listed):
-                error["field"] = f"{'tenant_id' if name == 'tenant_id' else 'role'}.{listed[int(number)]}"
+                error["field"] = _field(listed[int(number)], name)
         raise
 
 
-def _memberships(chosen: Mapping[str, tuple[str | None, Any]]) -> list[dict[str, Any]]:
-    return [{"area": area, "role": role, "tenant_id": tenant} for area, (role, tenant) in chosen.items() if role]
+def _field(area: str, name: str) -> str:
+    """The form's name of a membership's field."""
+    what, _, detail = name.partition(".")
+    if what == "details" and detail:
+        return f"details.{area}.{detail}"
+    return f"{what if what == 'tenant_id' else 'role'}.{area}"
+
+
+def _memberships(chosen: Mapping[str, Chosen]) -> list[dict[str, Any]]:
+    return [
+        {"area": area, "role": one.role, "tenant_id": one.tenant_id, "details": one.details}
+        for area, one in chosen.items()
+        if one.role
+    ]
 
 
 def drawer(user: Row) -> None:
@@ -137,6 +173,9 @@ def drawer(user: Row) -> None:
             )
         if not may("core:user:update"):
             st.markdown(plain(in_words(user, areas)))
+            for key, value in details(user, areas).items():
+                if value:
+                    st.markdown(f"{plain(detail_titles(areas)[key])}　{plain(value)}")
             return
         _edit(user, areas)
         if not user["elsewhere"]:
@@ -163,7 +202,8 @@ def _edit(user: Row, areas: Areas) -> None:
         return
     typed = {"name": name.strip(), "mail": mail.strip() or None, "memberships": _memberships(chosen)}
     # Only what was changed: the rest may meanwhile be somebody else's change.
-    body = {"version": user["version"]} | {field: value for field, value in typed.items() if value != user[field]}
+    shown = {**user, "memberships": [_as_sent(held) for held in user["memberships"]]}
+    body = {"version": user["version"]} | {field: value for field, value in typed.items() if value != shown[field]}
 
     def change() -> None:
         session.api().patch(f"/api/core/users/{user['id']}", body)
@@ -172,6 +212,11 @@ def _edit(user: Row, areas: Areas) -> None:
     if problem and problem.current:
         dialogs.open(_conflict, problem.yours, problem.current)
         st.rerun()
+
+
+def _as_sent(held: Mapping[str, Any]) -> dict[str, Any]:
+    """A membership without what the service says of it beyond what it takes."""
+    return {name: value for name, value in held.items() if name != "is_suspended"}
 
 
 def _buttons(user: Row) -> None:
@@ -218,6 +263,12 @@ def _one_time_password(name: str, login_id: str, password: str) -> None:
 
 def _conflict(yours: dict[str, Any], current: dict[str, Any]) -> None:
     areas = choices()
+    labels = {f"{area}.{name}": title for (area, name), title in detail_titles(areas).items()}
+    # What was typed does not say which tenants are out of use.
+    out = {(held["area"], held["tenant_id"]) for held in current["memberships"] if held["is_suspended"]}
+    if "memberships" in yours:
+        typed = [held | {"is_suspended": (held["area"], held["tenant_id"]) in out} for held in yours["memberships"]]
+        yours = yours | {"memberships": typed}
 
     def sides(side: Mapping[str, Any]) -> dict[str, Any]:
         shown = {"memberships": current["memberships"], "elsewhere": current["elsewhere"], **side}
@@ -225,6 +276,7 @@ def _conflict(yours: dict[str, Any], current: dict[str, Any]) -> None:
             "name": shown.get("name", current["name"]),
             "mail": shown.get("mail", current["mail"]),
             "roles": in_words(shown, areas),
+            **{f"{area}.{name}": value for (area, name), value in details(shown, areas).items()},
         }
 
     def again(draft: dict[str, Any]) -> Callable[[], None]:
@@ -232,7 +284,7 @@ def _conflict(yours: dict[str, Any], current: dict[str, Any]) -> None:
 
     conflict.conflict(
         "users.conflict",
-        {"name": "氏名", "mail": "メールアドレス", "roles": "業務と役割"},
+        {"name": "氏名", "mail": "メールアドレス", "roles": "業務と役割", **labels},
         sides(yours),
         sides(current),
         changed=f"{current['login_id']} は、開いたあとにほかの人が変更しました。",

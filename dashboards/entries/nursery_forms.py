@@ -82,12 +82,17 @@ def archive(nursery: Row) -> None:
     RECORD.archive(
         nursery,
         f"入退登録端末{nursery['stations']:,}台がログアウトされ、新しい記録ができなくなります。"
+        "この園だけを担当する園管理者と園職員は、すぐにログアウトされ、ログインできなくなります。"
         "保護者・園児・入退ログは残り、あとで元に戻せます。",
     )
 
 
 def restore(nursery: Row) -> None:
-    RECORD.restore(nursery, "入退登録をもう一度利用できるようになります。端末はログインし直してください。")
+    RECORD.restore(
+        nursery,
+        "入退登録をもう一度利用できるようになります。端末はログインし直してください。"
+        "園管理者と園職員も、これまでのパスワードでまたログインできるようになります。",
+    )
 
 
 def _logged_out(stations: int) -> str:

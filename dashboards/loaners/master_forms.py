@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from dashboards import session
-from dashboards.loaners import choices, words
+from dashboards.loaners import choices
 from dashboards.loaners.words import KIND
-from dashboards.ui import dialogs, editing, forms
-from dashboards.ui.columns import Row
+from dashboards.ui import editing, forms, masters
+from dashboards.ui.masters import Master
 
 Known = Mapping[str, Any]
 TYPES = {"text": "文字", "number": "数字", "date": "日付", "choice": "選択"}
@@ -27,30 +25,8 @@ MODEL_LABELS = {"name": "機種名", "maker": "メーカー", "category": "カ�
 COLUMN_LABELS = {"title": "項目名", "choices": "選択肢", "required": "必須", "position": "表示順序"}
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A master whose rows are edited in a form of its own."""
-
-    record: editing.Record
-    archiving: str
-    restoring: str
-
-    def edit(self, row: Row) -> None:
-        names = ("id", "version", "kind", "value_type", *self.record.labels)
-        self.record.edit({name: row[name] for name in names if name in row})
-
-    def archive(self, row: Row) -> None:
-        self.record.archive(row, self.archiving)
-
-    def restore(self, row: Row) -> None:
-        self.record.restore(row, self.restoring)
-
-
 def _text(form: forms.Form, name: str, label: str, known: Known, most: int, **options: Any) -> str:
-    typed: str = form.field(
-        name, st.text_input, label, required=True, value=known.get(name, ""), max_chars=most, **options
-    )
-    return typed.strip()
+    return masters.text(form, name, label, known, most, required=True, **options)
 
 
 def _site_fields(form: forms.Form, known: Known) -> dict[str, Any]:
@@ -107,7 +83,7 @@ def _column_fields(form: forms.Form, known: Known) -> dict[str, Any]:
     return typed
 
 
-SITE = Kind(
+SITE = Master(
     editing.Record(
         key="loaners.site",
         path="/api/loaners/sites",
@@ -115,12 +91,12 @@ SITE = Kind(
         name=lambda site: f"拠点「{site['name']}」",
         fields=_site_fields,
         in_words=lambda site: {"notifies": "ON" if site["notifies"] else "OFF"},
-        putting_away=words.PUTTING_AWAY,
+        putting_away=masters.PUTTING_AWAY,
     ),
     "この拠点には新しい機器を登録・移管できなくなります。今ある機器はそのまま残ります。あとで元に戻せます。",
     "この拠点に、もう一度機器を登録・移管できるようになります。",
 )
-MODEL = Kind(
+MODEL = Master(
     editing.Record(
         key="loaners.model",
         path="/api/loaners/models",
@@ -128,12 +104,12 @@ MODEL = Kind(
         name=lambda model: f"機種「{model['name']}」",
         fields=_model_fields,
         in_words=lambda model: {"category": choices.category(model["category"])},
-        putting_away=words.PUTTING_AWAY,
+        putting_away=masters.PUTTING_AWAY,
     ),
     "この機種の機器を新しく登録できなくなります。登録済みの機器はそのまま残ります。あとで元に戻せます。",
     "この機種の機器を、もう一度登録できるようになります。",
 )
-COLUMN = Kind(
+COLUMN = Master(
     editing.Record(
         key="loaners.column",
         path="/api/loaners/columns",
@@ -144,23 +120,22 @@ COLUMN = Kind(
             "choices": "、".join(column["choices"]),
             "required": "必須" if column["required"] else "任意",
         },
-        putting_away=words.PUTTING_AWAY,
+        putting_away=masters.PUTTING_AWAY,
     ),
     "登録・編集の画面と出力に表示されなくなります。入力済みの値は残り、あとで元に戻せます。",
     "登録・編集の画面と出力に、もう一度表示されます。",
+    further=("kind", "value_type"),
 )
 
 
-def _new(key: str, title: str, path: str, fields: Callable[[forms.Form], dict[str, Any]], noun: str) -> None:
-    @dialogs.dialog(title, width="medium", icon=":material/add:")
-    def ask() -> None:
-        with forms.form(f"loaners.{key}.new", submit="登録する") as form:
-            typed = fields(form)
-        if form.submitted:
-            name = typed.get("name") or typed.get("title")
-            form.send(lambda once: session.api().post(path, typed, once=once), done=f"{noun}「{name}」を登録しました。")
-
-    ask()
+def _new(master: Master, title: str, fields: Callable[[forms.Form], dict[str, Any]], noun: str) -> None:
+    masters.new(
+        master,
+        title,
+        fields,
+        lambda typed: f"{noun}「{typed.get('name') or typed['title']}」を登録しました。",
+        submit="登録する",
+    )
 
 
 def new_site() -> None:
@@ -171,11 +146,11 @@ def new_site() -> None:
         )  # fmt: skip
         return {"key": key} | _site_fields(form, {})
 
-    _new("site", "拠点を登録する", SITE.record.path, fields, "拠点")
+    _new(SITE, "拠点を登録する", fields, "拠点")
 
 
 def new_model() -> None:
-    _new("model", "機種を登録する", MODEL.record.path, lambda form: _model_fields(form, {}), "機種")
+    _new(MODEL, "機種を登録する", lambda form: _model_fields(form, {}), "機種")
 
 
 def new_column() -> None:
@@ -186,4 +161,4 @@ def new_column() -> None:
         )
         return {"kind": kind, "value_type": value_type} | _column_fields(form, {})
 
-    _new("column", "列を追加する", COLUMN.record.path, fields, "列")
+    _new(COLUMN, "列を追加する", fields, "列")

@@ -10,16 +10,16 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.loaners import choices, master_forms, view_editor, words
 from dashboards.session import may
-from dashboards.ui import columns, details, dialogs, feedback, filters, heading, tables
+from dashboards.ui import columns, dialogs, feedback, filters, heading, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
+from dashboards.ui.masters import ARCHIVED, Master, drawer
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
 KEY = "loaners.masters"
 PARTS = ("拠点", "機種", "カテゴリ", "データタイプ", "追加の列")
-ACTIVE = {"active": Status("有効", "green", "check_circle"), "inactive": Status("無効", "gray", "archive")}
 NOTIFIES = {"on": Status("ON", "blue", "notifications_active"), "off": Status("OFF", "gray", "notifications_off")}
 GROUPS, TYPES = words.KIND, master_forms.TYPES
 NEW: dict[str, tuple[str, Callable[[], None], str]] = {
@@ -27,16 +27,11 @@ NEW: dict[str, tuple[str, Callable[[], None], str]] = {
     "機種": ("機種を登録する", master_forms.new_model, "model"),
     "追加の列": ("列を追加する", master_forms.new_column, "column"),
 }
-ARCHIVED = filters.Choice("archived", "表示", {"true": "無効のもの"}, otherwise="有効のもの")
 SITES, MODELS, COLUMNS = "/api/loaners/sites", "/api/loaners/models", "/api/loaners/columns"
 
 
 def may_change() -> bool:
     return may("loaners:master:update")
-
-
-def active(row: Row) -> str:
-    return "inactive" if row["archived_at"] else "active"
 
 
 SITE_COLUMNS = (
@@ -94,7 +89,7 @@ def _actions() -> None:
     link("取込・出力", "/loaners-transfer")
     part = st.session_state.get("part") or st.query_params.get("part") or PARTS[0]
     label, draw, key = NEW.get(part, ("", None, ""))
-    if draw and may("loaners:master:update"):
+    if draw and may_change():
         dialogs.button(label, draw, key=f"{KEY}.{key}.new", icon="add", type="primary")
 
 
@@ -164,20 +159,8 @@ def categories() -> None:
     )
 
 
-def _drawn(title: str, icon: str, facts: dict[str, object], row: Row, record: master_forms.Kind) -> None:
-    @dialogs.dialog(plain(title), position="right", width="small", icon=f":material/{icon}:")
-    def show() -> None:
-        st.markdown(ACTIVE[active(row)].badge())
-        if may_change():
-            with st.container(horizontal=True):
-                if row["archived_at"]:
-                    dialogs.button("元に戻す", record.restore, row, key=f"{KEY}.restore", icon="unarchive")
-                else:
-                    dialogs.button("編集する", record.edit, row, key=f"{KEY}.edit", icon="edit")
-                    dialogs.button("無効にする", record.archive, row, key=f"{KEY}.archive", icon="archive")
-        details.facts(facts)
-
-    show()
+def _drawn(title: str, icon: str, facts: dict[str, object], row: Row, master: Master) -> None:
+    drawer(title, row, master, facts, key=KEY, icon=icon, may_change=may_change())
 
 
 def site_drawer(row: Row) -> None:

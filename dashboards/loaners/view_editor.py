@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.loaners import words
 from dashboards.session import may
-from dashboards.ui import columns, dialogs, editing, filters, forms, tables
+from dashboards.ui import columns, dialogs, editing, filters, forms, masters, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
@@ -71,7 +71,7 @@ RECORD = editing.Record(
     name=lambda view: f"データタイプ「{view['name']}」",
     fields=_fields,
     in_words=lambda _: {},
-    putting_away=words.PUTTING_AWAY,
+    putting_away=masters.PUTTING_AWAY,
 )
 
 

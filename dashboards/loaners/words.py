@@ -27,7 +27,6 @@ DEPOSIT = {
 DEPOSIT_CLASSES = {1: "返却可能", 2: "商談中", 3: "返却拒否", 4: "保守対応中"}
 UNSET = Status("未設定", "gray", "remove")
 ARCHIVED = Status("無効", "gray", "archive")
-PUTTING_AWAY = "無効に"
 DEPOSIT_HEADER = "預り機のステータス"
 KIND = {"terminal": "端末", "printer": "プリンタ", "other": "その他"}
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 HEIGHT = 300
+# Things that are counted one by one at the axis.
+FEW = 5
 # Streamlit's own buttons over a chart say nothing that the page needs.
 CONFIG = {"displayModeBar": False, "locale": "ja", "scrollZoom": False}
 # In pixels: the axis of a chart that has half of a desk's page, letters at the axis, and the least between two words.
@@ -123,6 +125,9 @@ def _draw(
     )
     figure.update_xaxes(type="category", tickvals=ticks(labels), tickangle=0)
     figure.update_yaxes(ticksuffix=unit, rangemode="normal" if kind == "line" else "tozero")
+    if kind != "line" and _is_a_few(series.values()):
+        # There is no half of a thing that is counted.
+        figure.update_yaxes(dtick=1)
     if top is not None:
         figure.update_yaxes(range=[0, top])
     # theme=None: Streamlit's own template would win over ours.
@@ -140,6 +145,12 @@ def ticks(labels: Sequence[str]) -> list[str]:
     widest = max(sum(FULL if east_asian_width(letter) in "FWA" else HALF for letter in label) for label in labels)
     step = ceil(len(labels) / max(2, AXIS_WIDTH // (widest + GAP)))
     return [*labels[(len(labels) - 1) % step // 2 :: step]]
+
+
+def _is_a_few(series: Iterable[Sequence[float | None]]) -> bool:
+    """Whether whole numbers are so small that the axis would count in parts of one."""
+    totals = [sum(value or 0 for value in values) for values in zip(*series, strict=False)]
+    return all(float(total).is_integer() for total in totals) and max(totals, default=0) <= FEW
 
 
 def _colors(series: Series, kinds: Iterable[Status]) -> dict[str, str]:

@@ -58,6 +58,54 @@ def conflict(
     compare()
 
 
+MINE, THEIRS = "あなたの入力", "最新の内容"
+
+
+def field_by_field(
+    key: str,
+    labels: Mapping[str, str],
+    yours: Mapping[str, Any],
+    newest: Mapping[str, Any],
+    *,
+    changed: str,
+    take: Callable[[dict[str, Any]], None],
+    in_words: Callable[[str, Any], str] = lambda _, value: str(value),
+) -> None:
+    """As `conflict`, and of each field one side is chosen.
+
+    Args:
+        yours: only what the person changed; all else is taken from the newest version without a question.
+        take: a callback that gets what was chosen of the fields in `yours`, to go on editing the newest version with.
+        in_words: a value of a field as people read it.
+    """
+    different = [name for name in labels if name in yours and yours[name] != newest.get(name)]
+
+    @dialogs.dialog("ほかの人が先に変更しました", width="large", icon=":material/difference:")
+    def choose() -> None:
+        asked = "項目ごとに、残す内容を選んでください。" if different else "変更した項目は、最新の内容と同じです。"
+        st.markdown(f"{plain(changed)}あなたの変更はまだ保存されていません。{asked}")
+        for name in different:
+            sides = {MINE: in_words(name, yours[name]), THEIRS: in_words(name, newest.get(name))}
+            words = {side: f"{side}: {_said(text)}" for side, text in sides.items()}
+            st.radio(labels[name], [*words], format_func=words.__getitem__, key=f"{key}.{name}")
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            st.button("選んだ内容で編集を続ける", key=f"{key}.go_on", type="primary", on_click=decided)
+
+    def decided() -> None:
+        chosen = {
+            name: yours[name] if st.session_state.get(f"{key}.{name}", MINE) == MINE else newest.get(name)
+            for name in different
+        }
+        dialogs.close()
+        take(chosen)
+
+    choose()
+
+
+def _said(text: str) -> str:
+    return plain(text) if text else NOTHING
+
+
 def _shown(value: Any) -> str:
     if value is None or value == "":
         return f":gray[{NOTHING}]"

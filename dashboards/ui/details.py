@@ -19,11 +19,21 @@ class Code:
     text: str
 
 
-def facts(known: Mapping[str, object]) -> None:
+def section(title: str, known: Mapping[str, object]) -> None:
+    """Facts below a title; a single one that is called as its section stands beside the title."""
+    if [*known] == [title]:
+        facts(known, strong=True)
+    else:
+        st.markdown(f"**{title}**")
+        facts(known)
+
+
+def facts(known: Mapping[str, object], *, strong: bool = False) -> None:
     """A line each: the label, and what stands there. What is None or empty is shown as –."""
     for label, value in known.items():
-        left, right = st.columns([1, 2])
-        left.markdown(small(label))
+        # On a phone the value stands below its label, and close to it.
+        left, right = st.columns([1, 2], gap="xxsmall")
+        left.markdown(f"**{label}**" if strong else small(label))
         if isinstance(value, Code):
             right.code(value.text, language=None, wrap_lines=True)
         else:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -46,6 +47,7 @@ def upload(
     max_bytes: int = 10 * MEGABYTE,
     max_files: int = 10,
     help: str = "",
+    sent: Sequence[File] = (),
 ) -> list[File]:
     """Lets a person choose files, sends them, and returns those that are stored.
 
@@ -53,9 +55,12 @@ def upload(
         key: another one after the form was stored, so that the next form begins without files.
         purpose: what the files are for, a word of the service.
         kinds: allowed endings with the words for them.
+        sent: those that were sent before, where the form goes on with a draft.
     """
     st.markdown(label + (f"  \n:gray[:small[{help}]]" if help else ""))
-    stored = (st.session_state.get(key) or {}).get("files") or []
+    begin = [vars(file) for file in sent]
+    known = (st.session_state.get(key) or {}).get("files")
+    stored = begin if known is None else known
     result = component("upload", '<div class="files"></div>')(
         key=key,
         data={
@@ -66,16 +71,37 @@ def upload(
             "max_files": max_files,
             "files": stored,
         },
-        default={"files": []},
+        default={"files": begin, "waiting": False},
         on_files_change=_nothing,
+        on_waiting_change=_nothing,
     )
     return [File(**file) for file in result["files"] or []]
 
 
-def previews(key: str, files: Sequence[File]) -> None:
-    """Small pictures; a click enlarges one, to be turned and leafed through."""
-    listed = [vars(file) for file in files]
-    component("previews", '<div class="files grid"></div>')(key=key, data={"files": listed})
+def is_waiting(key: str) -> bool:
+    """Whether some of those that were chosen are on their way yet."""
+    return bool((st.session_state.get(key) or {}).get("waiting"))
+
+
+def previews(
+    key: str,
+    files: Sequence[File],
+    *,
+    stage: bool = False,
+    labels: Mapping[str, str] = MappingProxyType({}),
+    asked: tuple[str, str] | None = None,
+) -> None:
+    """Small pictures; a click enlarges one, to be turned and leafed through.
+
+    Args:
+        stage: one of them stands large above the others, for whoever types what it says, and stays when the page is
+            drawn anew.
+        labels: file id → what is said of it, in place of its size.
+        asked: a file to be shown on the stage, and a word that is another one each time it is asked for.
+    """
+    listed = [{**vars(file), "label": labels.get(file.id, "")} for file in files]
+    data = {"files": listed, "stage": stage, "asked": {"id": asked[0], "turn": asked[1]} if asked else None}
+    component("previews", '<div class="files"></div>')(key=key, data=data)
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""What was asked for a moment ago, kept in the session for a minute: what filters and forms offer."""
+"""What was asked for a moment ago, kept in the session for a minute: what filters and forms need."""
 
 from __future__ import annotations
 
@@ -32,6 +32,22 @@ def kept(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Value]:
         return {}
     st.session_state[slot] = (time.monotonic() + SECONDS, found)
     return dict(found)
+
+
+def held(name: str, path: str) -> dict[str, Any]:
+    """The answer to `path`, without which a form cannot be drawn: while the service is away the last one stays, so that
+    what is being typed stays on the page. Raises ApiProblem when there is none, or when it is refused."""
+    slot = f"held.{name}"
+    until, known = st.session_state.get(slot, (0.0, None))
+    if known is None or time.monotonic() >= until:
+        try:
+            known = session.api(patience=PATIENCE_SECONDS).get(path)
+        except ApiProblem as problem:
+            if known is None or not problem.temporary:
+                raise
+        st.session_state[slot] = (time.monotonic() + SECONDS, known)
+    found: dict[str, Any] = known
+    return found
 
 
 def every(path: str, **query: Any) -> list[dict[str, Any]]:

@@ -97,6 +97,7 @@ def table(
     headline: bool = False,
     right: Callable[[], object] | None = None,
     height: int | None = None,
+    draw: Callable[[Sequence[Row]], None] | None = None,
 ) -> live.Reading | None:
     """A list of the service at `path` (`items`, `total`, `next_cursor`), one page at a time.
 
@@ -112,6 +113,7 @@ def table(
         title: of the table; the list that its page is about has none.
         right: draws the page's primary action, at the end of the title's row.
         height: of the grid in pixels, when not that of its rows.
+        draw: the page's rows in a way of their own, in place of the grid and its columns.
 
     Returns what is shown, or None when there is nothing and the reason is on the screen.
     """
@@ -164,7 +166,10 @@ def table(
     if export:
         with told["export"]:
             exports.menu(key, export, pages.query, total, counter, narrowed=bool(filters and filters.active))
-    _grid(key, title, items, columns, sorts, sort_name, actions or {}, height)
+    if draw:
+        draw(items)
+    else:
+        _grid(key, title, items, columns, sorts, sort_name, actions or {}, height)
     _pager(key, pages, max(pages.number, ceil(total / rows)))
     return reading
 

@@ -36,13 +36,14 @@ OTHERS = "radio_button_checked"
 
 @dataclass(frozen=True)
 class Happening:
-    """`what` is a sentence; `kind` is a key of ICONS; `who` is empty when the machine did it."""
+    """`what` is a sentence, `more` what it led to; `kind` is a key of ICONS; `who` is empty when the machine did it."""
 
     at: datetime
     what: str
     kind: str = "update"
     who: str = ""
     reason: str = ""
+    more: str = ""
 
 
 def timeline(happenings: Iterable[Happening], *, key: str) -> None:
@@ -65,4 +66,6 @@ def _lines(happening: Happening) -> str:
     lines = [f":gray[:material/{icon}:] **{plain(happening.what)}**", small(f"{when}　{who}")]
     if happening.reason:
         lines.append(f"理由: {plain(happening.reason)}")
+    if happening.more:
+        lines.append(plain(happening.more))
     return "  \n".join(lines)

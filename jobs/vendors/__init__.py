@@ -6,12 +6,12 @@ here once: how a try can end, and what may be done when nobody knows how it ende
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from service.core.outbox import Claimed
+from service.core.outbox import BACK_OFF, Claimed
 
 # A try asks once and sends once; each of them ends after so long, however slowly the vendor answers, so that the
 # outbox's lease outlasts both.
@@ -19,7 +19,11 @@ MOST_SECONDS = 45
 
 
 class VendorFailure(Exception):
-    """Not sent; worth another try."""
+    """Not sent; worth another try. `code`: the vendor's own name for it."""
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class PermanentFailure(VendorFailure):
@@ -40,9 +44,10 @@ class RateLimited(VendorFailure):
 
 @dataclass(frozen=True)
 class Sent:
-    """The vendor has the message; its own id, where it gave one."""
+    """The vendor has the message; its own id, where it gave one, and what else it said that an area may need."""
 
     external_id: str | None
+    answer: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NotSent:
@@ -55,13 +60,16 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Vendor:
-    """`send` hands the message over, with `message.key` wherever the vendor lets it carry an id, and returns the
-    vendor's own id. `reconcile` looks whether an earlier try arrived. Both raise `VendorFailure`s and nothing else.
+    """`send` hands the message over, with `message.key` wherever the vendor lets it carry an id. `reconcile` looks
+    whether an earlier try arrived. Both raise `VendorFailure`s and nothing else.
 
     `when_unknown`: what to do when the vendor cannot say. "send" for vendors whose receivers recognise a repeat by the
     key (a mail's Message-ID, an idempotency key); "stop" where a repeat does harm (a call): a person decides.
+
+    `back_off`: the pauses before the second try, the third and so on; after the last one's try it is given up.
     """
 
-    send: Callable[[Claimed], str | None]
+    send: Callable[[Claimed], Sent]
     reconcile: Callable[[Claimed], Sent | NotSent | Unknown]
     when_unknown: Literal["send", "stop"]
+    back_off: Sequence[timedelta] = tuple(BACK_OFF)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import smtplib
-import socket
 import ssl
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -17,7 +14,8 @@ from typing import Any
 
 import structlog
 
-from jobs.vendors import MOST_SECONDS, OutcomeUnknown, PermanentFailure, Unknown, Vendor, VendorFailure
+from jobs.vendors import MOST_SECONDS, OutcomeUnknown, PermanentFailure, Sent, Unknown, Vendor, VendorFailure
+from jobs.vendors.wire import cut_off
 from service.core.clock import real_now
 from service.core.db import SYSTEM, transaction
 from service.core.files import records
@@ -35,7 +33,7 @@ MOST_ATTACHED = 15 * 1024 * 1024
 log = structlog.get_logger()
 
 
-def send(message: Claimed) -> str:
+def send(message: Claimed) -> Sent:
     """Sends the payload's `to`, `subject`, `body` and, where there are any, `attachments` (ids of files in use, read
     now); the Message-ID, made of the outbox key.
 
@@ -50,7 +48,7 @@ def send(message: Claimed) -> str:
     try:
         with (
             smtplib.SMTP(config.smtp_host, config.smtp_port, timeout=TIMEOUT_SECONDS) as server,
-            _cut_off(server, MOST_SECONDS, late),
+            cut_off(lambda: server.sock, MOST_SECONDS, late),
         ):
             if config.smtp_starttls:
                 server.starttls(context=ssl.create_default_context())
@@ -69,27 +67,7 @@ def send(message: Claimed) -> str:
                     f"メールサーバーとのやり取りが{MOST_SECONDS}秒以内に終わりませんでした。"
                 ) from error
             raise _failure(error, step) from error
-    return str(mail["Message-ID"])
-
-
-@contextmanager
-def _cut_off(server: smtplib.SMTP, seconds: float, late: threading.Event) -> Iterator[None]:
-    """After so long the line is dead, whoever waits on it; `late` then says why."""
-
-    def cut() -> None:
-        late.set()
-        if server.sock is not None:
-            with suppress(OSError):
-                # The socket's own, under any TLS: nobody is asked whether this is a good moment.
-                socket.socket.shutdown(server.sock, socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    return Sent(str(mail["Message-ID"]))
 
 
 def _failure(error: OSError | smtplib.SMTPException, step: str) -> VendorFailure:

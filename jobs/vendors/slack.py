@@ -11,7 +11,6 @@ import logging
 import re
 import time
 from collections.abc import Mapping
-from datetime import timedelta
 from http.client import HTTPException
 from typing import Any
 from urllib.error import URLError
@@ -30,6 +29,7 @@ from jobs.vendors import (
     Vendor,
     VendorFailure,
 )
+from jobs.vendors.wire import retry_after
 from service.core.outbox import Claimed
 from service.core.settings import settings
 
@@ -57,7 +57,7 @@ _quiet = logging.getLogger(__name__)
 _quiet.setLevel(logging.CRITICAL)
 
 
-def send(message: Claimed) -> str:
+def send(message: Claimed) -> Sent:
     """Posts the payload's `text` to its `channel` (a name with # or an id); `channel:ts`, Slack's name of the message.
 
     Raises:
@@ -73,7 +73,7 @@ def send(message: Claimed) -> str:
             "unfurl_links": False,
         },
     )
-    return f"{said['channel']}:{said['ts']}"
+    return Sent(f"{said['channel']}:{said['ts']}")
 
 
 def reconcile(message: Claimed) -> Sent | NotSent | Unknown:
@@ -147,13 +147,12 @@ def _failure(response: Any) -> VendorFailure:
     """What a refusal means. Slack says `ok: false` with a code and mostly status 200."""
     code = str(response.data.get("error", "")) if isinstance(response.data, dict) else ""
     if response.status_code == 429 or code in ("ratelimited", "rate_limited"):
-        seconds = str(response.headers.get("Retry-After", ""))
-        wait = timedelta(seconds=min(int(seconds), 3600) if seconds.isdecimal() else 30)
+        wait = retry_after(response.headers)
         return RateLimited(f"Slack の送信数の上限に達しました（{int(wait.total_seconds())}秒後に再開）", wait)
     # A code that is none is the SDK's text about an answer it could not read.
     if response.status_code >= 500 or code in TROUBLES or not re.fullmatch(r"[a-z_]+", code):
         return OutcomeUnknown(f"Slack 側で問題が起きています（{response.status_code}）")
-    return PermanentFailure(f"{WORDS.get(code, 'Slack に拒否されました。')}（{code[:80]}）")
+    return PermanentFailure(f"{WORDS.get(code, 'Slack に拒否されました。')}（{code[:80]}）", code=code[:80])
 
 
 VENDOR = Vendor(send, reconcile, when_unknown="send")

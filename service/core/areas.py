@@ -19,7 +19,7 @@ from typing import Literal
 
 from service.core.purposes import Purpose
 
-AREAS = ("fleet", "entries", "loaners")
+AREAS = ("fleet", "entries", "loaners", "agencies", "reservations")
 # The floor's own name where rows, permissions and jobs carry an area's.
 CORE = "core"
 # Where beat puts its ticks and the worker takes them.
@@ -57,11 +57,15 @@ class Role:
 @dataclass(frozen=True)
 class Tick:
     """What a job does in words, how often it is woken, and the silence after which it counts as broken (None: nobody
-    waits for it)."""
+    waits for it). `queue`: of a worker of its own; `is_on`: for what an installation may do without; `remedy`: what is
+    wrong then and what an administrator does, where it is no fault of the product's health."""
 
     title: str
     every: timedelta
     silence: timedelta | None = None
+    queue: str = TICK_QUEUE
+    is_on: Callable[[], bool] = lambda: True
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ class Area:
     # And for values that are codes: field, or subject.field, → code → word.
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     purposes: tuple[Purpose, ...] = ()
+    # What is noted about its people beside the role: name → title.
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 CORE_TICKS: Mapping[str, Tick] = {
@@ -121,11 +127,11 @@ def areas() -> Mapping[str, Area]:
 
 
 def ticks() -> dict[str, Tick]:
-    """Every job's tick, the floor's first."""
+    """Every job's tick that is switched on, the floor's first."""
     listed = dict(CORE_TICKS)
     for area in areas().values():
         listed |= area.ticks
-    return listed
+    return {name: tick for name, tick in listed.items() if tick.is_on()}
 
 
 def policies() -> tuple[Policy, ...]:

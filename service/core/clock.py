@@ -5,7 +5,7 @@ Sessions and signatures stay on real time: a moved clock must not sign people ou
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
     CheckConstraint,
@@ -25,8 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from service.core.db import Base
-from service.core.times import TOKYO as TOKYO  # who asks for the time asks for its place too
+
+# Who asks for the time asks for its place and its words too.
+from service.core.times import TOKYO as TOKYO
 from service.core.times import WEEKDAYS
+from service.core.times import in_words as in_words
 
 # One row: how far app_now() is moved from real time. The application's role may read it; only the owner moves it.
 app_clock = Table(
@@ -44,6 +47,12 @@ def app_now(db: Session) -> datetime:
     return now.astimezone(UTC)
 
 
+def clock_shift(db: Session) -> timedelta:
+    """How far app_now() is moved from real time; nothing in production."""
+    shift: timedelta = db.execute(select(app_clock.c.shift)).scalar_one()
+    return shift
+
+
 def now_sql() -> ScalarSelect[datetime]:
     """app_now() inside a statement about many rows: asked once. The function itself would run for each row."""
     return select(func.app_now()).scalar_subquery()
@@ -51,12 +60,6 @@ def now_sql() -> ScalarSelect[datetime]:
 
 def real_now() -> datetime:
     return datetime.now(UTC)
-
-
-def in_words(moment: datetime) -> str:
-    """A moment as people here write it: 2026/11/21（土）9:05, Tokyo time."""
-    local = moment.astimezone(TOKYO)
-    return f"{local.year}/{local.month}/{local.day}（{WEEKDAYS[local.weekday()]}）{local.hour}:{local:%M}"
 
 
 def in_words_sql(moment: ColumnExpressionArgument[datetime | None]) -> ColumnElement[str]:

@@ -92,6 +92,11 @@ def engine() -> Engine:
     return made
 
 
+def forget_connections() -> None:
+    """In a process that was forked: those that are open are its parent's."""
+    engine().dispose(close=False)
+
+
 TRUSTED_SECONDS = 10
 # A statement's fifth time on a connection is the first that the server need not plan; psycopg keeps a hundred.
 PREPARED_FROM = 5

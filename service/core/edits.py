@@ -90,10 +90,10 @@ class Edits:
         by: Actor,
         row: Record,
         archived: bool,
-        ended: Mapping[str, int] = MappingProxyType({}),
+        ended: Mapping[str, int | str] = MappingProxyType({}),
     ) -> bool:
         """Whether it was not so before. An archived record leaves the lists and keeps its history; `ended`: how much of
-        what was open ended with it."""
+        what was open ended with it, and why."""
         if (row.archived_at is not None) == archived:
             return False
         self._set(db, row, {"archived_at": app_now(db) if archived else None})

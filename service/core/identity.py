@@ -11,8 +11,10 @@ from typing import Any
 import bcrypt
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     ForeignKey,
     Identity,
+    Index,
     LargeBinary,
     String,
     UniqueConstraint,
@@ -21,7 +23,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from service.core.clock import real_now
@@ -53,16 +55,23 @@ class User(Base):
 
 
 class Membership(Base):
-    """A person's role in one area; `tenant_id` is the agency or nursery when the role is bound to one."""
+    """A person's role in one area; `tenant_id` is the agency or nursery when the role is bound to one. Is that one out
+    of use, the membership `is_suspended` and grants nothing. `details` are those that the area declares."""
 
     __tablename__ = "memberships"
-    __table_args__ = (UniqueConstraint("user_id", "area"),)
+    __table_args__ = (
+        UniqueConstraint("user_id", "area"),
+        CheckConstraint("jsonb_typeof(details) = 'object'", name="details"),
+        Index("ix_memberships_area_tenant_id", "area", "tenant_id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
-    area: Mapped[str] = mapped_column(String(32), index=True)
+    area: Mapped[str] = mapped_column(String(32))
     role: Mapped[str] = mapped_column(String(32))
     tenant_id: Mapped[int | None] = mapped_column(BigInteger)
+    details: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
+    is_suspended: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 
 class UserSession(Base):
@@ -124,7 +133,8 @@ def open_session(db: Session, user: User, address: str, lifetime: timedelta) -> 
 
 @dataclass(frozen=True)
 class Found:
-    """A session that holds, and the person behind it; memberships as (area, role, tenant id)."""
+    """A session that holds, and the person behind it; memberships that grant something as (area, role,
+    tenant id)."""
 
     user_id: int
     login_id: str
@@ -139,7 +149,7 @@ class Found:
 _BY_TOKEN = """
     SELECT u.id, u.login_id, u.name, u.must_change_password, s.id, s.expires_at, s.last_seen_at, ARRAY(
         SELECT m.area || ' ' || m.role || ' ' || coalesce(m.tenant_id::text, '')
-        FROM memberships m WHERE m.user_id = u.id ORDER BY m.area
+        FROM memberships m WHERE m.user_id = u.id AND NOT m.is_suspended ORDER BY m.area
     ) {more}
     FROM sessions s JOIN users u ON u.id = s.user_id
     WHERE s.token_hash = %(token_hash)s AND s.revoked_at IS NULL AND s.expires_at > %(now)s
@@ -191,7 +201,7 @@ def find_person(db: Session, user_id: int) -> Found | None:
     user = db.get(User, user_id)
     if user is None or not user.is_active:
         return None
-    held = tuple((m.area, m.role, m.tenant_id) for m in user.memberships)
+    held = tuple((m.area, m.role, m.tenant_id) for m in user.memberships if not m.is_suspended)
     return Found(user.id, user.login_id, user.name, user.must_change_password, 0, real_now(), held)
 
 

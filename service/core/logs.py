@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 import structlog.tracebacks
 
 
-def configure_logging(level: str) -> None:
-    """Everything as one JSON object a line on standard output, libraries' loggers included."""
+def configure_logging(level: str, stream: TextIO | None = None) -> None:
+    """Everything as one JSON object a line, libraries' loggers included; on standard output unless that is needed for
+    something else."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -20,9 +21,8 @@ def configure_logging(level: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -46,7 +46,7 @@ _WHERE = {
     State.DEAD: OutboxMessage.dead_at.is_not(None) & OutboxMessage.discarded_at.is_(None),
     State.DISCARDED: OutboxMessage.discarded_at.is_not(None),
 }
-_OPEN = OutboxMessage.sent_at.is_(None) & OutboxMessage.dead_at.is_(None)
+_OPEN = OutboxMessage.sent_at.is_(None) & OutboxMessage.dead_at.is_(None) & OutboxMessage.discarded_at.is_(None)
 _ITEM = (
     OutboxMessage.id,
     OutboxMessage.key,
@@ -165,6 +165,8 @@ def discard(db: Session, by: Actor, message_id: int, reason: str) -> None:
     """Puts a dead letter aside for good. Raises as `resend`."""
     message = _dead_letter(db, by, message_id)
     message.discarded_at, message.discard_reason = real_now(), reason
+    # Due once more, since it was given up: the sender lays it to rest (`outbox.claim`), and the area hears of it.
+    message.next_attempt_at, message.dead_at = message.dead_at or message.discarded_at, None
     message.decided_by = by.name
     before = {"state": State.DEAD, "last_error": message.last_error}
     after = {"state": State.DISCARDED, "reason": reason}
@@ -195,14 +197,17 @@ def _mine(by: Actor, permission: str) -> ColumnElement[bool]:
 def _item(row: dict[str, Any]) -> dict[str, Any]:
     # When the next try comes is only true of those that still have one.
     coming = row["state"] in (State.WAITING, State.RETRYING)
+    # Put aside a moment ago: see `discard`.
+    at_rest = row["next_attempt_at"] if row["state"] == State.DISCARDED else None
     return {name: value for name, value in row.items() if name != "payload"} | {
-        "next_attempt_at": row["next_attempt_at"] if coming else None
+        "next_attempt_at": row["next_attempt_at"] if coming else None,
+        "dead_at": row["dead_at"] or at_rest,
     }
 
 
 def _text(payload: Mapping[str, Any]) -> str:
-    """What the recipient reads; the field differs by topic."""
-    return str(payload.get("body") or payload.get("text") or "")
+    """What the recipient reads or is told; the field differs by topic."""
+    return str(payload.get("body") or payload.get("text") or payload.get("task") or payload.get("name") or "")
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -5,16 +5,20 @@ id fences off a sender that was only slow: what it reports after its lease was t
 
 A message is *in doubt* when an earlier try may have reached the vendor (its sender died, or the answer was lost). Then
 the vendor is asked before anything is sent again. What people do with messages is in `messages`.
+
+An area may want to know what became of its messages: its reaction is called in the transaction that settles one. A
+reaction that raises takes the settling back.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
+import structlog
 from sqlalchemy import (
     BigInteger,
     Computed,
@@ -34,12 +38,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.core.clock import app_now, in_words, real_now
+from service.core.clock import app_now, clock_shift, in_words, real_now
 from service.core.db import Base
 
 # Longer than any vendor's client takes, with time left for what is still under way to arrive there.
 LEASE = timedelta(minutes=2)
-BACK_OFF = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 3600, 3600)]
+# Unless its vendor says otherwise.
+BACK_OFF: Sequence[timedelta] = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 3600, 3600)]
 # A vendor that did not answer may still be at work: it is asked once that has settled.
 DOUBT_PAUSE = timedelta(seconds=30)
 
@@ -93,7 +98,7 @@ class OutboxMessage(Base):
     expires_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     # The vendor's own id of what was sent.
     external_id: Mapped[str | None] = mapped_column(String(255))
-    # Tries that count against BACK_OFF: since it was written or a person sent it again, without rate limits.
+    # Tries that count against the vendor's pauses: since it was written or a person sent it again, without rate limits.
     tries: Mapped[int] = mapped_column(default=0)
     in_doubt: Mapped[bool] = mapped_column(default=False)
     # A person chose to send it although nobody can say whether it arrived.
@@ -139,6 +144,34 @@ class Claimed:
     insisted: bool
     expires_at: datetime | None
     expired: bool
+    area: str
+    tenant_id: int | None
+    subject: str | None
+    subject_id: str | None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a message: the vendor has it, it was given up, or a person put a dead letter aside.
+
+    `answer`: what the vendor said beside its id. `code`: the vendor's own name for why not. `in_doubt`: it may have
+    arrived all the same. A dead letter may still be sent again by a person; then another one follows.
+    """
+
+    message: Claimed
+    outcome: Literal["sent", "dead", "discarded"]
+    external_id: str | None = None
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    code: str | None = None
+    in_doubt: bool = False
+
+
+# What an area makes of it, by the area's name.
+Reaction = Callable[[Session, Settled], None]
+NO_REACTIONS: Mapping[str, Reaction] = {}
+
+log = structlog.get_logger()
 
 
 def publish(
@@ -152,8 +185,14 @@ def publish(
     tenant_id: int | None = None,
     about: tuple[str, object] | None = None,
     expires_at: datetime | None = None,
+    not_before: datetime | None = None,
+    tries: int = 0,
 ) -> OutboxMessage:
-    """`recipient` and `title` are what people read in lists; `about` is what it concerns, as (subject, id)."""
+    """`recipient` and `title` are what people read in lists; `about` is what it concerns, as (subject, id).
+
+    `not_before` is on the product's clock as it stands now. `tries`: those that an earlier message about the same has
+    used up already.
+    """
     subject, subject_id = about or (None, None)
     message = OutboxMessage(
         topic=topic,
@@ -165,7 +204,10 @@ def publish(
         subject=subject,
         subject_id=None if subject_id is None else str(subject_id)[:100],
         expires_at=expires_at,
+        tries=tries,
     )
+    if not_before is not None:
+        message.next_attempt_at = not_before - clock_shift(db)
     db.add(message)
     return message
 
@@ -176,7 +218,9 @@ def topics_due(db: Session) -> list[str]:
     return sorted(db.scalars(select(OutboxMessage.topic).where(due).distinct()))
 
 
-def claim(db: Session, topic: str) -> Claimed | None:
+def claim(
+    db: Session, topic: str, back_off: Sequence[timedelta] = BACK_OFF, reactions: Mapping[str, Reaction] = NO_REACTIONS
+) -> Claimed | None:
     """The topic's message due longest, on loan for `LEASE`. Commit before sending: the lease must hold before anything
     leaves.
 
@@ -197,11 +241,9 @@ def claim(db: Session, topic: str) -> Claimed | None:
             _end_attempt(db, message.id, message.attempts, "lost", lost)
             message.in_doubt, message.lease, message.last_error = True, None, lost
         expired = message.expires_at is not None and message.expires_at <= product_now
-        if (expired and not message.in_doubt) or message.tries > len(BACK_OFF):
-            message.dead_at = now
-            if expired and message.expires_at is not None:
-                message.last_error = expiry_in_words(message.expires_at)
-            db.flush()  # so that it is no longer found
+        given_up = (expired and not message.in_doubt) or message.tries > len(back_off)
+        if given_up or message.discarded_at is not None:
+            _bury(db, message, expired, reactions)
             continue
         message.lease, message.next_attempt_at = uuid.uuid4(), now + LEASE
         message.attempts += 1
@@ -215,43 +257,123 @@ def claim(db: Session, topic: str) -> Claimed | None:
                 started_at=now,
             )
         )
-        return Claimed(
-            id=message.id,
-            key=message.key,
-            topic=message.topic,
-            payload=message.payload,
-            created_at=message.created_at,
-            lease=message.lease,
-            attempt=message.attempts,
-            tries=message.tries,
-            in_doubt=message.in_doubt,
-            insisted=message.insisted,
-            expires_at=message.expires_at,
-            expired=expired,
-        )
+        return _on_loan(message, message.lease, expired)
     return None
+
+
+def _bury(db: Session, message: OutboxMessage, expired: bool, reactions: Mapping[str, Reaction]) -> None:
+    """No sender gets this one any more. A reaction that fails must not hold up the messages behind it: the message
+    waits for as long as one that is on loan."""
+    try:
+        with db.begin_nested():
+            if message.discarded_at is None:
+                message.dead_at = real_now()
+                if expired and message.expires_at is not None:
+                    message.last_error = expiry_in_words(message.expires_at)
+            else:
+                message.dead_at = min(message.next_attempt_at, message.discarded_at)
+            db.flush()  # so that it is no longer found
+            outcome: Literal["dead", "discarded"] = "discarded" if message.discarded_at else "dead"
+            # A loan of nobody's: it cannot be settled once more.
+            loan = _on_loan(message, uuid.uuid4(), expired)
+            _react(db, Settled(loan, outcome, error=message.last_error, in_doubt=message.in_doubt), reactions)
+    except Exception:
+        log.exception("no reaction to a dead letter", area=message.area, topic=message.topic, key=str(message.key))
+        message.next_attempt_at = real_now() + LEASE
+        db.flush()
+
+
+def _on_loan(message: OutboxMessage, lease: uuid.UUID, expired: bool) -> Claimed:
+    return Claimed(
+        id=message.id,
+        key=message.key,
+        topic=message.topic,
+        payload=message.payload,
+        created_at=message.created_at,
+        lease=lease,
+        attempt=message.attempts,
+        tries=message.tries,
+        in_doubt=message.in_doubt,
+        insisted=message.insisted,
+        expires_at=message.expires_at,
+        expired=expired,
+        area=message.area,
+        tenant_id=message.tenant_id,
+        subject=message.subject,
+        subject_id=message.subject_id,
+    )
 
 
 def expiry_in_words(expires_at: datetime) -> str:
     return f"有効期限（{in_words(expires_at)}）を過ぎたため、送信しませんでした。"
 
 
-def sent(db: Session, message: Claimed, external_id: str | None = None, *, found: bool = False) -> bool:
+def sent(
+    db: Session,
+    message: Claimed,
+    external_id: str | None = None,
+    *,
+    found: bool = False,
+    answer: Mapping[str, Any] | None = None,
+    reactions: Mapping[str, Reaction] = NO_REACTIONS,
+) -> bool:
     """`found`: the vendor had it already. False when the lease had passed to another sender meanwhile."""
     values = {"sent_at": real_now(), "last_error": None, "in_doubt": False, "external_id": external_id}
-    return _settle(db, message, "found" if found else "sent", None, values)
+    settled = _settle(db, message, "found" if found else "sent", None, values)
+    if settled:
+        _react(db, Settled(message, "sent", external_id, answer or {}), reactions)
+    return settled
 
 
-def failed(db: Session, message: Claimed, error: str, *, permanent: bool = False, in_doubt: bool = False) -> bool:
+def failed(
+    db: Session,
+    message: Claimed,
+    error: str,
+    *,
+    permanent: bool = False,
+    in_doubt: bool = False,
+    code: str | None = None,
+    back_off: Sequence[timedelta] = BACK_OFF,
+    reactions: Mapping[str, Reaction] = NO_REACTIONS,
+) -> bool:
     """Back to the queue after a pause, or, for good, among the dead letters. `in_doubt`: it may have arrived.
     False as in `sent`."""
     outcome: Outcome = "unknown" if in_doubt else "refused" if permanent else "failed"
-    if permanent or message.tries > len(BACK_OFF):
+    dead = permanent or message.tries > len(back_off)
+    if dead:
         end: dict[str, Any] = {"dead_at": real_now()}
     else:
-        pause = BACK_OFF[message.tries - 1]
+        pause = back_off[message.tries - 1]
         end = {"next_attempt_at": real_now() + (max(pause, DOUBT_PAUSE) if in_doubt else pause)}
-    return _settle(db, message, outcome, error, end | {"in_doubt": in_doubt})
+    settled = _settle(db, message, outcome, error, end | {"in_doubt": in_doubt})
+    if settled and dead:
+        _react(db, Settled(message, "dead", error=error, code=code, in_doubt=in_doubt), reactions)
+    return settled
+
+
+def withdraw(db: Session, keys: Iterable[uuid.UUID], reason: str) -> list[uuid.UUID]:
+    """Puts aside what nobody has begun to send and nobody wants any more; which ones that still was possible for. A
+    reaction hears of each (`discarded`).
+
+    One that a worker has in hand this moment is left to it: waiting for it could wait for each other, because its
+    reaction may want the rows that this transaction holds.
+    """
+    now = real_now()
+    idle = (
+        select(OutboxMessage.id)
+        .where(text(_OPEN), OutboxMessage.key.in_(list(keys)))
+        .where(OutboxMessage.lease.is_(None), ~OutboxMessage.in_doubt, OutboxMessage.discarded_at.is_(None))
+        .with_for_update(skip_locked=True)
+    )
+    return list(
+        db.scalars(
+            update(OutboxMessage)
+            .where(OutboxMessage.id.in_(idle))
+            .values(discarded_at=now, discard_reason=reason, next_attempt_at=now)
+            .returning(OutboxMessage.key)
+            .execution_options(synchronize_session=False)
+        )
+    )
 
 
 def rate_limited(db: Session, message: Claimed, error: str, retry_after: timedelta) -> bool:
@@ -268,6 +390,12 @@ def rate_limited(db: Session, message: Claimed, error: str, retry_after: timedel
             .values(next_attempt_at=until)
         )
     return settled
+
+
+def _react(db: Session, settled: Settled, reactions: Mapping[str, Reaction]) -> None:
+    reaction = reactions.get(settled.message.area)
+    if reaction is not None:
+        reaction(db, settled)
 
 
 def _settle(db: Session, message: Claimed, outcome: Outcome, error: str | None, values: Mapping[str, Any]) -> bool:

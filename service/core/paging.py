@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -49,6 +49,11 @@ class Page(BaseModel, Generic[Item]):
     items: list[Item]
     total: int
     next_cursor: str | None = None
+
+
+def whole(items: Sequence[Item]) -> dict[str, Any]:
+    """All of a short list, as its only page."""
+    return {"items": items, "total": len(items)}
 
 
 def write_cursor(*position: str | int | None) -> str:
@@ -130,6 +135,17 @@ def before(column: Column, value: Callable[[Any], Any]) -> Filter:
 def when(condition: ColumnElement[bool]) -> Filter:
     """For what is either asked for or not: given True, only the rows for which it holds."""
     return Filter(lambda _: condition, lambda given: given or None)
+
+
+def put_away(archived_at: Column) -> dict[str, Filter]:
+    """For a list of its archived rows or of those in use, never of both; `cut` says which."""
+    return {"is_in_use": when(archived_at.is_(None)), "is_archived": when(archived_at.is_not(None))}
+
+
+def cut(filters: Any) -> dict[str, Any]:
+    """What is asked of a list with `put_away`, by the names of its filters: all that is given but the order."""
+    given: dict[str, Any] = filters.model_dump(exclude={"archived", "sort"}, exclude_none=True)
+    return given | {"is_archived": filters.archived, "is_in_use": not filters.archived}
 
 
 # What LIKE understands as more than itself.

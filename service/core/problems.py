@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -227,11 +228,23 @@ MESSAGES = {
 }
 
 
+# A field of a model; what is none was made up by the sender, and may be anything.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+
+
+def _place(error: Mapping[str, Any]) -> str:
+    """Where it is. A field that nobody knows is not repeated unless it is a name: a secret may stand there."""
+    parts = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+    if error["type"] == "extra_forbidden" and not _NAME.fullmatch(parts[-1]):
+        parts[-1] = "?"
+    return ".".join(parts)
+
+
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """pydantic's errors as (field, Japanese message)."""
     found = []
     for error in errors:
-        place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path"))
+        place = _place(error)
         values = dict(error.get("ctx") or {})
         values["reason"] = str(values.get("error", ""))
         kind = error["type"]

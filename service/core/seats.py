@@ -8,6 +8,7 @@ thread: everybody would stand still until the pool's time-out.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -58,6 +59,12 @@ class Seats:
         self._doors = doors
         self._seats = asyncio.Semaphore(number)
         self._standing = 0
+
+    def beside(self, app: ASGIApp) -> Seats:
+        """Another app whose requests take the same seats, with a queue of its own."""
+        other = copy.copy(self)
+        other.app, other._standing = app, 0
+        return other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in self._free:

@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from service.core.areas import AREAS
 
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
+# A vendor's address; the paths are the client's.
+ORIGIN = r"^https?://[^/]+$"
 
 
 def for_area(area: str | None = None) -> SettingsConfigDict:
@@ -75,6 +77,22 @@ class Settings(BaseSettings):
 
     slack_base_url: str = Field("https://slack.com/api/", pattern=r"^https?://.+/$")
     slack_bot_token: SecretStr = SecretStr("")
+
+    # How long one request to a vendor of the three below may take, all in all.
+    vendor_timeout_seconds: float = Field(10, ge=1, le=20)
+    twilio_base_url: str = Field("https://api.twilio.com", pattern=ORIGIN)
+    twilio_account_sid: str = ""
+    twilio_auth_token: SecretStr = SecretStr("")
+    twilio_from: str = ""
+    bland_base_url: str = Field("https://api.bland.ai", pattern=ORIGIN)
+    bland_api_key: SecretStr = SecretStr("")
+    bland_webhook_secret: SecretStr = SecretStr("")
+    bland_voice: str = ""
+    bland_from: str = ""
+    stripe_base_url: str = Field("https://api.stripe.com", pattern=ORIGIN)
+    stripe_api_key: SecretStr = SecretStr("")
+    # Several while one replaces another.
+    stripe_webhook_secrets: SecretStr = SecretStr("")
 
     @model_validator(mode="after")
     def _refuse_weak_secrets(self) -> Self:

@@ -78,7 +78,8 @@ def _instances(db: Session, now: datetime) -> list[dict[str, Any]]:
 
 
 def _jobs(db: Session, now: datetime) -> list[dict[str, Any]]:
-    """Every tick of the timetable with its last run; `is_late`: silent for longer than it may be."""
+    """Every tick of the timetable with its last run; `is_late`: silent for longer than it may be;
+    `remedy`: what is to be done then, where that is known."""
     last = {heartbeat.name: heartbeat.at for heartbeat in db.scalars(select(JobHeartbeat))}
     return [
         {
@@ -87,6 +88,7 @@ def _jobs(db: Session, now: datetime) -> list[dict[str, Any]]:
             "every_seconds": int(tick.every.total_seconds()),
             "last_at": last.get(name),
             "is_late": tick.silence is not None and (name not in last or now - last[name] > tick.silence),
+            "remedy": tick.remedy,
         }
         for name, tick in ticks().items()
     ]
@@ -94,7 +96,7 @@ def _jobs(db: Session, now: datetime) -> list[dict[str, Any]]:
 
 def _outbox(db: Session) -> dict[str, Any]:
     """Of the areas that the reader administers."""
-    waiting = OutboxMessage.sent_at.is_(None) & OutboxMessage.dead_at.is_(None)
+    waiting = OutboxMessage.sent_at.is_(None) & OutboxMessage.dead_at.is_(None) & OutboxMessage.discarded_at.is_(None)
     row = db.execute(
         select(
             func.count().filter(waiting).label("waiting"),

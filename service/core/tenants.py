@@ -16,7 +16,7 @@ Names = Mapping[str, Mapping[int, str]]
 
 @dataclass(frozen=True)
 class Tenant:
-    """Nobody new is bound to one that is not `in_use`."""
+    """Nobody new is bound to one that is not `in_use`; who is, the area suspends (`service.core.memberships`)."""
 
     id: int
     name: str

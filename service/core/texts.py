@@ -16,6 +16,24 @@ NO_NUL = r"^[^\x00]*$"
 ONE_LINE = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
 
 
+# What Japanese keyboards give where a hyphen is meant.
+_HYPHENS = str.maketrans(dict.fromkeys("‐‑‒–—―−─ー", "-"))
+
+
+def plain(text: str) -> str:
+    """Full-width letters, digits and hyphens, as Japanese keyboards give them, are the same number or code."""
+    return unicodedata.normalize("NFKC", text).translate(_HYPHENS).strip()
+
+
+def international(phone: str) -> str | None:
+    """A Japanese telephone number as networks write it (+819012345678), however people do: 090-1234-5678,
+    ０３（１２３４）５６７８, +81 (0)90…. None for what is none."""
+    digits = re.sub(r"[\s().-]", "", re.sub(r"\(0\)", "", plain(phone)))
+    # Mobile and IP numbers have a digit more.
+    found = re.fullmatch(r"(?:\+81|0081|0)0?([5-9]0[0-9]{8}|(?![5-9]0)[1-9][0-9]{8})", digits)
+    return f"+81{found[1]}" if found else None
+
+
 def normalised(header: str) -> str:
     """A column's title, however a file writes it: ｼﾘｱﾙ番号（必須）, シリアル番号＊ and シリアル番号 are one."""
     text = unicodedata.normalize("NFKC", header)

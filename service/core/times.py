@@ -22,6 +22,12 @@ def local_date(moment: datetime) -> date:
     return moment.astimezone(TOKYO).date()
 
 
+def in_words(moment: datetime) -> str:
+    """A moment as people here write it: 2026/11/21（土）9:05, Tokyo time."""
+    local = moment.astimezone(TOKYO)
+    return f"{local.year}/{local.month}/{local.day}（{WEEKDAYS[local.weekday()]}）{local.hour}:{local:%M}"
+
+
 def at(day: date, clock: time) -> datetime:
     """That time of that day in Tokyo, in UTC."""
     return datetime.combine(day, clock, TOKYO).astimezone(UTC)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ARRAY, String, and_, any_, bindparam, or_, select
+from sqlalchemy import ARRAY, String, and_, any_, bindparam, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from service.core import trail_words
@@ -44,6 +44,7 @@ CORE_SUBJECTS = {
 }
 CORE_FIELDS = {
     "day": "日付",
+    "details": "業務ごとの項目",
     "name": "名称",
     "day_from": "期間の始まり",
     "day_to": "期間の終わり",
@@ -160,6 +161,23 @@ def all_entries(db: Session, seen: Collection[str], wanted: Wanted) -> Iterator[
     return (_readable(row._asdict(), bound) for row in db.connection().execute(found))
 
 
+def history(db: Session, area: str, about: Mapping[str, Collection[int]], most: int = 50) -> list[dict[str, Any]]:
+    """What people did to these things (subject → ids), newest first: for who works with them, who need not know from
+    which address it was."""
+    db.flush()
+    things = [(subject, str(key)) for subject, keys in about.items() for key in keys]
+    found = (
+        select(AuditEntry, User.name)
+        .outerjoin(User, User.id == AuditEntry.user_id)
+        .where(AuditEntry.area == area, tuple_(AuditEntry.subject, AuditEntry.subject_id).in_(things))
+        .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
+        .limit(most)
+    )
+    told = [_readable(row._asdict(), {}) for row in db.connection().execute(found)]
+    shown = ("id", "at", "actor_title", "action", "action_title", "subject_title", "changes")
+    return [{name: one[name] for name in shown} for one in told]
+
+
 def as_asked(wanted: Wanted) -> dict[str, Any]:
     """The conditions that were set, for the trail itself."""
     return {name: str(value) for name, value in asdict(wanted).items() if value is not None}
@@ -208,7 +226,7 @@ def subject_words(area: str) -> dict[str, str]:
 
 def field_words(area: str) -> dict[str, str]:
     found = areas().get(area)
-    return CORE_FIELDS | dict(found.fields if found else {})
+    return CORE_FIELDS | (dict(found.details) | dict(found.fields) if found else {})
 
 
 @lru_cache(maxsize=256)
@@ -262,10 +280,14 @@ def _text(field: str, value: Any, fields: Mapping[str, str], values: Values) -> 
 
 
 def _membership(held: Mapping[str, Any], values: Values) -> str:
-    """端末管理の運用オペレーター、入退管理の園職員（所属先 さくら保育園）"""
+    """端末管理の運用オペレーター、入退管理の園職員（所属先 さくら保育園）; behind the tenant, the area's details."""
     area = areas().get(held["area"])
     role = area.roles.get(held["role"]) if area else None
     words = f"{area.title if area else held['area']}の{role.title if role else held['role']}"
-    tenant = held.get("tenant_id")
+    tenant, details = held.get("tenant_id"), held.get("details", {})
     known = values.get(f"{held['area']}.tenant_id", {})
-    return words if tenant is None else f"{words}（所属先 {known.get(str(tenant), tenant)}）"
+    more = [] if tenant is None else [f"所属先 {known.get(str(tenant), tenant)}"]
+    # In the area's order (jsonb keeps none), then those of an earlier release.
+    titles = {name: title for name, title in (area.details.items() if area else ()) if name in details}
+    more += [f"{title} {details[name]}" for name, title in (titles | {n: n for n in details.keys() - titles}).items()]
+    return f"{words}（{'・'.join(more)}）" if more else words

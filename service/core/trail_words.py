@@ -63,7 +63,7 @@ def values(area: str, subject: str) -> dict[str, Mapping[str, str]]:
     for name, words in (found.values if found else {}).items():
         known[name] = {**known.get(name, {}), **words}
     known["area"] = {one.name: one.title for one in areas().values()}
-    known["list"] = {key: listed.title for key, listed in lists().items()}
+    known["list"] = {**known.get("list", {}), **{key: listed.title for key, listed in lists().items()}}
     mine = f"{subject}."
     return known | {name.removeprefix(mine): words for name, words in known.items() if name.startswith(mine)}
 

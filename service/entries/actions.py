@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from service.core import audit
+from service.core import audit, memberships
 from service.core.auth import Actor
 from service.core.clock import real_now
 from service.core.edits import Edits
@@ -43,9 +43,11 @@ def change_nursery(db: Session, by: Actor, nursery_id: int, new: schemas.Nursery
 
 
 def archive_nursery(db: Session, by: Actor, nursery_id: int, archived: bool) -> None:
-    """Its stations stop with it; its people stay as they are."""
+    """Its stations stop with it, and who works for it alone can no longer sign in until it is back."""
     nursery = queries.get_nursery(db, by, nursery_id, lock=True)
-    if NURSERIES.set_archived(db, by, nursery, archived) and archived:
+    ended = memberships.suspend(db, AREA.name, nursery.id, archived)
+    said = {"sessions_ended": ended} if archived else {}
+    if NURSERIES.set_archived(db, by, nursery, archived, said) and archived:
         end_stations(db, by, nursery)
 
 

@@ -4,23 +4,18 @@ their card."""
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
 from service.core.imports.kinds import Field, Kind, Values
+from service.core.texts import plain
 from service.entries import actions, queries, schemas
 
 
-def _ascii(text: str) -> str:
-    """Full-width letters and digits, as Japanese keyboards give them."""
-    return unicodedata.normalize("NFKC", text).replace("‐", "-").replace("−", "-").replace("ー", "-").strip()
-
-
 def _number(text: str) -> int:
-    found = _ascii(text)
+    found = plain(text)
     if not re.fullmatch(r"[1-9][0-9]{0,9}", found):
         raise ValueError("保護者IDは1～10桁の数字（先頭は0以外）で入力してください。")
     return int(found)
@@ -49,11 +44,11 @@ PARENTS = Kind(
     permission="entries:parent:update",
     fields=(
         Field("id", "保護者ID", "100001", ("保護者番号", "番号", "id"), _number, str),
-        Field("nursery_code", "保育園コード", "SKR001", ("園コード", "コード"), _ascii),
+        Field("nursery_code", "保育園コード", "SKR001", ("園コード", "コード"), plain),
         Field("name", "保護者名", "田中恵子", ("氏名", "名前", "保護者氏名")),
         Field("kana", "ふりがな", "たなかけいこ", ("フリガナ", "かな", "カナ")),
-        Field("phone_number", "電話番号", "090-1234-5678", ("電話", "tel", "携帯"), _ascii),
-        Field("mail", "メールアドレス", "keiko@example.com", ("メール", "email", "e-mail"), _ascii),
+        Field("phone_number", "電話番号", "090-1234-5678", ("電話", "tel", "携帯"), plain),
+        Field("mail", "メールアドレス", "keiko@example.com", ("メール", "email", "e-mail"), plain),
         Field("children", "園児名", "田中翔、田中杏", ("園児", "お子さま", "子ども"), _names, _shown_names),
     ),
     model=schemas.ParentRow,

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, 
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.core.auth import Actor
-from service.core.paging import Filter, Key, Listing, contains, equals, when
+from service.core.lookups import by_id
+from service.core.paging import Filter, Key, Listing, contains, equals, put_away, when
 from service.core.problems import NotFound
 from service.core.tenants import Tenant
 from service.entries import schemas
@@ -67,8 +68,7 @@ NURSERIES = Listing(
     filters={
         "nursery_id": equals(Nursery.id),
         "q": contains(Nursery.name, Nursery.code),
-        "is_in_use": when(Nursery.archived_at.is_(None)),
-        "is_archived": when(Nursery.archived_at.is_not(None)),
+        **put_away(Nursery.archived_at),
     },
 )
 _card = select(Card.issued_at).where(Card.parent_id == Parent.id, Card.revoked_at.is_(None)).correlate(Parent)
@@ -124,8 +124,7 @@ PARENTS = Listing(
         "has_card": when(_has_card),
         "has_no_card": when(~_has_card),
         "q": contains(Parent.name, Parent.kana),
-        "is_in_use": when(Parent.archived_at.is_(None)),
-        "is_archived": when(Parent.archived_at.is_not(None)),
+        **put_away(Parent.archived_at),
     },
 )
 CHILDREN = Listing(
@@ -147,8 +146,7 @@ CHILDREN = Listing(
         "nursery_id": equals(Child.nursery_id),
         "class_name": equals(Child.class_name),
         "q": contains(Child.name, Child.kana),
-        "is_in_use": when(Child.archived_at.is_(None)),
-        "is_archived": when(Child.archived_at.is_not(None)),
+        **put_away(Child.archived_at),
     },
 )
 
@@ -215,10 +213,7 @@ def _asked(by: Actor, filters: schemas.NurseryFilters | schemas.PersonFilters) -
 
 def get_nursery(db: Session, by: Actor, nursery_id: int, *, lock: bool = False) -> Nursery:
     own(by, nursery_id)
-    nursery = db.get(Nursery, nursery_id, with_for_update=lock, populate_existing=lock)
-    if nursery is None:
-        raise NotFound("指定された保育園は見つかりません。一覧を開き直してください。")
-    return nursery
+    return by_id(db, Nursery, nursery_id, "保育園", lock=lock)
 
 
 def nursery_in_full(db: Session, by: Actor, nursery_id: int | None) -> dict[Any, Any]:

@@ -11,15 +11,11 @@ from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
 from service.core.imports.kinds import Field, Kind, Values
+from service.core.texts import plain
 from service.fleet import actions, queries, schemas
 from service.fleet.rules import CONTRACT_WORDS, TAG_MARKS, ContractType
 
 _DATE = re.compile(r"(\d{4})[/\-.年](\d{1,2})[/\-.月](\d{1,2})日?(?: 0{1,2}:00(?::00)?)?")
-
-
-def _ascii(text: str) -> str:
-    """Full-width letters and digits, as Japanese keyboards give them, are the same serial number or telephone."""
-    return unicodedata.normalize("NFKC", text).replace("‐", "-").replace("−", "-").replace("ー", "-")
 
 
 def _day(text: str) -> date:
@@ -121,9 +117,9 @@ CUSTOMERS = Kind(
         Field("company_name", "会社名", "ABC商事", ("顧客名", "顧客企業", "企業名", "取引先", "取引先名")),
         Field("contact_person", "担当者", "青木 誠", ("担当者名", "ご担当者", "担当")),
         Field(
-            "contact_email", "連絡先メール", "aoki@abc.example", ("メール", "メールアドレス", "email", "e-mail"), _ascii
+            "contact_email", "連絡先メール", "aoki@abc.example", ("メール", "メールアドレス", "email", "e-mail"), plain
         ),
-        Field("contact_phone", "電話番号", "03-1234-5678", ("電話", "tel", "連絡先電話"), _ascii),
+        Field("contact_phone", "電話番号", "03-1234-5678", ("電話", "tel", "連絡先電話"), plain),
         Field(
             "contract_type",
             "契約種別",
@@ -145,7 +141,7 @@ TERMINALS = Kind(
     counter="台",
     permission="fleet:terminal:create",
     fields=(
-        Field("serial_number", "シリアル番号", "TC200-000001", ("製造番号", "シリアル", "シリアルno", "s/n"), _ascii),
+        Field("serial_number", "シリアル番号", "TC200-000001", ("製造番号", "シリアル", "シリアルno", "s/n"), plain),
         Field("company_name", "顧客企業", "ABC商事", ("会社名", "顧客名", "企業名", "顧客")),
         Field("store_name", "設置店舗名", "新宿店 レジ1番", ("店舗名", "店舗", "設置場所", "設置店舗")),
         Field("installed_date", "設置日", "2026/11/21", ("導入日", "設置年月日"), _day, _shown_day),

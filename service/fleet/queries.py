@@ -13,7 +13,8 @@ from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.files.records import File
 from service.core.identity import User
-from service.core.paging import Filter, Key, Listing, contains, equals, when
+from service.core.lookups import by_id
+from service.core.paging import Filter, Key, Listing, contains, cut, equals, put_away, when, whole
 from service.core.problems import NotFound
 from service.fleet import schemas
 from service.fleet.models import Alert, Customer, Terminal, TerminalPhoto, TerminalState
@@ -74,8 +75,7 @@ TERMINALS = Listing(
         ),
         "firmware_version": equals(TerminalState.firmware_version),
         "q": contains(Terminal.serial_number, Terminal.store_name, Customer.company_name),
-        "is_in_use": when(Terminal.archived_at.is_(None)),
-        "is_archived": when(Terminal.archived_at.is_not(None)),
+        **put_away(Terminal.archived_at),
     },
 )
 # Each customer's terminals in use, by status.
@@ -109,8 +109,7 @@ CUSTOMERS = Listing(
     filters={
         "contract_type": equals(Customer.contract_type),
         "q": contains(Customer.company_name, Customer.contact_person),
-        "is_in_use": when(Customer.archived_at.is_(None)),
-        "is_archived": when(Customer.archived_at.is_not(None)),
+        **put_away(Customer.archived_at),
     },
 )
 _ALERTS = Listing(
@@ -158,7 +157,7 @@ def customers(
 ) -> dict[str, Any]:
     """Customers by name unless sorted otherwise, each with its terminals in use counted by status."""
     filters = filters or schemas.CustomerFilters()
-    found = CUSTOMERS.page(db, limit, cursor, filters.sort, **_asked(filters))
+    found = CUSTOMERS.page(db, limit, cursor, filters.sort, **cut(filters))
     for customer in found["items"]:
         customer["terminals"] = {name: customer[name] for name in ("total", *Status)}
     return found
@@ -167,7 +166,7 @@ def customers(
 def customers_to_take_along(_: Actor, filters: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
     """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
     terminals = func.coalesce(_COUNTED.c.total, 0).label("terminal_count")
-    return CUSTOMERS.all(filters.sort, **_asked(filters)).add_columns(terminals)
+    return CUSTOMERS.all(filters.sort, **cut(filters)).add_columns(terminals)
 
 
 def terminals(
@@ -175,23 +174,18 @@ def terminals(
 ) -> dict[str, Any]:
     """Terminals, those in trouble first unless sorted otherwise."""
     filters = filters or schemas.TerminalFilters()
-    return TERMINALS.page(db, limit, cursor, filters.sort, **_asked(filters))
+    return TERMINALS.page(db, limit, cursor, filters.sort, **cut(filters))
 
 
 def terminals_to_take_along(_: Actor, filters: schemas.TerminalFilters) -> Select[*tuple[Any, ...]]:
     """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
     words = func.array_to_string(Terminal.tags, "、").label("tag_words")
-    return TERMINALS.all(filters.sort, **_asked(filters)).add_columns(words)
+    return TERMINALS.all(filters.sort, **cut(filters)).add_columns(words)
 
 
 def terminals_found(filters: schemas.TerminalFilters) -> Select[int]:
     """The ids of all that the list would show."""
-    return TERMINALS.all(**_asked(filters)).with_only_columns(Terminal.id).order_by(None)
-
-
-def _asked(filters: schemas.TerminalFilters | schemas.CustomerFilters) -> dict[str, Any]:
-    given = filters.model_dump(exclude={"archived", "sort"})
-    return given | {"is_archived": filters.archived, "is_in_use": not filters.archived}
+    return TERMINALS.all(**cut(filters)).with_only_columns(Terminal.id).order_by(None)
 
 
 def customers_by_name(db: Session, names: Sequence[str]) -> dict[str, Customer]:
@@ -220,17 +214,11 @@ def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict
 
 
 def get_customer(db: Session, customer_id: int, *, lock: bool = False) -> Customer:
-    customer = db.get(Customer, customer_id, with_for_update=lock)
-    if customer is None:
-        raise NotFound("指定された顧客企業は見つかりません。一覧を開き直してください。")
-    return customer
+    return by_id(db, Customer, customer_id, "顧客企業", lock=lock)
 
 
 def get_terminal(db: Session, terminal_id: int, *, lock: bool = False) -> Terminal:
-    terminal = db.get(Terminal, terminal_id, with_for_update=lock)
-    if terminal is None:
-        raise NotFound("指定された端末は見つかりません。一覧を開き直してください。")
-    return terminal
+    return by_id(db, Terminal, terminal_id, "端末", lock=lock)
 
 
 def photos(db: Session, terminal_id: int) -> dict[str, Any]:
@@ -253,7 +241,7 @@ def photos(db: Session, terminal_id: int) -> dict[str, Any]:
         .order_by(TerminalPhoto.added_at.desc(), File.id)
     )
     items = [dict(row) for row in db.execute(found).mappings()]
-    return {"items": items, "total": len(items)}
+    return whole(items)
 
 
 def get_photo(db: Session, terminal_id: int, file_id: uuid.UUID) -> tuple[TerminalPhoto, File]:

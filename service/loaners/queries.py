@@ -9,7 +9,8 @@ from sqlalchemy import Select, String, case, func, select
 from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
-from service.core.paging import Key, Listing, contains, equals, when
+from service.core.lookups import by_id
+from service.core.paging import Key, Listing, contains, cut, equals, put_away
 from service.core.problems import NotFound
 from service.loaners import schemas
 from service.loaners.history.models import DeviceState
@@ -45,8 +46,7 @@ SITES = Listing(
     filters={
         "q": contains(Site.key, Site.code, Site.name),
         "jurisdiction": equals(Site.jurisdiction),
-        "is_in_use": when(Site.archived_at.is_(None)),
-        "is_archived": when(Site.archived_at.is_not(None)),
+        **put_away(Site.archived_at),
     },
 )
 MODELS = Listing(
@@ -73,8 +73,7 @@ MODELS = Listing(
     filters={
         "q": contains(Model.name, Model.maker),
         "category": equals(Model.category),
-        "is_in_use": when(Model.archived_at.is_(None)),
-        "is_archived": when(Model.archived_at.is_not(None)),
+        **put_away(Model.archived_at),
     },
 )
 COLUMNS = Listing(
@@ -96,37 +95,30 @@ COLUMNS = Listing(
     default="position",
     filters={
         "kind": equals(Column.kind),
-        "is_in_use": when(Column.archived_at.is_(None)),
-        "is_archived": when(Column.archived_at.is_not(None)),
+        **put_away(Column.archived_at),
     },
 )
 
 
-def asked(filters: Any) -> dict[str, Any]:
-    """A list's filters as its `Listing` knows them: archived ones, or those in use."""
-    given: dict[str, Any] = filters.model_dump(exclude={"archived", "sort"}, exclude_none=True)
-    return given | {"is_archived": filters.archived, "is_in_use": not filters.archived}
-
-
 def sites(db: Session, limit: int, cursor: str | None, filters: schemas.SiteFilters) -> dict[str, Any]:
-    return SITES.page(db, limit, cursor, filters.sort, **asked(filters))
+    return SITES.page(db, limit, cursor, filters.sort, **cut(filters))
 
 
 def sites_to_take_along(_: Actor, filters: schemas.SiteFilters) -> Select[*tuple[Any, ...]]:
     """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    return SITES.all(filters.sort, **asked(filters)).add_columns(Site.notifies.cast(String).label("notified"))
+    return SITES.all(filters.sort, **cut(filters)).add_columns(Site.notifies.cast(String).label("notified"))
 
 
 def models(db: Session, limit: int, cursor: str | None, filters: schemas.ModelFilters) -> dict[str, Any]:
-    return MODELS.page(db, limit, cursor, filters.sort, **asked(filters))
+    return MODELS.page(db, limit, cursor, filters.sort, **cut(filters))
 
 
 def models_to_take_along(_: Actor, filters: schemas.ModelFilters) -> Select[*tuple[Any, ...]]:
-    return MODELS.all(filters.sort, **asked(filters))
+    return MODELS.all(filters.sort, **cut(filters))
 
 
 def columns(db: Session, limit: int, cursor: str | None, filters: schemas.ColumnFilters) -> dict[str, Any]:
-    return COLUMNS.page(db, limit, cursor, filters.sort, **asked(filters))
+    return COLUMNS.page(db, limit, cursor, filters.sort, **cut(filters))
 
 
 def columns_of(db: Session, kind: str) -> list[Column]:
@@ -137,10 +129,7 @@ def columns_of(db: Session, kind: str) -> list[Column]:
 
 def get(db: Session, one: type[Master], key: int, *, lock: bool = False) -> Master:
     """Raises NotFound, in words."""
-    found = db.get(one, key, with_for_update=lock, populate_existing=lock)
-    if found is None:
-        raise NotFound(f"指定された{NOUNS[one]}は見つかりません。一覧を開き直してください。")
-    return found
+    return by_id(db, one, key, NOUNS[one], lock=lock)
 
 
 def device_by_number(db: Session, written: str, *, lock: bool = False) -> Device:

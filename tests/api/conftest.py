@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from anyio.from_thread import BlockingPortal
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
@@ -12,11 +13,13 @@ from tests import cast
 
 
 @pytest.fixture
-def client(db: Session) -> TestClient:
+def client(db: Session, portal: BlockingPortal) -> TestClient:
     """The whole front door in-process, nobody signed in."""
     from service.main import app
 
-    return TestClient(app(), raise_server_exceptions=False)
+    client = TestClient(app(), raise_server_exceptions=False)
+    client.portal = portal
+    return client
 
 
 @pytest.fixture

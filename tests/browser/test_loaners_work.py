@@ -100,7 +100,7 @@ def test_scans_that_come_faster_than_the_service_answers_are_all_stored(storeroo
             storeroom.keyboard.type(f"{code}\n", delay=2)
         expect(storeroom.get_by_text("登録待ち: 10件")).to_be_visible()
         assert counted(stack, room) == []
-        time.sleep(2)
+        time.sleep(2)  # so slow is the first answer
         other.rollback()
 
     expect(storeroom.get_by_text("BURST-09 は登録されていない番号です。")).to_be_visible()

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import httpx2
 import pytest
+from anyio.from_thread import BlockingPortal
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
@@ -66,11 +67,13 @@ class Line:
 
 
 @pytest.fixture(scope="session")
-def front_door() -> TestClient:
+def front_door(portal: BlockingPortal) -> TestClient:
     """The service's front door, with the doors and rules of production."""
     from service.main import app
 
-    return TestClient(app(), raise_server_exceptions=False)
+    door = TestClient(app(), raise_server_exceptions=False)
+    door.portal = portal
+    return door
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ LISTS = (Path("service/core/areas.py"), Path("dashboards/menu.py"))
 ROOMS = ("agent", "dashboards", "jobs", "service", "stack", "tests")
 NOTICING = (
     "tests/api/core/test_isolation.py::test_every_table_is_under_row_level_security_or_named_here",
-    "tests/api/test_walk.py::test_people_of_two_agencies_or_nurseries_have_no_row_in_common",
+    "tests/api/walks/test_borders.py::test_people_of_two_agencies_or_nurseries_have_no_row_in_common",
 )
 WATCHED = (
-    "tests/api/test_walk.py",
+    "tests/api/walks",
     "tests/api/core/test_isolation.py",
     "tests/api/test_scratch.py",
     "tests/dashboards/test_scratch.py",

@@ -53,6 +53,14 @@ OPEN_DOORS = {
     "/api/entries/cards/open",  # the card's link is the key
     "/api/entries/station/logout",  # the station's token is the key
     "/api/entries/station/roster",  # the station's token is the key
+    # the vendor's signature is the key
+    "/api/reservations/webhooks/bland",
+    "/api/reservations/webhooks/stripe",
+    "/api/reservations/webhooks/twilio",
+    "/pay/{token}",  # the link is the key
+    "/pay/{token}/done",  # the link is the key
+    "/cancel/{token}",  # the link is the key
+    "/cancel/{token}/enquiry",  # the link is the key
     # one's own long work, which was started with a permission
     "/api/core/tasks",
     "/api/core/tasks/{task_id}",

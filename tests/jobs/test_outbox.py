@@ -11,14 +11,14 @@ from sqlalchemy import create_engine, select, update
 from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
-from jobs.vendors import Unknown, Vendor, mail
+from jobs.vendors import Sent, Unknown, Vendor, VendorFailure, mail
 from service.core import outbox
 from service.core.clock import app_clock, app_now, real_now
 from service.core.outbox import OutboxMessage
 from service.core.settings import settings
 from stack.home import Home
 from tests.conftest import committed_database
-from tests.jobs.outbox_scene import history, make_due, only_message, publish
+from tests.jobs.outbox_scene import MAIL, history, make_due, only_message, publish
 from tests.sandbox.process import Sandbox
 from tests.sight import seeing_all
 
@@ -69,6 +69,54 @@ def test_after_the_last_try_a_message_is_a_dead_letter(db: Session, monkeypatch:
         outbox_jobs.send_topic("mail")
 
     assert only_message(db).dead_at is not None
+
+
+def test_a_vendor_with_pauses_of_its_own_is_tried_after_those(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: outbox.Claimed) -> Sent:
+        raise VendorFailure("応答がありません")
+
+    pauses = [timedelta(minutes=minutes) for minutes in (1, 5)]
+    impatient = Vendor(away, lambda _: Unknown(), when_unknown="send", back_off=pauses)
+    monkeypatch.setattr(outbox_jobs, "REGISTRY", {"mail": impatient})
+    publish(db, "mail")
+
+    for pause in pauses:
+        outbox_jobs.send_topic("mail")
+        wait = only_message(db).next_attempt_at - real_now()
+        assert pause - timedelta(seconds=10) < wait <= pause
+        make_due(db)
+    outbox_jobs.send_topic("mail")
+
+    assert only_message(db).dead_at is not None
+    assert history(db) == ["failed"] * 3
+
+
+def test_a_message_for_later_waits_by_the_products_clock(db: Session, sandbox: Sandbox) -> None:
+    db.execute(update(app_clock).values(shift=timedelta(days=30)))
+    later = app_now(db) + timedelta(minutes=10)
+    outbox.publish(db, "mail", MAIL, area="fleet", recipient="a@example.com", title="件名", not_before=later)
+    db.commit()
+
+    outbox_jobs.send_topic("mail")
+
+    assert sandbox.mails() == []
+    wait = only_message(db).next_attempt_at - real_now()
+    assert timedelta(minutes=9) < wait <= timedelta(minutes=10)
+    make_due(db)
+    outbox_jobs.send_topic("mail")
+    assert len(sandbox.mails()) == 1
+
+
+def test_tries_that_an_earlier_message_used_up_are_not_had_again(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": 1}))
+    used = len(outbox.BACK_OFF)
+    outbox.publish(db, "mail", MAIL, area="fleet", recipient="a@example.com", title="件名", tries=used)
+    db.commit()
+
+    outbox_jobs.send_topic("mail")
+
+    assert only_message(db).dead_at is not None
+    assert history(db) == ["failed"]
 
 
 def test_a_claimed_message_is_not_claimed_again_while_its_lease_holds(db: Session) -> None:
@@ -142,9 +190,9 @@ def test_when_nobody_can_say_whether_a_harmful_message_arrived_a_person_decides(
     """As for phone calls: a second one does harm."""
     calls: list[int] = []
 
-    def call(message: outbox.Claimed) -> str:
+    def call(message: outbox.Claimed) -> Sent:
         calls.append(message.attempt)
-        return "call-1"
+        return Sent("call-1")
 
     voice = Vendor(call, lambda _: Unknown(), when_unknown="stop")
     monkeypatch.setattr(outbox_jobs, "REGISTRY", {"voice": voice})

@@ -19,7 +19,19 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.load import door_work, loaner_work, log_work, long_work, paper_work, screens, storm, sweeps, year_work
+from tests.load import (
+    agency_pages,
+    agency_work,
+    door_work,
+    loaner_work,
+    log_work,
+    long_work,
+    paper_work,
+    screens,
+    storm,
+    sweeps,
+    year_work,
+)
 from tests.load.claims import Goal, Part
 from tests.load.ground import Ground, ground
 from tests.sight import seeing_all
@@ -207,7 +219,11 @@ def _line(row: Row, against: str) -> str:
 
 # By the name that `python -m tests.load.bench NAME …` has for them. Those of the ground in this order: the last ones
 # leave it a million rows richer.
-ALONE: dict[str, Callable[[], Part]] = {"stack": whole_stack, "paper": on_paper}
+ALONE: dict[str, Callable[[], Part]] = {
+    "stack": whole_stack,
+    "agency-pages": agency_pages.claims,
+    "paper": on_paper,
+}
 ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
     # Before the heartbeats, whose tables the server would still be tidying up.
     "lists": lists,
@@ -217,6 +233,7 @@ ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
     "door": at_the_door,
     "logs": log_work.claims,
     "loaners": loaner_work.claims,
+    "agencies": agency_work.claims,
     "long": long_lists,
     "million": sweeps.million,
 }

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-
 import psycopg
-from openpyxl import Workbook
 
 from tests.load import long_work
 from tests.load.claims import Goal, Part
 from tests.load.ground import Ground, open_session
+from tests.sheets import TURNS, long_past
 from tests.sight import seeing_all
 
 DEVICES, EVENTS = 5_000, 60
-# 500 devices, twenty forms each.
 IMPORTED = 10_000
 SECONDS = 2
 
@@ -88,9 +84,9 @@ def claims(made: Ground) -> Part:
     imported = _import(made)
     days = {"month": month, "year": year, "years": years}
     with made.serving("service.main:app") as (port, _):
-        lists = {name: _p99(made, port, token, path.format(**days)) for name, path in LISTS.items()}
-        summary = _p99(made, port, token, "/api/loaners/summary")
-        loans = _p99(made, port, token, "/api/loaners/loans?limit=50")
+        lists = {name: p99_of(made, port, token, path.format(**days)) for name, path in LISTS.items()}
+        summary = p99_of(made, port, token, "/api/loaners/summary")
+        loans = p99_of(made, port, token, "/api/loaners/loans?limit=50")
     slowest = max(lists, key=lambda name: lists[name][1])
     p50, p99 = lists[slowest]
     return [], [
@@ -111,34 +107,12 @@ def claims(made: Ground) -> Part:
 
 def _import(made: Ground) -> float:
     """Seconds for a collection sheet from Excel, of devices that a sheet has brought before."""
-    number = "OSAKA_Desktop_OptiPlex-7090_I{:05}_001"
-    devices = [
-        [number.format(place), "OptiPlex-7090", "Desktop", f"I{place:05}", "A", "2024/01/01 00:00:00"]
-        for place in range(IMPORTED // 20)
-    ]
-    header = ["拠点管理番号", "機種名", "カテゴリ", "製造番号", "資産管理番号", "作成日"]
-    long_work.import_file(made, "loaners.devices", _workbook([header, *devices]), "bench.xlsx", len(devices))
-    told = ["タイムスタンプ", "拠点管理番号", "0-4.ステータス", "1-6.貸出先", "1-4.ユーザー機の預り有無"]
-    history = [
-        [f"2024/{turn // 2 + 1:02}/{turn % 2 * 10 + 1:02} 09:{place % 60:02}:00", device[0]]
-        + (["3.社内にて保管中", "", ""] if turn % 2 else ["1.貸出中", f"客先{turn}", "有り"])
-        for turn in range(20)
-        for place, device in enumerate(devices)
-    ]
-    return long_work.import_file(made, "loaners.history", _workbook([told, *history]), "bench.xlsx", len(history))
+    devices, history = long_past(IMPORTED // TURNS)
+    long_work.import_file(made, "loaners.devices", devices, "bench.xlsx", IMPORTED // TURNS)
+    return long_work.import_file(made, "loaners.history", history, "bench.xlsx", IMPORTED)
 
 
-def _workbook(rows: Sequence[Sequence[str]]) -> bytes:
-    made = Workbook()
-    sheet = made.create_sheet(index=0)
-    for row in rows:
-        sheet.append(list(row))
-    content = io.BytesIO()
-    made.save(content)
-    return content.getvalue()
-
-
-def _p99(made: Ground, port: int, token: str, path: str) -> tuple[float, float]:
+def p99_of(made: Ground, port: int, token: str, path: str) -> tuple[float, float]:
     """Median and p99 in ms, one after the other."""
     made.read(port, path=path, token=token, connections=1, seconds=1)
     found = made.read(port, path=path, token=token, connections=1, seconds=SECONDS)

@@ -9,25 +9,24 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
 
-from tests.sandbox.faults import EVERY_DOOR, Faults, Switch
-from tests.sandbox.store import Store
+from tests.sandbox.faults import EVERY_DOOR, Switch
+from tests.sandbox.house import House
 from tests.sandbox.vendors import SandboxVendor
 from tests.sandbox.vendors.mail import listen
-from tests.sandbox.webhooks import Webhooks
+from tests.sandbox.view import View
 
 KINDS = {
     "error": "エラーを返す",
     "delay": "遅らせる",
+    "late": "処理してから応答を遅らせる",
     "drop": "処理してから応答せずに切断する",
     "duplicate": "2回処理する",
     "reorder": "止めておき、逆順に届ける",
@@ -38,11 +37,9 @@ PAGE_SIZE = 50
 class Pages:
     """What people see, and the same as JSON for tests and scripts."""
 
-    def __init__(self, store: Store, faults: Faults, listed: Sequence[SandboxVendor]) -> None:
-        self._store, self._faults = store, faults
+    def __init__(self, house: House, listed: Sequence[SandboxVendor], view: View) -> None:
+        self._store, self._faults, self._page = house.store, house.faults, view.page
         self._vendors = {vendor.name: vendor for vendor in listed}
-        folder = Path(__file__).parent / "templates"
-        self._templates = Environment(loader=FileSystemLoader(folder), autoescape=True)
 
     def routes(self) -> list[Route]:
         return [
@@ -141,25 +138,27 @@ class Pages:
         vendor = request.query_params.get("vendor")
         return vendor if vendor in self._vendors else None, request.query_params.get("q", "").strip()[:100]
 
-    def _page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
-        on = len(self._faults.switched_on())
-        text = self._templates.get_template(name).render(vendors=self._vendors, faults_on=on, **values)
-        return HTMLResponse(text, status, {"Content-Security-Policy": "default-src 'self' 'unsafe-inline'"})
 
-
-def make_app(store: Store, listed: Sequence[SandboxVendor], smtp_host: str, smtp_port: int) -> Starlette:
-    faults = Faults(store)
-    webhooks = Webhooks(store, faults)
+def make_app(
+    house: House,
+    listed: Sequence[SandboxVendor],
+    view: View,
+    routes: Sequence[BaseRoute],
+    smtp_host: str,
+    smtp_port: int,
+) -> Starlette:
+    """`routes`: those that are neither a vendor's nor the pages of all vendors."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with await listen(store, faults, smtp_host, smtp_port):
-            deliveries = asyncio.create_task(webhooks.run())
+        async with await listen(house.store, house.faults, smtp_host, smtp_port):
+            tasks = [asyncio.create_task(house.webhooks.run()), asyncio.create_task(house.agenda.run())]
             yield
-            deliveries.cancel()
-            with suppress(asyncio.CancelledError):
-                await deliveries
-        store.close()
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        house.store.close()
 
-    doors = [route for vendor in listed for route in vendor.routes(store, faults, webhooks)]
-    return Starlette(routes=[*doors, *Pages(store, faults, listed).routes()], lifespan=lifespan)
+    doors = [route for vendor in listed for route in vendor.routes()]
+    return Starlette(routes=[*doors, *routes, *Pages(house, listed, view).routes()], lifespan=lifespan)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.sandbox.ear import Ear, listening_ear
 from tests.sandbox.process import Sandbox, running_sandbox
 
 
@@ -19,3 +20,15 @@ def sandbox_process() -> Iterator[Sandbox]:
 def sandbox(sandbox_process: Sandbox) -> Sandbox:
     sandbox_process.reset()
     return sandbox_process
+
+
+@pytest.fixture(scope="session")
+def ear_process() -> Iterator[Ear]:
+    with listening_ear() as ear:
+        yield ear
+
+
+@pytest.fixture
+def ear(ear_process: Ear) -> Ear:
+    ear_process.forget()
+    return ear_process

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tests.sandbox.store import Store
 
-Kind = Literal["error", "delay", "drop", "duplicate", "reorder"]
+Kind = Literal["error", "delay", "late", "drop", "duplicate", "reorder"]
 EVERY_DOOR = "*"
 
 A = TypeVar("A")
@@ -34,7 +34,9 @@ class Switch(BaseModel):
     status: int = Field(500, ge=400, le=599)
     code: str = ""
     retry_after: int = Field(0, ge=0, le=3600)
-    # delay
+    # error: whether it was done all the same.
+    done: bool = False
+    # delay (before the work), late (between the work and the answer)
     seconds: float = Field(3, gt=0, le=120)
     # How many requests it hits; of how many, by a die that `seed` makes fall the same way each time.
     count: int | None = Field(None, ge=1, le=10_000)
@@ -51,9 +53,11 @@ class Set(Switch):
 
     @property
     def in_words(self) -> str:
+        code, done = f"（{self.code}）" if self.code else "", "（処理はする）" if self.done else ""
         what = {
-            "error": f"エラー {self.status}{f'（{self.code}）' if self.code else ''}",
+            "error": f"エラー {self.status}{code}{done}",
             "delay": f"{self.seconds:g}秒遅らせる",
+            "late": f"処理してから、{self.seconds:g}秒後に応答する",
             "drop": "処理してから応答せずに切断",
             "duplicate": "2回処理する",
             "reorder": "止めておき、逆順に届ける",
@@ -106,16 +110,21 @@ class Faults:
         except asyncio.CancelledError:
             self._store.note(vendor, door, request, names, done, "相手が待たずに切断")
             raise
-        if "error" in drawn:
-            answer = refuse(drawn["error"])
-        else:
-            did, answer = work("reorder" in drawn)
-            done.append(did)
-            if "duplicate" in drawn:
-                done.append(work("reorder" in drawn)[0])
-        cut = "drop" in drawn
-        self._store.note(vendor, door, request, names, done, "応答せずに切断" if cut else in_words(answer))
-        self.end_those_used_up(drawn)
+        with self._store.whole():
+            if "error" in drawn:
+                if drawn["error"].done:
+                    done.append(work(False)[0])
+                answer = refuse(drawn["error"])
+            else:
+                did, answer = work("reorder" in drawn)
+                done.append(did)
+                if "duplicate" in drawn:
+                    done.append(work("reorder" in drawn)[0])
+            cut = "drop" in drawn
+            self._store.note(vendor, door, request, names, done, "応答せずに切断" if cut else in_words(answer))
+            self.end_those_used_up(drawn)
+        if "late" in drawn:
+            await asyncio.sleep(drawn["late"].seconds)
         return None if cut else answer
 
     def end_those_used_up(self, drawn: Mapping[str, Set]) -> None:
@@ -124,11 +133,13 @@ class Faults:
                 self.switch_off(fault.id)
 
     def draw(self, vendor: str, door: str) -> dict[str, Set]:
-        """The first switch of each kind that hits this request, counted down. After an error nothing else matters."""
+        """The first switch of each kind that hits this request, counted down. After an error nothing else matters.
+
+        A switch at `webhook` hits `webhook:refund.failed` too."""
         rows = self._store.sql.execute(
-            """SELECT * FROM faults WHERE vendor = ? AND door IN (?, ?) AND remaining IS NOT 0
+            """SELECT * FROM faults WHERE vendor = ? AND door IN (?, ?, ?) AND remaining IS NOT 0
             ORDER BY kind = 'error' DESC, id""",
-            [vendor, door, EVERY_DOOR],
+            [vendor, door, door.partition(":")[0], EVERY_DOOR],
         ).fetchall()
         drawn: dict[str, Set] = {}
         for fault in map(_set, rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,11 @@ from tests.processes import await_ok, end, free_port, tied
 
 TOKEN = "xoxb-for-tests"
 SIGNING_SECRET = "signing-secret-for-tests"
+TWILIO_SID, TWILIO_TOKEN = f"AC{32 * '7'}", "twilio-token-for-tests"
+BLAND_KEY, BLAND_SECRET = "bland-key-for-tests", "bland-secret-for-tests"
+STRIPE_KEY, STRIPE_SECRET = "sk_test_for_tests", "whsec_for_tests"
+# Seconds that things take at the vendors.
+PACE = 0.05
 
 
 @dataclass
@@ -60,10 +65,87 @@ class Sandbox:
         for fault in self.faults():
             self.switch_off(fault["id"])
         self.http.delete("/_control/messages")
+        self.clock(shift=0)
+
+    # Twilio, Bland and Stripe. All lists: the oldest first, as the vendor truly has it.
+
+    @property
+    def url(self) -> str:
+        """The base of Twilio's, Bland's and Stripe's API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def sms(self, to: str | None = None) -> list[dict[str, Any]]:
+        """Twilio's resource with `effect`, `callback`, `validity` (seconds), `history` [{at, status}]."""
+        return self._listed("sms", to)
+
+    def calls(self, to: str | None = None) -> list[dict[str, Any]]:
+        """Bland's call details with `effect`, `answer` (the script's), `history`, and `overlapped`: whether the same
+        number was on the phone already."""
+        return self._listed("calls", to)
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Stripe's object with `description`, `declined` (how often a card was), `history`."""
+        return self._listed("sessions")
+
+    def refunds(self) -> list[dict[str, Any]]:
+        return self._listed("refunds")
+
+    def events(self, kind: str = "") -> list[dict[str, Any]]:
+        """Stripe's events, whether or not their webhook went out."""
+        return [event for event in self._listed("events") if event["type"].startswith(kind)]
+
+    def script(self, what: str, *answers: str | dict[str, Any], phone: str = "*", then: Any = None) -> None:
+        """What comes next from a `shop` (on the phone), to an `sms`, to a `refund`; `then` is for all after those.
+        Kinds and settings of an answer: `scripts.py`."""
+        given = {"what": what, "phone": phone, "next": list(answers)} | ({"then": then} if then else {})
+        self._control("script", given)
+
+    def pay(self, session_id: str, card: str = "ok") -> dict[str, Any]:
+        """As the customer's browser does: {"paid", "reason": "" | "card_declined" | "complete" | "expired",
+        "session"}."""
+        return self._control("stripe/pay", {"session_id": session_id, "card": card})
+
+    def dispute(self, payment_intent: str, reason: str = "fraudulent") -> dict[str, Any]:
+        return self._control("stripe/dispute", {"payment_intent": payment_intent, "reason": reason})
+
+    def answer(self, call_id: str, answer: str | dict[str, Any]) -> bool:
+        """Picks up a call that rings; False when it does not ring."""
+        return bool(self._control(f"calls/{call_id}/answer", answer)["answered"])
+
+    def clock(self, *, shift: float | None = None, advance: float = 0) -> dict[str, float]:
+        """The vendors' clock: {"shift", "now"} in seconds. Sessions, calls and SMS go by it."""
+        return dict(self._control("clock", {"shift": shift, "advance": advance}))
+
+    def target(self, vendor: str, url: str | None = None, secrets: Sequence[str] | None = None) -> None:
+        """Where its webhooks go, whatever address a request names ("" for as the request says), and what they are
+        signed with. Stripe signs with each of several secrets."""
+        self._control("targets", {vendor: {"url": url, "secrets": None if secrets is None else list(secrets)}})
+
+    def webhooks(self, vendor: str, door: str = "") -> list[dict[str, Any]]:
+        """All that were made, also withheld ones: `id`, `door`, `url`, `body`, `tries`, `held`, `done`."""
+        found = self.http.get("/_control/webhooks", params={"vendor": vendor}).json()
+        return [webhook for webhook in found if webhook["door"].startswith(door)]
+
+    def send_again(self, webhook_id: int, times: int = 1) -> None:
+        self._control(f"webhooks/{webhook_id}/again", {"times": times})
+
+    def _listed(self, name: str, to: str | None = None) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.http.get(f"/_control/{name}", params={"to": to} if to else {}).json()
+        return found
+
+    def _control(self, path: str, given: Any) -> dict[str, Any]:
+        answer = self.http.post(f"/_control/{path}", json=given)
+        assert answer.status_code == 200, answer.text
+        done: dict[str, Any] = answer.json()
+        return done
 
 
 @contextmanager
-def running_sandbox(store: Path | None = None, events_url: str = "") -> Iterator[Sandbox]:
+def running_sandbox(
+    store: Path | None = None, events_url: str = "", pace: float | None = PACE, stripe_url: str = ""
+) -> Iterator[Sandbox]:
+    """`pace`: None for as slow as for people. `stripe_url`: our endpoint for Stripe's events; `Sandbox.target` sets it
+    later."""
     port, smtp_port = free_port(), free_port()
     environ = os.environ | {
         "SANDBOX_PORT": str(port),
@@ -72,6 +154,14 @@ def running_sandbox(store: Path | None = None, events_url: str = "") -> Iterator
         "SLACK_BOT_TOKEN": TOKEN,
         "SANDBOX_SLACK_EVENTS_URL": events_url,
         "SANDBOX_SLACK_SIGNING_SECRET": SIGNING_SECRET,
+        "SANDBOX_PACE": "" if pace is None else str(pace),
+        "TWILIO_ACCOUNT_SID": TWILIO_SID,
+        "TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
+        "BLAND_API_KEY": BLAND_KEY,
+        "BLAND_WEBHOOK_SECRET": BLAND_SECRET,
+        "STRIPE_API_KEY": STRIPE_KEY,
+        "STRIPE_WEBHOOK_SECRETS": STRIPE_SECRET,
+        "SANDBOX_STRIPE_URL": stripe_url,
     }
     process = subprocess.Popen(tied([sys.executable, "-m", "tests.sandbox"]), cwd=ROOT, env=environ)
     url = f"http://127.0.0.1:{port}"

@@ -1,14 +1,16 @@
 """What the vendors hold and what truly happened, in one SQLite file: a restart forgets nothing.
 
-`messages` is what the world sees of a vendor (mails, posts). `truth` is the log: each request with what was done and
-what was answered, which under a fault are not the same thing. Both keep the newest `KEEP` rows.
+`messages` is what the world sees of a vendor (mails, posts, SMS). `truth` is the log: each request with what was done
+and what was answered, which under a fault are not the same thing. Both keep the newest `KEEP` rows. `things` is what a
+vendor can be asked about (calls, sessions), `agenda` what it still has to do, `scripts` how the world answers it.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +18,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 KEEP = 10_000
+# A reservation is a dozen things: messages, calls, a session, keys.
+KEEP_THINGS = 60_000
 # Longer texts are cut in the log, never in the messages.
 LOGGED_CHARACTERS = 2_000
 
@@ -31,6 +35,7 @@ CREATE TABLE IF NOT EXISTS messages (
     words TEXT NOT NULL     -- what the search looks through
 );
 CREATE INDEX IF NOT EXISTS ix_messages_place ON messages (vendor, place);
+CREATE INDEX IF NOT EXISTS ix_messages_order ON messages (place);
 CREATE INDEX IF NOT EXISTS ix_messages_identity ON messages (vendor, identity);
 CREATE TABLE IF NOT EXISTS truth (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -63,6 +68,33 @@ CREATE TABLE IF NOT EXISTS webhooks (
     held INTEGER NOT NULL DEFAULT 0,
     done INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX IF NOT EXISTS ix_webhooks_due ON webhooks (vendor, due) WHERE done = 0;
+CREATE TABLE IF NOT EXISTS things (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    vendor TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    tag TEXT NOT NULL,                -- what it is looked for by, beside its id: a phone number, a payment
+    content TEXT NOT NULL,
+    UNIQUE (vendor, kind, id)
+);
+CREATE INDEX IF NOT EXISTS ix_things_tag ON things (vendor, kind, tag);
+CREATE TABLE IF NOT EXISTS agenda (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    vendor TEXT NOT NULL,
+    at REAL NOT NULL,                 -- by the sandbox's clock
+    step TEXT NOT NULL,
+    thing TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ix_agenda_at ON agenda (at);
+CREATE TABLE IF NOT EXISTS scripts (
+    what TEXT NOT NULL,
+    phone TEXT NOT NULL,
+    next TEXT NOT NULL,
+    afterwards TEXT,
+    PRIMARY KEY (what, phone)
+);
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
@@ -106,6 +138,30 @@ class Store:
 
     def close(self) -> None:
         self.sql.close()
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """All of it or, when the process is killed in the midst, nothing. Nothing may be awaited inside."""
+        if self.sql.in_transaction:
+            yield
+            return
+        self.sql.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.sql.execute("ROLLBACK")
+            raise
+        self.sql.execute("COMMIT")
+
+    def setting(self, name: str, otherwise: Any) -> Any:
+        row = self.sql.execute("SELECT value FROM settings WHERE name = ?", [name]).fetchone()
+        return json.loads(row["value"]) if row else otherwise
+
+    def set(self, name: str, value: Any) -> None:
+        self.sql.execute(
+            "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [name, json.dumps(value, ensure_ascii=False)],
+        )
 
     def add(self, vendor: str, identity: str, content: Mapping[str, Any], words: str, *, hold: bool = False) -> int:
         """A message the vendor now has; held back, it exists but nobody sees it until `release`."""
@@ -204,10 +260,13 @@ class Store:
         ]
 
     def empty(self) -> None:
-        """Forgets messages, webhooks and log; fault switches stay as they are."""
-        self.sql.execute("DELETE FROM messages")
-        self.sql.execute("DELETE FROM truth")
-        self.sql.execute("DELETE FROM webhooks")
+        """Forgets all that happened and the scripts; fault switches, clock and settings stay as they are."""
+        with self.whole():
+            for table in ("messages", "truth", "webhooks", "things", "agenda", "scripts"):
+                self.sql.execute(f"DELETE FROM {table}")
+
+    def trim_webhooks(self) -> None:
+        self._trim("webhooks")
 
     def _trim(self, table: str) -> None:
         self.sql.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", [self._keep])

@@ -3,59 +3,25 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 
 import pytest
 from slack_sdk.signature import SignatureVerifier
 
+from tests.sandbox.ear import Ear, listening_ear, wait_for
 from tests.sandbox.process import SIGNING_SECRET, Sandbox, running_sandbox
 from tests.sandbox.test_doors import post
 
 
-class Ear(ThreadingHTTPServer):
-    """Listens for events; answers with the statuses it was given, then with 200."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Hearing)
-        self.heard: list[tuple[dict[str, str], bytes]] = []
-        self.statuses: list[int] = []
-
-    def texts(self) -> list[str]:
-        return [json.loads(body)["event"]["text"] for _, body in self.heard]
-
-
-class Hearing(BaseHTTPRequestHandler):
-    server: Ear
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.heard.append((dict(self.headers.items()), body))
-        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def listening() -> Iterator[tuple[Ear, Sandbox]]:
-    ear = Ear()
-    thread = threading.Thread(target=ear.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    with running_sandbox(events_url=f"http://127.0.0.1:{ear.server_port}/") as sandbox:
+    with listening_ear() as ear, running_sandbox(events_url=ear.url) as sandbox:
         yield ear, sandbox
-    ear.shutdown()
-    thread.join(5)
-    ear.server_close()
 
 
 @pytest.fixture
 def ear(listening: tuple[Ear, Sandbox]) -> Ear:
-    listening[0].heard.clear()
+    listening[0].forget()
     return listening[0]
 
 
@@ -63,13 +29,6 @@ def ear(listening: tuple[Ear, Sandbox]) -> Ear:
 def sandbox(listening: tuple[Ear, Sandbox]) -> Sandbox:
     listening[1].reset()
     return listening[1]
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.05)
 
 
 def test_an_event_is_signed_as_slack_signs(ear: Ear, sandbox: Sandbox) -> None:

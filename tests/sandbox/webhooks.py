@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import httpx2
 
@@ -17,37 +18,62 @@ from tests.sandbox.store import Store
 
 # Seconds after each failed try; vendors take hours, which nobody would watch.
 RETRIES = (1, 5, 30, 120)
-LOOK_EVERY = 0.1
-# The body and the time in, the vendor's signature headers out.
-Sign = Callable[[bytes, int], Mapping[str, str]]
+LOOK_EVERY = 0.02
+# The address, the body and the time in; the vendor's headers out.
+Sign = Callable[[str, bytes, int], Mapping[str, str]]
 
 
 class Webhooks:
-    def __init__(self, store: Store, faults: Faults) -> None:
-        self._store, self._faults = store, faults
+    def __init__(self, store: Store, faults: Faults, reach: Callable[[str, str], str]) -> None:
+        """`reach`: where to knock for an address of a vendor's request."""
+        self._store, self._faults, self._reach = store, faults, reach
         self._signs: dict[str, Sign] = {}
+        self._retries: dict[str, Sequence[int]] = {}
 
-    def signed_by(self, vendor: str, sign: Sign) -> None:
-        self._signs[vendor] = sign
+    def signed_by(self, vendor: str, sign: Sign, retries: Sequence[int] = RETRIES) -> None:
+        self._signs[vendor], self._retries[vendor] = sign, retries
 
-    def enqueue(self, vendor: str, door: str, url: str, body: bytes) -> None:
-        self._store.sql.execute(
-            "INSERT INTO webhooks (vendor, door, url, body, due) VALUES (?, ?, ?, ?, ?)",
+    def enqueue(self, vendor: str, door: str, url: str, body: bytes) -> int:
+        row = self._store.sql.execute(
+            "INSERT INTO webhooks (vendor, door, url, body, due) VALUES (?, ?, ?, ?, ?) RETURNING id",
             [vendor, door, url, body, time.time()],
+        ).fetchone()
+        self._store.trim_webhooks()
+        return int(row["id"])
+
+    def listed(self, vendor: str | None = None) -> list[dict[str, Any]]:
+        """All that were made, oldest first, also those that never went out."""
+        rows = self._store.sql.execute(
+            "SELECT * FROM webhooks WHERE :vendor IS NULL OR vendor = :vendor ORDER BY id", {"vendor": vendor}
         )
+        return [dict(row) | {"body": row["body"].decode()} for row in rows]
+
+    def again(self, webhook_id: int) -> bool:
+        """Sends a copy, whatever became of the first; no switch hits it."""
+        row = self._store.sql.execute(
+            """INSERT INTO webhooks (vendor, door, url, body, due, drawn)
+            SELECT vendor, door, url, body, ?, 1 FROM webhooks WHERE id = ? RETURNING id""",
+            [time.time(), webhook_id],
+        ).fetchone()
+        return row is not None
 
     async def run(self) -> None:
-        """Delivers for ever; cancelled when the sandbox ends."""
+        """Delivers for ever; cancelled when the sandbox ends. No vendor waits for another's."""
         async with httpx2.AsyncClient(timeout=5, trust_env=False) as http:
-            while True:
-                due = self._store.sql.execute(
-                    "SELECT * FROM webhooks WHERE held = 0 AND done = 0 AND due <= ? ORDER BY due, id", [time.time()]
-                ).fetchall()
-                for row in due:
-                    times = 1 if row["drawn"] else self._times(row["id"], row["vendor"], row["door"], row["body"])
-                    for _ in range(times):
-                        await self._send(http, row["id"])
-                await asyncio.sleep(LOOK_EVERY)
+            await asyncio.gather(*(self._deliver(http, vendor) for vendor in self._signs))
+
+    async def _deliver(self, http: httpx2.AsyncClient, vendor: str) -> None:
+        while True:
+            due = self._store.sql.execute(
+                """SELECT * FROM webhooks WHERE vendor = ? AND held = 0 AND done = 0 AND due <= ?
+                ORDER BY due, id""",
+                [vendor, time.time()],
+            ).fetchall()
+            for row in due:
+                times = 1 if row["drawn"] else self._times(row["id"], row["vendor"], row["door"], row["body"])
+                for _ in range(times):
+                    await self._send(http, row["id"])
+            await asyncio.sleep(LOOK_EVERY)
 
     def _times(self, webhook_id: int, vendor: str, door: str, body: bytes) -> int:
         """How often to send it now, as the switches have it; a fault is drawn once for each webhook."""
@@ -72,19 +98,22 @@ class Webhooks:
 
     async def _send(self, http: httpx2.AsyncClient, webhook_id: int) -> None:
         row = self._store.sql.execute("SELECT * FROM webhooks WHERE id = ?", [webhook_id]).fetchone()
-        vendor, body = row["vendor"], row["body"]
-        headers = {"Content-Type": "application/json", **self._signs[vendor](body, int(time.time()))}
+        if row is None:  # forgotten meanwhile
+            return
+        vendor, body, url = row["vendor"], row["body"], row["url"]
+        headers = {"Content-Type": "application/json", **self._signs[vendor](url, body, int(time.time()))}
         try:
-            answer = await http.post(row["url"], content=body, headers=headers)
+            answer = await http.post(self._reach(vendor, url), content=body, headers=headers)
             said, taken = str(answer.status_code), answer.is_success
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             said, taken = type(error).__name__, False
         did = f"{row['tries'] + 1}回目を送った"
-        self._store.note(vendor, row["door"], {"url": row["url"], "body": body.decode()}, [], [did], said)
-        if taken or row["tries"] >= len(RETRIES):
+        self._store.note(vendor, row["door"], {"url": url, "body": body.decode()}, [], [did], said)
+        retries = self._retries[vendor]
+        if taken or row["tries"] >= len(retries):
             self._store.sql.execute("UPDATE webhooks SET done = 1, tries = tries + 1 WHERE id = ?", [webhook_id])
         else:
             self._store.sql.execute(
                 "UPDATE webhooks SET due = ?, tries = tries + 1 WHERE id = ?",
-                [time.time() + RETRIES[row["tries"]], webhook_id],
+                [time.time() + retries[row["tries"]], webhook_id],
             )

@@ -142,9 +142,9 @@ def answered(db: Session, draft: Import, kind: Kind, sheets: list[str] | None = 
 
 
 @router.get("/kinds")
-def importable(actor: Importer) -> list[KindAnswer]:
+def importable(actor: Importer, db: Db) -> list[KindAnswer]:
     """What the person may import."""
-    return [_kind(kind) for kind in kinds().values() if kind.area in actor.areas_where(kind.permission)]
+    return [_kind(kind.of(db, ())) for kind in kinds().values() if kind.area in actor.areas_where(kind.permission)]
 
 
 def _fields(kind: Kind) -> list[FieldAnswer]:
@@ -168,9 +168,9 @@ def _kind(kind: Kind) -> KindAnswer:
 
 
 @router.get("/{kind}/template.csv", response_class=Response, responses=_CSV)
-def template(actor: Importer, kind: KindKey) -> Response:
+def template(actor: Importer, db: Db, kind: KindKey) -> Response:
     """The headers and a row of examples, to fill in."""
-    wanted = kind_for(actor, kind)
+    wanted = kind_for(actor, kind).of(db, ())
     header, example = [field.label for field in wanted.fields], [field.example for field in wanted.fields]
     return _csv(header, [example], f"{wanted.title}_取り込みひな形.csv")
 

@@ -24,6 +24,7 @@ from service.core.throttle import Limit
 PATH = "/api/auth/login"
 HOUR = timedelta(hours=1)
 RUN_OUT = "仮のパスワードの有効期限（発行から72時間）が切れています。管理者に再発行を依頼してください。"
+SUSPENDED = "所属先（代理店・園）が無効になっているため、ログインできません。管理者にご相談ください。"
 router = APIRouter()
 
 
@@ -140,6 +141,8 @@ class Attempt:
     def _let_in(self, db: Session, user: identity.User) -> SignedInAnswer | Problem:
         if user.one_time_until is not None and user.one_time_until <= real_now():
             return Forbidden(RUN_OUT)
+        if user.memberships and all(held.is_suspended for held in user.memberships):
+            return Forbidden(SUSPENDED)
         token, actor = _open_session(db, user, self.address)
         if actor.closed_out:
             identity.close_session(db, token)

@@ -58,6 +58,7 @@ class JobItem(BaseModel):
     every_seconds: int
     last_at: AwareDatetime | None
     is_late: bool
+    remedy: str
 
 
 class Outbox(BaseModel):

@@ -46,13 +46,20 @@ class TenantChoice(BaseModel):
     in_use: bool
 
 
+class DetailChoice(BaseModel):
+    name: str
+    title: str
+
+
 class AreaChoice(BaseModel):
-    """An area with the roles that can be given there, and whom those with a `scope` can be bound to."""
+    """An area with the roles that can be given there, whom those with a `scope` can be bound to, and what can be noted
+    about its people."""
 
     area: str
     title: str
     roles: list[RoleChoice]
     tenants: list[TenantChoice]
+    details: list[DetailChoice]
 
 
 @router.get("/users", response_model=Page[schemas.UserItem])

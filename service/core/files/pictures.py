@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
 import struct
 import threading
@@ -21,6 +23,11 @@ _FORMATS = {Kind.JPEG: "JPEG", Kind.PNG: "PNG", Kind.WEBP: "WEBP"}
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 # A large photo takes up to 200 MB while it is decoded: one at a time in each process.
 _decoding = threading.BoundedSemaphore(1)
+# mallopt's name for it, and in bytes from where on memory goes back to the system as soon as it is free. Left alone,
+# glibc learns from the first picture to keep such blocks, for each thread: some hundred MB after a few requests.
+_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 4 * 1024 * 1024
+with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library has no such setting
+    ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+    update,
+)
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.exc import IntegrityError
@@ -146,6 +158,14 @@ def attach(db: Session, by: Actor, file_id: uuid.UUID, purpose: Purpose, tenant_
         raise Conflict("このファイルはすでに使われています。もう一度ファイルを選んで送ってください。")
     file.attached_at, file.expires_at, file.tenant_id = app_now(db), None, tenant_id or file.tenant_id
     return file
+
+
+def hold(db: Session, by: Actor, file_ids: Collection[uuid.UUID], purpose: Purpose, how_long: timedelta) -> None:
+    """Files of one's own that wait for being used wait longer: what they are for is not finished yet."""
+    if file_ids:
+        mine = (File.id.in_(file_ids), File.user_id == by.user_id, File.purpose == purpose.key)
+        waiting = update(File).where(*mine, File.attached_at.is_(None))
+        db.execute(waiting.values(expires_at=app_now(db) + how_long).execution_options(synchronize_session=False))
 
 
 def take(db: Session, file: File) -> None:

@@ -56,7 +56,8 @@ class Kind(Entry):
     see: where roles are bound to a tenant, that tenant's. `create` and `change` write and audit many rows.
 
     `further` are the fields that a file with these headers has beside the usual ones; their names may be any, and the
-    model takes them as they are read. `identity` is what tells one row from another where the natural key alone does
+    model takes them as they are read. Without headers: those that every file may have, whose cells are read by what is
+    there. `identity` is what tells one row from another where the natural key alone does
     not: `existing` is asked for these then, and as such rows are only ever added, one that is there is left as it is.
     """
 

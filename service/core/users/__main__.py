@@ -64,7 +64,7 @@ def _create(asked: argparse.Namespace) -> int:
         if held is None:
             user.memberships.append(Membership(area=asked.area, role=role))
         else:
-            held.role, held.tenant_id = role, None
+            held.role, held.tenant_id, held.is_suspended = role, None, False
         db.flush()  # for the id
         held_now = {"area": asked.area, "role": role, "tenant_id": None}
         after = {"login_id": user.login_id, "name": user.name, "memberships": [held_now]}

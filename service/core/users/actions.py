@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.core import audit, passwords
+from service.core import audit, memberships, passwords
 from service.core.areas import areas
 from service.core.audit import Action
 from service.core.auth import Actor
@@ -31,7 +31,7 @@ SHARED = (
 
 def create_user(db: Session, by: Actor, new: schemas.NewUser, password_hash: str) -> User:
     reach = Reach.of(by, UPDATE)
-    _check(db, new.memberships, reach)
+    _check(db, new.memberships, reach, {})
     user = User(
         login_id=new.login_id,
         name=new.name,
@@ -78,7 +78,7 @@ def change_user(db: Session, by: Actor, user_id: int, change: schemas.UserChange
         for name, value in own.items():
             setattr(user, name, value)
     if change.memberships is not None:
-        _check(db, change.memberships, reach)
+        _check(db, change.memberships, reach, {held.area: held.tenant_id for held in user.memberships})
         _replace(user, change.memberships, reach)
     if _state(user) == before:
         return user
@@ -168,10 +168,13 @@ def end_own_sessions(db: Session, actor: Actor, session_id: int | None) -> int:
     return ended
 
 
-def _check(db: Session, memberships: Iterable[schemas.MembershipIn], reach: Reach) -> None:
-    """Areas the actor administers, roles that exist, a tenant where the role asks for one and nowhere else."""
+def _check(db: Session, wanted: list[schemas.MembershipIn], reach: Reach, held: Mapping[str, int | None]) -> None:
+    """Areas the actor administers, roles that exist, a tenant where the role asks for one and nowhere else. `held` is
+    to which tenant of an area the person is bound: who is there may stay when it went out of use."""
     errors, seen = [], set()
-    for place, given in enumerate(memberships):
+    bound = {(given.area, given.tenant_id) for given in wanted if given.tenant_id is not None}
+    memberships.keep_in_use(db, bound - held.items())
+    for place, given in enumerate(wanted):
         at = f"memberships.{place}"
         role = areas()[given.area].roles.get(given.role) if given.area in areas() else None
         if given.area in seen:
@@ -186,11 +189,24 @@ def _check(db: Session, memberships: Iterable[schemas.MembershipIn], reach: Reac
             errors.append((f"{at}.tenant_id", "この役割に所属先は指定できません。"))
         elif not reach.covers(given.area, given.tenant_id):
             errors.append((f"{at}.tenant_id", "あなたが管理者である所属先の中から選んでください。"))
-        elif given.tenant_id is not None and all(given.tenant_id != known.id for known in tenants(db, given.area)):
-            errors.append((f"{at}.tenant_id", "この所属先は登録されていません。一覧から選び直してください。"))
+        elif wrong := _wrong_tenant(db, given, held.get(given.area)):
+            errors.append((f"{at}.tenant_id", wrong))
+        elif not given.details.keys() <= areas()[given.area].details.keys():
+            errors.append((f"{at}.details", "この業務にない項目が含まれています。画面を開き直してください。"))
         seen.add(given.area)
     if errors:
         raise Invalid("業務と役割の指定を確認してください。", errors)
+
+
+def _wrong_tenant(db: Session, given: schemas.MembershipIn, held: int | None) -> str | None:
+    if given.tenant_id is None:
+        return None
+    found = next((known for known in tenants(db, given.area) if known.id == given.tenant_id), None)
+    if found is None:
+        return "この所属先は登録されていません。一覧から選び直してください。"
+    if not found.in_use and given.tenant_id != held:
+        return "この所属先は無効です。有効な所属先を選ぶか、先に所属先を有効にしてください。"
+    return None
 
 
 def _replace(user: User, wanted: list[schemas.MembershipIn], reach: Reach) -> None:
@@ -204,7 +220,9 @@ def _replace(user: User, wanted: list[schemas.MembershipIn], reach: Reach) -> No
         elif given is None:
             continue
         else:
-            held.role, held.tenant_id = given.role, given.tenant_id
+            # Nobody is moved to one that is out of use.
+            held.is_suspended = held.is_suspended and held.tenant_id == given.tenant_id
+            held.role, held.tenant_id, held.details = given.role, given.tenant_id, given.details
         kept.append(held)
     user.memberships = kept + [Membership(**given.model_dump()) for given in by_area.values()]
 
@@ -243,7 +261,10 @@ def _state(user: User) -> dict[str, Any]:
         "name": user.name,
         "mail": user.mail,
         "is_active": user.is_active,
-        "memberships": [{"area": m.area, "role": m.role, "tenant_id": m.tenant_id} for m in held],
+        "memberships": [
+            {"area": m.area, "role": m.role, "tenant_id": m.tenant_id} | ({"details": m.details} if m.details else {})
+            for m in held
+        ],
     }
 
 

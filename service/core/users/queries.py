@@ -82,7 +82,16 @@ def as_seen(user: User, reach: Reach) -> dict[str, Any]:
         "last_signed_in_at": user.last_signed_in_at,
         "created_at": user.created_at,
         "version": user.version,
-        "memberships": [{"area": held.area, "role": held.role, "tenant_id": held.tenant_id} for held in seen],
+        "memberships": [
+            {
+                "area": held.area,
+                "role": held.role,
+                "tenant_id": held.tenant_id,
+                "details": held.details,
+                "is_suspended": held.is_suspended,
+            }
+            for held in seen
+        ],
         "elsewhere": len(seen) < len(user.memberships),
     }
 
@@ -118,6 +127,7 @@ def roles(db: Session, actor: Actor) -> list[dict[str, Any]]:
                 for key, role in area.roles.items()
                 if name in reach.whole or role.scope is not None
             ],
+            "details": [{"name": key, "title": title} for key, title in area.details.items()],
             "tenants": [tenant for tenant in tenants(db, name) if reach.covers(name, tenant.id)],
         }
         for name, area in areas().items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from service.core.texts import NO_NUL, ONE_LINE, NotBlank
 
@@ -16,6 +16,13 @@ Mail = Annotated[str, Field(max_length=254, pattern=r"^[^@\s,<>\x00-\x1f\x7f]+@[
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 # No rule here: those of a new password are said in words by `passwords`.
 Password = Annotated[str, Field(min_length=1, max_length=1024)]
+DetailName = Annotated[str, Field(min_length=1, max_length=32, pattern=NO_NUL)]
+DetailValue = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50, pattern=ONE_LINE)]
+Details = Annotated[
+    dict[DetailName, DetailValue],
+    Field(max_length=10),
+    AfterValidator(lambda given: {name: value for name, value in given.items() if value}),
+]
 
 
 class MembershipIn(BaseModel):
@@ -24,6 +31,8 @@ class MembershipIn(BaseModel):
     area: Annotated[str, Field(min_length=1, max_length=32, pattern=NO_NUL)]
     role: Annotated[str, Field(min_length=1, max_length=32, pattern=NO_NUL)]
     tenant_id: Id | None = None
+    # Those that are missing or empty there are none of.
+    details: Details = {}
 
 
 Memberships = Annotated[list[MembershipIn], Field(min_length=1, max_length=20)]
@@ -51,9 +60,13 @@ class UserChange(BaseModel):
 
 
 class MembershipOut(BaseModel):
+    """`is_suspended`: the tenant is out of use, and the role grants nothing until it is back."""
+
     area: str
     role: str
     tenant_id: int | None
+    details: dict[str, str]
+    is_suspended: bool
 
 
 class UserItem(BaseModel):

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from service.core.clock import now_sql
 from service.core.files.records import File
 from service.core.identity import User, hash_token
-from service.core.paging import Key, Listing, equals
+from service.core.paging import Key, Listing, equals, whole
 from service.core.problems import NotFound
 from service.fleet import queries
 from service.fleet.agents.models import Command, Device
@@ -184,7 +184,7 @@ def devices(db: Session, terminal_id: int) -> dict[str, Any]:
             "removed_by": None,
         }
     ]
-    return {"items": items, "total": len(items)}
+    return whole(items)
 
 
 def placed_device(db: Session, terminal_id: int) -> Device | None:

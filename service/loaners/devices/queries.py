@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
 from service.core.labels import Label
-from service.core.paging import Filter, Key, Listing, contains, equals, when
+from service.core.paging import Filter, Key, Listing, contains, cut, equals, put_away
 from service.core.problems import Invalid, NotFound
 from service.loaners import queries
 from service.loaners.devices import schemas
@@ -77,14 +77,13 @@ DEVICES = Listing(
             ),
             contains(Device.number).value,
         ),
-        "is_in_use": when(Device.archived_at.is_(None)),
-        "is_archived": when(Device.archived_at.is_not(None)),
+        **put_away(Device.archived_at),
     },
 )
 
 
 def devices(db: Session, limit: int, cursor: str | None, filters: schemas.DeviceFilters) -> dict[str, Any]:
-    return DEVICES.page(db, limit, cursor, filters.sort, **queries.asked(filters))
+    return DEVICES.page(db, limit, cursor, filters.sort, **cut(filters))
 
 
 def device_in_full(db: Session, device_id: int) -> dict[Any, Any]:
@@ -213,7 +212,7 @@ def to_take_along(kind: Kind, link: Callable[[], str]) -> Any:
     a label leads to, without the number."""
 
     def statement(_: Actor, filters: schemas.MasterFilters) -> Select[*tuple[Any, ...]]:
-        found = DEVICES.all(filters.sort, kind=kind.value, **queries.asked(filters))
+        found = DEVICES.all(filters.sort, kind=kind.value, **cut(filters))
         return found.add_columns(
             Site.key.label("site_key"),
             Device.archived_at.is_(None).cast(String).label("is_active"),
@@ -250,7 +249,7 @@ def to_print(db: Session, filters: schemas.LabelFilters, link: str) -> list[Labe
         NotFound: none is left.
         Invalid: more than anybody prints at once.
     """
-    given = queries.asked(filters)
+    given = cut(filters)
     chosen = given.pop("number", None)
     found = DEVICES.all(filters.sort, **given)
     if chosen:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.paging import Key, Listing, when
+from service.core.paging import Key, Listing, put_away
 from service.core.problems import NotFound
 from service.loaners.models import Column
 from service.loaners.views import schemas
@@ -32,7 +32,7 @@ VIEWS = Listing(
     unique=View.id,
     keys={"position": Key(View.position), "key": Key(View.key), "name": Key(View.name)},
     default="position",
-    filters={"is_in_use": when(View.archived_at.is_(None)), "is_archived": when(View.archived_at.is_not(None))},
+    filters=put_away(View.archived_at),
 )
 
 

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
+from service.agencies import rules
 from service.core import health
 from service.core.areas import ticks
 from service.core.clock import real_now
@@ -42,6 +43,19 @@ def test_silent_jobs_are_named_with_the_seconds(client: TestClient, db: Session)
 
     assert answer.status_code == 503
     assert answer.json()["parts"]["jobs"].startswith("ジョブ fleet.watch が9")
+
+
+def test_a_reader_that_does_not_run_makes_nothing_else_unready(
+    client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ticks():
+        record_job(db, name)
+    db.commit()
+    on = rules.settings().model_copy(update={"ocr": True})
+    monkeypatch.setattr(rules, "settings", lambda: on)
+
+    assert "agencies.read" in ticks()
+    assert client.get("/api/health/ready").json()["parts"]["jobs"] == "ok"
 
 
 def test_a_missing_redis_is_named(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

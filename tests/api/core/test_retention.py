@@ -27,6 +27,7 @@ def test_administrators_see_the_plan_and_the_past_nights(db: Session, sign_in: C
     after = admin.get("/api/core/retention").json()
 
     assert {target: (found["when"], found["keep_days"]) for target, found in before.items()} == {
+        "agencies_drafts": ("nightly", 30),
         "audit_entries": ("nightly", 1096),
         "backups": ("nightly", 400),
         "entries_logs": ("nightly", 366),
@@ -36,6 +37,7 @@ def test_administrators_see_the_plan_and_the_past_nights(db: Session, sign_in: C
         "fleet_terminal_logs": ("nightly", 366),
         "outbox_messages": ("nightly", 90),
         "probes": ("nightly", 400),
+        "reservations_webhooks": ("nightly", 180),
         "sessions": ("nightly", 30),
         "tasks": ("nightly", 90),
         "files": ("hourly", 1),

@@ -116,3 +116,25 @@ def test_beyond_a_long_queue_one_is_told_to_try_again(monkeypatch: pytest.Monkey
         return statuses
 
     assert asyncio.run(three()) == [503, 200, 200]
+
+
+def test_a_door_beside_takes_the_same_seats() -> None:
+    """All of them hold connections of one pool."""
+
+    async def two() -> int:
+        most = inside = 0
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            nonlocal most, inside
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.01)
+            inside -= 1
+
+        door = seats.Seats(app, 1, frozenset())
+        scopes = [{"type": "http", "path": "/", "method": "GET"} for _ in range(4)]
+        calls = [one(scope, None, None) for one, scope in zip([door, door.beside(app)] * 2, scopes, strict=True)]  # type: ignore[arg-type]
+        await asyncio.gather(*calls)
+        return most
+
+    assert asyncio.run(two()) == 1

@@ -69,6 +69,11 @@ def fleet(role: str = "operator", **more: Any) -> dict[str, Any]:
     return {"area": "fleet", "role": role, **more}
 
 
+def shown_fleet(role: str = "operator") -> dict[str, Any]:
+    """As the service shows it."""
+    return fleet(role, tenant_id=None, details={}, is_suspended=False)
+
+
 def of(client: TestClient, user: User) -> dict[str, Any]:
     found: dict[str, Any] = client.get(f"/api/core/users/{user.id}").json()
     return found
@@ -93,7 +98,7 @@ def test_a_new_person_gets_a_one_time_password_and_can_sign_in_with_it(admin: Te
     assert signed_in.json()["user"]["must_change_password"] is True
     shown = admin.get(f"/api/core/users/{answer.json()['id']}").json()
     assert shown["last_signed_in_at"]
-    assert shown["memberships"] == [fleet(tenant_id=None)]
+    assert shown["memberships"] == [shown_fleet()]
     assert "password" not in " ".join(shown).replace("must_change_password", "")
     [made] = [entry for entry in entries(db, answer.json()["id"]) if entry.action == "create"]
     assert (made.actor, made.area, made.before) == ("amy", "fleet", None)
@@ -285,7 +290,7 @@ def test_an_account_that_works_elsewhere_too_cannot_be_taken_over(admin: TestCli
     db.commit()
 
     seen = of(admin, both)
-    assert seen["memberships"] == [fleet(tenant_id=None)]
+    assert seen["memberships"] == [shown_fleet()]
     assert seen["elsewhere"] is True
     for call in ("password", "deactivate", "activate", "sessions/revoke"):
         refused = admin.post(f"/api/core/users/{both.id}/{call}", json={})
@@ -366,7 +371,7 @@ def test_the_last_administrator_stays(admin: TestClient, db: Session, how: str) 
     assert refused.status_code == 409
     assert "端末管理の管理者がいなくなる" in refused.json()["detail"]
     assert of(admin, amy)["is_active"] is True
-    assert of(admin, amy)["memberships"] == [fleet("admin", tenant_id=None)]
+    assert of(admin, amy)["memberships"] == [shown_fleet("admin")]
     member(db, "second", "fleet", "admin")
     assert try_it().status_code == 200
 

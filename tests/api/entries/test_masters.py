@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.audit import AuditEntry
+from service.core.identity import Membership
 from service.entries.models import Nursery
 from tests import cast
 from tests.api.entries.conftest import PASSWORD, log_in
@@ -48,6 +51,39 @@ def test_a_new_station_password_ends_the_sessions_of_the_old_one(
 
     assert ended.json() == {"stations": 1}
     assert [client.post("/api/auth/heartbeat", headers=headers).status_code for headers in stations] == [401, 200]
+
+
+def test_who_works_for_an_archived_nursery_alone_is_kept_out_until_it_is_back(
+    db: Session, client: TestClient, sakura: Nursery, himawari: Nursery, sign_in: SignIn
+) -> None:
+    hana, jun = (
+        cast.person(db, "hana", sakura.id, entries="staff"),
+        cast.person(db, "jun", himawari.id, entries="staff"),
+    )
+    both = cast.person(db, "both", sakura.id, entries="staff")
+    both.memberships.append(Membership(area="fleet", role="viewer"))
+    tokens = [cast.signed_in(db, client, user).headers["Authorization"] for user in (hana, jun, both)]
+
+    def answers() -> list[int]:
+        return [client.get("/api/entries/children", headers={"Authorization": token}).status_code for token in tokens]
+
+    def signs_in() -> int:
+        return client.post("/api/auth/login", json={"login_id": "hana", "password": cast.PASSWORD}).status_code
+
+    before = answers(), signs_in()
+    sign_in("alice", entries="admin")
+    archived = client.post(f"/api/entries/nurseries/{sakura.id}/archive").status_code
+    while_closed = answers(), signs_in()
+    restored = client.post(f"/api/entries/nurseries/{sakura.id}/restore").status_code
+    entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "nursery").order_by(AuditEntry.id)).first()
+
+    assert (before, archived, restored) == (([200] * 3, 200), 204, 204)
+    # Who has a role elsewhere stays signed in, and has none here.
+    assert while_closed[0] == [401, 200, 403]
+    assert while_closed[1] in (401, 403)
+    assert signs_in() == 200
+    assert entry is not None
+    assert entry.after == {"archived": True, "sessions_ended": 2}
 
 
 def test_a_nurserys_own_administrator_neither_founds_nor_archives_nor_sees_another(

@@ -13,13 +13,11 @@ import pytest
 
 from service.core.identity import open_session
 from service.fleet import actions
-from service.main import app
 from tests import cast
 from tests.api.fleet.field import Agent
-from tests.api.walk import PARAMETER, Operation, operations
+from tests.api.walks.walk import OPERATIONS, PARAMETER, Operation
 from tests.conftest import Service
 
-OPERATIONS = operations(app().fastapi.openapi())
 AGENTS = [one for one in OPERATIONS if one.path.startswith(("/api/fleet/heartbeats", "/api/fleet/agent/"))]
 PEOPLES = [one for one in OPERATIONS if one.permission or one.path in ("/api/auth/me", "/api/auth/logout")]
 

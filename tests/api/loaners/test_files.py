@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-
 import pytest
 from fastapi.testclient import TestClient
-from openpyxl import Workbook
 from sqlalchemy import text
 
 from tests.api.core.test_imports import begun, imported, preview
 from tests.api.loaners.test_forms import change, drafted, plain, publish
+from tests.sheets import long_past
 from tests.workers import Ground, ground
 
 __all__ = ["ground"]
@@ -407,32 +404,10 @@ def test_further_columns_come_by_their_titles(ground: Ground) -> None:
 def test_a_long_workbook_is_taken_in_whole_in_several_portions(ground: Ground) -> None:
     """A hundred devices, twenty forms each, from Excel: more than is taken in at a time."""
     client = admin(ground)
-    number = "OSAKA_Desktop_OptiPlex-7090_S{:05}_001"
-    header = ["拠点管理番号", "機種名", "カテゴリ", "製造番号", "資産管理番号", "作成日"]
-    devices = [
-        [number.format(place), "OptiPlex-7090", "Desktop", f"S{place:05}", "A", "2024/01/01 00:00:00"]
-        for place in range(100)
-    ]
-    told = ["タイムスタンプ", "拠点管理番号", "0-4.ステータス", "1-6.貸出先", "1-4.ユーザー機の預り有無"]
-    history = [
-        [f"2024/{turn // 2 + 1:02}/{turn % 2 * 10 + 1:02} 09:{place % 60:02}:00", number.format(place)]
-        + (["3.社内にて保管中", "", ""] if turn % 2 else ["1.貸出中", f"客先{turn}", "有り"])
-        for turn in range(20)
-        for place in range(100)
-    ]
-    imported(ground, client, workbook([header, *devices]), "loaners.devices")
+    devices, history = long_past(100)
+    imported(ground, client, devices, "loaners.devices")
 
-    task = imported(ground, client, workbook([told, *history]), "loaners.history")
+    task = imported(ground, client, history, "loaners.history")
 
     assert "新規 2,000件" in str(task)
     assert ground.rows("SELECT count(*) FROM loaners_loans") == [(1000,)]
-
-
-def workbook(rows: Sequence[Sequence[str]]) -> bytes:
-    made = Workbook()
-    sheet = made.create_sheet(index=0)
-    for row in rows:
-        sheet.append(list(row))
-    content = io.BytesIO()
-    made.save(content)
-    return content.getvalue()

@@ -7,7 +7,7 @@ import io
 from datetime import timedelta
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from service.core.clock import real_now
 from service.entries.station import actions, rules
@@ -166,9 +166,9 @@ def test_an_answer_that_is_not_the_services_own_settles_nothing(page: Page, door
     """A hotspot's page, a proxy's refusal: the scan waits until the service itself has answered."""
     answers = iter([(200, "text/html", "<h1>Wi-Fi</h1>"), (403, "text/html", "no"), (502, "text/html", "no")])
 
-    def elsewhere(route: object) -> None:
+    def elsewhere(route: Route) -> None:
         status, kind, body = next(answers)
-        route.fulfill(status=status, content_type=kind, body=body)  # type: ignore[attr-defined]  # Playwright's
+        route.fulfill(status=status, content_type=kind, body=body)
 
     page.route("**/api/entry-exit-logs", elsewhere, times=3)
     scan(page, door.parents[0])
@@ -185,8 +185,8 @@ def test_an_answer_that_is_not_the_services_own_settles_nothing(page: Page, door
 def test_a_scan_that_the_service_fails_over_is_set_aside_after_three_tries(page: Page, door: Door) -> None:
     problem = '{"type":"about:blank","title":"x","status":500,"detail":"x","errors":[]}'
 
-    def failing(route: object) -> None:
-        route.fulfill(status=500, content_type="application/problem+json", body=problem)  # type: ignore[attr-defined]
+    def failing(route: Route) -> None:
+        route.fulfill(status=500, content_type="application/problem+json", body=problem)
 
     page.route("**/api/entry-exit-logs", failing)
     scan(page, door.parents[0])

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from service.agencies import rules
+from service.agencies.settings import settings
 from service.core import backups
 from service.core.areas import ticks
 from service.core.clock import real_now
@@ -57,6 +60,25 @@ def test_what_does_not_run_is_named(db: Session, screen: Screen) -> None:
     assert told.startswith("対応が必要な点が2件あります。")
     assert "定期処理のプログラムが動いていません。" in told
     assert "応答のないプログラムがあります（定期処理）。" in told
+
+
+def test_a_statement_reader_without_its_packages_is_named_with_what_to_do(
+    db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything_runs(db)
+    on = settings().model_copy(update={"ocr": True})
+    monkeypatch.setattr(rules, "settings", lambda: on)
+
+    page = open_page(screen)
+    told = page.error[0].value.replace("\\", "")
+
+    assert told.startswith("対応が必要な点が1件あります。")
+    assert "読み取るプログラムが動いていません。" in told
+    assert "「make setup-ocr」を実行し" in told
+
+    record_job(db, "agencies.read")
+    db.commit()
+    assert not page.run().error
 
 
 def test_the_month_is_held_against_its_target(db: Session, screen: Screen) -> None:

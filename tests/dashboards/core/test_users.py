@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from service.core import areas
 from service.core.identity import Membership, User
 from tests import cast
 from tests.dashboards.conftest import Line, opened_at
@@ -37,6 +40,21 @@ def page(screen: Screen, db: Session) -> AppTest:
     cast.person(db, "jiro", fleet="support").is_active = False
     db.commit()
     return opened_at(screen("amy", fleet="admin"), "users")
+
+
+@pytest.fixture
+def codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """端末管理 notes a code about its people."""
+    known: Any = areas.areas()
+    monkeypatch.setitem(known, "fleet", replace(known["fleet"], details={"staff_code": "担当者コード"}))
+
+
+def noted(db: Session, login_id: str) -> dict[str, str] | None:
+    return db.scalar(select(Membership.details).join(User).where(User.login_id == login_id))
+
+
+def save(page: AppTest) -> AppTest:
+    return next(button for button in page.button if button.key and button.key.endswith(".submit")).click().run()
 
 
 def rows(page: AppTest) -> list[dict[str, Any]]:
@@ -139,6 +157,61 @@ def test_a_conflict_shows_both_sides_and_what_was_typed_can_be_kept(page: AppTes
     assert field(page, "text_input", "氏名").value == "後の人"
     next(button for button in page.button if button.key and button.key.endswith(".submit")).click().run()
     assert stored(db, "taro")[:2] == ("後の人", "new@example.com")
+
+
+@pytest.mark.usefixtures("codes")
+def test_what_an_area_notes_about_its_people_is_typed_beside_the_role(page: AppTest, db: Session) -> None:
+    press(page, "users.new")
+    field(page, "text_input", "ログインID").set_value("hanako")
+    field(page, "text_input", "氏名").set_value("花子")
+    field(page, "selectbox", "端末管理での役割").select("support")
+    page.text_input(key="users.create.details.fleet.staff_code.0").set_value("A\t1")
+    press(page, "users.create.submit")
+    assert "使えない文字が含まれているか、形式が正しくありません。" in texts(page)
+    field(page, "text_input", "端末管理での担当者コード").set_value(" A1 ")
+    press(page, "users.create.submit")
+    assert noted(db, "hanako") == {"staff_code": "A1"}
+    press(page, "users.noted")
+
+    opened(page, "hanako")
+    assert field(page, "text_input", "端末管理での担当者コード").value == "A1"
+    field(page, "text_input", "端末管理での担当者コード").set_value("")
+    save(page)
+    assert noted(db, "hanako") == {}
+    assert "担当者コード" not in texts(page)
+
+
+@pytest.mark.usefixtures("codes")
+def test_a_conflict_shows_what_is_noted_on_both_sides(page: AppTest, db: Session) -> None:
+    opened(page, "taro")
+    user = db.scalars(select(User).where(User.login_id == "taro")).one()
+    user.memberships[0].details, user.version = {"staff_code": "B2"}, 2
+    db.commit()
+    field(page, "text_input", "端末管理での担当者コード").set_value("A1")
+
+    save(page)
+
+    assert "違う項目は1件です。" in texts(page)
+    assert "**端末管理での担当者コード**" in texts(page)
+    assert ":orange-background[A1]" in texts(page)
+    assert ":blue-background[B2]" in texts(page)
+    press(page, "users.conflict.keep")
+    assert field(page, "text_input", "端末管理での担当者コード").value == "A1"
+    save(page)
+    assert noted(db, "taro") == {"staff_code": "A1"}
+
+
+@pytest.mark.usefixtures("codes")
+def test_only_what_was_changed_is_sent(page: AppTest, line: Line) -> None:
+    sent: list[bytes] = []
+    hooks = line.service.event_hooks["request"]
+    line.service.event_hooks = {"request": [*hooks, lambda request: sent.append(request.read())]}
+    opened(page, "taro")
+    field(page, "text_input", "氏名").set_value("山田 太郎")
+
+    save(page)
+
+    assert [json.loads(body) for body in sent if body] == [{"version": 1, "name": "山田 太郎"}]
 
 
 @pytest.mark.parametrize(("person", "button", "is_active"), [("taro", "deactivate", False), ("jiro", "activate", True)])

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.core.identity import Membership, User
+from service.core.memberships import suspend
 from service.entries.models import Nursery
+from tests import cast
 from tests.dashboards.conftest import opened_at
 from tests.dashboards.entries.test_parents import press, texts
 
@@ -58,3 +60,30 @@ def test_an_archived_nursery_is_offered_to_nobody_new(
     page = opened_at(desk("admin"), "users")
     press(page, "users.new")
     assert page.selectbox(key="users.create.tenant_id.entries.0").options == ["さくら保育園"]
+
+
+def test_who_works_at_a_nursery_out_of_use_is_told_so_and_may_be_changed(
+    desk: Desk, db: Session, sakura: Nursery
+) -> None:
+    hana = cast.person(db, "hana", entries="staff")
+    hana.memberships[0].tenant_id = sakura.id
+    sakura.archived_at = sakura.created_at
+    db.flush()
+    suspend(db, "entries", sakura.id, True)
+    db.commit()
+    page = opened_at(desk("admin"), "users")
+    shown = page.dataframe[0].value.set_index("ログインID")
+    assert shown["業務と役割"]["hana"] == "入退管理・園職員（さくら保育園）（所属先が無効）"
+
+    [row] = [row for row in page.session_state["live.core.users"].data["items"] if row["login_id"] == "hana"]
+    page.session_state["core.users.clicked"] = ("詳細", row)
+    page.run()
+    key = f"users.edit.{row['id']}.{row['version']}.False"
+    assert page.selectbox(key=f"{key}.tenant_id.entries.0").options == ["さくら保育園（所属先が無効）"]
+    db.refresh(hana)
+    hana.mail, hana.version = "hana@example.com", 2
+    db.commit()
+    page.selectbox(key=f"{key}.role.entries.0").select("nursery_admin")
+    press(page, f"{key}.submit")
+    assert "違う項目は1件です。" in texts(page)
+    assert "園管理者（さくら保育園）（所属先が無効）" in texts(page)

@@ -309,6 +309,20 @@ def drawing() -> None:
     )
 
 
+def counting() -> None:
+    from dashboards.ui import charts
+
+    for name, counted in (("few", [0, 2]), ("parts", [0.5, 1.5]), ("many", [3, 40])):
+        charts.bar(name, ["新宿店", "渋谷店"], {"依頼": counted}, unit="件", key=name)
+
+
+def test_few_things_are_counted_in_whole_ones() -> None:
+    page = AppTest.from_function(counting).run()
+    assert not page.exception
+    axes = [json.loads(chart.proto.spec)["layout"]["yaxis"] for chart in page.get("plotly_chart")]
+    assert [axis.get("dtick") for axis in axes] == [1, None, None]
+
+
 def test_a_chart_says_its_finding_its_unit_and_its_days_and_starts_at_zero() -> None:
     import json
 

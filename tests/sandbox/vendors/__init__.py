@@ -1,6 +1,7 @@
 """One module per vendor. It names itself and its doors, speaks its wire, and keeps what it got in the store.
 
-A vendor joins by such a module and a line in `__main__`; its doors pass through `Faults.passing`.
+A vendor joins by such a module and a line in `__main__`; it is made with the `House` that it lives in, and its doors
+pass through `Faults.passing`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ from typing import Any, Protocol
 
 from starlette.routing import BaseRoute
 
-from tests.sandbox.faults import Faults
-from tests.sandbox.store import Message, Store
-from tests.sandbox.webhooks import Webhooks
+from tests.sandbox.store import Message
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,12 @@ class Card:
     preview: str
     text: str
     facts: Sequence[tuple[str, str]]
+    # Where it stands now, and whether that is bad; the page that shows it among its like.
+    state: str = ""
+    bad: bool = False
+    link: tuple[str, str] | None = None
+    # How repeats of it are counted.
+    counter: str = "通目"
 
 
 class SandboxVendor(Protocol):
@@ -32,7 +37,7 @@ class SandboxVendor(Protocol):
     title: str
     doors: tuple[str, ...]
 
-    def routes(self, store: Store, faults: Faults, webhooks: Webhooks) -> list[BaseRoute]: ...
+    def routes(self) -> list[BaseRoute]: ...
 
     def card(self, message: Message) -> Card: ...
 

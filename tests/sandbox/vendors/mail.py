@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tests.sandbox.faults import Faults, Set
+from tests.sandbox.house import House
 from tests.sandbox.store import Message, Store
 from tests.sandbox.vendors import Card
-from tests.sandbox.webhooks import Webhooks
 
 
 class Mail:
@@ -26,9 +26,12 @@ class Mail:
     # RCPT: each address. DATA: the mail itself.
     doors: tuple[str, ...] = ("RCPT", "DATA")
 
-    def routes(self, store: Store, faults: Faults, _: Webhooks) -> list[BaseRoute]:
+    def __init__(self, house: House) -> None:
+        self._store = house.store
+
+    def routes(self) -> list[BaseRoute]:
         async def mails(_: Request) -> Response:
-            return JSONResponse([self.as_json(message) for message in store.newest(self.name, limit=1000)])
+            return JSONResponse([self.as_json(message) for message in self._store.newest(self.name, limit=1000)])
 
         return [Route("/mails", mails)]
 

@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.sandbox.faults import Faults, Set
+from tests.sandbox.faults import Set
+from tests.sandbox.house import House
 from tests.sandbox.store import Message, Store
 from tests.sandbox.vendors import Card
-from tests.sandbox.webhooks import Webhooks
 from tests.sandbox.wire import Cut
 
 # The door by which Slack calls us.
@@ -30,11 +30,12 @@ class Slack:
     name, title = "slack", "Slack"
     doors: tuple[str, ...] = ("chat.postMessage", "conversations.history", "conversations.list", "auth.test", EVENTS)
 
-    def __init__(self, token: str, events_url: str = "", signing_secret: str = "") -> None:
+    def __init__(self, house: House, token: str, events_url: str = "", signing_secret: str = "") -> None:
         """With an `events_url` an app is subscribed to what is posted (Slack's Events API)."""
-        self._token, self._events_url, self._secret = token, events_url, signing_secret
+        self._house, self._token, self._events_url, self._secret = house, token, events_url, signing_secret
 
-    def routes(self, store: Store, faults: Faults, webhooks: Webhooks) -> list[BaseRoute]:
+    def routes(self) -> list[BaseRoute]:
+        store, faults, webhooks = self._house.store, self._house.faults, self._house.webhooks
         webhooks.signed_by(self.name, self._sign)
 
         def tell(event: Mapping[str, Any]) -> None:
@@ -74,7 +75,7 @@ class Slack:
 
         return [Route("/slack/api/{method}", call, methods=["POST", "GET"]), Route("/slack/messages", posts)]
 
-    def _sign(self, body: bytes, at: int) -> dict[str, str]:
+    def _sign(self, _: str, body: bytes, at: int) -> dict[str, str]:
         digest = hmac.new(self._secret.encode(), f"v0:{at}:".encode() + body, hashlib.sha256).hexdigest()
         return {"X-Slack-Request-Timestamp": str(at), "X-Slack-Signature": f"v0={digest}"}
 

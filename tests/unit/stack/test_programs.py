@@ -60,3 +60,14 @@ def test_replicas_that_run_into_another_port_are_refused_in_words(
 
     with pytest.raises(ValueError, match="Port 9001 is set for two programs"):
         programs(Home(tmp_path), environment(Home(tmp_path)))
+
+
+def test_statements_are_read_by_a_process_of_its_own_where_that_is_switched_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def names() -> list[str]:
+        return [program.name for program in programs(Home(tmp_path), environment(Home(tmp_path)))]
+
+    assert "reader" not in names()
+    monkeypatch.setenv("AGENCIES_OCR", "True")
+    assert names().count("reader") == 1

@@ -1,0 +1,137 @@
+"""獲得案件一覧: what have we won? Corporations that open and close, their sites below them (3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from dashboards.agencies import numbers, words
+from dashboards.session import may
+from dashboards.ui import filters, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain, small
+
+PATH = "/api/agencies/acquired"
+ROWS = 20
+SORTS = {
+    "-last_entered_at": "最終投入日の新しい順",
+    "last_entered_at": "最終投入日の古い順",
+    "-sites_count": "地点数の多い順",
+}
+# Each with its share of the width, the same in all groups.
+TITLES = {
+    "店舗名": 22,
+    "サービス種別": 12,
+    "契約プラン": 16,
+    "供給地点特定番号": 26,
+    "ステータス": 11,
+    "投入完了日": 13,
+}
+_CELL = "padding: 0.3rem 0.75rem; text-align: left; border-bottom: 1px solid #e5e7eb; white-space: nowrap"
+SEES_ALL = may("agencies:figure:read")
+
+
+def day(moment: str) -> str:
+    """As the document writes it: 2026-02-10."""
+    return f"{times.parse(moment):%Y-%m-%d}"
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block("agencies.acquired.counts", "獲得案件一覧", f"{PATH}/counts", headline=True)
+    if reading is not None:
+        st.markdown(in_words(reading.data))
+
+
+def in_words(counts: Row) -> str:
+    whose = "すべての代理店の" if SEES_ALL else "あなたの依頼の"
+    if not counts["sites"]:
+        return f"{whose}獲得案件は、まだありません。"
+    last = times.parse(counts["last_entered_at"])
+    return (
+        f"{whose}獲得案件は**{counts['corporations']:,}法人・{counts['sites']:,}地点**です。"
+        f"最後の投入完了は{times.day(last)}です。"
+    )
+
+
+def conditions() -> filters.Filters:
+    whose: filters.Field = (
+        filters.Choice("agency_id", "代理店", numbers.agencies(), width=220)
+        if SEES_ALL
+        else filters.Choice("mine", "範囲", {"false": "代理店全体"}, otherwise="自分の依頼")
+    )
+    return filters.bar(
+        filters.Text("q", "キーワード", "法人名・店舗名"),
+        filters.Dates("days", "投入完了日", asked=("since", "until")),
+        whose,
+    )
+
+
+@refreshing
+def listed(chosen: filters.Filters, *, is_open: bool) -> None:
+    tables.table(
+        "agencies.acquired",
+        "",
+        PATH,
+        (),
+        counter="法人",
+        sorts=SORTS,
+        filters=chosen,
+        rows=ROWS,
+        export=Export.of(PATH),
+        empty=tables.Empty(
+            "獲得案件はまだありません", "地点のステータスが「投入済」になると、ここに自動で表示されます。"
+        ),
+        draw=lambda items: groups(items, is_open=is_open),
+    )
+
+
+def groups(items: Sequence[Row], *, is_open: bool) -> None:
+    for item in items:
+        agency = f"　{small(plain(item['agency_name']))}" if SEES_ALL else ""
+        label = f"**{plain(item['corporation_name'])}**（{item['sites_count']:,}地点）{agency}"
+        last = small(f"最終投入日 {day(item['last_entered_at'])}")
+        with st.expander(f"{label}　{last}", expanded=is_open, key=f"agencies.acquired.{item['id']}.{is_open}"):
+            st.html(sites(item))
+
+
+def sites(item: Row) -> str:
+    head = "".join(f'<th scope="col" style="{_CELL}; width: {share}%">{title}</th>' for title, share in TITLES.items())
+    body = "".join(f"<tr>{''.join(map(_cell, cells(site)))}</tr>" for site in item["sites"])
+    return (
+        '<div style="overflow-x: auto"><table style="width: 100%; min-width: 720px; border-collapse: collapse; '
+        'font-size: 0.875rem">'
+        f"<caption hidden>{escape(item['corporation_name'])}の地点</caption><tr>{head}</tr>{body}</table></div>"
+    )
+
+
+def cells(site: Row) -> tuple[str, ...]:
+    return (
+        site["branch_name"] or "–",
+        words.SERVICE[site["service_type"]],
+        site["power_plan_name"] or "–",
+        grouped(site["location_number"]) or "–",
+        words.STATUS[site["status"]].word,
+        day(site["entered_at"]),
+    )
+
+
+def grouped(number: str) -> str:
+    """供給地点特定番号 as a statement writes it: two digits, then groups of four; of gas as it is."""
+    if len(number) != 22:
+        return number
+    return "-".join((number[:2], *(number[at : at + 4] for at in range(2, 22, 4))))
+
+
+def _cell(text: str) -> str:
+    return f'<td style="{_CELL}">{escape(text)}</td>'
+
+
+headline()
+asked = conditions()
+opened = st.toggle("地点を開いて表示する", value=True, key="opened")
+listed(asked, is_open=opened)

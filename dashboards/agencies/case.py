@@ -1,0 +1,198 @@
+"""案件詳細・明細入力: the statements beside the form, all day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.agencies import case_images, case_talk, corporation_words, site_work, words
+from dashboards.client import ApiProblem
+from dashboards.session import may
+from dashboards.ui import details, dialogs, feedback, forms, heading, kept, live, times
+from dashboards.ui.links import link
+from dashboards.ui.text import plain, small
+
+CASES = "/api/agencies/cases"
+KEY, TITLE = "agencies.case", "案件詳細・明細入力"
+Row = Mapping[str, Any]
+
+
+def masters() -> dict[str, Any]:
+    return kept.kept("agencies.masters", lambda: session.api().get("/api/agencies/masters"))
+
+
+def show(case_id: int) -> None:
+    path = f"{CASES}/{case_id}"
+    reading = live.block(KEY, TITLE, path, headline=True, right=back)
+    if reading is None:
+        return
+    case = reading.data
+    if problem := st.session_state.pop("case.problem", None):
+        st.error(problem, icon=":material/error:")
+    try:
+        sites, images, said = (live.ask(f"{path}/{part}")["items"] for part in ("sites", "images", "comments"))
+    except ApiProblem as failure:
+        feedback.failed(failure, key=KEY)
+        return
+    may_update = may("agencies:case:update")
+    st.markdown(sentence(case))
+    case_talk.viewers(path, case["version"])
+    if case["deficiency"]:
+        st.error(f"依頼全体の不備: {plain(case['deficiency'])}", icon=":material/report:")
+    chosen = now_typed(sites)
+    if may_update:
+        actions(case, path, sites, chosen)
+    left, right = st.columns([6, 7], gap="medium")
+    # The form first: what is chosen there decides which statement is shown.
+    with right:
+        typed = site_box(case, sites, images, chosen, may_update)
+    with left:
+        beside(case, path, sites, images, said, typed, may_update)
+
+
+def back() -> None:
+    link("一覧に戻る", "/cases")
+
+
+def sentence(case: Row) -> str:
+    who = f"{plain(case['agency_name'])}　{plain(case['requested_by_name'])}さん"
+    at = times.full(times.parse(case["created_at"]))
+    badge = words.STATUS[case["status"]] if case["is_open"] or case["status"] != "working" else words.NOTHING_LEFT
+    claimed = f"担当は**{plain(case['claimed_by_name'])}**さんです。" if case["claimed_by_name"] else ""
+    if case["is_open"] and not claimed:
+        claimed = "担当者は未定です。"
+    return (
+        f"依頼 **{case['id']}**　**{plain(case['corporation_name'])}** {badge.badge()}　"
+        f"地点 **{words.entered_of(case)}** が投入済です。{claimed}  \n" + small(f"{who}が{plain(at)}に依頼")
+    )
+
+
+def now_typed(sites: Sequence[Row]) -> int | None:
+    """The site that is chosen, or the first on which something is left to do."""
+    ids = [one["id"] for one in sites]
+    asked = st.session_state.pop("case.go_to", None)
+    if asked in ids:
+        st.session_state["case.site"] = asked
+    if st.session_state.get("case.site") not in ids:
+        waiting = [one["id"] for one in sites if one["status"] in ("working", "deficient")]
+        st.session_state["case.site"] = next(iter(waiting or ids), None)
+    found: int | None = st.session_state["case.site"]
+    return found
+
+
+def actions(case: Row, path: str, sites: Sequence[Row], chosen: int | None) -> None:
+    with st.container(horizontal=True, key="case.actions"):
+        if case["is_open"]:
+            case_talk.claim(case, path)
+            dialogs.button("不備あり", case_talk.report, case, path, sites, chosen, key="case.deficient", icon="report")
+        if case["status"] == "deficient":
+            dialogs.button(
+                "不備を解決済みにする", case_talk.put_right, path, case["version"], key="case.put_right", icon="check"
+            )
+        dialogs.button("地点数を変更する", count_sites, case, path, key="case.count", type="tertiary", icon="tag")
+
+
+def count_sites(case: Row, path: str) -> None:
+    @dialogs.dialog("地点数を変更する", width="small", icon=":material/tag:")
+    def ask() -> None:
+        st.markdown("営業担当者が申告した地点数を、明細画像から判断した数に直します。")
+        with forms.form(f"case.count.{case['version']}", submit="保存する") as form:
+            count = form.field(
+                "site_count", st.number_input, "地点数", min_value=0, max_value=999, step=1, value=case["site_count"]
+            )
+        if form.submitted:
+            form.send(
+                lambda _: session.api().patch(path, {"version": case["version"], "site_count": count}),
+                done=f"地点数を{count}にしました。",
+            )
+
+    ask()
+
+
+def site_box(
+    case: Row, sites: Sequence[Row], images: Sequence[Row], chosen: int | None, may_update: bool
+) -> int | None:
+    with st.container(horizontal=True, vertical_alignment="center", key="case.sites"):
+        if sites:
+            names = {one["id"]: tab(one, place) for place, one in enumerate(sites, 1)}
+            st.segmented_control(
+                "地点", [*names], format_func=names.__getitem__, key="case.site", label_visibility="collapsed"
+            )
+        if may_update and case["cancelled_at"] is None:
+            # The first one is what there is to do.
+            kind: Literal["primary", "secondary"] = "secondary" if sites else "primary"
+            dialogs.button("＋地点を追加", site_work.add, case, sites, images, chosen, key="case.add", type=kind)
+    if not sites:
+        feedback.empty("地点はまだありません", "明細画像を確認し、「＋地点を追加」から地点ごとに入力を始めてください。")
+        return None
+    # A click on the chosen one takes it away.
+    typed = st.session_state.get("case.site") or chosen
+    place, row = next((place, one) for place, one in enumerate(sites, 1) if one["id"] == typed)
+    listed = masters()
+    if not listed:
+        st.error("選択肢を読み込めません。しばらく待ってから、画面を読み込み直してください。", icon=":material/error:")
+        return typed
+    site_work.work(site_work.Site(case, row, place, images), listed, may_update)
+    return typed
+
+
+def tab(site: Row, place: int) -> str:
+    status = words.STATUS[site["status"]]
+    name = plain(site["power_branch_name"]) or "店舗名未入力"
+    return f":{status.color}[:material/{status.icon}:] {place} {name}"
+
+
+def beside(
+    case: Row,
+    path: str,
+    sites: Sequence[Row],
+    images: Sequence[Row],
+    said: Sequence[Row],
+    typed: int | None,
+    may_update: bool,
+) -> None:
+    if case["remarks"]:
+        with st.container(border=True, gap="xxsmall", key="case.remarks"):
+            st.markdown("**営業担当者の備考**")
+            st.markdown("  \n".join(plain(line) for line in case["remarks"].splitlines()))
+    unread = sum(one["is_unread"] for one in said)
+    pictures, facts, talk = st.tabs(
+        [
+            f"明細画像（{len(images)}枚）",
+            "法人情報",
+            f"コメント（{len(said)}件・未読{unread}件）" if unread else f"コメント（{len(said)}件）",
+        ]
+    )
+    with pictures:
+        case_images.show(path, images, sites, typed, may_update)
+    with facts:
+        corporation(case["corporation"])
+    with talk:
+        case_talk.comments(path, said, sites, may_update)
+
+
+def corporation(one: Row) -> None:
+    listed = masters()
+    for title, fields in corporation_words.SECTIONS.items():
+        shown = {
+            corporation_words.LABELS[name]: corporation_words.shown(name, one[name], listed)
+            for name in fields
+            if name in one and (one[name] not in ("", None) or name == "billing_address_same")
+        }
+        if title == "契約者名":
+            shown = {"法人名": one["name"], "カナ": one["kana"], **shown}
+        if shown:
+            details.section(title, shown)
+    link("法人詳細を開く（カード情報の確認・法人情報の編集）", f"/corporation?id={one['id']}")
+
+
+asked = st.query_params.get("id", "")
+if asked.isascii() and asked.isdecimal() and 0 < int(asked) < 2**63:
+    show(int(asked))
+else:
+    heading.page(TITLE)
+    feedback.empty("案件が選ばれていません", "投入案件一覧から選んでください。")
+    link("投入案件一覧を開く", "/cases")

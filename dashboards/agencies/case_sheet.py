@@ -1,0 +1,47 @@
+"""投入用シート: what goes into which box of the carrier's screen, in the order of its pages, to be copied singly."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.addresses import DOWNLOAD
+from dashboards.client import ApiProblem
+from dashboards.ui import dialogs, feedback
+from dashboards.ui.links import link
+from dashboards.ui.text import plain, small
+
+
+def show(path: str, name: str) -> None:
+    """`path` is the site's."""
+
+    @dialogs.dialog(f"投入用シート　{name}", width="large", icon=":material/content_paste:")
+    def sheet() -> None:
+        try:
+            items = session.api().get(f"{path}/entry")["items"]
+        except ApiProblem as problem:
+            feedback.failed(problem, key="case.sheet")
+            return
+        pages = {page: [*rows] for page, rows in groupby(items, key=lambda one: one["page"])}
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+            chosen = st.segmented_control(
+                "キャリア管理画面のページ", [*pages], default=[*pages][-1] if pages else None, key="case.sheet.page"
+            )
+            link("CSVで保存する", f"{DOWNLOAD}{path}/entry.csv", download=True)
+        st.markdown(
+            small(
+                "値の右端のボタンでコピーできます。保存していない入力は含まれません。カード情報は法人詳細で確認します。"
+            )
+        )
+        for one in pages.get(chosen or "", ()):
+            left, right = st.columns([5, 6], vertical_alignment="center")
+            means = f"　{plain(one['words'])}" if one["words"] else ""
+            left.markdown(f"{plain(one['title'])}  \n" + small(f"{plain(one['carrier_field'])}{means}"))
+            if one["value"]:
+                right.code(one["value"], language=None, wrap_lines=True)
+            else:
+                right.markdown(small("（空欄）"))
+
+    sheet()

@@ -1,0 +1,112 @@
+"""投入案件一覧: which requests wait to be entered, and for whom?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.agencies import numbers, words
+from dashboards.ui import columns, filters, kept, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.live import refreshing
+from dashboards.ui.status import Status
+
+PATH = "/api/agencies/cases"
+CASE = "agencies/case.py"
+STATUS_FILTER = {code: status.word for code, status in words.STATUS.items()} | {"all": "全件"}
+CLAIMED = {"me": "自分が担当", "nobody": "担当者なし", "others": "ほかの人が担当"}
+SORTS = {
+    "created_at": "依頼の古い順",
+    "-created_at": "依頼の新しい順",
+    "-updated_at": "更新の新しい順",
+    "corporation": "法人名順",
+}
+UNREAD = Status("未読あり", "blue", "mark_chat_unread")
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block("agencies.cases.counts", "投入案件一覧", f"{PATH}/counts", headline=True)
+    if reading is not None:
+        st.markdown(in_words(reading.data))
+
+
+def in_words(counts: Row) -> str:
+    if not counts["open"]:
+        return ":material/task_alt: 残っている投入案件はありません。"
+    said = [f"投入待ち・対応中の案件が**{counts['working']:,}件**あります。"]
+    if counts["oldest"]:
+        said.append(f"最も古い依頼は{times.ago(times.parse(counts['oldest']))}のものです。")
+    if counts["waiting"]:
+        said.append(f"このうち**{counts['waiting']:,}件**は担当者が決まっていません。")
+    if counts["deficient"]:
+        said.append(f"不備で営業担当者の返事を待っている案件が{counts['deficient']:,}件あります。")
+    if counts["unread"]:
+        said.append(
+            f":blue[:material/mark_chat_unread: 未読のコメントがある案件が**{counts['unread']:,}件**あります。]"
+        )
+    return "".join(said)
+
+
+def conditions() -> filters.Filters:
+    return filters.bar(
+        filters.Choice("status", "ステータス", STATUS_FILTER, width=160, otherwise="残りあり"),
+        filters.Text("q", "法人名", "法人名・カナ", width=220),
+        filters.Choice("sales_id", "営業担当者", sales_people(), width=200),
+        filters.Dates("days", "投入依頼日", asked=("since", "until")),
+        more=(
+            filters.Choice("agency_id", "代理店", agencies()),
+            filters.Choice("claimed", "担当", CLAIMED),
+            filters.Choice("unread", "未読", {True: "未読のコメントあり"}),
+            filters.Choice("open", "残りなし", {"false": numbers.WITH_DONE}, otherwise="含めない"),
+        ),
+    )
+
+
+def sales_people() -> dict[int, str]:
+    return kept.kept(
+        "agencies.cases.sales",
+        lambda: {
+            one["id"]: f"{one['name']}（{one['agency_name']}）"
+            for one in session.api().get(f"{PATH}/sales-people")["items"]
+        },
+    )
+
+
+def agencies() -> dict[int, str]:
+    return kept.kept(
+        "agencies.cases.agencies",
+        lambda: {one["id"]: one["name"] for one in session.api().get(f"{PATH}/agencies")["items"]},
+    )
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        "agencies.cases",
+        "",
+        PATH,
+        (
+            columns.badge("ステータス", words.status_of, words.SHOWN, width=110),
+            columns.text("依頼ID", lambda row: str(row["id"]), width=72, alignment="right"),
+            columns.text("法人名", "corporation_name", width=180, sort="corporation"),
+            columns.text("地点数", words.entered_of, width=64, alignment="right"),
+            columns.badges("未読", lambda row: ["unread"] if row["unread"] else [], {"unread": UNREAD}, width=96),
+            columns.text("営業担当者", "requested_by_name", width=104),
+            columns.text("代理店", "agency_name", width=124),
+            columns.text("担当", lambda row: row["claimed_by_name"] or "", width=96),
+            columns.stamp("投入依頼日", "created_at", sort="created_at"),
+        ),
+        sorts=SORTS,
+        filters=chosen,
+        actions={"開く": opened},
+        empty=tables.Empty("投入を待っている案件はありません", "営業担当者が投入依頼を送信すると、ここに並びます。"),
+    )
+
+
+def opened(row: Row) -> None:
+    st.switch_page(CASE, query_params={"id": str(row["id"])})
+
+
+headline()
+listed(conditions())

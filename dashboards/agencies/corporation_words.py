@@ -1,0 +1,218 @@
+"""The words of a corporation's fields, and its values as people read them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from dashboards.ui import times
+from dashboards.ui.status import Status
+
+PATH = "/api/agencies/corporations"
+Values = Mapping[str, Any]
+Masters = Mapping[str, Any]
+
+INDIVIDUAL, CORPORATION, TRADE_NAME = "1", "2", "3"
+BY_CARD = "1"
+PREFECTURES = [
+    "北海道",
+    "青森県",
+    "岩手県",
+    "宮城県",
+    "秋田県",
+    "山形県",
+    "福島県",
+    "茨城県",
+    "栃木県",
+    "群馬県",
+    "埼玉県",
+    "千葉県",
+    "東京都",
+    "神奈川県",
+    "新潟県",
+    "富山県",
+    "石川県",
+    "福井県",
+    "山梨県",
+    "長野県",
+    "岐阜県",
+    "静岡県",
+    "愛知県",
+    "三重県",
+    "滋賀県",
+    "京都府",
+    "大阪府",
+    "兵庫県",
+    "奈良県",
+    "和歌山県",
+    "鳥取県",
+    "島根県",
+    "岡山県",
+    "広島県",
+    "山口県",
+    "徳島県",
+    "香川県",
+    "愛媛県",
+    "高知県",
+    "福岡県",
+    "佐賀県",
+    "長崎県",
+    "熊本県",
+    "大分県",
+    "宮崎県",
+    "鹿児島県",
+    "沖縄県",
+]
+LABELS = {
+    "customer_type": "契約者区分",
+    "corporation_number": "法人番号",
+    "last_name": "契約者名（姓）",
+    "first_name": "契約者名（名）",
+    "last_name_kana": "契約者名カナ（セイ）",
+    "first_name_kana": "契約者名カナ（メイ）",
+    "representative_last_name": "代表者名（姓）",
+    "representative_first_name": "代表者名（名）",
+    "representative_last_name_kana": "代表者カナ（セイ）",
+    "representative_first_name_kana": "代表者カナ（メイ）",
+    "zip_code": "郵便番号",
+    "prefecture": "都道府県",
+    "city": "市区町村",
+    "town": "町域",
+    "street": "字・丁目＋番地号",
+    "building_name": "建物名",
+    "phone1": "連絡先番号1",
+    "phone2": "連絡先番号2",
+    "mail_address": "メールアドレス",
+    "birthday": "生年月日",
+    "representative_birthday": "代表者の生年月日",
+    "job_type": "業種",
+    "payment_type": "支払方法",
+    "invoice": "請求明細",
+    "payment_certificate": "支払証明",
+    "billing_address_same": "請求書送付先",
+    "billing_zip_code": "送付先の郵便番号",
+    "billing_prefecture": "送付先の都道府県",
+    "billing_city": "送付先の市区町村",
+    "billing_town": "送付先の町域",
+    "billing_street": "送付先の番地",
+    "billing_building": "送付先の建物名",
+    "billing_customer_name": "送付先の宛名",
+    "sales_channel_id": "営業チャネル",
+}
+# 3.1: the sections of the form, and what stands in each.
+SECTIONS: Mapping[str, Sequence[str]] = {
+    "契約者区分": ("customer_type",),
+    "契約者名": ("corporation_number", "last_name", "first_name", "last_name_kana", "first_name_kana"),
+    "代表者名": (
+        "representative_last_name",
+        "representative_first_name",
+        "representative_last_name_kana",
+        "representative_first_name_kana",
+    ),
+    "住所": ("zip_code", "prefecture", "city", "town", "street", "building_name"),
+    "連絡先": ("phone1", "phone2", "mail_address"),
+    "生年月日": ("birthday", "representative_birthday"),
+    "業種": ("job_type",),
+    "支払方法": ("payment_type", "invoice", "payment_certificate"),
+    "請求書送付先": (
+        "billing_address_same",
+        "billing_zip_code",
+        "billing_prefecture",
+        "billing_city",
+        "billing_town",
+        "billing_street",
+        "billing_building",
+        "billing_customer_name",
+    ),
+    "営業チャネル": ("sales_channel_id",),
+}
+# Which list of the masters a field's codes are of.
+CODED = {
+    "customer_type": "customer_type",
+    "job_type": "job_type",
+    "payment_type": "payment_type",
+    "invoice": "invoice",
+    "payment_certificate": "payment_certificate",
+    "sales_channel_id": "sales_channel",
+}
+REQUEST = {
+    "deficient": Status("不備", "red", "error"),
+    "working": Status("対応中", "orange", "pending"),
+    "entered": Status("投入済", "green", "check_circle"),
+    "cancelled": Status("キャンセル", "gray", "block"),
+}
+SAME, ELSEWHERE = "契約者住所と同じ", "別の住所に送る"
+# A company has one name, and so has a trade; a person has two. "": not asked for.
+NAMES: Mapping[str, Mapping[str, str]] = {
+    CORPORATION: {"last_name": "会社名", "last_name_kana": "会社名カナ", "first_name": "", "first_name_kana": ""},
+    TRADE_NAME: {"last_name": "屋号", "last_name_kana": "屋号カナ", "first_name": "", "first_name_kana": ""},
+}
+
+
+def link_to(corporation_id: int) -> str:
+    """法人詳細's address."""
+    return f"/corporation?id={corporation_id}"
+
+
+def titles(masters: Masters, name: str) -> dict[str, str]:
+    """Of a list of the masters: code → name, in the masters' order."""
+    return {one["code"]: one["name"] for one in masters["choices"].get(name, [])}
+
+
+def shown(field: str, value: Any, masters: Masters) -> str:
+    """A value as people read it; "" for none."""
+    if field == "billing_address_same":
+        return SAME if value else ELSEWHERE
+    if value in (None, ""):
+        return ""
+    if field in CODED:
+        return titles(masters, CODED[field]).get(str(value), str(value))
+    if field.endswith("zip_code") and len(str(value)) == 7:
+        return f"{value[:3]}-{value[3:]}"
+    if field.endswith("birthday"):
+        return times.day(date.fromisoformat(str(value)))
+    return str(value)
+
+
+def drawn(values: Values) -> dict[str, Sequence[str]]:
+    """The sections that a corporation of this kind has, each with its fields."""
+    sections = dict(SECTIONS)
+    if values.get("customer_type") not in (CORPORATION, TRADE_NAME):
+        del sections["代表者名"]
+        sections["生年月日"] = ("birthday",)
+        sections["契約者名"] = SECTIONS["契約者名"][1:]
+    elif values.get("customer_type") == TRADE_NAME:
+        sections["契約者名"] = SECTIONS["契約者名"][1:]
+    if values.get("billing_address_same", True):
+        sections["請求書送付先"] = ("billing_address_same",)
+    return sections
+
+
+def label(field: str, customer_type: str) -> str:
+    """As a corporation of this kind has it; "" for what it has not."""
+    return NAMES.get(customer_type, {}).get(field, LABELS[field])
+
+
+def facts(values: Values, masters: Masters) -> dict[str, dict[str, str]]:
+    """Section → label → value, for a page to show, or to be confirmed before it is sent."""
+    kind = str(values.get("customer_type"))
+    return {
+        section: {word: shown(field, values.get(field), masters) for field in fields if (word := label(field, kind))}
+        for section, fields in drawn(values).items()
+    }
+
+
+def card_in_words(card: Values | None) -> dict[str, str]:
+    """Of a card that was just typed, for the confirmation: no more than its last four digits."""
+    if not card:
+        return {}
+    number = "".join(filter(str.isdigit, unicodedata.normalize("NFKC", card["number"])))
+    code = "入力済み" if card.get("security_code") else ""
+    return {
+        "カード番号": f"**** **** **** {number[-4:]}",
+        "有効期限": f"{card['expire_month']}月 / {card['expire_year']}年",
+        "カード名義": card["holder"],
+        **({"セキュリティコード": code} if code else {}),
+    }

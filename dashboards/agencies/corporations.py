@@ -1,0 +1,119 @@
+"""法人検索: is this corporation registered already, and where is it?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards.agencies import corporation_form
+from dashboards.agencies.corporation_words import PATH, link_to, titles
+from dashboards.session import may
+from dashboards.ui import columns, details, dialogs, filters, heading, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
+from dashboards.ui.kept import every, kept
+from dashboards.ui.links import link
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain
+
+KEY = "agencies.corporations"
+SORTS = {
+    "kana": "カナ順",
+    "-kana": "カナの逆順",
+    "name": "法人名順",
+    "-created_at": "登録が新しい順",
+    "created_at": "登録が古い順",
+}
+
+
+def agencies() -> dict[int, str]:
+    """Id → name, for those who see several."""
+    if not may("agencies:agency:read"):
+        return {}
+    return kept(
+        "agencies.agencies", lambda: {row["id"]: row["name"] for row in every("/api/agencies/agencies", sort="name")}
+    )
+
+
+def kinds() -> dict[str, str]:
+    return kept("agencies.customer_types", lambda: titles(corporation_form.masters(), "customer_type"))
+
+
+def sees_several() -> bool:
+    """Whoever looks at requests of all agencies."""
+    return may("agencies:case:read")
+
+
+def shown_columns() -> tuple[columns.Column, ...]:
+    several = (columns.text("代理店", "agency_name", width=140),) if sees_several() else ()
+    words = kinds()
+    return (
+        columns.text("法人名", "name", width=190, sort="name"),
+        columns.text("カナ", "kana", width=140, sort="kana"),
+        *several,
+        # 屋号（個人事業主等） is 屋号 here.
+        columns.text("契約者区分", lambda row: words.get(row["customer_type"], "").partition("（")[0], width=84),
+        columns.text("法人番号", "corporation_number", width=116),
+        columns.text("連絡先", "phone1", width=112),
+        columns.text("住所", lambda row: f"{row['prefecture']}{row['city']}", width=130),
+        columns.number("依頼", "requests", width=52),
+        columns.number("地点", "sites", width=52),
+    )
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        KEY,
+        "",
+        PATH,
+        shown_columns(),
+        sorts=SORTS,
+        filters=chosen,
+        actions={"詳細": drawer},
+        export=Export.of(PATH),
+        empty=tables.Empty(
+            "まだ法人が登録されていません", "新規投入依頼で法人情報を入力すると、ここに表示されます。", first
+        ),
+    )
+
+
+def first() -> None:
+    if may("agencies:request:create"):
+        link("新規投入依頼を開く", "/new-request", primary=True)
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(plain(row["name"]), position="right", width="small", icon=":material/domain:")
+    def show() -> None:
+        with st.container(horizontal=True):
+            link("法人詳細を開く", link_to(row["id"]), primary=True)
+            if may("agencies:request:create"):
+                link("地点を追加する", f"/add-site?corporation_id={row['id']}")
+        details.facts(
+            {
+                "法人ID": str(row["id"]),
+                "カナ": row["kana"],
+                **({"代理店": row["agency_name"]} if sees_several() else {}),
+                "契約者区分": kinds().get(row["customer_type"], row["customer_type"]),
+                "法人番号": row["corporation_number"],
+                "連絡先番号1": row["phone1"],
+                "住所": f"{row['prefecture']}{row['city']}",
+                "依頼": f"{row['requests']:,}件",
+                "地点": f"{row['sites']:,}地点",
+                "登録": times.full(times.parse(row["created_at"])),
+            }
+        )
+
+    show()
+
+
+def page() -> None:
+    heading.page("法人検索")
+    st.markdown("法人名・カナ・法人番号・電話番号の一部で検索できます。")
+    fields: list[filters.Field] = [filters.Text("q", "キーワード", "法人名・カナ・法人番号・電話番号", 300)]
+    if found := agencies():
+        fields.append(filters.Choice("agency_id", "代理店", {str(key): name for key, name in found.items()}, width=220))
+    listed(filters.bar(*fields))
+
+
+page()

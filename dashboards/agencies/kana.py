@@ -1,0 +1,44 @@
+"""The button that proposes how a name is read. It writes only when it is pressed, and only into empty fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.ui.text import plain, small
+
+PATH = "/api/agencies/kana"
+LABEL = "名前からカナを入力"
+NOTHING = "名前を入力してから押してください。"
+FULL = "カナはすでに入力されています。提案を使う場合は、カナを空にしてから押してください。"
+UNKNOWN = "読みを判断できない文字（漢字など）が含まれています。カナを入力してください。"
+
+
+def button(key: str, targets: Mapping[str, str]) -> None:
+    """`targets`: the session's key of each name's field → that of its kana."""
+    st.button(
+        LABEL, key=f"{key}.button", type="tertiary", icon=":material/translate:", on_click=_ask, args=(key, targets)
+    )
+    said = st.session_state.get(f"{key}.said")
+    # Once the reading is typed, nothing is left to be said.
+    if said and (said == FULL or not all(st.session_state.get(kana) for kana in targets.values())):
+        st.markdown(small(plain(said)))
+
+
+def _ask(key: str, targets: Mapping[str, str]) -> None:
+    names = {kana: str(st.session_state.get(name) or "").strip() for name, kana in targets.items()}
+    empty = {kana: name for kana, name in names.items() if name and not st.session_state.get(kana)}
+    st.session_state[f"{key}.said"] = "" if empty else FULL if any(names.values()) else NOTHING
+    for kana, name in empty.items():
+        try:
+            found = session.api().get(PATH, name=name)["kana"]
+        except ApiProblem as problem:
+            st.session_state[f"{key}.said"] = problem.detail
+            return
+        if found:
+            st.session_state[kana] = found
+        else:
+            st.session_state[f"{key}.said"] = UNKNOWN

@@ -1,0 +1,190 @@
+"""What is done with choices, options and 元フィールド: added, edited, made inactive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboards.ui import editing, forms, masters
+from dashboards.ui.masters import Master, text
+
+Known = Mapping[str, Any]
+# 選択肢マスタ, the document's section 9 first.
+LISTS = {
+    "sales_channel": "営業チャネル",
+    "customer_type": "契約者区分",
+    "payment_type": "支払方法",
+    "application_type": "申込区分",
+    "power_supplier": "電力会社",
+    "job_type": "業種",
+    "invoice": "請求明細",
+    "payment_certificate": "支払証明",
+    "service_type": "サービス種別",
+    "pps": "PPS番号",
+    "power_area": "電力供給エリア",
+    "building_type": "建物区分",
+    "power_factor": "力率",
+    "gas_corporation_type": "契約者法人種別（エコログガス用）",
+    "saisan_gas_yoto": "サイサンガス専用業種",
+    "ecolog_gas_yoto": "エコログガス用途分類",
+}
+RECORDS = {"agency": "代理店", "user": "営業担当者", "corporation": "法人", "site": "地点"}
+PARTS = {
+    "whole": "全体",
+    "first": "1番目の部分",
+    "second": "2番目の部分",
+    "third": "3番目の部分",
+    "year": "年",
+    "month": "月",
+    "day": "日",
+}
+PAGES = ("1page", "2page", "5page")
+PPS_HELP = "名称に「ガス」を含むPPSを地点で選ぶと、サービス種別がガスになります。"
+CODE_HELP = "キャリア管理画面で使う値です。半角の英数字・ハイフン・下線で、20文字以内。あとから変更できません。"
+
+
+def _position(form: forms.Form, known: Known) -> dict[str, int]:
+    """Of a new row only where it is known: without one it comes last."""
+    if not known:
+        return {}
+    return {
+        "position": form.field(
+            "position", st.number_input, "表示順", value=known["position"], min_value=1, max_value=1000
+        )
+    }
+
+
+def _choice_fields(form: forms.Form, known: Known, name: str = "") -> dict[str, Any]:
+    help = PPS_HELP if (name or known.get("list")) == "pps" else None
+    typed: dict[str, Any] = {"name": text(form, "name", "名称", known, 100, required=True, help=help)}
+    if known.get("is_example"):
+        typed["is_example"] = form.field(
+            "is_example", st.toggle, "「例」の印を付けておく", value=True,
+            help="要件定義書に値の記載がない項目です。実際に使う値だと確認できたら、オフにしてください。",
+        )  # fmt: skip
+    return typed | _position(form, known)
+
+
+def _option_fields(form: forms.Form, known: Known) -> dict[str, Any]:
+    return {
+        "name": text(form, "name", "オプション名", known, 100, required=True, placeholder="飲食店サポートパック"),
+        "price": text(form, "price", "料金（任意）", known, 50, placeholder="4,378円/月(税込)"),
+        "is_support_pack": form.field(
+            "is_support_pack", st.toggle, "サポートパックである", value=known.get("is_support_pack", False)
+        ),
+        **_position(form, known),
+    }
+
+
+def _carrier_fields(form: forms.Form, known: Known) -> dict[str, Any]:
+    pages = [*dict.fromkeys([*PAGES, *([known["page"]] if known else [])])]
+    return {
+        "page": form.field(
+            "page", st.selectbox, "ページ", required=True, options=pages,
+            index=pages.index(known["page"]) if known else None, placeholder="選んでください",
+        ),
+        "carrier_field": text(
+            form, "carrier_field", "元フィールド", known, 60, required=True, placeholder="power_zip_code1",
+            help="キャリア管理画面の入力欄の名前です。",
+        ),
+        **_position(form, known),
+    }  # fmt: skip
+
+
+CHOICE = Master(
+    editing.Record(
+        key="agencies.choice",
+        path="/api/agencies/choices",
+        labels={"name": "名称", "is_example": "例", "position": "表示順"},
+        name=lambda choice: f"{LISTS.get(choice['list'], choice['list'])}「{choice['name']}」",
+        fields=_choice_fields,
+        in_words=lambda choice: {"is_example": "例" if choice["is_example"] else ""},
+        putting_away=masters.PUTTING_AWAY,
+    ),
+    "新しい入力では選べなくなります。すでに選ばれている依頼・法人・地点の表示は変わりません。あとで元に戻せます。",
+    "入力画面で、もう一度選べるようになります。",
+    further=("list",),
+)
+OPTION = Master(
+    editing.Record(
+        key="agencies.option",
+        path="/api/agencies/options",
+        labels={"name": "オプション名", "price": "料金", "is_support_pack": "サポートパック", "position": "表示順"},
+        name=lambda option: f"オプション「{option['name']}」",
+        fields=_option_fields,
+        in_words=lambda option: {"is_support_pack": "対象" if option["is_support_pack"] else "対象外"},
+        putting_away=masters.PUTTING_AWAY,
+    ),
+    "地点の入力で選べなくなります。すでに選ばれている地点の表示は変わりません。あとで元に戻せます。",
+    "地点の入力で、もう一度選べるようになります。",
+)
+CARRIER_FIELD = Master(
+    editing.Record(
+        key="agencies.carrier_field",
+        path="/api/agencies/carrier-fields",
+        labels={"page": "ページ", "carrier_field": "元フィールド", "position": "表示順"},
+        name=lambda one: f"「{one['title']}」の元フィールド",
+        fields=_carrier_fields,
+        in_words=lambda _: {},
+        putting_away=masters.PUTTING_AWAY,
+    ),
+    "キャリア管理画面への入力用の一覧に表示されなくなります。入力済みの値は残り、あとで元に戻せます。",
+    "キャリア管理画面への入力用の一覧に、もう一度表示されます。",
+    further=("title",),
+)
+
+
+def new_choice(name: str) -> None:
+    def fields(form: forms.Form) -> dict[str, Any]:
+        code = text(form, "code", "コード", {}, 20, required=True, help=CODE_HELP)
+        return {"list": name, "code": code} | _choice_fields(form, {}, name)
+
+    title = LISTS[name]
+    masters.new(
+        CHOICE,
+        f"{title}に選択肢を追加する",
+        fields,
+        lambda typed: f"{title}に「{typed['name']}」を追加しました。",
+        submit="追加する",
+    )
+
+
+def new_option() -> None:
+    def fields(form: forms.Form) -> dict[str, Any]:
+        code = text(form, "code", "コード", {}, 20, required=True, placeholder="OPT013234", help=CODE_HELP)
+        return {"code": code} | _option_fields(form, {})
+
+    masters.new(
+        OPTION,
+        "オプションを追加する",
+        fields,
+        lambda typed: f"オプション「{typed['name']}」を追加しました。",
+        submit="追加する",
+    )
+
+
+def new_carrier_field(columns: Mapping[str, Mapping[str, str]]) -> None:
+    """`columns`: those that can go to the carrier's screen, by record, with their words."""
+    offered = {(record, name): title for record, listed in columns.items() for name, title in listed.items()}
+
+    def fields(form: forms.Form) -> dict[str, Any]:
+        chosen = form.field(
+            "field", st.selectbox, "項目", required=True, options=[*offered], index=None, placeholder="選んでください",
+            format_func=lambda one: f"{RECORDS[one[0]]}：{offered[one]}",
+        )  # fmt: skip
+        part = form.field(
+            "part", st.selectbox, "部分", options=[*PARTS], format_func=lambda one: PARTS[one],
+            help="郵便番号・電話番号・日付のように、画面の入力欄が分かれている項目で選びます。",
+        )  # fmt: skip
+        record, name = chosen or ("", "")
+        return {"record": record, "field": name, "part": part} | _carrier_fields(form, {})
+
+    masters.new(
+        CARRIER_FIELD,
+        "元フィールドを追加する",
+        fields,
+        lambda typed: f"元フィールド「{typed['carrier_field']}」を追加しました。",
+        submit="追加する",
+    )

@@ -1,0 +1,209 @@
+"""マスタ管理: what can be chosen in forms, and where does it go in the carrier's screen?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.agencies import master_forms
+from dashboards.agencies.master_forms import LISTS, PARTS, RECORDS
+from dashboards.client import ApiProblem
+from dashboards.session import may
+from dashboards.ui import columns, dialogs, feedback, filters, heading, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
+from dashboards.ui.masters import ARCHIVED, Master, drawer
+from dashboards.ui.status import Status
+from dashboards.ui.text import small
+
+KEY = "agencies.masters"
+CHOICES, OPTIONS, FIELDS = "/api/agencies/choices", "/api/agencies/options", "/api/agencies/carrier-fields"
+PARTS_OF_PAGE = ("選択肢", "オプションサービス", "元フィールド")
+EXAMPLE = {"example": Status("例", "orange", "help")}
+FIXED = "入力画面の動きと結びついた一覧です。名称と表示順は変更できますが、追加・無効化はできません。"
+PACK = {"pack": Status("対象", "blue", "inventory_2")}
+
+CHOICE_COLUMNS = (
+    columns.text("選択肢の種類", lambda row: LISTS.get(row["list"], row["list"]), width=230),
+    columns.text("コード", "code", width=110, sort="code"),
+    columns.text("名称", "name", width=280, sort="name"),
+    columns.badges("例", lambda row: ["example"] if row["is_example"] else [], EXAMPLE, width=80),
+    columns.number("表示順", "position", width=80),
+)
+OPTION_COLUMNS = (
+    columns.text("コード", "code", width=120, sort="code"),
+    columns.text("オプション名", "name", width=360, sort="name"),
+    columns.text("料金", "price", width=170),
+    columns.badges("サポートパック", lambda row: ["pack"] if row["is_support_pack"] else [], PACK, width=120),
+    columns.number("表示順", "position", width=80),
+)
+FIELD_COLUMNS = (
+    columns.text("ページ", "page", width=80),
+    columns.text("元フィールド", "carrier_field", width=260, sort="carrier_field"),
+    columns.text("対象", lambda row: RECORDS.get(row["record"], row["record"]), width=100),
+    columns.text("項目", "title", width=250),
+    columns.text("部分", lambda row: PARTS.get(row["part"], row["part"]), width=110),
+    columns.number("表示順", "position", width=80),
+)
+
+
+def part_now() -> str:
+    part: str = st.session_state.get("part") or st.query_params.get("part") or PARTS_OF_PAGE[0]
+    return part
+
+
+def list_now() -> str | None:
+    found = st.session_state.get("list") or st.query_params.get("list")
+    return found if found in LISTS else None
+
+
+def headline() -> None:
+    heading.page("マスタ管理", right=_new)
+    try:
+        masters = session.api().get("/api/agencies/masters")
+    except ApiProblem as problem:
+        feedback.failed(problem, key=KEY)
+        return
+    used = {name: [one for one in listed if one["in_use"]] for name, listed in masters["choices"].items()}
+    examples = [LISTS.get(name, name) for name, listed in used.items() if any(one["is_example"] for one in listed)]
+    options = sum(one["in_use"] for one in masters["options"])
+    said = f"選択肢は{len(used):,}種類・{sum(map(len, used.values())):,}件、オプションサービスは{options:,}件です。"
+    if examples:
+        more = f"など{len(examples):,}種類" if len(examples) > 3 else ""
+        said += f"**{'・'.join(examples[:3])}{more}には「例」の値があります**。実際に使う値を確認してください。"
+    st.markdown(said)
+
+
+def _new() -> None:
+    """The part that is open has the one that stands out."""
+    if not may("agencies:master:update"):
+        return
+    part, name = part_now(), list_now()
+    if part == "オプションサービス":
+        label, draw = "オプションを追加する", master_forms.new_option
+    elif part == "元フィールド":
+        label, draw = "元フィールドを追加する", new_carrier_field
+    elif name:
+        label, draw = "選択肢を追加する", partial(master_forms.new_choice, name)
+    else:
+        label, draw = "選択肢を追加する", which_list
+    dialogs.button(label, draw, key=f"{KEY}.new", icon="add", type="primary")
+
+
+def which_list() -> None:
+    @dialogs.dialog("どの一覧に追加しますか？", width="small", icon=":material/list:")
+    def ask() -> None:
+        name = st.selectbox(
+            "選択肢の種類", [*LISTS], index=None, format_func=lambda one: LISTS[one], key=f"{KEY}.which",
+            placeholder="選んでください",
+        )  # fmt: skip
+        if name:
+            dialogs.button("次へ", master_forms.new_choice, name, key=f"{KEY}.which.next", type="primary")
+
+    ask()
+
+
+def new_carrier_field() -> None:
+    try:
+        found = session.api().get("/api/agencies/masters")["columns"]
+    except ApiProblem as problem:
+        feedback.failed(problem, key=f"{KEY}.fields")
+        return
+    master_forms.new_carrier_field(found)
+
+
+def choices(chosen: filters.Filters) -> None:
+    _listed("choices", CHOICES, CHOICE_COLUMNS, {"list": "一覧の順", "code": "コード順", "name": "名称順"},
+            chosen, choice_drawer)  # fmt: skip
+
+
+def options(chosen: filters.Filters) -> None:
+    _listed("options", OPTIONS, OPTION_COLUMNS, {"position": "表示順", "code": "コード順", "name": "名前順"},
+            chosen, option_drawer)  # fmt: skip
+
+
+def carrier_fields(chosen: filters.Filters) -> None:
+    st.markdown(small("法人・地点などの項目を、キャリア管理画面のどの入力欄へ入れるかの対応表です。"))
+    _listed("fields", FIELDS, FIELD_COLUMNS, {"position": "画面の順", "carrier_field": "元フィールド順"},
+            chosen, field_drawer)  # fmt: skip
+
+
+def _listed(key: str, path: str, shown: Any, sorts: dict[str, str], chosen: filters.Filters, drawer: Any) -> None:
+    tables.table(
+        f"{KEY}.{key}",
+        "",
+        path,
+        shown,
+        sorts=sorts,
+        filters=chosen,
+        actions={"詳細": drawer},
+        export=Export.of(path),
+        empty=tables.Empty("登録がありません", "右上の「追加する」から登録してください。"),
+    )
+
+
+def _drawn(title: str, row: Row, master: Master, facts: dict[str, object], *, fixed: str = "") -> None:
+    updated = {"更新日時": times.full(times.parse(row["updated_at"]))}
+    may_change = may("agencies:master:update")
+    drawer(title, row, master, facts | updated, key=KEY, icon="category", may_change=may_change, fixed=fixed)
+
+
+def choice_drawer(row: Row) -> None:
+    facts: dict[str, object] = {
+        "選択肢の種類": LISTS.get(row["list"], row["list"]),
+        "コード": row["code"],
+        "名称": row["name"],
+        "例": "例（要件定義書に値の記載がありません）" if row["is_example"] else "",
+        "表示順": row["position"],
+    }
+    _drawn(row["name"], row, master_forms.CHOICE, facts, fixed=FIXED if row["is_fixed"] else "")
+
+
+def option_drawer(row: Row) -> None:
+    facts: dict[str, object] = {
+        "コード": row["code"],
+        "料金": row["price"],
+        "サポートパック": "対象" if row["is_support_pack"] else "対象外",
+        "表示順": row["position"],
+    }
+    _drawn(row["name"], row, master_forms.OPTION, facts)
+
+
+def field_drawer(row: Row) -> None:
+    facts: dict[str, object] = {
+        "ページ": row["page"],
+        "元フィールド": row["carrier_field"],
+        "対象": RECORDS.get(row["record"], row["record"]),
+        "カラム名": row["field"],
+        "部分": PARTS.get(row["part"], row["part"]),
+        "表示順": row["position"],
+    }
+    _drawn(row["title"], row, master_forms.CARRIER_FIELD, facts)
+
+
+def page() -> None:
+    headline()
+    part = st.pills(
+        "マスタ",
+        PARTS_OF_PAGE,
+        default=PARTS_OF_PAGE[0],
+        required=True,
+        key="part",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if part == "オプションサービス":
+        options(filters.bar(filters.Text("q", "キーワード", "コード・オプション名"), ARCHIVED))
+    elif part == "元フィールド":
+        record = filters.Choice("record", "対象", RECORDS)
+        page_of = filters.Choice("page", "ページ", {one: one for one in master_forms.PAGES}, width=140)
+        carrier_fields(filters.bar(filters.Text("q", "キーワード", "元フィールド・項目"), record, page_of, ARCHIVED))
+    else:
+        name = filters.Choice("list", "選択肢の種類", LISTS, width=260)
+        choices(filters.bar(name, filters.Text("q", "キーワード", "コード・名称", width=200), ARCHIVED))
+
+
+page()

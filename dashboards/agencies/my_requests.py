@@ -1,0 +1,134 @@
+"""マイ依頼一覧 (3.4): how far is what I sent, and what comes back to me?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.agencies import sending, words
+from dashboards.ui import columns, details, dialogs, filters, live, tables, times
+from dashboards.ui.exports import Export
+from dashboards.ui.links import link
+from dashboards.ui.status import Status
+
+KEY = "agencies.my_requests"
+PATH = sending.PATH
+NEW = Status("未読", "red", "notifications_active")
+WHOSE = {"true": "自分の依頼", "false": "代理店のすべて"}
+READ = {"true": "未読の不備通知あり"}
+
+Row = Mapping[str, Any]
+
+
+@live.refreshing
+def headline() -> None:
+    reading = live.block(f"{KEY}.counts", "マイ依頼一覧", f"{PATH}/counts", headline=True, right=new_request)
+    if reading is not None:
+        st.markdown(in_words(reading.data))
+
+
+def new_request() -> None:
+    if session.may("agencies:request:create"):
+        link("既存法人に地点追加", "/add-site")
+        link("新規投入依頼", "/new-request", primary=True)
+
+
+def first_request() -> None:
+    if session.may("agencies:request:create"):
+        link("新規投入依頼を開く", "/new-request", primary=True)
+
+
+def in_words(counts: Row) -> str:
+    if not counts["deficient"]:
+        if not counts["working"]:
+            return "対応中の依頼はありません。「新規投入依頼」から提出できます。"
+        return f"不備はありません。**{counts['working']:,}件**を投入担当者が対応しています。"
+    since = times.ago(times.parse(counts["oldest_deficient"]))
+    new = f"未読の通知は{counts['unread']:,}件です。" if counts["unread"] else ""
+    return (
+        f":red[不備で差し戻された依頼が**{counts['deficient']:,}件**あります。]"
+        f"最も古いものは{since}に差し戻されました。{new}内容を確認して、修正のうえ再提出してください。"
+    )
+
+
+def conditions() -> filters.Filters:
+    return filters.bar(
+        filters.Choice("status", "ステータス", words.STATUS, width=150),
+        filters.Text("q", "法人名", "法人名・カナの一部", width=220),
+        filters.Choice("unread", "不備通知", READ, width=190),
+        more=(
+            filters.Choice("mine", "依頼者", WHOSE, otherwise="指定なし"),
+            filters.Dates("created", "投入依頼日", asked=("since", "until")),
+        ),
+    )
+
+
+@live.refreshing
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        f"{KEY}.list",
+        "",
+        PATH,
+        (
+            columns.badge("ステータス", words.status_of, words.SHOWN, width=110, sort=""),
+            columns.badges("不備通知", lambda row: ["new"] if row["unread"] else [], {"new": NEW}, width=90),
+            columns.text("法人名", "corporation_name", width=240, sort="corporation"),
+            columns.text("地点数", words.entered_of, width=76, alignment="right"),
+            columns.text("営業担当者", "requested_by_name", width=130),
+            columns.ago("投入依頼日", "created_at", sort="created_at"),
+            columns.text("依頼ID", lambda row: str(row["id"]), width=76, alignment="right", sort="id"),
+        ),
+        sorts={
+            "-created_at": "新しい順",
+            "created_at": "古い順",
+            "-updated_at": "更新が新しい順",
+            "corporation": "法人名順",
+            "-id": "依頼IDの大きい順",
+            "id": "依頼IDの小さい順",
+        },
+        filters=chosen,
+        actions={"詳細": drawer},
+        export=Export.of(PATH),
+        empty=tables.Empty(
+            "まだ投入依頼はありません", "法人情報と明細画像を入力して、最初の依頼を提出してください。", first_request
+        ),
+    )
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(f"依頼 {row['id']}", position="right", width="small", icon=":material/assignment:")
+    def show() -> None:
+        status = words.SHOWN[words.status_of(row)]
+        st.markdown(f"{status.badge()} {NEW.badge() if row['unread'] else ''}")
+        label = "不備を確認して修正する" if row["status"] == "deficient" else "依頼を開く"
+        link(label, sending.address(row["id"]), primary=True)
+        details.facts(
+            {
+                "法人名": row["corporation_name"],
+                "地点数": f"投入済 {words.entered_of(row)}",
+                "不備通知": f"未読{row['unread']:,}件" if row["unread"] else "",
+                "営業担当者": row["requested_by_name"],
+                "代理店": row["agency_name"],
+                "投入依頼日": times.full(times.parse(row["created_at"])),
+                "最終更新": times.full(times.parse(row["updated_at"])),
+            }
+        )
+        if may_cancel(row):
+            dialogs.button("依頼をキャンセルする", sending.cancel, row, key=f"{KEY}.cancel", icon="block")
+
+    show()
+
+
+def may_cancel(row: Row) -> bool:
+    return bool(
+        session.may("agencies:request:cancel")
+        and row["is_open"]
+        and (row["is_mine"] or session.may("agencies:agency:read"))
+    )
+
+
+headline()
+listed(conditions())

@@ -1,0 +1,113 @@
+"""What is done with assistants' tokens: issued, shown once with how to connect, revoked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.ui import confirm, dialogs, forms
+from dashboards.ui.columns import Row
+from dashboards.ui.text import plain, small
+
+PATH = "/api/reservations/assistants"
+NAME = "genba-reservations"
+
+
+def issue() -> None:
+    @dialogs.dialog("トークンを発行する", width="medium", icon=":material/key:")
+    def ask() -> None:
+        with forms.form("reservations.assistant.new", submit="発行する") as form:
+            name: str = form.field(
+                "name", st.text_input, "名前", required=True, max_chars=100, placeholder="佐藤様のClaude",
+                help="誰の、どのアシスタントかがわかる名前を付けます。",
+            )  # fmt: skip
+            shared: bool = form.field(
+                "is_shared", st.checkbox, "複数のお客様で共用する",
+                help="予約の状況を確認するときとキャンセルするときに、予約時の電話番号も必要になります。",
+            )  # fmt: skip
+        if form.submitted:
+            new = {"name": name.strip(), "is_shared": shared}
+            form.send(lambda once: _issued(new, once), done=f"「{new['name']}」のトークンを発行しました。")
+
+    ask()
+
+
+def _issued(new: dict[str, Any], once: str) -> None:
+    made = session.api().post(PATH, new, once=once)
+    dialogs.open(shown_once, str(new["name"]), str(made["token"]), str(made["url"]))
+
+
+def shown_once(name: str, token: str, url: str) -> None:
+    @dialogs.dialog("アシスタントを接続する", width="large", icon=":material/key:")
+    def show() -> None:
+        st.markdown(f"「{plain(name)}」のトークンです。アシスタントの設定に登録してください。")
+        st.markdown(small("トークン（マウスを重ねると、右上にコピーのボタンが出ます）"))
+        st.code(token, language=None)
+        st.markdown(small("接続先のURL"))
+        st.code(url, language=None)
+        code, desktop, others = st.tabs(["Claude Code", "Claude Desktop", "そのほか"])
+        with code:
+            st.markdown(small("ターミナルで、次のコマンドを実行します。"))
+            st.code(claude_code(token, url), language=None, wrap_lines=True)
+        with desktop:
+            st.markdown(
+                small(
+                    "「設定」→「開発者」→「構成を編集」で開くファイルに、次の内容を加えて再起動します"
+                    "（Node.jsが必要です）。"
+                )
+            )
+            st.code(claude_desktop(token, url), language="json", wrap_lines=True)
+        with others:
+            st.markdown(
+                small(
+                    "MCPの設定ファイルを使うクライアント（Cursor、VS Codeなど）には、次の内容を加えます。"
+                    "トークンを設定できず、OAuthだけに対応するクライアントからは接続できません。"
+                )
+            )
+            st.code(any_client(token, url), language="json", wrap_lines=True)
+        st.warning("この画面を閉じると、トークンは二度と表示できません。", icon=":material/warning:")
+        st.button("控えました", type="primary", key="reservations.assistant.noted", on_click=dialogs.close)
+
+    show()
+
+
+def claude_code(token: str, url: str) -> str:
+    return f'claude mcp add --transport http {NAME} {url} --header "Authorization: Bearer {token}"'
+
+
+def claude_desktop(token: str, url: str) -> str:
+    """Its own connectors ask for OAuth; the bridge takes a token. The variable keeps the blank out of the arguments,
+    which Windows would cut there."""
+    plainly = ["--allow-http"] if url.startswith("http:") else []
+    bridge = {
+        "command": "npx",
+        "args": ["-y", "mcp-remote", url, "--header", "Authorization:${AUTH_HEADER}", *plainly],
+        "env": {"AUTH_HEADER": f"Bearer {token}"},
+    }
+    return _file(bridge)
+
+
+def any_client(token: str, url: str) -> str:
+    return _file({"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}})
+
+
+def _file(server: dict[str, Any]) -> str:
+    """One line for each of its settings: there is little room above the button."""
+    lines = ",\n".join(f"      {json.dumps(name)}: {json.dumps(value)}" for name, value in server.items())
+    return f'{{\n  "mcpServers": {{\n    "{NAME}": {{\n{lines}\n    }}\n  }}\n}}'
+
+
+def revoke(assistant: Row) -> None:
+    name = assistant["name"]
+    confirm.confirm(
+        f"reservations.assistant.revoke.{assistant['id']}",
+        f"「{name}」のトークンを失効させますか？",
+        "このトークンを使うアシスタントは、すぐに接続できなくなります。受け付け済みの予約はそのまま進みます。"
+        "この操作は元に戻せません。",
+        action="失効させる",
+        do=lambda _: session.api().post(f"{PATH}/{assistant['id']}/revoke"),
+        done=f"「{name}」のトークンを失効させました。",
+    )

@@ -1,0 +1,113 @@
+"""The words of 手動対応, with their colours and icons."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dashboards.ui import times
+from dashboards.ui.columns import Row
+from dashboards.ui.status import Status
+from dashboards.ui.timeline import Happening
+
+PRIORITY = {
+    "urgent": Status("緊急", "red", "e911_emergency"),
+    "high": Status("高", "orange", "keyboard_double_arrow_up"),
+    "medium": Status("中", "blue", "keyboard_arrow_up"),
+    "low": Status("低", "gray", "keyboard_arrow_down"),
+}
+RESPONSE = {
+    "running": Status("期限内", "gray", "timer"),
+    "near": Status("期限間近", "orange", "timer"),
+    "overdue": Status("期限超過", "red", "alarm"),
+    "met": Status("期限内に完了", "green", "check_circle"),
+    "missed": Status("期限後に完了", "orange", "check_circle"),
+}
+KINDS = {
+    "all_shops_refused": "全店舗予約NG",
+    "sms_failed": "SMS送信失敗",
+    "vague_answer": "曖昧な回答",
+    "change_requested": "予約内容の変更依頼",
+    "late_cancel": "期限超過後のキャンセル依頼",
+    "payment_trouble": "決済の不具合",
+    "refund_failed": "返金の失敗",
+    "dispute": "支払いへの異議",
+    "call_unclear": "電話の発信状況が不明",
+    "second_ok": "別の店舗からも予約OK",
+    "customer_enquiry": "依頼者からの問い合わせ",
+}
+ANSWERS = {
+    "ok": "予約OK",
+    "refused": "予約NG",
+    "vague": "曖昧な回答",
+    "change_requested": "変更依頼",
+    "voicemail": "留守番電話",
+    "no_answer": "応答なし",
+}
+_EVENTS = {
+    "opened": ("手動対応が発生しました", "alert"),
+    "claimed": ("担当になりました", "update"),
+    "handed_over": ("担当を引き継ぎました", "update"),
+    "released": ("担当を外しました", "update"),
+    "note": ("メモ", "comment"),
+    "resolved": ("対応を完了しました", "resolve"),
+    "closed": ("予約が進み、自動で完了しました", "resolve"),
+    "warned": ("期限が近いことを知らせました", "alert"),
+    "breached": ("期限を過ぎたことを知らせました", "alert"),
+}
+BUSINESS = "営業時間で"
+
+
+def left(task: Row) -> str:
+    """The time left in which somebody works on it, or by how much it is late. Of 緊急 every hour counts."""
+    if task["resolved_at"]:
+        return RESPONSE[task["response"]].word
+    span = timedelta(seconds=task["left_seconds"])
+    counted = "" if task["priority"] == "urgent" else BUSINESS
+    return f"{counted}あと{times.duration(span)}" if task["response"] != "overdue" else f"{_late(task)}超過"
+
+
+def _late(task: Row) -> str:
+    return times.duration(times.now() - times.parse(task["due_at"]))
+
+
+def owner(task: Row) -> str:
+    return task["owner"]["name"] if task["owner"] else "なし"
+
+
+def what(task: Row) -> str:
+    return f"{task['title']}（{task['code']}）" if task["code"] else str(task["title"])
+
+
+def happened(event: Row) -> Happening:
+    """What was done about the task itself."""
+    said, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
+    handed = event["kind"] == "handed_over"
+    what_ = f"{event['text']}に{said}" if handed else said
+    more = "" if handed or event["kind"] == "claimed" else event["text"] or ""
+    who = "" if event["by"] == "システム" else event["by"]
+    return Happening(times.parse(event["at"]), what_, kind, who, more=more)
+
+
+_KINDS_OF_EVENTS = {
+    "call_placed": "call",
+    "call_ended": "call",
+    "link_sent": "sms",
+    "sms_failed": "alert",
+    "paid": "payment",
+    "refund_done": "payment",
+    "refund_failed": "alert",
+    "cancel_asked": "cancel",
+    "contact_noted": "comment",
+    "requested": "create",
+}
+
+
+def happened_to_reservation(event: Row) -> Happening:
+    said = event["title"] + (f"：{event['state_title']}" if event["state"] != event["state_before"] else "")
+    kind = _KINDS_OF_EVENTS.get(event["kind"], "status_change")
+    parts = [event["note"], "、".join(event["led_to"])]
+    if event["ignored"] and event["kind"] != "contact_noted":
+        parts.append(f"変化なし: {event['ignored']}")
+    who = event["by"] or ("" if event["source"] == "system" else event["source_title"])
+    more = "　".join(part for part in parts if part)
+    return Happening(times.parse(event["at"]), said, kind, who, more=more)

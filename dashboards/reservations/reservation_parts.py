@@ -1,0 +1,77 @@
+"""What is known of one reservation, wherever it is shown: beside a task of 手動対応 and on its own page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards.reservations import operation_actions
+from dashboards.reservations.operation_words import ANSWERS
+from dashboards.session import may
+from dashboards.ui import details, dialogs, times
+from dashboards.ui.columns import Row
+from dashboards.ui.text import plain, small
+
+# A longer conversation scrolls in a box: every line of it is there, the deciding one above all.
+LINES_SHOWN, BOX_HEIGHT = 40, 480
+
+
+def facts(reservation: Row) -> None:
+    asked = {"回答待ちの店舗": reservation["asked_name"]} if reservation["asked_name"] else {}
+    paid = f"（決済 ¥{reservation['paid']:,}）" if reservation["paid"] else "（未決済）"
+    details.facts(
+        {
+            "予約ID": details.Code(reservation["code"]),
+            "ステータス": reservation["state_title"],
+            "依頼者": reservation["customer_name"],
+            "電話番号": details.Code(reservation["phone_shown"]),
+            "メールアドレス": reservation["mail"],
+            "内容": f"{reservation['service_name']} {reservation['plan_name']}",
+            "予約日時": times.full(times.parse(reservation["starts_at"])),
+            "料金": f"¥{reservation['price']:,}{paid}",
+            "要望": reservation["wishes"],
+            **asked,
+            "店舗": reservation["shop_name"],
+            "キャンセル期限": times.full(times.parse(reservation["cancel_until"])),
+        }
+    )
+
+
+def calls(reservation: Row, back: operation_actions.Back, *, key: str) -> None:
+    """What was said on the telephone, newest first; the sentence that the answer was read from stands out."""
+    for place, call in enumerate(reservation["calls"]):
+        answer = call["answer_title"] or "通話中・結果待ち"
+        title = f"{call['number']:,}回目　{plain(call['shop_name'])}　**{plain(answer)}**"
+        with st.expander(title, expanded=place == 0):
+            _call(call)
+            if call["may_overrule"] and may("reservations:reservation:operate"):
+                dialogs.button(
+                    "判定を訂正する",
+                    operation_actions.correct,
+                    reservation,
+                    call,
+                    back,
+                    key=f"{key}.correct.{call['number']}",
+                    icon="edit",
+                )
+
+
+def _call(call: Row) -> None:
+    when = times.full(times.parse(call["placed_at"] or call["planned_at"]))
+    lasted = [f"{call['seconds']:,}秒"] if call["seconds"] else []
+    st.markdown(small("　".join(plain(part) for part in (when, call["phone_shown"], *lasted))))
+    if call["overruled_at"]:
+        read = ANSWERS.get(call["read_answer"] or "", "なし")
+        st.markdown(small(plain(f"{call['overruled_by']}が訂正しました（自動の判定: {read}）")))
+    elif call["why"]:
+        st.markdown(f"判定の理由: {plain(call['why'])}")
+    if call["change"]:
+        st.markdown(f"変更の要望: **{plain(call['change'])}**")
+    if call["staff"]:
+        st.markdown(f"応対者: {plain(call['staff'])}")
+    is_long = len(call["transcript"]) > LINES_SHOWN
+    with st.container(height=BOX_HEIGHT if is_long else "content", border=is_long):
+        for line in call["transcript"]:
+            who = "店舗" if line["is_shop"] else "AI"
+            said = plain(line["text"])
+            marked = bool(call["quote"]) and line["is_shop"] and call["quote"] in line["text"]
+            st.markdown(f"{small(who)}　" + (f":orange-background[**{said}**]" if marked else said))

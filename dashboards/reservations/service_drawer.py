@@ -1,0 +1,97 @@
+"""One service beside the list: can it be reserved, at which prices, and what was changed?"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.reservations import history, service_forms, words
+from dashboards.reservations.service_forms import PATH
+from dashboards.session import may
+from dashboards.ui import details, dialogs, feedback, times
+from dashboards.ui.columns import Row
+from dashboards.ui.links import link
+from dashboards.ui.text import plain, small
+
+KEY = "reservations.service"
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(plain(row["name"]), position="right", width="medium", icon=":material/sell:")
+    def show() -> None:
+        try:
+            service = session.api().get(f"{PATH}/{row['id']}")
+        except ApiProblem as problem:
+            feedback.failed(problem, key=f"{KEY}.drawer")
+            return
+        st.markdown(f"**{plain(state_sentence(service))}**")
+        _buttons(service)
+        _plans(service)
+        details.facts(
+            {
+                "説明": service["description"],
+                "コード": service["code"],
+                "電話をかける提携店": f"{service['shops']:,}店",
+                "登録日時": times.full(times.parse(service["created_at"])),
+            }
+        )
+        history.show(f"{PATH}/{service['id']}", key=f"{KEY}.history")
+
+    show()
+
+
+def state_sentence(service: Row) -> str:
+    if service["archived_at"]:
+        return f"{times.full(times.parse(service['archived_at']))}にアーカイブされました。予約を受け付けません。"
+    if not any(plan["archived_at"] is None for plan in service["plans"]):
+        return "サイズ・料金がないため、予約を受け付けられません。"
+    if not service["shops"]:
+        return "電話をかけられる提携店がないため、予約を受け付けても手配できません。"
+    return f"予約を受け付けています。提携店{service['shops']:,}店に順番に電話をかけます。"
+
+
+def _buttons(service: Row) -> None:
+    with st.container(horizontal=True):
+        if not service["archived_at"]:
+            query = urlencode({"part": "電話をかける順番", "service": service["name"]})
+            link("電話をかける順番を開く", f"/shops?{query}")
+        if not may("reservations:service:update"):
+            return
+        if service["archived_at"]:
+            dialogs.button("元に戻す", service_forms.restore, service, key=f"{KEY}.restore", icon="unarchive")
+        else:
+            dialogs.button("編集する", service_forms.edit, service, key=f"{KEY}.edit", icon="edit")
+            dialogs.button("アーカイブする", service_forms.archive, service, key=f"{KEY}.archive", icon="archive")
+
+
+def _plans(service: Row) -> None:
+    st.markdown(small("サイズ・料金"))
+    keeper = may("reservations:service:update") and not service["archived_at"]
+    if not service["plans"]:
+        st.markdown("まだサイズ・料金がありません。")
+    else:
+        with st.container(border=True, gap="small", key=f"{KEY}.plans"):
+            for plan in service["plans"]:
+                _plan(plan, keeper)
+    if keeper:
+        dialogs.button("サイズ・料金を追加する", service_forms.new_plan, service, key=f"{KEY}.plan.new", icon="add")
+
+
+def _plan(plan: Row, keeper: bool) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        code = small(plain(f"コード {plan['code']}"))
+        said = f"**{plain(plan['name'])}　{words.yen(plan['price'])}**　{code}"
+        said += f"　{words.SHOP['archived'].badge()}" if plan["archived_at"] else ""
+        st.markdown(said, width="content")
+        if not keeper:
+            return
+        with st.container(horizontal=True, width="content", gap="small"):
+            key = f"{KEY}.plan.{plan['id']}"
+            if plan["archived_at"]:
+                dialogs.button("元に戻す", service_forms.restore_plan, plan, key=f"{key}.restore", type="tertiary")
+            else:
+                dialogs.button("編集", service_forms.edit_plan, plan, key=f"{key}.edit", type="tertiary")
+                dialogs.button("アーカイブ", service_forms.archive_plan, plan, key=f"{key}.archive", type="tertiary")

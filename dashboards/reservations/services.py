@@ -1,0 +1,80 @@
+"""サービス・料金: what can be reserved, at which price, and is anything missing for it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboards.reservations import service_drawer, service_forms, words
+from dashboards.reservations.service_forms import PATH
+from dashboards.session import may
+from dashboards.ui import columns, dialogs, filters, live, tables
+from dashboards.ui.columns import Row
+from dashboards.ui.live import refreshing
+from dashboards.ui.text import plain
+
+KEY = "reservations.services"
+COLUMNS = (
+    columns.text("サービス名", "name", width=140, sort="name"),
+    columns.text("サイズ・料金", lambda row: words.plans(row["plans"]), width=410),
+    columns.number("提携店", "shops", width=72, help="電話をかける店舗の数です。利用停止の店舗は含みません。"),
+    columns.text("説明", "description", width=290),
+    columns.text("コード", "code", width=90, sort="code"),
+)
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block(f"{KEY}.summary", "サービス・料金", PATH, headline=True, right=_right, limit=100)
+    if reading is None:
+        return
+    items, total = reading.data["items"], reading.data["total"]
+    if not total:
+        st.markdown("まだサービスが登録されていません。")
+        return
+    ready = sum(1 for service in items if service["plans"] and service["shops"])
+    said = f"サービスは{total:,}種類で、そのうち{ready:,}種類の予約を手配できます。"
+    said += _missing("サイズ・料金がありません", [service for service in items if not service["plans"]])
+    said += _missing("電話をかけられる提携店がありません", [service for service in items if not service["shops"]])
+    st.markdown(said)
+
+
+def _missing(what: str, services: Sequence[Row]) -> str:
+    if not services:
+        return ""
+    return f"**{'、'.join(plain(service['name']) for service in services)}には、{what}**。"
+
+
+def _right() -> None:
+    if may("reservations:service:update"):
+        dialogs.button("サービスを登録する", service_forms.new, key=f"{KEY}.new", icon="add", type="primary")
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        f"{KEY}.list",
+        "",
+        PATH,
+        COLUMNS,
+        counter="種類",
+        sorts={"position": "表示順", "name": "名前順", "code": "コード順"},
+        filters=chosen,
+        actions={"詳細": service_drawer.drawer},
+        empty=tables.Empty(
+            "まだサービスが登録されていません",
+            "「サービスを登録する」から登録すると、サイズと料金を追加できます。"
+            if may("reservations:service:update")
+            else "管理者がサービスを登録すると、ここに並びます。",
+        ),
+    )
+
+
+headline()
+listed(
+    filters.bar(
+        filters.Text("q", "キーワード", "サービス名・コード"),
+        filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中"),
+    )
+)

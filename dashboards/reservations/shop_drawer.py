@@ -1,0 +1,84 @@
+"""One partner shop beside the list: may it be called now, what is known of it, and what was done to it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.reservations import history, shop_forms, words
+from dashboards.reservations.shop_forms import LABELS, PATH
+from dashboards.session import may
+from dashboards.ui import details, dialogs, feedback, times
+from dashboards.ui.columns import Row
+from dashboards.ui.text import plain
+
+KEY = "reservations.shop"
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(plain(row["name"]), position="right", width="medium", icon=":material/storefront:")
+    def show() -> None:
+        try:
+            shop = session.api().get(f"{PATH}/{row['id']}")
+        except ApiProblem as problem:
+            feedback.failed(problem, key=f"{KEY}.drawer")
+            return
+        st.markdown(f"{words.SHOP[shop['state']].badge()}　**{plain(state_sentence(shop))}**")
+        _buttons(shop)
+        _facts(shop)
+        history.show(f"{PATH}/{shop['id']}", key=f"{KEY}.history")
+
+    show()
+
+
+def state_sentence(shop: Row) -> str:
+    if shop["state"] == "archived":
+        return f"{times.full(times.parse(shop['archived_at']))}にアーカイブされました。電話をかけません。"
+    if shop["state"] == "blacklisted":
+        since = times.full(times.parse(shop["blacklisted_at"]))
+        return f"{since}から利用停止です。電話をかけません。"
+    if not shop["services"]:
+        return "取り扱うサービスがないため、電話をかけません。"
+    now = times.now()
+    clock = now.time().isoformat()
+    if now.isoweekday() in shop["closed_weekdays"]:
+        return "今日は定休日のため、電話をかけません。"
+    if clock < shop["opens_at"]:
+        return f"今日は{words.clock(shop['opens_at'])}から電話をかけられます。"
+    if clock >= shop["closes_at"]:
+        return "今日の電話受付は終了しました。"
+    return f"今は電話をかけられる時間帯です（{words.clock(shop['closes_at'])}まで）。"
+
+
+def _buttons(shop: Row) -> None:
+    if not may("reservations:shop:update"):
+        return
+    with st.container(horizontal=True):
+        if shop["state"] == "archived":
+            dialogs.button("元に戻す", shop_forms.restore, shop, key=f"{KEY}.restore", icon="unarchive")
+            return
+        dialogs.button("編集する", shop_forms.edit, shop, key=f"{KEY}.edit", icon="edit")
+        if shop["state"] == "blacklisted":
+            dialogs.button("利用停止を解除する", shop_forms.lift, shop, key=f"{KEY}.lift", icon="check_circle")
+        else:
+            dialogs.button("利用停止にする", shop_forms.blacklist, shop, key=f"{KEY}.blacklist", icon="block")
+        dialogs.button("アーカイブする", shop_forms.archive, shop, key=f"{KEY}.archive", icon="archive")
+
+
+def _facts(shop: Row) -> None:
+    stopped = {"利用停止の理由": shop["blacklist_reason"]} if shop["blacklist_reason"] else {}
+    details.facts(
+        stopped
+        | {
+            LABELS["phone"]: shop["phone_shown"],
+            "電話受付": words.hours(shop),
+            LABELS["closed_weekdays"]: words.days(shop["closed_weekdays"]),
+            LABELS["contact_name"]: shop["contact_name"],
+            LABELS["mail"]: shop["mail"],
+            "サービスと順番": words.places(shop),
+            LABELS["code"]: shop["code"],
+            LABELS["note"]: shop["note"],
+            "登録日時": times.full(times.parse(shop["created_at"])),
+        }
+    )

@@ -1,0 +1,100 @@
+"""提携店: whom do we call, when, and in which order?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards.reservations import call_order, choices, shop_drawer, shop_forms, words
+from dashboards.reservations.shop_forms import PATH
+from dashboards.session import may
+from dashboards.ui import columns, dialogs, filters, live, tables
+from dashboards.ui.exports import Export
+from dashboards.ui.links import link
+from dashboards.ui.live import refreshing
+
+KEY = "reservations.shops"
+PARTS = ("一覧", "電話をかける順番")
+SORTS = {
+    "code": "店舗コード順",
+    "-code": "店舗コードの逆順",
+    "name": "店舗名順",
+    "-created_at": "登録の新しい順",
+    "-updated_at": "変更の新しい順",
+}
+COLUMNS = (
+    columns.text("店舗名", "name", width=160, sort="name"),
+    columns.badge("状態", "state", words.SHOP, width=110),
+    columns.text("サービスと順番", words.places, width=216),
+    columns.text("電話番号", "phone_shown", width=124),
+    columns.text("電話受付", words.hours, width=110),
+    columns.text("定休日", lambda row: words.days(row["closed_weekdays"]), width=80),
+    columns.text("担当者", "contact_name", width=110),
+    columns.text("店舗コード", "code", width=100, sort="code"),
+)
+
+
+@refreshing
+def headline() -> None:
+    reading = live.block(f"{KEY}.summary", "提携店", f"{PATH}/summary", headline=True, right=_right)
+    if reading is None:
+        return
+    found = reading.data
+    if not found["shops"]:
+        st.markdown("まだ提携店が登録されていません。")
+        return
+    called = found["shops"] - found["blacklisted"] - found["unplaced"]
+    whom = "すべてに電話をかけます" if called == found["shops"] else f"電話をかけるのは{called:,}店です"
+    said = f"提携店は{found['shops']:,}店で、{whom}。"
+    if found["blacklisted"]:
+        said += f"**利用停止は{found['blacklisted']:,}店**です。"
+    if found["unplaced"]:
+        said += f"**取り扱うサービスが決まっていない店舗が{found['unplaced']:,}店**あります。"
+    if found["without_mail"]:
+        said += f"メールアドレスのない店舗が{found['without_mail']:,}店あり、予約の確定や取り消しが届きません。"
+    st.markdown(said)
+
+
+def _right() -> None:
+    if may("core:import:create") and may("reservations:shop:create"):
+        link("取り込む", "/imports?kind=reservations.shops")
+    if may("reservations:shop:create"):
+        dialogs.button("提携店を登録する", shop_forms.new, key=f"{KEY}.new", icon="add", type="primary")
+
+
+@refreshing
+def listed(chosen: filters.Filters) -> None:
+    tables.table(
+        f"{KEY}.list",
+        "",
+        PATH,
+        COLUMNS,
+        counter="店",
+        sorts=SORTS,
+        filters=chosen,
+        actions={"詳細": shop_drawer.drawer},
+        export=Export.of(PATH),
+        empty=tables.Empty(
+            "まだ提携店が登録されていません", "「提携店を登録する」から登録するか、ファイルを取り込んでください。"
+        ),
+    )
+
+
+def page() -> None:
+    headline()
+    part = st.pills(
+        "表示", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
+    )
+    if part == PARTS[1]:
+        call_order.section()
+        return
+    listed(
+        filters.bar(
+            filters.Text("q", "キーワード", "店舗名・コード・電話番号"),
+            filters.Choice("service_id", "サービス", choices.services()),
+            filters.Choice("blacklisted", "利用停止", {"true": "利用停止のみ", "false": "利用停止を除く"}),
+            filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中"),
+        )
+    )
+
+
+page()

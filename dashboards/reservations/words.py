@@ -1,0 +1,84 @@
+"""The words of 予約運用 with their colours and icons, the same on each of its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dashboards.ui import times
+from dashboards.ui.columns import Row
+from dashboards.ui.status import Status
+
+SHOP = {
+    "active": Status("利用中", "green", "check_circle"),
+    "blacklisted": Status("利用停止", "red", "block"),
+    "archived": Status("アーカイブ済み", "gray", "archive"),
+}
+STATE = {
+    "requested": Status("受付済み", "blue", "inbox"),
+    "calling": Status("店舗に電話中", "blue", "call"),
+    "pending_shop_response": Status("店舗の回答待ち", "orange", "hourglass_top"),
+    "change_requested": Status("変更の確認中", "orange", "edit_calendar"),
+    "all_shops_refused": Status("全店舗NG", "red", "block"),
+    "calling_success": Status("店舗OK（決済準備中）", "blue", "thumb_up"),
+    "awaiting_payment": Status("決済待ち", "blue", "payments"),
+    "expiring": Status("決済の締め切り処理中", "orange", "timer_off"),
+    "payment_timeout": Status("決済期限切れ", "gray", "timer_off"),
+    "confirmed": Status("予約確定", "green", "check_circle"),
+    "completed": Status("完了", "green", "task_alt"),
+    "cancelled": Status("キャンセル", "gray", "cancel"),
+    "refund_pending": Status("返金処理中", "orange", "currency_yen"),
+    "refunded": Status("返金済み", "gray", "undo"),
+}
+LETTER = {
+    "waiting": Status("送信待ち", "blue", "schedule_send"),
+    "sent": Status("送信済み", "blue", "send"),
+    "delivered": Status("配達済み", "green", "mark_email_read"),
+    "undelivered": Status("不達", "red", "unsubscribe"),
+    "failed": Status("送信失敗", "red", "error"),
+    "dropped": Status("送信取りやめ", "gray", "block"),
+}
+PAYMENT = {
+    "planned": Status("準備中", "blue", "hourglass_top"),
+    "open": Status("決済待ち", "blue", "payments"),
+    "paid": Status("決済済み", "green", "check_circle"),
+    "expired": Status("期限切れ", "gray", "timer_off"),
+    "failed": Status("作成失敗", "red", "error"),
+}
+REFUND = {
+    "planned": Status("手続き前", "blue", "hourglass_top"),
+    "pending": Status("手続き中", "orange", "hourglass_bottom"),
+    "succeeded": Status("返金済み", "green", "check_circle"),
+    "failed": Status("返金失敗", "red", "error"),
+}
+CHANNEL = {"sms": "SMS", "mail": "メール"}
+RECIPIENT = {"customer": "依頼者", "shop": "店舗"}
+WEEKDAYS = dict(enumerate(times.WEEKDAYS, 1))
+NONE = "なし"
+
+
+def clock(text: str) -> str:
+    """9:00, from 09:00:00."""
+    hour, minute = text.split(":")[:2]
+    return f"{int(hour)}:{minute}"
+
+
+def hours(shop: Row) -> str:
+    return f"{clock(shop['opens_at'])}–{clock(shop['closes_at'])}"
+
+
+def days(closed: Sequence[int]) -> str:
+    return "・".join(WEEKDAYS[day] for day in closed) or NONE
+
+
+def places(shop: Row) -> str:
+    """花束 1番、ケーキ 2番"""
+    return "、".join(f"{one['name']} {one['place']:,}番" for one in shop["services"])
+
+
+def yen(price: int) -> str:
+    return f"¥{price:,}"
+
+
+def plans(found: Sequence[Row]) -> str:
+    """S ¥3,300、M ¥5,500"""
+    return "、".join(f"{plan['name']} {yen(plan['price'])}" for plan in found)

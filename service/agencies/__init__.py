@@ -1,0 +1,1 @@
+"""The agencies area: 申込投入."""

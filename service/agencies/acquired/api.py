@@ -1,0 +1,42 @@
+"""獲得案件一覧's routes: permission, one call, answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from service.agencies.acquired import exports, queries, schemas
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.exports import doors
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+
+router = APIRouter(
+    prefix="/api/agencies",
+    tags=["agencies"],
+    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+)
+doors.add(router, "/acquired", exports.ACQUIRED)
+
+
+@router.get("/acquired", response_model=Page[schemas.AcquiredItem])
+async def acquired(
+    asking: Annotated[Asking, lists("agencies:acquired:read")],
+    filters: Annotated[schemas.AcquiredFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """3.3: by corporation, what was entered last first."""
+    return await asking.page(lambda db, actor: queries.acquired(db, actor, limit, cursor, filters))
+
+
+@router.get("/acquired/counts")
+def counts(
+    actor: Annotated[Actor, allow("agencies:acquired:read")],
+    db: Db,
+    filters: Annotated[schemas.AcquiredFilters, Query()],
+) -> schemas.AcquiredCounts:
+    return schemas.AcquiredCounts.model_validate(queries.counts(db, actor, filters))

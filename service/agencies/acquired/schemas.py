@@ -1,0 +1,56 @@
+"""What goes in and out over HTTP."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from service.agencies.rules import Service, Status
+from service.core.texts import NO_NUL, Key
+
+# Days that have a next one, and moments that PostgreSQL knows.
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
+
+
+class AcquiredFilters(BaseModel):
+    """Days of Tokyo, both included, of 投入完了日. `mine`: of one's own requests; not said, it is so for sales."""
+
+    q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    since: Day | None = None
+    until: Day | None = None
+    mine: bool | None = None
+    agency_id: Key | None = None
+    sort: Annotated[str, Field(max_length=50)] = "-last_entered_at"
+
+
+class AcquiredSite(BaseModel):
+    id: int
+    request_id: int
+    branch_name: str
+    service_type: Service
+    status: Status
+    power_plan_name: str
+    location_number: str
+    entered_at: datetime
+
+
+class AcquiredItem(BaseModel):
+    """A corporation, and of its sites those that were asked for."""
+
+    id: int
+    corporation_name: str
+    agency_id: int
+    agency_name: str
+    sites_count: int
+    last_entered_at: datetime
+    sites: list[AcquiredSite]
+
+
+class AcquiredCounts(BaseModel):
+    """What the same filters find altogether."""
+
+    corporations: int
+    sites: int
+    last_entered_at: datetime | None

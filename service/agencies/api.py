@@ -1,0 +1,74 @@
+"""The agencies' own routes: permission, one call, answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from service.agencies import actions, exports, queries, schemas
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.exports import doors
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+READ, UPDATE = "agencies:agency:read", "agencies:agency:update"
+Reader = Annotated[Actor, allow(READ)]
+Keeper = Annotated[Actor, allow(UPDATE)]
+router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_REFUSALS)
+
+doors.add(router, "/agencies", exports.AGENCIES)
+
+
+@router.get("/agencies", response_model=Page[schemas.AgencyItem])
+async def agencies(
+    asking: Annotated[Asking, lists(READ)],
+    filters: Annotated[schemas.AgencyFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """代理店一覧 (3.5)."""
+    return await asking.page(lambda db, _: queries.agencies(db, limit, cursor, filters))
+
+
+@router.get("/agencies/summary")
+def summary(actor: Reader, db: Db) -> schemas.AgencySummary:
+    return schemas.AgencySummary(**queries.summary(db))
+
+
+@router.post("/agencies", status_code=201, responses=_CONFLICT)
+def create_agency(actor: Keeper, db: Db, new: schemas.NewAgency) -> schemas.Created:
+    return schemas.Created(id=actions.create_agency(db, actor, new).id)
+
+
+@router.patch("/agencies/{agency_id}", status_code=204, responses=_ABSENT | _CONFLICT)
+def change_agency(actor: Keeper, db: Db, agency_id: Id, new: schemas.AgencyChange) -> None:
+    actions.change_agency(db, actor, agency_id, new)
+
+
+@router.post("/agencies/{agency_id}/deactivate", responses=_ABSENT)
+def deactivate(actor: Keeper, db: Db, agency_id: Id, body: schemas.Deactivation) -> schemas.Deactivated:
+    """無効化: its people are signed out and kept out."""
+    return schemas.Deactivated(sessions_ended=actions.deactivate(db, actor, agency_id, body.reason))
+
+
+@router.post("/agencies/{agency_id}/activate", status_code=204, responses=_ABSENT)
+def activate(actor: Keeper, db: Db, agency_id: Id) -> None:
+    actions.activate(db, actor, agency_id)
+
+
+@router.get("/sales-people", response_model=Page[schemas.SalesPerson])
+async def sales_people(
+    asking: Annotated[Asking, lists("agencies:request:create")],
+    filters: Annotated[schemas.SalesPeopleFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """On whose behalf a request can be made."""
+    return await asking.page(lambda db, actor: queries.sales_people(db, actor, limit, cursor, filters))

@@ -1,0 +1,1 @@
+"""Card data: kept sealed, shown masked, gone in time."""

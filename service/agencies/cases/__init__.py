@@ -1,0 +1,1 @@
+"""Requests as those who enter applications see and work on them."""

@@ -1,0 +1,149 @@
+"""What goes in and out over HTTP."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.agencies.corporations.schemas import Facts
+from service.agencies.requests.schemas import Said
+from service.agencies.rules import Status
+from service.core.texts import NO_NUL, Edition, Key
+
+
+class CaseFilters(BaseModel):
+    """Without `status` and `open` only those with something left to do; `status` all or `open` false: all."""
+
+    status: Literal["deficient", "working", "entered", "cancelled", "all"] | None = None
+    open: bool | None = None
+    q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    sales_id: Key | None = None
+    agency_id: Key | None = None
+    since: date | None = None
+    until: date | None = None
+    unread: bool | None = None
+    claimed: Literal["me", "others", "nobody"] | None = None
+    sort: Annotated[str, Field(max_length=50)] = "created_at"
+
+
+class CaseItem(BaseModel):
+    """`site_count` was declared by sales or put right since, `sites` are there but for キャンセル, `entered_sites` of
+    them are 投入済. `unread`: comments of others that the reader has not read."""
+
+    id: int
+    version: int
+    status: Status
+    is_open: bool
+    corporation_id: int
+    corporation_name: str
+    agency_id: int
+    agency_name: str
+    entered_sites: int
+    sites: int
+    site_count: int
+    requested_by_id: int
+    requested_by_name: str
+    created_at: datetime
+    updated_at: datetime
+    unread: int
+    claimed_by_id: int | None
+    claimed_by_name: str | None
+    is_claimed_by_me: bool
+
+
+class CaseCounts(BaseModel):
+    """Requests with something left to do, by what they are; `waiting`: 対応中 that nobody has claimed."""
+
+    as_of: datetime
+    open: int
+    deficient: int
+    working: int
+    waiting: int
+    mine: int
+    unread: int
+    oldest: datetime | None
+
+
+class AgencyItem(BaseModel):
+    id: int
+    name: str
+
+
+class PersonItem(BaseModel):
+    id: int
+    name: str
+    agency_name: str = ""
+
+
+class CaseDetail(CaseItem):
+    """`deficiency`: the latest open reason that is about the whole request. `viewers`: who else has it open."""
+
+    remarks: str
+    corporation: Facts
+    cancelled_at: datetime | None
+    claimed_at: datetime | None
+    deficiency: str
+    viewers: list[str]
+
+
+class CaseChange(BaseModel):
+    """What is left out, or null, stays as it is. `version` is the one that was read."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    version: Edition
+    site_count: Annotated[int, Field(ge=0, le=999)] | None = None
+
+
+class OfCase(Said):
+    """Said of a request as it was read: `version`."""
+
+    version: Edition
+
+
+class Deficiency(OfCase):
+    """Without sites it is about the whole request."""
+
+    site_ids: Annotated[list[Key], Field(max_length=999, default_factory=list)]
+
+
+class PutRight(OfCase):
+    """How it was put right."""
+
+
+class NewComment(Said):
+    site_id: Key | None = None
+
+
+class Claim(BaseModel):
+    """`take_over`: also from a colleague who has it."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    take_over: bool = False
+
+
+class HandOver(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    user_id: Key
+
+
+class Viewers(BaseModel):
+    """Who else has it open, and how the request stands: a page that read another version is out of date."""
+
+    names: list[str]
+    version: int
+
+
+class EntryItem(BaseModel):
+    """One box of the carrier's screen: `value` goes into it, `words` say what a code means."""
+
+    id: int
+    page: str
+    carrier_field: str
+    title: str
+    value: str
+    words: str

@@ -1,0 +1,1 @@
+"""Corporations: who applies."""

@@ -1,0 +1,218 @@
+"""Every read of corporations. Each is cut to the asker's agency first, and row-level security says it a second time."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from service.agencies import queries as agencies
+from service.agencies.cards import queries as cards
+from service.agencies.cards.models import Card
+from service.agencies.corporations import schemas
+from service.agencies.corporations.models import Corporation
+from service.agencies.corporations.rules import BY_CARD
+from service.agencies.fields import rules as fields
+from service.agencies.masters.models import Choice
+from service.agencies.models import Agency
+from service.agencies.requests.models import Request, Site
+from service.agencies.rules import AREA, Status
+from service.core.auth import Actor
+from service.core.identity import User
+from service.core.paging import Filter, Key, Listing, contains, equals
+from service.core.problems import NotFound
+from service.core.texts import plain
+
+ABSENT = "指定された法人は見つかりません。法人検索を開き直してください。"
+MOST_DUPLICATES = 20
+
+
+def seen_by(by: Actor) -> ColumnElement[bool]:
+    """Corporations that the person may see: of their own agency, or all."""
+    return agencies.seen_by(by, Corporation.agency_id)
+
+
+def get(db: Session, by: Actor, corporation_id: int, *, lock: bool = False) -> Corporation:
+    """Raises NotFound for one that is absent or another agency's."""
+    found = select(Corporation).where(Corporation.id == corporation_id, seen_by(by))
+    if lock:
+        found = found.with_for_update().execution_options(populate_existing=True)
+    corporation = db.scalars(found).one_or_none()
+    if corporation is None:
+        raise NotFound(ABSENT)
+    return corporation
+
+
+def card_to_reveal(db: Session, by: Actor, corporation_id: int) -> None:
+    """Raises NotFound, and Conflict when the number is gone: nothing is counted or noted then."""
+    cards.to_reveal(db, get(db, by, corporation_id).id)
+
+
+def has_open_request(db: Session, corporation_id: int) -> bool:
+    return bool(db.scalar(select(exists().where(Request.corporation_id == corporation_id, Request.is_open))))
+
+
+def cards_kept_too_long(db: Session) -> int:
+    """Past their time, or without one although nothing is open that needs them."""
+    open_request = exists().where(Request.corporation_id == Card.corporation_id, Request.is_open)
+    endless = select(func.count()).select_from(Card).where(Card.has_number, Card.purge_at.is_(None), ~open_request)
+    return cards.overdue(db) + (db.scalar(endless) or 0)
+
+
+_requests = select(func.count(Request.id)).where(Request.corporation_id == Corporation.id).correlate(Corporation)
+_sites = (
+    select(func.count(Site.id))
+    .where(Site.corporation_id == Corporation.id, Site.status != Status.CANCELLED.value)
+    .correlate(Corporation)
+)
+
+
+def _sought(text: str | None) -> str:
+    """As `Corporation.sought` has it."""
+    return unicodedata.normalize("NFKC", text or "").replace(" ", "").replace("-", "").lower()
+
+
+CORPORATIONS = Listing(
+    select(
+        Corporation.id,
+        Corporation.agency_id,
+        Agency.name.label("agency_name"),
+        Corporation.name,
+        Corporation.kana,
+        Corporation.customer_type,
+        Corporation.corporation_number,
+        Corporation.phone1,
+        Corporation.prefecture,
+        Corporation.city,
+        _requests.scalar_subquery().label("requests"),
+        _sites.scalar_subquery().label("sites"),
+        Corporation.created_at,
+    ).join(Agency, Agency.id == Corporation.agency_id),
+    unique=Corporation.id,
+    keys={
+        "kana": Key(Corporation.kana),
+        "name": Key(Corporation.name),
+        "created_at": Key(Corporation.created_at),
+    },
+    default="kana",
+    filters={
+        "q": Filter(
+            lambda name: Corporation.sought.like(bindparam(name, type_=String), escape="/"),
+            lambda text: contains(Corporation.sought).value(_sought(text)),
+        ),
+        "agency_id": equals(Corporation.agency_id),
+        "own": equals(Corporation.agency_id),
+    },
+    # Each has an agency: to count all of them nothing has to be joined.
+    total=lambda names: None if names else select(func.count(Corporation.id)),
+)
+
+
+def _asked(by: Actor, filters: schemas.CorporationFilters) -> dict[str, Any]:
+    return {"q": filters.q, "agency_id": filters.agency_id, "own": by.tenant_in(AREA.name)}
+
+
+def corporations(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.CorporationFilters
+) -> dict[str, Any]:
+    return CORPORATIONS.page(db, limit, cursor, filters.sort, **_asked(by, filters))
+
+
+def to_take_along(by: Actor, filters: schemas.CorporationFilters) -> Select[*tuple[Any, ...]]:
+    """For the export: with the words for 契約者区分."""
+    word = select(Choice.name).where(Choice.list == "customer_type", Choice.code == Corporation.customer_type)
+    found = CORPORATIONS.all(filters.sort, **_asked(by, filters))
+    return found.add_columns(word.correlate(Corporation).scalar_subquery().label("customer_type_name"))
+
+
+def detail(db: Session, by: Actor, corporation_id: int) -> dict[str, Any]:
+    """Raises NotFound."""
+    one = get(db, by, corporation_id)
+    card = cards.summary(db, one.id)
+    counts = db.execute(
+        select(
+            _requests.scalar_subquery().label("requests"),
+            _requests.where(Request.is_open).scalar_subquery().label("open_requests"),
+            _sites.scalar_subquery().label("sites"),
+            Agency.name.label("agency_name"),
+        )
+        .select_from(Corporation)
+        .join(Agency, Agency.id == Corporation.agency_id)
+        .where(Corporation.id == one.id)
+    ).one()
+    own = {name: getattr(one, name) for name in schemas.CorporationDetail.model_fields if hasattr(one, name)}
+    needs_card = one.payment_type == BY_CARD and (card is None or not card.has_number)
+    return {**own, **counts._mapping, "card": card, "needs_card": needs_card}
+
+
+_entered = select(func.count(Site.id)).where(Site.request_id == Request.id, Site.status == Status.ENTERED.value)
+_site_names = select(Site.power_branch_name).where(Site.request_id == Request.id, Site.power_branch_name != "")
+REQUESTS = Listing(
+    select(
+        Request.id,
+        Request.status,
+        Request.is_open,
+        User.name.label("requested_by_name"),
+        _entered.correlate(Request).scalar_subquery().label("entered_sites"),
+        Request.site_count,
+        func.array(_site_names.order_by(Site.id).correlate(Request).scalar_subquery()).label("site_names"),
+        Request.created_at,
+    ).join(User, User.id == Request.requested_by),
+    unique=Request.id,
+    keys={"created_at": Key(Request.created_at)},
+    default="-created_at",
+    filters={"corporation_id": equals(Request.corporation_id)},
+)
+
+
+def requests_of(db: Session, by: Actor, corporation_id: int, limit: int, cursor: str | None) -> dict[str, Any]:
+    """Raises NotFound."""
+    one = get(db, by, corporation_id)
+    return REQUESTS.page(db, limit, cursor, corporation_id=one.id)
+
+
+def duplicates(db: Session, by: Actor, sought: schemas.Sought) -> list[schemas.Duplicate]:
+    """Corporations that may be the same, of one's own agency or of all; the newest first."""
+    same: dict[str, ColumnElement[bool]] = {}
+    if number := _digits(sought.corporation_number):
+        same["corporation_number"] = Corporation.corporation_number == number
+    if name := _sought(sought.name):
+        same["name"] = Corporation.sought.startswith(f"{name}|", autoescape=True)
+    if kana := _sought(fields.proposed_kana(sought.kana or "") or sought.kana):
+        same["kana"] = Corporation.sought.contains(f"|{kana}|", autoescape=True)
+    if numbers := _phones(sought.phone):
+        same["phone"] = or_(Corporation.phone1.in_(numbers), Corporation.phone2.in_(numbers))
+    if not same:
+        return []
+    asked = and_(seen_by(by), or_(*same.values()), Corporation.id != (sought.except_id or 0))
+    found = select(Corporation, Agency.name, *(condition.label(name) for name, condition in same.items()))
+    rows = db.execute(
+        found.join(Agency, Agency.id == Corporation.agency_id)
+        .where(asked)
+        .order_by(Corporation.id.desc())
+        .limit(MOST_DUPLICATES)
+    ).all()
+    return [
+        schemas.Duplicate(
+            **{name: getattr(row[0], name) for name in schemas.Duplicate.model_fields if hasattr(row[0], name)},
+            agency_name=row[1],
+            same=[name for name, is_same in zip(same, row[2:], strict=True) if is_same],
+        )
+        for row in rows
+    ]
+
+
+def _digits(text: str | None) -> str:
+    return "".join(character for character in plain(text or "") if character in "0123456789")
+
+
+def _phones(text: str | None) -> list[str]:
+    """As a number may be kept: with the hyphens that are certain, as it was typed, and without any."""
+    if not text:
+        return []
+    try:
+        return sorted({fields.phone(text), fields.phone(_digits(text)), _digits(text)})
+    except ValueError:
+        return []

@@ -1,0 +1,243 @@
+"""What goes in and out of the corporations' doors (2.4)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from service.agencies.cards.schemas import CardIn, CardSummary, WithoutCard
+from service.core.texts import NO_NUL, ONE_LINE, Edition, Key
+
+Code = Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9_-]*$")]
+_Trimmed = AfterValidator(str.strip)
+# What the fields' own checks bring into form.
+Typed = Annotated[str, Field(max_length=40, pattern=ONE_LINE), _Trimmed, WithoutCard]
+Prefecture = Annotated[str, Field(max_length=10, pattern=ONE_LINE), _Trimmed]
+Text100 = Annotated[str, Field(max_length=100, pattern=ONE_LINE), _Trimmed, WithoutCard]
+Text200 = Annotated[str, Field(max_length=200, pattern=ONE_LINE), _Trimmed, WithoutCard]
+Mail = Annotated[str, Field(max_length=254, pattern=ONE_LINE), _Trimmed, WithoutCard]
+# A date of the calendar that people use.
+Day = Annotated[date, Field(ge=date(1800, 1, 1), le=date(2999, 12, 31))]
+Search = Annotated[str, Field(max_length=100, pattern=NO_NUL), WithoutCard]
+Sort = Literal["kana", "-kana", "name", "-name", "created_at", "-created_at"]
+
+
+class NewCorporation(BaseModel):
+    """All of 2.4. What has no place for the 契約者区分 or the way of paying is emptied; `card` only with クレカ."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    customer_type: Code
+    corporation_number: Typed = ""
+    last_name: Text100
+    first_name: Text100 = ""
+    last_name_kana: Text100 = ""
+    first_name_kana: Text100 = ""
+    representative_last_name: Text100 = ""
+    representative_first_name: Text100 = ""
+    representative_last_name_kana: Text100 = ""
+    representative_first_name_kana: Text100 = ""
+    zip_code: Typed = ""
+    prefecture: Prefecture = ""
+    city: Text100 = ""
+    town: Text100 = ""
+    street: Text200 = ""
+    building_name: Text200 = ""
+    phone1: Typed = ""
+    phone2: Typed = ""
+    mail_address: Mail = ""
+    birthday: Day | None = None
+    representative_birthday: Day | None = None
+    job_type: Code = ""
+    payment_type: Code
+    invoice: Code = "0"
+    payment_certificate: Code = "0"
+    billing_address_same: bool = True
+    billing_zip_code: Typed = ""
+    billing_prefecture: Prefecture = ""
+    billing_city: Text100 = ""
+    billing_town: Text100 = ""
+    billing_street: Text200 = ""
+    billing_building: Text200 = ""
+    billing_customer_name: Text200 = ""
+    sales_channel_id: Code = ""
+    card: CardIn | None = None
+
+
+class Fields(BaseModel):
+    """What of a corporation may be changed. What is left out, or null, stays; null empties a birthday."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    version: Edition
+    customer_type: Code | None = None
+    corporation_number: Typed | None = None
+    last_name: Text100 | None = None
+    first_name: Text100 | None = None
+    last_name_kana: Text100 | None = None
+    first_name_kana: Text100 | None = None
+    representative_last_name: Text100 | None = None
+    representative_first_name: Text100 | None = None
+    representative_last_name_kana: Text100 | None = None
+    representative_first_name_kana: Text100 | None = None
+    zip_code: Typed | None = None
+    prefecture: Prefecture | None = None
+    city: Text100 | None = None
+    town: Text100 | None = None
+    street: Text200 | None = None
+    building_name: Text200 | None = None
+    phone1: Typed | None = None
+    phone2: Typed | None = None
+    mail_address: Mail | None = None
+    birthday: Day | None = None
+    representative_birthday: Day | None = None
+    job_type: Code | None = None
+    payment_type: Code | None = None
+    invoice: Code | None = None
+    payment_certificate: Code | None = None
+    billing_address_same: bool | None = None
+    billing_zip_code: Typed | None = None
+    billing_prefecture: Prefecture | None = None
+    billing_city: Text100 | None = None
+    billing_town: Text100 | None = None
+    billing_street: Text200 | None = None
+    billing_building: Text200 | None = None
+    billing_customer_name: Text200 | None = None
+    sales_channel_id: Code | None = None
+
+
+class CorporationChange(Fields):
+    """`card` replaces the card that is there; it is in no answer, a conflict's included."""
+
+    card: CardIn | None = None
+
+
+class CorporationItem(BaseModel):
+    id: int
+    agency_id: int
+    agency_name: str
+    name: str
+    kana: str
+    customer_type: str
+    corporation_number: str
+    phone1: str
+    prefecture: str
+    city: str
+    requests: int
+    sites: int
+    created_at: datetime
+
+
+class CorporationFilters(BaseModel):
+    """`q` is part of a name, its kana, a 法人番号 or a telephone number, however it is written. `agency_id` cuts what
+    is seen of all agencies."""
+
+    q: Search | None = None
+    agency_id: Key | None = None
+    sort: Sort = "kana"
+
+
+class Facts(BaseModel):
+    """All that is known of the 法人; the card has doors of its own."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    customer_type: str
+    corporation_number: str
+    name: str
+    kana: str
+    representative_last_name: str
+    representative_first_name: str
+    representative_last_name_kana: str
+    representative_first_name_kana: str
+    zip_code: str
+    prefecture: str
+    city: str
+    town: str
+    street: str
+    building_name: str
+    phone1: str
+    phone2: str
+    mail_address: str
+    birthday: date | None
+    representative_birthday: date | None
+    job_type: str
+    payment_type: str
+    invoice: str
+    payment_certificate: str
+    billing_address_same: bool
+    billing_zip_code: str
+    billing_prefecture: str
+    billing_city: str
+    billing_town: str
+    billing_street: str
+    billing_building: str
+    billing_customer_name: str
+    sales_channel_id: str
+
+
+class CorporationDetail(Facts):
+    """`needs_card`: it pays by card, and there is none, or only its last four digits are left."""
+
+    version: int
+    agency_id: int
+    agency_name: str
+    last_name: str
+    first_name: str
+    last_name_kana: str
+    first_name_kana: str
+    card: CardSummary | None
+    needs_card: bool
+    requests: int
+    open_requests: int
+    sites: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class Sought(BaseModel):
+    """What a corporation may be known by already. `except_id`: the one that is being edited."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    corporation_number: Typed | None = None
+    name: Text200 | None = None
+    kana: Text200 | None = None
+    phone: Typed | None = None
+    except_id: Key | None = None
+
+
+class Duplicate(BaseModel):
+    """`same`: the fields in which it is the same."""
+
+    id: int
+    agency_id: int
+    agency_name: str
+    name: str
+    kana: str
+    corporation_number: str
+    phone1: str
+    prefecture: str
+    city: str
+    created_at: datetime
+    same: list[str]
+
+
+class Duplicates(BaseModel):
+    items: list[Duplicate]
+
+
+class RequestOf(BaseModel):
+    """A request of a corporation, with its sites by name."""
+
+    id: int
+    status: str
+    is_open: bool
+    requested_by_name: str
+    entered_sites: int
+    site_count: int
+    site_names: list[str]
+    created_at: datetime

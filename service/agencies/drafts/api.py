@@ -1,0 +1,49 @@
+"""Drafts' routes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from service.agencies.drafts import actions, queries, schemas
+from service.agencies.drafts.rules import Form
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
+UPDATE = "agencies:draft:update"
+Writer = Annotated[Actor, allow(UPDATE)]
+# An id, or nothing.
+Subject = Annotated[str, Path(pattern="^(-|[1-9][0-9]{0,17})$")]
+router = APIRouter(prefix="/api/agencies/drafts", tags=["agencies"], responses=_REFUSALS)
+
+
+@router.get("", response_model=Page[schemas.DraftItem])
+async def drafts(
+    asking: Annotated[Asking, lists(UPDATE)],
+    filters: Annotated[schemas.DraftFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """One's own."""
+    return await asking.page(lambda db, actor: queries.drafts(db, actor, limit, cursor, filters))
+
+
+@router.get("/{form}/{subject}")
+def content(actor: Writer, db: Db, form: Form, subject: Subject) -> schemas.Content:
+    return schemas.Content.model_validate(queries.content(db, actor, form, subject))
+
+
+@router.put("/{form}/{subject}", responses=_CONFLICT)
+def save(actor: Writer, db: Db, form: Form, subject: Subject, new: schemas.Save) -> schemas.Saved:
+    return schemas.Saved.model_validate(actions.save(db, actor, form, subject, new))
+
+
+@router.delete("/{form}/{subject}", status_code=204)
+def remove(actor: Writer, db: Db, form: Form, subject: Subject) -> None:
+    actions.remove(db, actor, form, subject)

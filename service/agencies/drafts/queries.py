@@ -1,0 +1,47 @@
+"""Every read of drafts: one's own, and nobody else's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, select
+from sqlalchemy.orm import Session
+
+from service.agencies.drafts.models import Draft
+from service.agencies.drafts.rules import Form
+from service.agencies.drafts.schemas import DraftFilters
+from service.agencies.rules import AREA
+from service.core.auth import Actor
+from service.core.paging import Key, Listing, equals
+
+DRAFTS = Listing(
+    select(Draft.id, Draft.form, Draft.subject, Draft.number, Draft.updated_at).where(
+        Draft.user_id == bindparam("user_id", type_=BigInteger),
+        Draft.agency_id.is_not_distinct_from(bindparam("agency_id", type_=BigInteger)),
+    ),
+    unique=Draft.id,
+    keys={"updated_at": Key(Draft.updated_at)},
+    default="-updated_at",
+    filters={"form": equals(Draft.form)},
+)
+
+
+def drafts(db: Session, by: Actor, limit: int, cursor: str | None, filters: DraftFilters) -> dict[str, Any]:
+    asked = {"user_id": by.user_id, "agency_id": by.tenant_in(AREA.name)}
+    return DRAFTS.page(db, limit, cursor, filters.sort, asked=asked, form=filters.form)
+
+
+def own(by: Actor, form: Form, subject: str) -> ColumnElement[bool]:
+    """Typed for the agency that the person works for now."""
+    return and_(
+        Draft.user_id == by.user_id,
+        Draft.agency_id.is_not_distinct_from(by.tenant_in(AREA.name)),
+        Draft.form == form.value,
+        Draft.subject == subject,
+    )
+
+
+def content(db: Session, by: Actor, form: Form, subject: str) -> dict[str, Any]:
+    found = select(Draft.values, Draft.number, Draft.updated_at).where(own(by, form, subject))
+    row = db.execute(found).mappings().one_or_none()
+    return dict(row) if row else {"values": {}, "number": 0, "updated_at": None}

@@ -1,0 +1,51 @@
+"""The routes of the figures and of the dashboard: permission, one call, answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from service.agencies.figures import exports, queries, schemas
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.exports import doors
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor
+from service.core.problems import RESPONSES
+
+# Each page counts everything anew: whoever wants all agencies asks once.
+Agencies = Annotated[int, Query(ge=1, le=1000)]
+router = APIRouter(
+    prefix="/api/agencies",
+    tags=["agencies"],
+    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+)
+doors.add(router, "/figures", exports.FIGURES)
+
+
+@router.get("/figures", response_model=schemas.FiguresPage)
+async def figures(
+    asking: Annotated[Asking, lists("agencies:figure:read")],
+    filters: Annotated[schemas.FigureFilters, Query()],
+    limit: Agencies = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """3.6: a row for each agency, and the sum of them all."""
+    return await asking.page(lambda db, actor: queries.figures(db, limit, cursor, filters))
+
+
+@router.get("/figures/series")
+def series(
+    actor: Annotated[Actor, allow("agencies:figure:read")],
+    db: Db,
+    filters: Annotated[schemas.SeriesFilters, Query()],
+) -> schemas.Series:
+    """Requests and acquired sites by month or by day, the oldest first."""
+    return schemas.Series.model_validate(queries.series(db, filters))
+
+
+@router.get("/dashboard")
+def dashboard(actor: Annotated[Actor, allow("agencies:dashboard:read")], db: Db) -> schemas.Dashboard:
+    """What waits, and how this month goes."""
+    return schemas.Dashboard.model_validate(queries.dashboard(db))

@@ -1,0 +1,223 @@
+"""Reads of the figures. Only who sees all agencies asks for them; row-level security stands behind that."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    ColumnElement,
+    Date,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Session
+
+from service.agencies.corporations.models import Corporation
+from service.agencies.figures import rules, schemas
+from service.agencies.figures.rules import Cancelled
+from service.agencies.models import Agency
+from service.agencies.requests.models import Request, Site
+from service.agencies.rules import Status
+from service.core.clock import app_now
+from service.core.identity import User
+from service.core.paging import Key, Listing, equals
+from service.core.problems import Invalid
+from service.core.times import day_bounds, local_date, month_of
+
+OLDEST_SHOWN = 5
+NUMBERS = ("requests", "deficient", "working", "entered", "cancelled", "acquired_sites")
+
+
+def _moment(name: str) -> ColumnElement[datetime]:
+    return bindparam(name, type_=TIMESTAMP(timezone=True))
+
+
+def _of_status(status: Status) -> ColumnElement[int]:
+    return func.count().filter(Request.status == status.value)
+
+
+def _requested() -> CTE:
+    return (
+        select(
+            Request.agency_id,
+            func.count().label("requests"),
+            *(_of_status(status).label(status.value) for status in Status),
+        )
+        .where(
+            Request.created_at >= _moment("first"),
+            Request.created_at < _moment("last"),
+            or_(
+                bindparam("cancelled", type_=String) == Cancelled.INCLUDED.value,
+                Request.status != Status.CANCELLED.value,
+            ),
+        )
+        .group_by(Request.agency_id)
+        .cte("requested")
+    )
+
+
+def _acquired() -> CTE:
+    return (
+        select(Site.agency_id, func.count().label("acquired_sites"))
+        .where(Site.entered_at >= _moment("first"), Site.entered_at < _moment("last"))
+        .group_by(Site.agency_id)
+        .cte("got")
+    )
+
+
+def _number(column: ColumnElement[int], name: str) -> ColumnElement[int]:
+    return func.coalesce(column, 0).label(name)
+
+
+REQUESTED, ACQUIRED = _requested(), _acquired()
+_REQUESTS: ColumnElement[int] = func.coalesce(REQUESTED.c.requests, 0)
+_SITES: ColumnElement[int] = func.coalesce(ACQUIRED.c.acquired_sites, 0)
+# As `rules.rate`.
+_RATE: ColumnElement[int] = cast(
+    (REQUESTED.c.deficient * 200 + REQUESTED.c.requests) // (REQUESTED.c.requests * 2), Integer
+)
+FIGURES = Listing(
+    select(
+        Agency.id,
+        Agency.name,
+        Agency.code,
+        Agency.archived_at.is_(None).label("is_active"),
+        _REQUESTS.label("requests"),
+        *(_number(REQUESTED.c[status.value], status.value) for status in Status),
+        _SITES.label("acquired_sites"),
+        _RATE.label("rate"),
+    )
+    .outerjoin(REQUESTED, REQUESTED.c.agency_id == Agency.id)
+    .outerjoin(ACQUIRED, ACQUIRED.c.agency_id == Agency.id)
+    # One that is 無効 stands there for what it did.
+    .where(or_(Agency.archived_at.is_(None), _REQUESTS > 0, _SITES > 0)),
+    unique=Agency.id,
+    keys={
+        "name": Key(Agency.name),
+        "requests": Key(_REQUESTS),
+        "acquired_sites": Key(_SITES),
+        "rate": Key(_RATE, nullable=True),
+    },
+    default="-requests",
+    filters={"agency_id": equals(Agency.id)},
+)
+
+
+def _asked(filters: schemas.PeriodFilters) -> dict[str, Any]:
+    first, last = rules.period(filters.month, filters.since, filters.until)
+    return {"first": first, "last": last, "cancelled": filters.cancelled.value}
+
+
+def figures(db: Session, limit: int, cursor: str | None, filters: schemas.FigureFilters) -> dict[str, Any]:
+    """3.6, and its last row."""
+    page = FIGURES.page(db, limit, cursor, filters.sort, asked=_asked(filters), agency_id=filters.agency_id)
+    if page["total"] <= len(page["items"]):
+        whole = {name: sum(item[name] for item in page["items"]) for name in NUMBERS}
+    else:
+        whole = _whole(db, filters)
+    rate = rules.rate(whole["deficient"], whole["requests"])
+    return page | {"whole": whole | {"rate": rate}, "as_of": app_now(db)}
+
+
+def _whole(db: Session, filters: schemas.FigureFilters) -> dict[str, int]:
+    """Where one page does not have them all."""
+    found = FIGURES.all(filters.sort, asked=_asked(filters), agency_id=filters.agency_id).order_by(None).subquery()
+    sums = select(*(cast(func.coalesce(func.sum(found.c[name]), 0), Integer).label(name) for name in NUMBERS))
+    return dict(db.execute(sums).mappings().one())
+
+
+def all_figures(filters: schemas.FigureFilters) -> Select[*tuple[Any, ...]]:
+    found = FIGURES.all(filters.sort, asked=_asked(filters), agency_id=filters.agency_id)
+    shown = case((_RATE.is_(None), ""), else_=func.concat(_RATE, "%"))
+    return found.add_columns(shown.label("shown_rate"))
+
+
+def series(db: Session, filters: schemas.SeriesFilters) -> dict[str, Any]:
+    """Raises Invalid for more points than a chart shows."""
+    until = filters.until or max(local_date(app_now(db)), filters.since or local_date(app_now(db)))
+    since = filters.since or rules.usual_since(filters.by, until)
+    most = rules.MOST_POINTS[filters.by.value]
+    if rules.count_of_points(filters.by, since, until) > most:
+        what = "か月" if filters.by is rules.By.MONTH else "日間"
+        raise Invalid("期間が長すぎます。", [("since", f"{most}{what}までの期間を指定してください。")])
+    points = rules.points(filters.by, since, until)
+    return {"points": _counted(db, points, filters.agency_id) if points else []}
+
+
+def _counted(
+    db: Session, points: list[tuple[Any, datetime, datetime]], agency_id: int | None = None
+) -> list[dict[str, Any]]:
+    """Requests and acquired sites of each point: a range of an index each, with no calendar in the database."""
+    days, firsts, lasts = (list(column) for column in zip(*points, strict=True))
+    kind = ARRAY(TIMESTAMP(timezone=True))
+    at = (
+        func.unnest(cast(days, ARRAY(Date)), cast(firsts, kind), cast(lasts, kind))
+        .table_valued("day", "first", "last")
+        .render_derived("points")
+    )
+    requested = select(func.count()).where(Request.created_at >= at.c.first, Request.created_at < at.c.last)
+    acquired = select(func.count()).where(Site.entered_at >= at.c.first, Site.entered_at < at.c.last)
+    if agency_id is not None:
+        requested, acquired = (
+            requested.where(Request.agency_id == agency_id),
+            acquired.where(Site.agency_id == agency_id),
+        )
+    rows = db.execute(
+        select(
+            at.c.day.label("first"),
+            requested.select_from(Request).correlate(at).scalar_subquery().label("requests"),
+            acquired.select_from(Site).correlate(at).scalar_subquery().label("acquired_sites"),
+        ).order_by(at.c.first)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def dashboard(db: Session) -> dict[str, Any]:
+    now = app_now(db)
+    today = local_date(now)
+    periods = {
+        "today": day_bounds(today),
+        "month": month_of(now).bounds(),
+        "before": rules.same_days_before(now),
+    }
+    counted = {name: _counted(db, [(today, *bounds)])[0] for name, bounds in periods.items()}
+    working = Request.status == Status.WORKING.value
+    waiting = db.execute(
+        select(
+            func.count().filter(Request.status == Status.DEFICIENT.value).label("deficient"),
+            func.count().filter(working).label("working"),
+            func.count().filter(working, Request.claimed_by.is_(None)).label("unclaimed"),
+        ).where(Request.is_open)
+    )
+    return {"as_of": now, **waiting.mappings().one(), "oldest": _oldest(db), **counted}
+
+
+def _oldest(db: Session) -> list[dict[str, Any]]:
+    rows = db.execute(
+        select(
+            Request.id,
+            Corporation.name.label("corporation_name"),
+            Agency.name.label("agency_name"),
+            Request.status,
+            User.name.label("claimed_by_name"),
+            Request.created_at,
+        )
+        .join(Corporation, Corporation.id == Request.corporation_id)
+        .join(Agency, Agency.id == Request.agency_id)
+        .outerjoin(User, User.id == Request.claimed_by)
+        .where(Request.is_open)
+        .order_by(Request.created_at, Request.id)
+        .limit(OLDEST_SHOWN)
+    )
+    return [dict(row) for row in rows.mappings()]

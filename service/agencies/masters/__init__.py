@@ -1,0 +1,1 @@
+"""Masters: options, choices, and the fields of the carrier's screen."""

@@ -1,0 +1,54 @@
+"""The masters as files, with the document's columns."""
+
+from __future__ import annotations
+
+from service.agencies.masters import queries, schemas
+from service.agencies.rules import LISTS, PARTS, RECORDS
+from service.core.exports.declared import Column, List
+
+READ = "agencies:master:read"
+CHOICES = List(
+    key="agencies.choices",
+    title="選択肢マスタ",
+    permission=READ,
+    columns=(
+        Column("list", "選択肢の種類", "choice", words=LISTS),
+        Column("code", "コード"),
+        Column("name", "名称"),
+        Column("example", "例", "choice", words={"true": "例", "false": ""}),
+        Column("position", "表示順", "number"),
+    ),
+    filters=schemas.ChoiceFilters,
+    statement=queries.choices_to_take_along,
+)
+OPTIONS = List(
+    key="agencies.options",
+    title="オプションサービスマスタ",
+    permission=READ,
+    columns=(
+        Column("code", "コード"),
+        Column("name", "オプション名"),
+        Column("price", "料金"),
+        Column("pack", "サポートパック", "choice", words={"true": "対象", "false": "対象外"}),
+        Column("position", "表示順", "number"),
+    ),
+    filters=schemas.OptionFilters,
+    statement=queries.options_to_take_along,
+)
+CARRIER_FIELDS = List(
+    key="agencies.carrier-fields",
+    title="元フィールド対応表",
+    permission=READ,
+    columns=(
+        Column("page", "ページ"),
+        Column("carrier_field", "元フィールド"),
+        Column("record", "対象", "choice", words=RECORDS),
+        Column("title", "項目"),
+        Column("field", "カラム名"),
+        Column("part", "部分", "choice", words=PARTS),
+        Column("position", "表示順", "number"),
+    ),
+    filters=schemas.CarrierFieldFilters,
+    statement=queries.carrier_fields_to_take_along,
+)
+EXPORTS = (CHOICES, OPTIONS, CARRIER_FIELDS)

@@ -1,0 +1,78 @@
+"""Masters of sections 8 and 9, and where each column goes in the carrier's screen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Identity, String, UniqueConstraint, func
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.core.db import Base
+
+
+class Choice(Base):
+    """One value of a list (`rules.LISTS`). Its code is never changed: records hold it."""
+
+    __tablename__ = "agencies_choices"
+    __table_args__ = (
+        UniqueConstraint("list", "code"),
+        CheckConstraint(r"name ~ '\S'", name="name"),
+        CheckConstraint("code ~ '^[A-Za-z0-9_-]+$'", name="code"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    list: Mapped[str] = mapped_column(String(40))
+    code: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(100))
+    # The document names the list and no values of it.
+    is_example: Mapped[bool] = mapped_column(server_default="false")
+    position: Mapped[int]
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class Option(Base):
+    """オプションサービス (8)."""
+
+    __tablename__ = "agencies_options"
+    __table_args__ = (
+        CheckConstraint(r"name ~ '\S'", name="name"),
+        CheckConstraint("code ~ '^[A-Za-z0-9_-]+$'", name="code"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    code: Mapped[str] = mapped_column(String(20), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    price: Mapped[str] = mapped_column(String(50), server_default="")
+    is_support_pack: Mapped[bool] = mapped_column(server_default="false")
+    position: Mapped[int]
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class CarrierField(Base):
+    """元フィールド: a field of the carrier's screen, and which part of which column goes there."""
+
+    __tablename__ = "agencies_carrier_fields"
+    __table_args__ = (
+        UniqueConstraint("record", "field", "part"),
+        CheckConstraint("record IN ('agency', 'user', 'corporation', 'site')", name="record"),
+        CheckConstraint("part IN ('whole', 'first', 'second', 'third', 'year', 'month', 'day')", name="part"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    record: Mapped[str] = mapped_column(String(20))
+    field: Mapped[str] = mapped_column(String(60))
+    part: Mapped[str] = mapped_column(String(20), server_default="whole")
+    page: Mapped[str] = mapped_column(String(10))
+    carrier_field: Mapped[str] = mapped_column(String(60))
+    position: Mapped[int]
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))

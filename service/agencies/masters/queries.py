@@ -1,0 +1,188 @@
+"""Every read of the masters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, String, case, cast, func, or_, select
+from sqlalchemy.orm import Session
+
+from service.agencies.masters import schemas
+from service.agencies.masters.models import CarrierField, Choice, Option
+from service.agencies.masters.rules import COLUMNS, FIXED
+from service.agencies.rules import LISTS
+from service.core.auth import Actor
+from service.core.lookups import by_id
+from service.core.paging import Key, Listing, contains, cut, equals, put_away
+from service.core.problems import Invalid
+
+Master = TypeVar("Master", Choice, Option, CarrierField)
+NOUNS: Mapping[type[Any], str] = {Choice: "選択肢", Option: "オプションサービス", CarrierField: "元フィールド"}
+# Lists in the order of the document, each in its own.
+_PLACE = case({name: place for place, name in enumerate(LISTS)}, value=Choice.list, else_=len(LISTS))
+_TITLE = func.coalesce(
+    case(
+        {f"{record}.{field}": title for record, columns in COLUMNS.items() for field, title in columns.items()},
+        value=func.concat(CarrierField.record, ".", CarrierField.field),
+        else_=None,
+    ),
+    CarrierField.field,
+)
+
+CHOICES = Listing(
+    select(
+        Choice.id,
+        Choice.version,
+        Choice.list,
+        Choice.code,
+        Choice.name,
+        Choice.is_example,
+        Choice.list.in_(FIXED).label("is_fixed"),
+        Choice.position,
+        Choice.created_at,
+        Choice.updated_at,
+        Choice.archived_at,
+    ),
+    unique=Choice.id,
+    keys={"list": Key(_PLACE * 10_000 + Choice.position), "code": Key(Choice.code), "name": Key(Choice.name)},
+    default="list",
+    filters={
+        "list": equals(Choice.list),
+        "q": contains(Choice.code, Choice.name),
+        **put_away(Choice.archived_at),
+    },
+)
+OPTIONS = Listing(
+    select(
+        Option.id,
+        Option.version,
+        Option.code,
+        Option.name,
+        Option.price,
+        Option.is_support_pack,
+        Option.position,
+        Option.created_at,
+        Option.updated_at,
+        Option.archived_at,
+    ),
+    unique=Option.id,
+    keys={"position": Key(Option.position), "code": Key(Option.code), "name": Key(Option.name)},
+    default="position",
+    filters={
+        "q": contains(Option.code, Option.name),
+        **put_away(Option.archived_at),
+    },
+)
+CARRIER_FIELDS = Listing(
+    select(
+        CarrierField.id,
+        CarrierField.version,
+        CarrierField.record,
+        CarrierField.field,
+        _TITLE.label("title"),
+        CarrierField.part,
+        CarrierField.page,
+        CarrierField.carrier_field,
+        CarrierField.position,
+        CarrierField.created_at,
+        CarrierField.updated_at,
+        CarrierField.archived_at,
+    ),
+    unique=CarrierField.id,
+    keys={"position": Key(CarrierField.position), "carrier_field": Key(CarrierField.carrier_field)},
+    default="position",
+    filters={
+        "record": equals(CarrierField.record),
+        "page": equals(CarrierField.page),
+        "q": contains(CarrierField.carrier_field, CarrierField.field, _TITLE),
+        **put_away(CarrierField.archived_at),
+    },
+)
+
+
+def choices(db: Session, limit: int, cursor: str | None, filters: schemas.ChoiceFilters) -> dict[str, Any]:
+    return CHOICES.page(db, limit, cursor, filters.sort, **cut(filters))
+
+
+def options(db: Session, limit: int, cursor: str | None, filters: schemas.OptionFilters) -> dict[str, Any]:
+    return OPTIONS.page(db, limit, cursor, filters.sort, **cut(filters))
+
+
+def carrier_fields(db: Session, limit: int, cursor: str | None, filters: schemas.CarrierFieldFilters) -> dict[str, Any]:
+    return CARRIER_FIELDS.page(db, limit, cursor, filters.sort, **cut(filters))
+
+
+def choices_to_take_along(_: Actor, filters: schemas.ChoiceFilters) -> Select[*tuple[Any, ...]]:
+    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
+    return CHOICES.all(filters.sort, **cut(filters)).add_columns(cast(Choice.is_example, String).label("example"))
+
+
+def options_to_take_along(_: Actor, filters: schemas.OptionFilters) -> Select[*tuple[Any, ...]]:
+    return OPTIONS.all(filters.sort, **cut(filters)).add_columns(cast(Option.is_support_pack, String).label("pack"))
+
+
+def carrier_fields_to_take_along(_: Actor, filters: schemas.CarrierFieldFilters) -> Select[*tuple[Any, ...]]:
+    return CARRIER_FIELDS.all(filters.sort, **cut(filters))
+
+
+def get(db: Session, one: type[Master], key: int, *, lock: bool = False) -> Master:
+    """Raises NotFound, in words."""
+    return by_id(db, one, key, NOUNS[one], lock=lock)
+
+
+def masters(db: Session) -> dict[str, Any]:
+    """All choices and options in their order, for forms and for the words of codes."""
+    listed: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
+    found = select(
+        Choice.list, Choice.code, Choice.name, Choice.is_example, Choice.archived_at.is_(None).label("in_use")
+    )
+    for row in db.execute(found.order_by(Choice.list, Choice.position, Choice.id)).mappings():
+        listed.setdefault(row["list"], []).append({name: row[name] for name in row if name != "list"})
+    options = select(
+        Option.code, Option.name, Option.price, Option.is_support_pack, Option.archived_at.is_(None).label("in_use")
+    )
+    rows = db.execute(options.order_by(Option.position, Option.id)).mappings()
+    return {"choices": listed, "options": [dict(row) for row in rows], "columns": COLUMNS}
+
+
+def titles(db: Session) -> dict[str, dict[str, str]]:
+    """By list and code, what is out of use included."""
+    found: dict[str, dict[str, str]] = {name: {} for name in LISTS}
+    for name, code, title in db.execute(select(Choice.list, Choice.code, Choice.name).order_by(Choice.position)):
+        found.setdefault(name, {})[code] = title
+    return found
+
+
+def option_titles(db: Session) -> dict[str, str]:
+    return dict(db.execute(select(Option.code, Option.name).order_by(Option.position)).all())
+
+
+def check(db: Session, given: Mapping[str, tuple[str, str]], before: Mapping[str, Any] | None = None) -> None:
+    """Each field's code must stand in its list and be in use; an empty one is for others to judge, and one that the
+    record has already (`before`, by field) may stay. Raises Invalid by field."""
+    held = before or {}
+    asked = {field: pair for field, pair in given.items() if pair[1] and held.get(field) != pair[1]}
+    if not asked:
+        return
+    wanted = set(asked.values())
+    found = or_(*((Choice.list == name) & (Choice.code == code) for name, code in wanted))
+    rows = db.execute(select(Choice.list, Choice.code).where(found, Choice.archived_at.is_(None)))
+    in_use = {(row.list, row.code) for row in rows}
+    wrong = {field: name for field, (name, code) in asked.items() if (name, code) not in in_use}
+    _refuse([(field, f"{LISTS[name]}を選び直してください。") for field, name in wrong.items()])
+
+
+def check_options(db: Session, field: str, codes: Collection[str], before: Collection[str] = ()) -> None:
+    """As `check`, of オプションサービス."""
+    new = set(codes) - set(before)
+    if not new:
+        return
+    known = set(db.scalars(select(Option.code).where(Option.code.in_(new), Option.archived_at.is_(None))))
+    wrong = "、".join(sorted(new - known))
+    _refuse([(field, f"このオプションサービスは選べません（{wrong}）。選び直してください。")] if wrong else [])
+
+
+def _refuse(errors: list[tuple[str, str]]) -> None:
+    if errors:
+        raise Invalid("選択肢が変更されたか、選べない値です。選び直してください。", errors)

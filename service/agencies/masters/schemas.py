@@ -1,0 +1,214 @@
+"""What goes in and out of the masters' doors over HTTP."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from service.agencies.masters.rules import COLUMNS
+from service.agencies.schemas import Line, Search, Sort, usable_code
+from service.core.texts import ONE_LINE, Edition, Name, NotBlank
+
+ListName = Literal[
+    "sales_channel",
+    "customer_type",
+    "payment_type",
+    "application_type",
+    "power_supplier",
+    "job_type",
+    "invoice",
+    "payment_certificate",
+    "service_type",
+    "pps",
+    "power_area",
+    "building_type",
+    "power_factor",
+    "gas_corporation_type",
+    "saisan_gas_yoto",
+    "ecolog_gas_yoto",
+]
+RecordName = Literal["agency", "user", "corporation", "site"]
+PartName = Literal["whole", "first", "second", "third", "year", "month", "day"]
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_\-\[\].]*")
+
+
+def _carrier_field(name: str) -> str:
+    name = name.strip()
+    if not _FIELD.fullmatch(name):
+        raise ValueError("半角の英字で始まる、英数字・下線の項目名を入力してください。")
+    return name
+
+
+MasterCode = Annotated[str, Field(min_length=1, max_length=20, pattern=ONE_LINE), AfterValidator(usable_code)]
+CarrierName = Annotated[str, Field(min_length=1, max_length=60, pattern=ONE_LINE), AfterValidator(_carrier_field)]
+ScreenPage = Annotated[str, Field(min_length=1, max_length=10, pattern=ONE_LINE), NotBlank]
+Price = Annotated[str, Field(max_length=50, pattern=ONE_LINE), AfterValidator(str.strip)]
+Position = Annotated[int, Field(ge=1, le=1000)]
+
+
+class NewChoice(BaseModel):
+    """A code is given once: records hold it. Without a position it comes last."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    list: ListName
+    code: MasterCode
+    name: Name
+    is_example: bool = False
+    position: Position | None = None
+
+
+class ChoiceChange(BaseModel):
+    """What is left out, or null, stays as it is. `version` is the one that was read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    name: Name | None = None
+    is_example: bool | None = None
+    position: Position | None = None
+
+
+class ChoiceItem(BaseModel):
+    """`is_example`: the document names the list and no values of it. `is_fixed`: none is added to its list or taken
+    away."""
+
+    id: int
+    version: int
+    list: str
+    code: str
+    name: str
+    is_example: bool
+    is_fixed: bool
+    position: int
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+
+class ChoiceFilters(BaseModel):
+    list: ListName | None = None
+    q: Search | None = None
+    archived: bool = False
+    sort: Sort = "list"
+
+
+class NewOption(BaseModel):
+    """オプションサービス (8)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: MasterCode
+    name: Name
+    price: Price = ""
+    is_support_pack: bool = False
+    position: Position | None = None
+
+
+class OptionChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    name: Name | None = None
+    price: Price | None = None
+    is_support_pack: bool | None = None
+    position: Position | None = None
+
+
+class OptionItem(BaseModel):
+    id: int
+    version: int
+    code: str
+    name: str
+    price: str
+    is_support_pack: bool
+    position: int
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+
+class OptionFilters(BaseModel):
+    q: Search | None = None
+    archived: bool = False
+    sort: Sort = "position"
+
+
+class NewCarrierField(BaseModel):
+    """元フィールド: where a part of a column goes in the carrier's screen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    record: RecordName
+    field: Annotated[str, Field(max_length=60, pattern=ONE_LINE)]
+    part: PartName = "whole"
+    page: ScreenPage
+    carrier_field: CarrierName
+    position: Position | None = None
+
+    @model_validator(mode="after")
+    def _is_a_column(self) -> NewCarrierField:
+        if self.field not in COLUMNS[self.record]:
+            raise ValueError("この対象にその項目はありません。一覧から選んでください。")
+        return self
+
+
+class CarrierFieldChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    page: ScreenPage | None = None
+    carrier_field: CarrierName | None = None
+    position: Position | None = None
+
+
+class CarrierFieldItem(BaseModel):
+    """`title` is the column in words."""
+
+    id: int
+    version: int
+    record: str
+    field: str
+    title: str
+    part: str
+    page: str
+    carrier_field: str
+    position: int
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+
+class CarrierFieldFilters(BaseModel):
+    record: RecordName | None = None
+    page: Line | None = None
+    q: Search | None = None
+    archived: bool = False
+    sort: Sort = "position"
+
+
+class MasterChoice(BaseModel):
+    code: str
+    name: str
+    is_example: bool
+    in_use: bool
+
+
+class MasterOption(BaseModel):
+    code: str
+    name: str
+    price: str
+    is_support_pack: bool
+    in_use: bool
+
+
+class Masters(BaseModel):
+    """All that forms offer and lists put into words, in its order. What is out of use still has a word. `columns`: by
+    record, what of it can have a 元フィールド, with its words."""
+
+    choices: dict[str, list[MasterChoice]]
+    options: list[MasterOption]
+    columns: dict[str, dict[str, str]]

@@ -1,0 +1,21 @@
+"""The postal codes' route."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from service.agencies.postal import queries, schemas
+from service.core.auth import Actor, allow
+from service.core.problems import RESPONSES
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
+ZipCode = Annotated[str, Path(pattern="^[0-9]{7}$")]
+router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_REFUSALS)
+
+
+@router.get("/postal-codes/{zip_code}")
+def postal_code(actor: Annotated[Actor, allow("agencies:corporation:read")], zip_code: ZipCode) -> schemas.PostalCode:
+    """The addresses of a code of seven digits, to choose one from."""
+    return schemas.PostalCode.model_validate(queries.addresses(zip_code))

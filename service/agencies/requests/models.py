@@ -1,0 +1,254 @@
+"""投入依頼, 地点, 明細画像, 不備・コメント (2.3, 2.5 to 2.7)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.agencies.rules import CommentType, Service, Status
+from service.core.db import Base, one_of
+
+
+def _of_request(table: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["request_id", "agency_id"],
+        ["agencies_requests.id", "agencies_requests.agency_id"],
+        ondelete="RESTRICT",
+        name=f"fk_{table}_request_id_agency_id",
+    )
+
+
+def _of_site(table: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["site_id", "request_id"],
+        ["agencies_sites.id", "agencies_sites.request_id"],
+        ondelete="RESTRICT",
+        name=f"fk_{table}_site_id_request_id",
+    )
+
+
+class Request(Base):
+    """`status` and `is_open` follow from its sites and deficiencies (`actions.settle`)."""
+
+    __tablename__ = "agencies_requests"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["corporation_id", "agency_id"],
+            ["agencies_corporations.id", "agencies_corporations.agency_id"],
+            ondelete="RESTRICT",
+            name="fk_agencies_requests_corporation_id_agency_id",
+        ),
+        UniqueConstraint("id", "corporation_id", "agency_id"),
+        UniqueConstraint("id", "agency_id"),
+        UniqueConstraint("requested_by", "client_id"),
+        one_of("status", Status),
+        CheckConstraint("site_count BETWEEN 0 AND 999", name="site_count"),
+        CheckConstraint("(claimed_by IS NULL) = (claimed_at IS NULL)", name="claimed"),
+        Index("ix_agencies_requests_created_at", "created_at", "id"),
+        Index("ix_agencies_requests_agency_id", "agency_id", "created_at", "id", postgresql_include=["status"]),
+        Index("ix_agencies_requests_requested_by", "requested_by", "created_at", "id"),
+        Index("ix_agencies_requests_corporation_id", "corporation_id"),
+        Index("ix_agencies_requests_open", "created_at", "id", postgresql_where="is_open"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    agency_id: Mapped[int] = mapped_column(BigInteger)
+    corporation_id: Mapped[int] = mapped_column(BigInteger)
+    requested_by: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    status: Mapped[str] = mapped_column(String(10), server_default=Status.WORKING.value)
+    # Something is left to be entered or answered; false for a mixture of 投入済 and キャンセル (残りなし).
+    is_open: Mapped[bool] = mapped_column(server_default="true")
+    remarks: Mapped[str] = mapped_column(Text, server_default="")
+    # As declared by sales; how many there are is counted from the sites.
+    site_count: Mapped[int] = mapped_column(server_default="0")
+    claimed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    claimed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    cancelled_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # The id that the sender gave it: sent again, it is answered with the first one.
+    client_id: Mapped[uuid.UUID | None] = mapped_column(UUID)
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    # A request ends by its status.
+    archived_at = None
+
+
+class Site(Base):
+    """Names as in table 2.5; `power_area` is 電力供給エリア of 3.2."""
+
+    __tablename__ = "agencies_sites"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["request_id", "corporation_id", "agency_id"],
+            ["agencies_requests.id", "agencies_requests.corporation_id", "agencies_requests.agency_id"],
+            ondelete="RESTRICT",
+            name="fk_agencies_sites_request_id_corporation_id_agency_id",
+        ),
+        UniqueConstraint("id", "request_id"),
+        one_of("status", Status),
+        one_of("service_type", Service),
+        CheckConstraint("latest_charges >= 0", name="latest_charges"),
+        CheckConstraint("latest_power_usage >= 0", name="latest_power_usage"),
+        CheckConstraint("latest_date ~ '^([0-9]{4}-(0[1-9]|1[0-2]))?$'", name="latest_date"),
+        CheckConstraint("jsonb_typeof(option_plans) = 'array'", name="option_plans"),
+        CheckConstraint("(status = 'entered') = (entered_at IS NOT NULL)", name="entered_at"),
+        Index("ix_agencies_sites_request_id", "request_id", "id"),
+        Index("ix_agencies_sites_corporation_id", "corporation_id", "entered_at", postgresql_include=["agency_id"]),
+        Index("ix_agencies_sites_agency_id", "agency_id", "entered_at"),
+        Index(
+            "ix_agencies_sites_entered_at",
+            "entered_at",
+            "corporation_id",
+            postgresql_include=["agency_id", "request_id", "power_branch_name"],
+            postgresql_where="entered_at IS NOT NULL",
+        ),
+        Index(
+            "ix_agencies_sites_location",
+            "power_customer_location_number",
+            postgresql_where="power_customer_location_number <> ''",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    agency_id: Mapped[int] = mapped_column(BigInteger)
+    corporation_id: Mapped[int] = mapped_column(BigInteger)
+    request_id: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(String(10), server_default=Status.WORKING.value)
+    pps_business_number: Mapped[str] = mapped_column(String(20), server_default="")
+    service_type: Mapped[str] = mapped_column(String(12), server_default=Service.ELECTRICITY.value)
+    application_type: Mapped[str] = mapped_column(String(20), server_default="")
+    power_area: Mapped[str] = mapped_column(String(20), server_default="")
+    power_supplier_type: Mapped[str] = mapped_column(String(20), server_default="")
+    power_customer_number: Mapped[str] = mapped_column(String(40), server_default="")
+    power_customer_location_number: Mapped[str] = mapped_column(String(22), server_default="")
+    power_zip_code: Mapped[str] = mapped_column(String(7), server_default="")
+    power_prefecture: Mapped[str] = mapped_column(String(10), server_default="")
+    power_city: Mapped[str] = mapped_column(String(100), server_default="")
+    power_town: Mapped[str] = mapped_column(String(100), server_default="")
+    power_street: Mapped[str] = mapped_column(String(200), server_default="")
+    power_building: Mapped[str] = mapped_column(String(200), server_default="")
+    power_room_number: Mapped[str] = mapped_column(String(20), server_default="")
+    power_building_type: Mapped[str] = mapped_column(String(20), server_default="")
+    power_branch_name: Mapped[str] = mapped_column(String(100), server_default="")
+    power_customer_name: Mapped[str] = mapped_column(String(200), server_default="")
+    power_customer_name_kana: Mapped[str] = mapped_column(String(200), server_default="")
+    # Yen, and kWh or m³.
+    latest_charges: Mapped[int | None]
+    latest_power_usage: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    # A month, written 2026-11.
+    latest_date: Mapped[str] = mapped_column(String(7), server_default="")
+    power_plan_name: Mapped[str] = mapped_column(String(100), server_default="")
+    contract_capacity: Mapped[str] = mapped_column(String(20), server_default="")
+    power_amounts_form: Mapped[str] = mapped_column(String(20), server_default="")
+    moving_in_date: Mapped[date | None]
+    # Codes of options.
+    option_plans: Mapped[list[str]] = mapped_column(JSONB, server_default="[]")
+    note: Mapped[str] = mapped_column(Text, server_default="")
+    contract_corporation_type: Mapped[str] = mapped_column(String(20), server_default="")
+    saisan_gas_yoto: Mapped[str] = mapped_column(String(20), server_default="")
+    ecolog_gas_yoto: Mapped[str] = mapped_column(String(20), server_default="")
+    # 投入完了日.
+    entered_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at = None
+
+
+class Image(Base):
+    """明細画像: sent by sales, tied to a site by an operator."""
+
+    __tablename__ = "agencies_images"
+    __table_args__ = (
+        _of_request("agencies_images"),
+        _of_site("agencies_images"),
+        UniqueConstraint("id", "request_id"),
+        Index("ix_agencies_images_request_id", "request_id", "id"),
+        Index("ix_agencies_images_site_id", "site_id", postgresql_where="site_id IS NOT NULL"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    agency_id: Mapped[int] = mapped_column(BigInteger)
+    request_id: Mapped[int] = mapped_column(BigInteger)
+    site_id: Mapped[int | None] = mapped_column(BigInteger)
+    file_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"), unique=True)
+    file_name: Mapped[str] = mapped_column(String(200))
+    ocr_result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    uploaded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+
+
+class Comment(Base):
+    """不備通知 or 一般コメント; without a site it is about the whole request."""
+
+    __tablename__ = "agencies_comments"
+    __table_args__ = (
+        _of_request("agencies_comments"),
+        _of_site("agencies_comments"),
+        one_of("type", CommentType),
+        CheckConstraint(r"message ~ '\S'", name="message"),
+        CheckConstraint("resolved_at IS NULL OR type = 'deficiency'", name="resolved_at"),
+        Index("ix_agencies_comments_request_id", "request_id", "id"),
+        Index("ix_agencies_comments_site_id", "site_id", postgresql_where="site_id IS NOT NULL"),
+        Index(
+            "ix_agencies_comments_open",
+            "request_id",
+            postgresql_where="type = 'deficiency' AND resolved_at IS NULL",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    agency_id: Mapped[int] = mapped_column(BigInteger)
+    request_id: Mapped[int] = mapped_column(BigInteger)
+    site_id: Mapped[int | None] = mapped_column(BigInteger)
+    author_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    type: Mapped[str] = mapped_column(String(12))
+    message: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    # Of a deficiency: when it was put right, or fell away with what it was about.
+    resolved_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class Read(Base):
+    """Up to which comment of a request a reader has read."""
+
+    __tablename__ = "agencies_reads"
+    __table_args__ = (_of_request("agencies_reads"),)
+
+    request_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True, autoincrement=False
+    )
+    agency_id: Mapped[int] = mapped_column(BigInteger)
+    comment_id: Mapped[int] = mapped_column(BigInteger)
+
+
+class Viewer(Base):
+    """Who has a request open just now, in real time."""
+
+    __tablename__ = "agencies_viewers"
+    __table_args__ = (_of_request("agencies_viewers"),)
+
+    request_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True, autoincrement=False
+    )
+    agency_id: Mapped[int] = mapped_column(BigInteger)
+    seen_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())

@@ -1,0 +1,325 @@
+"""What the agencies area decides: pure functions of facts and a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+from enum import StrEnum
+
+from service.agencies.settings import settings
+from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
+from service.core.purposes import Kind, Purpose
+
+
+class Status(StrEnum):
+    """Of a site (4.1), and of a request as what its sites add up to (4.2)."""
+
+    DEFICIENT = "deficient"
+    WORKING = "working"
+    ENTERED = "entered"
+    CANCELLED = "cancelled"
+
+
+class Service(StrEnum):
+    """サービス種別."""
+
+    ELECTRICITY = "electricity"
+    GAS = "gas"
+
+
+class CommentType(StrEnum):
+    DEFICIENCY = "deficiency"
+    COMMENT = "comment"
+
+
+STATUS_WORDS = {
+    Status.DEFICIENT: "不備",
+    Status.WORKING: "対応中",
+    Status.ENTERED: "投入済",
+    Status.CANCELLED: "キャンセル",
+}
+SERVICE_WORDS = {Service.ELECTRICITY: "電気", Service.GAS: "ガス"}
+OPEN = frozenset({Status.DEFICIENT, Status.WORKING})
+# 4.1: what a site may become from what it is. 投入済 and キャンセル are final.
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.WORKING: frozenset({Status.DEFICIENT, Status.ENTERED, Status.CANCELLED}),
+    Status.DEFICIENT: frozenset({Status.WORKING, Status.CANCELLED}),
+    Status.ENTERED: frozenset(),
+    Status.CANCELLED: frozenset(),
+}
+
+
+def aggregate(sites: Collection[Status], *, deficient: bool = False, cancelled: bool = False) -> Status:
+    """4.2: the status of a request. `deficient`: a deficiency of the request itself is open; `cancelled`: it was
+    taken back. Without sites it is 対応中 until then."""
+    if deficient or Status.DEFICIENT in sites:
+        return Status.DEFICIENT
+    if not sites:
+        return Status.CANCELLED if cancelled else Status.WORKING
+    kinds = set(sites)
+    return kinds.pop() if len(kinds) == 1 else Status.WORKING
+
+
+def has_rest(sites: Collection[Status], *, deficient: bool = False, cancelled: bool = False) -> bool:
+    """Whether something is left to do; a request of which all is 投入済 or キャンセル has nothing (残りなし)."""
+    return deficient or bool(OPEN & set(sites)) or (not sites and not cancelled)
+
+
+def refusal(now: Status, wanted: Status) -> str | None:
+    """Why a site may not move so, in words; None when it may."""
+    if wanted in MOVES[now]:
+        return None
+    if now in (Status.ENTERED, Status.CANCELLED):
+        return f"この地点は{STATUS_WORDS[now]}のため、{STATUS_WORDS[wanted]}に変更できません。"
+    if now is wanted:
+        return f"この地点はすでに{STATUS_WORDS[now]}です。画面を読み込み直して確認してください。"
+    return f"{STATUS_WORDS[now]}の地点は、{STATUS_WORDS[wanted]}に直接変更できません。先に対応中へ戻してください。"
+
+
+STATEMENT = Purpose(
+    key="agencies.statement",
+    kinds=frozenset({Kind.JPEG, Kind.PNG, Kind.WEBP}),
+    permission="agencies:request:create",
+    read="agencies:corporation:read",
+    max_bytes=10 * 1024 * 1024,
+)
+# Images of one request.
+MOST_IMAGES = 20
+# A draft that nobody went on with for so long goes.
+DRAFT_KEPT = timedelta(days=30)
+
+# Of the worker that reads statements, where there is one.
+OCR_QUEUE = "ocr"
+
+# What all three roles do.
+SHARED = frozenset(
+    {
+        "agencies:acquired:read",
+        "agencies:corporation:read",
+        "agencies:corporation:update",
+        "agencies:draft:update",
+        "agencies:master:read",
+    }
+)
+# Sales: the tables of 3.0 and 5.
+SELL = frozenset({"agencies:request:cancel", "agencies:request:create", "agencies:request:read"})
+ENTER = frozenset({"agencies:case:read", "agencies:case:update", "agencies:figure:read"})
+# Those who enter applications read a card, and nobody else.
+REVEAL = frozenset({"agencies:card:reveal"})
+MANAGE = frozenset(
+    {"agencies:agency:read", "agencies:agency:update", "agencies:dashboard:read", "agencies:master:update"}
+)
+
+CORPORATION_FIELDS = {
+    "customer_type": "契約者区分",
+    "corporation_number": "法人番号",
+    "last_name": "契約者名（姓）",
+    "first_name": "契約者名（名）",
+    "last_name_kana": "契約者名カナ（セイ）",
+    "first_name_kana": "契約者名カナ（メイ）",
+    "representative_last_name": "代表者名（姓）",
+    "representative_first_name": "代表者名（名）",
+    "representative_last_name_kana": "代表者カナ（セイ）",
+    "representative_first_name_kana": "代表者カナ（メイ）",
+    "zip_code": "郵便番号",
+    "prefecture": "都道府県",
+    "city": "市区町村",
+    "town": "町域",
+    "street": "字・丁目＋番地号",
+    "building_name": "建物名",
+    "phone1": "連絡先番号1",
+    "phone2": "連絡先番号2",
+    "mail_address": "メールアドレス",
+    "birthday": "生年月日",
+    "representative_birthday": "代表者の生年月日",
+    "job_type": "業種",
+    "payment_type": "支払方法",
+    "invoice": "請求明細",
+    "payment_certificate": "支払証明",
+    "billing_address_same": "請求書送付先が契約者住所と同一",
+    "billing_zip_code": "請求書送付先郵便番号",
+    "billing_prefecture": "請求書送付先都道府県",
+    "billing_city": "請求書送付先市区町村",
+    "billing_town": "請求書送付先町域",
+    "billing_street": "請求書送付先番地",
+    "billing_building": "請求書送付先建物名",
+    "billing_customer_name": "請求書送付先宛名",
+    "sales_channel_id": "営業チャネル",
+}
+SITE_FIELDS = {
+    "pps_business_number": "PPS番号",
+    "service_type": "サービス種別",
+    "application_type": "申込区分",
+    "power_area": "電力供給エリア",
+    "power_supplier_type": "現在の電力会社",
+    "power_customer_number": "お客様番号",
+    "power_customer_location_number": "供給地点特定番号",
+    "power_zip_code": "使用場所郵便番号",
+    "power_prefecture": "使用場所都道府県",
+    "power_city": "使用場所市区町村",
+    "power_town": "使用場所町域",
+    "power_street": "使用場所番地",
+    "power_building": "使用場所建物",
+    "power_room_number": "部屋番号",
+    "power_building_type": "建物区分",
+    "power_branch_name": "店舗名",
+    "power_customer_name": "名義",
+    "power_customer_name_kana": "名義カナ",
+    "latest_charges": "最新の明細料金（円）",
+    "latest_power_usage": "最新の電力使用量（kWh）",
+    "latest_date": "最新の明細年月",
+    "power_plan_name": "契約プラン",
+    "contract_capacity": "契約容量",
+    "power_amounts_form": "力率",
+    "moving_in_date": "入居日/開業日",
+    "option_plans": "オプションサービス",
+    "note": "メモ/備考",
+    "contract_corporation_type": "契約者法人種別",
+    "saisan_gas_yoto": "サイサンガス専用業種",
+    "ecolog_gas_yoto": "エコログガス用途分類",
+}
+# Where a card goes in the carrier's screen; what it is stands with the corporation's card alone.
+CARD_FIELDS = {
+    "credit_card_number": "クレジットカード番号",
+    "credit_card_expire_month": "カード有効期限（月）",
+    "credit_card_expire_year": "カード有効期限（年）",
+    "credit_card_name": "カード名義",
+    "credit_card_security_code": "セキュリティコード",
+}
+# 選択肢マスタ: those of section 9 first, then the lists that tables 2.4 and 2.5 name.
+LISTS = {
+    "sales_channel": "営業チャネル",
+    "customer_type": "契約者区分",
+    "payment_type": "支払方法",
+    "application_type": "申込区分",
+    "power_supplier": "電力会社",
+    "job_type": "業種",
+    "invoice": "請求明細",
+    "payment_certificate": "支払証明",
+    "service_type": "サービス種別",
+    "pps": "PPS番号",
+    "power_area": "電力供給エリア",
+    "building_type": "建物区分",
+    "power_factor": "力率",
+    "gas_corporation_type": "契約者法人種別（エコログガス用）",
+    "saisan_gas_yoto": "サイサンガス専用業種",
+    "ecolog_gas_yoto": "エコログガス用途分類",
+}
+# 元フィールド: whose column goes to the carrier's screen, and which part of it.
+RECORDS = {"agency": "代理店", "user": "営業担当者", "corporation": "法人", "site": "地点"}
+PARTS = {
+    "whole": "全体",
+    "first": "1番目の部分",
+    "second": "2番目の部分",
+    "third": "3番目の部分",
+    "year": "年",
+    "month": "月",
+    "day": "日",
+}
+
+AREA = Area(
+    name="agencies",
+    title="申込投入",
+    roles={
+        "admin": Role("申込投入管理者", SHARED | EVERYDAY | SELL | ENTER | MANAGE | ADMINISTRATION),
+        "operator": Role("投入担当者", SHARED | EVERYDAY | ENTER | REVEAL),
+        "sales": Role("営業担当者", SHARED | EVERYDAY | SELL, scope="agency"),
+    },
+    ticks={
+        "agencies.purge_cards": Tick("カード情報の削除", timedelta(minutes=10)),
+        "agencies.prove_cards": Tick("カード情報の保管期間の確認", timedelta(hours=24)),
+        "agencies.read": Tick(
+            "明細の読み取り",
+            timedelta(seconds=3),
+            silence=timedelta(minutes=2),
+            queue=OCR_QUEUE,
+            is_on=lambda: settings().ocr,
+            remedy="明細の読み取り（AGENCIES_OCR）が有効ですが、読み取るプログラムが動いていません。"
+            "サーバーで「make setup-ocr」を実行し、Genbaを再起動してください。",
+        ),
+    },
+    subjects={
+        "agency": "代理店",
+        "choice": "選択肢",
+        "option": "オプションサービス",
+        "carrier_field": "元フィールド",
+        "corporation": "法人",
+        "card": "カード情報",
+        "request": "投入依頼",
+        "site": "地点",
+        "image": "明細画像",
+        "reading": "明細の読み取り",
+        "comment": "コメント",
+        "acquired": "獲得案件",
+        "figure": "代理店別数値",
+        "case": "投入案件",
+    },
+    fields={
+        "name": "名前",
+        "code": "コード",
+        "referral_shop_code": "紹介店コード",
+        "referral_shop_name": "紹介店名",
+        "contact_name": "担当者名",
+        "phone": "電話番号",
+        "archived": "無効",
+        "is_example": "例",
+        "price": "料金",
+        "is_support_pack": "サポートパック",
+        "position": "表示順",
+        "record": "対象",
+        "field": "項目",
+        "part": "部分",
+        "page": "ページ",
+        "carrier_field": "元フィールド",
+        **CORPORATION_FIELDS,
+        **CARD_FIELDS,
+        **SITE_FIELDS,
+        "agency_id": "代理店ID",
+        "corporation_id": "法人ID",
+        "request_id": "依頼ID",
+        "site_id": "地点ID",
+        "requested_by": "営業担当者",
+        "status": "ステータス",
+        "remarks": "備考",
+        "site_count": "地点数",
+        "claimed_by": "担当者",
+        "images": "明細画像の枚数",
+        "file_name": "ファイル名",
+        "type": "種別",
+        "message": "内容",
+        "reason": "理由",
+        "image_id": "明細画像ID",
+        "decision": "読み取り結果の使い方",
+        "card": "カード情報",
+        "last4": "カード番号の下4桁",
+        "brand": "カードブランド",
+        "expires": "有効期限",
+        "holder": "カード名義",
+        "has_code": "セキュリティコードの有無",
+        "number": "カード番号",
+        "sessions_ended": "終了したログイン",
+        "cards": "カードの件数",
+        "q": "検索する語",
+        "since": "期間の始め",
+        "until": "期間の終わり",
+        "period": "期間",
+        "month": "対象月",
+        "sales_id": "営業担当者",
+        "mine": "自分の依頼のみ",
+        "open": "残りのある依頼のみ",
+        "sort": "並べ替え",
+    },
+    values={
+        "status": {status.value: word for status, word in STATUS_WORDS.items()},
+        "service_type": {service.value: word for service, word in SERVICE_WORDS.items()},
+        "list": LISTS,
+        "decision": {"accepted": "そのまま使用", "corrected": "訂正して使用"},
+        "record": RECORDS,
+        "part": PARTS,
+        "carrier_field.field": {**CORPORATION_FIELDS, **CARD_FIELDS, **SITE_FIELDS},
+        "type": {CommentType.DEFICIENCY.value: "不備通知", CommentType.COMMENT.value: "コメント"},
+    },
+    details={"sales_staff_code": "営業担当者コード", "l_code": "Lコード"},
+    retention=(Policy("agencies_drafts", "入力途中の下書き", lambda: DRAFT_KEPT),),
+    purposes=(STATEMENT,),
+)

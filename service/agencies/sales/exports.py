@@ -1,0 +1,28 @@
+"""マイ依頼一覧 as a file."""
+
+from __future__ import annotations
+
+from service.agencies.rules import STATUS_WORDS
+from service.agencies.sales import queries, schemas
+from service.core.exports.declared import Column, List
+
+REQUESTS = List(
+    key="agencies.requests",
+    title="投入依頼",
+    permission="agencies:request:read",
+    columns=(
+        Column("id", "依頼ID", "number"),
+        Column("corporation_name", "法人名"),
+        Column("status", "ステータス", "choice", words={status.value: word for status, word in STATUS_WORDS.items()}),
+        Column("site_count", "地点数（申告）", "number"),
+        Column("sites", "地点数", "number"),
+        Column("entered_sites", "投入済の地点数", "number"),
+        Column("unread", "未読の不備通知", "number"),
+        Column("agency_name", "代理店名"),
+        Column("requested_by_name", "営業担当者"),
+        Column("created_at", "投入依頼日", "moment"),
+    ),
+    filters=schemas.RequestFilters,
+    statement=queries.to_take_along,
+)
+EXPORTS = (REQUESTS,)

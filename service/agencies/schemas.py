@@ -1,0 +1,126 @@
+"""What goes in and out of the agencies' own doors over HTTP."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Name
+
+_CODE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def usable_code(code: str) -> str:
+    code = code.strip()
+    if not _CODE.fullmatch(code):
+        raise ValueError("半角の英数字・ハイフン・下線で入力してください。")
+    return code
+
+
+Code = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE), AfterValidator(usable_code)]
+# 任意: may be left empty.
+ShortLine = Annotated[str, Field(max_length=30, pattern=ONE_LINE), AfterValidator(str.strip)]
+Line = Annotated[str, Field(max_length=100, pattern=ONE_LINE), AfterValidator(str.strip)]
+OptionalPhone = Annotated[str, Field(max_length=20, pattern=r"^[0-9+()\- ]*$")]
+OptionalMail = Annotated[str, Field(max_length=254, pattern=r"^([^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+)?$")]
+Reason = Annotated[str, Field(max_length=500, pattern=NO_NUL), AfterValidator(str.strip)]
+Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+Sort = Annotated[str, Field(max_length=50)]
+
+
+class Created(BaseModel):
+    id: int
+
+
+class NewAgency(BaseModel):
+    """代理店 (2.1)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    code: Code
+    referral_shop_code: ShortLine = ""
+    referral_shop_name: Line = ""
+    contact_name: Line = ""
+    phone: OptionalPhone = ""
+    mail_address: OptionalMail = ""
+
+
+class AgencyChange(BaseModel):
+    """What is left out, or null, stays as it is. `version` is the one that was read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Edition
+    name: Name | None = None
+    code: Code | None = None
+    referral_shop_code: ShortLine | None = None
+    referral_shop_name: Line | None = None
+    contact_name: Line | None = None
+    phone: OptionalPhone | None = None
+    mail_address: OptionalMail | None = None
+
+
+class Deactivation(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason = ""
+
+
+class Deactivated(BaseModel):
+    """How many of the agency's people were signed in, and are no longer."""
+
+    sessions_ended: int
+
+
+class AgencyItem(BaseModel):
+    """`sales_count`: 所属営業担当数, those who may sign in or could if the agency were in use."""
+
+    id: int
+    version: int
+    name: str
+    code: str
+    referral_shop_code: str
+    referral_shop_name: str
+    contact_name: str
+    phone: str
+    mail_address: str
+    sales_count: int
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class AgencyFilters(BaseModel):
+    """`q` is part of a name, a code, a referral shop or a contact."""
+
+    q: Search | None = None
+    is_active: bool | None = None
+    sort: Sort = "name"
+
+
+class AgencySummary(BaseModel):
+    """`without_sales`, `without_shop`: of those in use, how many have nobody who sells, or no 紹介店コード."""
+
+    active: int
+    inactive: int
+    without_sales: int
+    without_shop: int
+
+
+class SalesPerson(BaseModel):
+    """Somebody on whose behalf a request can be made."""
+
+    id: int
+    name: str
+    agency_id: int
+    agency_name: str
+
+
+class SalesPeopleFilters(BaseModel):
+    q: Search | None = None
+    agency_id: Key | None = None
+    sort: Sort = "name"

@@ -1,0 +1,1 @@
+"""地点: what operators type from the statement images."""

@@ -1,0 +1,103 @@
+"""Every read of sites and of the images they are typed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.agencies.masters.models import Choice
+from service.agencies.requests import queries as requests
+from service.agencies.requests.models import Comment, Image, Request, Site
+from service.agencies.rules import SITE_FIELDS, Status
+from service.agencies.sites import rules
+from service.core.files.records import File
+from service.core.problems import NotFound
+
+CANCELLED = Status.CANCELLED.value
+ABSENT_IMAGE = "指定された明細画像は見つかりません。案件を開き直してください。"
+
+
+def values(site: Site) -> dict[str, Any]:
+    """What is typed into it."""
+    return {name: getattr(site, name) for name in SITE_FIELDS}
+
+
+def described(db: Session, request: Request, sites: Sequence[Site]) -> list[dict[str, Any]]:
+    """Sites of the request with what is to be said about each."""
+    reasons: dict[int | None, Comment] = {one.site_id: one for one in requests.open_deficiencies(db, request)}
+    twins = _twins(db, sites)
+    return [
+        {
+            **values(site),
+            **{name: getattr(site, name) for name in ("id", "version", "status", "entered_at")},
+            "created_at": site.created_at,
+            "updated_at": site.updated_at,
+            "required": rules.required(values(site)),
+            "missing": rules.missing(values(site)),
+            "deficiency": reasons[site.id].message if site.id in reasons else "",
+            # Without the site itself.
+            "twins": max(0, twins.get(site.power_customer_location_number, 0) - (site.status != CANCELLED)),
+        }
+        for site in sites
+    ]
+
+
+def _twins(db: Session, sites: Sequence[Site]) -> Mapping[str, int]:
+    numbers = {site.power_customer_location_number for site in sites} - {""}
+    if not numbers:
+        return {}
+    found = (
+        select(Site.power_customer_location_number, func.count())
+        .where(
+            Site.power_customer_location_number.in_(numbers),
+            Site.power_customer_location_number != "",
+            Site.status != CANCELLED,
+        )
+        .group_by(Site.power_customer_location_number)
+    )
+    return {row[0]: row[1] for row in db.execute(found)}
+
+
+def images(db: Session, request: Request) -> list[dict[str, Any]]:
+    """In the order in which they were sent."""
+    rows = db.execute(
+        select(
+            Image.id,
+            Image.site_id,
+            Image.file_id,
+            Image.file_name,
+            File.content_type,
+            File.size,
+            File.width,
+            File.height,
+            Image.uploaded_at,
+        )
+        .join(File, File.id == Image.file_id)
+        .where(Image.request_id == request.id)
+        .order_by(Image.id)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def get_image(db: Session, request: Request, image_id: int) -> Image:
+    """Raises NotFound for one that is another request's."""
+    found = select(Image).where(Image.id == image_id, Image.request_id == request.id)
+    image = db.scalars(found.execution_options(populate_existing=True)).one_or_none()
+    if image is None:
+        raise NotFound(ABSENT_IMAGE)
+    return image
+
+
+def images_of(db: Session, site: Site) -> Sequence[Image]:
+    return db.scalars(select(Image).where(Image.site_id == site.id).order_by(Image.id)).all()
+
+
+def has_comments(db: Session, site: Site) -> bool:
+    return db.scalar(select(Comment.id).where(Comment.site_id == site.id).limit(1)) is not None
+
+
+def pps_name(db: Session, code: str) -> str | None:
+    return db.scalar(select(Choice.name).where(Choice.list == rules.LISTS["pps_business_number"], Choice.code == code))

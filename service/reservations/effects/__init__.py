@@ -1,0 +1,1 @@
+"""Carrying out what the state machine decided: messages, calls, checkouts, refunds, tasks for people."""

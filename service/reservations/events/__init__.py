@@ -1,0 +1,1 @@
+"""What can happen to a reservation, and what has to be done about it."""

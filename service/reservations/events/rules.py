@@ -1,0 +1,475 @@
+"""The words of the state machine: states, events (what happened) and effects (what has to be done). Pure data.
+
+Events are kept in the timeline as JSON and read back for ever: a field may be added with a default, none renamed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class State(StrEnum):
+    REQUESTED = "requested"
+    CALLING = "calling"
+    PENDING_SHOP_RESPONSE = "pending_shop_response"
+    CHANGE_REQUESTED = "change_requested"
+    ALL_SHOPS_REFUSED = "all_shops_refused"
+    CALLING_SUCCESS = "calling_success"
+    AWAITING_PAYMENT = "awaiting_payment"
+    EXPIRING = "expiring"
+    PAYMENT_TIMEOUT = "payment_timeout"
+    CONFIRMED = "confirmed"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    REFUND_PENDING = "refund_pending"
+    REFUNDED = "refunded"
+
+
+STATE_WORDS = {
+    State.REQUESTED: "受付済み",
+    State.CALLING: "店舗に電話中",
+    State.PENDING_SHOP_RESPONSE: "店舗の回答待ち",
+    State.CHANGE_REQUESTED: "変更の確認中",
+    State.ALL_SHOPS_REFUSED: "全店舗NG",
+    State.CALLING_SUCCESS: "店舗OK（決済準備中）",
+    State.AWAITING_PAYMENT: "決済待ち",
+    State.EXPIRING: "決済の締め切り処理中",
+    State.PAYMENT_TIMEOUT: "決済期限切れ",
+    State.CONFIRMED: "予約確定",
+    State.COMPLETED: "完了",
+    State.CANCELLED: "キャンセル",
+    State.REFUND_PENDING: "返金処理中",
+    State.REFUNDED: "返金済み",
+}
+# Nothing is expected to happen any more. Money that comes late is still given back.
+OVER = frozenset({State.PAYMENT_TIMEOUT, State.COMPLETED, State.CANCELLED, State.REFUNDED})
+# No shop has said yes yet.
+SEEKING = frozenset(
+    {
+        State.REQUESTED,
+        State.CALLING,
+        State.PENDING_SHOP_RESPONSE,
+        State.CHANGE_REQUESTED,
+        State.ALL_SHOPS_REFUSED,
+    }
+)
+
+
+class Answer(StrEnum):
+    """How a call ended. `unknown`: nobody can say whether it was placed; `no_result`: it was, and nobody can say how it
+    ended; `skipped`: the shop's turn passed without a call."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    VAGUE = "vague"
+    CHANGE_REQUESTED = "change_requested"
+    VOICEMAIL = "voicemail"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    FAILED = "failed"
+    NO_RESULT = "no_result"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+
+
+ANSWER_WORDS = {
+    Answer.OK: "予約OK",
+    Answer.REFUSED: "予約NG",
+    Answer.VAGUE: "曖昧な回答",
+    Answer.CHANGE_REQUESTED: "変更依頼",
+    Answer.VOICEMAIL: "留守番電話",
+    Answer.NO_ANSWER: "応答なし",
+    Answer.BUSY: "話し中",
+    Answer.FAILED: "発信失敗",
+    Answer.NO_RESULT: "結果不明",
+    Answer.UNKNOWN: "発信の成否不明",
+    Answer.SKIPPED: "電話せず",
+}
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Requested(_Event):
+    """`order`: the shops of the service as they stood, in the order in which they are called."""
+
+    kind: Literal["requested"] = "requested"
+    starts_at: datetime
+    price: int
+    order: tuple[int, ...]
+
+
+class CallPlaced(_Event):
+    """A shop is about to be called; `number` counts the reservation's calls from 1."""
+
+    kind: Literal["call_placed"] = "call_placed"
+    number: int
+    shop: int
+
+
+class ShopSkipped(_Event):
+    """The shop's turn of this round passes without a call."""
+
+    kind: Literal["shop_skipped"] = "shop_skipped"
+    number: int
+    shop: int
+    why: str
+
+
+class ShopsClosed(_Event):
+    """None of the shops whose turn it still is can be called before `until`."""
+
+    kind: Literal["shops_closed"] = "shops_closed"
+    until: datetime
+
+
+class CallEnded(_Event):
+    """`overruled`: a person corrected what was read from the call."""
+
+    kind: Literal["call_ended"] = "call_ended"
+    number: int
+    shop: int
+    answer: Answer
+    overruled: bool = False
+
+
+class ShopsExhausted(_Event):
+    """Both rounds are over, there was nobody to call, or (`too_late`) there is no time left for it."""
+
+    kind: Literal["shops_exhausted"] = "shops_exhausted"
+    too_late: bool = False
+
+
+class ShopOk(_Event):
+    """An operator has a shop's word. `shop` None: one that is in no list, which `note` names."""
+
+    kind: Literal["shop_ok"] = "shop_ok"
+    shop: int | None = None
+    note: str = ""
+
+
+class ShopRefused(_Event):
+    """An operator heard that the shop does not take it: the next one is called."""
+
+    kind: Literal["shop_refused"] = "shop_refused"
+
+
+class ChangeAccepted(_Event):
+    """The customer agreed with what the shop asked for."""
+
+    kind: Literal["change_accepted"] = "change_accepted"
+    starts_at: datetime
+    price: int
+
+
+class ChangeRefused(_Event):
+    kind: Literal["change_refused"] = "change_refused"
+
+
+class Rearranged(_Event):
+    """The customer wants another time: the shops are called from the beginning."""
+
+    kind: Literal["rearranged"] = "rearranged"
+    starts_at: datetime
+    price: int
+    order: tuple[int, ...]
+
+
+class CheckoutReady(_Event):
+    kind: Literal["checkout_ready"] = "checkout_ready"
+    number: int
+    session: str
+
+
+class CheckoutFailed(_Event):
+    kind: Literal["checkout_failed"] = "checkout_failed"
+    number: int
+
+
+class CheckoutRetried(_Event):
+    """An operator has the payment page made anew; `by_mail`: the link then goes by mail."""
+
+    kind: Literal["checkout_retried"] = "checkout_retried"
+    by_mail: bool = False
+
+
+class LinkSent(_Event):
+    """The customer has the link from now on: `minutes` to pay."""
+
+    kind: Literal["link_sent"] = "link_sent"
+    minutes: int
+    by_mail: bool = False
+
+
+class LinkLost(_Event):
+    """The SMS with the link did not arrive; it is sent again."""
+
+    kind: Literal["link_lost"] = "link_lost"
+
+
+class SmsFailed(_Event):
+    """All tries are used up, or the number can take none."""
+
+    kind: Literal["sms_failed"] = "sms_failed"
+    purpose: str
+
+
+class DeadlinePassed(_Event):
+    kind: Literal["deadline_passed"] = "deadline_passed"
+
+
+class SessionClosed(_Event):
+    """Stripe, the referee, says that nobody can pay this session any more and that nobody has."""
+
+    kind: Literal["session_closed"] = "session_closed"
+    session: str
+
+
+class ExpiryUnclear(_Event):
+    """Stripe did not say whether the session is closed; it is asked again."""
+
+    kind: Literal["expiry_unclear"] = "expiry_unclear"
+
+
+class Paid(_Event):
+    kind: Literal["paid"] = "paid"
+    session: str
+    intent: str
+    amount: int
+
+
+class ReminderDue(_Event):
+    kind: Literal["reminder_due"] = "reminder_due"
+
+
+class Finished(_Event):
+    """The reservation's time has come and gone."""
+
+    kind: Literal["finished"] = "finished"
+
+
+class Lapsed(_Event):
+    """Its time came before a shop was found."""
+
+    kind: Literal["lapsed"] = "lapsed"
+
+
+class CancelAsked(_Event):
+    """`special`: an operator cancels although the time limit has passed (document 2.2.6)."""
+
+    kind: Literal["cancel_asked"] = "cancel_asked"
+    by: Literal["customer", "operator"]
+    special: bool = False
+
+
+class LateCancelAsked(_Event):
+    """A customer asks after the time limit: people decide."""
+
+    kind: Literal["late_cancel_asked"] = "late_cancel_asked"
+
+
+class RefundDone(_Event):
+    kind: Literal["refund_done"] = "refund_done"
+    intent: str
+    amount: int
+
+
+class RefundFailed(_Event):
+    """Stripe could not give it back, or has not said for a day what became of it."""
+
+    kind: Literal["refund_failed"] = "refund_failed"
+    intent: str
+
+
+class RefundRetried(_Event):
+    kind: Literal["refund_retried"] = "refund_retried"
+
+
+class Disputed(_Event):
+    """The customer's bank takes the money back."""
+
+    kind: Literal["disputed"] = "disputed"
+
+
+class ContactNoted(_Event):
+    """Somebody talked with the customer or a shop; the timeline's note says about what."""
+
+    kind: Literal["contact_noted"] = "contact_noted"
+    party: Literal["customer", "shop"]
+
+
+Event = Annotated[
+    Requested
+    | CallPlaced
+    | ShopSkipped
+    | ShopsClosed
+    | CallEnded
+    | ShopsExhausted
+    | ShopOk
+    | ShopRefused
+    | ChangeAccepted
+    | ChangeRefused
+    | Rearranged
+    | CheckoutReady
+    | CheckoutFailed
+    | CheckoutRetried
+    | LinkSent
+    | LinkLost
+    | SmsFailed
+    | DeadlinePassed
+    | SessionClosed
+    | ExpiryUnclear
+    | Paid
+    | ReminderDue
+    | Finished
+    | Lapsed
+    | CancelAsked
+    | LateCancelAsked
+    | RefundDone
+    | RefundFailed
+    | RefundRetried
+    | Disputed
+    | ContactNoted,
+    Field(discriminator="kind"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+EVENT_WORDS = {
+    "requested": "予約リクエストを受け付けました",
+    "call_placed": "店舗に電話をかけます",
+    "shop_skipped": "店舗の順番をとばしました",
+    "shops_closed": "店舗の受付時間を待ちます",
+    "call_ended": "電話が終わりました",
+    "shops_exhausted": "電話できる店舗がなくなりました",
+    "shop_ok": "運営担当者が店舗の予約OKを確認しました",
+    "shop_refused": "運営担当者が店舗の予約NGを確認しました",
+    "change_accepted": "依頼者が変更を承諾しました",
+    "change_refused": "依頼者が変更を承諾しませんでした",
+    "rearranged": "日時を変更して店舗探しをやり直します",
+    "checkout_ready": "決済ページを用意しました",
+    "checkout_failed": "決済ページを用意できませんでした",
+    "checkout_retried": "決済ページを作り直します",
+    "link_sent": "決済リンクを送信しました",
+    "link_lost": "決済リンクが届かなかったため、送り直します",
+    "sms_failed": "SMSの送信がすべて失敗しました",
+    "deadline_passed": "決済期限になりました",
+    "session_closed": "決済ページを閉じました",
+    "expiry_unclear": "決済ページを閉じたか確認できません",
+    "paid": "決済が完了しました",
+    "reminder_due": "リマインダーの時刻になりました",
+    "finished": "予約日時を過ぎ、完了しました",
+    "lapsed": "店舗が決まらないまま予約日時になりました",
+    "cancel_asked": "キャンセルの依頼を受けました",
+    "late_cancel_asked": "期限を過ぎたキャンセルの依頼を受けました",
+    "refund_done": "返金が完了しました",
+    "refund_failed": "返金に失敗しました",
+    "refund_retried": "返金をやり直します",
+    "disputed": "カード会社から支払いへの異議がありました",
+    "contact_noted": "連絡を記録しました",
+}
+
+
+class Purpose(StrEnum):
+    """What a message to the customer or a shop is about."""
+
+    REQUEST_RECEIVED = "request_received"
+    ALL_SHOPS_REFUSED = "all_shops_refused"
+    PAYMENT_LINK = "payment_link"
+    PAYMENT_TIMEOUT = "payment_timeout"
+    CONFIRMED = "confirmed"
+    REMINDER = "reminder"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+    # What people send while something is broken.
+    INCIDENT = "incident"
+    # To shops.
+    HELD = "held"
+    BOOKED = "booked"
+    RELEASED = "released"
+    DECLINED = "declined"
+
+
+class Task(StrEnum):
+    """What people have to do (document 2.2, and what vendors leave open)."""
+
+    ALL_SHOPS_REFUSED = "all_shops_refused"
+    SMS_FAILED = "sms_failed"
+    VAGUE_ANSWER = "vague_answer"
+    CHANGE_REQUESTED = "change_requested"
+    LATE_CANCEL = "late_cancel"
+    PAYMENT_TROUBLE = "payment_trouble"
+    REFUND_FAILED = "refund_failed"
+    DISPUTE = "dispute"
+    CALL_UNCLEAR = "call_unclear"
+    SECOND_OK = "second_ok"
+    CUSTOMER_ENQUIRY = "customer_enquiry"
+
+
+class _Effect(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ToCustomer(_Effect):
+    """An SMS and, where the customer gave an address, a mail; `by_mail`: the mail alone."""
+
+    purpose: Purpose
+    by_mail: bool = False
+
+
+class ToShop(_Effect):
+    """A mail. `shop` None: an unlisted shop, to which people write."""
+
+    purpose: Purpose
+    shop: int | None
+
+
+class Call(_Effect):
+    number: int
+    shop: int
+
+
+class StopCall(_Effect):
+    number: int
+
+
+class Checkout(_Effect):
+    """`by_mail`: the link then goes by mail."""
+
+    number: int
+    amount: int
+    by_mail: bool = False
+
+
+class Expire(_Effect):
+    session: str
+
+
+class Refund(_Effect):
+    number: int
+    intent: str
+    amount: int
+
+
+class ForPeople(_Effect):
+    """A task in the queue, told in Slack. There is one of a kind at a time."""
+
+    task: Task
+
+
+class Solved(_Effect):
+    """Tasks of these kinds have become pointless."""
+
+    tasks: tuple[Task, ...]
+
+
+Effect = ToCustomer | ToShop | Call | StopCall | Checkout | Expire | Refund | ForPeople | Solved
+
+
+def told(effect: Effect) -> dict[str, Any]:
+    """As the timeline keeps it."""
+    return {"kind": type(effect).__name__, **effect.model_dump(mode="json")}

@@ -1,0 +1,1 @@
+"""What vendors tell us by webhooks: kept once, read by a job."""

@@ -1,0 +1,339 @@
+"""Every text that customers and shops get, and what is said on the telephone. Pure. Sentences of the document (2.2)
+stand here word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.core.times import TOKYO, in_words
+from service.reservations.events.rules import Purpose
+
+# The document's own sentences.
+NOT_POSSIBLE = "現在、予約できませんでした。別の日時をご検討いただくか、カスタマーサポートまでご連絡ください"
+TIMED_OUT = "決済期限が切れました。再度予約をお願いします"
+TOO_LATE_TO_CANCEL = "キャンセル期限を過ぎています。カスタマーサポートまでご連絡ください"
+VAGUE_REPLY = "では、お電話を切らせていただきます。ご連絡お待ちしております"
+CHANGE_REPLY = "承知しました。確認して折り返しご連絡いたします"
+
+SENDER = "【QRV】"
+SHOP_TITLES = {
+    Purpose.HELD: "仮予約のお知らせ",
+    Purpose.BOOKED: "予約確定のお知らせ",
+    Purpose.RELEASED: "仮予約キャンセルのお知らせ",
+    Purpose.DECLINED: "変更見送りのお知らせ",
+}
+BOOKING_CANCELLED = "予約キャンセルのお知らせ"
+# UCS-2: so many characters in one SMS, and in each part of a longer one.
+ONE_SEGMENT, PART = 70, 67
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What texts speak of. `shop` and `shop_phone` are empty as long as none takes it; `is_booked`: it is paid for and
+    the shop was told so; `pay_url` and `cancel_url` are empty where no link belongs."""
+
+    code: str
+    service: str
+    plan: str
+    starts_at: datetime
+    price: int
+    customer_name: str
+    phone: str
+    wishes: str
+    cancel_until: datetime
+    shop: str = ""
+    shop_phone: str = ""
+    is_booked: bool = False
+    paid: int = 0
+    pay_minutes: int = 10
+    pay_url: str = ""
+    cancel_url: str = ""
+    support_phone: str = ""
+    support_mail: str = ""
+
+    @property
+    def what(self) -> str:
+        return f"{self.service} {self.plan}"
+
+    @property
+    def support(self) -> str:
+        """How to reach customer support, as far as it is known."""
+        return " / ".join(known for known in (self.support_phone, self.support_mail) if known)
+
+
+@dataclass(frozen=True)
+class Words:
+    """`sms` is short: it is paid for by the segment."""
+
+    title: str
+    sms: str
+    mail: str
+
+
+@dataclass(frozen=True)
+class Mail:
+    title: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Script:
+    """A call as Bland takes it."""
+
+    task: str
+    first_sentence: str
+    request_data: Mapping[str, str]
+    analysis_schema: Mapping[str, str]
+
+
+def yen(amount: int) -> str:
+    return f"{amount:,}円"
+
+
+def at_home(phone: str) -> str:
+    """+819012345678 as people here dial it."""
+    return f"0{phone.removeprefix('+81')}" if phone.startswith("+81") else phone
+
+
+def segments(text: str) -> int:
+    """How many SMS a text is."""
+    units = len(text.encode("utf-16-be")) // 2
+    return 1 if units <= ONE_SEGMENT else -(-units // PART)
+
+
+def to_customer(purpose: Purpose, facts: Facts) -> Words:
+    title, sms, lines = _TO_CUSTOMER[purpose](facts)
+    mail = [f"{facts.customer_name} 様", "", *lines, "", *_details(facts), "", *_signature(facts)]
+    return Words(f"{title}（{facts.code}）", SENDER + sms, "\n".join(mail))
+
+
+_Parts = tuple[str, str, list[str]]
+
+
+def _received(facts: Facts) -> _Parts:
+    later = "お店に電話で確認し、予約が取れましたら、お支払いのご案内をSMSでお送りします。"
+    sms = f"ご予約を受け付けました。{_short(facts)}\nお店に確認してご連絡します。\n取消: {facts.cancel_url}"
+    lines = ["ご予約のリクエストを受け付けました。", later, "", "取り消す場合は、次のページからお手続きください。"]
+    return "ご予約を受け付けました", sms, [*lines, facts.cancel_url]
+
+
+def _not_possible(facts: Facts) -> _Parts:
+    contact = f"\n{facts.support}" if facts.support else ""
+    return "予約できませんでした", f"{NOT_POSSIBLE}\n{facts.code}{contact}", [f"{NOT_POSSIBLE}。"]
+
+
+def _payment_link(facts: Facts) -> _Parts:
+    within = f"{facts.pay_minutes}分以内"
+    sms = f"お店が見つかりました。{_short(facts)}\n{yen(facts.price)}を{within}にお支払いください: {facts.pay_url}"
+    lines = [
+        "お店の仮予約が取れました。",
+        f"{within}に次のページからお支払いください。お支払いが完了すると、予約が確定します。",
+        facts.pay_url,
+        "期限を過ぎると、仮予約はキャンセルになります。",
+    ]
+    return "お支払いのご案内", sms, lines
+
+
+def _timed_out(facts: Facts) -> _Parts:
+    lines = [f"{TIMED_OUT}。", "お店の仮予約はキャンセルしました。代金はいただいていません。"]
+    return "決済期限が切れました", f"{TIMED_OUT}\n{facts.code}", lines
+
+
+def _confirmed(facts: Facts) -> _Parts:
+    sms = f"予約が確定しました。{_short(facts)}\n{_shop(facts)}\n取消は{_until(facts)}まで: {facts.cancel_url}"
+    return "予約が確定しました", sms, ["お支払いを確認し、予約が確定しました。", *_how_to_cancel(facts)]
+
+
+def _reminder(facts: Facts) -> _Parts:
+    sms = f"ご予約の前日になりました。{_short(facts)}\n{_shop(facts)}\nお気をつけてお越しください。"
+    lines = ["ご予約の日時が近づきましたので、お知らせします。", "お気をつけてお越しください。"]
+    return "ご予約の確認", sms, lines
+
+
+def _cancelled(facts: Facts) -> _Parts:
+    back = (
+        f"お支払いの{yen(facts.paid)}は全額返金します。完了しましたらお知らせします。"
+        if facts.paid
+        else "代金はいただいていません。"
+    )
+    sms = f"ご予約をキャンセルしました。{_short(facts)}\n{back}"
+    return "キャンセルを承りました", sms, ["ご予約をキャンセルしました。", back]
+
+
+def _refunded(facts: Facts) -> _Parts:
+    done = f"{yen(facts.paid)}の返金手続きが完了しました。"
+    when = "カード会社により、明細に反映されるまで数日かかることがあります。"
+    return "返金のお知らせ", f"{done}\n{facts.code}\n{when}", [done, when]
+
+
+_TO_CUSTOMER: Mapping[Purpose, Callable[[Facts], _Parts]] = {
+    Purpose.REQUEST_RECEIVED: _received,
+    Purpose.ALL_SHOPS_REFUSED: _not_possible,
+    Purpose.PAYMENT_LINK: _payment_link,
+    Purpose.PAYMENT_TIMEOUT: _timed_out,
+    Purpose.CONFIRMED: _confirmed,
+    Purpose.REMINDER: _reminder,
+    Purpose.CANCELLED: _cancelled,
+    Purpose.REFUNDED: _refunded,
+}
+
+
+def _short(facts: Facts) -> str:
+    return f"\n{facts.code}\n{_clipped(facts.what, 28)}\n{in_words(facts.starts_at)}"
+
+
+def _shop(facts: Facts) -> str:
+    return f"{_clipped(facts.shop, 20)} {at_home(facts.shop_phone)}".strip()
+
+
+def _clipped(text: str, most: int) -> str:
+    """In an SMS a long name costs money and says no more."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _until(facts: Facts) -> str:
+    return in_words(facts.cancel_until)
+
+
+def _how_to_cancel(facts: Facts) -> list[str]:
+    return ["", f"キャンセルは{_until(facts)}まで、次のページから承ります（全額返金します）。", facts.cancel_url]
+
+
+def _details(facts: Facts) -> list[str]:
+    shop = [f"店舗: {facts.shop}", f"店舗の電話番号: {at_home(facts.shop_phone)}"] if facts.shop and facts.paid else []
+    wishes = [f"ご要望: {facts.wishes}"] if facts.wishes else []
+    return [
+        "――――――――――",
+        f"予約ID: {facts.code}",
+        f"内容: {facts.what}",
+        f"日時: {in_words(facts.starts_at)}",
+        f"料金: {yen(facts.price)}",
+        *shop,
+        *wishes,
+        "――――――――――",
+    ]
+
+
+def _signature(facts: Facts) -> list[str]:
+    contact = [f"お問い合わせ: カスタマーサポート {facts.support}（平日9:00〜18:00）"] if facts.support else []
+    return ["予約代行サービス QRV", *contact, "このメールは自動でお送りしています。"]
+
+
+def to_shop(purpose: Purpose, facts: Facts) -> Mail:
+    """`facts.shop` is the shop that is written to."""
+    booked = purpose is Purpose.RELEASED and facts.is_booked
+    title = BOOKING_CANCELLED if booked else SHOP_TITLES[purpose]
+    lines = _CANCELLED_BOOKING if booked else _TO_SHOP[purpose]
+    wishes = [f"ご要望: {facts.wishes}"] if facts.wishes else []
+    who = (
+        [f"お客様: {facts.customer_name} 様", f"お客様の電話番号: {at_home(facts.phone)}"]
+        if purpose is Purpose.BOOKED
+        else [f"お客様: {facts.customer_name} 様"]
+    )
+    body = [
+        f"{facts.shop} 御中",
+        "",
+        "いつもお世話になっております。予約代行サービス QRV です。",
+        *lines,
+        "",
+        "――――――――――",
+        f"予約ID: {facts.code}",
+        f"内容: {facts.what}",
+        f"日時: {in_words(facts.starts_at)}",
+        f"料金: {yen(facts.price)}",
+        *who,
+        *wishes,
+        "――――――――――",
+        "",
+        *_signature(facts),
+    ]
+    return Mail(f"【QRV】{title}（{facts.code}）", "\n".join(body))
+
+
+_TO_SHOP: Mapping[Purpose, list[str]] = {
+    Purpose.HELD: [
+        "下記のご予約をお受けいただき、ありがとうございます。",
+        "お客様のお支払いを確認するまでは、仮予約としてお取り置きください。",
+        "お支払いの確認後に、予約確定のお知らせをお送りします。",
+    ],
+    Purpose.BOOKED: [
+        "お客様のお支払いを確認し、下記のご予約が確定しました。",
+        "当日はどうぞよろしくお願いいたします。",
+    ],
+    Purpose.RELEASED: [
+        "下記のご予約は、キャンセルとなりました。お取り置きは不要です。",
+        "ご対応いただいたところ申し訳ございません。またの機会によろしくお願いいたします。",
+    ],
+    Purpose.DECLINED: [
+        "ご提案いただいた変更をお客様に確認しましたが、今回は見送りとなりました。お取り置きは不要です。",
+        "ご検討いただき、ありがとうございました。またの機会によろしくお願いいたします。",
+    ],
+}
+_CANCELLED_BOOKING = [
+    "確定していた下記のご予約は、キャンセルとなりました。ご準備は不要です。",
+    "お手数をおかけして申し訳ございません。またの機会によろしくお願いいたします。",
+]
+
+
+def call(facts: Facts) -> Script:
+    """What the assistant says to `facts.shop` and what it brings back. `answer` is one of ok, refused, vague and
+    change_requested; `quote` is the shop's own sentence that says so."""
+    local = facts.starts_at.astimezone(TOKYO)
+    data = {
+        "shop_name": facts.shop,
+        "service": facts.service,
+        "size": facts.plan,
+        "date": f"{local:%Y-%m-%d}",
+        "time": f"{local:%H:%M}",
+        "date_in_words": in_words(facts.starts_at),
+        "customer_name": facts.customer_name,
+        "wishes": facts.wishes,
+        "reference": facts.code,
+    }
+    first = "お忙しいところ恐れ入ります。お客様のご予約を代行しております、QRVの自動音声でございます。"
+    return Script(_task(facts), first, data, ANALYSIS)
+
+
+# Bland takes types; what is meant is said in the task.
+ANALYSIS: Mapping[str, str] = dict.fromkeys(
+    ("answer", "quote", "confirmed_time", "staff_name", "requested_change"), "string"
+)
+
+
+def _task(facts: Facts) -> str:
+    wishes = f"- ご要望: {facts.wishes}\n" if facts.wishes else ""
+    return f"""あなたは予約代行サービスQRVの電話担当です。「{facts.shop}」に電話をかけ、お客様の予約をお願いします。
+丁寧な日本語で、ゆっくり、短い文で話してください。
+
+予約の内容
+- 日時: {in_words(facts.starts_at)}
+- 内容: {facts.what}（1件）
+- 料金: {yen(facts.price)}（お客様がQRVで支払います）
+- お名前: {facts.customer_name} 様
+{wishes}
+進め方
+1. 名乗ったあと、日時と内容を伝え、予約を受けてもらえるかを尋ねてください。
+2. 受けてもらえるときは、日時を復唱し、担当の方のお名前を伺い、お礼を言って電話を終えてください。
+   お客様のお支払いが済むまでは仮予約であり、確定はメールで知らせると伝えてください。
+3. 受けてもらえないときは、理由を問い詰めず、お礼を言って電話を終えてください。
+4. 「検討します」「後で連絡します」など、その場で決まらないときは、次のとおりに言って電話を終えてください。
+   「{VAGUE_REPLY}」
+5. 日時やサイズなどの変更を求められたときは、その場で承諾せず、次のとおりに言って電話を終えてください。
+   「{CHANGE_REPLY}」
+6. 留守番電話につながったときは、何も話さずに電話を切ってください。
+
+電話のあとに記録すること
+- answer: ok（受ける）、refused（受けない）、vague（その場で決まらない）、
+  change_requested（変更を求められた）のいずれか一つ
+- quote: その根拠となる店舗の発言を、一字一句そのまま
+- confirmed_time: 店舗が受けた日時（YYYY-MM-DDTHH:MM、日本時間）
+- staff_name: 応対した担当の方のお名前
+- requested_change: 求められた変更の内容
+
+してはいけないこと
+- 上の内容を変えて予約すること、値引きや追加の約束をすること。
+- お客様の電話番号など、ここにない情報を話すこと。
+- 自動音声かと尋ねられたときに、人だと偽ること。
+"""

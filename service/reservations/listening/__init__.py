@@ -1,0 +1,1 @@
+"""What a shop said on the phone."""

@@ -1,0 +1,1 @@
+"""Vendors are asked, because a webhook may never come."""

@@ -1,0 +1,1 @@
+"""What becomes of a reservation: the one state machine."""

@@ -1,0 +1,1 @@
+"""Being paid, and giving money back."""

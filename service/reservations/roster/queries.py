@@ -1,0 +1,97 @@
+"""Every read of the on-call roster."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from service.core import phones
+from service.core.clock import app_now, now_sql
+from service.core.identity import Membership, User
+from service.core.paging import Key, Listing, equals, when
+from service.core.problems import NotFound
+from service.reservations.roster import schemas
+from service.reservations.roster.models import Shift
+from service.reservations.rules import AREA
+
+# Who works with reservations and can be called out of bed for one.
+RESPONDERS = ("admin", "operator")
+
+SHIFTS = Listing(
+    select(
+        Shift.id,
+        Shift.version,
+        Shift.user_id,
+        User.name,
+        Shift.phone,
+        phones.shown_column(Shift.phone).label("phone_shown"),
+        Shift.starts_at,
+        Shift.ends_at,
+        and_(Shift.starts_at <= now_sql(), Shift.ends_at > now_sql()).label("is_now"),
+    )
+    .join(User, User.id == Shift.user_id)
+    .where(Shift.archived_at.is_(None)),
+    unique=Shift.id,
+    keys={"starts_at": Key(Shift.starts_at)},
+    default="starts_at",
+    filters={"is_coming": when(Shift.ends_at > now_sql()), "user_id": equals(Shift.user_id)},
+)
+
+
+def shifts(db: Session, limit: int, cursor: str | None, filters: schemas.ShiftFilters) -> dict[str, Any]:
+    is_coming = filters.state == "coming"
+    return SHIFTS.page(db, limit, cursor, filters.sort, is_coming=is_coming, user_id=filters.user_id)
+
+
+def on_call(db: Session) -> Shift | None:
+    """Whose shift it is now."""
+    now = app_now(db)
+    found = select(Shift).where(Shift.archived_at.is_(None), Shift.starts_at <= now, Shift.ends_at > now)
+    return db.scalars(found.order_by(Shift.starts_at.desc(), Shift.id).limit(1)).one_or_none()
+
+
+def on_call_now(db: Session) -> dict[str, Any]:
+    shift = on_call(db)
+    found = None
+    if shift is not None:
+        found = dict(db.execute(SHIFTS.rows.where(Shift.id == shift.id)).one()._mapping)
+    return {"as_of": app_now(db), "shift": found}
+
+
+def responders(db: Session) -> list[dict[str, Any]]:
+    """Who can be on call and have a task: the area's people who may do something about it, by name."""
+    found = (
+        select(User.id, User.name)
+        .join(Membership, Membership.user_id == User.id)
+        .where(User.is_active, Membership.area == AREA.name, Membership.role.in_(RESPONDERS))
+        .order_by(User.name, User.id)
+    )
+    return [dict(row._mapping) for row in db.execute(found)]
+
+
+def get(db: Session, shift_id: int, *, lock: bool = False) -> Shift:
+    """Raises NotFound, in words."""
+    found = db.get(Shift, shift_id, with_for_update=lock, populate_existing=lock)
+    if found is None or found.archived_at is not None:
+        raise NotFound("指定された当番は見つかりません。一覧を開き直してください。")
+    return found
+
+
+def overlapping(
+    db: Session, starts_at: datetime, ends_at: datetime, but: int | None = None
+) -> tuple[Shift, str] | None:
+    """The first other shift in that time, and whose it is."""
+    found = (
+        select(Shift, User.name)
+        .join(User, User.id == Shift.user_id)
+        .where(Shift.archived_at.is_(None), Shift.starts_at < ends_at, Shift.ends_at > starts_at)
+        .order_by(Shift.starts_at, Shift.id)
+        .limit(1)
+    )
+    if but is not None:
+        found = found.where(Shift.id != but)
+    row = db.execute(found).one_or_none()
+    return (row[0], row[1]) if row is not None else None

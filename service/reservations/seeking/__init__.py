@@ -1,0 +1,1 @@
+"""Looking for a shop: calls and their answers."""

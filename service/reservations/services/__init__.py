@@ -1,0 +1,1 @@
+"""What can be reserved: services, and their sizes with prices."""

@@ -1,0 +1,106 @@
+"""Every read of services and their plans."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, TypeVar
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.core import trail
+from service.core.paging import Key, Listing, contains, when
+from service.core.problems import NotFound
+from service.reservations.rules import AREA
+from service.reservations.services import schemas
+from service.reservations.services.models import Plan, Service
+from service.reservations.shops.models import Shop, ShopService
+
+Master = TypeVar("Master", Service, Plan)
+NOUNS = {Service: "サービス", Plan: "サイズ・料金"}
+
+_PLANS = func.to_json(
+    func.array(
+        select(func.json_build_object("code", Plan.code, "name", Plan.name, "price", Plan.price))
+        .where(Plan.service_id == Service.id, Plan.archived_at.is_(None))
+        .order_by(Plan.position, Plan.id)
+        .correlate(Service)
+        .scalar_subquery()
+    )
+)
+_SHOPS = (
+    select(func.count())
+    .select_from(ShopService)
+    .join(Shop, Shop.id == ShopService.shop_id)
+    .where(ShopService.service_id == Service.id, Shop.archived_at.is_(None), Shop.blacklisted_at.is_(None))
+    .correlate(Service)
+    .scalar_subquery()
+)
+SERVICES = Listing(
+    select(
+        Service.id,
+        Service.version,
+        Service.code,
+        Service.name,
+        Service.description,
+        Service.position,
+        _PLANS.label("plans"),
+        _SHOPS.label("shops"),
+        Service.created_at,
+        Service.updated_at,
+        Service.archived_at,
+    ),
+    unique=Service.id,
+    keys={"position": Key(Service.position), "name": Key(Service.name), "code": Key(Service.code)},
+    default="position",
+    filters={
+        "q": contains(Service.name, Service.code),
+        "is_in_use": when(Service.archived_at.is_(None)),
+        "is_archived": when(Service.archived_at.is_not(None)),
+    },
+)
+
+
+def services(db: Session, limit: int, cursor: str | None, filters: schemas.ServiceFilters) -> dict[str, Any]:
+    cut: dict[str, Any] = {"q": filters.q, "is_archived": filters.archived, "is_in_use": not filters.archived}
+    return SERVICES.page(db, limit, cursor, filters.sort, **cut)
+
+
+def service_in_full(db: Session, service_id: int) -> dict[str, Any]:
+    """Raises NotFound."""
+    service = get(db, Service, service_id)
+    facts = dict(db.execute(SERVICES.rows.where(Service.id == service.id)).one()._mapping)
+    return facts | {"plans": plans_of(db, service.id)}
+
+
+def plans_of(db: Session, service_id: int) -> list[Plan]:
+    """Those in use in their order, then those that are archived."""
+    found = select(Plan).where(Plan.service_id == service_id)
+    return list(db.scalars(found.order_by(Plan.archived_at.is_not(None), Plan.position, Plan.id)))
+
+
+def history(db: Session, service_id: int) -> dict[str, Any]:
+    """What happened to it and to its plans. Raises NotFound."""
+    service = get(db, Service, service_id)
+    plans = [plan.id for plan in plans_of(db, service.id)]
+    return {"items": trail.history(db, AREA.name, {"service": [service.id], "plan": plans})}
+
+
+def get(db: Session, one: type[Master], key: int, *, lock: bool = False) -> Master:
+    """Raises NotFound, in words."""
+    found = db.get(one, key, with_for_update=lock, populate_existing=lock)
+    if found is None:
+        raise NotFound(f"指定された{NOUNS[one]}は見つかりません。一覧を開き直してください。")
+    return found
+
+
+def locked(db: Session, keys: Collection[int]) -> dict[int, Service]:
+    """Those of them that are there, locked one after the other in the same order by everybody."""
+    found = select(Service).where(Service.id.in_(keys)).order_by(Service.id).with_for_update()
+    return {service.id: service for service in db.scalars(found.execution_options(populate_existing=True))}
+
+
+def in_use(db: Session) -> list[Service]:
+    """In their order."""
+    found = select(Service).where(Service.archived_at.is_(None))
+    return list(db.scalars(found.order_by(Service.position, Service.id)))

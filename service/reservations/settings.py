@@ -1,0 +1,26 @@
+"""What of the environment is the reservations area's own: RESERVATIONS_…"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from service.core.settings import for_area
+
+
+class Settings(BaseSettings):
+    model_config = for_area("reservations")
+
+    slack_channel: str = Field("#qrv-alerts", pattern=r"^[#CG]\S+$")
+    # Who customers and shops turn to; both stand in mails, on public pages and in what assistants answer.
+    support_phone: str = ""
+    support_mail: str = ""
+    # The longest a call to a shop may last.
+    call_minutes: int = Field(5, ge=1, le=12)
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    return Settings()

@@ -1,0 +1,1 @@
+"""Whether a vendor's word is the vendor's."""

@@ -1,0 +1,248 @@
+"""法人: found, read in full, changed by all three roles, never seen by another agency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.agencies.cards import queries as cards
+from service.agencies.corporations import actions
+from service.agencies.corporations.models import Corporation
+from service.agencies.corporations.schemas import NewCorporation
+from service.core.audit import AuditEntry
+from service.core.problems import Invalid
+from tests.api.agencies import scene
+from tests.api.agencies.scene import Scene
+
+COMPANY: dict[str, Any] = {
+    "customer_type": "2",
+    "corporation_number": "７１２３４５６７８９０１２",
+    "last_name": "株式会社ABC",
+    "last_name_kana": "かぶしきがいしゃｴｰﾋﾞｰｼｰ",
+    "representative_last_name": "山田",
+    "representative_first_name": "太郎",
+    "representative_last_name_kana": "ヤマダ",
+    "representative_first_name_kana": "タロウ",
+    "zip_code": "150-0002",
+    "prefecture": "東京都",
+    "city": "渋谷区",
+    "town": "渋谷",
+    "street": "1-2-3",
+    "phone1": "0312345678",
+    "mail_address": "abc@example.com",
+    "job_type": "1",
+    "payment_type": "2",
+    "sales_channel_id": "1",
+}
+CARD = {
+    "number": "4111 1111 1111 1111",
+    "expire_month": "3",
+    "expire_year": "30",
+    "holder": "Taro Yamada",
+}
+
+
+def make(team: Scene, **values: Any) -> Corporation:
+    made = actions.create(team.db, team.acting(team.alice), team.a.id, NewCorporation(**(COMPANY | values)))
+    team.db.commit()
+    return made
+
+
+def test_a_new_corporation_is_kept_in_the_form_of_the_carrier(team: Scene) -> None:
+    made = make(team)
+
+    assert (made.corporation_number, made.last_name_kana) == ("7123456789012", "カブシキガイシャエービーシー")
+    assert (made.zip_code, made.phone1, made.name) == ("1500002", "03-1234-5678", "株式会社ABC")
+
+
+@pytest.mark.parametrize(
+    ("changed", "fields"),
+    [
+        ({"corporation_number": ""}, {"corporation_number"}),
+        ({"corporation_number": "7123456789013"}, {"corporation_number"}),
+        ({"representative_last_name": "", "job_type": ""}, {"representative_last_name", "job_type"}),
+        ({"customer_type": "1"}, {"first_name", "first_name_kana", "birthday"}),
+        ({"customer_type": "9"}, {"customer_type"}),
+        ({"payment_type": "1"}, {"card"}),
+        ({"card": CARD}, {"card"}),
+        ({"zip_code": "150", "phone1": "12", "mail_address": "x"}, {"zip_code", "phone1", "mail_address"}),
+        ({"billing_address_same": False}, {
+            "billing_zip_code", "billing_prefecture", "billing_city", "billing_street", "billing_customer_name",
+        }),
+        ({"payment_type": "1", "card": CARD | {"number": "4111111111111112"}}, {"card.number"}),
+        ({"payment_type": "1", "card": CARD | {"expire_year": "2020"}}, {"card.expire_year"}),
+        ({"payment_type": "1", "card": CARD | {"security_code": "123"}}, {"card.security_code"}),
+    ],
+)  # fmt: skip
+def test_all_that_is_missing_or_wrong_is_said_at_once_by_field(
+    team: Scene, changed: dict[str, Any], fields: set[str]
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        make(team, **changed)
+
+    assert {error.field for error in refused.value.errors} == fields
+    assert "4111" not in str(refused.value.errors)
+
+
+def test_what_has_no_place_is_emptied(team: Scene) -> None:
+    person = make(
+        team,
+        customer_type="1", first_name="花子", first_name_kana="ハナコ", birthday="1980-01-02",
+        representative_birthday="1970-01-01", billing_city="大阪市",
+    )  # fmt: skip
+
+    assert (person.corporation_number, person.representative_last_name, person.billing_city) == ("", "", "")
+    assert person.representative_birthday is None
+
+
+def test_the_list_is_searched_however_it_is_written(team: Scene) -> None:
+    made = make(team)
+    scene.corporation(team.db, team.a, "有限会社XYZ", last_name_kana="エックスワイゼット")
+    team.db.commit()
+    client = team.sign_in(team.alice)
+
+    for q in ("ABC", "ａｂｃ", "エービー", "7123456789012", "0312345678", "03-1234-5678"):
+        listed = client.get("/api/agencies/corporations", params={"q": q}).json()
+        assert [one["id"] for one in listed["items"]] == [made.id], q
+
+
+def test_another_agencys_people_find_nothing_anywhere(team: Scene) -> None:
+    made = make(team, payment_type="1", card=CARD)
+    client = team.sign_in(team.bob)
+    path = f"/api/agencies/corporations/{made.id}"
+
+    answers = [
+        client.get(path),
+        client.get(f"{path}/requests"),
+        client.patch(path, json={"version": 1, "city": "港区"}),
+        client.put(f"{path}/card", json=CARD),
+        client.request("DELETE", f"{path}/card", json={"reason": "誤入力"}),
+    ]
+    revealed = client.post(f"{path}/card/reveal", json={"reason": "入力"})
+    listed = client.get("/api/agencies/corporations", params={"agency_id": team.a.id}).json()
+    file = client.get("/api/agencies/corporations.csv").text
+    same = client.post("/api/agencies/corporations/duplicates", json={"corporation_number": "7123456789012"}).json()
+
+    assert [answer.status_code for answer in answers] == [404] * 5
+    assert revealed.status_code == 403
+    assert (listed["items"], same["items"], "ABC" in file) == ([], [], False)
+
+
+def test_all_three_roles_edit_a_corporation_and_the_trail_says_what(team: Scene, db: Session) -> None:
+    made = make(team)
+    path = f"/api/agencies/corporations/{made.id}"
+
+    for number, user in enumerate((team.alice, team.anna, team.olga, team.adam), 1):
+        changed = team.sign_in(user).patch(path, json={"version": number, "city": f"渋谷区{number}"})
+        assert changed.status_code == 204, changed.text
+
+    trail = db.execute(select(AuditEntry.actor, AuditEntry.before, AuditEntry.after).order_by(AuditEntry.id)).all()
+    assert trail[-1] == ("adam", {"city": "渋谷区3"}, {"city": "渋谷区4"})
+    assert team.client.get(path).json()["city"] == "渋谷区4"
+
+
+def test_two_tabs_see_both_sides_and_never_the_card(team: Scene) -> None:
+    made = make(team, payment_type="1", card=CARD)
+    client = team.sign_in(team.alice)
+    path = f"/api/agencies/corporations/{made.id}"
+    version = client.get(path).json()["version"]
+
+    first = client.patch(path, json={"version": version, "city": "港区"})
+    second = client.patch(path, json={"version": version, "city": "新宿区", "card": CARD | {"security_code": "987"}})
+
+    assert (first.status_code, second.status_code) == (204, 409)
+    assert (second.json()["yours"], second.json()["current"]["city"]) == ({"city": "新宿区"}, "港区")
+    assert "4111" not in second.text
+    assert "card" not in second.json()["current"]
+
+
+def test_what_was_amiss_before_hinders_no_other_change(team: Scene, db: Session) -> None:
+    made = scene.corporation(db, team.a, representative_last_name="")
+    db.commit()
+    client = team.sign_in(team.alice)
+    path = f"/api/agencies/corporations/{made.id}"
+
+    changed = client.patch(path, json={"version": 1, "phone2": "09011112222"})
+    emptied = client.patch(path, json={"version": 2, "phone1": ""})
+
+    assert (changed.status_code, emptied.status_code) == (204, 422)
+    assert emptied.json()["errors"] == [{"field": "phone1", "message": "入力してください。"}]
+
+
+def test_another_kind_of_customer_empties_what_it_has_not(team: Scene) -> None:
+    made = make(team)
+    client = team.sign_in(team.alice)
+    path = f"/api/agencies/corporations/{made.id}"
+
+    body = {"version": 1, "customer_type": "1", "first_name": "太郎", "first_name_kana": "タロウ"}
+    answer = client.patch(path, json=body | {"birthday": "1980-01-02"})
+    one = client.get(path).json()
+
+    assert answer.status_code == 204, answer.text
+    assert (one["corporation_number"], one["representative_last_name"], one["birthday"]) == ("", "", "1980-01-02")
+
+
+def test_duplicates_are_told_within_ones_agency_and_to_operators_across_all(team: Scene, db: Session) -> None:
+    make(team)
+    theirs = scene.corporation(db, team.b, "株式会社　ABC", corporation_number="7123456789012", phone1="0312345678")
+    db.commit()
+    sought = {"name": "株式会社ABC", "phone": "03-1234-5678", "corporation_number": "7123456789012"}
+
+    own = team.sign_in(team.alice).post("/api/agencies/corporations/duplicates", json=sought).json()["items"]
+    both = team.sign_in(team.olga).post("/api/agencies/corporations/duplicates", json=sought).json()["items"]
+    rest = team.client.post("/api/agencies/corporations/duplicates", json=sought | {"except_id": theirs.id}).json()[
+        "items"
+    ]
+
+    assert [one["agency_name"] for one in own] == ["株式会社AAA代理店"]
+    assert [(one["agency_name"], one["same"]) for one in both] == [
+        ("株式会社BBB代理店", ["corporation_number", "name", "phone"]),
+        ("株式会社AAA代理店", ["corporation_number", "name", "phone"]),
+    ]
+    assert [one["agency_name"] for one in rest] == ["株式会社AAA代理店"]
+
+
+def test_a_corporations_page_says_how_many_requests_and_sites(team: Scene, db: Session) -> None:
+    made = make(team)
+    scene.request(db, made, team.alice, "working", "entered", "cancelled")
+    db.commit()
+    client = team.sign_in(team.alice)
+
+    one = client.get(f"/api/agencies/corporations/{made.id}").json()
+    listed = client.get(f"/api/agencies/corporations/{made.id}/requests").json()["items"]
+
+    assert (one["requests"], one["open_requests"], one["sites"], one["card"]) == (1, 1, 2, None)
+    assert (listed[0]["entered_sites"], len(listed[0]["site_names"])) == (1, 3)
+    assert client.get("/api/agencies/corporations").json()["items"][0]["sites"] == 2
+
+
+def test_where_cards_are_not_taken_the_corporation_is_kept_and_the_reason_told(
+    team: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(team)
+    without = cards.settings().model_copy(update={"card_keys": type(cards.settings().card_keys)("")})
+    for module in (cards, actions.cards):
+        monkeypatch.setattr(module, "settings", lambda: without)
+    client = team.sign_in(team.alice)
+
+    told = client.get("/api/agencies/card-intake").json()
+    changed = client.patch(f"/api/agencies/corporations/{made.id}", json={"version": 1, "payment_type": "1"})
+    refused = client.put(f"/api/agencies/corporations/{made.id}/card", json=CARD)
+
+    assert (told["takes_number"], "AGENCIES_CARD_KEYS" in told["why"]) == (False, True)
+    assert (changed.status_code, refused.status_code) == (204, 409)
+    assert "AGENCIES_CARD_KEYS" in refused.json()["detail"]
+
+
+def test_a_reading_is_proposed_where_it_is_certain(team: Scene) -> None:
+    client = team.sign_in(team.alice)
+
+    def proposed(name: str) -> Any:
+        return client.get("/api/agencies/kana", params={"name": name}).json()["kana"]
+
+    assert proposed("株式会社ABC") == "カブシキガイシャエービーシー"
+    assert proposed("山田商店") is None
+    assert client.get("/api/agencies/kana", params={"name": ""}).status_code == 422

@@ -1,0 +1,141 @@
+"""The demo's agencies: the document's own figures whatever day it is, and nothing that nobody could have typed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from service.agencies.corporations.models import Corporation
+from service.agencies.fields import rules
+from service.agencies.postal import queries as postal
+from service.agencies.requests import queries
+from service.agencies.requests.models import Comment, Image, Request, Site
+from service.agencies.rules import Status, aggregate, has_rest
+from service.core.clock import app_now
+from service.core.files.records import File
+from service.core.identity import User
+from service.core.times import local_date
+from service.demo import fill
+from tests import cast
+from tests.api.agencies.test_figures import COLUMNS, TABLE
+
+
+def signed_in(db: Session, client: TestClient, login_id: str) -> TestClient:
+    return cast.signed_in(db, client, db.scalars(select(User).where(User.login_id == login_id)).one())
+
+
+@pytest.mark.parametrize("days", [0, 3, 40, 300])
+def test_it_holds_the_documents_figures_on_any_day_and_nothing_of_the_future(
+    db: Session, client: TestClient, days: int
+) -> None:
+    db.execute(text("UPDATE app_clock SET shift = make_interval(days => :days)"), {"days": days})
+    fill(db)
+    fill(db)
+
+    found: list[dict[str, Any]] = signed_in(db, client, "agencies-admin").get("/api/agencies/figures").json()["items"]
+    assert [tuple(item[name] for name in COLUMNS) for item in found] == [*TABLE]
+    for moment in (Request.created_at, Site.entered_at, Comment.created_at):
+        latest = db.scalar(select(func.max(moment)))
+        assert latest is not None
+        assert latest <= app_now(db)
+    earliest = db.scalar(select(func.min(Request.created_at)))
+    assert earliest is not None
+    assert timedelta(days=50) < app_now(db) - earliest < timedelta(days=80)
+    assert list(db.scalars(select(Request.id).order_by(Request.created_at))) == list(
+        db.scalars(select(Request.id).order_by(Request.id))
+    )
+
+
+def test_its_requests_are_what_their_sites_and_deficiencies_say(db: Session) -> None:
+    fill(db)
+    for request in db.scalars(select(Request)):
+        statuses = queries.statuses(queries.sites(db, request))
+        deficient = any(one.site_id is None for one in queries.open_deficiencies(db, request))
+        assert request.status == aggregate(statuses, deficient=deficient).value
+        assert request.is_open == has_rest(statuses, deficient=deficient)
+        for site in queries.sites(db, request):
+            assert bool(queries.open_deficiencies(db, request, site)) == (site.status == Status.DEFICIENT.value)
+    assert db.scalar(select(func.count()).where(Request.claimed_by.is_not(None))) == 3
+    assert db.scalar(select(func.count()).where(~Request.is_open, Request.status == Status.WORKING.value)) == 1
+
+
+def test_its_numbers_names_and_addresses_pass_the_products_own_checks(db: Session) -> None:
+    fill(db)
+    today = local_date(app_now(db))
+    for one in db.scalars(select(Corporation)):
+        if one.customer_type == "2":
+            assert rules.corporation_number(one.corporation_number) == one.corporation_number
+        else:
+            assert one.corporation_number == ""
+        for reading in (one.last_name_kana, one.first_name_kana, one.representative_last_name_kana):
+            assert not reading or rules.kana(reading) == reading
+        assert rules.phone(one.phone1) == one.phone1
+        assert rules.mail(one.mail_address) == one.mail_address
+        assert (one.prefecture, one.city, one.town) in places(one.zip_code)
+        for day in (one.birthday, one.representative_birthday):
+            assert day is None or rules.birthday(day, today) == day
+        assert one.payment_type != "1"
+    for site in db.scalars(select(Site)):
+        number = site.power_customer_location_number
+        kind: rules.Service = "gas" if site.service_type == "gas" else "electricity"
+        assert rules.supply_point(number, kind, site.power_supplier_type) == number
+        assert rules.kana(site.power_customer_name_kana) == site.power_customer_name_kana
+        assert rules.usage_month(site.latest_date, today) == site.latest_date
+        assert (site.power_prefecture, site.power_city, site.power_town) in places(site.power_zip_code)
+    numbers = list(db.scalars(select(Site.power_customer_location_number)))
+    assert len(set(numbers)) == len(numbers)
+    assert not any(
+        rules.holds_card_number(said)
+        for said in (*db.scalars(select(Comment.message)), *db.scalars(select(Request.remarks)))
+    )
+    assert db.scalar(text("SELECT count(*) FROM agencies_cards")) == 0
+
+
+def places(zip_code: str) -> list[tuple[str, str, str]]:
+    found = postal.addresses(zip_code)["candidates"]
+    return [(one["prefecture"], one["city"], one["town"]) for one in found]
+
+
+def test_what_is_entered_begins_with_the_documents_example(db: Session, client: TestClient) -> None:
+    fill(db)
+    asked = {"mine": "false", "q": "株式会社ABC"}
+    [abc] = signed_in(db, client, "agencies-sales-a").get("/api/agencies/acquired", params=asked).json()["items"]
+    assert [(site["branch_name"], site["service_type"]) for site in abc["sites"]] == [
+        ("渋谷店", "electricity"),
+        ("新宿店", "electricity"),
+        ("池袋店", "gas"),
+    ]
+    first = client.get("/api/agencies/acquired", params={"mine": "false"}).json()["items"][0]
+    assert (first["corporation_name"], [site["branch_name"] for site in first["sites"]]) == ("有限会社XYZ", ["本社"])
+
+
+def test_its_images_are_its_agencies_and_are_seen_by_them_alone(db: Session, client: TestClient) -> None:
+    fill(db)
+    images = db.execute(select(Image.agency_id, File).join(File, File.id == Image.file_id)).all()
+    assert 6 <= len(images) <= 12
+    for agency_id, file in images:
+        assert (file.tenant_id, file.attached_at is not None) == (agency_id, True)
+    for login_id in ("agencies-sales-a2", "agencies-sales-b", "agencies-sales-c"):
+        person = db.scalars(select(User).where(User.login_id == login_id)).one()
+        signed_in(db, client, login_id)
+        for agency_id, file in images:
+            answer = client.get(f"/api/core/files/{file.id}")
+            assert answer.status_code == (200 if person.memberships[0].tenant_id == agency_id else 404), file.name
+
+
+def test_each_side_has_something_unread(db: Session) -> None:
+    fill(db)
+    ids = dict(db.execute(select(User.login_id, User.id)).all())
+    for login_id, deficiencies in (
+        ("agencies-sales-a", True),
+        ("agencies-sales-b", True),
+        ("agencies-operator", False),
+    ):
+        unread = queries.unread(ids[login_id], deficiencies=deficiencies)
+        mine = Request.requested_by == ids[login_id] if deficiencies else Request.is_open
+        assert (db.scalar(select(func.sum(unread)).where(mine)) or 0) > 0, login_id

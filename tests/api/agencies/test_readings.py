@@ -1,0 +1,221 @@
+"""明細の読み取り: asked for, read by one worker at a time, taken over field by field and never by itself."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from service.agencies.reading import actions, queries, rules
+from service.agencies.reading.models import Reading
+from service.agencies.requests.models import Image, Request, Site
+from service.agencies.settings import settings
+from service.core.audit import AuditEntry
+from service.core.health import JobHeartbeat, record_job
+from tests.api.agencies import scene
+from tests.api.agencies.scene import Scene
+
+LOCATION = "0300001111222233334444"
+FOUND: dict[str, dict[str, Any]] = {
+    "latest_charges": {"value": "45678", "score": 0.98, "box": [0.4, 0.3, 0.5, 0.33], "notes": []},
+    "latest_power_usage": {"value": "1234.5", "score": 0.7, "box": [0.4, 0.3, 0.5, 0.33], "notes": []},
+    "latest_date": {"value": "2026-09", "score": 0.99, "box": [0.1, 0.0, 0.2, 0.03], "notes": []},
+    "power_customer_location_number": {
+        "value": LOCATION,
+        "score": 0.99,
+        "box": [0.4, 0.2, 0.8, 0.23],
+        "notes": ["エリアが合いません。"],
+    },
+}
+RESULT = {"engine": "rapidocr 3.10.0", "turn": 90, "fields": FOUND}
+
+
+@pytest.fixture
+def switched_on(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a reader that was there a moment ago."""
+    on = settings().model_copy(update={"ocr": True})
+    for module in ("reading.queries", "reading.actions"):
+        monkeypatch.setattr(f"service.agencies.{module}.settings", lambda: on)
+    record_job(db, queries.JOB)
+
+
+@pytest.fixture
+def olga(team: Scene) -> TestClient:
+    return team.sign_in(team.olga)
+
+
+@pytest.fixture
+def case(team: Scene) -> Request:
+    return scene.request(team.db, scene.corporation(team.db, team.a), team.alice)
+
+
+@pytest.fixture
+def site(team: Scene, case: Request) -> Site:
+    return scene.site(team.db, case, latest_charges=None, latest_power_usage=None, latest_date="")
+
+
+@pytest.fixture
+def image(team: Scene, case: Request, site: Site) -> Image:
+    return scene.image(team.db, case, team.alice, site)
+
+
+def path(case: Request, rest: str = "/readings") -> str:
+    return f"/api/agencies/cases/{case.id}{rest}"
+
+
+def asked(client: TestClient, image: Image) -> dict[str, Any]:
+    answer = client.post(f"/api/agencies/cases/{image.request_id}/images/{image.id}/reading")
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+def listed(client: TestClient, case: Request) -> list[dict[str, Any]]:
+    answer = client.get(path(case))
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["items"])
+
+
+@pytest.fixture
+def read(db: Session, switched_on: None, olga: TestClient, image: Image) -> dict[str, Any]:
+    """The image as a machine has read it."""
+    reading = asked(olga, image)
+    loan = actions.claim(db)
+    assert loan is not None
+    assert actions.finish(db, loan, RESULT)
+    return reading
+
+
+def accept(client: TestClient, case: Request, reading: dict[str, Any], site: Site, field: str, value: str) -> Any:
+    body = {"field": field, "value": value, "site_id": site.id, "version": site.version}
+    return client.post(path(case, f"/readings/{reading['id']}/accept"), json=body)
+
+
+def test_it_is_off_unless_asked_for(olga: TestClient, case: Request, image: Image) -> None:
+    answer = olga.get(path(case)).json()
+    refused = olga.post(path(case, f"/images/{image.id}/reading"))
+
+    assert (answer["items"], answer["is_on"], answer["problem"]) == ([], False, "")
+    assert refused.status_code == 409
+    assert "使用していません" in refused.json()["detail"]
+
+
+def test_without_a_reader_it_says_what_to_do(
+    db: Session, switched_on: None, olga: TestClient, case: Request, image: Image
+) -> None:
+    db.execute(update(JobHeartbeat).values(at=func.now() - timedelta(minutes=3)))
+
+    answer = olga.get(path(case)).json()
+    refused = olga.post(path(case, f"/images/{image.id}/reading"))
+
+    assert answer["is_on"]
+    assert "make setup-ocr" in answer["problem"]
+    assert refused.status_code == 409
+    assert refused.json()["detail"] == answer["problem"]
+
+
+def test_an_image_waits_is_read_and_its_proposals_change_nothing(
+    db: Session, switched_on: None, olga: TestClient, case: Request, image: Image, site: Site
+) -> None:
+    waiting = asked(olga, image)
+    assert (waiting["state"], waiting["image_id"], waiting["asked_by_name"]) == ("waiting", image.id, "olga さん")
+    assert asked(olga, image)["id"] == waiting["id"]
+
+    loan = actions.claim(db)
+    assert loan is not None
+    assert listed(olga, case)[0]["state"] == "reading"
+    assert actions.finish(db, loan, RESULT)
+    db.commit()
+
+    [done] = listed(olga, case)
+    assert (done["state"], done["engine"], done["turn"], done["site_id"]) == ("done", "rapidocr 3.10.0", 90, site.id)
+    shown = {one["field"]: (one["value"], one["is_sure"], one["decision"]) for one in done["fields"]}
+    assert shown == {
+        "latest_charges": ("45678", True, None),
+        "latest_power_usage": ("1234.5", False, None),
+        "latest_date": ("2026-09", True, None),
+        "power_customer_location_number": (LOCATION, False, None),
+    }
+    assert done["missing"] == ["power_customer_number"]
+    db.refresh(site)
+    assert (site.latest_charges, site.latest_power_usage, site.version) == (None, None, 1)
+
+
+def test_a_proposal_is_taken_over_as_the_sites_own_form_would_save_it(
+    db: Session, olga: TestClient, case: Request, site: Site, read: dict[str, Any]
+) -> None:
+    taken = accept(olga, case, read, site, "latest_charges", "45,678円")
+    db.refresh(site)
+    corrected = accept(olga, case, read, site, "latest_power_usage", "1,234")
+    db.refresh(site)
+
+    assert (taken.status_code, corrected.status_code) == (200, 200)
+    assert (site.latest_charges, site.latest_power_usage, site.version) == (45678, 1234, 3)
+    decisions = {one["field"]: one["decision"] for one in corrected.json()["fields"] if one["decision"]}
+    assert decisions == {"latest_charges": "accepted", "latest_power_usage": "corrected"}
+    entries = db.scalars(select(AuditEntry).where(AuditEntry.actor == "olga").order_by(AuditEntry.id)).all()
+    assert [(one.subject, one.action) for one in entries] == [
+        *(("reading", "create"), ("site", "update"), ("reading", "update"), ("site", "update"), ("reading", "update"))
+    ]
+    assert entries[1].after == {"latest_charges": 45678}
+
+
+def test_what_the_sites_form_refuses_is_refused_here(
+    db: Session, olga: TestClient, case: Request, site: Site, read: dict[str, Any]
+) -> None:
+    wrong = accept(olga, case, read, site, "latest_charges", "たくさん")
+    short = accept(olga, case, read, site, "power_customer_location_number", "03-0000")
+    unread = accept(olga, case, read, site, "power_customer_number", "123")
+    site.version = 7
+    stale = accept(olga, case, read, site, "latest_charges", "45678")
+
+    assert [one.status_code for one in (wrong, short, unread, stale)] == [422, 422, 422, 409]
+    assert wrong.json()["errors"][0]["field"] == "value"
+    assert "22桁" in short.json()["errors"][0]["message"]
+    assert "読み取れていません" in unread.json()["detail"]
+    assert db.scalars(select(Reading.decisions)).one() == {}
+
+
+def test_a_reader_that_dies_loses_its_image_to_the_next_and_some_deaths_are_enough(
+    db: Session, switched_on: None, olga: TestClient, case: Request, image: Image
+) -> None:
+    asked(olga, image)
+    first = actions.claim(db)
+    assert first is not None
+    assert actions.claim(db) is None
+
+    for _ in range(rules.MOST_ATTEMPTS - 1):
+        db.execute(update(Reading).values(lease_until=func.now() - timedelta(seconds=1)))
+        assert actions.claim(db) is not None
+    assert not actions.finish(db, first, RESULT)
+    db.execute(update(Reading).values(lease_until=func.now() - timedelta(seconds=1)))
+
+    assert actions.claim(db) is None
+    [failed] = listed(olga, case)
+    assert failed["state"] == "failed"
+    assert "繰り返し停止" in failed["error"]
+    assert asked(olga, image)["state"] == "waiting"
+
+
+def test_readings_of_one_request_are_not_anothers_and_not_for_sales(
+    team: Scene, case: Request, site: Site, read: dict[str, Any]
+) -> None:
+    other = scene.request(team.db, scene.corporation(team.db, team.b), team.bob, "working")
+
+    assert accept(team.sign_in(team.olga), other, read, site, "latest_charges", "1").status_code == 404
+    assert listed(team.client, other) == []
+    assert team.sign_in(team.alice).get(path(case)).status_code == 403
+
+
+def test_the_linked_sites_company_and_today_are_told_to_the_reader(
+    db: Session, switched_on: None, olga: TestClient, image: Image
+) -> None:
+    asked(olga, image)
+    loan = actions.claim(db)
+
+    assert loan is not None
+    assert loan.company == "03"
+    assert isinstance(loan.today, date)

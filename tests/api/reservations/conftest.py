@@ -1,0 +1,32 @@
+"""The scene that tests of reservations play in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session
+
+from stack.home import Home
+from tests.api.reservations import scene
+from tests.conftest import committed_database
+from tests.sight import seeing_all
+
+
+@pytest.fixture
+def stage(db: Session) -> Session:
+    """The demo's services and shops, on a Wednesday at ten."""
+    scene.fill(db)
+    return db
+
+
+@pytest.fixture
+def several(running_servers: Home) -> Iterator[Engine]:
+    """The same, committed, for what needs several connections at once."""
+    with committed_database(running_servers, "genba_reservations") as url:
+        engine = create_engine(seeing_all(url), pool_size=25)
+        with Session(engine) as db, db.begin():
+            scene.fill(db)
+        yield engine
+        engine.dispose()

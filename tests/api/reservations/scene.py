@@ -1,0 +1,162 @@
+"""Services, shops and reservations, through the product's own actions."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from service.core.clock import app_now
+from service.core.times import DAY, TOKYO
+from service.demo import reservations as demo
+from service.reservations.assistants.models import Assistant
+from service.reservations.cases.rules import Case
+from service.reservations.events import rules as e
+from service.reservations.events.rules import Answer, State
+from service.reservations.flow import actions, queries
+from service.reservations.flow.models import Letter, Payment, PhoneCall, Reservation, TimelineEvent
+from service.reservations.shops.models import Shop
+
+_requests = itertools.count(1)
+
+
+def fill(db: Session) -> None:
+    """The demo's services and shops, on a Wednesday at ten in Tokyo, when all of them answer the telephone."""
+    demo.fill(db)
+    set_clock(db, datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO))
+
+
+def set_clock(db: Session, moment: datetime) -> None:
+    """The product's time is that from here on."""
+    db.execute(text("UPDATE app_clock SET shift = shift + (:moment - app_now())"), {"moment": moment})
+
+
+def assistant(db: Session, name: str = "Claude") -> Assistant:
+    made = Assistant(name=name, token_hash=f"token of {name} {next(_requests)}".encode())
+    db.add(made)
+    db.flush()
+    return made
+
+
+def ask(db: Session, **said: Any) -> Reservation:
+    """A reservation of a bouquet in a week, at two in the afternoon."""
+    if "assistant_id" not in said and "by" not in said:
+        said["assistant_id"] = assistant(db).id
+    week = (app_now(db).astimezone(TOKYO) + 7 * DAY).replace(hour=14, minute=0, second=0, microsecond=0)
+    wish = {
+        "client_request_id": f"request-{next(_requests)}",
+        "service_code": "bouquet",
+        "plan_code": "m",
+        "starts_at": week,
+        "customer_name": "青木 花子",
+        "phone": f"090-1000-{next(_requests):04}",
+    }
+    return actions.create(db, **(wish | said))
+
+
+def case(db: Session, reservation: Reservation) -> Case:
+    db.expire(reservation)
+    return queries.case_of(reservation)
+
+
+def pass_time(db: Session, span: timedelta = timedelta(0)) -> None:
+    """Moves the clock on, and with it whatever the time then calls for."""
+    set_clock(db, app_now(db) + span)
+    while actions.step(db, 10):
+        pass
+
+
+def call(db: Session, reservation: Reservation) -> PhoneCall:
+    """The call that is under way."""
+    return db.scalars(select(PhoneCall).where(PhoneCall.reservation_id == reservation.id, PhoneCall.is_active)).one()
+
+
+def shop_says(db: Session, reservation: Reservation, answer: Answer) -> PhoneCall:
+    """The shop that is being called."""
+    now = call(db, reservation)
+    ended = e.CallEnded(number=now.number, shop=now.shop_id, answer=answer)
+    actions.happen(db, reservation.id, ended, source="bland")
+    return now
+
+
+def held(db: Session, **said: Any) -> Reservation:
+    """A shop holds it, and the page to pay on is there."""
+    reservation = ask(db, **said)
+    pass_time(db)
+    shop_says(db, reservation, Answer.OK)
+    number = case(db, reservation).checkouts
+    ready = e.CheckoutReady(number=number, session=f"cs_{reservation.code}_{number}")
+    actions.happen(db, reservation.id, ready, source="stripe")
+    return reservation
+
+
+def awaiting(db: Session, **said: Any) -> Reservation:
+    reservation = held(db, **said)
+    actions.happen(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
+    return reservation
+
+
+def pay(db: Session, reservation: Reservation, intent: str = "") -> None:
+    now = case(db, reservation)
+    paid = e.Paid(session=now.session or "", intent=intent or f"pi_{reservation.code}", amount=now.price)
+    actions.happen(db, reservation.id, paid, source="stripe")
+
+
+def confirmed(db: Session, **said: Any) -> Reservation:
+    reservation = awaiting(db, **said)
+    pay(db, reservation)
+    assert case(db, reservation).state is State.CONFIRMED
+    return reservation
+
+
+def timeline(db: Session, reservation: Reservation) -> list[TimelineEvent]:
+    return list(
+        db.scalars(
+            select(TimelineEvent).where(TimelineEvent.reservation_id == reservation.id).order_by(TimelineEvent.number)
+        )
+    )
+
+
+def contrary(db: Session, reservation: Reservation) -> TimelineEvent:
+    """An event whose outcome was kept otherwise than it is decided: a reminder that ended the reservation."""
+    event = e.ReminderDue()
+    return TimelineEvent(
+        reservation_id=reservation.id,
+        number=queries.next_number(db, reservation.id),
+        at=app_now(db),
+        event=event.model_dump(mode="json"),
+        kind=event.kind,
+        state_before=reservation.state,
+        state="completed",
+        effects=[],
+        source="system",
+    )
+
+
+def shop(db: Session, code: str) -> Shop:
+    return db.scalars(select(Shop).where(Shop.code == code)).one()
+
+
+def link(db: Session, reservation: Reservation, purpose: str) -> str:
+    """The path of the newest public page that was sent to the customer."""
+    bodies = db.scalars(
+        select(Letter.body)
+        .where(Letter.reservation_id == reservation.id, Letter.channel == "sms")
+        .order_by(Letter.id.desc())
+    )
+    found = (re.search(rf"/{purpose}/[A-Za-z0-9_-]+", body) for body in bodies)
+    return next(path[0] for path in found if path)
+
+
+def page_at_stripe(db: Session, reservation: Reservation, url: str = "https://stripe.example/c/pay") -> None:
+    """Stripe has opened the page on which the newest checkout is paid."""
+    number = case(db, reservation).checkouts
+    payment = db.scalars(
+        select(Payment).where(Payment.reservation_id == reservation.id, Payment.number == number)
+    ).one()
+    payment.session_id, payment.url, payment.status = f"cs_{reservation.code}_{number}", url, "open"
+    db.flush()

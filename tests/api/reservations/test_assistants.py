@@ -1,0 +1,233 @@
+"""What assistants are told about each state and each refusal, and their tokens in the hands of people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from mcp import Client
+from mcp_types import CallToolResult
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from service.core.audit import AuditEntry
+from service.core.clock import app_now
+from service.core.identity import hash_token
+from service.reservations.assistants import mcp
+from service.reservations.assistants.models import Assistant
+from service.reservations.events.rules import Answer
+from service.reservations.flow.models import Reservation
+from service.reservations.letters.rules import NOT_POSSIBLE, TOO_LATE_TO_CANCEL
+from tests.api.reservations import scene
+from tests.api.reservations.test_assistants_mcp import facts, refusal
+
+SignIn = Callable[..., TestClient]
+TOKEN = "token-of-these-tests"
+ASSISTANTS = "/api/reservations/assistants"
+WISH = {
+    "client_request_id": "request-of-these-tests",
+    "service": "bouquet",
+    "plan": "m",
+    "starts_at": "2031-01-15T14:00",
+    "customer_name": "青木 花子",
+    "phone": "090-1234-5678",
+}
+
+
+@pytest.fixture
+def assistant(db: Session) -> Assistant:
+    scene.fill(db)
+    made = Assistant(name="Claude", token_hash=hash_token(TOKEN), greeted_at=app_now(db))
+    db.add(made)
+    db.commit()
+    return made
+
+
+def call(tool: str, /, **arguments: Any) -> CallToolResult:
+    """In-process, past the door."""
+
+    async def run() -> CallToolResult:
+        async with Client(mcp.server(lambda: TOKEN)) as client:
+            result = await client.call_tool(tool, arguments)
+            assert isinstance(result, CallToolResult)
+            return result
+
+    return asyncio.run(run())
+
+
+def told(db: Session, reservation: Reservation) -> dict[str, Any]:
+    db.commit()
+    return facts(call("get_reservation_status", reservation_id=reservation.code))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"starts_at": "2031-01-08T12:59"}, "3時間後より先の日時を指定してください（今なら2031/1/8（水）13:00以降）"),
+        ({"starts_at": "2031-05-01T14:00+09:00"}, "90日先までの日時を指定してください"),
+        ({"starts_at": "2031-01-15"}, "日付と時刻を、"),
+        ({"starts_at": "1925000000"}, "日付と時刻を、"),
+        ({"starts_at": "2031-02-30T14:00"}, "日付と時刻を、"),
+        ({"service": "sushi"}, "指定できるサービス: bouquet、cake、platter"),
+        ({"plan": "xl"}, "指定できるサイズ: s（S（約10本））"),
+        ({"phone": "+1 212 555 0100"}, "日本の電話番号を、090-1234-5678 や +819012345678 のように"),
+        ({"customer_name": " "}, "customer_name: 空白以外の文字を入力してください。"),
+        ({"mail": "nowhere"}, "mail: 使えない文字が含まれているか、形式が正しくありません。"),
+        ({"notes": "窓際で"}, "notes: 使えない項目です。"),
+        ({"wishes": "あ" * 501}, "wishes: 500文字以内で入力してください。"),
+    ],
+)
+def test_a_refusal_is_a_sentence_for_the_customer(assistant: Assistant, wrong: dict[str, Any], said: str) -> None:
+    text = refusal(call("request_reservation", **(WISH | wrong)))
+
+    assert said in text
+    assert "Error" not in text
+    assert "validation" not in text
+
+
+@pytest.mark.parametrize(
+    "written", ["2031-01-15T14:00", "2031-01-15 14:00:00+09:00", "2031-01-15T05:00:00Z", "2031-01-15T14：00"]
+)
+def test_a_time_without_a_zone_is_tokyo_s(db: Session, assistant: Assistant, written: str) -> None:
+    made = facts(call("request_reservation", **(WISH | {"starts_at": written})))
+
+    assert made["starts_at"] == "2031-01-15T14:00:00+09:00"
+    assert "2031/1/15（水）14:00" in made["message"]
+    assert db.scalars(select(Reservation)).one().phone == "+819012345678"
+
+
+def test_a_tool_that_is_not_there_is_said_not_to_be(assistant: Assistant) -> None:
+    assert "このツールはありません" in refusal(call("delete_everything"))
+
+
+def test_each_state_says_why_it_waits_and_until_when(db: Session, assistant: Assistant) -> None:
+    mine = {"assistant_id": assistant.id}
+    asked = scene.ask(db, **mine)
+    first = told(db, asked)
+    scene.pass_time(db)
+    calling = told(db, asked)
+    scene.shop_says(db, asked, Answer.VAGUE)
+    vague = told(db, asked)
+    awaiting = told(db, awaited := scene.awaiting(db, **mine))
+    scene.pay(db, awaited)
+    confirmed = told(db, awaited)
+
+    assert "これから、お店に順番に電話をかけて確認します。" in first["message"]
+    assert "お店に電話をかけて、予約できるか確認しています。" in calling["message"]
+    assert calling["next_by"] == "2031-01-15T13:00:00+09:00"
+    assert "その場では決められないと回答しました" in vague["message"]
+    assert "2031/1/8（水）10:10までに5,500円をお支払いください" in awaiting["message"]
+    assert awaiting["next_by"] == "2031-01-08T10:10:00+09:00"
+    assert awaiting["shop"] is None
+    assert "予約が確定しています。2031/1/13（月）14:00までは、全額返金でキャンセルできます。" in confirmed["message"]
+    assert set(confirmed["shop"]) == {"name", "phone"}
+    assert confirmed["shop"]["phone"].startswith("03")
+
+
+def test_in_the_night_it_says_from_when_on_shops_are_called(db: Session, assistant: Assistant) -> None:
+    scene.set_clock(db, app_now(db) + timedelta(hours=12))
+    asked = scene.ask(db, assistant_id=assistant.id)
+    scene.pass_time(db)
+
+    assert "2031/1/9（木）9:00ごろから、お店に電話で確認します。" in told(db, asked)["message"]
+
+
+def test_a_customer_whom_no_shop_takes_reads_the_document_s_sentence(db: Session, assistant: Assistant) -> None:
+    asked = scene.ask(db, assistant_id=assistant.id)
+    for _ in range(4):
+        scene.pass_time(db, timedelta(minutes=6))
+        scene.shop_says(db, asked, Answer.REFUSED)
+    scene.pass_time(db)
+
+    assert f"{NOT_POSSIBLE}。代金はいただいていません。" in told(db, asked)["message"]
+
+
+@pytest.mark.parametrize(
+    ("before", "is_refunded"), [(timedelta(hours=48), True), (timedelta(hours=48, seconds=-1), False)]
+)
+def test_a_confirmed_one_is_cancelled_until_48_hours_before(
+    db: Session, assistant: Assistant, before: timedelta, is_refunded: bool
+) -> None:
+    reservation = scene.confirmed(db, assistant_id=assistant.id)
+    scene.set_clock(db, reservation.starts_at - before)
+    db.commit()
+
+    ended = call("cancel_reservation", reservation_id=reservation.code)
+
+    if is_refunded:
+        assert facts(ended)["status"] == "refund_pending"
+        assert "5,500円を全額返金する手続きをしています" in facts(ended)["message"]
+    else:
+        assert refusal(ended).startswith(f"{TOO_LATE_TO_CANCEL}。キャンセルの期限は2031/1/13（月）14:00でした。")
+        assert scene.timeline(db, reservation)[-1].kind == "cancel_asked"
+        assert scene.timeline(db, reservation)[-1].source == "assistant"
+
+
+def test_what_went_wrong_inside_stays_inside(db: Session, assistant: Assistant) -> None:
+    reservation = scene.ask(db, assistant_id=assistant.id)
+    db.execute(update(Reservation).values(case_now={"state": "秘密の中身"}))
+    db.commit()
+
+    assert refusal(call("get_reservation_status", reservation_id=reservation.code)) == mcp.BROKEN
+
+
+def test_a_token_that_is_revoked_meanwhile_is_good_for_nothing(db: Session, assistant: Assistant) -> None:
+    db.execute(update(Assistant).values(revoked_at=func.app_now()))
+    db.commit()
+
+    assert "このトークンは使えません" in refusal(call("search_services"))
+
+
+def test_a_token_is_shown_once_and_never_stored(db: Session, sign_in: SignIn) -> None:
+    client = sign_in("alice", reservations="admin")
+
+    issued = client.post(ASSISTANTS, json={"name": "店頭の端末", "is_shared": True})
+    [item] = client.get(ASSISTANTS).json()["items"]
+
+    assert issued.status_code == 201
+    assert issued.json()["url"].endswith("/mcp")
+    made = db.scalars(select(Assistant)).one()
+    assert made.token_hash == hash_token(issued.json()["token"])
+    assert (item["name"], item["is_shared"], item["reservations"], item["last_used_at"]) == (
+        "店頭の端末",
+        True,
+        0,
+        None,
+    )
+    [entry] = db.scalars(select(AuditEntry).where(AuditEntry.subject == "assistant"))
+    assert (entry.action, entry.after) == ("create", {"name": "店頭の端末", "is_shared": True})
+
+
+def test_a_revoked_token_leaves_the_list_and_its_reservations_stay(
+    db: Session, assistant: Assistant, sign_in: SignIn
+) -> None:
+    client = sign_in("alice", reservations="admin")
+    scene.ask(db, assistant_id=assistant.id)
+    facts(call("search_services"))
+    db.commit()
+    [before] = client.get(ASSISTANTS, params={"q": "claude"}).json()["items"]
+
+    assert client.post(f"{ASSISTANTS}/{assistant.id}/revoke").status_code == 204
+    assert client.post(f"{ASSISTANTS}/{assistant.id}/revoke").status_code == 204
+    [after] = client.get(ASSISTANTS, params={"revoked": True}).json()["items"]
+
+    assert (before["reservations"], before["revoked_at"]) == (1, None)
+    assert before["last_used_at"] is not None
+    assert client.get(ASSISTANTS, params={"q": "claude"}).json()["items"] == []
+    assert after["revoked_at"] is not None
+    entries = db.scalars(select(AuditEntry).where(AuditEntry.subject == "assistant")).all()
+    assert [entry.action for entry in entries] == ["status_change"]
+    assert client.post(f"{ASSISTANTS}/999999/revoke").status_code == 404
+
+
+@pytest.mark.parametrize("role", ["operator", "support", "manager"])
+def test_tokens_are_the_administrator_s(assistant: Assistant, sign_in: SignIn, role: str) -> None:
+    client = sign_in("olivia", reservations=role)
+
+    assert client.get(ASSISTANTS).status_code == 403
+    assert client.post(ASSISTANTS, json={"name": "私の"}).status_code == 403
+    assert client.post(f"{ASSISTANTS}/{assistant.id}/revoke").status_code == 403

@@ -1,0 +1,163 @@
+"""Asking for a reservation: once, however often it is asked for, and not what cannot be."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from service.core.audit import AuditEntry
+from service.core.clock import app_now
+from service.core.outbox import OutboxMessage
+from service.core.problems import Invalid
+from service.core.times import TOKYO
+from service.reservations.events import rules as e
+from service.reservations.flow import actions
+from service.reservations.flow.models import Letter, Reservation
+from service.reservations.operations.models import Operation
+from service.reservations.shops.models import ShopService
+from tests import cast
+from tests.api.reservations import scene
+
+
+def count(db: Session, model: type[Any]) -> int:
+    return db.scalar(select(func.count()).select_from(model)) or 0
+
+
+def test_a_request_is_kept_with_all_that_was_said_and_confirmed_by_sms(stage: Session) -> None:
+    reservation = scene.ask(stage, phone="０９０－１２３４－５６７８", mail="aoki@example.com", wishes=" 赤いバラで ")
+
+    assert re.fullmatch(r"QRV-[2-9A-HJ-NP-Z]{6}", reservation.code)
+    assert (reservation.phone, reservation.wishes, reservation.price) == ("+819012345678", "赤いバラで", 5500)
+    assert scene.case(stage, reservation).order == (scene.shop(stage, "S001").id, scene.shop(stage, "S002").id)
+    letters = stage.scalars(select(Letter).order_by(Letter.id)).all()
+    assert [(one.channel, one.address, one.purpose) for one in letters] == [
+        ("sms", "+819012345678", "request_received"),
+        ("mail", "aoki@example.com", "request_received"),
+    ]
+    messages = {one.key: one for one in stage.scalars(select(OutboxMessage))}
+    sms = messages[letters[0].message_key]
+    assert sms.payload == {"to": "+819012345678", "body": letters[0].body, "validity_seconds": None}
+    assert (sms.area, sms.subject, sms.subject_id) == ("reservations", "reservation", reservation.code)
+    [first] = scene.timeline(stage, reservation)
+    assert (first.number, first.kind, first.source, first.ignored) == (1, "requested", "assistant", None)
+
+
+def test_a_request_that_is_repeated_is_the_first_one(stage: Session) -> None:
+    one = scene.assistant(stage)
+    first = scene.ask(stage, assistant_id=one.id, client_request_id="r1")
+
+    again = scene.ask(stage, assistant_id=one.id, client_request_id="r1", service_code="nothing", phone="?")
+
+    assert again.id == first.id
+    assert count(stage, Letter) == 1
+
+
+def test_the_same_wish_within_ten_minutes_is_the_same_reservation(stage: Session) -> None:
+    one = scene.assistant(stage)
+    same: dict[str, Any] = {"assistant_id": one.id, "phone": "090-1234-5678"}
+    first = scene.ask(stage, **same)
+
+    assert scene.ask(stage, **same).id == first.id
+    assert scene.ask(stage, **same, service_code="cake", plan_code="5").id != first.id
+    # Another assistant's customers are nobody's business.
+    assert scene.ask(stage, phone="090-1234-5678").id != first.id
+    starts = first.starts_at
+    scene.set_clock(stage, app_now(stage) + timedelta(minutes=11))
+    assert scene.ask(stage, **same, starts_at=starts).id != first.id
+
+
+def test_who_cancelled_and_asks_again_gets_a_new_one(stage: Session) -> None:
+    one = scene.assistant(stage)
+    same: dict[str, Any] = {"assistant_id": one.id, "phone": "090-1234-5678"}
+    first = scene.ask(stage, **same)
+    actions.happen(stage, first.id, e.CancelAsked(by="customer"), source="assistant")
+
+    assert scene.ask(stage, **same).id != first.id
+
+
+def test_twenty_requests_at_once_make_one_reservation_and_one_sms(several: Engine) -> None:
+    with Session(several) as db, db.begin():
+        one = scene.assistant(db).id
+        starts = app_now(db) + timedelta(days=7)
+
+    def ask(number: int) -> str:
+        with Session(several) as db, db.begin():
+            # Every fifth with another number: then it is not the lock that holds them apart, but the index.
+            phone = f"090-1234-567{number % 5}"
+            made = scene.ask(db, assistant_id=one, client_request_id="at once", phone=phone, starts_at=starts)
+            return made.code
+
+    with ThreadPoolExecutor(20) as crowd:
+        codes = set(crowd.map(ask, range(20)))
+
+    with Session(several) as db:
+        assert len(codes) == count(db, Reservation) == 1
+        assert count(db, Letter) == 1
+        assert db.scalar(select(func.count()).where(OutboxMessage.topic == "sms")) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "words"),
+    [
+        ({"service_code": "sushi"}, "service", "指定できるサービス: bouquet、cake、platter"),
+        ({"plan_code": "xxl"}, "plan", "指定できるサイズ: s（S（約10本））、m（M（約20本））、l（L（約30本））"),
+        ({"phone": "+1 650 555 0100"}, "phone", "090-1234-5678"),
+        ({"phone": "12345"}, "phone", "電話番号を確認できません"),
+        ({"in": timedelta(hours=3, seconds=-1)}, "starts_at", "今なら2031/1/8（水）13:00以降"),
+        ({"in": timedelta(days=-1)}, "starts_at", "3時間後より先"),
+        ({"in": timedelta(days=90, seconds=1)}, "starts_at", "90日先まで"),
+    ],
+    ids=["service", "plan", "foreign number", "no number", "too soon", "past", "too far"],
+)
+def test_what_cannot_be_is_refused_in_words_that_say_what_can(
+    stage: Session, said: dict[str, Any], field: str, words: str
+) -> None:
+    if "in" in said:
+        said = {"starts_at": datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO) + said["in"]}
+        scene.set_clock(stage, datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO))
+
+    with pytest.raises(Invalid) as refused:
+        scene.ask(stage, **said)
+
+    assert words in refused.value.detail
+    assert [error.field for error in refused.value.errors] == [field]
+    assert count(stage, Reservation) == 0
+
+
+def test_what_no_shop_offers_is_no_refusal_but_a_task_for_people(stage: Session) -> None:
+    for offer in stage.scalars(select(ShopService)):
+        stage.delete(offer)
+    reservation = scene.ask(stage)
+
+    scene.pass_time(stage)
+
+    assert reservation.state == "all_shops_refused"
+    [task] = stage.scalars(select(Operation)).all()
+    assert (task.kind, task.priority) == ("all_shops_refused", "high")
+    posts = stage.scalars(select(OutboxMessage).where(OutboxMessage.topic == "slack")).all()
+    assert [post.payload for post in posts] == [
+        {"channel": "#qrv-alerts", "text": f"予約ID: {reservation.code} が全店NG"}
+    ]
+
+
+def test_a_person_who_asks_for_a_customer_is_audited(stage: Session) -> None:
+    olga = cast.actor(stage, "olga", reservations="operator")
+
+    reservation = scene.ask(stage, by=olga)
+
+    assert (reservation.user_id, reservation.assistant_id) == (olga.user_id, None)
+    [entry] = stage.scalars(select(AuditEntry).where(AuditEntry.subject == "reservation")).all()
+    assert (entry.action, entry.actor, entry.subject_id) == ("create", "olga", reservation.code)
+
+
+def test_a_shop_that_is_out_of_use_is_not_in_the_order(stage: Session) -> None:
+    scene.shop(stage, "S001").blacklisted_at = app_now(stage)
+    stage.flush()
+
+    assert scene.case(stage, scene.ask(stage)).order == (scene.shop(stage, "S002").id,)

@@ -1,0 +1,151 @@
+"""What 予約詳細 is given beside the facts: why a reservation waits, its life step by step, and how all stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from service.core.clock import app_now
+from service.reservations.events import rules as e
+from service.reservations.events.rules import Answer
+from service.reservations.flow import actions as flow
+from service.reservations.flow.models import Reservation
+from tests.api.reservations import scene
+
+SignIn = Callable[..., TestClient]
+RESERVATIONS = "/api/reservations/reservations"
+
+
+@pytest.fixture(autouse=True)
+def world(db: Session) -> None:
+    scene.fill(db)
+    db.commit()
+
+
+@pytest.fixture
+def olivia(sign_in: SignIn) -> TestClient:
+    return sign_in("olivia", reservations="operator")
+
+
+def asked(client: TestClient, path: str, status: int = 200) -> dict[str, Any]:
+    answer = client.get(f"{RESERVATIONS}/{path}")
+    assert answer.status_code == status, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def steps(client: TestClient, reservation: Reservation) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = asked(client, f"{reservation.code}/steps")["items"]
+    return found
+
+
+def long_lived(db: Session) -> Reservation:
+    """Refused once, held and paid for, cancelled and given back."""
+    reservation = scene.ask(db)
+    scene.pass_time(db)
+    scene.shop_says(db, reservation, Answer.REFUSED)
+    scene.pass_time(db, timedelta(minutes=1))
+    scene.shop_says(db, reservation, Answer.OK)
+    ready = e.CheckoutReady(number=scene.case(db, reservation).checkouts, session="cs_1")
+    flow.happen(db, reservation.id, ready, source="stripe")
+    flow.happen(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
+    scene.pay(db, reservation, "pi_1")
+    flow.happen(db, reservation.id, e.CancelAsked(by="customer"), source="customer")
+    flow.happen(db, reservation.id, e.RefundDone(intent="pi_1", amount=5500), source="stripe")
+    db.commit()
+    return reservation
+
+
+def test_every_step_of_a_long_life_is_decided_again_as_it_was(olivia: TestClient, db: Session) -> None:
+    reservation = long_lived(db)
+    lived = steps(olivia, reservation)
+
+    told = asked(olivia, reservation.code)["timeline"][::-1]
+    assert [one["number"] for one in lived] == [one["number"] for one in told]
+    assert [one["state"] for one in lived] == [one["state"] for one in told]
+    assert [one["led_to"] for one in lived] == [one["led_to"] for one in told]
+    assert all(one["agrees"] for one in lived)
+    assert lived[0]["state"] == "requested"
+    assert lived[-1]["state"] == "refunded"
+
+
+def test_a_step_shows_how_it_stood_then_and_not_how_it_stands_now(olivia: TestClient, db: Session) -> None:
+    by_title = {one["title"]: one for one in steps(olivia, long_lived(db))}
+
+    first = by_title["予約リクエストを受け付けました"]
+    assert (first["shop_name"], first["paid"], first["calls"], first["pay_until"]) == (None, 0, 0, None)
+    linked = by_title["決済リンクを送信しました"]
+    assert linked["pay_until"] is not None
+    assert linked["shop_name"] == "花工房みどり"
+    paid = by_title["決済が完了しました"]
+    assert (paid["paid"], paid["refunded"], paid["state_title"]) == (5500, 0, "予約確定")
+    assert "予約が確定しています" in paid["progress"]
+    assert by_title["返金が完了しました"]["refunded"] == 5500
+
+
+def test_a_step_that_would_be_decided_otherwise_today_says_so(olivia: TestClient, db: Session) -> None:
+    reservation = scene.ask(db)
+    db.add(scene.contrary(db, reservation))
+    db.commit()
+
+    assert [one["agrees"] for one in steps(olivia, reservation)] == [True, False]
+
+
+def test_a_shop_in_no_list_is_named_so(olivia: TestClient, db: Session) -> None:
+    reservation = scene.ask(db)
+    scene.pass_time(db)
+    scene.shop_says(db, reservation, Answer.VAGUE)
+    flow.happen(db, reservation.id, e.ShopOk(shop=None, note="花の里 03-1234-5678"), source="operator")
+    db.commit()
+
+    last = steps(olivia, reservation)[-1]
+    assert (last["shop_name"], last["agrees"]) == ("一覧にない店舗", True)
+
+
+def test_steps_of_an_unknown_reservation_are_not_found(olivia: TestClient) -> None:
+    assert asked(olivia, "QRV-ZZZZZZ/steps", 404)["detail"] == "この予約は見つかりません。予約IDを確認してください。"
+
+
+def test_steps_are_for_those_who_may_read_reservations(sign_in: SignIn, db: Session) -> None:
+    reservation = scene.ask(db)
+    db.commit()
+    manager = sign_in("mia", reservations="manager")
+
+    assert asked(manager, f"{reservation.code}/steps", 403)["status"] == 403
+    assert asked(manager, "counts", 403)["status"] == 403
+
+
+def test_the_detail_says_why_it_waits_as_the_customer_is_told(olivia: TestClient, db: Session) -> None:
+    reservation = scene.ask(db)
+    scene.pass_time(db)
+    scene.shop_says(db, reservation, Answer.VAGUE)
+    db.commit()
+
+    found = asked(olivia, reservation.code)
+    assert found["progress"].startswith("お店が、その場では決められないと回答しました。")
+    assert found["progress_by"] == found["next_action_at"] is not None
+
+
+def test_the_counts_say_how_all_reservations_stand(olivia: TestClient, db: Session) -> None:
+    assert {value for name, value in asked(olivia, "counts").items() if name != "as_of"} == {0}
+    scene.awaiting(db)
+    scene.confirmed(db, starts_at=app_now(db) + timedelta(hours=8))
+    scene.confirmed(db, starts_at=app_now(db) + timedelta(days=1))
+    long_lived(db)
+    scene.pass_time(db, timedelta(minutes=1))
+    waiting = scene.ask(db, service_code="cake", plan_code="5")
+    scene.pass_time(db)
+    scene.shop_says(db, waiting, Answer.VAGUE)
+    db.commit()
+
+    found = asked(olivia, "counts")
+    del found["as_of"]
+    assert found == {
+        "total": 5, "seeking": 1, "paying": 1, "confirmed": 2, "today": 1, "refunding": 0, "needs_people": 1,
+        "asked_today": 5,
+    }  # fmt: skip

@@ -1,0 +1,39 @@
+"""Every route of the OpenAPI document by every demo account: who may not, gets nothing; who is a stranger, finds
+nothing. Areas join by having demo data; nothing here names one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from service.core.identity import User, open_session
+from service.demo import fill
+from tests.api.walks.walk import LEFT_OUT, Walker
+
+
+def _walking(people: list[User]) -> list[User]:
+    """Where areas are left out: whoever has a role in the others, and somebody who has none there."""
+    if not LEFT_OUT:
+        return people
+    inside = [user for user in people if any(not f"/api/{m.area}/".startswith(LEFT_OUT) for m in user.memberships)]
+    return [*inside, next(user for user in people if user not in inside)]
+
+
+@pytest.fixture
+def walkers(db: Session, client: TestClient) -> list[Walker]:
+    """Every demo account, signed in, in front of the demo's data."""
+    # All of a walk is one transaction, which looks idle while the test thinks.
+    db.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    fill(db)
+    db.commit()
+    people = _walking(list(db.scalars(select(User).order_by(User.id))))
+    tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in people]
+    db.commit()
+    return [
+        Walker(user.login_id, token, client, {m.area: m.tenant_id for m in user.memberships if m.tenant_id})
+        for user, token in zip(people, tokens, strict=True)
+    ]

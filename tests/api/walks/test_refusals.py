@@ -1,0 +1,45 @@
+"""Who may not is refused, and who may is answered: by every route that asks for a permission."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core.areas import AREAS, areas
+from service.core.identity import User
+from tests.api.walks.walk import LOCKED, PARAMETER, Walker
+
+
+def test_there_is_an_account_for_every_role(db: Session, walkers: list[Walker]) -> None:
+    """And two of different tenants where a role is bound to one, or the walk would prove nothing."""
+    memberships = [membership for user in db.scalars(select(User)) for membership in user.memberships]
+
+    for name in AREAS:
+        for role, described in areas()[name].roles.items():
+            held = {m.tenant_id for m in memberships if (m.area, m.role) == (name, role)}
+            assert len(held) >= (2 if described.scope else 1), f"no demo account for {name}:{role}"
+
+
+def test_who_lacks_the_permission_is_refused_before_anything_else(walkers: list[Walker]) -> None:
+    """In the same words whatever was asked for: nothing of a row is in them."""
+    one_of_each = {walker.held: walker for walker in walkers}
+    said = set()
+    for walker in one_of_each.values():
+        for operation in LOCKED:
+            if not walker.may(operation):
+                answer = walker.call(operation.method, PARAMETER.sub("1", operation.path))
+                assert answer.status_code == 403, (walker.login_id, operation)
+                said.add(answer.text)
+    assert len(said) == 1, said
+    assert "権限" in said.pop()
+
+
+def test_who_holds_the_permission_is_answered(walkers: list[Walker]) -> None:
+    """Reads only: a write without its body says nothing about permissions."""
+    for walker in walkers:
+        for operation in LOCKED:
+            if operation.method == "GET" and walker.may(operation):
+                for place in walker.places(operation.path):
+                    answer = walker.call("GET", place)
+                    # 422: a route that cannot be asked without parameters.
+                    assert answer.status_code in (200, 404, 422), (walker.login_id, place, answer.text[:300])

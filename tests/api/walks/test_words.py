@@ -1,0 +1,44 @@
+"""Words of another tenant are nowhere in what one can read."""
+
+from __future__ import annotations
+
+from service.core.areas import AREAS, areas
+from service.core.trail import ACTION_WORDS
+from tests.api.walks.walk import OPERATIONS, TELLING, Walker
+
+# Names of areas, which jobs are called after, and of their records, fields, choices and actions, as the code and as the
+# trail says them.
+PRODUCTS_OWN = {*AREAS} | {
+    word
+    for area in areas().values()
+    for words in (area.subjects, area.fields, *area.values.values())
+    for word in (*words, *words.values())
+}
+PRODUCTS_OWN |= {word for words in ACTION_WORDS.items() for word in words}
+
+
+def test_words_of_others_are_nowhere_in_what_one_can_read(walkers: list[Walker]) -> None:
+    """Lists, details, searches, exports, pictures, the audit trail: not a word of another tenant's rows. What one is
+    refused for want of a permission says the same of every row (test_refusals)."""
+    words = {walker.login_id: walker.words() for walker in walkers}
+    for one in walkers:
+        read = "\n".join(
+            one.reads(place)
+            for operation in OPERATIONS
+            if operation.method == "GET" and one.may(operation)
+            for place in one.places(operation.path)
+            if not place.startswith(("/api/auth", "/api/health"))
+        )
+        foreign = set().union(*words.values()) - words[one.login_id] - PRODUCTS_OWN
+        # Of the many words most do not even begin anywhere.
+        beginnings = {read[place : place + TELLING] for place in range(len(read))}
+        there = {word for word in foreign if word[:TELLING] in beginnings and word in read}
+        found = {word for word in there if not _is_shared(word, words, one)}
+        whose = {word: [login_id for login_id, known in words.items() if word in known] for word in sorted(found)[:5]}
+        assert not found, (one.login_id, whose)
+
+
+def _is_shared(word: str, words: dict[str, set[str]], one: Walker) -> bool:
+    """A part of something one sees anyway (「新宿店」 in 「新宿店 レジ1番」) gives nothing away, nor do several such,
+    or words too short to tell anything, in one cell of a file."""
+    return all(len(part) < TELLING or any(part in known for known in words[one.login_id]) for part in word.split("、"))

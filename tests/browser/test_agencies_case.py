@@ -1,0 +1,111 @@
+"""案件詳細・明細入力 at the desk: the statement stays beside the form while it is typed."""
+
+from __future__ import annotations
+
+import io
+import re
+import uuid
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Page, expect
+
+from tests import chromium as real
+from tests.stack import Stack
+
+
+def statement(text: str) -> bytes:
+    """A photograph as sales send it, tall."""
+    picture = Image.new("RGB", (900, 1300), "white")
+    draw = ImageDraw.Draw(picture)
+    for line in range(12):
+        draw.text((60, 60 + 100 * line), f"{text} {line:02} 03-1234-5678-9012-3456-7890", fill="black", font_size=36)
+    out = io.BytesIO()
+    picture.save(out, "JPEG")
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def case_id(stack: Stack) -> int:
+    """A request with two statements, sent by sales."""
+    corporation = {
+        "customer_type": "1",
+        "last_name": "見本",
+        "first_name": "商店",
+        "last_name_kana": "ミホン",
+        "first_name_kana": "ショウテン",
+        "zip_code": "150-0002",
+        "prefecture": "東京都",
+        "city": "渋谷区",
+        "town": "渋谷",
+        "street": "1-2-3",
+        "phone1": "03-1234-5678",
+        "birthday": "1980-01-01",
+        "job_type": "1",
+        "payment_type": "2",
+        "sales_channel_id": "1",
+    }
+    with httpx2.Client(base_url=stack.service, timeout=30, trust_env=False) as sales:
+        sales.headers["Authorization"] = f"Bearer {real.token(stack, 'agencies-sales-a')}"
+        files = []
+        for name in ("渋谷店.jpg", "新宿店.jpg"):
+            where = {"name": name, "purpose": "agencies.statement"}
+            sent = sales.put("/api/core/files", params=where, content=statement("STATEMENT"))
+            files.append(sent.raise_for_status().json()["id"])
+        body = {"client_id": str(uuid.uuid4()), "corporation": corporation, "images": files}
+        made = sales.post("/api/agencies/requests", json={**body, "remarks": "渋谷店は口座振替です。"})
+        return int(made.raise_for_status().json()["id"])
+
+
+@pytest.fixture
+def desk(chromium: Browser, stack: Stack) -> Iterator[Page]:
+    # Another module of the same run may have set it shorter.
+    expect.set_options(timeout=30_000)
+    context = real.at_a_desk(chromium)
+    context.set_default_timeout(20_000)
+    real.carry(context, stack, real.token(stack, "agencies-operator"))
+    yield context.new_page()
+    context.close()
+
+
+def test_a_site_is_typed_beside_its_statement(desk: Page, stack: Stack, case_id: int) -> None:
+    desk.goto(f"{stack.dashboards}/case?id={case_id}")
+    stage = desk.locator(".stage")
+    expect(stage.get_by_text("渋谷店.jpg（1 / 2）　未紐づけ")).to_be_visible()
+    desk.get_by_role("button", name="＋地点を追加").click()
+    desk.get_by_role("dialog").get_by_role("button", name="追加する").click()
+    expect(stage.get_by_text("渋谷店.jpg（1 / 2）　地点1")).to_be_visible()
+
+    # Turned and enlarged, it stays so while fields are typed.
+    picture = stage.get_by_role("img")
+    stage.get_by_role("button", name="右に回転").click()
+    stage.get_by_role("button", name="拡大").click()
+    turned = re.compile(r"rotate\(90deg\) scale\(1\.5\)")
+    expect(picture).to_have_attribute("style", turned)
+    desk.get_by_label("店舗名").fill("渋谷店")
+    desk.get_by_label("店舗名").press("Tab")
+    desk.get_by_role("textbox", name=re.compile("^郵便番号")).fill("150-0002")
+    desk.get_by_role("button", name="郵便番号から住所を入力").click()
+    expect(desk.get_by_role("textbox", name=re.compile("^市区町村"))).to_have_value("渋谷区")
+    expect(picture).to_have_attribute("style", turned)
+    desk.get_by_role("button", name="保存する").click()
+    expect(desk.get_by_text("地点1を保存しました。")).to_be_visible()
+    expect(desk.get_by_role("radio", name=re.compile("渋谷店"))).to_be_visible()
+    expect(picture).to_have_attribute("style", turned)
+
+    stage.get_by_role("button", name="次へ").click()
+    expect(stage.get_by_text("新宿店.jpg（2 / 2）　未紐づけ")).to_be_visible()
+    expect(picture).to_have_attribute("style", re.compile(r"rotate\(0deg\) scale\(1\)"))
+
+    # Nothing is wider than the desk.
+    assert desk.evaluate("document.documentElement.scrollWidth") <= 1440
+
+
+def test_the_list_leads_there(desk: Page, stack: Stack, case_id: int) -> None:
+    desk.goto(f"{stack.dashboards}/cases")
+    expect(desk.get_by_text("担当者が決まっていません").first).to_be_visible()
+    expect(desk.locator("[data-testid=stDataFrame]")).to_be_visible()
+    assert case_id
+    assert desk.evaluate("document.documentElement.scrollWidth") <= 1440

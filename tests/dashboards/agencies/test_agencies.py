@@ -1,0 +1,284 @@
+"""代理店管理 (3.5) and マスタ管理: the document's columns and fields, and what happens when a button is pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.agencies.masters.models import CarrierField, Choice, Option
+from service.agencies.models import Agency
+from service.core.clock import app_now
+from service.core.identity import open_session
+from service.demo import fill
+from tests.api.agencies import scene
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.entries.test_parents import press, texts
+
+Screen = Callable[..., AppTest]
+TABLE = "agencies.agencies"
+
+
+@pytest.fixture
+def aaa(db: Session) -> Agency:
+    made = scene.agency(
+        db, "株式会社AAA代理店", "AAA", contact_name="佐藤 一郎", referral_shop_code="SHP0001", phone="03-1234-5678"
+    )
+    alice = scene.sales(db, "alice", made)
+    open_session(db, alice, "testclient", timedelta(hours=1))
+    db.commit()
+    return made
+
+
+@pytest.fixture
+def page(screen: Screen, aaa: Agency) -> AppTest:
+    return opened_at(screen("adam", agencies="admin"), "agencies")
+
+
+def act(page: AppTest, table: str, word: str, place: int = 0) -> None:
+    row = page.session_state[f"live.{table}"].data["items"][place]
+    page.session_state[f"{table}.clicked"] = (word, row)
+    page.run()
+    assert not page.exception
+
+
+def choose(page: AppTest, part: str) -> None:
+    page.session_state["part"] = part
+    page.run()
+    assert not page.exception
+
+
+def masters(screen: Screen, name: str) -> AppTest:
+    """The choices of one list."""
+    page = opened_at(screen("adam", agencies="admin"), "agencies-masters")
+    page.selectbox(key="list").select(name).run()
+    assert not page.exception
+    return page
+
+
+def rows(page: AppTest) -> list[dict[str, object]]:
+    return [{str(name): value for name, value in row.items()} for row in page.dataframe[0].value.to_dict("records")]
+
+
+def labels(page: AppTest) -> list[str]:
+    return [field.label for field in page.text_input if field.label != "キーワード"]
+
+
+def said(page: AppTest) -> list[str]:
+    return [toast.value for toast in page.toast]
+
+
+def test_the_list_has_the_documents_columns_and_says_what_is_missing(page: AppTest) -> None:
+    [row] = rows(page)
+
+    assert [*row][:5] == ["代理店名", "代理店コード", "担当者名", "所属営業担当数", "ステータス"]
+    assert [*row.values()][:4] == ["株式会社AAA代理店", "AAA", "佐藤 一郎", 1]
+    assert row["ステータス"] == ["有効"]
+    assert "有効な代理店は1件です。営業担当者と紹介店コードは、すべて登録されています。" in texts(page)
+
+
+def test_what_an_agency_lacks_is_said_first(screen: Screen, db: Session, aaa: Agency) -> None:
+    scene.agency(db, "個人 田中代理店", "TANAKA")
+    scene.agency(db, "旧代理店", "OLD", archived_at=app_now(db))
+    db.commit()
+
+    page = opened_at(screen("adam", agencies="admin"), "agencies")
+
+    assert "営業担当者がいない代理店が**1件**、紹介店コードが未登録の代理店が**1件**あります。" in texts(page)
+    assert "ほかに無効の代理店が1件あります。" in texts(page)
+
+
+def test_an_agency_is_registered_and_its_complaints_stand_at_their_fields(page: AppTest, db: Session) -> None:
+    press(page, "agencies.agency.add")
+    assert labels(page) == [
+        "代理店名 :red-badge[必須]",
+        "代理店コード :red-badge[必須]",
+        "担当者名（任意）",
+        "電話番号（任意）",
+        "メールアドレス（任意）",
+        "紹介店コード（任意）",
+        "紹介店名（任意）",
+    ]
+    press(page, "agencies.agency.new.submit")
+    assert texts(page).count("入力してください。") >= 2
+
+    page.text_input(key="agencies.agency.new.name.0").input("株式会社BBB代理店")
+    page.text_input(key="agencies.agency.new.code.0").input("AAA")
+    page.text_input(key="agencies.agency.new.mail_address.0").input("sato")
+    press(page, "agencies.agency.new.submit")
+    assert "使えない文字が含まれているか、形式が正しくありません。" in texts(page)
+
+    page.text_input(key="agencies.agency.new.mail_address.0").input("sato@example.com")
+    press(page, "agencies.agency.new.submit")
+    assert "代理店コード「AAA」はすでに登録されています。" in texts(page)
+
+    page.text_input(key="agencies.agency.new.code.0").input("BBB")
+    press(page, "agencies.agency.new.submit")
+    made = db.scalars(select(Agency).where(Agency.code == "BBB")).one()
+    assert (made.name, made.mail_address) == ("株式会社BBB代理店", "sato@example.com")
+    assert said(page) == ["代理店「株式会社BBB代理店」を登録しました。営業担当者は「ユーザー管理」で登録してください。"]
+
+
+def test_an_agency_is_edited_and_who_comes_too_late_sees_both_sides(page: AppTest, db: Session, aaa: Agency) -> None:
+    act(page, TABLE, "編集")
+    aaa.contact_name, aaa.version = "鈴木 二郎", 2
+    db.commit()
+    key = f"agencies.agency.edit.{aaa.id}.1.False"
+    page.text_input(key=f"{key}.contact_name.0").input("高橋 三郎")
+    press(page, f"{key}.submit")
+
+    assert "開いたあとにほかの人が変更しました" in texts(page)
+    assert "鈴木 二郎" in texts(page)
+    press(page, "agencies.agency.conflict.keep")
+    press(page, f"agencies.agency.edit.{aaa.id}.2.True.submit")
+    db.expire_all()
+    assert (aaa.contact_name, aaa.version) == ("高橋 三郎", 3)
+
+
+def test_before_an_agency_is_deactivated_the_consequence_is_named(page: AppTest, db: Session, aaa: Agency) -> None:
+    act(page, TABLE, "無効化")
+    assert "所属する営業担当者1人は、すぐにログアウトされ、ログインできなくなります。" in texts(page)
+    assert "提出済みの投入依頼と獲得案件はそのまま残り" in texts(page)
+    db.expire_all()
+    assert aaa.archived_at is None
+
+    press(page, f"agencies.agency.deactivate.{aaa.id}.confirm")
+    assert said(page) == ["代理店「株式会社AAA代理店」を無効にしました。ログイン中だった1件を終了しました。"]
+    db.expire_all()
+    assert aaa.archived_at is not None
+    assert [row["ステータス"] for row in rows(page)] == [["無効"]]
+
+
+@pytest.mark.parametrize("word", ["無効化", "編集"])
+def test_an_agency_out_of_use_is_brought_back(screen: Screen, db: Session, aaa: Agency, word: str) -> None:
+    aaa.archived_at = app_now(db)
+    db.commit()
+    page = opened_at(screen("adam", agencies="admin"), "agencies")
+
+    act(page, TABLE, word)
+    press(page, f"agencies.agency.activate.{aaa.id}.confirm")
+
+    assert said(page) == ["代理店「株式会社AAA代理店」を有効に戻しました。"]
+    db.expire_all()
+    assert aaa.archived_at is None
+
+
+def test_the_drawer_shows_every_field_of_the_agency(page: AppTest) -> None:
+    act(page, TABLE, "詳細")
+
+    for word in ("SHP0001", "03-1234-5678", "佐藤 一郎", "1人", "紹介店名", "作成日時", "更新日時", "代理店ID"):
+        assert word in texts(page), word
+
+
+def test_the_demos_agencies_are_the_documents_with_their_people(screen: Screen, db: Session) -> None:
+    fill(db)
+    db.commit()
+
+    page = opened_at(screen("adam", agencies="admin"), "agencies")
+
+    shown = {
+        str(row["代理店名"]): (row["代理店コード"], row["所属営業担当数"], row["ステータス"]) for row in rows(page)
+    }
+    assert shown == {
+        "株式会社AAA代理店": ("AAA", 2, ["有効"]),
+        "株式会社BBB代理店": ("BBB", 1, ["有効"]),
+        "個人 田中代理店": ("TANAKA", 1, ["有効"]),
+    }
+
+
+@pytest.mark.parametrize("role", ["operator", "sales"])
+@pytest.mark.parametrize("address", ["agencies", "agencies-masters"])
+def test_others_find_neither_page_at_its_address(
+    screen: Screen, db: Session, aaa: Agency, role: str, address: str
+) -> None:
+    page = opened_at(screen("someone", agencies=role), address)
+
+    assert not page.dataframe
+    assert "権限" in texts(page)
+
+
+def test_the_masters_say_what_they_hold_and_which_values_are_examples(screen: Screen) -> None:
+    page = opened_at(screen("adam", agencies="admin"), "agencies-masters")
+
+    assert "選択肢は16種類" in texts(page)
+    assert "オプションサービスは11件です。" in texts(page)
+    assert "「例」の値があります" in texts(page)
+    assert [*rows(page)[0]][:5] == ["選択肢の種類", "コード", "名称", "例", "表示順"]
+    choose(page, "オプションサービス")
+    first = rows(page)[0]
+    assert [*first][:4] == ["コード", "オプション名", "料金", "サポートパック"]
+    assert [*first.values()][:3] == ["OPT001002", "トラブル解決レスキューforBiz_年額", "5,500円/年(税込)"]
+    choose(page, "元フィールド")
+    assert rows(page)[0]["元フィールド"] == "referral_shop_code"
+
+
+def test_a_choice_is_added_to_the_list_that_is_open_and_made_inactive(screen: Screen, db: Session) -> None:
+    page = masters(screen, "job_type")
+    assert {row["選択肢の種類"] for row in rows(page)} == {"業種"}
+
+    press(page, "agencies.masters.new")
+    page.text_input(key="agencies.choice.new.code.0").input("12")
+    page.text_input(key="agencies.choice.new.name.0").input("医療")
+    press(page, "agencies.choice.new.submit")
+    made = db.scalars(select(Choice).where(Choice.list == "job_type", Choice.code == "12")).one()
+    assert (made.name, made.position) == ("医療", 12)
+    assert said(page) == ["業種に「医療」を追加しました。"]
+
+    act(page, "agencies.masters.choices", "詳細", 11)
+    press(page, "agencies.masters.archive")
+    assert "すでに選ばれている依頼・法人・地点の表示は変わりません。" in texts(page)
+    press(page, f"agencies.choice.archive.{made.id}.confirm")
+    db.expire_all()
+    assert made.archived_at is not None
+
+
+def test_an_example_is_confirmed_by_taking_its_mark_away(screen: Screen, db: Session) -> None:
+    page = masters(screen, "pps")
+    one = db.scalars(select(Choice).where(Choice.list == "pps").order_by(Choice.position).limit(1)).one()
+
+    act(page, "agencies.masters.choices", "詳細")
+    press(page, "agencies.masters.edit")
+    key = f"agencies.choice.edit.{one.id}.1.False"
+    page.toggle(key=f"{key}.is_example.0").set_value(False)
+    press(page, f"{key}.submit")
+
+    db.expire_all()
+    assert (one.is_example, one.version) == (False, 2)
+
+
+def test_a_fixed_list_offers_no_button_to_make_its_values_inactive(screen: Screen) -> None:
+    page = masters(screen, "customer_type")
+
+    act(page, "agencies.masters.choices", "詳細")
+
+    assert "名称と表示順は変更できますが、追加・無効化はできません。" in texts(page)
+    assert "agencies.masters.archive" not in [button.key for button in page.button]
+
+
+def test_an_option_and_a_carrier_field_are_added(screen: Screen, db: Session) -> None:
+    page = opened_at(screen("adam", agencies="admin"), "agencies-masters")
+    choose(page, "オプションサービス")
+    press(page, "agencies.masters.new")
+    page.text_input(key="agencies.option.new.code.0").input("OPT099999")
+    page.text_input(key="agencies.option.new.name.0").input("新しいオプション")
+    page.text_input(key="agencies.option.new.price.0").input("100円/月(税込)")
+    press(page, "agencies.option.new.submit")
+    assert db.scalars(select(Option.price).where(Option.code == "OPT099999")).one() == "100円/月(税込)"
+
+    choose(page, "元フィールド")
+    press(page, "agencies.masters.new")
+    # Whether it has one already or not.
+    assert {"地点：使用場所番地", "地点：電力供給エリア"} <= {
+        *page.selectbox(key="agencies.carrier_field.new.field.0").options
+    }
+    page.selectbox(key="agencies.carrier_field.new.field.0").select(("site", "power_street"))
+    page.selectbox(key="agencies.carrier_field.new.part.0").select("second")
+    page.selectbox(key="agencies.carrier_field.new.page.0").select("5page")
+    page.text_input(key="agencies.carrier_field.new.carrier_field.0").input("power_street_number_2")
+    press(page, "agencies.carrier_field.new.submit")
+    made = db.scalars(select(CarrierField).where(CarrierField.carrier_field == "power_street_number_2")).one()
+    assert (made.record, made.field, made.part) == ("site", "power_street", "second")

@@ -1,0 +1,195 @@
+"""Drafts in a page: what is typed is kept field by field, whatever happens to the tab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from dashboards import session
+from service.agencies.drafts.models import Draft
+from tests.api.agencies.scene import Scene
+from tests.dashboards.conftest import Line
+from tests.dashboards.fleet.test_customers import press, said, texts
+
+KEY = "drafting.new_request.-"
+CARD = "4111 1111 1111 1111"
+
+
+def script() -> None:
+    import streamlit as st
+
+    from dashboards.agencies import drafting
+    from dashboards.ui import dialogs
+
+    def page() -> None:
+        draft = drafting.opened("new_request")
+        if draft is None:
+            return
+        draft.begun_before()
+        values = {
+            name: st.text_input(name, draft.values.get(name, ""), key=f"page.{draft.name}.{name}")
+            for name in ("last_name", "town", "remarks", "credit_card_number")
+        }
+        draft.keep(values, {"last_name": "契約者名（姓）", "town": "町域", "remarks": "備考"})
+
+    with dialogs.after("page"):
+        page()
+
+
+@pytest.fixture
+def tab(team: Scene, line: Line, db: Session, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
+    """A new tab of alice's, as after F5 too."""
+    front = team.sign_in(team.alice)
+    token = front.headers.pop("Authorization").removeprefix("Bearer ")
+    monkeypatch.setattr(session, "token", lambda: token)
+    return lambda: AppTest.from_function(script, default_timeout=30).run()
+
+
+def box(page: AppTest, name: str) -> Any:
+    return next(one for one in page.text_input if str(one.key).endswith(f".{name}"))
+
+
+def stored(db: Session) -> dict[str, Any]:
+    db.expire_all()
+    return dict(db.scalars(select(Draft)).one().values)
+
+
+def test_nothing_is_stored_before_something_is_typed(tab: Callable[[], AppTest], db: Session) -> None:
+    page = tab()
+    page.run()
+    assert db.scalars(select(Draft)).all() == []
+    assert not page.exception
+
+
+def test_f5_loses_nothing(tab: Callable[[], AppTest], db: Session) -> None:
+    page = tab()
+    box(page, "last_name").input("株式会社青空").run()
+    box(page, "town").input("渋谷").run()
+    assert "下書きを保存しました（" in texts(page)
+    assert "前回の入力の続きです" not in texts(page)
+
+    again = tab()
+
+    assert box(again, "last_name").value == "株式会社青空"
+    assert box(again, "town").value == "渋谷"
+    assert "前回の入力の続きです" in texts(again)
+
+
+def test_a_page_that_is_left_and_opened_again_goes_on(tab: Callable[[], AppTest]) -> None:
+    page = tab()
+    box(page, "last_name").input("株式会社青空").run()
+    state = page.session_state[KEY]
+    fresh = tab()
+    fresh.session_state[KEY] = state
+    assert box(fresh.run(), "last_name").value == "株式会社青空"
+
+
+def test_a_cards_number_stays_in_the_page(tab: Callable[[], AppTest], db: Session, line: Line) -> None:
+    page = tab()
+    box(page, "credit_card_number").input(CARD).run()
+    assert db.scalars(select(Draft)).all() == []
+    box(page, "town").input("渋谷").run()
+    assert "credit_card_number" not in stored(db)
+    assert box(page, "credit_card_number").value == CARD
+
+
+def test_a_card_in_a_free_text_is_kept_out_and_the_rest_is_kept(tab: Callable[[], AppTest], db: Session) -> None:
+    page = tab()
+    box(page, "town").input("渋谷").run()
+    box(page, "remarks").input(f"カードは{CARD}").run()
+    assert "「備考」は下書きに保存していません。" in said(page.warning)
+    assert CARD not in said(page.warning)
+    box(page, "last_name").input("株式会社青空").run()
+    assert stored(db)["last_name"] == "株式会社青空"
+    assert "remarks" not in stored(db)
+    assert "「備考」は" in said(page.warning)
+
+    box(page, "remarks").input("明細は郵送します").run()
+    assert stored(db)["remarks"] == "明細は郵送します"
+    assert not page.warning
+
+
+def test_while_the_service_is_away_the_page_keeps_it_and_saves_it_afterwards(
+    tab: Callable[[], AppTest], db: Session, line: Line
+) -> None:
+    page = tab()
+    line.cut()
+    box(page, "last_name").input("株式会社青空").run()
+    assert "下書きを保存できていません。入力した内容はこの画面に残っています。" in said(page.warning)
+    assert box(page, "last_name").value == "株式会社青空"
+    line.mend()
+    press(page, f"{KEY}.again")
+    assert stored(db)["last_name"] == "株式会社青空"
+    assert not page.warning
+
+
+def test_a_save_whose_answer_got_lost_is_no_conflict(tab: Callable[[], AppTest], db: Session, line: Line) -> None:
+    page = tab()
+    line.lose_answers()
+    box(page, "last_name").input("株式会社青空").run()
+    line.mend()
+    press(page, f"{KEY}.again")
+    assert not page.warning
+    box(page, "town").input("渋谷").run()
+    assert stored(db) == {**stored(db), "last_name": "株式会社青空", "town": "渋谷"}
+
+
+def test_who_types_on_after_a_lost_answer_is_in_no_conflict_with_oneself(
+    tab: Callable[[], AppTest], db: Session, line: Line
+) -> None:
+    page = tab()
+    line.lose_answers()
+    box(page, "last_name").input("株式会社青空").run()
+    line.mend()
+    box(page, "town").input("渋谷").run()
+    assert not page.warning
+    assert stored(db) == {**stored(db), "last_name": "株式会社青空", "town": "渋谷"}
+
+
+@pytest.fixture
+def two_tabs(tab: Callable[[], AppTest]) -> tuple[AppTest, AppTest]:
+    """The older one has not seen what the newer one typed, and goes on typing."""
+    older = tab()
+    box(older, "last_name").input("古い画面").run()
+    newer = tab()
+    box(newer, "last_name").input("新しい画面").run()
+    box(older, "town").input("渋谷").run()
+    return older, newer
+
+
+def test_of_two_tabs_the_older_sees_both(two_tabs: tuple[AppTest, AppTest], db: Session) -> None:
+    older, _ = two_tabs
+    assert "別の画面（タブや端末）で先に変更されました" in said(older.warning)
+    assert {"古い画面", "新しい画面", "契約者名（姓）"} <= {*texts(older).split("\n")}
+    assert stored(db)["last_name"] == "新しい画面"
+
+
+def test_the_older_tab_can_go_on_with_its_own(two_tabs: tuple[AppTest, AppTest], db: Session) -> None:
+    older, _ = two_tabs
+    press(older, f"{KEY}.keep")
+    assert not older.warning
+    assert stored(db) | {"last_name": "古い画面", "town": "渋谷"} == stored(db)
+
+
+def test_the_older_tab_can_load_what_is_stored(two_tabs: tuple[AppTest, AppTest], db: Session) -> None:
+    older, _ = two_tabs
+    press(older, f"{KEY}.load")
+    assert not older.warning
+    assert box(older, "last_name").value == "新しい画面"
+    assert box(older, "town").value == ""
+
+
+def test_a_draft_is_thrown_away_after_a_question(tab: Callable[[], AppTest], db: Session) -> None:
+    box(tab(), "last_name").input("株式会社青空").run()
+    page = tab()
+    press(page, f"{KEY}.begin")
+    assert stored(db)["last_name"] == "株式会社青空"
+    press(page, f"{KEY}.discard.confirm")
+    db.expire_all()
+    assert db.scalars(select(Draft)).all() == []
+    assert box(page, "last_name").value == ""

@@ -1,0 +1,146 @@
+"""明細の読み取り on the page: nothing of it while it is off; asked for, compared, taken over one by one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from dashboards.agencies import readings
+from service.agencies.reading import actions, queries
+from service.agencies.requests.models import Image, Request, Site
+from service.agencies.settings import settings
+from service.core.health import record_job
+from tests.api.agencies import scene
+from tests.api.agencies.scene import Scene
+from tests.dashboards.agencies.test_case import Desk, desk, press, team, texts
+from tests.dashboards.conftest import opened_at
+
+__all__ = ["desk", "team"]
+RESULT: dict[str, Any] = {
+    "engine": "rapidocr 3.10.0",
+    "turn": 0,
+    "fields": {
+        "latest_charges": {"value": "45678", "score": 0.98, "box": [0.4, 0.3, 0.5, 0.33], "notes": []},
+        "latest_power_usage": {"value": "1284", "score": 0.71, "box": [0.4, 0.4, 0.5, 0.43], "notes": []},
+    },
+}
+
+
+@pytest.fixture
+def case(team: Scene) -> Request:
+    return scene.request(team.db, scene.corporation(team.db, team.a), team.alice)
+
+
+@pytest.fixture
+def site(team: Scene, case: Request) -> Site:
+    return scene.site(team.db, case, latest_charges=None, latest_power_usage=None)
+
+
+@pytest.fixture
+def image(team: Scene, case: Request, site: Site) -> Image:
+    made = scene.image(team.db, case, team.alice, site)
+    team.db.commit()
+    return made
+
+
+@pytest.fixture
+def switched_on(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    on = settings().model_copy(update={"ocr": True})
+    for module in ("queries", "actions"):
+        monkeypatch.setattr(f"service.agencies.reading.{module}.settings", lambda: on)
+
+
+def page_of(desk: Desk, team: Scene, case: Request) -> AppTest:
+    page = opened_at(desk(team.olga), "case", id=str(case.id))
+    assert not page.exception
+    return page
+
+
+def keys(page: AppTest) -> set[str]:
+    return {button.key for button in page.button if button.key}
+
+
+def test_while_it_is_off_the_page_says_nothing_of_it(desk: Desk, team: Scene, case: Request, image: Image) -> None:
+    page = page_of(desk, team, case)
+
+    assert "読み取" not in texts(page)
+    assert f"case.reading.{image.id}.ask" not in keys(page)
+
+
+def test_without_a_reader_the_button_cannot_and_the_page_says_why(
+    desk: Desk, team: Scene, case: Request, image: Image, switched_on: None
+) -> None:
+    page = page_of(desk, team, case)
+
+    assert "make setup-ocr" in texts(page)
+    assert page.button(key=f"case.reading.{image.id}.ask").disabled
+
+
+def test_an_image_is_read_and_its_values_are_taken_over_one_by_one(
+    db: Session, desk: Desk, team: Scene, case: Request, image: Image, site: Site, switched_on: None
+) -> None:
+    record_job(db, queries.JOB)
+    page = page_of(desk, team, case)
+    press(page, f"case.reading.{image.id}.ask")
+    assert "順番待ち" in texts(page)
+    assert f"case.reading.{image.id}.ask" not in keys(page)
+
+    loan = actions.claim(db)
+    assert loan is not None
+    assert actions.finish(db, loan, RESULT)
+    db.commit()
+    page.run()
+    press(page, f"case.reading.{image.id}.see")
+    shown = texts(page)
+    assert "確度 98%" in shown
+    assert "要確認・確度 71%" in shown
+    assert "読み取れなかった項目: 最新の明細年月、お客様番号、供給地点特定番号" in shown
+    db.refresh(site)
+    assert (site.latest_charges, site.latest_power_usage) == (None, None)
+
+    press(page, f"case.proposal.{loan.reading_id}.latest_charges.use")
+    page.text_input(key=f"case.proposal.{loan.reading_id}.latest_power_usage.value").set_value("1,234").run()
+    press(page, f"case.proposal.{loan.reading_id}.latest_power_usage.use")
+
+    db.refresh(site)
+    assert (site.latest_charges, site.latest_power_usage) == (45678, 1234)
+    assert "訂正して使用しました" in texts(page)
+
+
+def test_what_is_refused_says_why(
+    db: Session, desk: Desk, team: Scene, case: Request, image: Image, site: Site, switched_on: None
+) -> None:
+    record_job(db, queries.JOB)
+    page = page_of(desk, team, case)
+    press(page, f"case.reading.{image.id}.ask")
+    loan = actions.claim(db)
+    assert loan is not None
+    assert actions.finish(db, loan, RESULT)
+    db.commit()
+    page.run()
+    press(page, f"case.reading.{image.id}.see")
+
+    page.text_input(key=f"case.proposal.{loan.reading_id}.latest_charges.value").set_value("たくさん").run()
+    press(page, f"case.proposal.{loan.reading_id}.latest_charges.use")
+
+    assert "金額は0以上の整数（円）で入力してください。" in texts(page)
+
+
+@pytest.mark.parametrize(
+    ("turn", "box"), [(0, (0.4, 0.3, 0.5, 0.32)), (90, (0.4, 0.3, 0.42, 0.4)), (180, (0, 0, 1, 1))]
+)
+def test_a_piece_of_the_image_is_cut_out_upright_and_fits_its_line(turn: int, box: tuple[float, ...]) -> None:
+    shown = readings.crop({"file_id": "f", "width": 1000, "height": 1000}, box, turn)
+
+    width, height = (
+        float(length) for length in re.findall(r"overflow:hidden;width:([0-9.]+)px;height:([0-9.]+)px", shown)[0]
+    )
+    assert width <= readings.CROP_WIDTH
+    assert height <= readings.CROP_HEIGHT
+    assert width > height or turn == 180
+    assert f"rotate({turn}deg)" in shown
+    assert 'src="/files/f"' in shown

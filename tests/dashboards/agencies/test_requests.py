@@ -1,0 +1,175 @@
+"""マイ依頼一覧 and 依頼詳細: what comes back, what is wrong with it, and how it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from streamlit.testing.v1 import AppTest
+
+from service.agencies.drafts.models import Draft
+from service.agencies.requests import actions, queries
+from service.agencies.requests.models import Request
+from service.agencies.rules import Status
+from tests.api.agencies import scene
+from tests.api.agencies.scene import Scene
+from tests.dashboards.conftest import Line
+from tests.dashboards.fleet.test_customers import press, said, texts
+
+Open = Callable[..., AppTest]
+KEY = "agencies.request"
+LIST = "agencies.my_requests.list"
+
+
+@pytest.fixture
+def request_(team: Scene) -> Request:
+    made = scene.request(team.db, scene.corporation(team.db, team.a, "株式会社青空"), team.alice, Status.WORKING)
+    scene.image(team.db, made, team.alice)
+    team.db.commit()
+    return made
+
+
+@pytest.fixture
+def deficient(team: Scene, request_: Request) -> Request:
+    sites = queries.sites(team.db, request_)
+    actions.report(team.db, team.acting(team.olga), request_, "番号が読めません。", sites)
+    team.db.commit()
+    return request_
+
+
+def status(team: Scene, request: Request) -> str:
+    team.db.expire_all()
+    return team.db.get_one(Request, request.id).status
+
+
+def test_the_list_says_first_that_something_came_back(open_page: Open, team: Scene, deficient: Request) -> None:
+    page = open_page(team.alice, "my-requests")
+    assert not page.exception
+    assert ":red[不備で差し戻された依頼が**1件**あります。]" in texts(page)
+    assert "未読の通知は1件です。" in texts(page)
+    [row] = page.dataframe[0].value.to_dict("records")
+    assert (row["法人名"], row["ステータス"], row["不備通知"], row["地点数"]) == (
+        "株式会社青空",
+        ["不備"],
+        ["未読"],
+        "0/1",
+    )
+
+
+def test_without_anything_the_list_says_how_to_begin(open_page: Open, team: Scene) -> None:
+    page = open_page(team.alice, "my-requests")
+    assert "対応中の依頼はありません。" in texts(page)
+    assert "まだ投入依頼はありません" in texts(page)
+    assert any("/new-request" in one.value for one in page.html)
+
+
+def test_the_menu_counts_what_was_not_read(open_page: Open, team: Scene, deficient: Request, line: Line) -> None:
+    page = open_page(team.alice, "my-requests")
+    known = page.session_state["waiting.known"].numbers
+    assert known == {"my-requests": 1}
+    open_page(team.alice, "request", id=str(deficient.id))
+    page = open_page(team.alice, "my-requests")
+    assert page.session_state["waiting.known"].numbers == {}
+
+
+def test_from_the_deficiency_to_the_resubmission(open_page: Open, team: Scene, deficient: Request) -> None:
+    page = open_page(team.alice, "request", id=str(deficient.id))
+    assert not page.exception
+    assert "番号が読めません。" in said(page.error)
+    assert "で差し戻されています。" in texts(page)
+    remarks, message, _ = page.text_area
+    remarks.set_value("番号は 03-123 です").run()
+    message.set_value("備考に書きました。").run()
+    # F5 in between.
+    page = open_page(team.alice, "request", id=str(deficient.id))
+    assert [area.value for area in page.text_area][:2] == ["番号は 03-123 です", "備考に書きました。"]
+
+    press(page, f"{KEY}.resubmit")
+
+    assert status(team, deficient) == "working"
+    assert team.db.get_one(Request, deficient.id).remarks == "番号は 03-123 です"
+    assert "備考に書きました。" in texts(page)
+    assert "再提出しました。" in said(page.toast)
+    assert not any(one.key == f"{KEY}.resubmit" for one in page.button)
+    assert team.db.scalars(select(Draft)).all() == []
+
+
+def test_who_was_overtaken_sees_the_new_deficiency_and_sends_again(
+    open_page: Open, team: Scene, deficient: Request
+) -> None:
+    page = open_page(team.alice, "request", id=str(deficient.id))
+    actions.report(team.db, team.acting(team.olga), deficient, "印影もありません。")
+    team.db.commit()
+    press(page, f"{KEY}.resubmit")
+    assert "開いたあとに変更されました。まだ再提出されていません。" in said(page.error)
+    assert "印影もありません。" in said(page.error)
+    assert status(team, deficient) == "deficient"
+    press(page, f"{KEY}.resubmit")
+    assert status(team, deficient) == "working"
+
+
+def test_a_lost_answer_is_understood_from_the_status(
+    open_page: Open, team: Scene, deficient: Request, line: Line
+) -> None:
+    page = open_page(team.alice, "request", id=str(deficient.id))
+    line.lose_answers()
+    press(page, f"{KEY}.resubmit")
+    line.mend()
+    del page.session_state["live.away"]  # As if the two seconds had passed for which a failure is shared.
+    page.run()
+    assert status(team, deficient) == "working"
+    assert "対応中" in texts(page)
+    assert not any(one.key == f"{KEY}.resubmit" for one in page.button)
+
+
+def cancel(page: AppTest, request: Request) -> None:
+    press(page, f"{KEY}.cancel")
+    page.text_area(key=f"agencies.cancel.{request.id}.reason").set_value("お客様の都合")
+    press(page, f"agencies.cancel.{request.id}.confirm")
+
+
+def test_ones_own_request_is_taken_back_after_a_question(open_page: Open, team: Scene, request_: Request) -> None:
+    page = open_page(team.alice, "request", id=str(request_.id))
+    cancel(page, request_)
+    assert status(team, request_) == "cancelled"
+    assert not any(one.key == f"{KEY}.cancel" for one in page.button)
+
+
+def keys(page: AppTest) -> set[Any]:
+    return {one.key for one in page.button}
+
+
+def test_a_colleague_is_not_offered_to_take_it_back(open_page: Open, team: Scene, request_: Request) -> None:
+    assert f"{KEY}.cancel" not in keys(open_page(team.anna, "request", id=str(request_.id)))
+    assert f"{KEY}.cancel" in keys(open_page(team.adam, "request", id=str(request_.id)))
+
+
+def test_what_is_entered_offers_nothing_to_take_back(open_page: Open, team: Scene) -> None:
+    made = scene.request(team.db, scene.corporation(team.db, team.a), team.alice, Status.ENTERED)
+    team.db.commit()
+    page = open_page(team.alice, "request", id=str(made.id))
+    assert "すべての地点の投入が終わりました。" in texts(page)
+    assert not {f"{KEY}.cancel", f"{KEY}.more", f"{KEY}.resubmit"} & keys(page)
+
+
+def test_another_agencys_request_is_not_there(open_page: Open, team: Scene, deficient: Request) -> None:
+    page = open_page(team.bob, "request", id=str(deficient.id))
+    assert "指定された投入依頼は見つかりません。" in said(page.error)
+    assert "青空" not in texts(page)
+    page = open_page(team.bob, "my-requests", mine="false")
+    assert "青空" not in texts(page)
+
+
+def test_operators_have_none_of_these_pages(open_page: Open, team: Scene, request_: Request) -> None:
+    for url_path in ("my-requests", "new-request", "add-site", "request"):
+        page = open_page(team.olga, url_path, id=str(request_.id))
+        assert "この画面を表示する権限がありません" in [title.value for title in page.title]
+
+
+def test_a_comment_reaches_the_request(open_page: Open, team: Scene, request_: Request) -> None:
+    page = open_page(team.alice, "request", id=str(request_.id))
+    page.text_area[-1].set_value("急ぎです。")
+    press(page, f"{KEY}.comment.{request_.id}.submit")
+    assert "急ぎです。" in texts(page)

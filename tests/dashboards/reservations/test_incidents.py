@@ -1,0 +1,172 @@
+"""インシデント: the page says what is open and late; the drawer has the steps, the record and what comes next."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.core.clock import app_now
+from service.reservations.flow.models import Letter
+from service.reservations.incidents import actions, schemas
+from service.reservations.incidents.models import Incident, IncidentMark
+from service.reservations.incidents.rules import Level
+from tests import cast
+from tests.api.reservations import scene
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.loaners.test_masters import Screen, act, press, rows, texts
+
+LIST, KEY = "reservations.incidents.list", "reservations.incident"
+
+
+@pytest.fixture(autouse=True)
+def world(db: Session) -> None:
+    scene.fill(db)
+    db.commit()
+
+
+def made(db: Session, level: Level = Level.HIGH, **said: Any) -> Incident:
+    new = schemas.NewIncident(title="Twilio障害でSMSを送れない", level=level, **said)
+    incident = actions.open(db, cast.actor(db, "opener", reservations="operator"), new)
+    db.commit()
+    return incident
+
+
+def opened(screen: Screen, role: str = "operator") -> AppTest:
+    return opened_at(screen("olivia", reservations=role), "incidents")
+
+
+def draw(page: AppTest) -> AppTest:
+    act(page, LIST, "開く")
+    return page
+
+
+def buttons(page: AppTest) -> set[str]:
+    return {str(button.key).removeprefix(f"{KEY}.") for button in page.button if str(button.key).startswith(f"{KEY}.")}
+
+
+def test_with_nothing_broken_the_page_says_so(screen: Screen) -> None:
+    page = opened(screen)
+
+    assert "現在、対応が必要なインシデントはありません。" in texts(page)
+
+
+def test_the_page_says_what_is_open_and_late(screen: Screen, db: Session) -> None:
+    made(db, Level.CRITICAL)
+    page = opened(screen)
+    assert "対応中のインシデントが1件あります（うちCritical 1件）。" in texts(page)
+    row = rows(page)[0]
+    assert (row["件名"], row["次の対応"]) == ("Twilio障害でSMSを送れない", "初動対応 あと5分")
+
+    scene.set_clock(db, app_now(db) + timedelta(minutes=7))
+    db.commit()
+    page.run()
+    assert "目標時間を過ぎた対応が1件あります。" in texts(page)
+
+
+def test_working_hours_are_not_told_as_days(screen: Screen, db: Session) -> None:
+    made(db, Level.LOW)
+
+    assert rows(opened(screen))[0]["次の対応"] == "対応 営業時間であと24時間"
+
+
+def test_an_incident_is_registered_with_its_level(screen: Screen, db: Session) -> None:
+    page = opened(screen)
+    press(page, "reservations.incidents.new")
+    assert "Critical: システム全体停止、決済システム障害" in page.radio(key=f"{KEY}.create.level.0").options
+    press(page, f"{KEY}.create.submit")
+    assert "選んでください。" in texts(page)
+
+    page.radio(key=f"{KEY}.create.level.0").set_value("medium")
+    page.text_input(key=f"{KEY}.create.title.0").input("APIの応答が遅い")
+    press(page, f"{KEY}.create.submit")
+    incident = db.scalars(select(Incident)).one()
+    assert (incident.level, incident.title, incident.detected_at) == ("medium", "APIの応答が遅い", app_now(db))
+
+
+def test_a_step_is_done_from_the_drawer_which_shows_it(screen: Screen, db: Session) -> None:
+    incident = made(db)
+    page = draw(opened(screen))
+    assert "外部APIのステータスページ確認" in texts(page)
+    press(page, f"{KEY}.finish.first_look")
+    page.text_area(key=f"{KEY}.finish.{incident.id}.first_look.note.0").input("障害を確認")
+    press(page, f"{KEY}.finish.{incident.id}.first_look.submit")
+
+    done = db.get_one(IncidentMark, (incident.id, "first_look"), populate_existing=True)
+    assert (done.done_by, done.note) == ("olivia さん", "障害を確認")
+    assert "期限内に完了" in texts(page)
+    assert "finish.first_look" not in buttons(page)
+
+
+def test_the_record_is_edited_and_the_report_begins_with_the_template(screen: Screen, db: Session) -> None:
+    incident = made(db)
+    page = draw(opened(screen))
+    press(page, f"{KEY}.edit")
+    form = f"{KEY}.edit.{incident.id}.1.False"
+    page.text_area(key=f"{form}.cause.0").input("Twilioの障害")
+    press(page, f"{form}.submit")
+    db.expire_all()
+    assert (incident.cause, incident.version) == ("Twilioの障害", 2)
+
+    draw(page.run())
+    press(page, f"{KEY}.report")
+    report = page.text_area(key=f"{KEY}.report.edit.{incident.id}.2.False.report.0")
+    assert report.value.startswith(f"# インシデントレポート: INC-{incident.id:04}")
+    assert "Twilioの障害" in report.value
+    press(page, f"{KEY}.report.edit.{incident.id}.2.False.submit")
+    db.expire_all()
+    assert "## 再発防止策" in incident.report
+
+
+def test_the_level_is_changed_with_a_reason(screen: Screen, db: Session) -> None:
+    incident = made(db)
+    page = draw(opened(screen))
+    press(page, f"{KEY}.level")
+    form = f"{KEY}.level.{incident.id}.1"
+    page.radio(key=f"{form}.level.0").set_value("critical")
+    page.text_input(key=f"{form}.reason.0").input("決済も止まった")
+    press(page, f"{form}.submit")
+
+    db.expire_all()
+    assert incident.level == "critical"
+    assert "ポストモーテム作成" in texts(page)
+
+
+def test_what_is_not_done_yet_keeps_it_from_being_resolved_and_that_is_said(screen: Screen, db: Session) -> None:
+    incident = made(db)
+    page = draw(opened(screen))
+    press(page, f"{KEY}.resolve")
+    press(page, f"{KEY}.resolution.{incident.id}.1.submit")
+
+    assert "まだ完了していない対応があります" in texts(page)
+    db.expire_all()
+    assert incident.resolved_at is None
+
+
+def test_customers_are_told_after_the_number_of_them_was_shown(screen: Screen, db: Session) -> None:
+    reservation = scene.ask(db)
+    scene.ask(db)
+    incident = made(db)
+    page = draw(opened(screen))
+    press(page, f"{KEY}.customers")
+    assert "**2人**の依頼者にSMSを1通ずつ送ります。" in texts(page)
+    text = page.text_area(key=f"{KEY}.customers.{incident.id}.text.0")
+    assert text.value.startswith("【QRV】")
+    text.input("【QRV】しばらくお待ちください。")
+    press(page, f"{KEY}.customers.{incident.id}.submit")
+
+    told = select(Letter.body).where(Letter.reservation_id == reservation.id, Letter.purpose == "incident")
+    assert db.scalars(told).all() == ["【QRV】しばらくお待ちください。"]
+
+
+@pytest.mark.parametrize("role", ["manager", "support"])
+def test_who_only_reads_sees_all_of_it_and_has_no_button(screen: Screen, db: Session, role: str) -> None:
+    made(db, impact="SMSの送信")
+    page = draw(opened(screen, role))
+
+    assert "SMSの送信" in texts(page)
+    assert buttons(page) == set()

@@ -1,0 +1,260 @@
+"""手動対応: the queue says what is due, the drawer what the document says to do, and offers what is possible now."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.core.clock import app_now
+from service.core.times import TOKYO
+from service.reservations.events import rules as e
+from service.reservations.events.rules import Answer, Task
+from service.reservations.flow import actions as flow
+from service.reservations.flow.models import Reservation
+from service.reservations.operations import actions as operations
+from service.reservations.operations.models import Operation
+from service.reservations.roster.models import Shift
+from tests import cast
+from tests.api.reservations import scene
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.loaners.test_masters import Screen, act, press, rows, texts
+
+LIST, KEY, ACT, ROSTER = (
+    "reservations.operations.list",
+    "reservations.operation",
+    "reservations.act",
+    "reservations.roster",
+)
+
+
+@pytest.fixture(autouse=True)
+def world(db: Session) -> None:
+    scene.fill(db)
+    db.commit()
+
+
+def vague(db: Session) -> Reservation:
+    reservation = scene.ask(db, customer_name="百瀬 桃", phone="090-8888-1234", wishes="白いバラで")
+    scene.pass_time(db)
+    call = scene.shop_says(db, reservation, Answer.VAGUE)
+    call.reading = {"why": "検討するとの回答", "quote": "検討します", "staff": "佐藤", "change": ""}
+    call.transcript = [
+        {"is_shop": False, "text": "ご予約をお願いできますか。"},
+        {"is_shop": True, "text": "少し検討します。"},
+    ]
+    db.commit()
+    return reservation
+
+
+def opened(screen: Screen, role: str = "operator") -> AppTest:
+    return opened_at(screen("olivia", reservations=role), "operations")
+
+
+def draw(page: AppTest) -> AppTest:
+    act(page, LIST, "対応する")
+    return page
+
+
+def buttons(page: AppTest) -> set[str]:
+    return {str(button.key).removeprefix(f"{ACT}.") for button in page.button if str(button.key).startswith(f"{ACT}.")}
+
+
+def state(db: Session, reservation: Reservation) -> str:
+    db.expire_all()
+    return reservation.state
+
+
+def test_with_nothing_to_do_the_page_says_so(screen: Screen) -> None:
+    page = opened(screen)
+
+    assert "現在、手動対応が必要な予約はありません。" in texts(page)
+    assert "手動対応が必要な予約はありません" in texts(page)
+
+
+def test_the_page_says_what_is_late_and_what_nobody_has(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    page = opened(screen)
+    assert "手動対応が1件あります。担当者のいないものが1件です。" in texts(page)
+    row = rows(page)[0]
+    assert (row["内容"], row["予約ID"], row["担当"]) == ("曖昧な回答", reservation.code, "なし")
+    assert row["残り時間"] == "営業時間であと1時間"
+
+    scene.set_clock(db, app_now(db) + timedelta(minutes=75))
+    db.commit()
+    page.run()
+    assert "期限を過ぎたものが1件" in texts(page)
+    assert rows(page)[0]["残り時間"] == "15分超過"
+
+
+def test_the_drawer_has_the_procedure_the_call_and_exactly_what_is_possible(screen: Screen, db: Session) -> None:
+    vague(db)
+    page = draw(opened(screen))
+
+    said = texts(page)
+    assert "1. 該当の提携店に電話で確認します（1時間以内）。" in said
+    assert "百瀬 桃" in said
+    assert "白いバラで" in said
+    assert ":orange-background[**少し検討します。**]" in said
+    assert {"shop_ok", "shop_refused", "rearrange", "cancel"} <= buttons(page)
+    assert not {"accept_change", "mail_link", "retry_refund", "cancel_late"} & buttons(page)
+    assert f"{KEY}.resolution" not in said
+
+
+def test_a_task_is_taken_and_given_back(screen: Screen, db: Session) -> None:
+    vague(db)
+    page = draw(opened(screen))
+    press(page, f"{KEY}.claim")
+    assert db.scalars(select(Operation.owner_id)).one() is not None
+    assert "担当 olivia さん" in texts(page)
+
+    press(page, f"{KEY}.release")
+    assert db.scalars(select(Operation.owner_id)).one() is None
+
+
+def test_the_shops_word_is_recorded_and_the_drawer_shows_what_has_become_of_it(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    page = draw(opened(screen))
+    press(page, f"{ACT}.shop_ok")
+    assert "決済リンクをSMSで送ります" in texts(page)
+    form = f"{ACT}.shop_ok.{reservation.code}.{reservation.version}"
+    assert page.selectbox(key=f"{form}.shop_id.0").value is not None
+    press(page, f"{form}.submit")
+
+    assert state(db, reservation) == "calling_success"
+    assert "店舗OK（決済準備中）" in texts(page)
+    assert "期限内に完了" in texts(page)
+
+
+def test_a_refusal_is_confirmed_before_the_next_shop_is_called(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    page = draw(opened(screen))
+    press(page, f"{ACT}.shop_refused")
+    assert "次の提携店への電話を再開します。" in texts(page)
+    assert state(db, reservation) == "pending_shop_response"
+    press(page, f"{ACT}.shop_refused.{reservation.code}.{reservation.version}.confirm")
+
+    assert state(db, reservation) == "calling"
+
+
+def test_a_change_needs_the_customers_consent(screen: Screen, db: Session) -> None:
+    reservation = scene.ask(db)
+    scene.pass_time(db)
+    scene.shop_says(db, reservation, Answer.CHANGE_REQUESTED)
+    db.commit()
+    page = draw(opened(screen))
+    press(page, f"{ACT}.accept_change")
+    form = f"{ACT}.accept_change.{reservation.code}.{reservation.version}"
+    page.selectbox(key=f"{form}.plan.0").select("s")
+    press(page, f"{form}.submit")
+    assert state(db, reservation) == "change_requested"
+
+    page.checkbox(key=f"{form}.consented.0").check()
+    press(page, f"{form}.submit")
+    assert (state(db, reservation), reservation.price) == ("calling_success", 3300)
+
+
+def test_a_link_goes_by_mail_to_whoever_gets_no_sms(screen: Screen, db: Session) -> None:
+    reservation = scene.awaiting(db)
+    flow.happen(db, reservation.id, e.SmsFailed(purpose="payment_link"), source="twilio")
+    db.commit()
+    page = draw(opened(screen))
+    assert "send_link" not in buttons(page)
+    press(page, f"{ACT}.mail_link")
+    form = f"{ACT}.mail_link.{reservation.code}.{reservation.version}"
+    page.text_input(key=f"{form}.mail.0").input("hanako@mail.example")
+    press(page, f"{form}.submit")
+
+    db.expire_all()
+    assert reservation.mail == "hanako@mail.example"
+
+
+def test_a_late_cancellation_says_what_goes_back_and_asks_for_the_shops_word(screen: Screen, db: Session) -> None:
+    reservation = scene.confirmed(db)
+    scene.set_clock(db, reservation.starts_at - timedelta(hours=40))
+    flow.happen(db, reservation.id, e.LateCancelAsked(), source="customer", note="入院しました")
+    db.commit()
+    page = draw(opened(screen))
+    assert "入院しました" in texts(page)
+    press(page, f"{ACT}.cancel_late")
+    assert "決済済みの¥5,500を全額返金します。" in texts(page)
+    form = f"{ACT}.cancel.{reservation.code}.{reservation.version}"
+    page.text_area(key=f"{form}.reason.0").input("入院のため")
+    press(page, f"{form}.submit")
+    assert "提携店の承諾を得てから" in texts(page)
+
+    page.checkbox(key=f"{form}.shop_agreed.0").check()
+    press(page, f"{form}.submit")
+    assert state(db, reservation) == "refund_pending"
+
+
+def test_what_was_misheard_is_corrected(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    page = draw(opened(screen))
+    press(page, f"{KEY}.correct.1")
+    form = f"{ACT}.correct.1.{reservation.code}.{reservation.version}"
+    page.selectbox(key=f"{form}.answer.0").select("ok")
+    press(page, f"{form}.submit")
+
+    assert state(db, reservation) == "calling_success"
+
+
+def test_whoever_acts_too_late_is_told_and_nothing_happens(screen: Screen, db: Session, line: Line) -> None:
+    reservation = vague(db)
+    page = draw(opened(screen))
+    other = cast.signed_in(db, TestClient(line.service.app), cast.person(db, "oscar", reservations="operator"))
+    press(page, f"{ACT}.shop_refused")
+    version = reservation.version
+    other.post(f"/api/reservations/reservations/{reservation.code}/cancel", json={"version": version, "reason": "希望"})
+    press(page, f"{ACT}.shop_refused.{reservation.code}.{version}.confirm")
+
+    assert "画面を開いたあとに変わりました（今は「キャンセル」です）" in texts(page)
+    assert state(db, reservation) == "cancelled"
+
+
+def test_what_needs_no_step_of_the_reservation_is_ticked_off_with_an_outcome(screen: Screen, db: Session) -> None:
+    reservation = scene.ask(db)
+    operation = operations.open(db, reservation.id, reservation.code, Task.CUSTOMER_ENQUIRY)
+    db.commit()
+    page = draw(opened(screen))
+    page.text_area(key=f"{KEY}.resolution.{operation.id}.outcome.0").input("説明した")
+    press(page, f"{KEY}.resolution.{operation.id}.submit")
+
+    db.expire_all()
+    assert operation.outcome == "説明した"
+
+
+def test_support_reads_and_notes_contacts_and_has_no_other_button(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    page = draw(opened(screen, "support"))
+    assert buttons(page) - {f"contact.{reservation.code}.submit"} == set()
+    page.text_area(key=f"{ACT}.contact.{reservation.code}.text.0").input("15時に折り返す")
+    press(page, f"{ACT}.contact.{reservation.code}.submit")
+
+    assert "15時に折り返す" in texts(page)
+
+
+def test_the_roster_is_kept_and_says_who_is_on_call(screen: Screen, db: Session) -> None:
+    oscar = cast.person(db, "oscar", reservations="operator")
+    db.commit()
+    page = opened(screen)
+    page.session_state["part"] = "オンコール当番"
+    page.run()
+    press(page, f"{ROSTER}.new")
+    page.selectbox(key=f"{ROSTER}.create.user_id.0").select(str(oscar.id))
+    page.text_input(key=f"{ROSTER}.create.phone.0").input("090-7777-0001")
+    press(page, f"{ROSTER}.create.submit")
+    shift = db.scalars(select(Shift)).one()
+    assert (shift.user_id, shift.phone) == (oscar.id, "+819077770001")
+    assert shift.starts_at == datetime(2031, 1, 8, 18, tzinfo=TOKYO)
+    assert rows(page)[0]["電話番号"] == "090-7777-0001"
+
+    act(page, f"{ROSTER}.list", "外す")
+    assert "誰にもSMSを送りません" in texts(page)
+    press(page, f"{ROSTER}.remove.{shift.id}.confirm")
+    db.expire_all()
+    assert shift.archived_at is not None

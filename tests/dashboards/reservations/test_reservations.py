@@ -1,0 +1,330 @@
+"""予約一覧 and 予約詳細: the list finds, the page says how one stands, why, and what can be done."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from dashboards.menu import page_about
+from dashboards.reservations import words
+from dashboards.ui.status import Status
+from service.core.clock import app_now
+from service.core.db import Base
+from service.reservations.events import rules as e
+from service.reservations.events.rules import STATE_WORDS, Answer
+from service.reservations.flow import actions as flow
+from service.reservations.flow.models import Letter, Payment, Refund, Reservation
+from tests import cast
+from tests.api.reservations import scene
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.loaners.test_masters import Screen, html, press, rows, texts
+
+KEY, ACT, NEW, REPLAY = (
+    "reservations.reservation",
+    "reservations.act",
+    "reservations.reservation.new",
+    "reservations.replay",
+)
+
+
+@pytest.fixture(autouse=True)
+def world(db: Session) -> None:
+    scene.fill(db)
+    db.commit()
+
+
+def vague(db: Session) -> Reservation:
+    reservation = scene.ask(db, customer_name="百瀬 桃", phone="090-8888-1234", wishes="白いバラで")
+    scene.pass_time(db)
+    call = scene.shop_says(db, reservation, Answer.VAGUE)
+    call.reading = {"why": "検討するとの回答", "quote": "検討します", "staff": "佐藤", "change": ""}
+    call.transcript = [
+        {"is_shop": False, "text": "ご予約をお願いできますか。"},
+        *[{"is_shop": True, "text": "お待ちください。"}] * 60,
+        {"is_shop": True, "text": "少し検討します。"},
+    ]
+    db.commit()
+    return reservation
+
+
+def listed(screen: Screen, role: str = "operator", **query: str) -> AppTest:
+    return opened_at(screen(f"list-{role}", reservations=role), "reservations", **query)
+
+
+def opened(screen: Screen, reservation: Reservation | str, role: str = "operator") -> AppTest:
+    code = reservation if isinstance(reservation, str) else reservation.code
+    return opened_at(screen("olivia", reservations=role), "reservation", code=code)
+
+
+def said(page: AppTest) -> str:
+    """All that stands there, boxes of colour included."""
+    boxes = [one.value for kind in (page.info, page.warning, page.success, page.error) for one in kind]
+    return "\n".join([texts(page), *boxes]).replace("\\", "")
+
+
+def state(db: Session, reservation: Reservation) -> str:
+    db.expire_all()
+    return reservation.state
+
+
+def keys(page: AppTest) -> set[str]:
+    return {str(button.key) for button in page.button}
+
+
+def test_every_state_has_the_services_word() -> None:
+    assert {code: status.word for code, status in words.STATE.items()} == {
+        state.value: word for state, word in STATE_WORDS.items()
+    }
+
+
+@pytest.mark.parametrize(("model", "known"), [(Letter, words.LETTER), (Payment, words.PAYMENT), (Refund, words.REFUND)])
+def test_every_status_of_messages_and_money_has_its_word(model: type[Base], known: dict[str, Status]) -> None:
+    checks = [str(getattr(one, "sqltext", "")) for one in Base.metadata.tables[model.__tablename__].constraints]
+    allowed = next(text for text in checks if text.startswith("status IN"))
+
+    assert set(re.findall(r"'(\w+)'", allowed)) == set(known)
+
+
+def test_without_reservations_the_list_says_so(screen: Screen) -> None:
+    page = listed(screen)
+
+    assert "まだ予約はありません。" in texts(page)
+    assert "「予約を受け付ける」で登録した予約が並びます。" in texts(page)
+
+
+def test_the_list_says_how_all_stand_and_each_row_what_it_is(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    scene.confirmed(db, service_code="cake", plan_code="5")
+    scene.awaiting(db, service_code="cake", plan_code="5")
+    db.commit()
+    page = listed(screen)
+
+    assert "店舗を探している予約が**1件**、決済を待つ予約が**1件**あります。" in texts(page)
+    assert "確定している予約は1件で、うち今日が0件です。" in texts(page)
+    assert "手動対応が必要な予約が1件" in texts(page)
+    row = next(row for row in rows(page) if row["予約ID"] == reservation.code)
+    assert (row["ステータス"], row["依頼者"], row["手動対応"]) == (["店舗の回答待ち"], "百瀬 桃", "1件")
+
+
+@pytest.mark.parametrize("query", [{"q": "8888"}, {"state": "店舗の回答待ち"}, {"needs_people": "手動対応あり"}])
+def test_the_list_is_cut_by_what_stands_in_the_address(screen: Screen, db: Session, query: dict[str, str]) -> None:
+    reservation = vague(db)
+    scene.ask(db)
+    db.commit()
+
+    page = listed(screen, **query)
+    assert [row["予約ID"] for row in rows(page)] == [reservation.code]
+    assert "該当 **1件**" in texts(page)
+
+
+def test_a_row_leads_to_its_page(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    page = listed(screen)
+    page.session_state["reservations.reservations.list.clicked"] = ("詳細", {"code": reservation.code})
+    page.run()
+
+    assert [title.value for title in page.title] == ["予約詳細"]
+    assert "百瀬 桃" in said(page)
+
+
+def test_an_operator_takes_a_reservation_and_its_complaints_stand_at_their_fields(screen: Screen, db: Session) -> None:
+    page = listed(screen)
+    press(page, "reservations.reservations.new")
+    page.selectbox(key=f"{NEW}.service").select("cake").run()
+    page.selectbox(key=f"{NEW}.plan.0").select("5")
+    page.text_input(key=f"{NEW}.customer_name.0").input("電話 太郎")
+    page.text_input(key=f"{NEW}.phone.0").input("12345")
+    press(page, f"{NEW}.submit")
+    assert "日本の電話番号を" in texts(page)
+    assert db.scalars(select(Reservation)).all() == []
+
+    page.text_input(key=f"{NEW}.phone.0").input("090-1234-5678")
+    press(page, f"{NEW}.submit")
+    made = db.scalars(select(Reservation)).one()
+    assert (made.customer_name, made.price, made.phone) == ("電話 太郎", 4800, "+819012345678")
+    assert [toast.value for toast in page.toast] == [f"電話 太郎様の予約 {made.code} を受け付けました。"]
+    assert rows(page)[0]["予約ID"] == made.code
+
+
+def test_support_takes_no_reservations_and_finds_no_buttons_that_would_be_refused(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+
+    assert "reservations.reservations.new" not in keys(listed(screen, "support"))
+    found = keys(opened(screen, reservation, "support"))
+    assert f"{KEY}.contact" in found
+    assert not {key for key in found if key.startswith(ACT) or ".correct." in key}
+
+
+def test_the_page_says_why_it_waits_and_offers_exactly_what_is_possible(screen: Screen, db: Session) -> None:
+    page = opened(screen, vague(db))
+
+    assert "百瀬 桃**様の" in said(page)
+    assert "店舗の回答待ち" in said(page)
+    assert "お店が、その場では決められないと回答しました。" in said(page)
+    assert "対応待ち" in [one.value for one in page.subheader]
+    buttons = {key.removeprefix(f"{ACT}.") for key in keys(page) if key.startswith(f"{ACT}.")}
+    assert buttons == {"shop_ok", "shop_refused", "rearrange", "cancel"}
+
+
+def test_the_deciding_sentence_stands_out_however_long_the_call_was(screen: Screen, db: Session) -> None:
+    page = opened(screen, vague(db))
+
+    assert ":orange-background[**少し検討します。**]" in texts(page)
+    assert ":orange-background[**お待ちください" not in texts(page)
+
+
+def test_what_was_misheard_is_corrected_on_the_page(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    page = opened(screen, reservation)
+    press(page, f"{KEY}.correct.1")
+    form = f"{ACT}.correct.1.{reservation.code}.{reservation.version}"
+    page.selectbox(key=f"{form}.answer.0").select("ok")
+    press(page, f"{form}.submit")
+
+    assert state(db, reservation) == "calling_success"
+    assert "店舗OK（決済準備中）" in said(page)
+    assert "olivia さんが訂正しました（自動の判定: なし）" in said(page)
+
+
+def test_whoever_corrects_too_late_is_told_and_nothing_happens(screen: Screen, db: Session, line: Line) -> None:
+    reservation = vague(db)
+    page = opened(screen, reservation)
+    other = cast.signed_in(db, TestClient(line.service.app), cast.person(db, "oscar", reservations="operator"))
+    press(page, f"{KEY}.correct.1")
+    version = reservation.version
+    other.post(f"/api/reservations/reservations/{reservation.code}/cancel", json={"version": version, "reason": "希望"})
+    form = f"{ACT}.correct.1.{reservation.code}.{version}"
+    page.selectbox(key=f"{form}.answer.0").select("ok")
+    press(page, f"{form}.submit")
+
+    assert "画面を開いたあとに変わりました（今は「キャンセル」です）" in said(page)
+    assert state(db, reservation) == "cancelled"
+
+
+def test_a_contact_is_noted_and_stands_in_the_timeline(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    page = opened(screen, reservation)
+    press(page, f"{KEY}.contact")
+    page.text_area(key=f"{ACT}.contact.{reservation.code}.text.0").input("15時に折り返す")
+    press(page, f"{ACT}.contact.{reservation.code}.submit")
+
+    assert "15時に折り返す" in texts(page)
+
+
+def test_the_timeline_is_followed_from_its_first_event_to_its_last(screen: Screen, db: Session) -> None:
+    reservation = scene.confirmed(db)
+    db.commit()
+    page = opened(screen, reservation)
+    last = len(scene.timeline(db, reservation))
+    slider = page.slider(key=f"{REPLAY}.{reservation.code}")
+    assert (slider.value, slider.max) == (last, last)
+    assert "決済が完了しました" in said(page)
+
+    slider.set_value(1).run()
+    assert f"1 / {last}" in said(page)
+    assert page.button(key=f"{REPLAY}.previous").disabled
+    assert "これから、お店に順番に電話をかけて確認します。" in said(page)
+
+    press(page, f"{REPLAY}.next")
+    assert f"2 / {last}" in said(page)
+    assert "お店に電話をかけて、予約できるか確認しています。" in said(page)
+
+
+def test_what_would_be_decided_otherwise_today_is_said(screen: Screen, db: Session) -> None:
+    reservation = scene.ask(db)
+    db.add(scene.contrary(db, reservation))
+    db.commit()
+
+    page = opened(screen, reservation)
+    assert "記録された経過のうち1件は、今の規則で計算し直すと当時と違う結果になります。" in said(page)
+    assert "当時の判断とは異なります。" in said(page)
+
+
+def test_money_that_could_not_be_given_back_stands_there_with_its_error_and_its_button(
+    screen: Screen, db: Session
+) -> None:
+    reservation = scene.confirmed(db)
+    flow.happen(db, reservation.id, e.CancelAsked(by="customer"), source="customer")
+    flow.happen(db, reservation.id, e.RefundFailed(intent=f"pi_{reservation.code}"), source="stripe", note="口座なし")
+    db.commit()
+    page = opened(screen, reservation)
+
+    assert "5,500円の返金が完了していないため、担当者が確認しています。" in said(page)
+    assert "返金 1回目" in said(page)
+    assert f"{ACT}.retry_refund" in keys(page)
+
+
+def test_messages_say_whether_they_arrived_and_keep_the_customers_keys(screen: Screen, db: Session) -> None:
+    reservation = scene.awaiting(db)
+    link = scene.link(db, reservation, "pay")
+    letter = db.scalars(select(Letter).where(Letter.purpose == "payment_link", Letter.channel == "sms")).one()
+    letter.status, letter.error = "undelivered", "番号が使われていません"
+    db.commit()
+    page = opened(screen, reservation)
+
+    labels = [one.label for one in page.expander]
+    assert any("不達" in label and "決済リンク" in label for label in labels)
+    assert "番号が使われていません" in said(page)
+    bodies = [one.value for one in page.text]
+    assert any("/pay/…" in body for body in bodies)
+    assert not any(link in body for body in bodies)
+
+
+def test_a_new_reservation_has_neither_calls_nor_money_yet(screen: Screen, db: Session) -> None:
+    reservation = scene.ask(db)
+    db.commit()
+    page = opened(screen, reservation)
+
+    assert "まだ電話をかけていません" in said(page)
+    assert "まだ決済はありません" in said(page)
+    assert "対応待ち" not in [one.value for one in page.subheader]
+    assert f"{REPLAY}.{reservation.code}" not in {str(slider.key) for slider in page.slider}
+
+
+def test_without_a_code_or_with_an_unknown_one_the_page_says_what_to_do(screen: Screen) -> None:
+    page = opened_at(screen("oscar", reservations="operator"), "reservation")
+    assert "予約一覧から選んでください。" in said(page)
+    assert "この予約は見つかりません。予約IDを確認してください。" in said(opened(screen, "QRV-ZZZZZZ"))
+
+
+def test_the_page_keeps_what_it_knew_while_the_service_is_away(screen: Screen, db: Session, line: Line) -> None:
+    page = opened(screen, vague(db))
+    line.cut()
+    page.run()
+
+    assert "最新の状態を取得できません。" in said(page)
+    assert "お店が、その場では決められないと回答しました。" in said(page)
+
+
+def test_a_notification_about_a_reservation_leads_to_it() -> None:
+    page = page_about("reservations", "reservation")
+
+    assert page is not None
+    assert page.address("QRV-ABC234") == "/reservation?code=QRV-ABC234"
+    assert page.address(None) == "/reservation"
+
+
+def test_a_task_leads_to_its_reservation(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    page = opened_at(screen("olivia", reservations="operator"), "operations")
+    page.session_state["reservations.operations.list.clicked"] = (
+        "対応する",
+        page.session_state["live.reservations.operations.list"].data["items"][0],
+    )
+    page.run()
+
+    assert f"/reservation?code={reservation.code}" in html(page)
+
+
+def test_an_overdue_task_is_said_on_the_page(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    scene.set_clock(db, app_now(db) + timedelta(minutes=75))
+    db.commit()
+
+    assert "期限を過ぎています" in said(opened(screen, reservation))

@@ -1,0 +1,251 @@
+"""The whole of a reservation: the jobs in-process on committed rows, the service as a process for webhooks, and vendors
+in the sandbox. Time passes for all of them together."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from jobs import outbox as outbox_jobs
+from jobs import reservations as jobs
+from service.core import db as core_db
+from service.core import outbox
+from service.core.clock import app_now, clock_shift
+from service.core.db import SYSTEM, transaction
+from service.core.pages import shell
+from service.reservations.events.rules import Event, State
+from service.reservations.flow import actions as flow
+from service.reservations.flow import queries as flow_queries
+from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund, Reservation, TimelineEvent, Webhook
+from service.reservations.operations.models import Operation
+from stack.home import Home
+from tests.api.reservations import scene, vendors
+from tests.api.reservations.vendors import Sent
+from tests.conftest import Service, start_service
+from tests.processes import end
+from tests.sandbox.process import BLAND_SECRET, STRIPE_SECRET, TWILIO_TOKEN, Sandbox
+
+FIRST, SECOND = "+81312340001", "+81312340002"
+DATABASE = "genba_reservations"
+_EMPTY = "TRUNCATE reservations_reservations, reservations_webhooks, outbox_messages, audit_entries CASCADE"
+_events = itertools.count(1)
+# What waits in real time; it passes with the product's.
+_WAITING = (
+    "UPDATE outbox_messages SET next_attempt_at = next_attempt_at - :span WHERE sent_at IS NULL AND dead_at IS NULL",
+    "UPDATE reservations_calls SET look_at = look_at - :span",
+    "UPDATE reservations_payments SET look_at = look_at - :span",
+    "UPDATE reservations_refunds SET look_at = look_at - :span",
+    "UPDATE reservations_webhooks SET next_try_at = next_try_at - :span, received_at = received_at - :span",
+)
+
+
+@dataclass
+class World:
+    service: Service
+    sandbox: Sandbox
+    id: int = 0
+
+    def ask(self, **said: Any) -> World:
+        """A reservation of a bouquet, which two shops offer."""
+        with transaction(SYSTEM) as db:
+            self.id = scene.ask(db, **said).id
+        return self
+
+    def happen(self, event: Event, **more: Any) -> str | None:
+        with transaction(SYSTEM) as db:
+            return flow.happen(db, self.id, event, **({"source": "customer"} | more)).ignored
+
+    # Jobs
+
+    def send(self, *topics: str) -> None:
+        with transaction(SYSTEM) as db:
+            due = outbox.topics_due(db)
+        for topic in topics or due:
+            outbox_jobs.send_topic(topic)
+
+    @contextmanager
+    def sending(self, topic: str) -> Iterator[None]:
+        """While a sender waits for the vendor's answer."""
+        sender = threading.Thread(target=self.send, args=(topic,))
+        sender.start()
+        yield
+        sender.join(30)
+        assert not sender.is_alive()
+
+    def turn(self) -> None:
+        """Every job once."""
+        jobs.move_on()
+        self.send()
+        jobs.read_webhooks()
+        jobs.look()
+
+    def until(self, done: Callable[[], Any], seconds: float = 40) -> Any:
+        """Jobs run until that is so; what it gave."""
+        deadline = time.monotonic() + seconds
+        while not (found := done()):
+            assert time.monotonic() < deadline, self.story()
+            self.turn()
+            time.sleep(0.05)
+        return found
+
+    def until_state(self, state: State) -> World:
+        self.until(lambda: self.state is state)
+        return self
+
+    def settle(self) -> World:
+        """Until the vendors have nothing more to say and we have nothing more to do just now."""
+        still = 0
+        while still < 3:
+            before = self._trace()
+            time.sleep(0.15)
+            self.turn()
+            still = still + 1 if self._trace() == before else 0
+        return self
+
+    def pass_time(self, span: timedelta) -> World:
+        with transaction(SYSTEM) as db:
+            scene.set_clock(db, app_now(db) + span)
+            for statement in _WAITING:
+                db.execute(text(statement), {"span": span})
+        self.sandbox.clock(advance=span.total_seconds())
+        return self
+
+    # What is there
+
+    @property
+    def reservation(self) -> Reservation:
+        with transaction(SYSTEM) as db:
+            return db.get_one(Reservation, self.id)
+
+    @property
+    def state(self) -> State:
+        return State(self.reservation.state)
+
+    @property
+    def case(self) -> Any:
+        return flow_queries.case_of(self.reservation)
+
+    def rows(self, table: type[Any]) -> list[Any]:
+        with transaction(SYSTEM) as db:
+            order = table.number if hasattr(table, "number") else table.id
+            return list(db.scalars(select(table).where(table.reservation_id == self.id).order_by(order)))
+
+    def events(self, taken: bool = True) -> list[str]:
+        """Kinds of what happened; `taken`: those only that changed something."""
+        return [one.kind for one in self.rows(TimelineEvent) if not taken or one.ignored is None]
+
+    def story(self) -> str:
+        return "\n".join(f"{one.state} {one.kind} {one.ignored or ''} {one.note}" for one in self.rows(TimelineEvent))
+
+    def calls(self) -> list[PhoneCall]:
+        return self.rows(PhoneCall)
+
+    def payment(self) -> Payment:
+        found: Payment = self.rows(Payment)[-1]
+        return found
+
+    def refunds(self) -> list[Refund]:
+        return self.rows(Refund)
+
+    def letters(self, channel: str = "sms") -> list[Letter]:
+        return [letter for letter in self.rows(Letter) if letter.channel == channel]
+
+    def tasks(self, *, is_open: bool = True) -> list[str]:
+        return [one.kind for one in self.rows(Operation) if not is_open or one.resolved_at is None]
+
+    def webhooks(self, provider: str = "") -> list[Webhook]:
+        with transaction(SYSTEM) as db:
+            return [
+                one for one in db.scalars(select(Webhook).order_by(Webhook.id)) if one.provider.startswith(provider)
+            ]
+
+    def is_waiting(self, topic: str) -> bool:
+        """Whether a message of that kind is due."""
+        with transaction(SYSTEM) as db:
+            return topic in outbox.topics_due(db)
+
+    # The world
+
+    def post(self, sent: Sent) -> None:
+        """A webhook by hand."""
+        path, body, headers = sent
+        with self.service.http() as http:
+            assert http.post(path, content=body, headers=headers).status_code == 204
+
+    def stripe_says(self, kind: str, **about: Any) -> None:
+        event = vendors.stripe_event(kind, f"evt_{next(_events)}", **about)
+        self.post(vendors.of_stripe(event, STRIPE_SECRET))
+
+    def twilio_says(self, letter: Letter, status: str, sid: str | None = None, **more: str) -> None:
+        fields = vendors.sms_fields(status, sid or str(letter.external_id), **more)
+        self.post(vendors.of_twilio(fields, shell.address(), str(letter.message_key), TWILIO_TOKEN))
+
+    def told(self, words: str) -> list[dict[str, Any]]:
+        """SMS with these words that Twilio truly has."""
+        return [sms for sms in self.sandbox.sms() if words in sms["body"]]
+
+    def pay(self, card: str = "ok") -> dict[str, Any]:
+        return self.sandbox.pay(str(self.payment().session_id), card)
+
+    def await_link(self) -> World:
+        """A shop has said yes and the customer has the link."""
+        return self.until_state(State.AWAITING_PAYMENT)
+
+    def confirm(self) -> World:
+        self.await_link().pay()
+        return self.until_state(State.CONFIRMED)
+
+    def _trace(self) -> Any:
+        with transaction(SYSTEM) as db:
+            counts = [
+                db.execute(text(f"SELECT count(*), count({column}) FROM {table}")).one()
+                for table, column in (
+                    ("reservations_events", "ignored"),
+                    ("reservations_webhooks", "processed_at"),
+                    ("outbox_messages", "sent_at"),
+                )
+            ]
+        return counts, [call["status"] for call in self.sandbox.calls()], [sms["status"] for sms in self.sandbox.sms()]
+
+
+@pytest.fixture(scope="module")
+def desk(running_servers: Home, request: pytest.FixtureRequest) -> Iterator[Service]:
+    """The service, with the vendors' secrets, on a database with shops in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWILIO_AUTH_TOKEN", TWILIO_TOKEN)
+        patch.setenv("BLAND_WEBHOOK_SECRET", BLAND_SECRET)
+        patch.setenv("STRIPE_WEBHOOK_SECRETS", f"whsec_of_yesterday,{STRIPE_SECRET}")
+        name = request.module.__name__.rpartition(".")[2].removeprefix("test_reservations_")
+        started = start_service(running_servers, f"{DATABASE}_{name}")
+    with started.committed() as db:
+        scene.fill(db)
+    yield started
+    end(started.process)
+
+
+@pytest.fixture
+def world(desk: Service, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with psycopg.connect(desk.owner_url, autocommit=True) as owner:
+        owner.execute(_EMPTY)
+    engine = create_engine(core_db.sqlalchemy_url(desk.database_url))
+    factory = sessionmaker(engine, expire_on_commit=False, class_=Session)
+    monkeypatch.setattr(core_db, "session_factory", lambda: factory)
+    for vendor in ("twilio", "bland", "stripe"):
+        sandbox.target(vendor, f"{desk.url}/api/reservations/webhooks/{vendor}")
+    with transaction(SYSTEM) as db:
+        scene.fill(db)
+        shift = clock_shift(db)
+    sandbox.clock(shift=shift.total_seconds())
+    yield World(desk, sandbox)
+    engine.dispose()

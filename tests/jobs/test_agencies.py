@@ -1,0 +1,164 @@
+"""The agencies area's ticks: card data goes in time, is proved to be gone, and follows the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from jobs import agencies
+from service.agencies.cards import actions, queries
+from service.agencies.cards.models import Card
+from service.agencies.cards.rules import generate
+from service.agencies.cards.schemas import CardIn
+from service.agencies.corporations.models import Corporation
+from service.core.audit import AuditEntry
+from service.core.auth import Actor
+from service.core.health import JobHeartbeat
+from service.core.outbox import OutboxMessage
+from tests import cast
+from tests.api.agencies import scene
+from tests.luhn import card_numbers
+
+NUMBER = "4111111111111111"
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def to(**changes: Any) -> None:
+        changed = queries.settings().model_copy(update=changes)
+        for module in (queries, actions):
+            monkeypatch.setattr(module, "settings", lambda: changed)
+
+    to(keep_security_code=True)
+    return to
+
+
+@pytest.fixture
+def olga(db: Session) -> Actor:
+    return cast.actor(db, "olga", agencies="operator")
+
+
+def paying(db: Session, by: Actor, *, has_open: bool, code: str | None = None) -> Corporation:
+    """A corporation with a card, and with an open request or none."""
+    made = scene.corporation(db, scene.agency(db), payment_type="1")
+    if has_open:
+        scene.request(db, made, scene.sales(db, f"sales{made.id}", scene.agency(db)), "working")
+    number, secret = SecretStr(NUMBER), SecretStr(code) if code else None
+    card = CardIn(number=number, expire_month="3", expire_year="30", holder="TARO", security_code=secret)
+    actions.store(db, by, made.id, made.agency_id, card, has_open=has_open)
+    db.commit()
+    return made
+
+
+def later(db: Session, by: str) -> None:
+    db.execute(text("UPDATE app_clock SET shift = shift + CAST(:by AS interval)"), {"by": by})
+    db.commit()
+
+
+def card(db: Session, of: Corporation) -> Card:
+    db.expire_all()
+    return queries.present(db, of.id)
+
+
+def ran(db: Session) -> set[str]:
+    return set(db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name.like("agencies.%"))))
+
+
+def test_a_code_goes_after_72_hours_and_the_number_stays(
+    db: Session, olga: Actor, settings: Callable[..., None]
+) -> None:
+    made = paying(db, olga, has_open=True, code="987")
+
+    later(db, "71 hours 59 minutes")
+    agencies.purge_cards()
+    before = card(db, made).has_code
+    later(db, "1 minute")
+    agencies.purge_cards()
+    after = card(db, made)
+
+    assert (before, after.has_code, after.has_number, after.last4) == (True, False, True, "1111")
+    [entry] = db.scalars(select(AuditEntry).where(AuditEntry.action == "delete"))
+    assert (entry.actor, entry.after) == ("agencies.purge_cards", {"reason": "保管期間の終了（セキュリティコード）"})
+
+
+def test_a_number_goes_seven_days_after_the_last_request_with_all_but_four_digits(
+    db: Session, olga: Actor, settings: Callable[..., None]
+) -> None:
+    ended, kept = paying(db, olga, has_open=False), paying(db, olga, has_open=True)
+
+    later(db, "6 days 23 hours 59 minutes")
+    agencies.purge_cards()
+    before = card(db, ended).has_number
+    later(db, "1 minute")
+    agencies.purge_cards()
+    agencies.purge_cards()
+    after = card(db, ended)
+
+    assert (before, after.has_number, after.last4, after.purge_at) == (True, False, "1111", None)
+    assert (after.expire_month, after.expire_year, after.holder, after.number_key) == ("", "", "", "")
+    assert card(db, kept).has_number
+    assert len(db.scalars(select(AuditEntry).where(AuditEntry.action == "delete")).all()) == 1
+    assert "agencies.purge_cards" in ran(db)
+
+
+def test_nothing_past_due_is_proved(db: Session, olga: Actor, settings: Callable[..., None]) -> None:
+    paying(db, olga, has_open=True, code="987")
+    paying(db, olga, has_open=False)
+    later(db, "8 days")
+    agencies.purge_cards()
+
+    agencies.prove_cards()
+
+    assert "agencies.prove_cards" in ran(db)
+    assert db.scalars(select(OutboxMessage)).all() == []
+
+
+@pytest.mark.parametrize("has_open", [True, False])
+def test_what_was_not_deleted_in_time_fails_loudly_and_administrators_are_told(
+    db: Session, olga: Actor, settings: Callable[..., None], has_open: bool
+) -> None:
+    adam = cast.person(db, "adam", agencies="admin")
+    adam.mail = "adam@example.com"
+    paying(db, olga, has_open=has_open, code="987")
+    later(db, "8 days")
+
+    with pytest.raises(RuntimeError, match="1 cards are kept longer"):
+        agencies.prove_cards()
+
+    [message] = db.scalars(select(OutboxMessage))
+    assert (message.recipient, "1件残っています" in message.payload["body"]) == ("adam@example.com", True)
+    assert card_numbers(str(message.payload)) == []
+    assert "agencies.prove_cards" not in ran(db)
+
+
+def test_a_number_without_an_end_is_found_too(db: Session, olga: Actor, settings: Callable[..., None]) -> None:
+    made = paying(db, olga, has_open=False)
+    db.execute(text("UPDATE agencies_cards SET purge_at = NULL WHERE corporation_id = :id"), {"id": made.id})
+    db.commit()
+
+    with pytest.raises(RuntimeError, match="1 cards"):
+        agencies.prove_cards()
+
+
+def test_cards_follow_a_new_key_in_portions_and_one_that_does_not_open_keeps_no_other_back(
+    db: Session, olga: Actor, settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "PORTION", 2)
+    made = [paying(db, olga, has_open=True, code="987") for _ in range(5)]
+    old, new = queries.settings(), generate()
+    db.execute(text("UPDATE agencies_cards SET number = '\\xdeadbeef' WHERE corporation_id = :id"), {"id": made[1].id})
+    db.commit()
+    settings(card_keys=SecretStr(f"{new},{old.card_keys.get_secret_value()}"))
+
+    with pytest.raises(RuntimeError, match="1 cards do not open"):
+        agencies.purge_cards()
+
+    keys = [card(db, one).number_key for one in made]
+    assert [key == new.partition(":")[0] for key in keys] == [True, False, True, True, True]
+    assert queries.opened(db, made[4].id) == (NUMBER, "987")
+    assert "agencies.purge_cards" not in ran(db)

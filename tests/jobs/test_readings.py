@@ -1,0 +1,179 @@
+"""The job that reads statements; the engine itself where its packages are installed (make setup-ocr)."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import time
+from datetime import date
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
+
+from jobs import agencies, recognition
+from jobs.timetable import TICKS, app
+from service.agencies.reading.models import Reading
+from service.agencies.rules import OCR_QUEUE
+from service.core.areas import areas
+from service.core.db import SYSTEM, transaction
+from service.core.health import JobHeartbeat
+from stack.home import ROOT
+from stack.programs import READER
+from tests import cast, statements
+from tests.api.agencies import scene
+from tests.processes import tied
+from tests.workers import Ground, eventually, ground
+
+__all__ = ["ground"]
+
+TODAY = date(2026, 11, 22)
+installed = pytest.mark.skipif(
+    not recognition.is_installed(), reason="reading statements is an extra: make setup-ocr installs it"
+)
+
+
+def asked(db: Session) -> Reading:
+    """An image that waits to be read."""
+    agency = scene.agency(db)
+    alice = scene.sales(db, "alice", agency)
+    request = scene.request(db, scene.corporation(db, agency), alice, "working")
+    image = scene.image(db, request, alice)
+    olga = cast.person(db, "olga", agencies="operator")
+    reading = Reading(agency_id=agency.id, request_id=request.id, image_id=image.id, asked_by=olga.id)
+    db.add(reading)
+    db.flush()
+    return reading
+
+
+@pytest.fixture
+def waiting(db: Session) -> Reading:
+    reading = asked(db)
+    db.commit()
+    return reading
+
+
+def test_off_it_has_no_tick_and_on_a_queue_of_its_own() -> None:
+    tick = areas()["agencies"].ticks["agencies.read"]
+
+    assert "agencies.read" not in TICKS
+    assert (tick.is_on(), tick.queue) == (False, "ocr")
+    assert TICKS["tasks.wake"]["options"]["queue"] == "ticks"
+
+
+def test_what_was_read_is_kept(db: Session, waiting: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(content: bytes, today: date, company: str | None) -> dict[str, Any]:
+        assert Image.open(io.BytesIO(content)).format == "JPEG"
+        return {"engine": "x", "turn": 0, "fields": {}}
+
+    monkeypatch.setattr(recognition, "is_installed", lambda: True)
+    monkeypatch.setattr(recognition, "read", found)
+
+    agencies.read()
+    agencies.read()
+
+    db.refresh(waiting)
+    assert (waiting.state, waiting.attempts, waiting.lease) == ("done", 1, None)
+    assert db.scalars(select(JobHeartbeat.name)).all() == ["agencies.read"]
+
+
+def test_an_image_that_cannot_be_read_says_so(db: Session, waiting: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no picture")
+
+    monkeypatch.setattr(recognition, "is_installed", lambda: True)
+    monkeypatch.setattr(recognition, "read", fail)
+
+    agencies.read()
+
+    db.refresh(waiting)
+    assert waiting.state == "failed"
+    assert "読み取れませんでした" in waiting.error
+
+
+def test_without_the_packages_the_log_says_once_what_to_do(
+    db: Session, waiting: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognition, "is_installed", lambda: False)
+    agencies._say_what_is_missing.cache_clear()
+
+    with capture_logs() as said:
+        agencies.read()
+        agencies.read()
+
+    assert [one["event"] for one in said] == [recognition.MISSING]
+    assert "make setup-ocr" in recognition.MISSING
+    db.refresh(waiting)
+    assert waiting.state == "waiting"
+    assert db.scalars(select(JobHeartbeat.name)).all() == []
+
+
+@installed
+@pytest.mark.parametrize("layout", [0, 1, 2])
+def test_a_scanned_statement_is_read_whole(layout: int) -> None:
+    statement = statements.some(layout)
+
+    found = recognition.read(statements.as_jpeg(statements.draw(statement, layout)), TODAY)
+
+    assert {name: one["value"] for name, one in found["fields"].items()} == statement.expected
+    assert all(one["score"] >= 0.9 and not one["notes"] for one in found["fields"].values())
+
+
+@installed
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_photo_is_read_whichever_way_it_was_held(degrees: int) -> None:
+    statement = statements.some(degrees)
+    photo = statements.photographed(statements.draw(statement), degrees).rotate(degrees, expand=True)
+
+    found = recognition.read(statements.as_jpeg(photo, 60), TODAY)
+
+    right = [name for name, value in statement.expected.items() if found["fields"].get(name, {}).get("value") == value]
+    wrong = [name for name in found["fields"] if name not in right]
+    assert len(right) >= 4
+    assert wrong == []
+    assert found["turn"] == degrees
+
+
+@installed
+def test_the_image_of_a_reader_that_was_killed_is_read_by_the_next(ground: Ground) -> None:
+    """The process as the launcher starts it, with a real queue."""
+    statement = statements.some(7)
+    with transaction(SYSTEM) as db, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.pictures.picture", lambda: statements.as_jpeg(statements.draw(statement)))
+        asked(db)
+    environ = os.environ | {"DATABASE_URL": ground.url, "AGENCIES_OCR": "true"}
+    command = tied([sys.executable, "-m", "celery", "--app", "jobs.app", *READER])
+
+    def is_now(state: str) -> bool:
+        app.send_task("agencies.read", queue=OCR_QUEUE)
+        time.sleep(0.2)
+        return ground.rows("SELECT state FROM agencies_readings") == [(state,)]
+
+    reader = subprocess.Popen(command, cwd=ROOT, env=environ)
+    try:
+        eventually(lambda: is_now("reading"), 60)
+        [child, *_] = psutil.Process(reader.pid).children(recursive=True)[-1:]
+        child.kill()
+        time.sleep(1)
+        assert ground.rows("SELECT state, attempts FROM agencies_readings") == [("reading", 1)]
+        ground.rows("UPDATE agencies_readings SET lease_until = now() - interval '1 s'")
+        eventually(lambda: is_now("done"), 120)
+    finally:
+        reader.terminate()
+        reader.wait(60)
+    [(attempts, found)] = ground.rows(
+        "SELECT attempts, ocr_result FROM agencies_readings r JOIN agencies_images i ON i.id = r.image_id"
+    )
+    assert attempts == 2
+    assert {name: one["value"] for name, one in found["fields"].items()} == statement.expected
+
+
+@installed
+def test_a_picture_without_text_gives_no_proposals() -> None:
+    assert recognition.read(statements.as_jpeg(Image.new("RGB", (800, 600), "white")), TODAY)["fields"] == {}

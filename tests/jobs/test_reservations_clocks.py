@@ -1,0 +1,35 @@
+"""The tick that speaks up before 手動対応 is late."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs import reservations
+from service.core.clock import app_now
+from service.core.outbox import OutboxMessage
+from service.reservations.events.rules import Task
+from service.reservations.operations import actions as operations
+from tests.api.reservations import scene
+
+
+def warnings(db: Session) -> list[str]:
+    found = select(OutboxMessage.title).where(OutboxMessage.topic == "slack").order_by(OutboxMessage.id)
+    return [title for title in db.scalars(found) if "の手動対応の期限" in title]
+
+
+def test_two_ticks_tell_people_once(db: Session) -> None:
+    scene.fill(db)
+    for kind in (Task.VAGUE_ANSWER, Task.LATE_CANCEL):
+        reservation = scene.ask(db)
+        operations.open(db, reservation.id, reservation.code, kind)
+    scene.set_clock(db, app_now(db) + timedelta(minutes=50))
+    db.commit()
+
+    reservations.watch()
+    reservations.watch()
+
+    assert len(warnings(db)) == 1
+    assert "期限が近づいています" in warnings(db)[0]

@@ -1,0 +1,41 @@
+"""The tick that speaks up when a step of an incident is late, and tells management when it is time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs import reservations
+from service.core.clock import app_now
+from service.core.health import JobHeartbeat
+from service.core.outbox import OutboxMessage
+from service.reservations.incidents import actions, schemas
+from service.reservations.incidents.rules import Level
+from tests import cast
+from tests.api.reservations import scene
+
+
+def titles(db: Session) -> list[str]:
+    found = select(OutboxMessage.title).where(OutboxMessage.topic == "slack").order_by(OutboxMessage.id)
+    return list(db.scalars(found))
+
+
+def test_two_ticks_tell_people_once(db: Session) -> None:
+    scene.fill(db)
+    by = cast.actor(db, "olivia", reservations="operator")
+    actions.open(db, by, schemas.NewIncident(title="電話が発信されない", level=Level.HIGH))
+    scene.set_clock(db, app_now(db) + timedelta(minutes=118))
+    db.commit()
+    before = len(titles(db))
+
+    reservations.watch_incidents()
+    reservations.watch_incidents()
+
+    told = titles(db)[before:]
+    # Three steps are late, and management is told.
+    assert len(told) == 4
+    assert sum("目標時間を過ぎました" in title for title in told) == 3
+    assert sum("経営陣に報告しました" in title for title in told) == 1
+    assert db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.incidents")).all()

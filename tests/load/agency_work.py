@@ -1,0 +1,127 @@
+"""Rows of `make bench` about 申込投入: what was entered and the figures of it, over 200 agencies and 400,000 sites."""
+
+from __future__ import annotations
+
+import psycopg
+
+from tests.load.claims import Goal, Part
+from tests.load.ground import Ground, open_session
+from tests.load.loaner_work import p99_of
+from tests.sight import seeing_all
+
+AGENCIES, SITES = 200, 400_000
+
+# Each agency has one who sells and 500 corporations; each of those two requests of two sites, over three years. Of a
+# hundred requests 85 are 投入済, five キャンセル, and ten are open.
+_FILL = """
+INSERT INTO agencies_agencies (name, code) SELECT '株式会社代理店' || n, 'BENCH' || n FROM generate_series(1, 200) n;
+INSERT INTO users (login_id, name, password_hash, is_active)
+SELECT 'seller' || n, '売手 ' || n, '-', true FROM generate_series(1, 200) n;
+INSERT INTO memberships (user_id, area, role, tenant_id)
+SELECT u.id, 'agencies', 'sales', a.id
+FROM agencies_agencies a JOIN users u ON u.login_id = 'seller' || substr(a.code, 6) WHERE a.code LIKE 'BENCH%';
+INSERT INTO agencies_corporations (agency_id, customer_type, last_name, last_name_kana, zip_code, prefecture, city,
+    town, street, phone1, mail_address)
+SELECT a.id, '2', '株式会社商店' || n, 'カブシキガイシャショウテン', '1500002', '東京都', '渋谷区', '渋谷', '1-2-' || n,
+    '03-0000-' || n, 'office' || n || '@example.jp'
+FROM agencies_agencies a CROSS JOIN generate_series(1, 500) n WHERE a.code LIKE 'BENCH%';
+INSERT INTO agencies_requests (agency_id, corporation_id, requested_by, status, is_open, site_count, remarks,
+    created_at)
+SELECT c.agency_id, c.id, u.id,
+    CASE WHEN place < 85 THEN 'entered' WHEN place < 90 THEN 'cancelled' WHEN place < 93 THEN 'deficient'
+    ELSE 'working' END, place >= 90, 2, '支払いは店舗ごとに分割してください。',
+    app_now() - (c.id * 7919 + turn * 524287) % 1576800 * interval '1 minute'
+FROM agencies_corporations c
+JOIN agencies_agencies a ON a.id = c.agency_id AND a.code LIKE 'BENCH%'
+JOIN users u ON u.login_id = 'seller' || substr(a.code, 6)
+CROSS JOIN generate_series(1, 2) turn
+CROSS JOIN LATERAL (SELECT (c.id * 31 + turn * 17) % 100 AS place) chance;
+INSERT INTO agencies_sites (agency_id, corporation_id, request_id, status, service_type, pps_business_number,
+    application_type, power_area, power_supplier_type, power_customer_number, power_customer_location_number,
+    power_zip_code, power_prefecture, power_city, power_town, power_street, power_branch_name, power_customer_name,
+    power_customer_name_kana, latest_charges, latest_power_usage, latest_date, power_plan_name, contract_capacity,
+    note, entered_at)
+SELECT r.agency_id, r.corporation_id, r.id, r.status, CASE turn WHEN 1 THEN 'electricity' ELSE 'gas' END, 'E01', '1',
+    '03', '03', '40718' || r.id, '03' || lpad((r.id * 10 + turn)::text, 20, '0'), '1500002', '東京都', '渋谷区', '渋谷',
+    '1-2-3', '支店' || r.id % 5000 || '号', '株式会社商店', 'カブシキガイシャショウテン', 12345, 321, '2026-10',
+    '従量電灯C', '10kVA', '検針票は郵送で届いています。',
+    CASE r.status WHEN 'entered' THEN r.created_at + interval '1 day' END
+FROM agencies_requests r CROSS JOIN generate_series(1, 2) turn;
+"""
+# A part of a name that few have, and one that none has.
+FEW, NONE = "%E5%8F%B71999", "%E7%84%A1%E3%81%84"
+# Of each agency's corporations one is called so.
+SHOP = "%E5%95%86%E5%BA%97499"
+ACQUIRED = {
+    "all": "/api/agencies/acquired?limit=50",
+    "by their sites": "/api/agencies/acquired?limit=50&sort=-sites_count",
+    "of an agency": "/api/agencies/acquired?limit=50&agency_id={agency}",
+    "of a month": "/api/agencies/acquired?limit=50&since={since}&until={until}",
+    "found by a word": f"/api/agencies/acquired?limit=50&q={FEW}",
+    "found by no word": f"/api/agencies/acquired?limit=50&q={NONE}",
+    "counted": "/api/agencies/acquired/counts",
+}
+FIGURES = {
+    "of all time": "/api/agencies/figures?limit=50",
+    "of all agencies at once": "/api/agencies/figures?limit=1000",
+    "of a month": "/api/agencies/figures?limit=50&since={since}&until={until}",
+    "a year by month": "/api/agencies/figures/series?by=month",
+    "an agency's days": "/api/agencies/figures/series?by=day&agency_id={agency}",
+    "dashboard": "/api/agencies/dashboard",
+}
+
+
+REQUESTS = {
+    "投入案件一覧": "/api/agencies/cases?limit=50",
+    "投入案件一覧, 全件": "/api/agencies/cases?limit=50&status=all",
+    "投入案件一覧 of an agency": "/api/agencies/cases?limit=50&status=all&agency_id={agency}",
+    "投入案件一覧 by 法人名": f"/api/agencies/cases?limit=50&status=all&q={SHOP}",
+    "投入案件一覧 of a month": "/api/agencies/cases?limit=50&status=all&since={since}&until={until}",
+    "投入案件一覧, 未読": "/api/agencies/cases?limit=50&unread=true",
+    "its counts": "/api/agencies/cases/counts",
+    "its sales people": "/api/agencies/cases/sales-people",
+    "its agencies": "/api/agencies/cases/agencies",
+    "マイ依頼一覧 of all agencies": "/api/agencies/requests?limit=50",
+    "counts of the same": "/api/agencies/requests/counts",
+    "法人検索": "/api/agencies/corporations?limit=50",
+    "法人検索 by a word": f"/api/agencies/corporations?limit=50&q={SHOP}",
+}
+
+
+def fill(owner: psycopg.Connection) -> None:
+    owner.execute(_FILL)
+    owner.execute("VACUUM ANALYZE")
+
+
+def claims(made: Ground) -> Part:
+    with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
+        fill(owner)
+        token = open_session(owner, "agencies", "admin", "agencies")
+        [agency, sites, since, until] = owner.execute(
+            "SELECT (SELECT id FROM agencies_agencies WHERE code = 'BENCH100'), (SELECT count(*) FROM agencies_sites), "
+            "current_date - 60, current_date - 30"
+        ).fetchall()[0]
+        seller = open_session(owner, "selling", "sales", "agencies", agency)
+    days = {"agency": agency, "since": since, "until": until}
+    with made.serving("service.main:app") as (port, _):
+        acquired = {name: p99_of(made, port, token, path.format(**days)) for name, path in ACQUIRED.items()}
+        acquired["of one's own agency"] = p99_of(made, port, seller, f"{ACQUIRED['all']}&mine=false")
+        requests = {name: p99_of(made, port, token, path.format(**days)) for name, path in REQUESTS.items()}
+        requests["マイ依頼一覧"] = p99_of(made, port, seller, "/api/agencies/requests?limit=50&mine=false")
+        requests["counts of マイ依頼一覧"] = p99_of(made, port, seller, "/api/agencies/requests/counts")
+        figures = {name: p99_of(made, port, token, path.format(**days)) for name, path in FIGURES.items()}
+    return [], [
+        _goal("獲得案件一覧", acquired, sites),
+        _goal("投入案件一覧, マイ依頼一覧 and 法人検索", requests, sites),
+        _goal("代理店別数値 and the dashboard", figures, sites),
+    ]
+
+
+def _goal(what: str, measured: dict[str, tuple[float, float]], sites: int) -> Goal:
+    slowest = max(measured, key=lambda name: measured[name][1])
+    p50, p99 = measured[slowest]
+    return Goal(
+        f"{what} over {AGENCIES} agencies and {sites:,} sites: p99 under 300 ms",
+        f"{p99:.0f} ms, median {p50:.0f} ms ({slowest})",
+        p99 < 300 and sites >= SITES,
+    )

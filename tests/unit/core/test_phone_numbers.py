@@ -1,0 +1,48 @@
+"""Japanese telephone numbers, however people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.core.texts import international
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "090-1234-5678",
+        "09012345678",
+        "０９０－１２３４－５６７８",
+        "090 1234 5678",
+        "+81 90-1234-5678",
+        "+81(0)9012345678",
+    ],
+)
+def test_one_number_written_in_many_ways_is_one_number(typed: str) -> None:
+    assert international(typed) == "+819012345678"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("03-1234-5678", "+81312345678"), ("0120-123-456", "+81120123456"), ("050-1234-5678", "+815012345678")],
+)
+def test_landlines_and_others_are_numbers_too(typed: str, expected: str) -> None:
+    assert international(typed) == expected
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "-",
+        "110",
+        "090-1234-567",
+        "090-1234-56789",
+        "+1 650 555 0100",
+        "0000000000",
+        "ぜろきゅうぜろ",
+        "3-1234-5678",
+    ],
+)
+def test_what_is_no_japanese_number_is_none(typed: str) -> None:
+    assert international(typed) is None

@@ -1,0 +1,116 @@
+"""Targets of 手動対応 (2.3.2): 緊急 round the clock, everything else while people are at their desks."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from service.core.calendar import add_working_time, calendar
+from service.core.targets import NEAR, State, read
+from service.core.times import TOKYO
+from service.reservations.cases.rules import Case
+from service.reservations.desk.rules import is_waiting_for, led_to, without_keys
+from service.reservations.events import rules as e
+from service.reservations.events.rules import Task
+from service.reservations.operations.rules import PRIORITIES, TARGETS, Priority, is_open
+from service.reservations.queue.rules import MINUTES, STEPS
+
+# Monday, Coming of Age Day.
+HOLIDAYS = frozenset({date(2031, 1, 13)})
+BUSINESS, ALWAYS = calendar("business", HOLIDAYS), calendar("always", HOLIDAYS)
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    return datetime(2031, 1, day, hour, minute, tzinfo=TOKYO)
+
+
+def due(priority: Priority, opened: datetime) -> datetime:
+    target = TARGETS[priority]
+    return target.due_at(opened, ALWAYS if target.calendar == "always" else BUSINESS)
+
+
+def test_priorities_are_those_of_the_document() -> None:
+    assert PRIORITIES[Task.SMS_FAILED] == PRIORITIES[Task.PAYMENT_TROUBLE] == Priority.URGENT
+    assert PRIORITIES[Task.ALL_SHOPS_REFUSED] == PRIORITIES[Task.VAGUE_ANSWER] == Priority.HIGH
+    assert PRIORITIES[Task.CHANGE_REQUESTED] == PRIORITIES[Task.LATE_CANCEL] == Priority.MEDIUM
+    assert PRIORITIES[Task.CUSTOMER_ENQUIRY] == Priority.LOW
+    spans = {priority: target.span for priority, target in TARGETS.items()}
+    assert spans == {
+        Priority.URGENT: timedelta(minutes=30),
+        Priority.HIGH: timedelta(hours=1),
+        Priority.MEDIUM: timedelta(hours=2),
+        Priority.LOW: timedelta(hours=24),
+    }
+
+
+@pytest.mark.parametrize(
+    ("priority", "opened", "expected"),
+    [
+        (Priority.URGENT, at(11, 2, 50), at(11, 3, 20)),  # a Saturday night
+        (Priority.HIGH, at(8, 10), at(8, 11)),
+        (Priority.HIGH, at(10, 17, 30), at(14, 9, 30)),  # over the weekend and the holiday
+        (Priority.HIGH, at(11, 12), at(14, 10)),
+        (Priority.MEDIUM, at(8, 20), at(9, 11)),
+        (Priority.LOW, at(9, 9), at(14, 15)),  # nine hours of Thursday and Friday, six of Tuesday
+    ],
+)
+def test_targets_count_the_time_in_which_somebody_works_on_them(
+    priority: Priority, opened: datetime, expected: datetime
+) -> None:
+    assert due(priority, opened) == expected
+
+
+def test_three_quarters_of_the_span_are_the_time_to_warn() -> None:
+    target, opened = TARGETS[Priority.HIGH], at(10, 17, 30)
+    warn_at = add_working_time(opened, target.span - target.span / NEAR, BUSINESS)
+    assert warn_at == at(14, 9, 15)
+    due_at = target.due_at(opened, BUSINESS)
+    states = [read(target, due_at, now, BUSINESS).state for now in (at(12, 12), at(14, 9, 14), warn_at, at(14, 9, 31))]
+    assert states == [State.RUNNING, State.RUNNING, State.NEAR, State.OVERDUE]
+
+
+def test_nobody_is_at_a_desk_at_night_at_weekends_and_on_holidays() -> None:
+    moments = [at(8, 9), at(8, 17, 59), at(8, 18), at(8, 8, 59), at(11, 12), at(13, 12)]
+    assert [is_open(BUSINESS, moment) for moment in moments] == [True, True, False, False, False, False]
+
+
+def test_every_task_has_a_procedure_and_the_documents_six_an_estimate() -> None:
+    assert set(STEPS) == set(Task)
+    assert all(steps and all(step.endswith(("。", "）。")) for step in steps) for steps in STEPS.values())
+    assert MINUTES[Task.LATE_CANCEL] == "20〜30分"
+
+
+def test_what_a_reservation_waits_for_is_not_ticked_off() -> None:
+    case = Case(state=e.State.PENDING_SHOP_RESPONSE, since=at(8, 10), starts_at=at(15, 10), price=5500, order=(1,))
+    assert is_waiting_for(case, Task.VAGUE_ANSWER)
+    assert not is_waiting_for(case, Task.CUSTOMER_ENQUIRY)
+    assert not is_waiting_for(case.model_copy(update={"state": e.State.CALLING}), Task.VAGUE_ANSWER)
+    assert is_waiting_for(case.model_copy(update={"refund_fails": True}), Task.REFUND_FAILED)
+
+
+def test_every_effect_has_words() -> None:
+    effects: list[e.Effect] = [
+        e.ToCustomer(purpose=e.Purpose.CONFIRMED),
+        e.ToShop(purpose=e.Purpose.HELD, shop=1),
+        e.ToShop(purpose=e.Purpose.HELD, shop=None),
+        e.Call(number=1, shop=1),
+        e.StopCall(number=1),
+        e.Checkout(number=1, amount=5500),
+        e.Expire(session="cs"),
+        e.Refund(number=1, intent="pi", amount=5500),
+        e.ForPeople(task=Task.DISPUTE),
+        e.Solved(tasks=(Task.DISPUTE,)),
+    ]
+    told = [led_to({"kind": type(effect).__name__, **effect.model_dump(mode="json")}, {1: "花"}) for effect in effects]
+    assert told[:3] == [
+        "依頼者へ予約確定のお知らせ（SMS）",
+        "花へ仮予約のお知らせ（メール）",
+        "一覧にない店舗へ仮予約のお知らせ（メール）",
+    ]
+    assert len(set(told)) == len(told)
+
+
+def test_a_shown_message_opens_nothing() -> None:
+    shown = without_keys("https://example.jp/pay/AbC-12_x と https://example.jp/cancel/zzz まで")
+    assert shown == "https://example.jp/pay/… と https://example.jp/cancel/… まで"

@@ -1,0 +1,67 @@
+"""What a reservation waits for, in every state there is."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from service.core.times import TOKYO
+from service.reservations.cases.rules import Case
+from service.reservations.events.rules import OVER, State
+from service.reservations.letters.rules import NOT_POSSIBLE, TIMED_OUT
+from service.reservations.progress.rules import progress
+
+NOW = datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO)
+LATER = datetime(2031, 1, 15, 14, 0, tzinfo=TOKYO)
+
+
+def case(state: State, **values: Any) -> Case:
+    return Case(state=state, since=NOW, starts_at=LATER, price=5500, order=(1, 2), **values)
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_has_a_sentence_and_none_that_is_over_waits_for_a_moment(state: State) -> None:
+    said = progress(case(state, paid=5500, refunded=5500), NOW)
+
+    assert said.sentence.endswith("。")
+    if state in OVER:
+        assert said.by is None
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"state": State.CALLING, "call": 1}, "お店に電話をかけて、予約できるか確認しています。"),
+        (
+            {"state": State.CALLING, "resume_at": NOW + timedelta(hours=1)},
+            "今は電話を受け付けているお店がないため、2031/1/8（水）11:00ごろから",
+        ),
+        (
+            {"state": State.CALLING, "calls": 2, "round": 2, "resume_at": NOW + timedelta(minutes=5)},
+            "一通り電話をかけましたが予約が取れていないため、少し時間をおいて、2031/1/8（水）10:05ごろから",
+        ),
+        ({"state": State.CALLING, "resume_at": NOW + timedelta(seconds=15)}, "これから、お店に順番に電話をかけて"),
+        ({"state": State.ALL_SHOPS_REFUSED}, f"{NOT_POSSIBLE}。代金はいただいていません。"),
+        ({"state": State.PAYMENT_TIMEOUT}, f"{TIMED_OUT}。"),
+        ({"state": State.CALLING_SUCCESS}, "お支払いのリンクをSMSでお送りします。"),
+        ({"state": State.CALLING_SUCCESS, "by_mail": True}, "お支払いのリンクをメールでお送りします。"),
+        ({"state": State.CALLING_SUCCESS, "sms_fails": True}, "お客様の電話番号にSMSを送れません。"),
+        ({"state": State.EXPIRING, "leaving": "cancelled"}, "キャンセルの手続きをしています。"),
+        ({"state": State.EXPIRING, "leaving": "deadline"}, "お支払いの受付を締め切っています。"),
+        ({"state": State.REFUND_PENDING, "paid": 5500}, "5,500円を全額返金する手続きをしています。"),
+        ({"state": State.REFUND_PENDING, "paid": 5500, "refund_fails": True}, "担当者が確認しています。"),
+    ],
+)
+def test_the_sentence_says_what_it_waits_for(values: dict[str, Any], said: str) -> None:
+    assert said in progress(case(**values), NOW).sentence
+
+
+def test_a_confirmed_one_says_until_when_it_can_be_cancelled_and_afterwards_when_to_come() -> None:
+    confirmed = case(State.CONFIRMED, paid=5500)
+    limit = LATER - timedelta(hours=48)
+
+    assert progress(confirmed, limit).by == limit
+    assert progress(confirmed, limit + timedelta(seconds=1)).by == LATER
+    assert "キャンセル" not in progress(confirmed, limit + timedelta(seconds=1)).sentence
