@@ -1,0 +1,1 @@
+"""Weekly and monthly reports: drafted by a job, edited and finished by people."""

@@ -1,0 +1,1 @@
+"""What another order of shops would have made of the past."""

@@ -1,0 +1,1 @@
+"""The quarterly question how content customers are, and their answers."""
