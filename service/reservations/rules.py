@@ -9,6 +9,7 @@ from service.core.purposes import Kind, Purpose
 
 READ = frozenset(
     {
+        "reservations:dashboard:read",
         "reservations:incident:read",
         "reservations:operation:read",
         "reservations:reservation:read",
@@ -16,8 +17,9 @@ READ = frozenset(
         "reservations:shop:read",
     }
 )
-# インシデント記録 is for operators and management (5.3.2).
-MANAGEMENT = frozenset({"reservations:incident:read"})
+# インシデント記録 is for operators and management (5.3.2), 経営ダッシュボード for management alone (4.2.2).
+FIGURES = frozenset({"reservations:management:read", "reservations:management:send"})
+MANAGEMENT = FIGURES | {"reservations:incident:read"}
 # What customers and shops are told, and what they said, may be noted by whoever talks with them.
 CONTACT = frozenset({"reservations:reservation:contact"})
 OPERATE = frozenset(
@@ -39,10 +41,18 @@ MANAGE = frozenset(
         "reservations:assistant:create",
         "reservations:assistant:read",
         "reservations:assistant:revoke",
+        "reservations:management:recount",
         "reservations:service:update",
     }
 )
 
+MANAGEMENT_REPORT = Purpose(
+    key="reservations.management_report",
+    kinds=frozenset({Kind.PDF}),
+    # Made by a job; nobody uploads one but who may have one sent.
+    permission="reservations:management:send",
+    read="reservations:management:read",
+)
 IMPORT_FILE = Purpose(
     key="reservations.import",
     kinds=frozenset({Kind.CSV, Kind.XLSX}),
@@ -56,7 +66,7 @@ AREA = Area(
     title="予約運用",
     # The document's people (2.3.1) and the management (4.2.2).
     roles={
-        "admin": Role("予約運用管理者", READ | EVERYDAY | CONTACT | OPERATE | MANAGE | ADMINISTRATION),
+        "admin": Role("予約運用管理者", READ | EVERYDAY | CONTACT | OPERATE | FIGURES | MANAGE | ADMINISTRATION),
         "operator": Role("運営担当者", READ | EVERYDAY | CONTACT | OPERATE),
         "support": Role("カスタマーサポート", READ | EVERYDAY | CONTACT),
         "manager": Role("経営", EVERYDAY | MANAGEMENT),
@@ -69,6 +79,9 @@ AREA = Area(
         "reservations.incidents": Tick(
             "インシデントの目標時間の見張り", timedelta(seconds=15), silence=timedelta(seconds=120)
         ),
+        "reservations.management": Tick(
+            "経営ダッシュボードの集計とレポートの送信", timedelta(seconds=10), silence=timedelta(minutes=5)
+        ),
     },
     retention=(Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),),
     subjects={
@@ -80,6 +93,8 @@ AREA = Area(
         "shift": "当番",
         "assistant": "アシスタント用トークン",
         "incident": "インシデント",
+        "month": "経営ダッシュボードの集計",
+        "management_report": "経営レポート",
     },
     fields={
         "code": "コード",
@@ -135,6 +150,8 @@ AREA = Area(
         "mark": "対応の段階",
         "text": "本文",
         "recipients": "送信先の人数",
+        "month": "月",
+        "months": "集計した月",
     },
     values={
         "level": {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low"},
@@ -147,5 +164,5 @@ AREA = Area(
             "weekly": "週次報告で共有",
         },
     },
-    purposes=(IMPORT_FILE,),
+    purposes=(IMPORT_FILE, MANAGEMENT_REPORT),
 )
