@@ -12,7 +12,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.core.calendar import add_working_time
@@ -41,6 +41,7 @@ class World:
     def __init__(self, shops: Iterable[ShopFacts], desk: Operator, until: datetime, link_token: Callable[[str], str]):
         self._shops = {shop.id: shop for shop in shops}
         self._desk, self.until, self._link_token = desk, until, link_token
+        self._now = datetime.min.replace(tzinfo=UTC)
         self._busy: set[int] = set()
         self._count = itertools.count()
         self._queue: list[tuple[datetime, int, Callable[[datetime], object]]] = []
@@ -50,11 +51,12 @@ class World:
 
     def run(self) -> None:
         while self._queue and self._queue[0][0] <= self.until:
-            at, _, act = heapq.heappop(self._queue)
-            act(at)
+            self._now, _, act = heapq.heappop(self._queue)
+            act(self._now)
 
     def later(self, at: datetime, act: Callable[[datetime], object]) -> None:
-        heapq.heappush(self._queue, (at, next(self._count), act))
+        # What is overdue is done at once.
+        heapq.heappush(self._queue, (max(at, self._now), next(self._count), act))
 
     def _begin(self, life: Life, now: datetime) -> None:
         asked = e.Requested(starts_at=life.starts_at, price=life.price, order=life.order)
@@ -142,7 +144,7 @@ class World:
             case e.Call():
                 self._call(life, effect, now)
             case e.StopCall():
-                self._stop(life, life.calls[-1], now)
+                self._cancel(life, life.calls[-1], now)
             case e.Checkout():
                 self._checkout(life, effect, now)
             case e.Expire():
@@ -307,6 +309,16 @@ class World:
     def _stop(self, life: Life, call: dict[str, Any], now: datetime) -> None:
         call.update(is_active=False, ended_at=call["ended_at"] or now)
         self._busy.discard(call["shop_id"])
+
+    def _cancel(self, life: Life, call: dict[str, Any], now: datetime) -> None:
+        """The vendor says in its own time that it was ended."""
+        self._stop(life, call, now)
+        reading = read({"status": "canceled"}, life.now.starts_at)
+        if reading is not None:
+            call.update(answer=reading.answer.value, read_answer=reading.answer.value)
+            call["reading"] = reading.model_dump(mode="json", exclude={"transcript"})
+            ended = e.CallEnded(number=call["number"], shop=call["shop_id"], answer=reading.answer)
+            self.later(now + 3 * SECOND, lambda at: self.happen(life, ended, at, "bland", note=reading.why))
 
     # Money
 

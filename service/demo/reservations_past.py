@@ -104,11 +104,11 @@ def _pays(chance: Random) -> timedelta:
 
 def _deck(chance: Random) -> list[Callable[[Random, int], Fate]]:
     """A hundred fates in the document's shares, in any order."""
-    listed: list[Callable[[Random, int], Fate]] = (
-        [_refused] * 5 + [_late_payer] * 10 + [_vague] * 3 + [_change] * 5 + [_late_cancel] * 2 + [_no_sms]
-    )
-    listed += [_cancelled] * 4 + [_left] * 2
-    listed += [_plain] * (100 - len(listed))
+    shares: list[tuple[Callable[[Random, int], Fate], int]] = [
+        (_refused, 5), (_late_payer, 10), (_vague, 3), (_change, 5), (_late_cancel, 2), (_no_sms, 1),
+        (_cancelled, 4), (_left, 2), (_plain, 68),
+    ]  # fmt: skip
+    listed = [make for make, share in shares for _ in range(share)]
     chance.shuffle(listed)
     return listed
 

@@ -33,7 +33,7 @@ from service.reservations.roster.models import Shift
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 # Between these all shops of a bouquet and some of a cake can be reached, and there is time for what follows.
-OPENS, CLOSES = time(9, 4), time(19, 55)
+OPENS, CLOSES = time(9, 1), time(19, 55)
 # Customers from here on are nobody's of the past.
 FIRST_CUSTOMER = 300
 ON_CALL = ("+819000009001", "+819000009002")
@@ -63,7 +63,7 @@ def scenes(stage: Stage, now: datetime) -> list[Scene]:
     business = stage.calendars["business"]
     vague, change = ago(now, 20 * MINUTE, business), ago(now, 160 * MINUTE, business)
     refused, landline = ago(now, 50 * MINUTE, business), reachable(now - 12 * MINUTE)
-    calling = now - 210 * SECOND if reachable(now) == now else reachable(now) + 90 * SECOND
+    calling = min(now - 210 * SECOND, reachable(now) + 90 * SECOND)
     talked = reachable(now - 45 * MINUTE)
     made = partial(_scene, stage)
     return [
@@ -91,7 +91,7 @@ def scenes(stage: Stage, now: datetime) -> list[Scene]:
             then=_claimed(operator, Task.REFUND_FAILED, "カードの有効期限を依頼者に確認しています。"),
         ),
         # Between the rounds, or until the shops open.
-        made(8, "bouquet", calling, Fate(("no_answer", "busy"))),
+        made(8, "bouquet", calling, Fate(("busy", "busy"))),
         # With the link for a minute; its ten minutes just over.
         made(9, "cake", talked, Fate(("change_requested",), pays=None), plan=_agrees(now - 60 * SECOND)),
         made(10, "cake", talked - 15 * MINUTE, Fate(("change_requested",), pays=None),
