@@ -13,12 +13,14 @@ from jobs.app import app
 from jobs.vendors import PermanentFailure, VendorFailure, payments, voice
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
+from service.reservations.enquiries import actions as enquiries
 from service.reservations.flow import actions as flow
 from service.reservations.inbox import actions as inbox
 from service.reservations.incidents import actions as incidents
 from service.reservations.looking import actions as looking
 from service.reservations.looking.actions import Kind, Look
 from service.reservations.queue import actions as queue
+from service.reservations.surveys import actions as surveys
 
 # A tick ends after this, whatever is left; the next one goes on.
 TICK_SECONDS = 10
@@ -124,3 +126,19 @@ def watch_incidents() -> None:
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.incidents")
         incidents.watch(db)
+
+
+@app.task(name="reservations.enquiries")
+def watch_enquiries() -> None:
+    """Enquiries of which a target comes near, or has passed."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.enquiries")
+        enquiries.watch(db)
+
+
+@app.task(name="reservations.surveys")
+def tend_surveys() -> None:
+    """Surveys in which it is time to ask once more, or to end."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.surveys")
+        surveys.tend(db)

@@ -7,19 +7,27 @@ from datetime import timedelta
 from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
 from service.core.purposes import Kind, Purpose
 
+# The public form for questions; pages and mails lead there.
+CONTACT_PAGE = "/contact"
+
 READ = frozenset(
     {
+        "reservations:enquiry:read",
         "reservations:incident:read",
         "reservations:operation:read",
+        "reservations:quality:read",
         "reservations:reservation:read",
         "reservations:service:read",
         "reservations:shop:read",
     }
 )
 # インシデント記録 is for operators and management (5.3.2).
-MANAGEMENT = frozenset({"reservations:incident:read"})
+# The KPI of support and what surveys found (7.3) are for management, too.
+MANAGEMENT = frozenset({"reservations:incident:read", "reservations:quality:read"})
 # What customers and shops are told, and what they said, may be noted by whoever talks with them.
-CONTACT = frozenset({"reservations:reservation:contact"})
+CONTACT = frozenset({"reservations:enquiry:answer", "reservations:reservation:contact"})
+# Customer support keeps enquiries and asks how content customers are.
+SUPPORT = frozenset({"reservations:enquiry:update", "reservations:survey:update"})
 OPERATE = frozenset(
     {
         # The list of shops comes as a file (6.2).
@@ -56,9 +64,9 @@ AREA = Area(
     title="予約運用",
     # The document's people (2.3.1) and the management (4.2.2).
     roles={
-        "admin": Role("予約運用管理者", READ | EVERYDAY | CONTACT | OPERATE | MANAGE | ADMINISTRATION),
+        "admin": Role("予約運用管理者", READ | EVERYDAY | CONTACT | SUPPORT | OPERATE | MANAGE | ADMINISTRATION),
         "operator": Role("運営担当者", READ | EVERYDAY | CONTACT | OPERATE),
-        "support": Role("カスタマーサポート", READ | EVERYDAY | CONTACT),
+        "support": Role("カスタマーサポート", READ | EVERYDAY | CONTACT | SUPPORT),
         "manager": Role("経営", EVERYDAY | MANAGEMENT),
     },
     ticks={
@@ -69,8 +77,16 @@ AREA = Area(
         "reservations.incidents": Tick(
             "インシデントの目標時間の見張り", timedelta(seconds=15), silence=timedelta(seconds=120)
         ),
+        "reservations.enquiries": Tick(
+            "問い合わせの目標時間の見張り", timedelta(seconds=15), silence=timedelta(seconds=120)
+        ),
+        "reservations.surveys": Tick("満足度調査の再送と終了", timedelta(minutes=1), silence=timedelta(minutes=10)),
     },
-    retention=(Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),),
+    retention=(
+        Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),
+        # As long as the audit trail, which tells of them.
+        Policy("reservations_enquiries", "解決した問い合わせ", lambda: timedelta(days=3 * 365 + 1)),
+    ),
     subjects={
         "service": "サービス",
         "plan": "サイズ・料金",
@@ -80,6 +96,8 @@ AREA = Area(
         "shift": "当番",
         "assistant": "アシスタント用トークン",
         "incident": "インシデント",
+        "enquiry": "問い合わせ",
+        "survey": "満足度調査",
     },
     fields={
         "code": "コード",
@@ -135,8 +153,41 @@ AREA = Area(
         "mark": "対応の段階",
         "text": "本文",
         "recipients": "送信先の人数",
+        "party": "問い合わせ元",
+        "channel": "チャネル",
+        "sender_name": "氏名",
+        "topic": "件名",
+        "category": "種別",
+        "reservation": "予約ID",
+        "shop": "提携店ID",
+        "received_at": "受付日時",
+        "was_answered": "電話に出られた",
+        "status": "ステータス",
+        "way": "対応方法",
+        "faq": "FAQへの追加",
+        "operation_id": "手動対応",
+        "unanswered": "初回応答待ちのみ",
+        "quarter": "対象の四半期",
+        "closed": "終了した",
+        "stars": "評価",
+        "commented": "コメントあり",
     },
     values={
+        "enquiry.party": {"customer": "依頼者", "shop": "提携店"},
+        "enquiry.channel": {"mail": "Email", "phone": "電話"},
+        "enquiry.status": {"received": "受付", "working": "対応中", "waiting": "回答待ち", "resolved": "解決"},
+        "enquiry.way": {"faq": "FAQ記載内容", "system": "システム確認", "manual": "マニュアルオペレーション"},
+        "enquiry.faq": {"none": "なし", "wanted": "追加すべき", "added": "追加済み", "declined": "見送り"},
+        "enquiry.category": {
+            "booking": "予約の内容・変更",
+            "payment": "お支払い",
+            "cancellation": "キャンセル・返金",
+            "messages": "SMS・メールが届かない",
+            "calls": "店舗への電話・受付",
+            "assistant": "AIアシスタントの使い方",
+            "trouble": "不具合・トラブル",
+            "other": "その他",
+        },
         "level": {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low"},
         "mark": {
             "first_look": "初動対応",
