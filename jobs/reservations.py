@@ -12,6 +12,7 @@ import structlog
 from jobs.app import app
 from jobs.vendors import PermanentFailure, VendorFailure, payments, voice
 from service.core.db import SYSTEM, transaction
+from service.core.files import deposit
 from service.core.health import record_job
 from service.reservations.enquiries import actions as enquiries
 from service.reservations.flow import actions as flow
@@ -19,6 +20,7 @@ from service.reservations.inbox import actions as inbox
 from service.reservations.incidents import actions as incidents
 from service.reservations.looking import actions as looking
 from service.reservations.looking.actions import Kind, Look
+from service.reservations.management import actions as management
 from service.reservations.queue import actions as queue
 from service.reservations.surveys import actions as surveys
 
@@ -26,7 +28,7 @@ from service.reservations.surveys import actions as surveys
 TICK_SECONDS = 10
 LOOKS_AT_ONCE = 20
 # Of the ticks of one process, one of a kind at a time: a slow vendor must not take every thread. Others share the work.
-_moving, _reading, _looking = threading.Lock(), threading.Lock(), threading.Lock()
+_moving, _reading, _looking, _reporting = (threading.Lock() for _ in range(4))
 
 log = structlog.get_logger()
 
@@ -142,3 +144,37 @@ def tend_surveys() -> None:
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.surveys")
         surveys.tend(db)
+
+
+@app.task(name="reservations.management")
+def tell_management() -> None:
+    """Counts the months every night, and sends reports that are asked for: one in each transaction of its own."""
+    if not _reporting.acquire(blocking=False):
+        return
+    try:
+        with transaction(SYSTEM) as db:
+            counted = management.night(db)
+        if counted:
+            log.info("months counted", months=[str(month) for month in counted])
+        until = time.monotonic() + TICK_SECONDS
+        while time.monotonic() < until and _report():
+            pass
+        with transaction(SYSTEM) as db:
+            record_job(db, "reservations.management")
+    finally:
+        _reporting.release()
+
+
+def _report() -> bool:
+    """False when there is none to send."""
+    with transaction(SYSTEM) as db:
+        waiting = management.to_make(db)
+    if waiting is None:
+        return False
+    report_id, facts = waiting
+    made = management.make(facts)
+    with transaction(SYSTEM) as db:
+        kept = management.send(db, report_id, facts, made)
+    if not kept:
+        deposit.discard(made.storage_key)
+    return True

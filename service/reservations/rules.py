@@ -12,6 +12,7 @@ CONTACT_PAGE = "/contact"
 
 READ = frozenset(
     {
+        "reservations:dashboard:read",
         "reservations:enquiry:read",
         "reservations:incident:read",
         "reservations:operation:read",
@@ -21,9 +22,10 @@ READ = frozenset(
         "reservations:shop:read",
     }
 )
-# インシデント記録 is for operators and management (5.3.2).
-# The KPI of support and what surveys found (7.3) are for management, too.
-MANAGEMENT = frozenset({"reservations:incident:read", "reservations:quality:read"})
+# 経営ダッシュボード is for management alone (4.2.2).
+FIGURES = frozenset({"reservations:management:read", "reservations:management:send"})
+# インシデント記録 is for operators and management (5.3.2); the KPI of support and what surveys found (7.3) are, too.
+MANAGEMENT = FIGURES | {"reservations:incident:read", "reservations:quality:read"}
 # What customers and shops are told, and what they said, may be noted by whoever talks with them.
 CONTACT = frozenset({"reservations:enquiry:answer", "reservations:reservation:contact"})
 # Customer support keeps enquiries and asks how content customers are.
@@ -47,10 +49,18 @@ MANAGE = frozenset(
         "reservations:assistant:create",
         "reservations:assistant:read",
         "reservations:assistant:revoke",
+        "reservations:management:recount",
         "reservations:service:update",
     }
 )
 
+MANAGEMENT_REPORT = Purpose(
+    key="reservations.management_report",
+    kinds=frozenset({Kind.PDF}),
+    # Made by a job; nobody uploads one but who may have one sent.
+    permission="reservations:management:send",
+    read="reservations:management:read",
+)
 IMPORT_FILE = Purpose(
     key="reservations.import",
     kinds=frozenset({Kind.CSV, Kind.XLSX}),
@@ -64,7 +74,9 @@ AREA = Area(
     title="予約運用",
     # The document's people (2.3.1) and the management (4.2.2).
     roles={
-        "admin": Role("予約運用管理者", READ | EVERYDAY | CONTACT | SUPPORT | OPERATE | MANAGE | ADMINISTRATION),
+        "admin": Role(
+            "予約運用管理者", READ | EVERYDAY | CONTACT | SUPPORT | OPERATE | FIGURES | MANAGE | ADMINISTRATION
+        ),
         "operator": Role("運営担当者", READ | EVERYDAY | CONTACT | OPERATE),
         "support": Role("カスタマーサポート", READ | EVERYDAY | CONTACT | SUPPORT),
         "manager": Role("経営", EVERYDAY | MANAGEMENT),
@@ -81,6 +93,9 @@ AREA = Area(
             "問い合わせの目標時間の見張り", timedelta(seconds=15), silence=timedelta(seconds=120)
         ),
         "reservations.surveys": Tick("満足度調査の再送と終了", timedelta(minutes=1), silence=timedelta(minutes=10)),
+        "reservations.management": Tick(
+            "経営ダッシュボードの集計とレポートの送信", timedelta(seconds=10), silence=timedelta(minutes=5)
+        ),
     },
     retention=(
         Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),
@@ -98,6 +113,8 @@ AREA = Area(
         "incident": "インシデント",
         "enquiry": "問い合わせ",
         "survey": "満足度調査",
+        "month": "経営ダッシュボードの集計",
+        "management_report": "経営レポート",
     },
     fields={
         "code": "コード",
@@ -171,6 +188,8 @@ AREA = Area(
         "closed": "終了した",
         "stars": "評価",
         "commented": "コメントあり",
+        "month": "月",
+        "months": "集計した月",
     },
     values={
         "enquiry.party": {"customer": "依頼者", "shop": "提携店"},
@@ -198,5 +217,5 @@ AREA = Area(
             "weekly": "週次報告で共有",
         },
     },
-    purposes=(IMPORT_FILE,),
+    purposes=(IMPORT_FILE, MANAGEMENT_REPORT),
 )

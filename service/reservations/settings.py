@@ -19,6 +19,9 @@ class Settings(BaseSettings):
     support_mail: str = ""
     # The longest a call to a shop may last.
     call_minutes: int = Field(5, ge=1, le=12)
+    # What 予約成功率 and 決済成功率 should reach, in percent: a line in the week's charts. None: there is none.
+    success_goal: int | None = Field(None, ge=1, le=100)
+    payment_goal: int | None = Field(None, ge=1, le=100)
 
 
 @lru_cache(maxsize=1)
