@@ -13,6 +13,7 @@ from jobs.app import app
 from jobs.vendors import PermanentFailure, VendorFailure, payments, voice
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
+from service.reservations.chores import actions as chores
 from service.reservations.flow import actions as flow
 from service.reservations.inbox import actions as inbox
 from service.reservations.incidents import actions as incidents
@@ -124,3 +125,13 @@ def watch_incidents() -> None:
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.incidents")
         incidents.watch(db)
+
+
+@app.task(name="reservations.chores")
+def keep_chores() -> None:
+    """The coming weeks of 定期作業, and a word about what is overdue."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.chores")
+        chores.plan(db)
+    with transaction(SYSTEM) as db:
+        chores.tell(db)

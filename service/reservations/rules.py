@@ -6,26 +6,33 @@ from datetime import timedelta
 
 from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
 from service.core.purposes import Kind, Purpose
+from service.core.times import WEEKDAYS
 
 READ = frozenset(
     {
+        "reservations:chore:read",
         "reservations:incident:read",
         "reservations:operation:read",
+        "reservations:report:read",
         "reservations:reservation:read",
         "reservations:service:read",
         "reservations:shop:read",
     }
 )
-# インシデント記録 is for operators and management (5.3.2).
-MANAGEMENT = frozenset({"reservations:incident:read"})
+# インシデント記録 is for operators and management (5.3.2), and so are the reports.
+MANAGEMENT = frozenset({"reservations:incident:read", "reservations:report:read"})
 # What customers and shops are told, and what they said, may be noted by whoever talks with them.
 CONTACT = frozenset({"reservations:reservation:contact"})
+# 定期作業 are done by whoever the document names, so whoever works with reservations checks them off.
+CHORES = frozenset({"reservations:chore:perform"})
 OPERATE = frozenset(
     {
         # The list of shops comes as a file (6.2).
         "core:import:create",
         "reservations:incident:update",
         "reservations:operation:update",
+        "reservations:report:send",
+        "reservations:report:update",
         "reservations:reservation:create",
         "reservations:reservation:operate",
         "reservations:reservation:refund",
@@ -39,6 +46,7 @@ MANAGE = frozenset(
         "reservations:assistant:create",
         "reservations:assistant:read",
         "reservations:assistant:revoke",
+        "reservations:chore:update",
         "reservations:service:update",
     }
 )
@@ -50,15 +58,22 @@ IMPORT_FILE = Purpose(
     read="reservations:shop:create",
     max_bytes=10 * 1024 * 1024,
 )
+# 週次レポート and 月次レポート as they were sent: made by us.
+REPORT_FILE = Purpose(
+    key="reservations.report",
+    kinds=frozenset({Kind.PDF}),
+    permission="reservations:report:send",
+    read="reservations:report:read",
+)
 
 AREA = Area(
     name="reservations",
     title="予約運用",
     # The document's people (2.3.1) and the management (4.2.2).
     roles={
-        "admin": Role("予約運用管理者", READ | EVERYDAY | CONTACT | OPERATE | MANAGE | ADMINISTRATION),
-        "operator": Role("運営担当者", READ | EVERYDAY | CONTACT | OPERATE),
-        "support": Role("カスタマーサポート", READ | EVERYDAY | CONTACT),
+        "admin": Role("予約運用管理者", READ | EVERYDAY | CONTACT | CHORES | OPERATE | MANAGE | ADMINISTRATION),
+        "operator": Role("運営担当者", READ | EVERYDAY | CONTACT | CHORES | OPERATE),
+        "support": Role("カスタマーサポート", READ | EVERYDAY | CONTACT | CHORES),
         "manager": Role("経営", EVERYDAY | MANAGEMENT),
     },
     ticks={
@@ -69,6 +84,8 @@ AREA = Area(
         "reservations.incidents": Tick(
             "インシデントの目標時間の見張り", timedelta(seconds=15), silence=timedelta(seconds=120)
         ),
+        "reservations.chores": Tick("定期作業の予定と見張り", timedelta(minutes=5), silence=timedelta(minutes=20)),
+        "reservations.reports": Tick("週次・月次レポートの下書き", timedelta(minutes=5), silence=timedelta(minutes=20)),
     },
     retention=(Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),),
     subjects={
@@ -80,6 +97,9 @@ AREA = Area(
         "shift": "当番",
         "assistant": "アシスタント用トークン",
         "incident": "インシデント",
+        "chore": "定期作業",
+        "chore_turn": "定期作業の実施",
+        "report": "週次・月次レポート",
     },
     fields={
         "code": "コード",
@@ -135,6 +155,22 @@ AREA = Area(
         "mark": "対応の段階",
         "text": "本文",
         "recipients": "送信先の人数",
+        "rhythm": "周期",
+        "starts": "実施時間",
+        "weekday": "実施曜日",
+        "business_day": "第何営業日まで",
+        "minutes": "所要時間（分）",
+        "what": "作業の内容",
+        "page": "作業する画面",
+        "done_at": "実施日時",
+        "done_by": "実施した人",
+        "first_day": "期間の最初の日",
+        "last_day": "期間の最後の日",
+        "findings": "所見",
+        "issues": "課題",
+        "next_steps": "次の対応",
+        "finished": "完成",
+        "version": "版",
     },
     values={
         "level": {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low"},
@@ -146,6 +182,17 @@ AREA = Area(
             "report": "ポストモーテム・インシデントレポート作成",
             "weekly": "週次報告で共有",
         },
+        "rhythm": {
+            "daily": "日次",
+            "weekly": "週次",
+            "monthly": "月次",
+            "quarterly": "四半期",
+            "anytime": "随時",
+        },
+        "weekday": {str(day): f"{word}曜日" for day, word in enumerate(WEEKDAYS, 1)},
+        "chore_turn.outcome": {"done": "完了", "skipped": "見送り"},
+        "report.kind": {"weekly": "週次レポート", "monthly": "月次レポート"},
+        "purpose": {REPORT_FILE.key: "週次・月次レポート"},
     },
-    purposes=(IMPORT_FILE,),
+    purposes=(IMPORT_FILE, REPORT_FILE),
 )
