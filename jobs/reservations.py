@@ -14,6 +14,7 @@ from jobs.vendors import PermanentFailure, VendorFailure, payments, voice
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
 from service.reservations.chores import actions as chores
+from service.reservations.drafts import actions as drafts
 from service.reservations.flow import actions as flow
 from service.reservations.inbox import actions as inbox
 from service.reservations.incidents import actions as incidents
@@ -135,3 +136,13 @@ def keep_chores() -> None:
         chores.plan(db)
     with transaction(SYSTEM) as db:
         chores.tell(db)
+
+
+@app.task(name="reservations.reports")
+def draft_reports() -> None:
+    """The weekly and the monthly report, on the morning it is time for one."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.reports")
+        drafted = drafts.draft_due(db)
+    if drafted:
+        log.info("reports drafted", drafted=drafted)

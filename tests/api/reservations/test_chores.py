@@ -391,16 +391,18 @@ def test_turns_are_found_and_taken_along(olivia: TestClient) -> None:
 def test_support_checks_off_operators_define_nothing_and_management_stays_outside(
     olivia: TestClient, sign_in: SignIn, db: Session
 ) -> None:
+    assert olivia.get(f"{TURNS}/999999").status_code == 404
     sally = sign_in("sally", reservations="support")
     assert post(sally, todo(sally, "ユーザー満足度調査"), "finish")["done_by"] == "sally さん"
     chore = db.scalars(select(Chore).limit(1)).one()
-    for client in (olivia, sally):
+    for login_id, role in (("oscar", "operator"), ("susan", "support")):
+        client = sign_in(login_id, reservations=role)
         assert client.post(f"{CHORES}/{chore.id}/archive").status_code == 403
         assert client.patch(f"{CHORES}/{chore.id}", json={"version": 1, "title": "x"}).status_code == 403
-    for outside in (sign_in("mona", reservations="manager"), sign_in("charlie", loaners="admin")):
+    for login_id, given in (("mona", {"reservations": "manager"}), ("charlie", {"loaners": "admin"})):
+        outside = sign_in(login_id, **given)
         assert outside.get(TURNS).status_code == outside.get(CHORES).status_code == 403
         assert outside.get(f"{TURNS}.csv").status_code == 403
-    assert olivia.get(f"{TURNS}/999999").status_code == 404
 
 
 def test_the_time_of_a_chore_is_while_people_work(anna: TestClient) -> None:
