@@ -14,6 +14,8 @@ from jobs.vendors import PermanentFailure, VendorFailure, payments, voice
 from service.core.db import SYSTEM, transaction
 from service.core.files import deposit
 from service.core.health import record_job
+from service.reservations.chores import actions as chores
+from service.reservations.drafts import actions as drafts
 from service.reservations.enquiries import actions as enquiries
 from service.reservations.flow import actions as flow
 from service.reservations.inbox import actions as inbox
@@ -178,3 +180,23 @@ def _report() -> bool:
     if not kept:
         deposit.discard(made.storage_key)
     return True
+
+
+@app.task(name="reservations.chores")
+def keep_chores() -> None:
+    """The coming weeks of 定期作業, and a word about what is overdue."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.chores")
+        chores.plan(db)
+    with transaction(SYSTEM) as db:
+        chores.tell(db)
+
+
+@app.task(name="reservations.reports")
+def draft_reports() -> None:
+    """The weekly and the monthly report, on the morning it is time for one."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.reports")
+        drafted = drafts.draft_due(db)
+    if drafted:
+        log.info("reports drafted", drafted=drafted)

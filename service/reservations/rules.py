@@ -6,17 +6,20 @@ from datetime import timedelta
 
 from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
 from service.core.purposes import Kind, Purpose
+from service.core.times import WEEKDAYS
 
 # The public form for questions; pages and mails lead there.
 CONTACT_PAGE = "/contact"
 
 READ = frozenset(
     {
+        "reservations:chore:read",
         "reservations:dashboard:read",
         "reservations:enquiry:read",
         "reservations:incident:read",
         "reservations:operation:read",
         "reservations:quality:read",
+        "reservations:report:read",
         "reservations:reservation:read",
         "reservations:service:read",
         "reservations:shop:read",
@@ -24,18 +27,24 @@ READ = frozenset(
 )
 # 経営ダッシュボード is for management alone (4.2.2).
 FIGURES = frozenset({"reservations:management:read", "reservations:management:send"})
-# インシデント記録 is for operators and management (5.3.2); the KPI of support and what surveys found (7.3) are, too.
-MANAGEMENT = FIGURES | {"reservations:incident:read", "reservations:quality:read"}
+# インシデント記録 is for operators and management (5.3.2); reports, KPI of support and surveys (7.3) too.
+MANAGEMENT = FIGURES | {"reservations:incident:read", "reservations:quality:read", "reservations:report:read"}
 # What customers and shops are told, and what they said, may be noted by whoever talks with them.
 CONTACT = frozenset({"reservations:enquiry:answer", "reservations:reservation:contact"})
 # Customer support keeps enquiries and asks how content customers are.
 SUPPORT = frozenset({"reservations:enquiry:update", "reservations:survey:update"})
+# 定期作業 are done by whoever the document names, so whoever works with reservations checks them off.
+CHORES = frozenset({"reservations:chore:perform"})
+# Everybody at the desk.
+DESK = READ | EVERYDAY | CONTACT | CHORES
 OPERATE = frozenset(
     {
         # The list of shops comes as a file (6.2).
         "core:import:create",
         "reservations:incident:update",
         "reservations:operation:update",
+        "reservations:report:send",
+        "reservations:report:update",
         "reservations:reservation:create",
         "reservations:reservation:operate",
         "reservations:reservation:refund",
@@ -49,6 +58,7 @@ MANAGE = frozenset(
         "reservations:assistant:create",
         "reservations:assistant:read",
         "reservations:assistant:revoke",
+        "reservations:chore:update",
         "reservations:management:recount",
         "reservations:service:update",
     }
@@ -68,17 +78,22 @@ IMPORT_FILE = Purpose(
     read="reservations:shop:create",
     max_bytes=10 * 1024 * 1024,
 )
+# 週次レポート and 月次レポート as they were sent: made by us.
+REPORT_FILE = Purpose(
+    key="reservations.report",
+    kinds=frozenset({Kind.PDF}),
+    permission="reservations:report:send",
+    read="reservations:report:read",
+)
 
 AREA = Area(
     name="reservations",
     title="予約運用",
     # The document's people (2.3.1) and the management (4.2.2).
     roles={
-        "admin": Role(
-            "予約運用管理者", READ | EVERYDAY | CONTACT | SUPPORT | OPERATE | FIGURES | MANAGE | ADMINISTRATION
-        ),
-        "operator": Role("運営担当者", READ | EVERYDAY | CONTACT | OPERATE),
-        "support": Role("カスタマーサポート", READ | EVERYDAY | CONTACT | SUPPORT),
+        "admin": Role("予約運用管理者", DESK | SUPPORT | OPERATE | FIGURES | MANAGE | ADMINISTRATION),
+        "operator": Role("運営担当者", DESK | OPERATE),
+        "support": Role("カスタマーサポート", DESK | SUPPORT),
         "manager": Role("経営", EVERYDAY | MANAGEMENT),
     },
     ticks={
@@ -96,6 +111,8 @@ AREA = Area(
         "reservations.management": Tick(
             "経営ダッシュボードの集計とレポートの送信", timedelta(seconds=10), silence=timedelta(minutes=5)
         ),
+        "reservations.chores": Tick("定期作業の予定と見張り", timedelta(minutes=5), silence=timedelta(minutes=20)),
+        "reservations.reports": Tick("週次・月次レポートの下書き", timedelta(minutes=5), silence=timedelta(minutes=20)),
     },
     retention=(
         Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),
@@ -115,6 +132,9 @@ AREA = Area(
         "survey": "満足度調査",
         "month": "経営ダッシュボードの集計",
         "management_report": "経営レポート",
+        "chore": "定期作業",
+        "chore_turn": "定期作業の実施",
+        "report": "週次・月次レポート",
     },
     fields={
         "code": "コード",
@@ -190,6 +210,22 @@ AREA = Area(
         "commented": "コメントあり",
         "month": "月",
         "months": "集計した月",
+        "rhythm": "周期",
+        "starts": "実施時間",
+        "weekday": "実施曜日",
+        "business_day": "第何営業日まで",
+        "minutes": "所要時間（分）",
+        "what": "作業の内容",
+        "page": "作業する画面",
+        "done_at": "実施日時",
+        "done_by": "実施した人",
+        "first_day": "期間の最初の日",
+        "last_day": "期間の最後の日",
+        "findings": "所見",
+        "issues": "課題",
+        "next_steps": "次の対応",
+        "finished": "完成",
+        "version": "版",
     },
     values={
         "enquiry.party": {"customer": "依頼者", "shop": "提携店"},
@@ -216,6 +252,17 @@ AREA = Area(
             "report": "ポストモーテム・インシデントレポート作成",
             "weekly": "週次報告で共有",
         },
+        "rhythm": {
+            "daily": "日次",
+            "weekly": "週次",
+            "monthly": "月次",
+            "quarterly": "四半期",
+            "anytime": "随時",
+        },
+        "weekday": {str(day): f"{word}曜日" for day, word in enumerate(WEEKDAYS, 1)},
+        "chore_turn.outcome": {"done": "完了", "skipped": "見送り"},
+        "report.kind": {"weekly": "週次レポート", "monthly": "月次レポート"},
+        "purpose": {REPORT_FILE.key: "週次・月次レポート"},
     },
-    purposes=(IMPORT_FILE, MANAGEMENT_REPORT),
+    purposes=(IMPORT_FILE, MANAGEMENT_REPORT, REPORT_FILE),
 )

@@ -66,6 +66,14 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Words:
+    """What people have written, with its line breaks; `empty` is said, paler, when that is nothing."""
+
+    text: str
+    empty: str
+
+
+@dataclass(frozen=True)
 class Series:
     """Values in the order of the chart's labels; None is a gap."""
 
@@ -117,7 +125,7 @@ class ShareBar:
     note: str = ""
 
 
-Block = Figures | Table | Note | LineChart | BarChart | ShareBar
+Block = Figures | Table | Note | Words | LineChart | BarChart | ShareBar
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from service.core.reports.model import (
     Note,
     Report,
     Table,
+    Words,
 )
 from service.core.reports.scales import number
 from service.core.reports.typeset import typeset
@@ -54,6 +55,8 @@ def _block(block: Block) -> dict[str, Any]:
             return _table(block)
         case Note():
             return {"kind": "note", "text": block.text}
+        case Words():
+            return {"kind": "words", "lines": block.text.strip().splitlines(), "empty": block.empty}
         case LineChart():
             return charts.line_chart(block)
         case BarChart():
