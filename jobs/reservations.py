@@ -13,11 +13,14 @@ from jobs.app import app
 from jobs.vendors import PermanentFailure, VendorFailure, payments, voice
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
+from service.reservations.alarms import actions as alarms
+from service.reservations.alarms import queries as measures
 from service.reservations.flow import actions as flow
 from service.reservations.inbox import actions as inbox
 from service.reservations.incidents import actions as incidents
 from service.reservations.looking import actions as looking
 from service.reservations.looking.actions import Kind, Look
+from service.reservations.operations import actions as operations
 from service.reservations.queue import actions as queue
 
 # A tick ends after this, whatever is left; the next one goes on.
@@ -124,3 +127,29 @@ def watch_incidents() -> None:
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.incidents")
         incidents.watch(db)
+
+
+@app.task(name="reservations.notices")
+def tidy_notices() -> None:
+    """What came in a burst is told in one message, and what is done is said to be in the one that told of it."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.notices")
+        done = {"gathered": operations.gather(db), "ended": operations.tell_of_ends(db)}
+    if any(done.values()):
+        log.info("notices tidied", **done)
+
+
+@app.task(name="reservations.alarms")
+def watch_system() -> None:
+    """Measures, begins and ends alarms, and proposes incidents."""
+    # Asked before: nobody waits for it inside a transaction.
+    in_queues = measures.in_celery()
+    with transaction(SYSTEM) as db:
+        alarms.measure(db, in_queues)
+    with transaction(SYSTEM) as db:
+        done = alarms.watch(db)
+    with transaction(SYSTEM) as db:
+        done["proposed"] = alarms.propose(db)
+        record_job(db, "reservations.alarms")
+    if any(done.values()):
+        log.info("system watched", **done)

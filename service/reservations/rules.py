@@ -9,6 +9,7 @@ from service.core.purposes import Kind, Purpose
 
 READ = frozenset(
     {
+        "reservations:alarm:read",
         "reservations:incident:read",
         "reservations:operation:read",
         "reservations:reservation:read",
@@ -24,6 +25,8 @@ OPERATE = frozenset(
     {
         # The list of shops comes as a file (6.2).
         "core:import:create",
+        # Slack通知確認 is the operators' daily work (6.1).
+        "core:message:read",
         "reservations:incident:update",
         "reservations:operation:update",
         "reservations:reservation:create",
@@ -69,8 +72,14 @@ AREA = Area(
         "reservations.incidents": Tick(
             "インシデントの目標時間の見張り", timedelta(seconds=15), silence=timedelta(seconds=120)
         ),
+        "reservations.notices": Tick("手動対応の通知の整理", timedelta(seconds=2), silence=timedelta(seconds=120)),
+        "reservations.alarms": Tick("監視", timedelta(seconds=10), silence=timedelta(seconds=120)),
     },
-    retention=(Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),),
+    retention=(
+        Policy("reservations_alarms", "監視のアラートの記録", lambda: timedelta(days=3 * 365 + 1)),
+        Policy("reservations_measures", "監視の測定値", lambda: timedelta(days=35)),
+        Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),
+    ),
     subjects={
         "service": "サービス",
         "plan": "サイズ・料金",
@@ -80,6 +89,8 @@ AREA = Area(
         "shift": "当番",
         "assistant": "アシスタント用トークン",
         "incident": "インシデント",
+        "alarm": "監視のアラート",
+        "proposal": "インシデントの提案",
     },
     fields={
         "code": "コード",
@@ -135,6 +146,7 @@ AREA = Area(
         "mark": "対応の段階",
         "text": "本文",
         "recipients": "送信先の人数",
+        "incident_id": "インシデント",
     },
     values={
         "level": {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low"},

@@ -182,6 +182,13 @@ class Store:
         self._trim("messages")
         return int(row["id"])
 
+    def rewrite(self, message_id: int, content: Mapping[str, Any], words: str) -> None:
+        """The message stays where it is."""
+        self.sql.execute(
+            "UPDATE messages SET content = ?, words = ? WHERE id = ?",
+            [json.dumps(content, ensure_ascii=False), words.casefold(), message_id],
+        )
+
     def release(self, vendor: str) -> int:
         """What was held back appears or goes out, the last one first; how many messages appear."""
         held = self.sql.execute("SELECT id FROM messages WHERE vendor = ? AND place IS NULL ORDER BY id DESC", [vendor])
