@@ -213,6 +213,15 @@ class Store:
         )
         return [_message(row) for row in rows]
 
+    def with_field(self, vendor: str, field: str, value: str) -> list[Message]:
+        """Those that have appeared with that in their content, the first one first."""
+        rows = self.sql.execute(
+            """SELECT * FROM messages WHERE vendor = ? AND place IS NOT NULL
+            AND json_extract(content, '$.' || ?) = ? ORDER BY place""",
+            [vendor, field, value],
+        )
+        return [_message(row) for row in rows]
+
     def message(self, message_id: int) -> Message | None:
         row = self.sql.execute("SELECT * FROM messages WHERE id = ? AND place IS NOT NULL", [message_id]).fetchone()
         return _message(row) if row else None

@@ -127,12 +127,8 @@ class Slack:
 
     def _thread(self, post: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The replies to a post with when they came, the first one first."""
-        found = self._house.store.newest(self.name, limit=10_000)
-        return [
-            (message.at, message.content["text"])
-            for message in reversed(found)
-            if message.content.get("thread_ts") == post["ts"]
-        ]
+        found = self._house.store.with_field(self.name, "thread_ts", post["ts"])
+        return [(message.at, message.content["text"]) for message in found]
 
     def as_json(self, message: Message) -> dict[str, Any]:
         return {"id": message.id, "received_at": message.at, "repeat": message.repeat} | message.content
@@ -253,8 +249,8 @@ class Workspace:
         return [message.content for message in found if message.content["channel"] == channel]
 
     def _find(self, channel: str, ts: str) -> Message | None:
-        found = self._store.newest("slack", limit=10_000)
-        return next((one for one in found if one.content["channel"] == channel and one.content["ts"] == ts), None)
+        found = self._store.with_field("slack", "ts", ts)
+        return next((one for one in found if one.content["channel"] == channel), None)
 
     def channels(self, arguments: Mapping[str, Any], _: bool) -> tuple[str, dict[str, Any]]:
         listed = [{"id": known, "name": name, "is_channel": True} for name, known in self._names().items()]
