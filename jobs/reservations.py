@@ -14,6 +14,8 @@ from jobs.vendors import PermanentFailure, VendorFailure, payments, voice
 from service.core.db import SYSTEM, transaction
 from service.core.files import deposit
 from service.core.health import record_job
+from service.reservations.alarms import actions as alarms
+from service.reservations.alarms import queries as measures
 from service.reservations.chores import actions as chores
 from service.reservations.drafts import actions as drafts
 from service.reservations.enquiries import actions as enquiries
@@ -23,6 +25,7 @@ from service.reservations.incidents import actions as incidents
 from service.reservations.looking import actions as looking
 from service.reservations.looking.actions import Kind, Look
 from service.reservations.management import actions as management
+from service.reservations.operations import actions as operations
 from service.reservations.queue import actions as queue
 from service.reservations.surveys import actions as surveys
 
@@ -200,3 +203,29 @@ def draft_reports() -> None:
         drafted = drafts.draft_due(db)
     if drafted:
         log.info("reports drafted", drafted=drafted)
+
+
+@app.task(name="reservations.notices")
+def tidy_notices() -> None:
+    """What came in a burst is told in one message, and what is done is said to be in the one that told of it."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.notices")
+        done = {"gathered": operations.gather(db), "ended": operations.tell_of_ends(db)}
+    if any(done.values()):
+        log.info("notices tidied", **done)
+
+
+@app.task(name="reservations.alarms")
+def watch_system() -> None:
+    """Measures, begins and ends alarms, and proposes incidents."""
+    # Asked before: nobody waits for it inside a transaction.
+    in_queues = measures.in_celery()
+    with transaction(SYSTEM) as db:
+        alarms.measure(db, in_queues)
+    with transaction(SYSTEM) as db:
+        done = alarms.watch(db)
+    with transaction(SYSTEM) as db:
+        done["proposed"] = alarms.propose(db)
+        record_job(db, "reservations.alarms")
+    if any(done.values()):
+        log.info("system watched", **done)

@@ -6,6 +6,9 @@ id fences off a sender that was only slow: what it reports after its lease was t
 A message is *in doubt* when an earlier try may have reached the vendor (its sender died, or the answer was lost). Then
 the vendor is asked before anything is sent again. What people do with messages is in `messages`.
 
+A message may belong to an earlier one (`follows`): a reply in its thread, a change of its words. It goes out when that
+one has, after those that belong to it already, and its sender is told the vendor's id of the earlier one.
+
 An area may want to know what became of its messages: its reaction is called in the transaction that settles one. A
 reaction that raises takes the settling back.
 """
@@ -31,12 +34,13 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     func,
+    or_,
     select,
     text,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from service.core.clock import app_now, clock_shift, in_words, real_now
 from service.core.db import Base
@@ -66,6 +70,12 @@ class OutboxMessage(Base):
             postgresql_where=text("dead_at IS NOT NULL AND discarded_at IS NULL"),
         ),
         Index("ix_outbox_messages_sent", "area", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
+        Index(
+            "ix_outbox_messages_follows",
+            "follows",
+            "id",
+            postgresql_where=text("follows IS NOT NULL AND sent_at IS NULL AND dead_at IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -108,6 +118,8 @@ class OutboxMessage(Base):
     discarded_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     discard_reason: Mapped[str | None] = mapped_column(String(500))
     decided_by: Mapped[str | None] = mapped_column(String(100))
+    # The key of the message that it belongs to.
+    follows: Mapped[uuid.UUID | None] = mapped_column(UUID)
 
 
 class OutboxAttempt(Base):
@@ -128,9 +140,27 @@ class OutboxAttempt(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+# Those that are still to go out before one that belongs to an earlier message.
+_before = aliased(OutboxMessage)
+_WAITS = (
+    select(_before.id)
+    .where(_before.sent_at.is_(None), _before.dead_at.is_(None))
+    .where(
+        or_(
+            _before.key == OutboxMessage.follows,
+            and_(_before.follows == OutboxMessage.follows, _before.id < OutboxMessage.id),
+        )
+    )
+    .correlate(OutboxMessage)
+    .exists()
+)
+_MAY_GO = or_(OutboxMessage.follows.is_(None), ~_WAITS)
+
+
 @dataclass(frozen=True)
 class Claimed:
-    """A message on loan to one sender."""
+    """A message on loan to one sender. `earlier`: the vendor's id of the message that it belongs to; None when it
+    belongs to none, or that one never went out."""
 
     id: int
     key: uuid.UUID
@@ -148,6 +178,7 @@ class Claimed:
     tenant_id: int | None
     subject: str | None
     subject_id: str | None
+    earlier: str | None = None
 
 
 @dataclass(frozen=True)
@@ -187,11 +218,12 @@ def publish(
     expires_at: datetime | None = None,
     not_before: datetime | None = None,
     tries: int = 0,
+    follows: uuid.UUID | None = None,
 ) -> OutboxMessage:
     """`recipient` and `title` are what people read in lists; `about` is what it concerns, as (subject, id).
 
     `not_before` is on the product's clock as it stands now. `tries`: those that an earlier message about the same has
-    used up already.
+    used up already. `follows`: the key of the message of the same topic that it belongs to.
     """
     subject, subject_id = about or (None, None)
     message = OutboxMessage(
@@ -205,6 +237,7 @@ def publish(
         subject_id=None if subject_id is None else str(subject_id)[:100],
         expires_at=expires_at,
         tries=tries,
+        follows=follows,
     )
     if not_before is not None:
         message.next_attempt_at = not_before - clock_shift(db)
@@ -215,7 +248,7 @@ def publish(
 def topics_due(db: Session) -> list[str]:
     """The kinds of messages that wait for a sender now."""
     due = and_(text(_OPEN), OutboxMessage.next_attempt_at <= real_now())
-    return sorted(db.scalars(select(OutboxMessage.topic).where(due).distinct()))
+    return sorted(db.scalars(select(OutboxMessage.topic).where(due, _MAY_GO).distinct()))
 
 
 def claim(
@@ -230,10 +263,10 @@ def claim(
     now, product_now = real_now(), app_now(db)
     due = (
         select(OutboxMessage)
-        .where(text(_OPEN), OutboxMessage.topic == topic, OutboxMessage.next_attempt_at <= now)
+        .where(text(_OPEN), OutboxMessage.topic == topic, OutboxMessage.next_attempt_at <= now, _MAY_GO)
         .order_by(OutboxMessage.next_attempt_at, OutboxMessage.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=OutboxMessage, skip_locked=True)
     )
     while (message := db.scalars(due).one_or_none()) is not None:
         if message.lease is not None:
@@ -257,8 +290,14 @@ def claim(
                 started_at=now,
             )
         )
-        return _on_loan(message, message.lease, expired)
+        return _on_loan(message, message.lease, expired, _earlier(db, message))
     return None
+
+
+def _earlier(db: Session, message: OutboxMessage) -> str | None:
+    if message.follows is None:
+        return None
+    return db.scalar(select(OutboxMessage.external_id).where(OutboxMessage.key == message.follows))
 
 
 def _bury(db: Session, message: OutboxMessage, expired: bool, reactions: Mapping[str, Reaction]) -> None:
@@ -283,7 +322,7 @@ def _bury(db: Session, message: OutboxMessage, expired: bool, reactions: Mapping
         db.flush()
 
 
-def _on_loan(message: OutboxMessage, lease: uuid.UUID, expired: bool) -> Claimed:
+def _on_loan(message: OutboxMessage, lease: uuid.UUID, expired: bool, earlier: str | None = None) -> Claimed:
     return Claimed(
         id=message.id,
         key=message.key,
@@ -301,6 +340,7 @@ def _on_loan(message: OutboxMessage, lease: uuid.UUID, expired: bool) -> Claimed
         tenant_id=message.tenant_id,
         subject=message.subject,
         subject_id=message.subject_id,
+        earlier=earlier,
     )
 
 

@@ -13,6 +13,7 @@ CONTACT_PAGE = "/contact"
 
 READ = frozenset(
     {
+        "reservations:alarm:read",
         "reservations:chore:read",
         "reservations:dashboard:read",
         "reservations:enquiry:read",
@@ -41,6 +42,8 @@ OPERATE = frozenset(
     {
         # The list of shops comes as a file (6.2).
         "core:import:create",
+        # Slack通知確認 is the operators' daily work (6.1).
+        "core:message:read",
         "reservations:incident:update",
         "reservations:operation:update",
         "reservations:report:send",
@@ -113,11 +116,15 @@ AREA = Area(
         ),
         "reservations.chores": Tick("定期作業の予定と見張り", timedelta(minutes=5), silence=timedelta(minutes=20)),
         "reservations.reports": Tick("週次・月次レポートの下書き", timedelta(minutes=5), silence=timedelta(minutes=20)),
+        "reservations.notices": Tick("手動対応の通知の整理", timedelta(seconds=2), silence=timedelta(seconds=120)),
+        "reservations.alarms": Tick("監視", timedelta(seconds=10), silence=timedelta(seconds=120)),
     },
     retention=(
-        Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),
+        Policy("reservations_alarms", "監視のアラートの記録", lambda: timedelta(days=3 * 365 + 1)),
         # As long as the audit trail, which tells of them.
         Policy("reservations_enquiries", "解決した問い合わせ", lambda: timedelta(days=3 * 365 + 1)),
+        Policy("reservations_measures", "監視の測定値", lambda: timedelta(days=35)),
+        Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),
     ),
     subjects={
         "service": "サービス",
@@ -135,6 +142,8 @@ AREA = Area(
         "chore": "定期作業",
         "chore_turn": "定期作業の実施",
         "report": "週次・月次レポート",
+        "alarm": "監視のアラート",
+        "proposal": "インシデントの提案",
     },
     fields={
         "code": "コード",
@@ -226,6 +235,7 @@ AREA = Area(
         "next_steps": "次の対応",
         "finished": "完成",
         "version": "版",
+        "incident_id": "インシデント",
     },
     values={
         "enquiry.party": {"customer": "依頼者", "shop": "提携店"},
