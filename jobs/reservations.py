@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from jobs.vendors import PermanentFailure, VendorFailure, payments, voice
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
 from service.reservations.flow import actions as flow
+from service.reservations.guides import actions as guides
 from service.reservations.inbox import actions as inbox
 from service.reservations.incidents import actions as incidents
 from service.reservations.looking import actions as looking
@@ -124,3 +126,12 @@ def watch_incidents() -> None:
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.incidents")
         incidents.watch(db)
+
+
+@app.task(name="reservations.manuals")
+def send_manuals() -> None:
+    """The manual to every shop that has not got it yet."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.manuals")
+    if sent := guides.send_due(partial(transaction, SYSTEM)):
+        log.info("manuals sent to shops", shops=sent)

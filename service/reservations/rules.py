@@ -7,8 +7,12 @@ from datetime import timedelta
 from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
 from service.core.purposes import Kind, Purpose
 
+# Where everybody reads the guides, below the address of the public pages.
+GUIDES_PATH = "/guides"
+
 READ = frozenset(
     {
+        "reservations:guide:read",
         "reservations:incident:read",
         "reservations:operation:read",
         "reservations:reservation:read",
@@ -17,7 +21,7 @@ READ = frozenset(
     }
 )
 # インシデント記録 is for operators and management (5.3.2).
-MANAGEMENT = frozenset({"reservations:incident:read"})
+MANAGEMENT = frozenset({"reservations:guide:read", "reservations:incident:read"})
 # What customers and shops are told, and what they said, may be noted by whoever talks with them.
 CONTACT = frozenset({"reservations:reservation:contact"})
 OPERATE = frozenset(
@@ -51,6 +55,14 @@ IMPORT_FILE = Purpose(
     max_bytes=10 * 1024 * 1024,
 )
 
+# What is mailed to shops, made by us.
+GUIDE_FILE = Purpose(
+    key="reservations.guide",
+    kinds=frozenset({Kind.PDF}),
+    permission="reservations:shop:update",
+    read="reservations:guide:read",
+)
+
 AREA = Area(
     name="reservations",
     title="予約運用",
@@ -68,6 +80,9 @@ AREA = Area(
         "reservations.clocks": Tick("手動対応の期限の見張り", timedelta(seconds=15), silence=timedelta(seconds=120)),
         "reservations.incidents": Tick(
             "インシデントの目標時間の見張り", timedelta(seconds=15), silence=timedelta(seconds=120)
+        ),
+        "reservations.manuals": Tick(
+            "提携店へのマニュアルの送付", timedelta(seconds=60), silence=timedelta(minutes=10)
         ),
     },
     retention=(Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),),
@@ -135,8 +150,12 @@ AREA = Area(
         "mark": "対応の段階",
         "text": "本文",
         "recipients": "送信先の人数",
+        "manual": "マニュアル",
+        "sent_to": "送付先",
     },
     values={
+        "purpose": {IMPORT_FILE.key: "取り込むファイル", GUIDE_FILE.key: "提携店向けの手引き"},
+        "manual": {"none": "未送付", "sent": "送付", "again": "再送を依頼"},
         "level": {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low"},
         "mark": {
             "first_look": "初動対応",
@@ -147,5 +166,5 @@ AREA = Area(
             "weekly": "週次報告で共有",
         },
     },
-    purposes=(IMPORT_FILE,),
+    purposes=(IMPORT_FILE, GUIDE_FILE),
 )

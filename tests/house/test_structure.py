@@ -61,6 +61,11 @@ OPEN_DOORS = {
     "/pay/{token}/done",  # the link is the key
     "/cancel/{token}",  # the link is the key
     "/cancel/{token}/enquiry",  # the link is the key
+    # guides for customers and shops
+    "/guides",
+    "/guides/",
+    "/guides/{name}",
+    "/guides/{name}.pdf",
     # one's own long work, which was started with a permission
     "/api/core/tasks",
     "/api/core/tasks/{task_id}",
