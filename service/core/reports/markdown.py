@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from markdown_it import MarkdownIt
@@ -34,6 +35,7 @@ from service.core.reports.prose import (
 DIALOGUE = "対話"
 BOXES: Mapping[str, Tone] = {"ヒント": "info", "補足": "quiet", "注意": "warning", "重要": "bad"}
 _LABEL = re.compile(r"^\[!(\w+)\]\s*")
+_NO_SPACE_AFTER = "。、！？」』）】"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -134,8 +136,11 @@ def _runs(nodes: Sequence[SyntaxTreeNode], bold: bool = False, href: str = "") -
                 raise ValueError(f"no text shows {node.type}")
         for run in new:
             last = found[-1] if found else None
+            if last and last.text[-1] in _NO_SPACE_AFTER and run.text.startswith(" "):
+                # Without it Markdown would not see where bold ends.
+                run = replace(run, text=run.text.lstrip(" "))
             if last and (last.bold, last.code, last.href) == (run.bold, run.code, run.href):
-                found[-1] = Run(last.text + run.text, run.bold, run.code, run.href)
+                found[-1] = replace(last, text=last.text + run.text)
             elif run.text:
                 found.append(run)
     return tuple(found)

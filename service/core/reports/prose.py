@@ -20,6 +20,7 @@ class Run:
 
 
 Words = tuple[Run, ...]
+MACHINES = ("AI", "自動音声")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """Who says what, in this order."""
+    """Who says what, in this order. What machines say stands on a ground of its own."""
 
     lines: Sequence[tuple[str, Words]]
 

@@ -26,6 +26,7 @@ from service.core.reports.model import (
     Table,
 )
 from service.core.reports.prose import (
+    MACHINES,
     Box,
     Dialogue,
     Grid,
@@ -43,7 +44,7 @@ from service.core.reports.typeset import typeset
 
 NOTHING = "–"
 # A column of sentences is as wide as what it holds, within these shares.
-NARROWEST, WIDEST = 4, 30
+NARROWEST, WIDEST = 7, 30
 # Manuals of this process, a few hundred kilobytes each.
 MOST_KEPT = 32
 
@@ -131,7 +132,7 @@ def _prose(block: Prose) -> dict[str, Any]:
             inside = [_prose(one) for one in block.blocks]
             return {"kind": "box", "title": block.title, "tone": block.tone, "blocks": inside}
         case Dialogue():
-            return {"kind": "dialogue", "lines": [{"who": who, "words": _words(said)} for who, said in block.lines]}
+            return {"kind": "dialogue", "lines": [_said(*line) for line in block.lines]}
         case Question():
             answer = [_prose(one) for one in block.blocks]
             return {"kind": "question", "words": _words(block.words), "blocks": answer}
@@ -139,6 +140,10 @@ def _prose(block: Prose) -> dict[str, Any]:
             return {"kind": "verbatim", "text": block.text}
         case _:
             return _grid(block)
+
+
+def _said(who: str, words: Words) -> dict[str, Any]:
+    return {"who": who, "is_machine": who in MACHINES, "words": _words(words)}
 
 
 def _words(words: Words) -> list[dict[str, Any]]:

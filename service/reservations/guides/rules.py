@@ -19,7 +19,7 @@ from service.core.calendar import HOURS
 from service.core.reports.markdown import escaped, sections
 from service.core.reports.model import Report
 from service.core.targets import NEAR, Target
-from service.core.times import DAY, SATURDAY, TOKYO, Month, at, in_words, local_date
+from service.core.times import DAY, SATURDAY, TOKYO, WEEKDAYS, Month, at, in_words, local_date
 from service.reservations.assistants import rules as assistants
 from service.reservations.cases import rules as cases
 from service.reservations.events.rules import STATE_WORDS, Purpose, State, Task
@@ -224,6 +224,7 @@ def _example(facts: Facts, offered: Offered | None = None, size: int = -1) -> le
 def _context(facts: Facts) -> dict[str, Any]:
     """The words that texts may use."""
     example = _example(facts)
+    local = example.starts_at.astimezone(TOKYO)
     paid = replace(example, paid=example.price, is_booked=True)
     return {
         "facts": facts,
@@ -244,9 +245,9 @@ def _context(facts: Facts) -> dict[str, Any]:
         # A reservation to tell of, and everything that is said about it.
         "example": example,
         "when": in_words(example.starts_at),
-        "hour": f"{example.starts_at.astimezone(TOKYO):%-H}時",
+        "hour": f"{local.hour}時",
         "until": in_words(example.cancel_until),
-        "phone": letters.at_home(PHONE),
+        "spoken": f"{local.month}月{local.day}日{WEEKDAYS[local.weekday()]}曜日の{local.hour}時",
         "staff": STAFF,
         "what": _what,
         "received": lambda one: assistants.received(one.code, _what(one), is_new=True),
