@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,6 +21,7 @@ from service.reservations.chores import actions as chores
 from service.reservations.drafts import actions as drafts
 from service.reservations.enquiries import actions as enquiries
 from service.reservations.flow import actions as flow
+from service.reservations.guides import actions as guides
 from service.reservations.inbox import actions as inbox
 from service.reservations.incidents import actions as incidents
 from service.reservations.looking import actions as looking
@@ -229,3 +231,12 @@ def watch_system() -> None:
         record_job(db, "reservations.alarms")
     if any(done.values()):
         log.info("system watched", **done)
+
+
+@app.task(name="reservations.manuals")
+def send_manuals() -> None:
+    """The manual to every shop that has not got it yet."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.manuals")
+    if sent := guides.send_due(partial(transaction, SYSTEM)):
+        log.info("manuals sent to shops", shops=sent)

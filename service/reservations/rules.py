@@ -11,12 +11,16 @@ from service.core.times import WEEKDAYS
 # The public form for questions; pages and mails lead there.
 CONTACT_PAGE = "/contact"
 
+# Where everybody reads the guides, below the address of the public pages.
+GUIDES_PATH = "/guides"
+
 READ = frozenset(
     {
         "reservations:alarm:read",
         "reservations:chore:read",
         "reservations:dashboard:read",
         "reservations:enquiry:read",
+        "reservations:guide:read",
         "reservations:incident:read",
         "reservations:operation:read",
         "reservations:quality:read",
@@ -29,7 +33,12 @@ READ = frozenset(
 # 経営ダッシュボード is for management alone (4.2.2).
 FIGURES = frozenset({"reservations:management:read", "reservations:management:send"})
 # インシデント記録 is for operators and management (5.3.2); reports, KPI of support and surveys (7.3) too.
-MANAGEMENT = FIGURES | {"reservations:incident:read", "reservations:quality:read", "reservations:report:read"}
+MANAGEMENT = FIGURES | {
+    "reservations:guide:read",
+    "reservations:incident:read",
+    "reservations:quality:read",
+    "reservations:report:read",
+}
 # What customers and shops are told, and what they said, may be noted by whoever talks with them.
 CONTACT = frozenset({"reservations:enquiry:answer", "reservations:reservation:contact"})
 # Customer support keeps enquiries and asks how content customers are.
@@ -89,6 +98,14 @@ REPORT_FILE = Purpose(
     read="reservations:report:read",
 )
 
+# What is mailed to shops, made by us.
+GUIDE_FILE = Purpose(
+    key="reservations.guide",
+    kinds=frozenset({Kind.PDF}),
+    permission="reservations:shop:update",
+    read="reservations:guide:read",
+)
+
 AREA = Area(
     name="reservations",
     title="予約運用",
@@ -118,6 +135,9 @@ AREA = Area(
         "reservations.reports": Tick("週次・月次レポートの下書き", timedelta(minutes=5), silence=timedelta(minutes=20)),
         "reservations.notices": Tick("手動対応の通知の整理", timedelta(seconds=2), silence=timedelta(seconds=120)),
         "reservations.alarms": Tick("監視", timedelta(seconds=10), silence=timedelta(seconds=120)),
+        "reservations.manuals": Tick(
+            "提携店へのマニュアルの送付", timedelta(seconds=60), silence=timedelta(minutes=10)
+        ),
     },
     retention=(
         Policy("reservations_alarms", "監視のアラートの記録", lambda: timedelta(days=3 * 365 + 1)),
@@ -236,6 +256,8 @@ AREA = Area(
         "finished": "完成",
         "version": "版",
         "incident_id": "インシデント",
+        "manual": "マニュアル",
+        "sent_to": "送付先",
     },
     values={
         "enquiry.party": {"customer": "依頼者", "shop": "提携店"},
@@ -253,6 +275,7 @@ AREA = Area(
             "trouble": "不具合・トラブル",
             "other": "その他",
         },
+        "manual": {"none": "未送付", "sent": "送付", "again": "再送を依頼"},
         "level": {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low"},
         "mark": {
             "first_look": "初動対応",
@@ -272,7 +295,11 @@ AREA = Area(
         "weekday": {str(day): f"{word}曜日" for day, word in enumerate(WEEKDAYS, 1)},
         "chore_turn.outcome": {"done": "完了", "skipped": "見送り"},
         "report.kind": {"weekly": "週次レポート", "monthly": "月次レポート"},
-        "purpose": {REPORT_FILE.key: "週次・月次レポート"},
+        "purpose": {
+            IMPORT_FILE.key: "取り込むファイル",
+            GUIDE_FILE.key: "提携店向けの手引き",
+            REPORT_FILE.key: "週次・月次レポート",
+        },
     },
-    purposes=(IMPORT_FILE, MANAGEMENT_REPORT, REPORT_FILE),
+    purposes=(GUIDE_FILE, IMPORT_FILE, MANAGEMENT_REPORT, REPORT_FILE),
 )

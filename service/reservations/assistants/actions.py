@@ -25,7 +25,7 @@ from service.reservations.flow import queries as reservations
 from service.reservations.flow.models import Reservation
 from service.reservations.letters.rules import TOO_LATE_TO_CANCEL, yen
 from service.reservations.machine.rules import Outcome
-from service.reservations.rules import AREA
+from service.reservations.rules import AREA, GUIDES_PATH
 from service.reservations.services.models import Service
 from service.reservations.settings import settings
 
@@ -54,6 +54,11 @@ class Wish:
     phone: str
     mail: str
     wishes: str
+
+
+def guides() -> str:
+    """Where customers read how it works."""
+    return f"{shell.address()}{GUIDES_PATH}/"
 
 
 def issue(db: Session, by: Actor, new: schemas.NewAssistant) -> schemas.IssuedAssistant:
@@ -128,8 +133,8 @@ def ask(db: Session, assistant: Assistant, wish: Wish) -> schemas.ReservationAns
         _refuse_another(db, reservation, wish, starts_at)
     booking = reservations.booking_of(db, reservation)
     what = f"{booking.service} {booking.plan}、{in_words(reservation.starts_at)}、{yen(reservation.price)}"
-    said = "予約のリクエストを受け付けました" if is_new else "この予約のリクエストは、すでに受け付けています"
-    return _greeted(db, assistant, queries.answer(db, reservation, f"{said}（予約ID: {reservation.code}、{what}）。"))
+    said = rules.received(reservation.code, what, is_new=is_new)
+    return _greeted(db, assistant, queries.answer(db, reservation, said))
 
 
 def status(db: Session, assistant: Assistant, code: str, phone: str | None) -> schemas.ReservationAnswer | Problem:
@@ -209,4 +214,4 @@ def _greeted(db: Session, assistant: Assistant, answer: Said) -> Said:
         .values(greeted_at=app_now(db))
         .returning(Assistant.id)
     ).scalar_one_or_none()
-    return answer if first is None else answer.model_copy(update={"guide": rules.GUIDE})
+    return answer if first is None else answer.model_copy(update={"guide": rules.guide(guides())})

@@ -23,7 +23,7 @@ from service.reservations.events import rules as e
 from service.reservations.events.rules import Effect, Purpose, State
 from service.reservations.letters import rules as letters
 from service.reservations.operations import actions as operations
-from service.reservations.rules import AREA
+from service.reservations.rules import AREA, GUIDES_PATH
 from service.reservations.settings import settings
 from service.reservations.shops.models import Shop
 
@@ -177,6 +177,7 @@ def _facts(work: _Work, shop: Shop | None) -> letters.Facts:
         pay_minutes=PAY_MINUTES,
         support_phone=config.support_phone,
         support_mail=config.support_mail,
+        guides_url=f"{shell.address()}{GUIDES_PATH}/",
     )
 
 
