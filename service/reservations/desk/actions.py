@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.auth import Actor
-from service.core.clock import app_now, in_words, now_sql
+from service.core.clock import app_now, in_words
 from service.core.problems import Conflict, Invalid, Stale
 from service.reservations.cases.rules import LONGEST_NOTICE
 from service.reservations.desk import queries, schemas
@@ -192,11 +192,7 @@ def _shown(name: str, values: Mapping[str, str]) -> str:
 def _close_links(db: Session, reservation: Reservation, *, but_to_pay: bool) -> None:
     """Whoever has the wrong number shall neither cancel nor see it."""
     purposes = ["cancel"] if but_to_pay else ["cancel", "pay"]
-    db.execute(
-        update(Link)
-        .where(Link.reservation_id == reservation.id, Link.purpose.in_(purposes), Link.expires_at > now_sql())
-        .values(expires_at=now_sql())
-    )
+    db.execute(delete(Link).where(Link.reservation_id == reservation.id, Link.purpose.in_(purposes)))
 
 
 def note_contact(db: Session, by: Actor, code: str, new: schemas.Contact) -> None:
