@@ -17,7 +17,6 @@ from dashboards.ui.text import plain, small
 
 Row = Mapping[str, Any]
 CASES = "/api/agencies/cases"
-STALE = "urn:genba:stale"
 # In pixels: with the head of the page it fills a screen of 900.
 FORM_HEIGHT = 640
 FINAL = {
@@ -175,7 +174,7 @@ def _merged(site: Site, changes: Row, based_on: int) -> tuple[Row, list[str]]:
     try:
         return session.api().patch(site.path, {**changes, "version": based_on}), []
     except ApiProblem as problem:
-        if problem.type != STALE or not problem.current:
+        if not problem.stale or not problem.current:
             raise
         current, base = problem.current, read_before(site, based_on)
     if both := case_words.contested(base, changes, current):
