@@ -96,7 +96,8 @@ def actions(case: Row, path: str, sites: Sequence[Row], chosen: int | None) -> N
             dialogs.button(
                 "不備を解決済みにする", case_talk.put_right, path, case["version"], key="case.put_right", icon="check"
             )
-        dialogs.button("地点数を変更する", count_sites, case, path, key="case.count", type="tertiary", icon="tag")
+        if case["is_open"]:
+            dialogs.button("地点数を変更する", count_sites, case, path, key="case.count", type="tertiary", icon="tag")
 
 
 def count_sites(case: Row, path: str) -> None:
@@ -171,7 +172,7 @@ def beside(
         ]
     )
     with pictures:
-        case_images.show(path, images, sites, typed, may_update)
+        case_images.show(path, case, images, sites, typed, may_update)
     with facts:
         corporation(case["corporation"])
     with talk:

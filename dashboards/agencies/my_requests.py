@@ -9,12 +9,15 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.agencies import sending, words
+from dashboards.client import ApiProblem
 from dashboards.ui import columns, details, dialogs, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
 from dashboards.ui.status import Status
+from dashboards.ui.text import plain, small
 
 KEY = "agencies.my_requests"
+MOST_SENT_BACK = 5
 PATH = sending.PATH
 NEW = Status("未読", "red", "notifications_active")
 WHOSE = {"true": "自分の依頼", "false": "代理店のすべて"}
@@ -28,6 +31,29 @@ def headline() -> None:
     reading = live.block(f"{KEY}.counts", "マイ依頼一覧", f"{PATH}/counts", headline=True, right=new_request)
     if reading is not None:
         st.markdown(in_words(reading.data))
+        if reading.data["deficient"]:
+            sent_back()
+
+
+def sent_back() -> None:
+    """What came back, to be opened at a touch: on a phone the table's buttons lie outside the screen."""
+    try:
+        found = live.ask(PATH, status="deficient", sort="-updated_at", limit=MOST_SENT_BACK)
+    except ApiProblem:
+        return  # the list below says what is wrong
+    with st.container(border=True, gap="xsmall", key=f"{KEY}.sent_back"):
+        for one in found["items"]:
+            st.markdown(line(one))
+        if found["total"] > len(found["items"]):
+            st.markdown(small(f"ほかに{found['total'] - len(found['items']):,}件あります。一覧で確認してください。"))
+
+
+def line(one: Row) -> str:
+    """不備 株式会社ABC, which leads to the reasons, and what is new of them."""
+    name = f"[{plain(one['corporation_name'])}]({sending.address(one['id'])})"
+    new = f" {NEW.badge()}" if one["unread"] else ""
+    more = plain(f"依頼ID {one['id']}・{times.ago(times.parse(one['updated_at']))}に更新")
+    return f"{words.STATUS['deficient'].badge()} **{name}**{new}　{small(more)}"
 
 
 def new_request() -> None:

@@ -128,11 +128,11 @@ def table(
     def tools() -> None:
         """What is known only with the rows is filled in then. Without a title the tools stand to the left, because
         Streamlit's own buttons hang above the right end of the grid."""
-        if not title:
-            told["count"] = st.container(width="content")
         if sorts:
             _order_box(sorts, sort_name)
         told["export"] = st.container(width="content")
+        if not title:
+            told["count"] = st.container(width="content")
         if right:
             right()
 
