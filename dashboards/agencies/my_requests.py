@@ -14,7 +14,7 @@ from dashboards.ui import columns, details, dialogs, filters, live, tables, time
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
 from dashboards.ui.status import Status
-from dashboards.ui.text import plain, small
+from dashboards.ui.text import small
 
 KEY = "agencies.my_requests"
 MOST_SENT_BACK = 5
@@ -41,19 +41,16 @@ def sent_back() -> None:
         found = live.ask(PATH, status="deficient", sort="-updated_at", limit=MOST_SENT_BACK)
     except ApiProblem:
         return  # the list below says what is wrong
-    with st.container(border=True, gap="xsmall", key=f"{KEY}.sent_back"):
+    with st.container(border=True, gap="small", key=f"{KEY}.sent_back"):
         for one in found["items"]:
-            st.markdown(line(one))
+            with st.container(horizontal=True, vertical_alignment="center"):
+                new = f" {NEW.badge()}" if one["unread"] else ""
+                st.markdown(f"{words.STATUS['deficient'].badge()}{new}", width="content")
+                link(one["corporation_name"], sending.address(one["id"]))
+                at = times.ago(times.parse(one["updated_at"]))
+                st.markdown(small(f"依頼ID {one['id']}・{at}に更新"), width="content")
         if found["total"] > len(found["items"]):
             st.markdown(small(f"ほかに{found['total'] - len(found['items']):,}件あります。一覧で確認してください。"))
-
-
-def line(one: Row) -> str:
-    """不備 株式会社ABC, which leads to the reasons, and what is new of them."""
-    name = f"[{plain(one['corporation_name'])}]({sending.address(one['id'])})"
-    new = f" {NEW.badge()}" if one["unread"] else ""
-    more = plain(f"依頼ID {one['id']}・{times.ago(times.parse(one['updated_at']))}に更新")
-    return f"{words.STATUS['deficient'].badge()} **{name}**{new}　{small(more)}"
 
 
 def new_request() -> None:

@@ -304,12 +304,15 @@ def test_images_are_tied_where_they_are_seen(page: AppTest, case: Request, team:
 
 def test_a_deficiency_goes_back_with_its_reason(page: AppTest, case: Request, team: Scene) -> None:
     add_site(page)
+    press(page, f"case.site.{site_of(team.db, case).id}.enter")
     press(page, "case.deficient")
     page.text_area(key=_form_key(page, "case.deficiency.form.message")).set_value("明細が読めません。")
     press(page, "case.deficiency.form.submit")
 
     assert site_of(team.db, case).status == "deficient"
     assert "不備: 明細が読めません。" in texts(page)
+    # What 投入済 was refused for is nothing to be told of one that is sent back.
+    assert "投入済にできません" not in texts(page)
     # By telephone.
     slot = f"case.site.{site_of(team.db, case).id}"
     press(page, f"{slot}.above.go_on")
