@@ -63,9 +63,16 @@ def block(
     last = earlier if earlier and earlier.query == asked else None
     updated = heading.row(title, of_page=headline, left=left, right=right)
     notice = st.empty()
+    if headline:
+        st.session_state[heading.TIMED] = True
+    # What has no title of its own is what the page is about: beside the page's title it is said once.
+    is_said = not title and not headline and st.session_state.get(heading.TIMED, False)
 
     def say(reading: Reading) -> None:
-        updated.markdown(_updated(reading), width="content")
+        if reading.problem or not is_said:
+            updated.markdown(_updated(reading), width="content")
+        else:
+            updated.empty()
         if headline and reading.problem:
             with notice:
                 feedback.stale(reading.at, reading.problem)

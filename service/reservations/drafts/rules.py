@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
 
-from service.core.reports.model import Badge, Block, Cell, Column, Figure, Figures, Note, Report, Section, Table, Words
+from service.core.reports.model import (
+    Badge,
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Figures,
+    Note,
+    Report,
+    Section,
+    Table,
+    Written,
+)
 from service.core.times import DAY, WEEKDAYS, Month, at, in_words, local_date, month_of
 from service.reservations.chores.rules import (
     MONTHLY_REPORT,
@@ -276,7 +288,7 @@ def report(draft: Draft) -> Report:
         draft.drafted_at,
         [
             Section("", [_cards(kind, contents), Note(DEFINITIONS)]),
-            *(Section(TEXTS[name], [Words(getattr(draft, name), NOT_WRITTEN)]) for name in TEXTS),
+            *(Section(TEXTS[name], [Written(getattr(draft, name), NOT_WRITTEN)]) for name in TEXTS),
             Section(
                 "予約", [_counted("サービス", contents.by_service), _counted("予約が確定した店舗", contents.by_shop)]
             ),

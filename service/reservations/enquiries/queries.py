@@ -50,9 +50,9 @@ _missed = or_(
 _APART = "\x1f"
 _SEARCHED = (
     _code,
-    Enquiry.subject,
+    Enquiry.topic,
     Enquiry.body,
-    Enquiry.contact_name,
+    Enquiry.sender_name,
     Enquiry.mail,
     Enquiry.reservation_given,
     Reservation.code,
@@ -69,7 +69,7 @@ def _found_by(name: str) -> ColumnElement[bool]:
 
 
 def _looked_for(asked: str) -> str | None:
-    text, digits = contains(Enquiry.subject).value(asked.strip()), phones.part(asked)
+    text, digits = contains(Enquiry.topic).value(asked.strip()), phones.part(asked)
     return f"{text}{_APART}{f'%{digits}%' if digits else ''}" if text else None
 
 
@@ -81,10 +81,10 @@ ENQUIRIES = Listing(
         Enquiry.party,
         Enquiry.channel,
         Enquiry.is_from_form,
-        Enquiry.contact_name,
+        Enquiry.sender_name,
         phones.shown_column(Enquiry.phone).label("phone_shown"),
         Enquiry.mail,
-        Enquiry.subject,
+        Enquiry.topic,
         Enquiry.category,
         Enquiry.level,
         Enquiry.status,
@@ -253,8 +253,8 @@ def enquiry_in_full(db: Session, enquiry_id: int) -> dict[str, Any]:
         "operation": _operation(db.get(Operation, enquiry.operation_id)) if enquiry.operation_id else None,
         "operations": [_operation(one) for one in open_operations(db, enquiry)],
         "events": _events(db, enquiry.id),
-        "answer_subject": rules.answer_subject(enquiry.id, enquiry.subject),
-        "answer_body": rules.answer_body(party, enquiry.contact_name, config.support_phone, config.support_mail),
+        "answer_subject": rules.answer_subject(enquiry.id, enquiry.topic),
+        "answer_body": rules.answer_body(party, enquiry.sender_name, config.support_phone, config.support_mail),
     }  # fmt: skip
 
 
@@ -347,7 +347,7 @@ def same_from_form(db: Session, new: schemas.FormEnquiry, since: datetime) -> En
         Enquiry.is_from_form,
         Enquiry.received_at > since,
         Enquiry.mail == new.mail,
-        Enquiry.subject == new.subject,
+        Enquiry.topic == new.topic,
         Enquiry.body == new.body,
     )
     return db.scalars(found.order_by(Enquiry.id).limit(1)).one_or_none()
@@ -380,6 +380,11 @@ def _median(column: Any, *of: ColumnElement[bool]) -> ColumnElement[int | None]:
     return func.round(func.percentile_cont(0.5).within_group(column).filter(column.is_not(None), *of))
 
 
+def _was_due(done_at: Any, due_at: Any) -> ColumnElement[bool]:
+    """Done, or should have been; what was closed before without it (a repeat, say) does not count."""
+    return or_(done_at.is_not(None), due_at < func.coalesce(Enquiry.resolved_at, now_sql()))
+
+
 def _figures() -> tuple[ColumnElement[Any], ...]:
     """What a group of enquiries amounts to."""
     found: list[ColumnElement[Any]] = [func.count(Enquiry.id).label("count")]
@@ -388,7 +393,7 @@ def _figures() -> tuple[ColumnElement[Any], ...]:
         response, due = Enquiry.first_response_at, Enquiry.first_due_at
         found += [
             func.count(Enquiry.id).filter(mine).label(channel.value),
-            func.count(Enquiry.id).filter(mine, or_(response.is_not(None), due < now_sql())).label(f"{channel}_due"),
+            func.count(Enquiry.id).filter(mine, _was_due(response, due)).label(f"{channel}_due"),
             func.count(Enquiry.id).filter(mine, response <= due).label(f"{channel}_met"),
             _median(Enquiry.first_minutes, mine).label(f"{channel}_minutes"),
         ]
@@ -419,7 +424,7 @@ def kpis(db: Session, since: datetime, until: datetime) -> schemas.Kpis:
         .order_by(func.count().desc(), Enquiry.category)
     ).all()
     for_faq = db.execute(
-        select(_code, Enquiry.subject).where(received, Enquiry.faq == Faq.WANTED).order_by(Enquiry.id)
+        select(_code, Enquiry.topic).where(received, Enquiry.faq == Faq.WANTED).order_by(Enquiry.id)
     ).all()
     return _kpis(
         row,

@@ -23,10 +23,10 @@ def _telephone(typed: str) -> str:
     return phones.e164(typed) if typed.strip() else ""
 
 
-Subject = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
+Topic = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
 Body = Annotated[str, Field(min_length=1, max_length=4000, pattern=NO_NUL), NotBlank]
 Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL), NotBlank]
-ContactName = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
+SenderName = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
 # Empty: none is known.
 Address = Literal[""] | Mail
 Telephone = Annotated[str, Field(max_length=30, pattern=ONE_LINE), AfterValidator(_telephone)]
@@ -98,10 +98,10 @@ class EnquiryItem(BaseModel):
     party: Party
     channel: Channel
     is_from_form: bool
-    contact_name: str
+    sender_name: str
     phone_shown: str
     mail: str
-    subject: str
+    topic: str
     category: Category
     level: Level
     status: Status
@@ -200,10 +200,10 @@ class NewEnquiry(BaseModel):
 
     party: Party
     channel: Channel
-    contact_name: ContactName
+    sender_name: SenderName
     phone: Telephone = ""
     mail: Address = ""
-    subject: Subject
+    topic: Topic
     body: Body
     category: Category
     level: Level = Level.LOW
@@ -226,10 +226,10 @@ class FormEnquiry(BaseModel):
     """As the public form gives it."""
 
     party: Party
-    contact_name: ContactName
+    sender_name: SenderName
     mail: Mail
     phone: Telephone = ""
-    subject: Subject
+    topic: Topic
     body: Body
     category: Category
     reservation: Given = ""
@@ -247,10 +247,10 @@ class Edit(BaseModel):
 class EnquiryChange(Edit):
     """What is left out, or null, stays as it is. Another level has other targets."""
 
-    contact_name: ContactName | None = None
+    sender_name: SenderName | None = None
     phone: Telephone | None = None
     mail: Address | None = None
-    subject: Subject | None = None
+    topic: Topic | None = None
     category: Category | None = None
     level: Level | None = None
     reservation: Given | None = None
@@ -265,7 +265,7 @@ class HandOver(Edit):
 class Answer(Edit):
     """A mail to whoever asked. `waits`: something is asked back."""
 
-    subject: Subject
+    subject: Topic
     text: Annotated[str, Field(min_length=1, max_length=6000, pattern=NO_NUL), NotBlank]
     waits: bool = False
 
