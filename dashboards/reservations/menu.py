@@ -10,6 +10,22 @@ _page = partial(Entry, area="reservations", section="予約運用")
 
 PAGES: tuple[Entry, ...] = (
     _page(
+        file="dashboard.py",
+        title="運営ダッシュボード",
+        icon=":material/space_dashboard:",
+        url_path="reservations-dashboard",
+        permission="reservations:dashboard:read",
+    ),
+    # Before everything else that the management may see: it is where they begin.
+    _page(
+        file="management.py",
+        title="経営ダッシュボード",
+        icon=":material/monitoring:",
+        url_path="management",
+        permission="reservations:management:read",
+        about=("management_report", "month"),
+    ),
+    _page(
         file="operations.py",
         title="手動対応",
         icon=":material/support_agent:",
