@@ -1,4 +1,4 @@
-"""満足度調査: once a quarter, to everybody once; an answer each that may be changed for a week, and is nobody's then."""
+"""満足度調査: asked once a quarter, everybody once; an answer may be changed for a week, and then is nobody's."""
 
 from __future__ import annotations
 
