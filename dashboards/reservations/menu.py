@@ -52,6 +52,16 @@ PAGES: tuple[Entry, ...] = (
         names="code",
     ),
     _page(
+        file="enquiries.py",
+        title="問い合わせ",
+        icon=":material/forum:",
+        url_path="enquiries",
+        # Management reads its figures; the list is for those who answer.
+        permission="reservations:quality:read",
+        about=("enquiry", "survey"),
+        waiting=Waiting("/api/reservations/enquiries/counts", "open"),
+    ),
+    _page(
         file="incidents.py",
         title="インシデント",
         icon=":material/emergency_home:",

@@ -64,7 +64,8 @@ def _found_by(name: str) -> ColumnElement[bool]:
     text, digits = (func.split_part(bindparam(name, type_=String), _APART, place) for place in (1, 2))
     return or_(
         *(func.lower(column).like(func.lower(text), escape="/") for column in _SEARCHED),
-        phones.behind(Enquiry.phone).like(digits),
+        # Nothing is like nothing: who has no number would be found by every text.
+        phones.behind(Enquiry.phone).like(func.nullif(digits, "")),
     )
 
 

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core import holidays
 from service.core.audit import AuditEntry
 from service.core.clock import app_now
 from service.core.outbox import OutboxMessage
@@ -128,6 +129,8 @@ def test_targets_are_those_of_the_document(sally: TestClient, party: str, channe
 
 def test_targets_count_business_hours_without_holidays_and_stay_as_they_were(sally: TestClient, db: Session) -> None:
     go_to(db, "2031-01-10T17:00")
+    holidays.top_up(db)
+    db.commit()
     enquiry = made(sally)
 
     # Monday, 1/13, is 成人の日.
