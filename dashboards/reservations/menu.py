@@ -61,6 +61,15 @@ PAGES: tuple[Entry, ...] = (
         about=("service", "plan"),
     ),
     _page(
+        file="guides.py",
+        title="手引き",
+        icon=":material/menu_book:",
+        # Not /guides: that is where everybody reads those for customers and shops.
+        url_path="manuals",
+        permission="reservations:guide:read",
+        names="name",
+    ),
+    _page(
         file="assistants.py",
         title="アシスタント連携",
         icon=":material/key:",

@@ -42,6 +42,11 @@ def normalised(header: str) -> str:
     return re.sub(r"[\s_\-・:*]", "", text).casefold()
 
 
+def for_slack(text: str) -> str:
+    """Slack's three special characters as it wants them: nobody's name makes a link, or calls everybody."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def _not_blank(value: str) -> str:
     if not value.strip():
         raise ValueError("空白以外の文字を入力してください。")

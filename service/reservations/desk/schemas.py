@@ -301,6 +301,15 @@ class Correction(Edit):
     note: Said = ""
 
 
+class CustomerCorrection(Edit):
+    """The customer as it should be; `mail` may be empty."""
+
+    customer_name: Name
+    phone: Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
+    mail: Mail | Literal[""] = ""
+    reason: Reason
+
+
 class Contact(BaseModel):
     """What was talked about, and with whom."""
 
