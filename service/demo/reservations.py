@@ -1,4 +1,4 @@
-"""The reservations' demo: three services with sizes and prices, six shops, an assistant's token."""
+"""The reservations' demo: three services with sizes and prices, six shops, an assistant's token, past and present."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.identity import hash_token
+from service.demo import reservations_past
 from service.reservations.assistants.models import Assistant
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop, ShopService
@@ -69,6 +70,12 @@ ASSISTANT_TOKEN = "genba-demo-assistant"
 
 
 def fill(db: Session) -> None:
+    masters(db)
+    reservations_past.fill(db)
+
+
+def masters(db: Session) -> None:
+    """Services, shops and the token alone."""
     _assistant(db)
     if db.scalars(select(Service.id).limit(1)).all():
         return
