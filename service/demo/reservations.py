@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.identity import hash_token
-from service.demo import reservations_past
+from service.demo import reservations_enquiries, reservations_past
 from service.reservations.assistants.models import Assistant
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop, ShopService
@@ -72,6 +72,7 @@ ASSISTANT_TOKEN = "genba-demo-assistant"
 def fill(db: Session) -> None:
     masters(db)
     reservations_past.fill(db)
+    reservations_enquiries.fill(db)
 
 
 def masters(db: Session) -> None:

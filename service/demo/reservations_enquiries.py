@@ -107,8 +107,10 @@ def _past(world: _World) -> None:
     enquiries, done = [], []
     for received_at in _moments(world, dice):
         row, events = _settled(world, dice, received_at)
-        enquiries.append(row)
-        done.append(events)
+        # A row of holidays takes it to a day that is still to come.
+        if row["resolved_at"] < world.now:
+            enquiries.append(row)
+            done.append(events)
     if not enquiries:
         return
     ids = world.db.scalars(insert(Enquiry).returning(Enquiry.id, sort_by_parameter_order=True), enquiries).all()
@@ -135,7 +137,9 @@ def _settled(world: _World, dice: random.Random, received_at: datetime) -> tuple
     took = 0 if channel is Channel.PHONE else dice.choice((12, 18, 25, 40, 55, 70, 85, 100, 110, 150, 260))
     answered_at = add_working_time(received_at, took * MINUTE, world.calendar)
     settled_at = add_working_time(
-        answered_at, dice.choice((0, 5, 20, 60, 150, 300, 480, 700, 1100, 1700)) * MINUTE, world.calendar
+        answered_at,
+        dice.choice((0, 0, 5, 20, 40, 60, 90, 150, 200, 300, 480, 700, 1100, 1700)) * MINUTE,
+        world.calendar,
     )
     row = _row(world, dice, party, channel, received_at) | {
         "category": category,
