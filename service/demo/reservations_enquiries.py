@@ -144,7 +144,7 @@ def _settled(world: _World, dice: random.Random, received_at: datetime) -> tuple
     row = _row(world, dice, party, channel, received_at) | {
         "category": category,
         "topic": topic,
-        "body": body,
+        "content": body,
         "level": (Level.MEDIUM if dice.random() < 0.15 else Level.LOW).value,
         "received_by": name if channel is Channel.PHONE else "フォーム",
         "is_from_form": channel is Channel.MAIL,
@@ -233,7 +233,7 @@ def _open(
             "reservation_id": reservation.id,
         }
     category, topic, body, _, outcome = asked
-    enquiry = Enquiry(**row, category=category, topic=topic, body=body, faq=faq)
+    enquiry = Enquiry(**row, category=category, topic=topic, content=body, faq=faq)
     enquiry.is_from_form = channel is Channel.MAIL
     enquiry.received_by = "フォーム" if channel is Channel.MAIL else owner.name if owner else "相談 花子"
     enquiry.status = (rules.Status.WAITING if waits else rules.Status.WORKING if owner else rules.Status.RECEIVED).value
