@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core.identity import User, hash_token
-from service.demo import reservations_chores, reservations_past
+from service.demo import reservations_chores, reservations_enquiries, reservations_past
 from service.reservations.assistants.models import Assistant
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop, ShopService
@@ -80,6 +80,7 @@ def _management(db: Session) -> None:
     """Months' reports need somebody to be sent to."""
     nobody = User.login_id == "reservations-manager", User.mail.is_(None)
     db.execute(update(User).where(*nobody).values(mail="keiei@qualfia.example"))
+    reservations_enquiries.fill(db)
 
 
 def masters(db: Session) -> None:
