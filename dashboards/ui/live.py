@@ -22,6 +22,8 @@ SHARED_SECONDS = 2
 _AWAY = "live.away"
 
 refreshing = st.fragment(run_every=settings().refresh_seconds)
+# For charts and figures, which say nothing new every half minute.
+refreshing_slowly = st.fragment(run_every=300)
 
 
 # A path of the service, or a function that answers in its place.
