@@ -74,13 +74,13 @@ def fill(db: Session) -> None:
     _management(db)
     reservations_past.fill(db)
     reservations_chores.fill(db)
+    reservations_enquiries.fill(db)
 
 
 def _management(db: Session) -> None:
     """Months' reports need somebody to be sent to."""
     nobody = User.login_id == "reservations-manager", User.mail.is_(None)
     db.execute(update(User).where(*nobody).values(mail="keiei@qualfia.example"))
-    reservations_enquiries.fill(db)
 
 
 def masters(db: Session) -> None:
