@@ -129,10 +129,11 @@ def manual(db: Session, shop_id: int) -> dict[str, Any]:
     ).one_or_none()
     told = {"sent_at": shop.manual_sent_at, "sent_to": None, "error": None}
     told["titles"] = [guide.title for guide in FOR_SHOPS]
+    if shop.manual_sent_at is None:
+        is_due = shop.mail and shop.archived_at is None and shop.blacklisted_at is None
+        return told | {"state": "due" if is_due else "none"}
     if newest is None:
-        usable = shop.mail and shop.archived_at is None and shop.blacklisted_at is None
-        state = "sent" if shop.manual_sent_at else "due" if usable else "none"
-        return told | {"state": state}
+        return told | {"state": "sent"}
     sent, message = newest
     # Sent messages are forgotten after a while; one that failed is not, before somebody decided about it.
     state = "sent"
