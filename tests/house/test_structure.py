@@ -61,6 +61,9 @@ OPEN_DOORS = {
     "/pay/{token}/done",  # the link is the key
     "/cancel/{token}",  # the link is the key
     "/cancel/{token}/enquiry",  # the link is the key
+    "/contact",  # whoever has a question
+    "/contact/done",  # a page without data
+    "/survey/{token}",  # the link is the key
     # guides for customers and shops
     "/guides",
     "/guides/",

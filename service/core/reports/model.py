@@ -67,6 +67,14 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Written:
+    """What people have written, with its line breaks; `empty` is said, paler, when that is nothing."""
+
+    text: str
+    empty: str
+
+
+@dataclass(frozen=True)
 class Series:
     """Values in the order of the chart's labels; None is a gap."""
 
@@ -118,7 +126,7 @@ class ShareBar:
     note: str = ""
 
 
-Block = Figures | Table | Note | LineChart | BarChart | ShareBar | Prose
+Block = Figures | Table | Note | Written | Prose | LineChart | BarChart | ShareBar
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from service.core.reports.model import (
     Report,
     ShareBar,
     Table,
+    Written,
 )
 from service.core.reports.prose import (
     MACHINES,
@@ -109,6 +110,8 @@ def _block(block: Block) -> dict[str, Any]:
             return _table(block)
         case Note():
             return {"kind": "note", "text": block.text}
+        case Written():
+            return {"kind": "words", "lines": block.text.strip().splitlines(), "empty": block.empty}
         case LineChart():
             return charts.line_chart(block)
         case BarChart():

@@ -4,7 +4,7 @@ written down and carried out in one transaction."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
@@ -60,9 +60,11 @@ def create(
     phone: str,
     mail: str = "",
     wishes: str = "",
+    admit: Callable[[str], None] = lambda _: None,
 ) -> Reservation:
     """A reservation asked for by an assistant or a person. Who repeats a request gets the first one's reservation, and
-    so does who asks for the same within ten minutes.
+    so does who asks for the same within ten minutes. `admit` is asked, with the number, about one that is new; it may
+    raise.
 
     Raises:
         Invalid: there is no such service or size, the time is too soon or too far away, or the number is none of
@@ -73,7 +75,7 @@ def create(
     repeat = mine.where(Reservation.client_request_id == client_request_id)
     if (first := db.scalars(repeat).one_or_none()) is not None:
         return first
-    number = _number(phone)
+    number = number_of(phone)
     # Whoever repeats a request while the first one is at work waits for it.
     db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"reservations {number}"})
     if (first := db.scalars(repeat).one_or_none()) is not None:
@@ -83,6 +85,7 @@ def create(
     if same := db.scalars(queries.same_wish(mine, number, service.id, starts_at, now - SAME_WISH)).one_or_none():
         return same
     refuse_time(starts_at, now)
+    admit(number)
     asked = e.Requested(starts_at=starts_at, price=plan.price, order=queries.order_of(db, service.id))
     outcome = machine.begin(asked, now)
     reservation = Reservation(
@@ -192,7 +195,8 @@ def _free(shop: int, lines: Mapping[int, Line], taken: set[int], now: datetime) 
     return moment if moment is None or shop not in taken else max(moment, now + BUSY_PAUSE)
 
 
-def _number(phone: str) -> str:
+def number_of(phone: str) -> str:
+    """As it is dialled from anywhere. Raises Invalid for one that is none of Japan's."""
     number = international(phone)
     if number is None:
         message = "日本の電話番号を、090-1234-5678 や +819012345678 のように指定してください。"

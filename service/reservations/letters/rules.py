@@ -23,6 +23,7 @@ SHOP_TITLES = {
     Purpose.BOOKED: "予約確定のお知らせ",
     Purpose.RELEASED: "仮予約キャンセルのお知らせ",
     Purpose.DECLINED: "変更見送りのお知らせ",
+    Purpose.CORRECTED: "お客様情報の訂正のお知らせ",
 }
 BOOKING_CANCELLED = "予約キャンセルのお知らせ"
 # UCS-2: so many characters in one SMS, and in each part of a longer one.
@@ -241,7 +242,7 @@ def to_shop(purpose: Purpose, facts: Facts) -> Mail:
     wishes = [f"ご要望: {facts.wishes}"] if facts.wishes else []
     who = (
         [f"お客様: {facts.customer_name} 様", f"お客様の電話番号: {at_home(facts.phone)}"]
-        if purpose is Purpose.BOOKED
+        if purpose is Purpose.BOOKED or (purpose is Purpose.CORRECTED and facts.is_booked)
         else [f"お客様: {facts.customer_name} 様"]
     )
     body = [
@@ -281,6 +282,10 @@ _TO_SHOP: Mapping[Purpose, list[str]] = {
     Purpose.DECLINED: [
         "ご提案いただいた変更をお客様に確認しましたが、今回は見送りとなりました。お取り置きは不要です。",
         "ご検討いただき、ありがとうございました。またの機会によろしくお願いいたします。",
+    ],
+    Purpose.CORRECTED: [
+        "下記のご予約について、お客様の情報に誤りがありましたので訂正いたします。ご予約の内容に変更はありません。",
+        "お手数をおかけしますが、お手元の控えを下の内容に改めてください。",
     ],
 }
 _CANCELLED_BOOKING = [
