@@ -51,7 +51,7 @@ class World:
 
     @contextmanager
     def db(self) -> Iterator[Session]:
-        with Session(self.engine) as session, session.begin():
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def ask(self, count: int, at_once: int, seconds: float = 0) -> None:
@@ -101,7 +101,6 @@ class World:
         with self.db() as db:
             mine = select(Reservation).where(Reservation.assistant_id == self.assistant).order_by(Reservation.id)
             found = list(db.scalars(mine))
-            db.expunge_all()
         return found
 
     def pay(self, session: str) -> bool:
