@@ -64,10 +64,10 @@ def test_the_first_line_says_as_of_when_and_how_the_month_goes(screen: Screen, c
     assert [(one.label, one.value) for one in page.metric] == [
         ("予約件数", "1件"),
         ("売上", "¥3,600"),
+        ("手動対応", "0件"),
         ("予約成功率", "100%"),
         ("決済成功率", "100%"),
         ("キャンセル率", "0%"),
-        ("手動対応", "0件"),
     ]
     # A week is not compared with a month.
     assert page.metric[0].delta == ""
