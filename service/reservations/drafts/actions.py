@@ -53,7 +53,7 @@ def draft(db: Session, by: Actor, new: schemas.NewDraft) -> ActivityReport:
     period = dict(queries.wanted(db)).get(new.kind)
     words = rules.KIND_WORDS[new.kind]
     if period is None:
-        raise Conflict(f"定期作業の「{words}作成」が終了しているため、作成できません。")
+        raise Conflict(f"定期作業の「{words}作成」が無効になっているため、作成できません。")
     report = _draft(db, by, new.kind, period)
     if report is None:
         raise Conflict(
