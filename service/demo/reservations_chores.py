@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
 from service.core.holidays import days
-from service.core.times import DAY
+from service.core.times import DAY, local_date
 from service.core.times import at as clock_at
 from service.reservations.chores import actions, queries, rules
 from service.reservations.chores.models import Chore, ChoreEvent, ChoreTurn
@@ -34,7 +34,7 @@ NOTES = {
 ANYTIME = (
     ("shops", 12, 25, "洋菓子のさくらの受付時間を変更、キッチン神楽坂の順番を入れ替え"),
     ("operations", 9, 70, "連休前の変更依頼をまとめて対応"),
-    ("shops", 3, 15, "新しい提携店の候補を2店舗確認（登録は契約後）"),
+    ("shops", 7, 15, "新しい提携店の候補を2店舗確認（登録は契約後）"),
 )
 TEXTS = {
     "findings": "花束の予約が多く、予約成功率は前の期間と同じ水準です。",
@@ -95,11 +95,13 @@ def _settle(db: Session, chore: Chore, row: ChoreTurn, at: datetime, note: str, 
 
 
 def _anytime(db: Session, now: datetime) -> None:
+    off = days(db)
     for code, back, minutes, note in ANYTIME:
         chore = queries.known_as(db, code)
         if chore is None:
             continue
-        at = now - back * DAY
+        # Somewhere in the afternoon, when there was time for it.
+        at = clock_at(rules.next_business_day(local_date(now) - back * DAY, off), time(14, back))
         turn = ChoreTurn(chore_id=chore.id, rhythm=chore.rhythm, starts_at=at, minutes=minutes)
         db.add(turn)
         turn.outcome, turn.done_at, turn.done_by, turn.note, turn.version = "done", at, OPERATOR, note, 2

@@ -257,16 +257,16 @@ def percent(share: Share) -> str:
 
 def drafted(kind: Kind, days: Days, url: str) -> str:
     """What Slack reads in the morning."""
-    made = f"{KIND_WORDS[kind]}（{period_in_words(kind, days)}）の下書きができました"
+    made = f"{KIND_WORDS[kind]} {period_in_words(kind, days)} の下書きができました"
     return f"{made}\n内容を確認し、完成させてください。\n{url}"
 
 
 def mail(kind: Kind, days: Days, contents: Contents, url: str) -> tuple[str, str]:
     """Subject and text of the mail that a report travels with."""
     now = contents.now
-    subject = f"【予約運用】{KIND_WORDS[kind]}（{period_in_words(kind, days)}）"
+    subject = f"【予約運用】{KIND_WORDS[kind]} {period_in_words(kind, days)}"
     body = (
-        f"{KIND_WORDS[kind]}（{period_in_words(kind, days)}）を添付でお送りします。\n\n"
+        f"{KIND_WORDS[kind]} {period_in_words(kind, days)} を添付でお送りします。\n\n"
         f"・予約件数: {now.requested:,}件\n"
         f"・予約成功率: {percent(now.success)}\n"
         f"・決済成功率: {percent(now.payment)}\n"
