@@ -53,7 +53,7 @@ def state_sentence(counts: dict[str, Any]) -> None:
     )
     if counts["drafts"]:
         st.warning(
-            f"まだ完成していない下書きが{counts['drafts']:,}件あります。内容を確認して、完成させてください。{last}",
+            f"まだ完成していない下書きが{counts['drafts']:,}件あります。内容を確認して、完成させてください。",
             icon=":material/edit_note:",
         )
         return

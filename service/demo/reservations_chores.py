@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -117,7 +117,7 @@ def _reports(db: Session, now: datetime) -> None:
     listed = [(Kind.WEEKLY, one, True) for one in earlier]
     listed += [(Kind.MONTHLY, reports.month_to_report(now, drafts.FIFTH, off), True), (Kind.WEEKLY, week, False)]
     for kind, period, is_finished in listed:
-        made_at = min(now, clock_at(rules.next_business_day(period.last + DAY, off), reports.MORNING))
+        made_at = min(now, clock_at(_drafted_on(kind, period, off), reports.MORNING))
         report = ActivityReport(
             kind=kind.value,
             first_day=period.first,
@@ -136,3 +136,9 @@ def _reports(db: Session, now: datetime) -> None:
         for happened, by, at in events:
             text = "所見、課題、次の対応" if happened == "edited" else None
             db.add(ReportEvent(report_id=report.id, at=at, kind=happened, by=by, text=text))
+
+
+def _drafted_on(kind: Kind, period: Days, off: frozenset[date]) -> date:
+    if kind is Kind.WEEKLY:
+        return rules.next_business_day(period.last + DAY, off)
+    return rules.nth_business_day(reports.month_after(period.last), drafts.FIFTH, off)
