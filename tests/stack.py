@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -129,9 +129,11 @@ def some_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
+def running_stack(more: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """`more`: settings of its own."""
     with some_folder() as parent:
         running = make_stack(parent)
+        running.environ |= more or {}
         try:
             running.start()
             yield running

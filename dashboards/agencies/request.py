@@ -226,8 +226,8 @@ def sites(request_id: int) -> None:
         st.markdown(small("地点は、投入担当者が明細画像を見て登録します。まだ登録されていません。"))
         return
     with st.container(border=True, gap="small", key=f"{KEY}.sites"):
-        for one in reading.data["items"]:
-            name = plain(one["branch_name"]) or f"地点 {one['id']}"
+        for place, one in enumerate(reading.data["items"], 1):
+            name = plain(one["branch_name"]) or f"地点{place}"
             line = f"{words.STATUS[one['status']].badge()} **{name}**　{words.SERVICE[one['service_type']]}"
             if one["entered_at"]:
                 line += f"　{small(plain(times.day(times.parse(one['entered_at']))))}"

@@ -186,7 +186,7 @@ def _asked(enquiry: Row) -> None:
         + small(plain(f"{channel(enquiry)}　{received}　受付 {enquiry['received_by']}"))
     )
     with st.container(border=True, key=f"{KEY}.body"):
-        st.text(enquiry["body"])
+        st.text(enquiry["content"])
     if enquiry["is_known_contact"] is False:
         known = "提携店" if enquiry["party"] == "shop" else "予約"
         st.warning(

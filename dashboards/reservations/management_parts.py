@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from dashboards.reservations.figure_words import yen
 from dashboards.ui import charts, columns, feedback, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
+from dashboards.ui.text import plain
 
 PATH = "/api/reservations/management"
 SHOP_ROWS = 10
@@ -86,34 +87,27 @@ def shops(parts: Row, key: str) -> None:
             "この期間に確定した予約はありません", "期間を変えると表示されます。", icon=":material/storefront:"
         )
         return
-    shown = found[:SHOP_ROWS]
     total = sum(one["confirmed"] for one in found)
-    first = found[0]
-    share = f"（全体の{first['confirmed'] / total:.0%}）" if total else ""
-    charts.bar(
-        f"最も多いのは{escape(first['name'])}{share}",
-        [one["name"] for one in shown],
-        {"予約件数": [one["confirmed"] for one in shown]},
-        unit="件",
-        key=f"{key}.shops",
-        notes=[f"売上 {yen(one['sales'])}" for one in shown],
-    )
+    share = f"（全体の{found[0]['confirmed'] / total:.0%}）" if total else ""
+    st.markdown(f"**最も多いのは{plain(found[0]['name'])}{share}**")
     # All of them, however many there are: the first ten without scrolling.
     height = SHOP_HEIGHT if len(found) > SHOP_ROWS else None
     tables.grid(f"{key}.shops.grid", "提携店別の予約件数", found, SHOP_COLUMNS, height=height)
 
 
 def days(parts: Row, key: str) -> None:
-    found = [one for one in parts["days"] if one["requested"] or one["sales"]]
-    if not any(one["requested"] for one in found):
+    known = {date.fromisoformat(one["day"]): one for one in parts["days"]}
+    asked = {day: one["requested"] for day, one in known.items() if one["requested"]}
+    if not asked:
         return
-    best = max(found, key=lambda one: one["requested"])
-    day = date.fromisoformat(best["day"])
+    best = max(asked, key=lambda day: asked[day])
+    first = best.replace(day=1)
+    shown = [first + timedelta(days=number) for number in range((max(known) - first).days + 1)]
     charts.bar(
-        f"予約が最も多かったのは{charts.day(day)}の{best['requested']:,}件",
-        [date.fromisoformat(one["day"]) for one in found],
-        {"予約件数": [one["requested"] for one in found]},
+        f"予約が最も多かったのは{charts.day(best)}の{asked[best]:,}件",
+        shown,
+        {"予約件数": [asked.get(day, 0) for day in shown]},
         unit="件",
         key=f"{key}.days",
-        notes=[f"売上 {yen(one['sales'])}" for one in found],
+        notes=[f"売上 {yen(known[day]['sales'] if day in known else 0)}" for day in shown],
     )

@@ -67,7 +67,7 @@ PAGES: tuple[Entry, ...] = (
         icon=":material/emergency_home:",
         url_path="incidents",
         permission="reservations:incident:read",
-        about=("incident",),
+        about=("incident", "proposal"),
         waiting=Waiting("/api/reservations/incidents/counts", "open"),
     ),
     _page(
@@ -87,6 +87,15 @@ PAGES: tuple[Entry, ...] = (
         permission="reservations:report:read",
         about=("report",),
         waiting=Waiting("/api/reservations/reports/counts", "drafts"),
+    ),
+    _page(
+        file="monitoring.py",
+        title="監視",
+        icon=":material/monitoring:",
+        url_path="monitoring",
+        permission="reservations:alarm:read",
+        about=("alarm",),
+        waiting=Waiting("/api/reservations/alarms/counts", "open"),
     ),
     _page(
         file="shops.py",

@@ -40,6 +40,11 @@ class State(BaseModel):
     open: int
 
 
+class Counts(BaseModel):
+    as_of: datetime
+    open: int
+
+
 class Point(BaseModel):
     """Percent, and how many things waited; null where nobody looked."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Select, and_, exists, select
@@ -107,7 +108,7 @@ def is_any_due(db: Session) -> bool:
     return bool(db.scalar(select(waits)))
 
 
-def files(db: Session, digests: dict[str, str]) -> dict[str, File]:
+def files(db: Session, digests: Mapping[str, str]) -> dict[str, File]:
     """Those of the guides (name → digest of what it says) that were made already."""
     found = db.execute(
         select(GuideFile.name, GuideFile.digest, File)
@@ -127,12 +128,13 @@ def manual(db: Session, shop_id: int) -> dict[str, Any]:
         .order_by(ShopManual.id.desc())
         .limit(1)
     ).one_or_none()
-    told = {"sent_at": shop.manual_sent_at, "sent_to": None, "error": None}
+    told: dict[str, Any] = {"sent_at": shop.manual_sent_at, "sent_to": None, "error": None}
     told["titles"] = [guide.title for guide in FOR_SHOPS]
+    if shop.manual_sent_at is None:
+        is_due = shop.mail and shop.archived_at is None and shop.blacklisted_at is None
+        return told | {"state": "due" if is_due else "none"}
     if newest is None:
-        usable = shop.mail and shop.archived_at is None and shop.blacklisted_at is None
-        state = "sent" if shop.manual_sent_at else "due" if usable else "none"
-        return told | {"state": state}
+        return told | {"state": "sent"}
     sent, message = newest
     # Sent messages are forgotten after a while; one that failed is not, before somebody decided about it.
     state = "sent"

@@ -50,6 +50,12 @@ class Audience(StrEnum):
 
 
 AUDIENCE_WORDS = {Audience.CUSTOMER: "依頼者向け", Audience.SHOP: "提携店向け", Audience.OPERATOR: "運営担当者向け"}
+# What stands on the cover.
+COVERS = {
+    Audience.CUSTOMER: "ご利用ガイド",
+    Audience.SHOP: "提携店の皆さまへ",
+    Audience.OPERATOR: AUDIENCE_WORDS[Audience.OPERATOR],
+}
 # Everybody may read these.
 PUBLIC = (Audience.CUSTOMER, Audience.SHOP)
 
@@ -141,7 +147,7 @@ def report(guide: Guide, facts: Facts) -> Report:
     text = _texts().get_template(f"{guide.name}.md.jinja").render(_context(facts))
     return Report(
         title=guide.title,
-        period=f"{AUDIENCE_WORDS[guide.audience]}　{guide.reading}",
+        period=f"{COVERS[guide.audience]}　{guide.reading}",
         made_at=facts.now,
         sections=sections(text, questions=guide.questions),
         maker=MAKER,

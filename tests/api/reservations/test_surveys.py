@@ -58,7 +58,7 @@ def served(db: Session, state: str = "completed", at: datetime = IN_IT, **said: 
 
 
 def asked(db: Session, **said: Any) -> Enquiry:
-    given = {"party": "customer", "channel": "mail", "sender_name": "青木", "topic": "質問", "body": "?"}
+    given = {"party": "customer", "channel": "mail", "sender_name": "青木", "topic": "質問", "content": "?"}
     times = {"received_at": IN_IT, "first_due_at": IN_IT, "first_warn_at": IN_IT}
     enquiry = Enquiry(**(given | times | {"category": "other", "received_by": "x"} | said))
     db.add(enquiry)
