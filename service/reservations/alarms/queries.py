@@ -150,7 +150,7 @@ def state(db: Session, now: datetime | None = None) -> dict[str, Any]:
                 "limit": rules.limit(kind),
                 "every_minutes": check.every_minutes,
                 "priority": check.priority,
-                "state": "alarm" if alarm else "unknown" if value is None else "fine",
+                "state": _well(kind, value, is_on=alarm is not None),
                 "since": alarm.begun_at if alarm else None,
                 "detail": detail(kind, measure),
             }
@@ -164,6 +164,15 @@ def state(db: Session, now: datetime | None = None) -> dict[str, Any]:
         "silent_jobs": fallen,
         "open": len(is_open) + (checks[0]["state"] == "alarm"),
     }
+
+
+def _well(kind: Kind, value: float | None, *, is_on: bool) -> str:
+    """`high`: beyond the limit, but not for long enough."""
+    if is_on:
+        return "alarm"
+    if value is None:
+        return "unknown"
+    return "high" if value > rules.CHECKS[kind].above else "fine"
 
 
 def _alive(db: Session, now: datetime) -> dict[str, Any]:
