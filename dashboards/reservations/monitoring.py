@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards.ui import charts, columns, feedback, figures, filters, live, tables, times
 from dashboards.ui.figures import Figure
-from dashboards.ui.live import refreshing, refreshing_slowly
+from dashboards.ui.live import refreshing, refreshing_figures
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
@@ -110,7 +110,7 @@ def _figure(check: dict[str, Any]) -> Figure:
     )
 
 
-@refreshing_slowly
+@refreshing_figures
 def day() -> None:
     reading = live.block(f"{KEY}.charts", "直近24時間", f"{PATH}/charts")
     if reading is None:
@@ -179,7 +179,7 @@ def listed(chosen: filters.Filters) -> None:
     )
 
 
-@refreshing_slowly
+@refreshing_figures
 def outages() -> None:
     reading = live.block(f"{KEY}.outages", "今月の停止", f"{PATH}/outages")
     if reading is None:

@@ -10,14 +10,15 @@ A message may belong to an earlier one (`follows`): a reply in its thread, a cha
 one has, after those that belong to it already, and its sender is told the vendor's id of the earlier one.
 
 An area may want to know what became of its messages: its reaction is called in the transaction that settles one. A
-reaction that raises takes the settling back.
+reaction that raises takes the settling back. Before each try an area may say that it wants a message no more (`Check`):
+what was true when it was written, and even when it was last tried, may be so no longer.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
@@ -179,6 +180,8 @@ class Claimed:
     subject: str | None
     subject_id: str | None
     earlier: str | None = None
+    # Why nobody wants it any more, though an earlier try may have arrived: it is looked for, never sent again.
+    unwanted: str | None = None
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,9 @@ class Settled:
 # What an area makes of it, by the area's name.
 Reaction = Callable[[Session, Settled], None]
 NO_REACTIONS: Mapping[str, Reaction] = {}
+# Why a message of the area's own is wanted no more; None: it is. By the area's name. It reads and locks nothing.
+Check = Callable[[Session, OutboxMessage], str | None]
+NO_CHECKS: Mapping[str, Check] = {}
 
 log = structlog.get_logger()
 
@@ -252,13 +258,18 @@ def topics_due(db: Session) -> list[str]:
 
 
 def claim(
-    db: Session, topic: str, back_off: Sequence[timedelta] = BACK_OFF, reactions: Mapping[str, Reaction] = NO_REACTIONS
+    db: Session,
+    topic: str,
+    back_off: Sequence[timedelta] = BACK_OFF,
+    reactions: Mapping[str, Reaction] = NO_REACTIONS,
+    checks: Mapping[str, Check] = NO_CHECKS,
 ) -> Claimed | None:
     """The topic's message due longest, on loan for `LEASE`. Commit before sending: the lease must hold before anything
     leaves.
 
     One at a time: a batch would keep its last message waiting longer than the lease lasts. A message that expired, or
-    whose senders died so often that its tries are used up, is a dead letter.
+    whose senders died so often that its tries are used up, is a dead letter; one that its area wants no more is put
+    aside, unless it may have arrived already.
     """
     now, product_now = real_now(), app_now(db)
     due = (
@@ -273,6 +284,9 @@ def claim(
             lost = "送信の途中で処理が止まりました。届いたかどうかは分かりません。"
             _end_attempt(db, message.id, message.attempts, "lost", lost)
             message.in_doubt, message.lease, message.last_error = True, None, lost
+        unwanted = _unwanted(db, message, checks)
+        if unwanted and not message.in_doubt and message.discarded_at is None:
+            message.discarded_at, message.discard_reason = now, unwanted
         expired = message.expires_at is not None and message.expires_at <= product_now
         given_up = (expired and not message.in_doubt) or message.tries > len(back_off)
         if given_up or message.discarded_at is not None:
@@ -290,7 +304,7 @@ def claim(
                 started_at=now,
             )
         )
-        return _on_loan(message, message.lease, expired, _earlier(db, message))
+        return replace(_on_loan(message, message.lease, expired, _earlier(db, message)), unwanted=unwanted)
     return None
 
 
@@ -298,6 +312,19 @@ def _earlier(db: Session, message: OutboxMessage) -> str | None:
     if message.follows is None:
         return None
     return db.scalar(select(OutboxMessage.external_id).where(OutboxMessage.key == message.follows))
+
+
+def _unwanted(db: Session, message: OutboxMessage, checks: Mapping[str, Check]) -> str | None:
+    """A check that fails holds nothing up: the message is sent."""
+    check = checks.get(message.area)
+    if check is None or message.discarded_at is not None:
+        return None
+    try:
+        with db.begin_nested():
+            return check(db, message)
+    except Exception:
+        log.exception("no check of a message", area=message.area, topic=message.topic, key=str(message.key))
+        return None
 
 
 def _bury(db: Session, message: OutboxMessage, expired: bool, reactions: Mapping[str, Reaction]) -> None:

@@ -33,7 +33,7 @@ def token_for(service: Service, *, shared: bool = False) -> str:
     """Of a new assistant, which was told the steps before."""
     token = f"token-{uuid4()}"
     with service.committed() as db:
-        demo.fill(db)
+        demo.masters(db)
         now = app_now(db)
         db.add(Assistant(name="Claude", token_hash=hash_token(token), is_shared=shared, greeted_at=now))
     return token
@@ -136,7 +136,7 @@ def test_the_first_answer_to_a_token_explains_the_steps_and_no_other(service: Se
 
     first, second = (facts(call(service, token, "search_services")) for _ in range(2))
 
-    assert first["guide"] == rules.GUIDE
+    assert first["guide"] == rules.guide(actions.guides())
     assert second["guide"] is None
 
 

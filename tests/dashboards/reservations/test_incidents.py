@@ -74,7 +74,7 @@ def test_the_page_says_what_is_open_and_late(screen: Screen, db: Session) -> Non
 def test_working_hours_are_not_told_as_days(screen: Screen, db: Session) -> None:
     made(db, Level.LOW)
 
-    assert rows(opened(screen))[0]["次の対応"] == "対応 営業時間であと24時間"
+    assert rows(opened(screen))[0]["次の対応"] == "対応 あと24時間（営業時間）"
 
 
 def test_an_incident_is_registered_with_its_level(screen: Screen, db: Session) -> None:
