@@ -98,12 +98,14 @@ def _overview() -> None:
         faded=reading.problem is not None,
     )
     if survey["answered"]:
-        words = [f"{stars}点" for stars in range(1, 6)]
         good = sum(survey["distribution"][3:]) / survey["answered"]
         charts.bar(
-            f"{survey['title']}は、{good:.0%}の方が4点以上（満足）と回答", words, {"回答": survey["distribution"]}, unit="人",
+            f"{survey['title']}は、{good:.0%}の方が4点以上（満足）と回答",
+            [f"{stars}点" for stars in range(1, 6)],
+            {"回答": survey["distribution"]},
+            unit="人",
             key=f"{KEY}.distribution",
-        )  # fmt: skip
+        )
 
 
 def _sentence(known: dict[str, Any]) -> None:
