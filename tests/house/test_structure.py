@@ -64,6 +64,11 @@ OPEN_DOORS = {
     "/contact",  # whoever has a question
     "/contact/done",  # a page without data
     "/survey/{token}",  # the link is the key
+    # guides for customers and shops
+    "/guides",
+    "/guides/",
+    "/guides/{name}",
+    "/guides/{name}.pdf",
     # one's own long work, which was started with a permission
     "/api/core/tasks",
     "/api/core/tasks/{task_id}",

@@ -45,6 +45,8 @@ STATE_WORDS = {
     State.REFUND_PENDING: "返金処理中",
     State.REFUNDED: "返金済み",
 }
+# Of `calling`, while no shop can be called.
+WAITING_WORDS = "店舗への電話待ち"
 # Nothing is expected to happen any more. Money that comes late is still given back.
 OVER = frozenset({State.PAYMENT_TIMEOUT, State.COMPLETED, State.CANCELLED, State.REFUNDED})
 # No shop has said yes yet.
@@ -303,6 +305,17 @@ class ContactNoted(_Event):
     party: Literal["customer", "shop"]
 
 
+class CustomerCorrected(_Event):
+    """An operator put right what was wrong about the customer; the timeline's note says what, and why. `new_mail`:
+    there was no address before."""
+
+    kind: Literal["customer_corrected"] = "customer_corrected"
+    name: bool = False
+    phone: bool = False
+    mail: bool = False
+    new_mail: bool = False
+
+
 Event = Annotated[
     Requested
     | CallPlaced
@@ -334,7 +347,8 @@ Event = Annotated[
     | RefundFailed
     | RefundRetried
     | Disputed
-    | ContactNoted,
+    | ContactNoted
+    | CustomerCorrected,
     Field(discriminator="kind"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
@@ -371,6 +385,7 @@ EVENT_WORDS = {
     "refund_retried": "返金をやり直します",
     "disputed": "カード会社から支払いへの異議がありました",
     "contact_noted": "連絡を記録しました",
+    "customer_corrected": "依頼者の連絡先を訂正しました",
 }
 
 
@@ -392,6 +407,7 @@ class Purpose(StrEnum):
     BOOKED = "booked"
     RELEASED = "released"
     DECLINED = "declined"
+    CORRECTED = "corrected"
 
 
 class Task(StrEnum):

@@ -17,7 +17,7 @@ from service.core.clock import app_now
 from service.core.identity import User
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO
-from service.demo import people, reservations
+from service.demo import people, reservations, reservations_payments
 from service.reservations.events.rules import EVENT, OVER, SEEKING, Answer, State, Task
 from service.reservations.flow import queries
 from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund, Reservation, TimelineEvent
@@ -156,3 +156,23 @@ def test_the_pages_read_it(db: Session, client: TestClient) -> None:
         assert shown["timeline"]
         assert all(step["agrees"] for step in page.get(f"/api/reservations/reservations/{code}/steps").json()["items"])
         assert bool(shown["operations"]) or State(state) not in SEEKING - {State.REQUESTED, State.CALLING}
+
+
+def test_the_demos_stripe_knows_what_may_still_be_paid_or_given_back(db: Session) -> None:
+    begin(db)
+    told = {one["id"]: one for one in reservations_payments.known(db)}
+    wanted = select(Payment).join(Reservation, Reservation.id == Payment.reservation_id)
+    for state in (State.AWAITING_PAYMENT, State.EXPIRING, State.CONFIRMED, State.REFUND_PENDING):
+        for payment in db.scalars(wanted.where(Reservation.state == state)):
+            assert told[str(payment.session_id)]["intent"] == payment.intent
+            assert (payment.intent is None) == (state in (State.AWAITING_PAYMENT, State.EXPIRING))
+    waiting = db.scalars(select(Reservation).where(Reservation.state == State.AWAITING_PAYMENT)).one()
+    back = next(one["cancel_url"] for one in told.values() if one["metadata"]["reservation"] == waiting.code)
+    assert queries.opened(db, "pay", back.rpartition("/")[2]).code == waiting.code
+
+
+def test_who_waits_for_the_shops_to_open_is_not_said_to_be_on_the_telephone(db: Session, client: TestClient) -> None:
+    begin(db, MOMENTS[1])
+    operator = db.scalars(select(User).where(User.login_id == "reservations-operator")).one()
+    found = cast.signed_in(db, client, operator).get("/api/reservations/reservations?state=calling").json()["items"]
+    assert [(one["state_title"], one["waits_until"]) for one in found] == [("店舗への電話待ち", "2031-01-09T00:00:00Z")]
