@@ -54,7 +54,7 @@ PAGES: tuple[Entry, ...] = (
     ),
     _page(
         file="simulation.py",
-        title="店舗順序シミュレーション",
+        title="順序シミュレーション",
         icon=":material/swap_vert:",
         url_path="shop-order-simulation",
         permission="reservations:simulation:read",

@@ -115,7 +115,7 @@ def _verdict(score: Row, found: Row) -> str:
 
 
 def _sooner(score: Row, present: Row) -> float:
-    return float(present["mean_minutes"] or 0) - float(score["mean_minutes"] or 0)
+    return float(present["median_minutes"] or 0) - float(score["median_minutes"] or 0)
 
 
 def _gain(score: Row, present: Row) -> str:
@@ -124,7 +124,7 @@ def _gain(score: Row, present: Row) -> str:
     if abs(gained) >= SAME:
         parts.append(f"予約成功率が{abs(gained) * 100:.1f}ポイント{'上がる' if gained > 0 else '下がる'}")
     if abs(sooner) >= SAME_MINUTES:
-        parts.append(f"OKまでの平均が{_minutes(abs(sooner))}{'短くなる' if sooner > 0 else '長くなる'}")
+        parts.append(f"OKまでの中央値が{_minutes(abs(sooner))}{'短くなる' if sooner > 0 else '長くなる'}")
     fewer = present["calls"] - score["calls"]
     if not parts or abs(fewer) >= 0.05:
         parts.append(f"電話が1件あたり{abs(fewer):.2f}回{'減る' if fewer >= 0 else '増える'}")
@@ -148,8 +148,8 @@ def _compare(found: Row, tried: Tried) -> None:
         note = f"現在の順序 {_shown(name, present)}　実績 {_shown(name, found['actual'])}"
         return Figure(label, value, note, change if is_other else None, unit, "現在の順序との差", good)
 
-    longer = -_sooner(score, present)
-    median = (score["median_minutes"] or 0) - (present["median_minutes"] or 0)
+    median = -_sooner(score, present)
+    longer = (score["mean_minutes"] or 0) - (present["mean_minutes"] or 0)
     gained = round((score["success"] - present["success"]) * 100, 1)
     calls = round(score["calls"] - present["calls"], 2)
     figures.row(
@@ -229,7 +229,7 @@ def _reading(found: Row) -> None:
         score = found["tried"]
         st.markdown(
             f"{TRUST[found['trust']]}  \n"
-            f"対象は{X}以降の予約{found['reservations']:,}件です。"
+            f"対象は{times.day(times.parse(found['since']).date())}以降の予約{found['reservations']:,}件です。"
             f"試した順序でかける電話のうち、**{score['measured'] * 100:.0f}%は実際の回答（実測）**、"
             f"**残りは推定**です。推定による成功率の誤差は±{score['doubt'] * 196:.1f}ポイント程度です。"
         )
