@@ -20,10 +20,12 @@ from playwright.sync_api import Page, expect
 
 from service.core.times import TOKYO
 from service.demo.reservations import ASSISTANT_TOKEN
+from tests.browser.test_fleet import open_first_row
 from tests.chromium import sign_in
 from tests.stack import Stack
 
 GINZA, AOYAMA = "+81312340001", "+81312340003"
+expect.set_options(timeout=20_000)
 LINK = re.compile(r"http\S+/(?:pay|cancel)/[A-Za-z0-9_-]+")
 
 
@@ -122,11 +124,13 @@ def test_an_operator_works_a_vague_answer_to_its_end(page: Page, stack: Stack, o
     expect(page.get_by_role("heading", name="手動対応")).to_be_visible()
     page.get_by_label("キーワード").fill(code)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("全1件", exact=True)).to_be_visible(timeout=40_000)
-    page.get_by_text("対応する", exact=True).click()
-    page.get_by_role("button", name="自分が担当する").click()
-    page.get_by_role("button", name="予約OKを確認").click()
-    page.get_by_role("button", name=re.compile("予約OK")).last.click()
+    expect(page.get_by_text("全1件を表示しています")).to_be_visible(timeout=40_000)
+    drawer = open_first_row(page)
+    expect(drawer.get_by_text("該当の提携店に電話で確認します")).to_be_visible()
+    drawer.get_by_role("button", name="自分が対応する").click()
+    expect(drawer.get_by_text("運営 太郎", exact=False).first).to_be_visible()
+    drawer.get_by_role("button", name="予約OKを確認").click()
+    page.get_by_role("button", name="予約OKを確認した").click()
 
     assert "4,800円" in sms(stack, phone, "お店が見つかりました")
     shop_says(stack, AOYAMA, "ok")
