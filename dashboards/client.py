@@ -18,6 +18,7 @@ from dashboards.settings import settings
 
 SAFE_METHODS = {"GET", "HEAD"}
 ADDRESS_HEADER = "X-Genba-Address"
+STALE = "urn:genba:stale"
 # For what a person looks at while it loads: longer than any good answer takes, shorter than she would wait.
 PATIENCE_SECONDS = 4
 
@@ -42,6 +43,11 @@ class ApiProblem(Exception):
     def temporary(self) -> bool:
         """True when the service failed or could not be reached, so that asking again later makes sense."""
         return self.status == 0 or self.status >= 500
+
+    @property
+    def stale(self) -> bool:
+        """Somebody changed it since it was read."""
+        return self.type == STALE
 
 
 def new_reference() -> str:

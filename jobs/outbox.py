@@ -14,7 +14,7 @@ from datetime import timedelta
 import structlog
 
 from jobs.app import app
-from jobs.reactions import REACTIONS
+from jobs.reactions import CHECKS, REACTIONS
 from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited, Sent, Vendor, VendorFailure
 from jobs.vendors.registry import REGISTRY
 from service.core import outbox
@@ -49,7 +49,7 @@ def send_topic(topic: str) -> None:
         until = time.monotonic() + TICK_SECONDS
         while time.monotonic() < until:
             with transaction(SYSTEM) as db:
-                message = outbox.claim(db, topic, back_off, REACTIONS)
+                message = outbox.claim(db, topic, back_off, REACTIONS, CHECKS)
             if message is None:
                 return
             try:
@@ -75,6 +75,9 @@ def _deliver(message: outbox.Claimed) -> None:
         arrived = _earlier_try(message, vendor)
         if arrived is None and message.expires_at is not None and message.expired:
             raise PermanentFailure(outbox.expiry_in_words(message.expires_at))
+        if arrived is None and message.unwanted:
+            # It did not arrive: whoever claims it next puts it aside.
+            raise VendorFailure(message.unwanted)
         has = arrived or vendor.send(message)
     except RateLimited as limit:
         told.warning("message postponed", error=str(limit))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -12,19 +13,29 @@ import structlog
 from jobs.app import app
 from jobs.vendors import PermanentFailure, VendorFailure, payments, voice
 from service.core.db import SYSTEM, transaction
+from service.core.files import deposit
 from service.core.health import record_job
+from service.reservations.alarms import actions as alarms
+from service.reservations.alarms import queries as measures
+from service.reservations.chores import actions as chores
+from service.reservations.drafts import actions as drafts
+from service.reservations.enquiries import actions as enquiries
 from service.reservations.flow import actions as flow
+from service.reservations.guides import actions as guides
 from service.reservations.inbox import actions as inbox
 from service.reservations.incidents import actions as incidents
 from service.reservations.looking import actions as looking
 from service.reservations.looking.actions import Kind, Look
+from service.reservations.management import actions as management
+from service.reservations.operations import actions as operations
 from service.reservations.queue import actions as queue
+from service.reservations.surveys import actions as surveys
 
 # A tick ends after this, whatever is left; the next one goes on.
 TICK_SECONDS = 10
 LOOKS_AT_ONCE = 20
 # Of the ticks of one process, one of a kind at a time: a slow vendor must not take every thread. Others share the work.
-_moving, _reading, _looking = threading.Lock(), threading.Lock(), threading.Lock()
+_moving, _reading, _looking, _reporting = (threading.Lock() for _ in range(4))
 
 log = structlog.get_logger()
 
@@ -124,3 +135,108 @@ def watch_incidents() -> None:
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.incidents")
         incidents.watch(db)
+
+
+@app.task(name="reservations.enquiries")
+def watch_enquiries() -> None:
+    """Enquiries of which a target comes near, or has passed."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.enquiries")
+        enquiries.watch(db)
+
+
+@app.task(name="reservations.surveys")
+def tend_surveys() -> None:
+    """Surveys in which it is time to ask once more, or to end."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.surveys")
+        surveys.tend(db)
+
+
+@app.task(name="reservations.management")
+def tell_management() -> None:
+    """Counts the months every night, and sends reports that are asked for: one in each transaction of its own."""
+    if not _reporting.acquire(blocking=False):
+        return
+    try:
+        with transaction(SYSTEM) as db:
+            counted = management.night(db)
+        if counted:
+            log.info("months counted", months=[str(month) for month in counted])
+        until = time.monotonic() + TICK_SECONDS
+        while time.monotonic() < until and _report():
+            pass
+        with transaction(SYSTEM) as db:
+            record_job(db, "reservations.management")
+    finally:
+        _reporting.release()
+
+
+def _report() -> bool:
+    """False when there is none to send."""
+    with transaction(SYSTEM) as db:
+        waiting = management.to_make(db)
+    if waiting is None:
+        return False
+    report_id, facts = waiting
+    made = management.make(facts)
+    with transaction(SYSTEM) as db:
+        kept = management.send(db, report_id, facts, made)
+    if not kept:
+        deposit.discard(made.storage_key)
+    return True
+
+
+@app.task(name="reservations.chores")
+def keep_chores() -> None:
+    """The coming weeks of 定期作業, and a word about what is overdue."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.chores")
+        chores.plan(db)
+    with transaction(SYSTEM) as db:
+        chores.tell(db)
+
+
+@app.task(name="reservations.reports")
+def draft_reports() -> None:
+    """The weekly and the monthly report, on the morning it is time for one."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.reports")
+        drafted = drafts.draft_due(db)
+    if drafted:
+        log.info("reports drafted", drafted=drafted)
+
+
+@app.task(name="reservations.notices")
+def tidy_notices() -> None:
+    """What came in a burst is told in one message, and what is done is said to be in the one that told of it."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.notices")
+        done = {"gathered": operations.gather(db), "ended": operations.tell_of_ends(db)}
+    if any(done.values()):
+        log.info("notices tidied", **done)
+
+
+@app.task(name="reservations.alarms")
+def watch_system() -> None:
+    """Measures, begins and ends alarms, and proposes incidents."""
+    # Asked before: nobody waits for it inside a transaction.
+    in_queues = measures.in_celery()
+    with transaction(SYSTEM) as db:
+        alarms.measure(db, in_queues)
+    with transaction(SYSTEM) as db:
+        done = alarms.watch(db)
+    with transaction(SYSTEM) as db:
+        done["proposed"] = alarms.propose(db)
+        record_job(db, "reservations.alarms")
+    if any(done.values()):
+        log.info("system watched", **done)
+
+
+@app.task(name="reservations.manuals")
+def send_manuals() -> None:
+    """The manual to every shop that has not got it yet."""
+    with transaction(SYSTEM) as db:
+        record_job(db, "reservations.manuals")
+    if sent := guides.send_due(partial(transaction, SYSTEM)):
+        log.info("manuals sent to shops", shops=sent)

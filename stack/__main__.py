@@ -1,4 +1,4 @@
-"""The commands behind `make`: up, down, reset, logs, backup, restore."""
+"""The commands behind `make`: up, down, reset, logs, backup, restore, clock."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ import psutil
 
 from stack import daily, servers
 from stack.backup import backup, restore
+from stack.clock import clock
 from stack.home import ROOT, Home, home
 from stack.lock import holder, only_one
 from stack.programs import (
@@ -54,10 +55,12 @@ def main() -> int:
         commands.add_parser(name)
     commands.add_parser("backup").add_argument("--to", type=Path, metavar="FOLDER", help="a new folder")
     commands.add_parser("restore").add_argument("folder", type=Path)
+    commands.add_parser("clock").add_argument("--ahead", default="", metavar="90m|48h|3d")
     asked = parser.parse_args()
     run: dict[str, Callable[[Home], int]] = {
         **{"up": up, "down": down, "reset": reset, "logs": logs},
         "backup": lambda place: backup(place, asked.to),
+        "clock": lambda place: clock(place, asked.ahead),
         "restore": lambda place: restore(place, asked.folder),
     }
     try:

@@ -10,18 +10,16 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
-import psycopg
-
 from dashboards.addresses import HEALTH
-from stack import servers
+from stack import clock
 from stack.home import ROOT, Home
 from tests.processes import free_port, own_folder, tied
-from tests.sight import seeing_all
 
 # A machine that runs other tests beside takes its time.
 PATIENCE_SECONDS = 300
@@ -87,16 +85,8 @@ class Stack:
         return int((self.home.pids / name).read_text().split()[0])
 
     def move_clock(self, minutes: int, silent: str = "") -> None:
-        """As the demo may: the product's clock and the word of our own presence move together. So do the deadlines of
-        all terminals but the `silent` one: they are heard of all the while."""
-        with psycopg.connect(seeing_all(servers.url(self.home, "owner"))) as owner:
-            owner.execute("UPDATE app_clock SET shift = shift + make_interval(mins => %s)", [minutes])
-            owner.execute("UPDATE fleet_liveness SET alive_at = app_now()")
-            owner.execute(
-                "UPDATE fleet_terminal_states s SET offline_after = offline_after + make_interval(mins => %s) "
-                "FROM fleet_terminals t WHERE t.id = s.terminal_id AND t.serial_number <> %s",
-                [minutes, silent],
-            )
+        """As `make clock` does; all terminals but the `silent` one are heard of all the while."""
+        clock.move(self.home, timedelta(minutes=minutes), int(self.environ["SANDBOX_PORT"]), silent)
 
     def is_ready(self) -> bool:
         """Whether the service has all it needs and the dashboards can show it."""
@@ -139,9 +129,11 @@ def some_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
+def running_stack(more: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """`more`: settings of its own."""
     with some_folder() as parent:
         running = make_stack(parent)
+        running.environ |= more or {}
         try:
             running.start()
             yield running

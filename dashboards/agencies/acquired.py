@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from dashboards.agencies import numbers, words
+from dashboards.agencies import case_words, numbers, words
 from dashboards.session import may
 from dashboards.ui import filters, live, tables, times
 from dashboards.ui.columns import Row
@@ -114,17 +114,10 @@ def cells(site: Row) -> tuple[str, ...]:
         site["branch_name"] or "–",
         words.SERVICE[site["service_type"]],
         site["power_plan_name"] or "–",
-        grouped(site["location_number"]) or "–",
+        case_words.grouped(site["location_number"]) or "–",
         words.STATUS[site["status"]].word,
         day(site["entered_at"]),
     )
-
-
-def grouped(number: str) -> str:
-    """供給地点特定番号 as a statement writes it: two digits, then groups of four; of gas as it is."""
-    if len(number) != 22:
-        return number
-    return "-".join((number[:2], *(number[at : at + 4] for at in range(2, 22, 4))))
 
 
 def _cell(text: str) -> str:

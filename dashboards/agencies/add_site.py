@@ -11,7 +11,7 @@ from dashboards import session
 from dashboards.agencies import corporation_form, corporation_words, drafting, sending
 from dashboards.client import ApiProblem
 from dashboards.ui import feedback, heading, kept
-from dashboards.ui.links import link
+from dashboards.ui.links import asked_id, link
 from dashboards.ui.text import plain, small
 
 FORM = "add_site"
@@ -25,20 +25,20 @@ Values = Mapping[str, Any]
 
 
 def page() -> None:
-    written = st.query_params.get(PARAMETER, "").strip()
-    if not written.isdigit() or len(written) > 18 or not int(written):
+    corporation_id = asked_id(PARAMETER)
+    if corporation_id is None:
         search()
         return
-    under_way = sending.state(f"{FORM}.{int(written)}")
+    under_way = sending.state(f"{FORM}.{corporation_id}")
     if under_way.done is not None:
         sending.sent(under_way, "別の法人に地点を追加する", leave)
         return
     # Each corporation has a draft of its own: no statement of one is sent for another.
-    draft = drafting.opened(FORM, str(int(written)))
+    draft = drafting.opened(FORM, str(corporation_id))
     if draft is None:
         return
     try:
-        corporation = kept.held(f"agencies.add_site.{int(written)}", f"{CORPORATIONS}/{int(written)}")
+        corporation = kept.held(f"agencies.add_site.{corporation_id}", f"{CORPORATIONS}/{corporation_id}")
         masters = corporation_form.masters()
     except ApiProblem as problem:
         _not_loaded(problem)

@@ -77,7 +77,8 @@ def replace(one: Row) -> None:
         with forms.form(f"{KEY}.new.{one['id']}", submit="登録する") as form:
             typed = _fields(form, intake)
         if form.submitted:
-            form.send(lambda _: session.api().put(f"{PATH}/{one['id']}/card", typed), done="カード情報を登録しました。")
+            card = typed | {"version": one["version"]}
+            form.send(lambda _: session.api().put(f"{PATH}/{one['id']}/card", card), done="カード情報を登録しました。")
 
     ask_for_it()
 
@@ -105,7 +106,9 @@ def remove(one: Row) -> None:
         f"法人「{one['name']}」のカード情報を削除しますか？",
         "カード番号・有効期限・名義をすべて削除します。元に戻せません。",
         action="削除する",
-        do=lambda reason: session.api().delete(f"{PATH}/{one['id']}/card", {"reason": reason}),
+        do=lambda reason: session.api().delete(
+            f"{PATH}/{one['id']}/card", {"reason": reason, "version": one["version"]}
+        ),
         done="カード情報を削除しました。",
         reason="required",
         most=200,

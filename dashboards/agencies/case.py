@@ -8,11 +8,11 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboards import session
-from dashboards.agencies import case_images, case_talk, corporation_words, site_work, words
+from dashboards.agencies import case_images, case_talk, corporation_form, corporation_words, site_work, words
 from dashboards.client import ApiProblem
 from dashboards.session import may
-from dashboards.ui import details, dialogs, feedback, forms, heading, kept, live, times
-from dashboards.ui.links import link
+from dashboards.ui import details, dialogs, feedback, forms, heading, live, times
+from dashboards.ui.links import asked_id, link
 from dashboards.ui.text import plain, small
 
 CASES = "/api/agencies/cases"
@@ -21,7 +21,11 @@ Row = Mapping[str, Any]
 
 
 def masters() -> dict[str, Any]:
-    return kept.kept("agencies.masters", lambda: session.api().get("/api/agencies/masters"))
+    """Nothing when they were never read: what is typed stays on the page while the service is away."""
+    try:
+        return corporation_form.masters()
+    except ApiProblem:
+        return {}
 
 
 def show(case_id: int) -> None:
@@ -92,7 +96,8 @@ def actions(case: Row, path: str, sites: Sequence[Row], chosen: int | None) -> N
             dialogs.button(
                 "不備を解決済みにする", case_talk.put_right, path, case["version"], key="case.put_right", icon="check"
             )
-        dialogs.button("地点数を変更する", count_sites, case, path, key="case.count", type="tertiary", icon="tag")
+        if case["is_open"]:
+            dialogs.button("地点数を変更する", count_sites, case, path, key="case.count", type="tertiary", icon="tag")
 
 
 def count_sites(case: Row, path: str) -> None:
@@ -167,7 +172,7 @@ def beside(
         ]
     )
     with pictures:
-        case_images.show(path, images, sites, typed, may_update)
+        case_images.show(path, case, images, sites, typed, may_update)
     with facts:
         corporation(case["corporation"])
     with talk:
@@ -189,9 +194,9 @@ def corporation(one: Row) -> None:
     link("法人詳細を開く（カード情報の確認・法人情報の編集）", f"/corporation?id={one['id']}")
 
 
-asked = st.query_params.get("id", "")
-if asked.isascii() and asked.isdecimal() and 0 < int(asked) < 2**63:
-    show(int(asked))
+asked = asked_id()
+if asked is not None:
+    show(asked)
 else:
     heading.page(TITLE)
     feedback.empty("案件が選ばれていません", "投入案件一覧から選んでください。")

@@ -16,14 +16,16 @@ from dashboards.ui.files import File
 from dashboards.ui.text import small
 
 Row = Mapping[str, Any]
+FROM_REMARKS = "営業担当者の備考を見て入力してください。足りないときは「不備あり」で差し戻します。"
+WITHOUT = "画像のない依頼です。明細の内容は、営業担当者の備考に書かれています。"
 
 
-def show(path: str, images: Sequence[Row], sites: Sequence[Row], chosen: int | None, may_update: bool) -> None:
+def show(
+    path: str, case: Row, images: Sequence[Row], sites: Sequence[Row], chosen: int | None, may_update: bool
+) -> None:
     """`path` is the case's, `chosen` the site that is typed: its first image is shown when another one is chosen."""
     if not images:
-        feedback.empty(
-            "明細画像はありません", "営業担当者の備考を見て入力してください。足りないときは「不備あり」で差し戻します。"
-        )
+        feedback.empty("明細画像はありません", FROM_REMARKS if case["is_open"] else WITHOUT)
         return
     names = {one["id"]: case_words.name(one, place) for place, one in enumerate(sites, 1)}
     listed = [

@@ -15,7 +15,6 @@ from dashboards.ui import confirm, dialogs, feedback, flash, forms, kept, times
 from dashboards.ui.text import plain, small
 
 Row = Mapping[str, Any]
-STALE = "urn:genba:stale"
 WHOLE = "依頼全体"
 
 
@@ -144,7 +143,7 @@ def report(case: Row, path: str, sites: Sequence[Row], now: int | None) -> None:
                 st.session_state.pop(typed, None)
 
             problem = form.send(send, done=f"{about}を不備として差し戻しました。")
-            if problem is not None and problem.type == STALE:
+            if problem is not None and problem.stale:
                 # The reason stays; the page behind shows what is there now.
                 dialogs.close()
                 st.session_state["case.problem"] = plain(

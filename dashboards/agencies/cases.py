@@ -55,7 +55,7 @@ def conditions() -> filters.Filters:
         filters.Choice("sales_id", "営業担当者", sales_people(), width=200),
         filters.Dates("days", "投入依頼日", asked=("since", "until")),
         more=(
-            filters.Choice("agency_id", "代理店", agencies()),
+            filters.Choice("agency_id", "代理店", numbers.agencies()),
             filters.Choice("claimed", "担当", CLAIMED),
             filters.Choice("unread", "未読", {True: "未読のコメントあり"}),
             filters.Choice("open", "残りなし", {"false": numbers.WITH_DONE}, otherwise="含めない"),
@@ -70,13 +70,6 @@ def sales_people() -> dict[int, str]:
             one["id"]: f"{one['name']}（{one['agency_name']}）"
             for one in session.api().get(f"{PATH}/sales-people")["items"]
         },
-    )
-
-
-def agencies() -> dict[int, str]:
-    return kept.kept(
-        "agencies.cases.agencies",
-        lambda: {one["id"]: one["name"] for one in session.api().get(f"{PATH}/agencies")["items"]},
     )
 
 

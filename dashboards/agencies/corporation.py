@@ -9,23 +9,18 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.agencies import card_dialogs, corporation_edit, corporation_form
-from dashboards.agencies.corporation_words import BY_CARD, PATH, REQUEST, facts, link_to
+from dashboards.agencies import card_dialogs, corporation_edit, corporation_form, words
+from dashboards.agencies.corporation_words import BY_CARD, PATH, facts, link_to
 from dashboards.client import ApiProblem
 from dashboards.session import may
 from dashboards.ui import columns, details, dialogs, feedback, heading, live, tables, times
-from dashboards.ui.links import link
+from dashboards.ui.links import asked_id, link
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
 
 KEY = "agencies.corporation"
 Row = Mapping[str, Any]
 SAME = {"corporation_number": "法人番号", "name": "法人名", "kana": "カナ", "phone": "電話番号"}
-
-
-def asked() -> int | None:
-    text = st.query_params.get("id", "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 @refreshing
@@ -88,9 +83,9 @@ def requests(corporation_id: int) -> None:
         "投入依頼",
         f"{PATH}/{corporation_id}/requests",
         (
-            columns.badge("ステータス", "status", REQUEST, width=110),
+            columns.badge("ステータス", words.status_of, words.SHOWN, width=110),
             columns.text("依頼ID", lambda row: str(row["id"]), width=80, alignment="right"),
-            columns.text("地点", _sites, width=110),
+            columns.text("地点数", words.entered_of, width=76, alignment="right"),
             columns.text("店舗名", lambda row: "、".join(row["site_names"]), width=300),
             columns.text("営業担当者", "requested_by_name", width=140),
             columns.stamp("投入依頼日", "created_at"),
@@ -106,8 +101,8 @@ def _open(page: str, row: Row) -> None:
         link("依頼を開く", f"{page}?id={row['id']}", primary=True)
         details.facts(
             {
-                "ステータス": REQUEST[row["status"]].word,
-                "地点": _sites(row),
+                "ステータス": words.SHOWN[words.status_of(row)].word,
+                "地点数": f"投入済 {words.entered_of(row)}",
                 "店舗名": "、".join(row["site_names"]),
                 "営業担当者": row["requested_by_name"],
                 "投入依頼日": times.full(times.parse(row["created_at"])),
@@ -115,10 +110,6 @@ def _open(page: str, row: Row) -> None:
         )
 
     show()
-
-
-def _sites(row: Row) -> str:
-    return f"投入済 {row['entered_sites']} / {row['site_count']}"
 
 
 def duplicates(corporation_id: int) -> None:
@@ -139,7 +130,7 @@ def duplicates(corporation_id: int) -> None:
 
 
 def page() -> None:
-    corporation_id = asked()
+    corporation_id = asked_id()
     if corporation_id is None:
         heading.page("法人詳細")
         feedback.empty(

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from dashboards.agencies.words import titles
 from dashboards.ui import times
-from dashboards.ui.status import Status
 
 PATH = "/api/agencies/corporations"
 Values = Mapping[str, Any]
@@ -137,12 +137,6 @@ CODED = {
     "payment_certificate": "payment_certificate",
     "sales_channel_id": "sales_channel",
 }
-REQUEST = {
-    "deficient": Status("不備", "red", "error"),
-    "working": Status("対応中", "orange", "pending"),
-    "entered": Status("投入済", "green", "check_circle"),
-    "cancelled": Status("キャンセル", "gray", "block"),
-}
 SAME, ELSEWHERE = "契約者住所と同じ", "別の住所に送る"
 # A company has one name, and so has a trade; a person has two. "": not asked for.
 NAMES: Mapping[str, Mapping[str, str]] = {
@@ -154,11 +148,6 @@ NAMES: Mapping[str, Mapping[str, str]] = {
 def link_to(corporation_id: int) -> str:
     """法人詳細's address."""
     return f"/corporation?id={corporation_id}"
-
-
-def titles(masters: Masters, name: str) -> dict[str, str]:
-    """Of a list of the masters: code → name, in the masters' order."""
-    return {one["code"]: one["name"] for one in masters["choices"].get(name, [])}
 
 
 def shown(field: str, value: Any, masters: Masters) -> str:

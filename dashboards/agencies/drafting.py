@@ -27,7 +27,6 @@ from dashboards.ui import confirm, conflict, details, dialogs, feedback, times
 from dashboards.ui.text import plain, small
 
 ONCE = "client_id"
-STALE = "urn:genba:stale"
 # As the service refuses it.
 _OF_A_CARD = re.compile(r"^card$|card.*(number|code|cv[cv])|security_?code|^cv[cv]2?$", re.IGNORECASE)
 
@@ -154,13 +153,13 @@ class Draft:
             st.rerun()  # The frame says it. All but the last field is kept.
         refused = {error["field"].split(".")[-1]: error["message"] for error in problem.errors}
         refused = {name: message for name, message in refused.items() if name in values}
-        current = (problem.current or {}) if problem.type == STALE else {}
+        current = (problem.current or {}) if problem.stale else {}
         if current.get("values") in self.unanswered:
             # This page's own, whose answer was lost.
             self.number = current["number"]
             self.unanswered.clear()
             self._send(values)
-        elif problem.type == STALE:
+        elif problem.stale:
             self.stale, self.problem = problem, None
         elif problem.status == 422 and refused and not self.refused:
             self.refused = refused

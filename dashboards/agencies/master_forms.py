@@ -3,46 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
+from dashboards.agencies import corporation_form
+from dashboards.client import ApiProblem
 from dashboards.ui import editing, forms, masters
 from dashboards.ui.masters import Master, text
 
 Known = Mapping[str, Any]
-# 選択肢マスタ, the document's section 9 first.
-LISTS = {
-    "sales_channel": "営業チャネル",
-    "customer_type": "契約者区分",
-    "payment_type": "支払方法",
-    "application_type": "申込区分",
-    "power_supplier": "電力会社",
-    "job_type": "業種",
-    "invoice": "請求明細",
-    "payment_certificate": "支払証明",
-    "service_type": "サービス種別",
-    "pps": "PPS番号",
-    "power_area": "電力供給エリア",
-    "building_type": "建物区分",
-    "power_factor": "力率",
-    "gas_corporation_type": "契約者法人種別（エコログガス用）",
-    "saisan_gas_yoto": "サイサンガス専用業種",
-    "ecolog_gas_yoto": "エコログガス用途分類",
-}
-RECORDS = {"agency": "代理店", "user": "営業担当者", "corporation": "法人", "site": "地点"}
-PARTS = {
-    "whole": "全体",
-    "first": "1番目の部分",
-    "second": "2番目の部分",
-    "third": "3番目の部分",
-    "year": "年",
-    "month": "月",
-    "day": "日",
-}
+Words = Mapping[str, str]
 PAGES = ("1page", "2page", "5page")
 PPS_HELP = "名称に「ガス」を含むPPSを地点で選ぶと、サービス種別がガスになります。"
 CODE_HELP = "キャリア管理画面で使う値です。半角の英数字・ハイフン・下線で、20文字以内。あとから変更できません。"
+
+
+def words(kind: Literal["lists", "records", "parts"]) -> Words:
+    """What the service calls its lists of choices, and the records and parts of a 元フィールド, in their order; nothing
+    while it is away, which the page says."""
+    try:
+        found: Words = corporation_form.masters()[kind]
+    except ApiProblem:
+        return {}
+    return found
+
+
+def list_name(choice: Known) -> str:
+    name: str = choice["list"]
+    return words("lists").get(name, name)
 
 
 def _position(form: forms.Form, known: Known) -> dict[str, int]:
@@ -98,7 +87,7 @@ CHOICE = Master(
         key="agencies.choice",
         path="/api/agencies/choices",
         labels={"name": "名称", "is_example": "例", "position": "表示順"},
-        name=lambda choice: f"{LISTS.get(choice['list'], choice['list'])}「{choice['name']}」",
+        name=lambda choice: f"{list_name(choice)}「{choice['name']}」",
         fields=_choice_fields,
         in_words=lambda choice: {"is_example": "例" if choice["is_example"] else ""},
         putting_away=masters.PUTTING_AWAY,
@@ -141,7 +130,7 @@ def new_choice(name: str) -> None:
         code = text(form, "code", "コード", {}, 20, required=True, help=CODE_HELP)
         return {"list": name, "code": code} | _choice_fields(form, {}, name)
 
-    title = LISTS[name]
+    title = list_name({"list": name})
     masters.new(
         CHOICE,
         f"{title}に選択肢を追加する",
@@ -167,15 +156,16 @@ def new_option() -> None:
 
 def new_carrier_field(columns: Mapping[str, Mapping[str, str]]) -> None:
     """`columns`: those that can go to the carrier's screen, by record, with their words."""
+    records, parts = words("records"), words("parts")
     offered = {(record, name): title for record, listed in columns.items() for name, title in listed.items()}
 
     def fields(form: forms.Form) -> dict[str, Any]:
         chosen = form.field(
             "field", st.selectbox, "項目", required=True, options=[*offered], index=None, placeholder="選んでください",
-            format_func=lambda one: f"{RECORDS[one[0]]}：{offered[one]}",
+            format_func=lambda one: f"{records[one[0]]}：{offered[one]}",
         )  # fmt: skip
         part = form.field(
-            "part", st.selectbox, "部分", options=[*PARTS], format_func=lambda one: PARTS[one],
+            "part", st.selectbox, "部分", options=[*parts], format_func=parts.__getitem__,
             help="郵便番号・電話番号・日付のように、画面の入力欄が分かれている項目で選びます。",
         )  # fmt: skip
         record, name = chosen or ("", "")

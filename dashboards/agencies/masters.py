@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.agencies import master_forms
-from dashboards.agencies.master_forms import LISTS, PARTS, RECORDS
+from dashboards.agencies.master_forms import list_name, words
 from dashboards.client import ApiProblem
 from dashboards.session import may
 from dashboards.ui import columns, dialogs, feedback, filters, heading, tables, times
@@ -27,7 +27,7 @@ FIXED = "入力画面の動きと結びついた一覧です。名称と表示�
 PACK = {"pack": Status("対象", "blue", "inventory_2")}
 
 CHOICE_COLUMNS = (
-    columns.text("選択肢の種類", lambda row: LISTS.get(row["list"], row["list"]), width=230),
+    columns.text("選択肢の種類", list_name, width=230),
     columns.text("コード", "code", width=110, sort="code"),
     columns.text("名称", "name", width=280, sort="name"),
     columns.badges("例", lambda row: ["example"] if row["is_example"] else [], EXAMPLE, width=80),
@@ -43,9 +43,9 @@ OPTION_COLUMNS = (
 FIELD_COLUMNS = (
     columns.text("ページ", "page", width=80),
     columns.text("元フィールド", "carrier_field", width=260, sort="carrier_field"),
-    columns.text("対象", lambda row: RECORDS.get(row["record"], row["record"]), width=100),
+    columns.text("対象", lambda row: words("records").get(row["record"], row["record"]), width=100),
     columns.text("項目", "title", width=250),
-    columns.text("部分", lambda row: PARTS.get(row["part"], row["part"]), width=110),
+    columns.text("部分", lambda row: words("parts").get(row["part"], row["part"]), width=110),
     columns.number("表示順", "position", width=80),
 )
 
@@ -57,7 +57,7 @@ def part_now() -> str:
 
 def list_now() -> str | None:
     found = st.session_state.get("list") or st.query_params.get("list")
-    return found if found in LISTS else None
+    return found if found in words("lists") else None
 
 
 def headline() -> None:
@@ -68,7 +68,7 @@ def headline() -> None:
         feedback.failed(problem, key=KEY)
         return
     used = {name: [one for one in listed if one["in_use"]] for name, listed in masters["choices"].items()}
-    examples = [LISTS.get(name, name) for name, listed in used.items() if any(one["is_example"] for one in listed)]
+    examples = [masters["lists"][name] for name, listed in used.items() if any(one["is_example"] for one in listed)]
     options = sum(one["in_use"] for one in masters["options"])
     said = f"選択肢は{len(used):,}種類・{sum(map(len, used.values())):,}件、オプションサービスは{options:,}件です。"
     if examples:
@@ -96,8 +96,9 @@ def _new() -> None:
 def which_list() -> None:
     @dialogs.dialog("どの一覧に追加しますか？", width="small", icon=":material/list:")
     def ask() -> None:
+        lists = words("lists")
         name = st.selectbox(
-            "選択肢の種類", [*LISTS], index=None, format_func=lambda one: LISTS[one], key=f"{KEY}.which",
+            "選択肢の種類", [*lists], index=None, format_func=lists.__getitem__, key=f"{KEY}.which",
             placeholder="選んでください",
         )  # fmt: skip
         if name:
@@ -153,7 +154,7 @@ def _drawn(title: str, row: Row, master: Master, facts: dict[str, object], *, fi
 
 def choice_drawer(row: Row) -> None:
     facts: dict[str, object] = {
-        "選択肢の種類": LISTS.get(row["list"], row["list"]),
+        "選択肢の種類": list_name(row),
         "コード": row["code"],
         "名称": row["name"],
         "例": "例（要件定義書に値の記載がありません）" if row["is_example"] else "",
@@ -176,9 +177,9 @@ def field_drawer(row: Row) -> None:
     facts: dict[str, object] = {
         "ページ": row["page"],
         "元フィールド": row["carrier_field"],
-        "対象": RECORDS.get(row["record"], row["record"]),
+        "対象": words("records").get(row["record"], row["record"]),
         "カラム名": row["field"],
-        "部分": PARTS.get(row["part"], row["part"]),
+        "部分": words("parts").get(row["part"], row["part"]),
         "表示順": row["position"],
     }
     _drawn(row["title"], row, master_forms.CARRIER_FIELD, facts)
@@ -198,11 +199,11 @@ def page() -> None:
     if part == "オプションサービス":
         options(filters.bar(filters.Text("q", "キーワード", "コード・オプション名"), ARCHIVED))
     elif part == "元フィールド":
-        record = filters.Choice("record", "対象", RECORDS)
+        record = filters.Choice("record", "対象", words("records"))
         page_of = filters.Choice("page", "ページ", {one: one for one in master_forms.PAGES}, width=140)
         carrier_fields(filters.bar(filters.Text("q", "キーワード", "元フィールド・項目"), record, page_of, ARCHIVED))
     else:
-        name = filters.Choice("list", "選択肢の種類", LISTS, width=260)
+        name = filters.Choice("list", "選択肢の種類", words("lists"), width=260)
         choices(filters.bar(name, filters.Text("q", "キーワード", "コード・名称", width=200), ARCHIVED))
 
 

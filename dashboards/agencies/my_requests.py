@@ -9,12 +9,15 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.agencies import sending, words
+from dashboards.client import ApiProblem
 from dashboards.ui import columns, details, dialogs, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
 from dashboards.ui.status import Status
+from dashboards.ui.text import small
 
 KEY = "agencies.my_requests"
+MOST_SENT_BACK = 5
 PATH = sending.PATH
 NEW = Status("未読", "red", "notifications_active")
 WHOSE = {"true": "自分の依頼", "false": "代理店のすべて"}
@@ -28,6 +31,26 @@ def headline() -> None:
     reading = live.block(f"{KEY}.counts", "マイ依頼一覧", f"{PATH}/counts", headline=True, right=new_request)
     if reading is not None:
         st.markdown(in_words(reading.data))
+        if reading.data["deficient"]:
+            sent_back()
+
+
+def sent_back() -> None:
+    """What came back, to be opened at a touch: on a phone the table's buttons lie outside the screen."""
+    try:
+        found = live.ask(PATH, status="deficient", sort="-updated_at", limit=MOST_SENT_BACK)
+    except ApiProblem:
+        return  # the list below says what is wrong
+    with st.container(border=True, gap="small", key=f"{KEY}.sent_back"):
+        for one in found["items"]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                new = f" {NEW.badge()}" if one["unread"] else ""
+                st.markdown(f"{words.STATUS['deficient'].badge()}{new}", width="content")
+                link(one["corporation_name"], sending.address(one["id"]))
+                at = times.ago(times.parse(one["updated_at"]))
+                st.markdown(small(f"依頼ID {one['id']}・{at}に更新"), width="content")
+        if found["total"] > len(found["items"]):
+            st.markdown(small(f"ほかに{found['total'] - len(found['items']):,}件あります。一覧で確認してください。"))
 
 
 def new_request() -> None:

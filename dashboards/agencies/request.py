@@ -11,7 +11,7 @@ from dashboards import session
 from dashboards.agencies import drafting, sending, words
 from dashboards.client import ApiProblem
 from dashboards.ui import details, dialogs, feedback, files, flash, forms, heading, live, times
-from dashboards.ui.links import link
+from dashboards.ui.links import asked_id, link
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import Happening, timeline
@@ -24,11 +24,6 @@ UNSURE = (
 )
 
 Row = Mapping[str, Any]
-
-
-def asked() -> int | None:
-    text = st.query_params.get("id", "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def path(request_id: int) -> str:
@@ -134,7 +129,7 @@ def correction(one: Row) -> None:
 
 
 def _say(problem: ApiProblem, one: Row, state: dict[str, Any], remarks: str) -> None:
-    if problem.type == drafting.STALE:
+    if problem.stale:
         st.error(
             "この依頼は、開いたあとに変更されました。まだ再提出されていません。上の不備の内容を確認してから、"
             "もう一度「再提出する」を押してください。",
@@ -231,8 +226,8 @@ def sites(request_id: int) -> None:
         st.markdown(small("地点は、投入担当者が明細画像を見て登録します。まだ登録されていません。"))
         return
     with st.container(border=True, gap="small", key=f"{KEY}.sites"):
-        for one in reading.data["items"]:
-            name = plain(one["branch_name"]) or f"地点 {one['id']}"
+        for place, one in enumerate(reading.data["items"], 1):
+            name = plain(one["branch_name"]) or f"地点{place}"
             line = f"{words.STATUS[one['status']].badge()} **{name}**　{words.SERVICE[one['service_type']]}"
             if one["entered_at"]:
                 line += f"　{small(plain(times.day(times.parse(one['entered_at']))))}"
@@ -302,7 +297,7 @@ def facts(one: Row) -> None:
 
 
 def page() -> None:
-    request_id = asked()
+    request_id = asked_id()
     if request_id is None:
         heading.page("依頼詳細")
         feedback.empty(

@@ -127,7 +127,9 @@ def statement(draft: Draft, errors: Mapping[str, str]) -> dict[str, Any]:
         max_value=999,
         value=known,
         step=1,
-        placeholder=f"未入力のときは画像の枚数（{max(len(sent), 1)}）になります",
+        placeholder=f"未入力のときは画像の枚数（{len(sent)}）になります"
+        if sent
+        else "未入力のときは画像の枚数になります",
         key=f"sending.{draft.name}.site_count",
     )
     complain(errors, "site_count")

@@ -94,6 +94,8 @@ class Form:
                 value = date.fromisoformat(value) if value else None
             if field in CODED or field == "power_prefecture":
                 value = value or None
+            if field in case_words.GROUPED:
+                value = case_words.GROUPED[field](value)
             if field == "latest_power_usage":
                 value = float(value) if value is not None else None
             st.session_state[key] = value
@@ -134,7 +136,10 @@ class Form:
                 label, key=self._begin(field), min_value=0.0, max_value=9_999_999_999.0, step=1.0, format="%.2f"
             )
         typed = st.text_input(label, key=self._begin(field), max_chars=TEXTS[field], placeholder=HINTS.get(field))
-        return (typed or "").strip()
+        typed = (typed or "").strip()
+        stored = str(self.values[field] or "")
+        # Only shown otherwise: nobody has changed it.
+        return stored if field in case_words.GROUPED and typed == case_words.GROUPED[field](stored) else typed
 
     def _choice(self, field: str, label: str) -> str:
         names = words.titles(self.masters, CODED[field]) if field in CODED else dict.fromkeys(PREFECTURES, "")

@@ -17,7 +17,6 @@ from dashboards.ui.text import plain, small
 
 Row = Mapping[str, Any]
 CASES = "/api/agencies/cases"
-STALE = "urn:genba:stale"
 # In pixels: with the head of the page it fills a screen of 900.
 FORM_HEIGHT = 640
 FINAL = {
@@ -80,7 +79,8 @@ def work(site: Site, masters: Row, may_update: bool) -> None:
     # What is done with the site stands above its fields and stays in sight, as the statement beside them does.
     above = st.container(horizontal=True, vertical_alignment="center", key=f"{site.slot}.above")
     wrong = st.container()
-    missing: list[str] = st.session_state.get(f"{site.slot}.missing", [])
+    # What was asked of a site that came to be 不備 since is asked once it is 対応中 again.
+    missing: list[str] = st.session_state.get(f"{site.slot}.missing", []) if site.row["status"] == "working" else []
     form = Form(prefix, {**site.row, **kept}, masters, errors, site.row["required"], missing)
     with st.container(height=FORM_HEIGHT, key=f"{site.slot}.fields"):
         st.markdown(small(":red-badge[必須] は投入済にするときに必要な項目です。途中でも保存できます。"))
@@ -175,7 +175,7 @@ def _merged(site: Site, changes: Row, based_on: int) -> tuple[Row, list[str]]:
     try:
         return session.api().patch(site.path, {**changes, "version": based_on}), []
     except ApiProblem as problem:
-        if problem.type != STALE or not problem.current:
+        if not problem.stale or not problem.current:
             raise
         current, base = problem.current, read_before(site, based_on)
     if both := case_words.contested(base, changes, current):

@@ -31,5 +31,5 @@ def entered_of(case: Mapping[str, Any]) -> str:
 
 
 def titles(masters: Mapping[str, Any], name: str) -> dict[str, str]:
-    """Of a list of the masters: code → name, those out of use included."""
+    """Of a list of the masters: code → name in their order, those out of use included."""
     return {one["code"]: one["name"] for one in masters["choices"].get(name, ())}

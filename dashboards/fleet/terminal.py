@@ -21,7 +21,7 @@ from dashboards.session import may
 from dashboards.ui import dialogs, feedback, figures, heading, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
-from dashboards.ui.links import link
+from dashboards.ui.links import asked_id, link
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain
@@ -146,9 +146,9 @@ def show(number: int) -> None:
             terminal_overview.show(terminal)
 
 
-asked = st.query_params.get("id", "")
-if asked.isascii() and asked.isdecimal() and 0 < int(asked) < 2**63:
-    show(int(asked))
+asked = asked_id()
+if asked is not None:
+    show(asked)
 else:
     heading.page("端末詳細")
     feedback.empty("端末が指定されていません", "端末一覧から、表示する端末を選んでください。")

@@ -41,12 +41,12 @@ def _permission(name: str) -> str:
     return "reservations:reservation:refund" if name == "retry_refund" else "reservations:reservation:operate"
 
 
-def _post(reservation: Row, what: str, back: Back, body: Mapping[str, Any]) -> None:
+def post(reservation: Row, what: str, back: Back, body: Mapping[str, Any]) -> None:
     session.api().post(f"{PATH}/{reservation['code']}/{what}", {"version": reservation["version"], **body})
     back()
 
 
-def _name(reservation: Row) -> str:
+def name_of(reservation: Row) -> str:
     return f"{reservation['code']}（{reservation['customer_name']}様）"
 
 
@@ -55,22 +55,22 @@ def _confirm(reservation: Row, back: Back, name: str, door: str, question: str, 
         f"{KEY}.{name}.{reservation['code']}.{reservation['version']}",
         question,
         consequence,
-        do=lambda why: _post(reservation, door, back, {"note": why}),
+        do=lambda why: post(reservation, door, back, {"note": why}),
         reason="optional",
         **said,
     )
 
 
-def _key(reservation: Row, name: str) -> str:
+def key_of(reservation: Row, name: str) -> str:
     return f"{KEY}.{name}.{reservation['code']}.{reservation['version']}"
 
 
 def shop_ok(reservation: Row, back: Back) -> None:
-    @dialogs.dialog(plain(f"{_name(reservation)}の予約OKを確認"), width="medium", icon=":material/check_circle:")
+    @dialogs.dialog(plain(f"{name_of(reservation)}の予約OKを確認"), width="medium", icon=":material/check_circle:")
     def ask() -> None:
         st.info(f"{LINK}店舗には仮予約のお知らせをメールで送ります。")
         shops = choices.shops()
-        with forms.form(_key(reservation, "shop_ok"), submit="予約OKを確認した") as form:
+        with forms.form(key_of(reservation, "shop_ok"), submit="予約OKを確認した") as form:
             asked = reservation["asked_id"]
             shop = form.field(
                 "shop_id", st.selectbox, "店舗", options=[*shops],
@@ -85,7 +85,7 @@ def shop_ok(reservation: Row, back: Back) -> None:
         if form.submitted:
             body = {"shop_id": None if unlisted else shop, "unlisted": unlisted, "note": note}
             form.send(
-                lambda _: _post(reservation, "shop-agreed", back, body),
+                lambda _: post(reservation, "shop-agreed", back, body),
                 done="予約OKを記録しました。決済リンクを準備しています。",
             )
 
@@ -96,7 +96,7 @@ def shop_refused(reservation: Row, back: Back) -> None:
     shop = reservation["asked_name"] or "提携店"
     _confirm(
         reservation, back, "shop_refused", "shop-refused",
-        f"{_name(reservation)}について、{shop}の予約NGを確認しましたか？",
+        f"{name_of(reservation)}について、{shop}の予約NGを確認しましたか？",
         "次の提携店への電話を再開します。依頼者への連絡はありません。",
         action="予約NGを確認した", done="予約NGを記録しました。次の提携店に電話します。", danger=False,
     )  # fmt: skip
@@ -128,13 +128,13 @@ def _starts(reservation: Row) -> datetime:
 
 
 def accept_change(reservation: Row, back: Back) -> None:
-    @dialogs.dialog(plain(f"{_name(reservation)}の変更を反映"), width="medium", icon=":material/edit_calendar:")
+    @dialogs.dialog(plain(f"{name_of(reservation)}の変更を反映"), width="medium", icon=":material/edit_calendar:")
     def ask() -> None:
         wish = next((call["change"] for call in reservation["calls"] if call["change"]), "")
         if wish:
             st.markdown(f"店舗の要望: **{plain(wish)}**")
         st.info(f"変更後の内容で予約を進めます。{LINK}店舗には仮予約のお知らせをメールで送ります。")
-        with forms.form(_key(reservation, "accept_change"), submit="変更を反映する") as form:
+        with forms.form(key_of(reservation, "accept_change"), submit="変更を反映する") as form:
             starts_at = moment(form, _starts(reservation))
             plan = _plan(form, reservation)
             price = form.field(
@@ -146,7 +146,7 @@ def accept_change(reservation: Row, back: Back) -> None:
         if form.submitted:
             body = {"consented": consented, "starts_at": starts_at, "plan": plan, "price": price, "note": note}
             form.send(
-                lambda _: _post(reservation, "change-accepted", back, body),
+                lambda _: post(reservation, "change-accepted", back, body),
                 done="変更を反映しました。決済リンクを準備しています。",
             )
 
@@ -156,25 +156,25 @@ def accept_change(reservation: Row, back: Back) -> None:
 def refuse_change(reservation: Row, back: Back) -> None:
     _confirm(
         reservation, back, "refuse_change", "change-refused",
-        f"{_name(reservation)}の変更は、依頼者の承諾を得られませんでしたか？",
+        f"{name_of(reservation)}の変更は、依頼者の承諾を得られませんでしたか？",
         f"{reservation['asked_name'] or '提携店'}に見送りのメールを送り、次の提携店への電話を再開します。",
         action="承諾なし", done="承諾なしを記録しました。次の提携店に電話します。", danger=False,
     )  # fmt: skip
 
 
 def rearrange(reservation: Row, back: Back) -> None:
-    @dialogs.dialog(plain(f"{_name(reservation)}を別の日時で探し直す"), width="medium", icon=":material/restart_alt:")
+    @dialogs.dialog(plain(f"{name_of(reservation)}を別の日時で探し直す"), width="medium", icon=":material/restart_alt:")
     def ask() -> None:
         told = f"{reservation['asked_name']}には見送りのメールを送ります。" if reservation["asked_name"] else ""
         st.info(f"新しい日時で、最初の提携店から順番に電話をかけ直します。{told}")
-        with forms.form(_key(reservation, "rearrange"), submit="探し直す") as form:
+        with forms.form(key_of(reservation, "rearrange"), submit="探し直す") as form:
             starts_at = moment(form, _starts(reservation))
             plan = _plan(form, reservation)
             note = form.field("note", st.text_input, "メモ", max_chars=500)
         if form.submitted:
             body = {"starts_at": starts_at, "plan": plan, "note": note}
             form.send(
-                lambda _: _post(reservation, "rearrange", back, body), done="新しい日時で、提携店に電話をかけ直します。"
+                lambda _: post(reservation, "rearrange", back, body), done="新しい日時で、提携店に電話をかけ直します。"
             )
 
     ask()
@@ -183,27 +183,27 @@ def rearrange(reservation: Row, back: Back) -> None:
 def send_link(reservation: Row, back: Back) -> None:
     _confirm(
         reservation, back, "send_link", "link",
-        f"{_name(reservation)}の決済リンクを再作成しますか？",
+        f"{name_of(reservation)}の決済リンクを再作成しますか？",
         f"今の決済ページを閉じ、新しい決済ページを用意します。{LINK}",
         action="再作成する", done="決済リンクを作り直しています。", danger=False,
     )  # fmt: skip
 
 
 def mail_link(reservation: Row, back: Back) -> None:
-    @dialogs.dialog(plain(f"{_name(reservation)}の決済リンクをメールで送る"), width="medium", icon=":material/mail:")
+    @dialogs.dialog(plain(f"{name_of(reservation)}の決済リンクをメールで送る"), width="medium", icon=":material/mail:")
     def ask() -> None:
         st.info(
             f"新しい決済ページ（¥{reservation['price']:,}）を用意し、リンクをメールだけで送ります。"
             "送信から10分以内に決済がないと、予約は期限切れになります。依頼者に電話で伝えてから送ってください。"
         )
-        with forms.form(_key(reservation, "mail_link"), submit="メールで送る") as form:
+        with forms.form(key_of(reservation, "mail_link"), submit="メールで送る") as form:
             mail = form.field(
                 "mail", st.text_input, "メールアドレス", required=True, value=reservation["mail"], max_chars=254
             ).strip()
             note = form.field("note", st.text_input, "メモ", max_chars=500)
         if form.submitted:
             form.send(
-                lambda _: _post(reservation, "link-by-mail", back, {"mail": mail, "note": note}),
+                lambda _: post(reservation, "link-by-mail", back, {"mail": mail, "note": note}),
                 done="決済リンクをメールで送ります。",
             )
 
@@ -211,7 +211,7 @@ def mail_link(reservation: Row, back: Back) -> None:
 
 
 def cancel(reservation: Row, back: Back, *, late: bool = False) -> None:
-    @dialogs.dialog(plain(f"{_name(reservation)}をキャンセルしますか？"), width="medium", icon=":material/warning:")
+    @dialogs.dialog(plain(f"{name_of(reservation)}をキャンセルしますか？"), width="medium", icon=":material/warning:")
     def ask() -> None:
         paid = reservation["paid"]
         money = f"決済済みの¥{paid:,}を全額返金します。" if paid else "決済はまだないため、返金はありません。"
@@ -219,12 +219,12 @@ def cancel(reservation: Row, back: Back, *, late: bool = False) -> None:
         if late:
             until = times.full(times.parse(reservation["cancel_until"]))
             st.markdown(f"キャンセル期限（{plain(until)}）を過ぎています。特別な事情と、提携店の承諾が必要です。")
-        with forms.form(_key(reservation, "cancel"), submit="キャンセルする") as form:
+        with forms.form(key_of(reservation, "cancel"), submit="キャンセルする") as form:
             reason = form.field("reason", st.text_area, "理由", required=True, max_chars=500, height=80)
             agreed = form.field("shop_agreed", st.checkbox, "提携店の承諾を得ました") if late else False
         if form.submitted:
             body = {"reason": reason, "shop_agreed": agreed}
-            form.send(lambda _: _post(reservation, "cancel", back, body), done="キャンセルしました。")
+            form.send(lambda _: post(reservation, "cancel", back, body), done="キャンセルしました。")
 
     ask()
 
@@ -236,7 +236,7 @@ def cancel_late(reservation: Row, back: Back) -> None:
 def retry_refund(reservation: Row, back: Back) -> None:
     _confirm(
         reservation, back, "retry_refund", "refund",
-        f"{_name(reservation)}の返金をやり直しますか？",
+        f"{name_of(reservation)}の返金をやり直しますか？",
         f"Stripeに¥{reservation['paid']:,}の返金をもう一度依頼します。返金が終わると、依頼者にSMSで知らせます。",
         action="返金をやり直す", done="返金をやり直します。",
     )  # fmt: skip
@@ -252,7 +252,7 @@ def correct(reservation: Row, call: Row, back: Back) -> None:
             "予約がすでに先へ進んでいるときは、判定の記録だけを訂正します。"
         )
         offered = {code: word for code, word in ANSWERS.items() if code != call["answer"]}
-        with forms.form(_key(reservation, f"correct.{call['number']}"), submit="訂正する") as form:
+        with forms.form(key_of(reservation, f"correct.{call['number']}"), submit="訂正する") as form:
             answer = form.field(
                 "answer", st.selectbox, "正しい判定", required=True, options=[*offered], index=None,
                 format_func=lambda code: offered[code], placeholder="選ぶ",
@@ -260,7 +260,7 @@ def correct(reservation: Row, call: Row, back: Back) -> None:
             note = form.field("note", st.text_input, "訂正の理由", max_chars=500)
         if form.submitted:
             form.send(
-                lambda _: _post(reservation, f"calls/{call['number']}/answer", back, {"answer": answer, "note": note}),
+                lambda _: post(reservation, f"calls/{call['number']}/answer", back, {"answer": answer, "note": note}),
                 done="判定を訂正しました。",
             )
 

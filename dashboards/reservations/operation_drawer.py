@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.reservations import choices, operation_actions, reservation_parts
+from dashboards.reservations import choices, customer_correction, operation_actions, reservation_parts
 from dashboards.reservations.operation_words import (
     PRIORITY,
     RESPONSE,
@@ -48,6 +48,8 @@ def drawer(row: Row) -> None:
         if task["reservation"]:
             if not task["resolved_at"]:
                 operation_actions.buttons(task["reservation"], back)
+                if task["kind"] == "sms_failed":
+                    customer_correction.button(task["reservation"], back)
             st.markdown(small("予約"))
             reservation_parts.facts(task["reservation"])
             if task["reservation"]["calls"]:

@@ -105,6 +105,7 @@ _KINDS_OF_EVENTS = {
     "refund_failed": "alert",
     "cancel_asked": "cancel",
     "contact_noted": "comment",
+    "customer_corrected": "update",
     "requested": "create",
 }
 

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 import streamlit as st
 
-from dashboards.reservations import operation_actions, reservation_parts, words
+from dashboards.reservations import customer_correction, operation_actions, reservation_parts, words
 from dashboards.reservations.operation_actions import PATH
 from dashboards.reservations.operation_words import PRIORITY, happened_to_reservation
 from dashboards.reservations.reservation_replay import replay
@@ -95,6 +95,7 @@ def stay() -> None:
 def _actions(one: Row) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{KEY}.actions"):
         operation_actions.buttons(one, stay)
+        customer_correction.button(one, stay)
         if may("reservations:reservation:contact"):
             dialogs.button("連絡を記録する", contact, one, key=f"{KEY}.contact", icon="chat")
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.reservations import history, shop_forms, words
+from dashboards.reservations import history, shop_forms, shop_manual, words
 from dashboards.reservations.shop_forms import LABELS, PATH
 from dashboards.session import may
 from dashboards.ui import details, dialogs, feedback, times
@@ -27,6 +27,7 @@ def drawer(row: Row) -> None:
         st.markdown(f"{words.SHOP[shop['state']].badge()}　**{plain(state_sentence(shop))}**")
         _buttons(shop)
         _facts(shop)
+        shop_manual.show(shop)
         history.show(f"{PATH}/{shop['id']}", key=f"{KEY}.history")
 
     show()

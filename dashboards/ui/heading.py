@@ -8,10 +8,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 Draw = Callable[[], object]
+# In the session: whether the page's title has 最終更新 beside it.
+TIMED = "heading.timed"
 
 
 def page(title: str, *, right: Draw | None = None) -> None:
     """Of a page whose first block is none that refreshes itself."""
+    st.session_state[TIMED] = False
     row(title, of_page=True, right=right)
 
 

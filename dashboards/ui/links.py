@@ -1,4 +1,5 @@
-"""Links that look like buttons. Streamlit's own open a new tab, and none of them downloads from our own origin."""
+"""Links that look like buttons: Streamlit's own open a new tab, and none of them downloads from our own origin. And
+what the page's own address asks for."""
 
 from __future__ import annotations
 
@@ -14,6 +15,12 @@ def public(path: str) -> str:
     none."""
     config = settings()
     return (config.service_url if config.demo_mode else config.public_base_url).rstrip("/") + path
+
+
+def asked_id(name: str = "id") -> int | None:
+    """The id that the page's address asks for; None for none, and for what can be none."""
+    text = st.query_params.get(name, "").strip()
+    return int(text) if text.isascii() and text.isdecimal() and 0 < int(text[:20]) < 2**63 else None
 
 
 def link(label: str, href: str, *, primary: bool = False, download: bool = False) -> None:

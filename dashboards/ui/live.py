@@ -22,6 +22,9 @@ SHARED_SECONDS = 2
 _AWAY = "live.away"
 
 refreshing = st.fragment(run_every=settings().refresh_seconds)
+# For figures, which nobody watches by the second.
+KPI_SECONDS = 300
+refreshing_figures = st.fragment(run_every=KPI_SECONDS)
 
 
 # A path of the service, or a function that answers in its place.
@@ -63,9 +66,16 @@ def block(
     last = earlier if earlier and earlier.query == asked else None
     updated = heading.row(title, of_page=headline, left=left, right=right)
     notice = st.empty()
+    if headline:
+        st.session_state[heading.TIMED] = True
+    # What has no title of its own is what the page is about: beside the page's title it is said once.
+    is_said = not title and not headline and st.session_state.get(heading.TIMED, False)
 
     def say(reading: Reading) -> None:
-        updated.markdown(_updated(reading), width="content")
+        if reading.problem or not is_said:
+            updated.markdown(_updated(reading), width="content")
+        else:
+            updated.empty()
         if headline and reading.problem:
             with notice:
                 feedback.stale(reading.at, reading.problem)

@@ -128,11 +128,11 @@ def table(
     def tools() -> None:
         """What is known only with the rows is filled in then. Without a title the tools stand to the left, because
         Streamlit's own buttons hang above the right end of the grid."""
-        if not title:
-            told["count"] = st.container(width="content")
         if sorts:
             _order_box(sorts, sort_name)
         told["export"] = st.container(width="content")
+        if not title:
+            told["count"] = st.container(width="content")
         if right:
             right()
 
@@ -162,7 +162,9 @@ def table(
     if not items:
         _no_rows(filters, empty)
         return reading
-    told.get("count", st).markdown(small(_shown(pages.number, total, rows, counter)), width="content")
+    told.get("count", st).markdown(
+        small(_shown(pages.number, total, rows, counter, is_told=filters is not None)), width="content"
+    )
     if export:
         with told["export"]:
             exports.menu(key, export, pages.query, total, counter, narrowed=bool(filters and filters.active))
@@ -174,12 +176,13 @@ def table(
     return reading
 
 
-def _shown(page: int, total: int, rows: int, counter: str) -> str:
-    """Which rows these are."""
+def _shown(page: int, total: int, rows: int, counter: str, *, is_told: bool) -> str:
+    """Which rows these are. `is_told`: how many there are stands beside the conditions already."""
     if total <= rows:
-        return f"全{total:,}{counter}を表示しています"
+        return "" if is_told else f"全{total:,}{counter}を表示しています"
     first = (page - 1) * rows + 1
-    return f"{total:,}{counter}のうち{first:,}–{min(first + rows - 1, total):,}{counter}目を表示しています"
+    shown = f"{first:,}–{min(first + rows - 1, total):,}{counter}目を表示しています"
+    return shown if is_told else f"{total:,}{counter}のうち{shown}"
 
 
 def _order(sorts: Mapping[str, str] | None, name: str) -> dict[str, str]:

@@ -1,5 +1,5 @@
 """Slack by its Web API. Each message carries the outbox key in its metadata, so that the channel's history tells
-whether an earlier try arrived.
+whether an earlier try arrived. One that follows another (`Claimed.earlier`) is a reply in its thread, or its new words.
 
 The bot needs the scopes chat:write, channels:read and channels:history; without the last two Slack cannot be asked,
 and a message in doubt is sent again.
@@ -48,6 +48,10 @@ WORDS = {
     "account_inactive": "ボットのアカウントが無効になっています。",
     "missing_scope": "ボットに必要な権限（スコープ）がありません。",
     "msg_too_long": "メッセージが長すぎます。",
+    "message_not_found": "元のメッセージが見つかりません。Slackで削除された可能性があります。",
+    "thread_not_found": "元のメッセージが見つかりません。Slackで削除された可能性があります。",
+    "cant_update_message": "元のメッセージを書き換えられません。",
+    "edit_window_closed": "Slackの設定により、元のメッセージを書き換えられる時間を過ぎています。",
 }
 # Pages of history looked through for one message; a channel that got more since then cannot say.
 HISTORY_PAGES = 10
@@ -60,31 +64,65 @@ _quiet.setLevel(logging.CRITICAL)
 def send(message: Claimed) -> Sent:
     """Posts the payload's `text` to its `channel` (a name with # or an id); `channel:ts`, Slack's name of the message.
 
+    What follows an earlier message is a reply in its thread, shown in the channel as well with `broadcast`, or with
+    `do` = "edit" its words from now on. A reply to what never went out is a message of its own.
+
     Raises:
         PermanentFailure, RateLimited, OutcomeUnknown, VendorFailure: as Slack or the line to it has it.
     """
+    payload = message.payload
+    if payload.get("do") == "edit":
+        return _edit(message)
+    thread: dict[str, Any] = {}
+    if message.earlier is not None:
+        _, ts = _named(message.earlier)
+        thread = {"thread_ts": ts} | ({"reply_broadcast": True} if payload.get("broadcast") else {})
     said = _call(
         "chat.postMessage",
         {
-            "channel": message.payload["channel"],
-            "text": message.payload["text"],
+            "channel": payload["channel"],
+            "text": payload["text"],
             "client_msg_id": str(message.key),
             "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": str(message.key)}},
             "unfurl_links": False,
-        },
+        }
+        | thread,
     )
     return Sent(f"{said['channel']}:{said['ts']}")
 
 
+def _edit(message: Claimed) -> Sent:
+    """The message keeps its metadata: it is still found by its own key."""
+    if message.earlier is None:
+        raise PermanentFailure("元のメッセージが送信されていないため、書き換えるものがありません。")
+    channel, ts = _named(message.earlier)
+    _call("chat.update", {"channel": channel, "ts": ts, "text": message.payload["text"]})
+    return Sent(message.earlier)
+
+
+def _named(external_id: str) -> tuple[str, str]:
+    """Channel and ts."""
+    channel, _, ts = external_id.partition(":")
+    return channel, ts
+
+
 def reconcile(message: Claimed) -> Sent | NotSent | Unknown:
-    """Looks for the key in the channel's history since the message was written."""
+    """Looks for the key in the channel's history, or the thread's, since the message was written."""
+    if message.payload.get("do") == "edit":
+        # The same words once more do no harm.
+        return NotSent()
     try:
-        channel = _channel_id(message.payload["channel"])
+        # A minute of slack for clocks that differ.
+        query: dict[str, Any] = {"oldest": f"{message.created_at.timestamp() - 60:.6f}", "limit": 200}
+        method = "conversations.history"
+        if message.earlier is None:
+            channel = _channel_id(message.payload["channel"])
+        else:
+            channel, query["ts"] = _named(message.earlier)
+            method = "conversations.replies"
         if channel is None:
             return Unknown()
-        # A minute of slack for clocks that differ.
-        query = {"channel": channel, "oldest": f"{message.created_at.timestamp() - 60:.6f}", "limit": 200}
-        for page in _pages("conversations.history", query | {"include_all_metadata": True}):
+        for page in _pages(method, query | {"channel": channel, "include_all_metadata": True}):
             for posted in page["messages"]:
                 metadata = posted.get("metadata") or {}
                 if metadata.get("event_payload", {}).get("key") == str(message.key):

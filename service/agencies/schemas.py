@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from service.agencies.fields.schemas import Search, WithoutCard
 from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Name
 
 _CODE = re.compile(r"[A-Za-z0-9_-]+")
@@ -26,8 +27,7 @@ ShortLine = Annotated[str, Field(max_length=30, pattern=ONE_LINE), AfterValidato
 Line = Annotated[str, Field(max_length=100, pattern=ONE_LINE), AfterValidator(str.strip)]
 OptionalPhone = Annotated[str, Field(max_length=20, pattern=r"^[0-9+()\- ]*$")]
 OptionalMail = Annotated[str, Field(max_length=254, pattern=r"^([^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+)?$")]
-Reason = Annotated[str, Field(max_length=500, pattern=NO_NUL), AfterValidator(str.strip)]
-Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+Reason = Annotated[str, Field(max_length=500, pattern=NO_NUL), AfterValidator(str.strip), WithoutCard]
 Sort = Annotated[str, Field(max_length=50)]
 
 

@@ -6,15 +6,19 @@ id fences off a sender that was only slow: what it reports after its lease was t
 A message is *in doubt* when an earlier try may have reached the vendor (its sender died, or the answer was lost). Then
 the vendor is asked before anything is sent again. What people do with messages is in `messages`.
 
+A message may belong to an earlier one (`follows`): a reply in its thread, a change of its words. It goes out when that
+one has, after those that belong to it already, and its sender is told the vendor's id of the earlier one.
+
 An area may want to know what became of its messages: its reaction is called in the transaction that settles one. A
-reaction that raises takes the settling back.
+reaction that raises takes the settling back. Before each try an area may say that it wants a message no more (`Check`):
+what was true when it was written, and even when it was last tried, may be so no longer.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
@@ -31,12 +35,13 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     func,
+    or_,
     select,
     text,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from service.core.clock import app_now, clock_shift, in_words, real_now
 from service.core.db import Base
@@ -66,6 +71,12 @@ class OutboxMessage(Base):
             postgresql_where=text("dead_at IS NOT NULL AND discarded_at IS NULL"),
         ),
         Index("ix_outbox_messages_sent", "area", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
+        Index(
+            "ix_outbox_messages_follows",
+            "follows",
+            "id",
+            postgresql_where=text("follows IS NOT NULL AND sent_at IS NULL AND dead_at IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -108,6 +119,8 @@ class OutboxMessage(Base):
     discarded_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     discard_reason: Mapped[str | None] = mapped_column(String(500))
     decided_by: Mapped[str | None] = mapped_column(String(100))
+    # The key of the message that it belongs to.
+    follows: Mapped[uuid.UUID | None] = mapped_column(UUID)
 
 
 class OutboxAttempt(Base):
@@ -128,9 +141,27 @@ class OutboxAttempt(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+# Those that are still to go out before one that belongs to an earlier message.
+_before = aliased(OutboxMessage)
+_WAITS = (
+    select(_before.id)
+    .where(_before.sent_at.is_(None), _before.dead_at.is_(None))
+    .where(
+        or_(
+            _before.key == OutboxMessage.follows,
+            and_(_before.follows == OutboxMessage.follows, _before.id < OutboxMessage.id),
+        )
+    )
+    .correlate(OutboxMessage)
+    .exists()
+)
+_MAY_GO = or_(OutboxMessage.follows.is_(None), ~_WAITS)
+
+
 @dataclass(frozen=True)
 class Claimed:
-    """A message on loan to one sender."""
+    """A message on loan to one sender. `earlier`: the vendor's id of the message that it belongs to; None when it
+    belongs to none, or that one never went out."""
 
     id: int
     key: uuid.UUID
@@ -148,6 +179,9 @@ class Claimed:
     tenant_id: int | None
     subject: str | None
     subject_id: str | None
+    earlier: str | None = None
+    # Why nobody wants it any more, though an earlier try may have arrived: it is looked for, never sent again.
+    unwanted: str | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +204,9 @@ class Settled:
 # What an area makes of it, by the area's name.
 Reaction = Callable[[Session, Settled], None]
 NO_REACTIONS: Mapping[str, Reaction] = {}
+# Why a message of the area's own is wanted no more; None: it is. By the area's name. It reads and locks nothing.
+Check = Callable[[Session, OutboxMessage], str | None]
+NO_CHECKS: Mapping[str, Check] = {}
 
 log = structlog.get_logger()
 
@@ -187,11 +224,12 @@ def publish(
     expires_at: datetime | None = None,
     not_before: datetime | None = None,
     tries: int = 0,
+    follows: uuid.UUID | None = None,
 ) -> OutboxMessage:
     """`recipient` and `title` are what people read in lists; `about` is what it concerns, as (subject, id).
 
     `not_before` is on the product's clock as it stands now. `tries`: those that an earlier message about the same has
-    used up already.
+    used up already. `follows`: the key of the message of the same topic that it belongs to.
     """
     subject, subject_id = about or (None, None)
     message = OutboxMessage(
@@ -205,6 +243,7 @@ def publish(
         subject_id=None if subject_id is None else str(subject_id)[:100],
         expires_at=expires_at,
         tries=tries,
+        follows=follows,
     )
     if not_before is not None:
         message.next_attempt_at = not_before - clock_shift(db)
@@ -215,31 +254,39 @@ def publish(
 def topics_due(db: Session) -> list[str]:
     """The kinds of messages that wait for a sender now."""
     due = and_(text(_OPEN), OutboxMessage.next_attempt_at <= real_now())
-    return sorted(db.scalars(select(OutboxMessage.topic).where(due).distinct()))
+    return sorted(db.scalars(select(OutboxMessage.topic).where(due, _MAY_GO).distinct()))
 
 
 def claim(
-    db: Session, topic: str, back_off: Sequence[timedelta] = BACK_OFF, reactions: Mapping[str, Reaction] = NO_REACTIONS
+    db: Session,
+    topic: str,
+    back_off: Sequence[timedelta] = BACK_OFF,
+    reactions: Mapping[str, Reaction] = NO_REACTIONS,
+    checks: Mapping[str, Check] = NO_CHECKS,
 ) -> Claimed | None:
     """The topic's message due longest, on loan for `LEASE`. Commit before sending: the lease must hold before anything
     leaves.
 
     One at a time: a batch would keep its last message waiting longer than the lease lasts. A message that expired, or
-    whose senders died so often that its tries are used up, is a dead letter.
+    whose senders died so often that its tries are used up, is a dead letter; one that its area wants no more is put
+    aside, unless it may have arrived already.
     """
     now, product_now = real_now(), app_now(db)
     due = (
         select(OutboxMessage)
-        .where(text(_OPEN), OutboxMessage.topic == topic, OutboxMessage.next_attempt_at <= now)
+        .where(text(_OPEN), OutboxMessage.topic == topic, OutboxMessage.next_attempt_at <= now, _MAY_GO)
         .order_by(OutboxMessage.next_attempt_at, OutboxMessage.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=OutboxMessage, skip_locked=True)
     )
     while (message := db.scalars(due).one_or_none()) is not None:
         if message.lease is not None:
             lost = "送信の途中で処理が止まりました。届いたかどうかは分かりません。"
             _end_attempt(db, message.id, message.attempts, "lost", lost)
             message.in_doubt, message.lease, message.last_error = True, None, lost
+        unwanted = _unwanted(db, message, checks)
+        if unwanted and not message.in_doubt and message.discarded_at is None:
+            message.discarded_at, message.discard_reason = now, unwanted
         expired = message.expires_at is not None and message.expires_at <= product_now
         given_up = (expired and not message.in_doubt) or message.tries > len(back_off)
         if given_up or message.discarded_at is not None:
@@ -257,8 +304,27 @@ def claim(
                 started_at=now,
             )
         )
-        return _on_loan(message, message.lease, expired)
+        return replace(_on_loan(message, message.lease, expired, _earlier(db, message)), unwanted=unwanted)
     return None
+
+
+def _earlier(db: Session, message: OutboxMessage) -> str | None:
+    if message.follows is None:
+        return None
+    return db.scalar(select(OutboxMessage.external_id).where(OutboxMessage.key == message.follows))
+
+
+def _unwanted(db: Session, message: OutboxMessage, checks: Mapping[str, Check]) -> str | None:
+    """A check that fails holds nothing up: the message is sent."""
+    check = checks.get(message.area)
+    if check is None or message.discarded_at is not None:
+        return None
+    try:
+        with db.begin_nested():
+            return check(db, message)
+    except Exception:
+        log.exception("no check of a message", area=message.area, topic=message.topic, key=str(message.key))
+        return None
 
 
 def _bury(db: Session, message: OutboxMessage, expired: bool, reactions: Mapping[str, Reaction]) -> None:
@@ -283,7 +349,7 @@ def _bury(db: Session, message: OutboxMessage, expired: bool, reactions: Mapping
         db.flush()
 
 
-def _on_loan(message: OutboxMessage, lease: uuid.UUID, expired: bool) -> Claimed:
+def _on_loan(message: OutboxMessage, lease: uuid.UUID, expired: bool, earlier: str | None = None) -> Claimed:
     return Claimed(
         id=message.id,
         key=message.key,
@@ -301,6 +367,7 @@ def _on_loan(message: OutboxMessage, lease: uuid.UUID, expired: bool) -> Claimed
         tenant_id=message.tenant_id,
         subject=message.subject,
         subject_id=message.subject_id,
+        earlier=earlier,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -41,6 +42,11 @@ def normalised(header: str) -> str:
     return re.sub(r"[\s_\-・:*]", "", text).casefold()
 
 
+def for_slack(text: str) -> str:
+    """Slack's three special characters as it wants them: nobody's name makes a link, or calls everybody."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def _not_blank(value: str) -> str:
     if not value.strip():
         raise ValueError("空白以外の文字を入力してください。")
@@ -55,5 +61,7 @@ Phone = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9+()\- ]
 # The version of a record that was read, and an id.
 Edition = Annotated[int, Field(ge=1, lt=2**31)]
 Key = Annotated[int, Field(ge=1, lt=2**63)]
+# Of a period: it has a next day, whose first moment is its end, and PostgreSQL knows both.
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
 # A month of Tokyo, written 2026-11.
 MonthText = Annotated[str, Field(max_length=7), AfterValidator(lambda text: str(parse_month(text)))]

@@ -28,6 +28,21 @@ def in_words(moment: datetime) -> str:
     return f"{local.year}/{local.month}/{local.day}（{WEEKDAYS[local.weekday()]}）{local.hour}:{local:%M}"
 
 
+def span_in_words(span: timedelta) -> str:
+    """3時間12分, 12分, 45秒: cut to whole minutes from one on, to hours of days."""
+    seconds = max(0, int(span.total_seconds()))
+    if seconds < 60:
+        return f"{seconds}秒"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes}分"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours}時間{minutes}分" if minutes else f"{hours}時間"
+    days, hours = divmod(hours, 24)
+    return f"{days}日{hours}時間" if hours else f"{days}日"
+
+
 def at(day: date, clock: time) -> datetime:
     """That time of that day in Tokyo, in UTC."""
     return datetime.combine(day, clock, TOKYO).astimezone(UTC)

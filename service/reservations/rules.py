@@ -6,26 +6,57 @@ from datetime import timedelta
 
 from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
 from service.core.purposes import Kind, Purpose
+from service.core.times import WEEKDAYS
+
+# The public form for questions; pages and mails lead there.
+CONTACT_PAGE = "/contact"
+
+# Where everybody reads the guides, below the address of the public pages.
+GUIDES_PATH = "/guides"
 
 READ = frozenset(
     {
+        "reservations:alarm:read",
+        "reservations:chore:read",
+        "reservations:dashboard:read",
+        "reservations:enquiry:read",
+        "reservations:guide:read",
         "reservations:incident:read",
         "reservations:operation:read",
+        "reservations:quality:read",
+        "reservations:report:read",
         "reservations:reservation:read",
         "reservations:service:read",
         "reservations:shop:read",
     }
 )
-# インシデント記録 is for operators and management (5.3.2).
-MANAGEMENT = frozenset({"reservations:incident:read"})
+# 経営ダッシュボード is for management alone (4.2.2).
+FIGURES = frozenset({"reservations:management:read", "reservations:management:send"})
+# インシデント記録 is for operators and management (5.3.2); reports, KPI of support and surveys (7.3) too.
+MANAGEMENT = FIGURES | {
+    "reservations:guide:read",
+    "reservations:incident:read",
+    "reservations:quality:read",
+    "reservations:report:read",
+}
 # What customers and shops are told, and what they said, may be noted by whoever talks with them.
-CONTACT = frozenset({"reservations:reservation:contact"})
+CONTACT = frozenset({"reservations:enquiry:answer", "reservations:reservation:contact"})
+# Customer support keeps enquiries and asks how content customers are.
+SUPPORT = frozenset({"reservations:enquiry:update", "reservations:survey:update"})
+# 定期作業 are done by whoever the document names, so whoever works with reservations checks them off.
+CHORES = frozenset({"reservations:chore:perform"})
+# Everybody at the desk.
+DESK = READ | EVERYDAY | CONTACT | CHORES
 OPERATE = frozenset(
     {
         # The list of shops comes as a file (6.2).
         "core:import:create",
+        # Slack通知確認 is the operators' daily work (6.1).
+        "core:message:read",
         "reservations:incident:update",
         "reservations:operation:update",
+        "reservations:report:send",
+        "reservations:report:update",
         "reservations:reservation:create",
         "reservations:reservation:operate",
         "reservations:reservation:refund",
@@ -40,10 +71,19 @@ MANAGE = frozenset(
         "reservations:assistant:create",
         "reservations:assistant:read",
         "reservations:assistant:revoke",
+        "reservations:chore:update",
+        "reservations:management:recount",
         "reservations:service:update",
     }
 )
 
+MANAGEMENT_REPORT = Purpose(
+    key="reservations.management_report",
+    kinds=frozenset({Kind.PDF}),
+    # Made by a job; nobody uploads one but who may have one sent.
+    permission="reservations:management:send",
+    read="reservations:management:read",
+)
 IMPORT_FILE = Purpose(
     key="reservations.import",
     kinds=frozenset({Kind.CSV, Kind.XLSX}),
@@ -51,15 +91,30 @@ IMPORT_FILE = Purpose(
     read="reservations:shop:create",
     max_bytes=10 * 1024 * 1024,
 )
+# 週次レポート and 月次レポート as they were sent: made by us.
+REPORT_FILE = Purpose(
+    key="reservations.report",
+    kinds=frozenset({Kind.PDF}),
+    permission="reservations:report:send",
+    read="reservations:report:read",
+)
+
+# What is mailed to shops, made by us.
+GUIDE_FILE = Purpose(
+    key="reservations.guide",
+    kinds=frozenset({Kind.PDF}),
+    permission="reservations:shop:update",
+    read="reservations:guide:read",
+)
 
 AREA = Area(
     name="reservations",
     title="予約運用",
     # The document's people (2.3.1) and the management (4.2.2).
     roles={
-        "admin": Role("予約運用管理者", READ | EVERYDAY | CONTACT | OPERATE | MANAGE | ADMINISTRATION),
-        "operator": Role("運営担当者", READ | EVERYDAY | CONTACT | OPERATE),
-        "support": Role("カスタマーサポート", READ | EVERYDAY | CONTACT),
+        "admin": Role("予約運用管理者", DESK | SUPPORT | OPERATE | FIGURES | MANAGE | ADMINISTRATION),
+        "operator": Role("運営担当者", DESK | OPERATE),
+        "support": Role("カスタマーサポート", DESK | SUPPORT),
         "manager": Role("経営", EVERYDAY | MANAGEMENT),
     },
     ticks={
@@ -70,8 +125,28 @@ AREA = Area(
         "reservations.incidents": Tick(
             "インシデントの目標時間の見張り", timedelta(seconds=15), silence=timedelta(seconds=120)
         ),
+        "reservations.enquiries": Tick(
+            "問い合わせの目標時間の見張り", timedelta(seconds=15), silence=timedelta(seconds=120)
+        ),
+        "reservations.surveys": Tick("満足度調査の再送と終了", timedelta(minutes=1), silence=timedelta(minutes=10)),
+        "reservations.management": Tick(
+            "経営ダッシュボードの集計とレポートの送信", timedelta(seconds=10), silence=timedelta(minutes=5)
+        ),
+        "reservations.chores": Tick("定期作業の予定と見張り", timedelta(minutes=5), silence=timedelta(minutes=20)),
+        "reservations.reports": Tick("週次・月次レポートの下書き", timedelta(minutes=5), silence=timedelta(minutes=20)),
+        "reservations.notices": Tick("手動対応の通知の整理", timedelta(seconds=2), silence=timedelta(seconds=120)),
+        "reservations.alarms": Tick("監視", timedelta(seconds=10), silence=timedelta(seconds=120)),
+        "reservations.manuals": Tick(
+            "提携店へのマニュアルの送付", timedelta(seconds=60), silence=timedelta(minutes=10)
+        ),
     },
-    retention=(Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),),
+    retention=(
+        Policy("reservations_alarms", "監視のアラートの記録", lambda: timedelta(days=3 * 365 + 1)),
+        # As long as the audit trail, which tells of them.
+        Policy("reservations_enquiries", "解決した問い合わせ", lambda: timedelta(days=3 * 365 + 1)),
+        Policy("reservations_measures", "監視の測定値", lambda: timedelta(days=35)),
+        Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),
+    ),
     subjects={
         "service": "サービス",
         "plan": "サイズ・料金",
@@ -81,6 +156,15 @@ AREA = Area(
         "shift": "当番",
         "assistant": "アシスタント用トークン",
         "incident": "インシデント",
+        "enquiry": "問い合わせ",
+        "survey": "満足度調査",
+        "month": "経営ダッシュボードの集計",
+        "management_report": "経営レポート",
+        "chore": "定期作業",
+        "chore_turn": "定期作業の実施",
+        "report": "週次・月次レポート",
+        "alarm": "監視のアラート",
+        "proposal": "インシデントの提案",
     },
     fields={
         "code": "コード",
@@ -136,8 +220,63 @@ AREA = Area(
         "mark": "対応の段階",
         "text": "本文",
         "recipients": "送信先の人数",
+        "party": "問い合わせ元",
+        "channel": "チャネル",
+        "sender_name": "氏名",
+        "topic": "件名",
+        "category": "種別",
+        "reservation": "予約ID",
+        "shop": "提携店ID",
+        "received_at": "受付日時",
+        "was_answered": "電話に出られた",
+        "status": "ステータス",
+        "way": "対応方法",
+        "faq": "FAQへの追加",
+        "operation_id": "手動対応",
+        "unanswered": "初回応答待ちのみ",
+        "quarter": "対象の四半期",
+        "closed": "終了した",
+        "stars": "評価",
+        "commented": "コメントあり",
+        "month": "月",
+        "months": "集計した月",
+        "rhythm": "周期",
+        "starts": "実施時間",
+        "weekday": "実施曜日",
+        "business_day": "第何営業日まで",
+        "minutes": "所要時間（分）",
+        "what": "作業の内容",
+        "page": "作業する画面",
+        "done_at": "実施日時",
+        "done_by": "実施した人",
+        "first_day": "期間の最初の日",
+        "last_day": "期間の最後の日",
+        "findings": "所見",
+        "issues": "課題",
+        "next_steps": "次の対応",
+        "finished": "完成",
+        "version": "版",
+        "incident_id": "インシデント",
+        "manual": "マニュアル",
+        "sent_to": "送付先",
     },
     values={
+        "enquiry.party": {"customer": "依頼者", "shop": "提携店"},
+        "enquiry.channel": {"mail": "Email", "phone": "電話"},
+        "enquiry.status": {"received": "受付", "working": "対応中", "waiting": "回答待ち", "resolved": "解決"},
+        "enquiry.way": {"faq": "FAQ記載内容", "system": "システム確認", "manual": "マニュアルオペレーション"},
+        "enquiry.faq": {"none": "なし", "wanted": "追加すべき", "added": "追加済み", "declined": "見送り"},
+        "enquiry.category": {
+            "booking": "予約の内容・変更",
+            "payment": "お支払い",
+            "cancellation": "キャンセル・返金",
+            "messages": "SMS・メールが届かない",
+            "calls": "店舗への電話・受付",
+            "assistant": "AIアシスタントの使い方",
+            "trouble": "不具合・トラブル",
+            "other": "その他",
+        },
+        "manual": {"none": "未送付", "sent": "送付", "again": "再送を依頼"},
         "level": {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low"},
         "mark": {
             "first_look": "初動対応",
@@ -147,6 +286,21 @@ AREA = Area(
             "report": "ポストモーテム・インシデントレポート作成",
             "weekly": "週次報告で共有",
         },
+        "rhythm": {
+            "daily": "日次",
+            "weekly": "週次",
+            "monthly": "月次",
+            "quarterly": "四半期",
+            "anytime": "随時",
+        },
+        "weekday": {str(day): f"{word}曜日" for day, word in enumerate(WEEKDAYS, 1)},
+        "chore_turn.outcome": {"done": "完了", "skipped": "見送り"},
+        "report.kind": {"weekly": "週次レポート", "monthly": "月次レポート"},
+        "purpose": {
+            IMPORT_FILE.key: "取り込むファイル",
+            GUIDE_FILE.key: "提携店向けの手引き",
+            REPORT_FILE.key: "週次・月次レポート",
+        },
     },
-    purposes=(IMPORT_FILE,),
+    purposes=(GUIDE_FILE, IMPORT_FILE, MANAGEMENT_REPORT, REPORT_FILE),
 )

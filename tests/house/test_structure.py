@@ -61,6 +61,14 @@ OPEN_DOORS = {
     "/pay/{token}/done",  # the link is the key
     "/cancel/{token}",  # the link is the key
     "/cancel/{token}/enquiry",  # the link is the key
+    "/contact",  # whoever has a question
+    "/contact/done",  # a page without data
+    "/survey/{token}",  # the link is the key
+    # guides for customers and shops
+    "/guides",
+    "/guides/",
+    "/guides/{name}",
+    "/guides/{name}.pdf",
     # one's own long work, which was started with a permission
     "/api/core/tasks",
     "/api/core/tasks/{task_id}",

@@ -224,6 +224,32 @@ def test_a_refund_that_fails_after_it_had_succeeded_is_for_people(world: World) 
     assert (world.state, world.tasks()) == (State.REFUND_PENDING, ["refund_failed"])
 
 
+def test_money_that_comes_back_from_the_bank_weeks_later_is_found_by_asking(world: World) -> None:
+    """Stripe's webhook of it never comes."""
+    world.sandbox.script("refund", {"kind": "fails_later", "seconds": 20 * 86_400})
+    world.ask().confirm()
+    world.happen(e.CancelAsked(by="customer"))
+    world.until_state(State.REFUNDED).settle()
+    assert [one.look_at is not None for one in world.refunds()] == [True]
+    world.sandbox.fault("stripe", "drop", door="webhook")
+
+    world.pass_time(timedelta(days=19)).settle()
+    assert (world.state, world.tasks()) == (State.REFUNDED, [])
+    world.pass_time(timedelta(days=2)).until(lambda: world.tasks() == ["refund_failed"])
+
+    assert (world.state, world.reservation.refunded) == (State.REFUND_PENDING, 0)
+
+
+def test_a_refund_is_not_looked_at_for_ever(world: World) -> None:
+    world.ask().confirm()
+    world.happen(e.CancelAsked(by="customer"))
+    world.until_state(State.REFUNDED).settle()
+
+    world.pass_time(timedelta(days=31)).until(lambda: [one.look_at for one in world.refunds()] == [None])
+
+    assert world.state is State.REFUNDED
+
+
 def test_a_payment_whose_webhook_never_comes_is_found_by_asking(world: World) -> None:
     world.sandbox.fault("stripe", "drop", door="webhook")
     world.ask().await_link().pay()

@@ -56,7 +56,7 @@ class Answer(BaseModel):
     # sms: Twilio's error code.
     code: int | None = None
     # How long it takes, instead of the usual: the talk, the SMS's way, the refund's.
-    seconds: float | None = Field(None, ge=0, le=86_400)
+    seconds: float | None = Field(None, ge=0, le=60 * 86_400)
     # shop: the time (HH:MM) or size it offers, who answers, the deciding sentence.
     time: str | None = Field(None, pattern=r"^([01]?\d|2[0-3]):[0-5]\d$")
     size: str | None = None

@@ -182,6 +182,13 @@ class Store:
         self._trim("messages")
         return int(row["id"])
 
+    def rewrite(self, message_id: int, content: Mapping[str, Any], words: str) -> None:
+        """The message stays where it is."""
+        self.sql.execute(
+            "UPDATE messages SET content = ?, words = ? WHERE id = ?",
+            [json.dumps(content, ensure_ascii=False), words.casefold(), message_id],
+        )
+
     def release(self, vendor: str) -> int:
         """What was held back appears or goes out, the last one first; how many messages appear."""
         held = self.sql.execute("SELECT id FROM messages WHERE vendor = ? AND place IS NULL ORDER BY id DESC", [vendor])
@@ -203,6 +210,15 @@ class Store:
             """SELECT * FROM messages WHERE place IS NOT NULL AND (:vendor IS NULL OR vendor = :vendor)
             AND instr(words, :q) > 0 ORDER BY place DESC LIMIT :limit OFFSET :offset""",
             {"vendor": vendor, "q": q.casefold(), "limit": limit, "offset": offset},
+        )
+        return [_message(row) for row in rows]
+
+    def with_field(self, vendor: str, field: str, value: str) -> list[Message]:
+        """Those that have appeared with that in their content, the first one first."""
+        rows = self.sql.execute(
+            """SELECT * FROM messages WHERE vendor = ? AND place IS NOT NULL
+            AND json_extract(content, '$.' || ?) = ? ORDER BY place""",
+            [vendor, field, value],
         )
         return [_message(row) for row in rows]
 

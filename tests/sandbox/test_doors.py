@@ -52,6 +52,44 @@ def test_slack_takes_posts_and_shows_them_in_the_channels_history(sandbox: Sandb
     assert client.auth_test()["ok"]
 
 
+def test_slack_has_threads_which_the_channel_does_not_show(sandbox: Sandbox) -> None:
+    client = slack(sandbox)
+    metadata = {"event_type": "genba_message", "event_payload": {"key": "k-3"}}
+    root = client.chat_postMessage(channel="#fleet-alerts", text="はじめ")
+    channel, ts = root["channel"], root["ts"]
+    quiet = client.chat_postMessage(channel=channel, text="返信", thread_ts=ts, metadata=metadata)
+    # A reply to a reply stands in the same thread.
+    loud = client.chat_postMessage(channel=channel, text="皆に", thread_ts=quiet["ts"], reply_broadcast=True)
+
+    assert quiet["message"]["thread_ts"] == loud["message"]["thread_ts"] == ts
+    shown = client.conversations_history(channel=channel)["messages"]
+    assert [(one["text"], one.get("subtype")) for one in shown] == [("皆に", "thread_broadcast"), ("はじめ", None)]
+    thread = client.conversations_replies(channel=channel, ts=ts, include_all_metadata=True)["messages"]
+    assert [one["text"] for one in thread] == ["はじめ", "返信", "皆に"]
+    assert thread[1]["metadata"] == metadata
+    newer = client.conversations_replies(channel=channel, ts=ts, oldest=quiet["ts"])["messages"]
+    assert [one["text"] for one in newer] == ["はじめ", "皆に"]
+    assert "返信2件" in sandbox.http.get("/").text
+
+
+def test_slack_changes_a_posts_words_and_nothing_else(sandbox: Sandbox) -> None:
+    client = slack(sandbox)
+    metadata = {"event_type": "genba_message", "event_payload": {"key": "k-4"}}
+    said = client.chat_postMessage(channel="#fleet-alerts", text="発生", metadata=metadata)
+    client.chat_postMessage(channel="#fleet-alerts", text="あと")
+
+    for _ in range(2):
+        answer = client.chat_update(channel=said["channel"], ts=said["ts"], text="【解決済み】発生")
+        assert (answer["ts"], answer["text"]) == (said["ts"], "【解決済み】発生")
+
+    shown = client.conversations_history(channel=said["channel"], include_all_metadata=True)["messages"]
+    assert [one["text"] for one in shown] == ["あと", "【解決済み】発生"]
+    assert (shown[1]["metadata"], "edited" in shown[1], "edited" in shown[0]) == (metadata, True, False)
+    page = sandbox.http.get(f"/messages/{sandbox.posts()[1]['id']}").text
+    assert "編集1回" in page
+    assert "編集前（1）\n発生" in page
+
+
 def test_slack_takes_a_form_as_well_as_json(sandbox: Sandbox) -> None:
     answer = sandbox.http.post(
         "/slack/api/chat.postMessage",
@@ -69,6 +107,9 @@ def test_slack_takes_a_form_as_well_as_json(sandbox: Sandbox) -> None:
         ("chat.postMessage", {"channel": "C0000000000", "text": "x"}, "channel_not_found"),
         ("chat.postMessage", {"channel": "#a"}, "no_text"),
         ("conversations.history", {"channel": "#fleet-alerts"}, "channel_not_found"),
+        ("conversations.replies", {"channel": "#fleet-alerts", "ts": "1.0"}, "channel_not_found"),
+        ("chat.update", {"channel": "#fleet-alerts", "ts": "1.0", "text": "x"}, "channel_not_found"),
+        ("chat.postMessage", {"channel": "#a", "text": "x", "thread_ts": "1.0"}, "thread_not_found"),
         ("chat.fly", {}, "unknown_method"),
     ],
 )

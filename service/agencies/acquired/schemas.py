@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from service.agencies.fields.schemas import Search
 from service.agencies.rules import Service, Status
-from service.core.texts import NO_NUL, Key
-
-# Days that have a next one, and moments that PostgreSQL knows.
-Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
+from service.core.texts import Day, Key
 
 
 class AcquiredFilters(BaseModel):
     """Days of Tokyo, both included, of 投入完了日. `mine`: of one's own requests; not said, it is so for sales."""
 
-    q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    q: Search | None = None
     since: Day | None = None
     until: Day | None = None
     mine: bool | None = None

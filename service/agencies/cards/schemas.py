@@ -5,24 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from service.agencies.fields.rules import holds_card_number
-from service.core.texts import ONE_LINE, NotBlank
+from service.agencies.fields.schemas import WithoutCard
+from service.core.texts import ONE_LINE, Edition, NotBlank
 
-IN_A_TEXT = (
-    "カード番号と思われる数字が含まれています。カード番号はカード情報の欄だけに入力し、ここからは削除してください。"
-)
-
-
-def _without_card(text: str) -> str:
-    if holds_card_number(text):
-        raise ValueError(IN_A_TEXT)
-    return text
-
-
-# Of every free text of the area: a card's number has one place.
-WithoutCard = AfterValidator(_without_card)
 Holder = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank, WithoutCard]
 Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank, WithoutCard]
 # Judged by what they hold, in words that do not repeat them.
@@ -42,10 +29,22 @@ class CardIn(BaseModel):
     security_code: _Typed | None = None
 
 
+class NewCard(CardIn):
+    """`version` is the corporation's that was read: its card is part of it."""
+
+    version: Edition
+
+
 class Why(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     reason: Reason
+
+
+class Removal(Why):
+    """`version` as of `NewCard`."""
+
+    version: Edition
 
 
 class CardSummary(BaseModel):

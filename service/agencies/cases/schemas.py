@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.agencies.corporations.schemas import Facts
+from service.agencies.fields.schemas import Search
 from service.agencies.requests.schemas import Said
 from service.agencies.rules import Status
-from service.core.texts import NO_NUL, Edition, Key
+from service.core.texts import Day, Edition, Key
 
 
 class CaseFilters(BaseModel):
@@ -18,11 +19,11 @@ class CaseFilters(BaseModel):
 
     status: Literal["deficient", "working", "entered", "cancelled", "all"] | None = None
     open: bool | None = None
-    q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    q: Search | None = None
     sales_id: Key | None = None
     agency_id: Key | None = None
-    since: date | None = None
-    until: date | None = None
+    since: Day | None = None
+    until: Day | None = None
     unread: bool | None = None
     claimed: Literal["me", "others", "nobody"] | None = None
     sort: Annotated[str, Field(max_length=50)] = "created_at"

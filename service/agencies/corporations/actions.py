@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.agencies.cards import actions as cards
 from service.agencies.cards import queries as card_queries
-from service.agencies.cards.schemas import CardIn
+from service.agencies.cards.schemas import CardIn, NewCard, Removal
 from service.agencies.corporations import queries, schemas
 from service.agencies.corporations.models import Corporation
 from service.agencies.corporations.rules import BY_CARD, CODED, emptied, missing, written
@@ -19,7 +19,7 @@ from service.agencies.rules import AREA
 from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.edits import Edits
-from service.core.problems import Conflict, Invalid, Problem
+from service.core.problems import Conflict, Invalid, Problem, Stale
 from service.core.times import local_date
 
 CORPORATIONS = Edits(
@@ -28,6 +28,7 @@ CORPORATIONS = Edits(
 NOT_BY_CARD = "支払方法がクレジットカードのときだけ、カード情報を登録できます。支払方法を確認してください。"
 CARD_WANTED = "カード情報を入力してください。"
 UNKNOWN = "入力内容を確認してください。"
+MOVED_ON = "ほかの人が先にこの法人を変更しました。{}。最新の内容を確認してから、もう一度操作してください。"
 NO_LONGER_BY_CARD = "支払方法の変更"
 
 
@@ -78,20 +79,33 @@ def change(db: Session, by: Actor, corporation_id: int, new: schemas.Corporation
         _store(db, by, corporation, new.card)
 
 
-def replace_card(db: Session, by: Actor, corporation_id: int, card: CardIn) -> None:
-    """Raises NotFound, Conflict when it does not pay by card or cards are not taken, Invalid."""
+def replace_card(db: Session, by: Actor, corporation_id: int, card: NewCard) -> None:
+    """Raises NotFound, Stale, Conflict when it does not pay by card or cards are not taken, Invalid."""
     corporation = queries.get(db, by, corporation_id, lock=True)
+    _refuse_stale(db, corporation, card.version, "カード情報はまだ登録されていません")
     if corporation.payment_type != BY_CARD:
         raise Conflict(NOT_BY_CARD)
     _store(db, by, corporation, card)
 
 
-def remove_card(db: Session, by: Actor, corporation_id: int, reason: str) -> None:
-    """Raises NotFound."""
+def remove_card(db: Session, by: Actor, corporation_id: int, why: Removal) -> None:
+    """Raises NotFound, Stale."""
     corporation = queries.get(db, by, corporation_id, lock=True)
     card_queries.present(db, corporation.id)
-    cards.remove(db, by, corporation.id, reason)
+    _refuse_stale(db, corporation, why.version, "カード情報はまだ削除されていません")
+    cards.remove(db, by, corporation.id, why.reason)
     CORPORATIONS.touch(db, corporation)
+
+
+def _refuse_stale(db: Session, corporation: Corporation, version: int, what_is_not: str) -> None:
+    """The card that is there may be another one than was seen. Of cards, no side shows more than everybody sees."""
+    if version != corporation.version:
+        card = card_queries.summary(db, corporation.id)
+        raise Stale(
+            MOVED_ON.format(what_is_not),
+            yours={},
+            current={"version": corporation.version, "last4": card.last4 if card else None},
+        )
 
 
 def _store(db: Session, by: Actor, corporation: Corporation, card: CardIn) -> None:

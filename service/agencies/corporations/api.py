@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.agencies.cards import actions as cards
 from service.agencies.cards import queries as card_queries
-from service.agencies.cards.schemas import CardIn, Intake, Revealed, Why
+from service.agencies.cards.schemas import Intake, NewCard, Removal, Revealed, Why
 from service.agencies.corporations import actions, exports, queries, schemas
 from service.core.auth import Actor, allow
 from service.core.brief import allow_briefly, brief
@@ -72,14 +72,14 @@ def change(actor: Keeper, db: Db, corporation_id: Id, new: schemas.CorporationCh
 
 
 @router.put("/corporations/{corporation_id}/card", status_code=204, responses=_CONFLICT)
-def replace_card(actor: Keeper, db: Db, corporation_id: Id, card: CardIn) -> None:
+def replace_card(actor: Keeper, db: Db, corporation_id: Id, card: NewCard) -> None:
     """In place of the card that is there. Nothing gives it back but `reveal`."""
     actions.replace_card(db, actor, corporation_id, card)
 
 
-@router.delete("/corporations/{corporation_id}/card", status_code=204, responses=_ABSENT)
-def remove_card(actor: Keeper, db: Db, corporation_id: Id, why: Why) -> None:
-    actions.remove_card(db, actor, corporation_id, why.reason)
+@router.delete("/corporations/{corporation_id}/card", status_code=204, responses=_CONFLICT)
+def remove_card(actor: Keeper, db: Db, corporation_id: Id, why: Removal) -> None:
+    actions.remove_card(db, actor, corporation_id, why)
 
 
 @router.post("/corporations/{corporation_id}/card/reveal", responses=_CONFLICT | _TOO_MANY)

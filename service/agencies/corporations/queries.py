@@ -147,7 +147,7 @@ def detail(db: Session, by: Actor, corporation_id: int) -> dict[str, Any]:
     return {**own, **counts._mapping, "card": card, "needs_card": needs_card}
 
 
-_entered = select(func.count(Site.id)).where(Site.request_id == Request.id, Site.status == Status.ENTERED.value)
+_of_request = select(func.count(Site.id)).where(Site.request_id == Request.id).correlate(Request)
 _site_names = select(Site.power_branch_name).where(Site.request_id == Request.id, Site.power_branch_name != "")
 REQUESTS = Listing(
     select(
@@ -155,7 +155,8 @@ REQUESTS = Listing(
         Request.status,
         Request.is_open,
         User.name.label("requested_by_name"),
-        _entered.correlate(Request).scalar_subquery().label("entered_sites"),
+        _of_request.where(Site.status == Status.ENTERED.value).scalar_subquery().label("entered_sites"),
+        _of_request.where(Site.status != Status.CANCELLED.value).scalar_subquery().label("sites"),
         Request.site_count,
         func.array(_site_names.order_by(Site.id).correlate(Request).scalar_subquery()).label("site_names"),
         Request.created_at,

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.agencies.cards.schemas import CardIn, CardSummary, WithoutCard
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key
+from service.agencies.cards.schemas import CardIn, CardSummary
+from service.agencies.fields.schemas import Search, WithoutCard
+from service.core.texts import ONE_LINE, Edition, Key
 
 Code = Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9_-]*$")]
 _Trimmed = AfterValidator(str.strip)
@@ -20,7 +21,6 @@ Text200 = Annotated[str, Field(max_length=200, pattern=ONE_LINE), _Trimmed, With
 Mail = Annotated[str, Field(max_length=254, pattern=ONE_LINE), _Trimmed, WithoutCard]
 # A date of the calendar that people use.
 Day = Annotated[date, Field(ge=date(1800, 1, 1), le=date(2999, 12, 31))]
-Search = Annotated[str, Field(max_length=100, pattern=NO_NUL), WithoutCard]
 Sort = Literal["kana", "-kana", "name", "-name", "created_at", "-created_at"]
 
 
@@ -231,13 +231,14 @@ class Duplicates(BaseModel):
 
 
 class RequestOf(BaseModel):
-    """A request of a corporation, with its sites by name."""
+    """A request of a corporation, with its sites by name; the numbers of sites as in lists of requests."""
 
     id: int
     status: str
     is_open: bool
     requested_by_name: str
     entered_sites: int
+    sites: int
     site_count: int
     site_names: list[str]
     created_at: datetime

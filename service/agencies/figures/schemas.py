@@ -10,10 +10,7 @@ from pydantic import BaseModel, Field
 from service.agencies.figures.rules import By, Cancelled
 from service.agencies.rules import Status
 from service.core.paging import Page
-from service.core.texts import Key, MonthText
-
-# Days that have a next one, and moments that PostgreSQL knows.
-Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
+from service.core.texts import Day, Key, MonthText
 
 
 class PeriodFilters(BaseModel):

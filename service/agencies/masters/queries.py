@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.agencies.masters import schemas
 from service.agencies.masters.models import CarrierField, Choice, Option
 from service.agencies.masters.rules import COLUMNS, FIXED
-from service.agencies.rules import LISTS
+from service.agencies.rules import LISTS, PARTS, RECORDS
 from service.core.auth import Actor
 from service.core.lookups import by_id
 from service.core.paging import Key, Listing, contains, cut, equals, put_away
@@ -143,7 +143,14 @@ def masters(db: Session) -> dict[str, Any]:
         Option.code, Option.name, Option.price, Option.is_support_pack, Option.archived_at.is_(None).label("in_use")
     )
     rows = db.execute(options.order_by(Option.position, Option.id)).mappings()
-    return {"choices": listed, "options": [dict(row) for row in rows], "columns": COLUMNS}
+    return {
+        "lists": LISTS,
+        "choices": listed,
+        "options": [dict(row) for row in rows],
+        "records": RECORDS,
+        "columns": COLUMNS,
+        "parts": PARTS,
+    }
 
 
 def titles(db: Session) -> dict[str, dict[str, str]]:

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from service.agencies.fields.schemas import Search
 from service.agencies.masters.rules import COLUMNS
-from service.agencies.schemas import Line, Search, Sort, usable_code
+from service.agencies.schemas import Line, Sort, usable_code
 from service.core.texts import ONE_LINE, Edition, Name, NotBlank
 
 ListName = Literal[
@@ -206,9 +207,12 @@ class MasterOption(BaseModel):
 
 
 class Masters(BaseModel):
-    """All that forms offer and lists put into words, in its order. What is out of use still has a word. `columns`: by
-    record, what of it can have a 元フィールド, with its words."""
+    """All that forms offer and lists put into words, in its order. What is out of use still has a word. `lists`: the
+    kinds of `choices`; `records`: what can have a 元フィールド, with `columns` of each and `parts` of a column."""
 
+    lists: dict[str, str]
     choices: dict[str, list[MasterChoice]]
     options: list[MasterOption]
+    records: dict[str, str]
     columns: dict[str, dict[str, str]]
+    parts: dict[str, str]

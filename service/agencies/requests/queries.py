@@ -97,7 +97,7 @@ def comments(db: Session, by: Actor, request: Request) -> list[dict[str, Any]]:
     不備通知 that nobody has put right."""
     mark = select(Read.comment_id).where(Read.request_id == request.id, Read.user_id == by.user_id)
     read = db.scalar(mark) or 0
-    names = {site.id: site.power_branch_name or f"地点 {site.id}" for site in sites(db, request)}
+    names = {site.id: site.power_branch_name or f"地点{place}" for place, site in enumerate(sites(db, request), 1)}
     rows = db.execute(
         select(
             Comment.id,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.agencies.cards.schemas import WithoutCard
+from service.agencies.fields.schemas import WithoutCard
 from service.agencies.rules import CommentType
 from service.core.texts import NO_NUL, Key, NotBlank
 

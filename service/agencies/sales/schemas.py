@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.agencies.cards.schemas import WithoutCard
 from service.agencies.corporations.schemas import NewCorporation
+from service.agencies.fields.schemas import Search, WithoutCard
 from service.agencies.rules import MOST_IMAGES, Service, Status
-from service.core.texts import NO_NUL, Edition, Key, NotBlank
+from service.core.texts import NO_NUL, Day, Edition, Key, NotBlank
 
 Remarks = Annotated[str, Field(max_length=4000, pattern=NO_NUL), AfterValidator(str.strip), WithoutCard]
 SiteCount = Annotated[int, Field(ge=0, le=999)]
@@ -52,10 +52,10 @@ class RequestFilters(BaseModel):
     status: Status | None = None
     open: bool | None = None
     unread: bool | None = None
-    q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    q: Search | None = None
     agency_id: Key | None = None
-    since: date | None = None
-    until: date | None = None
+    since: Day | None = None
+    until: Day | None = None
     sort: Annotated[str, Field(max_length=50)] = "-created_at"
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from service.agencies.cards.schemas import WithoutCard
+from service.agencies.fields.schemas import WithoutCard
 from service.agencies.rules import Service, Status
 from service.core.texts import NO_NUL, ONE_LINE, Edition, Key
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.core.reports.colours import Tone
+from service.core.reports.prose import Prose
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,14 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Written:
+    """What people have written, with its line breaks; `empty` is said, paler, when that is nothing."""
+
+    text: str
+    empty: str
+
+
+@dataclass(frozen=True)
 class Series:
     """Values in the order of the chart's labels; None is a gap."""
 
@@ -117,7 +126,7 @@ class ShareBar:
     note: str = ""
 
 
-Block = Figures | Table | Note | LineChart | BarChart | ShareBar
+Block = Figures | Table | Note | Written | Prose | LineChart | BarChart | ShareBar
 
 
 @dataclass(frozen=True)
@@ -128,10 +137,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """`made_at` (aware) is the moment the facts were read: it is printed, and it is the file's date."""
+    """`made_at` (aware) is the moment the facts were read: it is printed, and it is the file's date. `contents`: its
+    sections are listed at its head."""
 
     title: str
     period: str
     made_at: datetime
     sections: Sequence[Section]
     maker: str = "Genba"
+    contents: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.core.problems import Unavailable
+from service.core.reports import render
+from service.core.reports.model import Report
 
 # Whoever waits holds a seat of the front door: the others must keep most of them.
 LONGEST_QUEUE = 3
@@ -30,6 +33,18 @@ class _Queue:
 
 # One for each event loop; a process has one.
 _queue: RunVar[_Queue] = RunVar("reports.queue")
+
+
+def kept_pdf(report: Report, filename: str) -> Response:
+    """A report that is made once and given to many."""
+    made = render.kept(report)
+    if made is None:
+        return Pdf(partial(render.render_kept, report), filename)
+    return Response(made, 200, _headers(filename), Pdf.media_type)
+
+
+def _headers(filename: str) -> dict[str, str]:
+    return {"Content-Disposition": f"inline; filename*=UTF-8''{quote(filename)}", "Cache-Control": "no-store"}
 
 
 class Pdf(Response):
@@ -55,8 +70,4 @@ class Pdf(Response):
             body = await to_thread.run_sync(self.make, limiter=queue.turn)
         finally:
             queue.inside -= 1
-        headers = {
-            "Content-Disposition": f"inline; filename*=UTF-8''{quote(self.filename)}",
-            "Cache-Control": "no-store",
-        }
-        await Response(body, 200, headers, self.media_type)(scope, receive, send)
+        await Response(body, 200, _headers(self.filename), self.media_type)(scope, receive, send)

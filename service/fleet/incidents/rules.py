@@ -9,6 +9,7 @@ from enum import StrEnum
 from ipaddress import ip_address, ip_network
 
 from service.core.targets import Target
+from service.core.texts import for_slack
 from service.fleet.rules import ALERT_WORDS, AlertType
 
 SYSTEM = "システム"
@@ -253,7 +254,7 @@ def _member_lines(one: News) -> Iterable[str]:
 def news_post(news: Sequence[News], found_at: str, url: str) -> str:
     """The same for Slack, shorter. Its three special characters are written as Slack wants them."""
     shown = news[:POST_LISTS]
-    lines = [f"• {_for_slack(one.headline)}{_for_slack(_serial(one))}" for one in shown]
+    lines = [f"• {for_slack(one.headline)}{for_slack(_serial(one))}" for one in shown]
     if len(news) > len(shown):
         lines.append(f"• ほか{len(news) - len(shown)}件")
     return (
@@ -287,7 +288,3 @@ def reminder_mail(missed: Sequence[Missed], now: str, url: str) -> tuple[str, st
         f"{now} の時点で、次の対応が目標時間を過ぎています。\n"
         "対応したら、アラート一覧で完了を記録してください。\n\n" + "\n".join(lines) + f"\n\nアラート一覧: {url}\n"
     )
-
-
-def _for_slack(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

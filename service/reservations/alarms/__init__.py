@@ -1,1 +1,1 @@
-"""Conditions of the system itself that people hear of: begun, going on, over."""
+"""監視: is the system well, who is told when it is not, and which incident the figures speak for (4.1.1, 4.3, 5.2)."""

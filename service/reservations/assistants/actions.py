@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import select, update
@@ -14,7 +15,7 @@ from service.core.auth import Actor
 from service.core.clock import app_now, in_words
 from service.core.identity import hash_token, new_token
 from service.core.pages import shell
-from service.core.problems import Conflict, Invalid, NotFound, Problem, Unauthorized
+from service.core.problems import Conflict, Invalid, NotFound, Problem, TooMany, Unauthorized
 from service.core.texts import international
 from service.core.throttle import Limit
 from service.reservations.assistants import queries, rules, schemas
@@ -23,9 +24,10 @@ from service.reservations.events.rules import CancelAsked, State
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries as reservations
 from service.reservations.flow.models import Reservation
-from service.reservations.letters.rules import TOO_LATE_TO_CANCEL, yen
+from service.reservations.letters.rules import TOO_LATE_TO_CANCEL, at_home, yen
 from service.reservations.machine.rules import Outcome
-from service.reservations.rules import AREA
+from service.reservations.operations import actions as operations
+from service.reservations.rules import AREA, GUIDES_PATH
 from service.reservations.services.models import Service
 from service.reservations.settings import settings
 
@@ -34,6 +36,9 @@ SEEN_EVERY = timedelta(minutes=1)
 # Ids and telephone numbers that do not fit: of one reservation, and of everybody who shares a token.
 WRONG_NUMBERS = Limit("assistants.numbers", most=5, window=timedelta(minutes=15))
 WRONG_IDS = Limit("assistants.ids", most=50, window=timedelta(minutes=15))
+HOUR = timedelta(hours=1)
+# That a limit was reached is told once an hour, however often a model tries.
+TOLD = Limit("assistants.told", most=1, window=HOUR)
 UNKNOWN_TOKEN = "このトークンは使えません。予約サービスの管理者に、新しいトークンの発行を依頼してください。"
 NEEDS_PHONE = "予約の確認とキャンセルには、予約時の電話番号も必要です。お客様に伺って、phone に指定してください。"
 NOT_FOUND = "該当する予約が見つかりません。予約ID（QRV-で始まる10文字）と、予約時の電話番号をお客様に確認してください。"
@@ -54,6 +59,11 @@ class Wish:
     phone: str
     mail: str
     wishes: str
+
+
+def guides() -> str:
+    """Where customers read how it works."""
+    return f"{shell.address()}{GUIDES_PATH}/"
 
 
 def issue(db: Session, by: Actor, new: schemas.NewAssistant) -> schemas.IssuedAssistant:
@@ -103,33 +113,40 @@ def search(db: Session, assistant: Assistant, query: str) -> schemas.Services:
     )
 
 
-def ask(db: Session, assistant: Assistant, wish: Wish) -> schemas.ReservationAnswer:
-    """A reservation. Who repeats a request is told how the first one stands.
+def ask(db: Session, assistant: Assistant, wish: Wish) -> schemas.ReservationAnswer | Problem:
+    """A reservation. Who repeats a request is told how the first one stands. Or that there were too many new ones,
+    which is to be told after it was stored that people are told of it.
 
     Raises:
         Invalid: as `flow.actions.create`, or the time cannot be read.
         Conflict: the request's id is that of another reservation.
     """
     starts_at = _moment(wish.starts_at)
-    reservation = flow.create(
-        db,
-        assistant_id=assistant.id,
-        client_request_id=wish.client_request_id,
-        service_code=wish.service,
-        plan_code=wish.plan,
-        starts_at=starts_at,
-        customer_name=wish.customer_name,
-        phone=wish.phone,
-        mail=wish.mail,
-        wishes=wish.wishes,
-    )
+    try:
+        with db.begin_nested():
+            reservation = flow.create(
+                db,
+                assistant_id=assistant.id,
+                client_request_id=wish.client_request_id,
+                service_code=wish.service,
+                plan_code=wish.plan,
+                starts_at=starts_at,
+                customer_name=wish.customer_name,
+                phone=wish.phone,
+                mail=wish.mail,
+                wishes=wish.wishes,
+                admit=partial(_admit, db, assistant),
+            )
+    except _Crowd as crowd:
+        _tell_of_crowd(db, assistant, crowd)
+        return crowd
     is_new = reservation.created_at == app_now(db)
     if not is_new:
         _refuse_another(db, reservation, wish, starts_at)
     booking = reservations.booking_of(db, reservation)
     what = f"{booking.service} {booking.plan}、{in_words(reservation.starts_at)}、{yen(reservation.price)}"
-    said = "予約のリクエストを受け付けました" if is_new else "この予約のリクエストは、すでに受け付けています"
-    return _greeted(db, assistant, queries.answer(db, reservation, f"{said}（予約ID: {reservation.code}、{what}）。"))
+    said = rules.received(reservation.code, what, is_new=is_new)
+    return _greeted(db, assistant, queries.answer(db, reservation, said))
 
 
 def status(db: Session, assistant: Assistant, code: str, phone: str | None) -> schemas.ReservationAnswer | Problem:
@@ -160,6 +177,54 @@ def _not_cancelled(outcome: Outcome) -> Problem | None:
         return Conflict(f"{TOO_LATE_TO_CANCEL}。キャンセルの期限は{in_words(case.cancel_until)}でした。{contact}")
     why = "予約日時を過ぎて終了しています" if case.state is State.COMPLETED else "決済期限が切れて終了しています"
     return Conflict(f"この予約は{why}。キャンセルの手続きは不要です。")
+
+
+class _Crowd(TooMany):
+    """`whose`: the number, or the token, for which there were too many. `limit`: in words, within an hour."""
+
+    def __init__(self, detail: str, seconds: float, whose: str, limit: str) -> None:
+        super().__init__(detail, seconds)
+        self.whose, self.limit = whose, limit
+
+
+def _admit(db: Session, assistant: Assistant, number: str) -> None:
+    """Counts a new request: each sends an SMS to whatever number it names, and has shops called.
+
+    Raises:
+        _Crowd: too many for the number, or by the token. Nothing is counted then.
+    """
+    config = settings()
+    by_token = config.requests_per_shared_assistant if assistant.is_shared else config.requests_per_assistant
+    phone, token = f"電話番号 {at_home(number)}", f"「{assistant.name}」"
+    for limit, key, whose, of in (
+        (Limit("assistants.phone", config.requests_per_phone, HOUR), number, phone, "この電話番号での"),
+        (Limit("assistants.requests", by_token, HOUR), str(assistant.id), token, "このアシスタントからの"),
+    ):
+        if wait := throttle.hit(db, limit, key):
+            raise _Crowd(_come_later(of, limit, wait), wait, whose, f"1時間に{limit.most:,}件")
+
+
+def _come_later(of: str, limit: Limit, wait: float) -> str:
+    known = " / ".join(one for one in (settings().support_phone, settings().support_mail) if one)
+    contact = f"カスタマーサポート（{known}）" if known else "カスタマーサポート"
+    return (
+        f"{of}新しいお申し込みが続いたため、受け付けを一時止めています（1時間に{limit.most:,}件まで）。"
+        f"この申し込みは受け付けていません。お客様には、あと{throttle.minutes(wait)}分ほど待ってからもう一度お申し込み"
+        f"いただくか、お急ぎの場合は{contact}へご連絡いただくよう、お伝えください。"
+        "すでに受け付けた予約は、get_reservation_status で確認できます。"
+    )
+
+
+def _tell_of_crowd(db: Session, assistant: Assistant, crowd: _Crowd) -> None:
+    if throttle.hit(db, TOLD, crowd.whose):
+        return
+    text = (
+        f"アシスタント「{assistant.name}」からの予約リクエストが上限に達したため、受け付けを止めています\n"
+        f"{crowd.whose}: {crowd.limit}まで。心当たりがなければ、アシスタント連携でトークンを失効してください。"
+    )
+    operations.tell(db, str(assistant.id), text, subject="assistant")
+    refused = {"name": assistant.name, "reason": f"予約リクエストの上限（{crowd.whose}、{crowd.limit}）"}
+    audit.record(db, f"アシスタント {assistant.name}", "update", AREA.name, "assistant", assistant.id, after=refused)
 
 
 def _moment(text: str) -> datetime:
@@ -209,4 +274,4 @@ def _greeted(db: Session, assistant: Assistant, answer: Said) -> Said:
         .values(greeted_at=app_now(db))
         .returning(Assistant.id)
     ).scalar_one_or_none()
-    return answer if first is None else answer.model_copy(update={"guide": rules.GUIDE})
+    return answer if first is None else answer.model_copy(update={"guide": rules.guide(guides())})

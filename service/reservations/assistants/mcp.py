@@ -217,7 +217,7 @@ def server(token: Callable[[], str], **access: Any) -> Server:
     return Server(
         "genba-reservations",
         title="予約代行サービス QRV",
-        instructions=rules.INSTRUCTIONS,
+        instructions=rules.instructions(actions.guides()),
         version="1",
         tools=Tools(token).listed(),
         # A stream that stays open would hold a seat; assistants ask.

@@ -7,11 +7,13 @@ from datetime import datetime
 
 from service.core.texts import plain
 from service.core.times import TOKYO
+from service.reservations.cases.rules import CANCEL_BEFORE, PAY_MINUTES
 
 # 2026-11-21T14:00, with or without seconds and a zone. A day alone would be midnight to Python.
 _MOMENT = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?")
 
-INSTRUCTIONS = """\
+# `guides`: where customers can read how it works.
+_INSTRUCTIONS = """\
 提携店の予約を、お客様に代わって手配する日本のサービスです。お客様の言葉（ふつうは日本語）で、丁寧に案内してください。
 
 進め方
@@ -20,20 +22,39 @@ INSTRUCTIONS = """\
 3. request_reservation で申し込みます。すぐに受付だけが済み、予約はまだ確定しません。
 4. お店への電話確認には数分から数時間かかります。お客様に尋ねられたら get_reservation_status で確認します。
    続けて何度も問い合わせる必要はありません。結果はSMSでもお客様に届きます。
-5. お店が決まると、お客様の電話にお支払いのリンクがSMSで届きます。10分以内のお支払いで予約が確定します。
+5. お店が決まると、お客様の電話にお支払いのリンクがSMSで届きます。{pay_minutes}分以内のお支払いで予約が確定します。
    カード番号などは尋ねないでください。お支払いは、お客様がご自分でなさいます。
 6. 取りやめるときは、お客様の意思を確かめてから cancel_reservation を使います。
 
 各回答の message は、そのままお客様に伝えられる文です。断られたときも、その理由と次にできることが書いてあります。
-日時は日本時間（+09:00）です。"""
+日時は日本時間（+09:00）です。
+使い方やキャンセルの決まりを詳しく知りたいお客様には、ご利用ガイド {guides} をご案内ください。"""
 
 # Document 3.1.3: who uses it for the first time is told how it goes.
-GUIDE = """\
+_GUIDE = """\
 はじめてのご利用ですので、予約の流れをご案内します。
 1. ご希望（サービス、サイズ、日時）、お名前、携帯電話番号を伺い、予約を受け付けます。受付の確認がSMSで届きます。
 2. 提携店に、順番に電話で確認します。数分から数時間かかることがあります。
-3. お店が決まると、お支払いのリンクがSMSで届きます。10分以内にカードでお支払いいただくと、予約が確定します。
-4. キャンセルは、予約日時の48時間前まで全額返金で承ります。SMSのキャンセル用リンクからも手続きできます。"""
+3. お店が決まると、お支払いのリンクがSMSで届きます。{pay_minutes}分以内にカードでお支払いいただくと、予約が確定します。
+4. キャンセルは、予約日時の{cancel_hours}時間前まで全額返金で承ります。SMSのキャンセル用リンクからも手続きできます。
+よくある質問と詳しい手順は、ご利用ガイド {guides} でご覧いただけます。"""
+
+
+def instructions(guides: str) -> str:
+    """What a model is told about the service when it connects. `guides`: the address of what customers can read."""
+    return _INSTRUCTIONS.format(pay_minutes=PAY_MINUTES, guides=guides)
+
+
+def guide(guides: str) -> str:
+    """What a first answer explains."""
+    hours = int(CANCEL_BEFORE.total_seconds()) // 3600
+    return _GUIDE.format(pay_minutes=PAY_MINUTES, cancel_hours=hours, guides=guides)
+
+
+def received(code: str, what: str, *, is_new: bool) -> str:
+    """What a request is answered with first. `what`: service, size, time and price."""
+    said = "予約のリクエストを受け付けました" if is_new else "この予約のリクエストは、すでに受け付けています"
+    return f"{said}（予約ID: {code}、{what}）。"
 
 
 def moment(text: str) -> datetime | None:

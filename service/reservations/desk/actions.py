@@ -3,9 +3,11 @@ nothing is refused in words, and nothing of it is kept."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from service.core import audit
@@ -17,8 +19,9 @@ from service.reservations.desk import queries, schemas
 from service.reservations.events import rules as e
 from service.reservations.events.rules import STATE_WORDS, Answer, Event, State
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Reservation
+from service.reservations.flow.models import Link, Reservation
 from service.reservations.flow.queries import case_of, locked, order_of, plans
+from service.reservations.letters.rules import at_home
 from service.reservations.rules import AREA
 from service.reservations.services.models import Plan
 from service.reservations.shops import queries as shops
@@ -146,6 +149,50 @@ def correct(db: Session, by: Actor, code: str, number: int, new: schemas.Correct
     ended = e.CallEnded(number=number, shop=call.shop_id, answer=answer, overruled=True)
     outcome = flow.happen(db, reservation.id, ended, source="operator", by=by, note=new.note.strip())
     return outcome.ignored is None
+
+
+def correct_customer(db: Session, by: Actor, code: str, new: schemas.CustomerCorrection) -> None:
+    """依頼者の連絡先を訂正: who had a wrong number or address gets what holds now, and links that went there open
+    nothing any more.
+
+    Raises:
+        Invalid: the number is none of Japan's, or nothing is different.
+    """
+    reservation = _hold(db, code, new)
+    right = {"customer_name": new.customer_name.strip(), "phone": flow.number_of(new.phone), "mail": new.mail.strip()}
+    was = {name: getattr(reservation, name) for name in right}
+    changed = [name for name in right if right[name] != was[name]]
+    if not changed:
+        message = "どれも今の内容と同じです。訂正する項目を書き換えてください。"
+        raise Invalid(message, [("phone", message)])
+    case = case_of(reservation)
+    if "phone" in changed:
+        _close_links(db, reservation, but_to_pay=case.by_mail or case.state is State.EXPIRING)
+    for name in changed:
+        setattr(reservation, name, right[name])
+    event = e.CustomerCorrected(
+        name="customer_name" in changed,
+        phone="phone" in changed,
+        mail="mail" in changed and bool(was["mail"] and right["mail"]),
+        new_mail="mail" in changed and not was["mail"],
+    )
+    before, after = ({name: values[name] for name in changed} for values in (was, right))
+    _record(db, by, reservation, before, after | {"reason": new.reason.strip()})
+    lines = [f"{_FIELDS[name]}: {_shown(name, was)} → {_shown(name, right)}" for name in changed]
+    _happen(db, by, reservation, event, "\n".join([*lines, f"理由: {new.reason.strip()}"]))
+
+
+_FIELDS = {"customer_name": "お名前", "phone": "電話番号", "mail": "メールアドレス"}
+
+
+def _shown(name: str, values: Mapping[str, str]) -> str:
+    return (at_home(values[name]) if name == "phone" else values[name]) or "なし"
+
+
+def _close_links(db: Session, reservation: Reservation, *, but_to_pay: bool) -> None:
+    """Whoever has the wrong number shall neither cancel nor see it."""
+    purposes = ["cancel"] if but_to_pay else ["cancel", "pay"]
+    db.execute(delete(Link).where(Link.reservation_id == reservation.id, Link.purpose.in_(purposes)))
 
 
 def note_contact(db: Session, by: Actor, code: str, new: schemas.Contact) -> None:

@@ -138,6 +138,13 @@ def correct(actor: Operator, db: Db, code: Code, number: Number, new: schemas.Co
     return _now(db, code)
 
 
+@router.post("/{code}/customer", responses=_EITHER)
+def correct_customer(actor: Operator, db: Db, code: Code, new: schemas.CustomerCorrection) -> schemas.ReservationDetail:
+    """依頼者の連絡先を訂正."""
+    actions.correct_customer(db, actor, code, new)
+    return _now(db, code)
+
+
 @router.post("/{code}/contacts", status_code=201, responses=_ABSENT)
 def note_contact(
     actor: Annotated[Actor, allow("reservations:reservation:contact")], db: Db, code: Code, new: schemas.Contact

@@ -38,6 +38,7 @@ PURPOSE_WORDS = {
     Purpose.BOOKED: "予約確定のお知らせ",
     Purpose.RELEASED: "仮予約・予約の取り消し",
     Purpose.DECLINED: "見送りのお知らせ",
+    Purpose.CORRECTED: "お客様情報の訂正のお知らせ",
 }
 UNLISTED = "一覧にない店舗"
 # What opens a payment or a cancellation is the customer's.

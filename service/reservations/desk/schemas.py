@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Mail, Name, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Key, Mail, Name, NotBlank
 from service.reservations.events.rules import Answer, State, Task
 from service.reservations.operations.rules import Priority
 from service.reservations.roster.schemas import Moment
@@ -17,7 +17,6 @@ Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL), Not
 Said = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 Code = Annotated[str, Field(min_length=1, max_length=30, pattern=r"^[a-z0-9-]+$")]
 Price = Annotated[int, Field(ge=50, le=9_999_999)]
-Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
 
 
 class ReservationFilters(BaseModel):
@@ -302,6 +301,15 @@ class Cancellation(Edit):
 class Correction(Edit):
     answer: Literal["ok", "refused", "vague", "change_requested", "voicemail", "no_answer"]
     note: Said = ""
+
+
+class CustomerCorrection(Edit):
+    """The customer as it should be; `mail` may be empty."""
+
+    customer_name: Name
+    phone: Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
+    mail: Mail | Literal[""] = ""
+    reason: Reason
 
 
 class Contact(BaseModel):

@@ -23,7 +23,7 @@ from service.reservations.events import rules as e
 from service.reservations.events.rules import Effect, Purpose, State
 from service.reservations.letters import rules as letters
 from service.reservations.operations import actions as operations
-from service.reservations.rules import AREA
+from service.reservations.rules import AREA, GUIDES_PATH
 from service.reservations.settings import settings
 from service.reservations.shops.models import Shop
 
@@ -40,7 +40,7 @@ WANTED_IN = {
     Purpose.REMINDER: frozenset({State.CONFIRMED}),
 }
 _WITH_CANCEL_LINK = frozenset({Purpose.REQUEST_RECEIVED, Purpose.CONFIRMED})
-_WITHDRAWN = "予約が先へ進んだため、送信を取りやめました。"
+WITHDRAWN = "予約が先へ進んだため、送信を取りやめました。"
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,7 @@ def _facts(work: _Work, shop: Shop | None) -> letters.Facts:
         pay_minutes=PAY_MINUTES,
         support_phone=config.support_phone,
         support_mail=config.support_mail,
+        guides_url=f"{shell.address()}{GUIDES_PATH}/",
     )
 
 
@@ -274,7 +275,7 @@ def _withdraw_letters(work: _Work) -> None:
             Letter.reservation_id == work.booking.id, Letter.status == "waiting", Letter.purpose.in_(unwanted)
         )
     ).all()
-    dropped = outbox.withdraw(work.db, waiting, _WITHDRAWN) if waiting else []
+    dropped = outbox.withdraw(work.db, waiting, WITHDRAWN) if waiting else []
     if dropped:
         work.db.execute(update(Letter).where(Letter.message_key.in_(dropped)).values(status="dropped"))
 
@@ -322,8 +323,8 @@ def _stop(work: _Work, effect: e.StopCall) -> None:
     if call.external_id is not None:
         hang_up(work.db, work.booking.code, call)
     elif call.message_key is not None:
-        # One that is being placed just now is ended once it is known (`inbox`).
-        outbox.withdraw(work.db, [call.message_key], _WITHDRAWN)
+        # One that is being placed just now is ended once it is known, and not placed anew (`settling`).
+        outbox.withdraw(work.db, [call.message_key], WITHDRAWN)
 
 
 def _pay_link(work: _Work, number: int) -> str:

@@ -74,6 +74,7 @@ class Payment(Base):
         CheckConstraint("status IN ('planned', 'open', 'paid', 'expired', 'failed')", name="status"),
         Index("ix_reservations_payments_intent", "intent"),
         Index("ix_reservations_payments_look_at", "look_at", postgresql_where=text("look_at IS NOT NULL")),
+        Index("ix_reservations_payments_paid", "closed_at", postgresql_where=text("status = 'paid'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -97,6 +98,7 @@ class Refund(Base):
         UniqueConstraint("reservation_id", "number"),
         CheckConstraint("status IN ('planned', 'pending', 'succeeded', 'failed')", name="status"),
         Index("ix_reservations_refunds_look_at", "look_at", postgresql_where=text("look_at IS NOT NULL")),
+        Index("ix_reservations_refunds_succeeded", "settled_at", postgresql_where=text("status = 'succeeded'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

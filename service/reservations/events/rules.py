@@ -305,6 +305,17 @@ class ContactNoted(_Event):
     party: Literal["customer", "shop"]
 
 
+class CustomerCorrected(_Event):
+    """An operator put right what was wrong about the customer; the timeline's note says what, and why. `new_mail`:
+    there was no address before."""
+
+    kind: Literal["customer_corrected"] = "customer_corrected"
+    name: bool = False
+    phone: bool = False
+    mail: bool = False
+    new_mail: bool = False
+
+
 Event = Annotated[
     Requested
     | CallPlaced
@@ -336,7 +347,8 @@ Event = Annotated[
     | RefundFailed
     | RefundRetried
     | Disputed
-    | ContactNoted,
+    | ContactNoted
+    | CustomerCorrected,
     Field(discriminator="kind"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
@@ -373,6 +385,7 @@ EVENT_WORDS = {
     "refund_retried": "返金をやり直します",
     "disputed": "カード会社から支払いへの異議がありました",
     "contact_noted": "連絡を記録しました",
+    "customer_corrected": "依頼者の連絡先を訂正しました",
 }
 
 
@@ -394,6 +407,7 @@ class Purpose(StrEnum):
     BOOKED = "booked"
     RELEASED = "released"
     DECLINED = "declined"
+    CORRECTED = "corrected"
 
 
 class Task(StrEnum):

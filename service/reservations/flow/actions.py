@@ -4,7 +4,7 @@ written down and carried out in one transaction."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
@@ -39,6 +39,8 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 SAME_WISH = timedelta(minutes=10)
 # One that cannot be moved on must not hold up the others.
 STUCK_PAUSE = timedelta(minutes=1)
+# Whoever waits for a telephone that others are on is woken when it is free, and looks by itself after so long.
+LINE_PATIENCE = timedelta(minutes=1)
 # More events than any moment can call for: two rounds of shops that are skipped, and what follows.
 AT_ONCE = 500
 # In these it matters who answers the telephone now.
@@ -60,9 +62,11 @@ def create(
     phone: str,
     mail: str = "",
     wishes: str = "",
+    admit: Callable[[str], None] = lambda _: None,
 ) -> Reservation:
     """A reservation asked for by an assistant or a person. Who repeats a request gets the first one's reservation, and
-    so does who asks for the same within ten minutes.
+    so does who asks for the same within ten minutes. `admit` is asked, with the number, about one that is new; it may
+    raise.
 
     Raises:
         Invalid: there is no such service or size, the time is too soon or too far away, or the number is none of
@@ -73,7 +77,7 @@ def create(
     repeat = mine.where(Reservation.client_request_id == client_request_id)
     if (first := db.scalars(repeat).one_or_none()) is not None:
         return first
-    number = _number(phone)
+    number = number_of(phone)
     # Whoever repeats a request while the first one is at work waits for it.
     db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"reservations {number}"})
     if (first := db.scalars(repeat).one_or_none()) is not None:
@@ -83,6 +87,7 @@ def create(
     if same := db.scalars(queries.same_wish(mine, number, service.id, starts_at, now - SAME_WISH)).one_or_none():
         return same
     refuse_time(starts_at, now)
+    admit(number)
     asked = e.Requested(starts_at=starts_at, price=plan.price, order=queries.order_of(db, service.id))
     outcome = machine.begin(asked, now)
     reservation = Reservation(
@@ -148,11 +153,12 @@ def look_at_payment(db: Session, reservation: Reservation) -> None:
 def step(db: Session, limit: int = 1) -> int:
     """Moves on what the time calls for something in; how many reservations that were. One that cannot be moved on is
     left alone for a minute. What others are at just now is left to them."""
-    found = db.scalars(queries.due(app_now(db), limit), execution_options={"populate_existing": True}).all()
+    now = app_now(db)
+    found = db.scalars(queries.due(now, limit), execution_options={"populate_existing": True}).all()
     for reservation in found:
         try:
             with db.begin_nested():
-                _move_on(db, reservation)
+                _move_on(db, reservation, now)
         except Exception:
             log.exception("a reservation could not be moved on", reservation=reservation.code)
             db.refresh(reservation)
@@ -161,10 +167,9 @@ def step(db: Session, limit: int = 1) -> int:
     return len(found)
 
 
-def _move_on(db: Session, reservation: Reservation) -> None:
+def _move_on(db: Session, reservation: Reservation, now: datetime) -> None:
     """Until nothing more is due. Two reservations may want one telephone at the same moment: the second one sees, once
     the first has it, that it is busy."""
-    now = app_now(db)
     taken: set[int] = set()
     for _ in range(AT_ONCE):
         case = queries.case_of(reservation)
@@ -174,15 +179,35 @@ def _move_on(db: Session, reservation: Reservation) -> None:
             # What was put off (`step`) is on time again.
             reservation.next_action_at = case.next_action_at
             return
+        if isinstance(event, e.ShopsClosed) and _waits_for_line(case, event, now):
+            reservation.next_action_at = now + LINE_PATIENCE
+            return
+        if not isinstance(event, e.CallPlaced):
+            _apply(db, reservation, event, source="system", now=now)
+            continue
         try:
             with db.begin_nested():
-                _apply(db, reservation, event, source="system")
+                _apply(db, reservation, event, source="system", now=now)
         except IntegrityError as error:
-            if not isinstance(event, e.CallPlaced) or not violates(error, "uq_reservations_calls_line"):
+            if not violates(error, "uq_reservations_calls_line"):
                 raise
             db.refresh(reservation)
             taken.add(event.shop)
     raise RuntimeError(f"the time calls for more and more in {reservation.code}")
+
+
+def _waits_for_line(case: Case, event: e.ShopsClosed, now: datetime) -> bool:
+    """The shops answer, and others are on the telephone with them. That it goes on is no news: with many reservations
+    and few shops it would fill the timelines and the time of whoever moves them on."""
+    is_told = case.state is State.CALLING and case.resume_at is not None and case.resume_at <= now
+    return is_told and event.until <= now + BUSY_PAUSE
+
+
+def _line_is_free(db: Session, shop: int, now: datetime) -> None:
+    """Whoever waits longest for the shop's telephone looks at it at once."""
+    longest = queries.waiting_for_line(shop, now, now + LINE_PATIENCE).scalar_subquery()
+    woken = update(Reservation).where(Reservation.id == longest).values(next_action_at=now)
+    db.execute(woken, execution_options={"synchronize_session": False})
 
 
 def _free(shop: int, lines: Mapping[int, Line], taken: set[int], now: datetime) -> datetime | None:
@@ -192,7 +217,8 @@ def _free(shop: int, lines: Mapping[int, Line], taken: set[int], now: datetime) 
     return moment if moment is None or shop not in taken else max(moment, now + BUSY_PAUSE)
 
 
-def _number(phone: str) -> str:
+def number_of(phone: str) -> str:
+    """As it is dialled from anywhere. Raises Invalid for one that is none of Japan's."""
     number = international(phone)
     if number is None:
         message = "日本の電話番号を、090-1234-5678 や +819012345678 のように指定してください。"
@@ -245,10 +271,17 @@ def _insert(db: Session, reservation: Reservation) -> None:
 
 
 def _apply(
-    db: Session, reservation: Reservation, event: Event, *, source: Source, by: Actor | None = None, note: str = ""
+    db: Session,
+    reservation: Reservation,
+    event: Event,
+    *,
+    source: Source,
+    by: Actor | None = None,
+    note: str = "",
+    now: datetime | None = None,
 ) -> Outcome:
     """`reservation` is locked."""
-    before, now = queries.case_of(reservation), app_now(db)
+    before, now = queries.case_of(reservation), now or app_now(db)
     outcome = machine.apply(before, event, now)
     if outcome.ignored is None:
         _keep(reservation, outcome.case, now)
@@ -258,6 +291,10 @@ def _apply(
         _end_call(db, reservation, event, now, by)
     db.flush()
     _follow(db, reservation, before, event, outcome, now, source=source, by=by, note=note)
+    if isinstance(event, e.CallEnded):
+        _line_is_free(db, event.shop, now)
+    elif any(isinstance(effect, e.StopCall) for effect in outcome.effects):
+        _line_is_free(db, before.turn[-1], now)
     if by is not None:
         _audit(db, reservation, by, event, before, outcome)
     return outcome
@@ -311,9 +348,11 @@ def _follow(
     note: str = "",
 ) -> None:
     """Carries out what has to be done, and adds to the timeline."""
-    booking = queries.booking_of(db, reservation)
     moved = before is not None and before.state != outcome.case.state
-    said = effects.carry_out(db, booking, outcome.case, outcome.effects, now, moved=moved, detail=note)
+    said = []
+    if outcome.effects or moved:
+        booking = queries.booking_of(db, reservation)
+        said = effects.carry_out(db, booking, outcome.case, outcome.effects, now, moved=moved, detail=note)
     db.add(
         TimelineEvent(
             reservation_id=reservation.id,

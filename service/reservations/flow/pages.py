@@ -5,7 +5,7 @@ Looking changes nothing: programs that scan messages open links, too. What chang
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
@@ -17,7 +17,7 @@ from service.core.pages import forms, shell
 from service.reservations.events.rules import CancelAsked, LateCancelAsked
 from service.reservations.flow import actions, queries, rules
 from service.reservations.flow.models import Payment, Reservation
-from service.reservations.rules import AREA
+from service.reservations.rules import AREA, CONTACT_PAGE
 from service.reservations.settings import settings
 
 # A link is looked up before anybody is known.
@@ -102,6 +102,7 @@ def _page(
         action=path,
         form_token=forms.token(secret, path),
         support=settings(),
+        contact=f"{CONTACT_PAGE}?{urlencode({'code': reservation.code})}",
         longest=LONGEST_NOTE,
     )
     if view.offer is not None:

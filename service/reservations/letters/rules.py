@@ -23,6 +23,7 @@ SHOP_TITLES = {
     Purpose.BOOKED: "予約確定のお知らせ",
     Purpose.RELEASED: "仮予約キャンセルのお知らせ",
     Purpose.DECLINED: "変更見送りのお知らせ",
+    Purpose.CORRECTED: "お客様情報の訂正のお知らせ",
 }
 BOOKING_CANCELLED = "予約キャンセルのお知らせ"
 # UCS-2: so many characters in one SMS, and in each part of a longer one.
@@ -32,7 +33,8 @@ ONE_SEGMENT, PART = 70, 67
 @dataclass(frozen=True)
 class Facts:
     """What texts speak of. `shop` and `shop_phone` are empty as long as none takes it; `is_booked`: it is paid for and
-    the shop was told so; `pay_url` and `cancel_url` are empty where no link belongs."""
+    the shop was told so; `pay_url` and `cancel_url` are empty where no link belongs; `guides_url` ends
+    with a slash, or is empty where no guide is named."""
 
     code: str
     service: str
@@ -52,6 +54,7 @@ class Facts:
     cancel_url: str = ""
     support_phone: str = ""
     support_mail: str = ""
+    guides_url: str = ""
 
     @property
     def what(self) -> str:
@@ -105,7 +108,15 @@ def segments(text: str) -> int:
 
 def to_customer(purpose: Purpose, facts: Facts) -> Words:
     title, sms, lines = _TO_CUSTOMER[purpose](facts)
-    mail = [f"{facts.customer_name} 様", "", *lines, "", *_details(facts), "", *_signature(facts)]
+    mail = [
+        f"{facts.customer_name} 様",
+        "",
+        *lines,
+        "",
+        *_details(facts),
+        "",
+        *_signature(facts, "よくある質問", "faq"),
+    ]
     return Words(f"{title}（{facts.code}）", SENDER + sms, "\n".join(mail))
 
 
@@ -178,6 +189,7 @@ _TO_CUSTOMER: Mapping[Purpose, Callable[[Facts], _Parts]] = {
     Purpose.CANCELLED: _cancelled,
     Purpose.REFUNDED: _refunded,
 }
+FOR_CUSTOMERS = tuple(_TO_CUSTOMER)
 
 
 def _short(facts: Facts) -> str:
@@ -216,9 +228,10 @@ def _details(facts: Facts) -> list[str]:
     ]
 
 
-def _signature(facts: Facts) -> list[str]:
+def _signature(facts: Facts, guide: str, name: str) -> list[str]:
     contact = [f"お問い合わせ: カスタマーサポート {facts.support}（平日9:00〜18:00）"] if facts.support else []
-    return ["予約代行サービス QRV", *contact, "このメールは自動でお送りしています。"]
+    further = [f"{guide}: {facts.guides_url}{name}"] if facts.guides_url else []
+    return ["予約代行サービス QRV", *further, *contact, "このメールは自動でお送りしています。"]
 
 
 def to_shop(purpose: Purpose, facts: Facts) -> Mail:
@@ -229,7 +242,7 @@ def to_shop(purpose: Purpose, facts: Facts) -> Mail:
     wishes = [f"ご要望: {facts.wishes}"] if facts.wishes else []
     who = (
         [f"お客様: {facts.customer_name} 様", f"お客様の電話番号: {at_home(facts.phone)}"]
-        if purpose is Purpose.BOOKED
+        if purpose is Purpose.BOOKED or (purpose is Purpose.CORRECTED and facts.is_booked)
         else [f"お客様: {facts.customer_name} 様"]
     )
     body = [
@@ -247,7 +260,7 @@ def to_shop(purpose: Purpose, facts: Facts) -> Mail:
         *wishes,
         "――――――――――",
         "",
-        *_signature(facts),
+        *_signature(facts, "提携店向けマニュアル", "shop-manual"),
     ]
     return Mail(f"【QRV】{title}（{facts.code}）", "\n".join(body))
 
@@ -269,6 +282,10 @@ _TO_SHOP: Mapping[Purpose, list[str]] = {
     Purpose.DECLINED: [
         "ご提案いただいた変更をお客様に確認しましたが、今回は見送りとなりました。お取り置きは不要です。",
         "ご検討いただき、ありがとうございました。またの機会によろしくお願いいたします。",
+    ],
+    Purpose.CORRECTED: [
+        "下記のご予約について、お客様の情報に誤りがありましたので訂正いたします。ご予約の内容に変更はありません。",
+        "お手数をおかけしますが、お手元の控えを下の内容に改めてください。",
     ],
 }
 _CANCELLED_BOOKING = [

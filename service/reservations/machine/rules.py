@@ -195,6 +195,36 @@ def _contact_noted(case: Case, event: e.ContactNoted, now: datetime) -> Result:
     return "連絡の記録です。予約は変わりません。"
 
 
+def _customer_corrected(case: Case, event: e.CustomerCorrected, now: datetime) -> Result:
+    """Whoever had a wrong number or address has heard nothing: what holds now is said once more, where it arrives."""
+    right = with_(case, sms_fails=case.sms_fails and not event.phone)
+    effects: list[Effect] = [e.Solved(tasks=(Task.SMS_FAILED,))] if event.phone else []
+    # A shop knows the name from the beginning, the number once it is paid for.
+    concerns_shop = event.name or (event.phone and case.state is State.CONFIRMED)
+    if concerns_shop and case.state in _HELD:
+        effects.append(e.ToShop(purpose=Purpose.CORRECTED, shop=case.shop))
+    if case.state in (State.CALLING_SUCCESS, State.AWAITING_PAYMENT):
+        if not (event.mail if case.by_mail else event.phone):
+            return right, effects
+        again, paying_again = paying.anew(right, by_mail=case.by_mail)
+        return again, [*effects, *paying_again]
+    if case.state in _SAYS and (event.phone or event.mail or event.new_mail):
+        effects.append(e.ToCustomer(purpose=_SAYS[case.state], by_mail=not event.phone))
+    return right, effects
+
+
+# A shop keeps it for the customer.
+_HELD = frozenset({State.CALLING_SUCCESS, State.AWAITING_PAYMENT, State.EXPIRING, State.CONFIRMED})
+# What the customer was last told in each state.
+_SAYS = {
+    **dict.fromkeys(SEEKING, Purpose.REQUEST_RECEIVED),
+    State.ALL_SHOPS_REFUSED: Purpose.ALL_SHOPS_REFUSED,
+    State.CONFIRMED: Purpose.CONFIRMED,
+    State.PAYMENT_TIMEOUT: Purpose.PAYMENT_TIMEOUT,
+    State.CANCELLED: Purpose.CANCELLED,
+    State.REFUND_PENDING: Purpose.CANCELLED,
+    State.REFUNDED: Purpose.REFUNDED,
+}
 _HANDLERS: Mapping[str, Callable[..., Result]] = {
     **seeking.HANDLERS,
     **paying.HANDLERS,
@@ -205,4 +235,5 @@ _HANDLERS: Mapping[str, Callable[..., Result]] = {
     "cancel_asked": _cancel_asked,
     "late_cancel_asked": _late_cancel_asked,
     "contact_noted": _contact_noted,
+    "customer_corrected": _customer_corrected,
 }

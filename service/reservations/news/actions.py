@@ -7,7 +7,7 @@ The reservation is locked before anything of it is judged. Each function says in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -40,6 +40,8 @@ KNOWN = "すでに反映済みの連絡です。"
 EARLIER = "以前の送信についての連絡です。"
 # A call that the vendor calls neither over nor gone for so long is not looked at any more.
 LOOKED_AT = timedelta(hours=2)
+# A customer's bank may send money back weeks after it was given back: so long each refund is looked at, once a day.
+REFUND_LOOKED_AT, REFUND_LOOKS = timedelta(days=30), timedelta(days=1)
 
 
 class NotKnownYet(Exception):
@@ -94,7 +96,9 @@ def sms_told(db: Session, sid: str, status: str, code: str, effect: str) -> tupl
 def _sent_again(db: Session, letter: Letter, case: Case, code: str) -> bool:
     """By another message, which counts on from the tries of this one."""
     before = queries.our_message(db, letter.message_key)
-    if before is None or code not in PASSING_CODES or before.tries > len(SMS_PAUSES) or not is_wanted(letter, case):
+    if before is None or code not in PASSING_CODES or before.tries > len(SMS_PAUSES):
+        return False
+    if not is_wanted(db, letter, case):
         return False
     again = outbox.publish(
         db,
@@ -116,14 +120,25 @@ def _sent_again(db: Session, letter: Letter, case: Case, code: str) -> bool:
 
 
 def sms_failed(db: Session, letter: Letter, why: str) -> None:
-    happen(db, letter.reservation_id, e.SmsFailed(purpose=letter.purpose), source="twilio", note=why)
+    """A number or address that was put right meanwhile says nothing about the one that holds now."""
+    if is_to_now(db, letter):
+        happen(db, letter.reservation_id, e.SmsFailed(purpose=letter.purpose), source="twilio", note=why)
 
 
-def is_wanted(letter: Letter, case: Case) -> bool:
+def is_to_now(db: Session, letter: Letter) -> bool:
+    """Whether it goes where the customer is reached by now. A shop's does."""
+    to = db.get_one(Reservation, letter.reservation_id)
+    return letter.recipient != "customer" or letter.address in (to.phone, to.mail)
+
+
+def is_wanted(db: Session, letter: Letter, case: Case) -> bool:
     """Whether it should still arrive: what was true when it was written may be so no more."""
     states = WANTED_IN.get(Purpose(letter.purpose))
-    by_mail = letter.purpose == Purpose.PAYMENT_LINK and letter.channel == "sms" and case.by_mail
-    return not by_mail and (states is None or case.state in states)
+    if (states is not None and case.state not in states) or not is_to_now(db, letter):
+        return False
+    if letter.purpose != Purpose.PAYMENT_LINK:
+        return True
+    return not (letter.channel == "sms" and case.by_mail) and queries.is_newest(db, letter)
 
 
 # Calls
@@ -233,6 +248,8 @@ def refund_told(db: Session, refund_id: str, effect: str, status: str, reason: s
     refund.refund_id = refund_id
     now = refund_status(status)
     if not is_further(REFUND_RANKS, refund.status, now):
+        if refund.status == "succeeded":
+            refund.look_at = _next_look(db, refund)
         return reservation.id, KNOWN
     refund.status = now
     if now == "pending":
@@ -240,11 +257,18 @@ def refund_told(db: Session, refund_id: str, effect: str, status: str, reason: s
         return reservation.id, "返金を受け付けました。"
     refund.look_at, refund.settled_at = None, app_now(db)
     if now == "succeeded":
+        refund.look_at = _next_look(db, refund)
         happen(db, reservation.id, e.RefundDone(intent=refund.intent, amount=refund.amount), source="stripe")
         return reservation.id, "返金されました。"
     refund.error = reason[:500]
     refund_failed(db, refund, reason)
     return reservation.id, "返金に失敗しました。"
+
+
+def _next_look(db: Session, refund: Refund) -> datetime | None:
+    """At money that was given back: that it came back later may be told by no webhook."""
+    is_old = refund.settled_at is not None and app_now(db) - refund.settled_at > REFUND_LOOKED_AT
+    return None if is_old else real_now() + REFUND_LOOKS
 
 
 def refund_failed(db: Session, refund: Refund, why: str) -> None:

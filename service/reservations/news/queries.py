@@ -43,6 +43,18 @@ def letter_by_sid(db: Session, sid: str) -> Letter | None:
     return db.scalars(select(Letter).where(Letter.external_id == sid, Letter.channel == "sms")).first()
 
 
+def is_newest(db: Session, letter: Letter) -> bool:
+    """Of its kind: no other was written since."""
+    since = select(Letter.id).where(
+        Letter.reservation_id == letter.reservation_id,
+        Letter.purpose == letter.purpose,
+        Letter.channel == letter.channel,
+        Letter.recipient == letter.recipient,
+        Letter.id > letter.id,
+    )
+    return db.scalar(select(since.exists())) is not True
+
+
 def call_of(db: Session, key: uuid.UUID) -> PhoneCall | None:
     return db.scalars(select(PhoneCall).where(PhoneCall.message_key == key)).one_or_none()
 

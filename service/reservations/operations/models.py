@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, func, text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.db import Base, one_of
@@ -29,6 +30,13 @@ class Operation(Base):
         Index("ix_reservations_operations_open", "due_at", "id", postgresql_where=text("resolved_at IS NULL")),
         Index("ix_reservations_operations_opened_at", "opened_at", "id"),
         Index("ix_reservations_operations_reservation_id", "reservation_id", "id"),
+        Index("ix_reservations_operations_untold", "id", postgresql_where=text("told_at IS NULL")),
+        Index("ix_reservations_operations_gathered", "told_key", "id", postgresql_where=text("is_gathered")),
+        Index(
+            "ix_reservations_operations_end_untold",
+            "id",
+            postgresql_where=text("resolved_at IS NOT NULL AND told_key IS NOT NULL AND end_told_at IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -49,6 +57,14 @@ class Operation(Base):
     resolved_by: Mapped[str | None] = mapped_column(String(100))
     outcome: Mapped[str | None] = mapped_column(String(1000))
     version: Mapped[int] = mapped_column(server_default="1")
+    # What Slack is told of it; when it was, and by which message of the outbox (with others that were gathered in one);
+    # the message whose thread it stands in; when that message was told that it is done.
+    notice: Mapped[str] = mapped_column(String(500), server_default="")
+    told_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    told_key: Mapped[uuid.UUID | None] = mapped_column(UUID)
+    thread_key: Mapped[uuid.UUID | None] = mapped_column(UUID)
+    is_gathered: Mapped[bool] = mapped_column(server_default="false")
+    end_told_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class OperationEvent(Base):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.core.calendar import Calendar
 from service.core.targets import Target
-from service.core.times import in_words, local_date
+from service.core.times import in_words, local_date, span_in_words
 from service.reservations.events.rules import Task
 
+# What comes up about a reservation within this time stands in the thread of the first.
+THREAD_LASTS = timedelta(hours=1)
+# So many are told one by one within this time; those beyond are gathered in a message that lists them.
+BURST, BURST_WITHIN = 5, timedelta(minutes=5)
+# More than can be read at a glance begin another message.
+MOST_GATHERED = 30
 NOBODY_ON_CALL = "営業時間外ですが、オンコール当番が登録されていません。"
 
 
@@ -66,6 +74,39 @@ _NOTICES = {
 def notice(task: Task, code: str) -> str:
     known = _NOTICES.get(task)
     return known.format(code=code) if known else f"予約ID: {code} で手動対応が必要\n{TASK_WORDS[task]}"
+
+
+def done(text: str, opened_at: datetime, resolved_at: datetime, by: str) -> str:
+    """The same message once nobody has to do it any more."""
+    return f"【解決済み】{text}\n対応時間: {span_in_words(resolved_at - opened_at)}（{by}）"
+
+
+@dataclass(frozen=True)
+class Told:
+    """One of those that a message gathers."""
+
+    notice: str
+    opened_at: datetime
+    resolved_at: datetime | None
+
+
+def gathered(told: Sequence[Told]) -> str:
+    """What a burst is told in: every notice in the document's words, on a line of its own."""
+    left = [one for one in told if one.resolved_at is None]
+    if left:
+        solved = f"、うち対応済み{len(told) - len(left):,}件" if len(left) < len(told) else ""
+        head = f"手動対応が集中しています（{len(told):,}件{solved}）"
+    else:
+        span = max(one.resolved_at for one in told if one.resolved_at) - min(one.opened_at for one in told)
+        head = f"【解決済み】手動対応が集中しました（{len(told):,}件、{span_in_words(span)}）"
+    why = f"{int(BURST_WITHIN.total_seconds() // 60)}分間に{BURST}件を超えたため、まとめて通知します。"
+    return "\n".join([head, why, *(f"・{_on_a_line(one)}" for one in told)])
+
+
+def _on_a_line(one: Told) -> str:
+    first, _, rest = one.notice.partition("\n")
+    mark = "【解決済み】" if one.resolved_at else ""
+    return f"{mark}{first}" + (f"（{rest.replace(chr(10), '　')}）" if rest else "")
 
 
 def is_open(calendar: Calendar, now: datetime) -> bool:

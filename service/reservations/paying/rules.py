@@ -35,11 +35,16 @@ def _checkout_failed(case: Case, event: e.CheckoutFailed, now: datetime) -> Resu
 def _checkout_retried(case: Case, event: e.CheckoutRetried, now: datetime) -> Result:
     if case.state is not State.CALLING_SUCCESS:
         return "決済リンクを送る段階ではありません。"
+    return anew(case, by_mail=event.by_mail)
+
+
+def anew(case: Case, *, by_mail: bool) -> tuple[Case, list[Effect]]:
+    """Another page to pay on, and a link to it; who pays on the one before gets that money back."""
     ending: list[Effect] = [e.Expire(session=case.session)] if case.session else []
     number = case.checkouts + 1
-    anew = with_(case, session=None, deadline=None, by_mail=event.by_mail, checkouts=number)
-    checkout = e.Checkout(number=number, amount=case.price, by_mail=event.by_mail)
-    return anew, [e.Solved(tasks=OF_PAYING), *ending, checkout]
+    waiting = with_(case, state=State.CALLING_SUCCESS, session=None, deadline=None, by_mail=by_mail, checkouts=number)
+    checkout = e.Checkout(number=number, amount=case.price, by_mail=by_mail)
+    return waiting, [e.Solved(tasks=OF_PAYING), *ending, checkout]
 
 
 def _link_sent(case: Case, event: e.LinkSent, now: datetime) -> Result:

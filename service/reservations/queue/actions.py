@@ -73,7 +73,8 @@ def watch(db: Session, limit: int = 50) -> int:
         operation.warned_at = operation.warned_at or now
         operation.breached_at = now if is_late else None
         task, name = Task(operation.kind), code or "なし"
-        operations.tell(db, name, (breach if is_late else warning)(task, name, operation.due_at))
+        text = (breach if is_late else warning)(task, name, operation.due_at)
+        operations.tell(db, name, text, follows=operation.thread_key, broadcast=True)
         if operation.priority == Priority.URGENT:
             operations.ring(db, name, call_out(task, name, operation.due_at))
         _event(db, operation, "breached" if is_late else "warned", None, None)

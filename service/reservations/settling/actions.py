@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now, real_now
-from service.core.outbox import Settled
+from service.core.outbox import OutboxMessage, Settled
 from service.reservations.cases.rules import EXPIRY_PATIENCE, PAY_MINUTES
-from service.reservations.effects.actions import hang_up
+from service.reservations.effects.actions import WITHDRAWN, hang_up
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer, Purpose, State
+from service.reservations.flow import queries as flow
 from service.reservations.flow.actions import happen
-from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund
+from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund, Reservation
 from service.reservations.news import queries
 from service.reservations.news.actions import is_wanted, locked, refund_failed, refund_told, session_told, sms_failed
 from service.reservations.news.rules import FIRST_LOOK, LETTER_RANKS, is_further
@@ -34,6 +35,22 @@ def settled(db: Session, what: Settled) -> None:
         _MONEY[what.message.payload["do"]](db, what)
 
 
+def unwanted(db: Session, message: OutboxMessage) -> str | None:
+    """Why a message should not leave any more, asked before each try: nobody is reminded of what was cancelled while
+    the vendor was away, and no shop's telephone rings for it."""
+    if message.topic in ("sms", "mail"):
+        letter = queries.letter_of(db, message.key)
+        if letter is None:
+            return None
+        case = flow.case_of(db.get_one(Reservation, letter.reservation_id))
+        return None if is_wanted(db, letter, case) else WITHDRAWN
+    if message.topic == "voice" and message.payload["do"] == "call":
+        call = queries.call_of(db, message.key)
+        if call is not None and not call.is_active:
+            return WITHDRAWN
+    return None
+
+
 def _letter(db: Session, letter: Letter, what: Settled) -> None:
     _, case = locked(db, letter)
     letter.tries = what.message.tries
@@ -45,14 +62,15 @@ def _letter(db: Session, letter: Letter, what: Settled) -> None:
         if is_further(LETTER_RANKS, letter.status, "sent") or letter.status in ("failed", "dropped"):
             letter.status, letter.error, letter.error_code, arrives = "sent", "", None, True
         by_mail = letter.channel == "mail"
-        if is_link and arrives and case.by_mail == by_mail:
+        # A link that another one has taken the place of begins no ten minutes.
+        if is_link and arrives and case.by_mail == by_mail and queries.is_newest(db, letter):
             told = e.LinkSent(minutes=PAY_MINUTES, by_mail=by_mail)
             happen(db, letter.reservation_id, told, source="system" if by_mail else "twilio")
     elif what.outcome == "discarded":
         if letter.status == "waiting":
             letter.status = "dropped"
     else:
-        _letter_failed(db, letter, what, is_wanted(letter, case), case.by_mail)
+        _letter_failed(db, letter, what, is_wanted(db, letter, case), case.by_mail)
 
 
 def _letter_failed(db: Session, letter: Letter, what: Settled, wanted: bool, by_mail: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, time
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, SmallInteger, String, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, SmallInteger, String, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,6 +21,14 @@ class Shop(Base):
         CheckConstraint(r"name ~ '\S'", name="name"),
         CheckConstraint(r"phone ~ '^\+[0-9]{8,15}$'", name="phone"),
         CheckConstraint("closes_at > opens_at", name="closes_at"),
+        # Who is still to get a manual is asked every minute.
+        Index(
+            "ix_reservations_shops_manual",
+            "id",
+            postgresql_where=text(
+                "manual_sent_at IS NULL AND mail <> '' AND archived_at IS NULL AND blacklisted_at IS NULL"
+            ),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -35,7 +43,7 @@ class Shop(Base):
     closed_weekdays: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger), server_default="{}")
     blacklisted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     blacklist_reason: Mapped[str | None] = mapped_column(String(500))
-    # When the manual for shops was last mailed to it.
+    # When the manual for shops was last mailed to it; null: it is to get it.
     manual_sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +61,11 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def known(db: Session, of: Corporation) -> Card:
     return queries.present(db, of.id)
+
+
+def as_read(client: TestClient, of: Corporation, given: dict[str, Any]) -> dict[str, Any]:
+    """What is sent of a card by who has just read its corporation."""
+    return {**given, "version": client.get(path(of)).json()["version"]}
 
 
 def reveal(team: Scene, of: Corporation) -> Any:
@@ -142,7 +148,7 @@ def test_sales_replace_a_card_without_seeing_it(team: Scene, db: Session) -> Non
     made = company(team)
     client = team.sign_in(team.anna)
 
-    replaced = client.put(f"{path(made)}/card", json=CARD | {"number": OTHER})
+    replaced = client.put(f"{path(made)}/card", json=as_read(client, made, CARD | {"number": OTHER}))
 
     assert (replaced.status_code, replaced.content) == (204, b"")
     assert client.get(path(made)).json()["card"]["last4"] == "4444"
@@ -159,7 +165,7 @@ def test_another_way_of_paying_removes_the_card_and_the_trail_says_so(team: Scen
     client = team.sign_in(team.alice)
 
     changed = client.patch(path(made), json={"version": 1, "payment_type": "3"})
-    refused = client.put(f"{path(made)}/card", json=CARD)
+    refused = client.put(f"{path(made)}/card", json=as_read(client, made, CARD))
 
     assert (changed.status_code, refused.status_code) == (204, 409)
     assert queries.find(db, made.id) is None
@@ -183,13 +189,31 @@ def test_a_card_is_deleted_with_a_reason(team: Scene, db: Session) -> None:
     made = company(team)
     client = team.sign_in(team.alice)
 
-    gone = client.request("DELETE", f"{path(made)}/card", json={"reason": "お客様の希望"})
-    again = client.request("DELETE", f"{path(made)}/card", json={"reason": "お客様の希望"})
+    why = as_read(client, made, {"reason": "お客様の希望"})
+    gone = client.request("DELETE", f"{path(made)}/card", json=why)
+    again = client.request("DELETE", f"{path(made)}/card", json=why)
 
     assert (gone.status_code, again.status_code) == (204, 404)
     assert trail(db, "delete")[0].after == {"card": None, "reason": "お客様の希望"}
     assert client.get(path(made)).json()["needs_card"] is True
     assert reveal(team, made).status_code == 404
+
+
+def test_of_two_tabs_the_later_one_replaces_and_deletes_no_card_that_it_has_not_seen(team: Scene, db: Session) -> None:
+    made = company(team)
+    client = team.sign_in(team.alice)
+    read = as_read(client, made, CARD | {"number": OTHER})
+    assert client.put(f"{path(made)}/card", json=read).status_code == 204
+
+    replaced = client.put(f"{path(made)}/card", json=read | {"number": NUMBER})
+    deleted = client.request("DELETE", f"{path(made)}/card", json={"reason": "誤入力", "version": read["version"]})
+
+    for answer, word in ((replaced, "登録されていません"), (deleted, "削除されていません")):
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:genba:stale")
+        assert word in answer.json()["detail"]
+        assert answer.json()["current"] == {"version": read["version"] + 1, "last4": "4444"}
+        assert card_numbers(answer.text) == []
+    assert reveal(team, made).json()["number"] == OTHER
 
 
 def test_a_ciphertext_in_another_row_or_column_does_not_open(
@@ -250,7 +274,8 @@ def test_the_code_goes_in_the_very_transaction_in_which_a_request_ends(
         made = company(team)
         request = scene.request(db, made, team.alice, "working")
         db.commit()
-        answer = team.sign_in(team.alice).put(f"{path(made)}/card", json=CARD | {"security_code": CODE})
+        client = team.sign_in(team.alice)
+        answer = client.put(f"{path(made)}/card", json=as_read(client, made, CARD | {"security_code": CODE}))
         card = queries.find(db, made.id)
         assert answer.status_code == 204
         assert card is not None
@@ -291,7 +316,8 @@ def test_a_later_request_keeps_the_number_and_a_purged_one_is_asked_for_again(te
     assert (one["card"]["expire_month"], one["card"]["expire_year"]) == ("", "")
     assert (refused.status_code, "もう一度登録" in refused.json()["detail"]) == (409, True)
     assert trail(db, "reveal") == []
-    again = team.sign_in(team.alice).put(f"{path(made)}/card", json=CARD)
+    client = team.sign_in(team.alice)
+    again = client.put(f"{path(made)}/card", json=as_read(client, made, CARD))
     assert (again.status_code, team.client.get(path(made)).json()["needs_card"]) == (204, False)
 
 
@@ -317,7 +343,7 @@ def test_no_complaint_repeats_what_was_typed(team: Scene, bad: dict[str, Any]) -
     client = team.sign_in(team.alice)
 
     for method, place, body in (
-        ("PUT", f"{path(made)}/card", CARD | bad),
+        ("PUT", f"{path(made)}/card", CARD | {"version": 1} | bad),
         ("PATCH", path(made), {"version": 1, "card": CARD | bad}),
         ("PATCH", path(made), {"version": 7, "city": "港区", "card": CARD | bad}),
     ):
@@ -334,11 +360,28 @@ def test_a_number_in_a_free_text_is_refused_and_not_stored(team: Scene, field: s
 
     answer = client.patch(path(made), json={"version": 1, field: f"カード {NUMBER}"})
     sought = client.get("/api/agencies/corporations", params={"q": NUMBER})
-    why = client.request("DELETE", f"{path(made)}/card", json={"reason": f"{NUMBER}"})
+    why = client.request("DELETE", f"{path(made)}/card", json={"reason": f"{NUMBER}", "version": 1})
 
     assert [answer.status_code, sought.status_code, why.status_code] == [422, 422, 422]
     assert "カード番号と思われる数字" in answer.json()["errors"][0]["message"]
     assert card_numbers(answer.text + sought.text + why.text) == []
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["agencies", "choices", "options", "carrier-fields", "corporations", "requests", "cases", "acquired"],
+)
+def test_a_number_that_is_sought_finds_nothing_and_stays_in_no_trail(team: Scene, db: Session, listed: str) -> None:
+    client = team.sign_in(team.adam)
+
+    answers = [client.get(f"/api/agencies/{listed}{kind}", params={"q": NUMBER}) for kind in ("", ".csv", ".xlsx")]
+    task = client.post("/api/core/exports", json={"list": f"agencies.{listed}", "filters": {"q": NUMBER}})
+
+    # Of cases there is no file.
+    assert {answer.status_code for answer in answers} | {task.status_code} <= {422, 404}
+    assert answers[0].status_code == 422
+    entries = db.query(AuditEntry).filter_by(action="export")
+    assert card_numbers(" ".join(str(entry.after) for entry in entries)) == []
 
 
 def test_no_number_or_code_is_left_in_the_trail_the_outbox_tasks_and_logs(
@@ -347,14 +390,14 @@ def test_no_number_or_code_is_left_in_the_trail_the_outbox_tasks_and_logs(
 ) -> None:  # fmt: skip
     caplog.set_level(logging.DEBUG)
     configured(keep_security_code=True)
-    # A code that stands nowhere by chance.
     given = CARD | {"number": "378282246310005", "security_code": "8163"}
     made = company(team, card=given)
     scene.request(db, made, team.alice, "working")
     db.commit()
     alice = team.sign_in(team.alice)
-    alice.put(f"{path(made)}/card", json=given)
-    alice.put(f"{path(made)}/card", json=given | {"expire_month": "99"})
+    assert alice.put(f"{path(made)}/card", json=given | {"version": 1}).status_code == 204
+    assert alice.put(f"{path(made)}/card", json=given | {"version": 2, "expire_month": "99"}).status_code == 422
+    assert alice.put(f"{path(made)}/card", json=given | {"version": 1}).status_code == 409
     alice.patch(path(made), json={"version": 1, "city": "港区", "card": given})
     alice.patch(path(made), json={"version": alice.get(path(made)).json()["version"], "card": given})
     alice.post("/api/core/exports", json={"list": "agencies.corporations", "filters": {"q": "378282246310005"}})
@@ -378,7 +421,8 @@ def test_no_number_or_code_is_left_in_the_trail_the_outbox_tasks_and_logs(
     assert "cards" in left or "/card" in left
     assert card_numbers(left) == []
     assert card_numbers(f"{left} 378282246310005") == ["378282246310005"]
-    assert "8163" not in "\n".join([rows[0], rows[1], rows[2], *logs])
+    # By itself: within an id, a digest or the fraction of a second it may stand by chance.
+    assert not re.search("(?<![0-9A-Za-z])8163(?![0-9A-Za-z])", "\n".join([*rows[:3], *logs]))
 
 
 def test_cards_sealed_with_an_older_key_are_sealed_anew_and_then_the_old_one_may_go(

@@ -118,8 +118,8 @@ def test_another_agencys_people_find_nothing_anywhere(team: Scene) -> None:
         client.get(path),
         client.get(f"{path}/requests"),
         client.patch(path, json={"version": 1, "city": "港区"}),
-        client.put(f"{path}/card", json=CARD),
-        client.request("DELETE", f"{path}/card", json={"reason": "誤入力"}),
+        client.put(f"{path}/card", json=CARD | {"version": 1}),
+        client.request("DELETE", f"{path}/card", json={"reason": "誤入力", "version": 1}),
     ]
     revealed = client.post(f"{path}/card/reveal", json={"reason": "入力"})
     listed = client.get("/api/agencies/corporations", params={"agency_id": team.a.id}).json()
@@ -215,7 +215,7 @@ def test_a_corporations_page_says_how_many_requests_and_sites(team: Scene, db: S
     listed = client.get(f"/api/agencies/corporations/{made.id}/requests").json()["items"]
 
     assert (one["requests"], one["open_requests"], one["sites"], one["card"]) == (1, 1, 2, None)
-    assert (listed[0]["entered_sites"], len(listed[0]["site_names"])) == (1, 3)
+    assert (listed[0]["entered_sites"], listed[0]["sites"], len(listed[0]["site_names"])) == (1, 2, 3)
     assert client.get("/api/agencies/corporations").json()["items"][0]["sites"] == 2
 
 
@@ -230,7 +230,7 @@ def test_where_cards_are_not_taken_the_corporation_is_kept_and_the_reason_told(
 
     told = client.get("/api/agencies/card-intake").json()
     changed = client.patch(f"/api/agencies/corporations/{made.id}", json={"version": 1, "payment_type": "1"})
-    refused = client.put(f"/api/agencies/corporations/{made.id}/card", json=CARD)
+    refused = client.put(f"/api/agencies/corporations/{made.id}/card", json=CARD | {"version": 2})
 
     assert (told["takes_number"], "AGENCIES_CARD_KEYS" in told["why"]) == (False, True)
     assert (changed.status_code, refused.status_code) == (204, 409)

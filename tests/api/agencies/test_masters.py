@@ -158,6 +158,13 @@ def test_every_list_of_the_product_has_values_and_a_word(team: Scene) -> None:
     assert {name for name, listed in answer.items() if listed} == set(LISTS) == set(ListName.__args__)
 
 
+def test_pages_ask_for_the_words_of_lists_records_and_parts(team: Scene) -> None:
+    answer = team.sign_in(team.olga).get("/api/agencies/masters").json()
+
+    assert [*answer["lists"].items()] == [*LISTS.items()]
+    assert (answer["records"], answer["parts"]) == (RECORDS, PARTS)
+
+
 def test_the_carrier_fields_are_the_documents(team: Scene) -> None:
     """元フィールド of 2.4 and 2.5: `*` stands for what the document leaves open."""
     told: dict[str, list[str]] = {}

@@ -136,7 +136,7 @@ def test_the_first_answer_to_a_token_explains_the_steps_and_no_other(service: Se
 
     first, second = (facts(call(service, token, "search_services")) for _ in range(2))
 
-    assert first["guide"] == rules.GUIDE
+    assert first["guide"] == rules.guide(actions.guides())
     assert second["guide"] is None
 
 

@@ -96,6 +96,7 @@ def site_of(db: Session, case: Request) -> Site:
     return db.scalars(select(Site).where(Site.request_id == case.id).order_by(Site.id.desc())).first() or Site()
 
 
+NUMBER = "power_customer_location_number"
 FILLED = {
     "pps_business_number": "E01",
     "application_type": "1",
@@ -172,6 +173,19 @@ def test_what_the_service_refuses_stands_below_its_field(page: AppTest, case: Re
     press(page, f"{slot}.save")
     assert site_of(db, case).power_customer_name_kana == "エービーシー"
     assert "郵便番号は7桁" not in texts(page)
+
+
+def test_long_numbers_stand_there_as_a_statement_writes_them_and_are_no_change(
+    desk: Desk, team: Scene, case: Request
+) -> None:
+    site = scene.site(team.db, case, power_customer_location_number="0300001111222233334444")
+    team.db.commit()
+    page = opened_at(desk(team.olga), "case", id=str(case.id))
+
+    shown = {name: page.text_input(key=key_of(page, f".{name}")).value for name in ("power_zip_code", NUMBER)}
+
+    assert shown == {"power_zip_code": "150-0002", NUMBER: "03-0000-1111-2222-3333-4444"}
+    assert page.button(key=f"case.site.{site.id}.save").disabled
 
 
 def test_gas_fields_come_with_a_gas_pps(page: AppTest, case: Request, db: Session) -> None:
@@ -290,12 +304,15 @@ def test_images_are_tied_where_they_are_seen(page: AppTest, case: Request, team:
 
 def test_a_deficiency_goes_back_with_its_reason(page: AppTest, case: Request, team: Scene) -> None:
     add_site(page)
+    press(page, f"case.site.{site_of(team.db, case).id}.enter")
     press(page, "case.deficient")
     page.text_area(key=_form_key(page, "case.deficiency.form.message")).set_value("明細が読めません。")
     press(page, "case.deficiency.form.submit")
 
     assert site_of(team.db, case).status == "deficient"
     assert "不備: 明細が読めません。" in texts(page)
+    # What 投入済 was refused for is nothing to be told of one that is sent back.
+    assert "投入済にできません" not in texts(page)
     # By telephone.
     slot = f"case.site.{site_of(team.db, case).id}"
     press(page, f"{slot}.above.go_on")

@@ -49,6 +49,9 @@ def test_the_list_says_first_that_something_came_back(open_page: Open, team: Sce
     assert not page.exception
     assert ":red[不備で差し戻された依頼が**1件**あります。]" in texts(page)
     assert "未読の通知は1件です。" in texts(page)
+    # Opened at a touch: on a phone the table's button lies outside the screen.
+    [link] = [one.value for one in page.html if f"/request?id={deficient.id}" in one.value]
+    assert ">株式会社青空<" in link
     [row] = page.dataframe[0].value.to_dict("records")
     assert (row["法人名"], row["ステータス"], row["不備通知"], row["地点数"]) == (
         "株式会社青空",

@@ -28,7 +28,15 @@ Answer = Callable[["Workspace", Mapping[str, Any], bool], tuple[str, dict[str, A
 
 class Slack:
     name, title = "slack", "Slack"
-    doors: tuple[str, ...] = ("chat.postMessage", "conversations.history", "conversations.list", "auth.test", EVENTS)
+    doors: tuple[str, ...] = (
+        "chat.postMessage",
+        "chat.update",
+        "conversations.history",
+        "conversations.replies",
+        "conversations.list",
+        "auth.test",
+        EVENTS,
+    )
 
     def __init__(self, house: House, token: str, events_url: str = "", signing_secret: str = "") -> None:
         """With an `events_url` an app is subscribed to what is posted (Slack's Events API)."""
@@ -46,7 +54,9 @@ class Slack:
         workspace = Workspace(store, tell)
         methods: dict[str, Answer] = {
             "chat.postMessage": Workspace.post,
+            "chat.update": Workspace.update,
             "conversations.history": Workspace.history,
+            "conversations.replies": Workspace.replies,
             "conversations.list": Workspace.channels,
             "auth.test": Workspace.who_am_i,
         }
@@ -88,13 +98,37 @@ class Slack:
     def card(self, message: Message) -> Card:
         post = message.content
         lines = _as_read(post["text"]).splitlines()
+        thread = self._thread(post)
+        edited = [_as_read(text) for text in post.get("earlier", [])]
+        state = "・".join(
+            word
+            for word, so in (
+                ("スレッドへの返信", post.get("thread_ts")),
+                ("チャンネルにも表示", post.get("broadcast")),
+                (f"返信{len(thread):,}件", thread),
+                (f"編集{len(edited):,}回", edited),
+            )
+            if so
+        )
+        parts = ["\n".join(lines)]
+        parts += [f"── 返信 {at}\n{_as_read(text)}" for at, text in thread]
+        parts += [f"── 編集前（{number}）\n{text}" for number, text in enumerate(edited, 1)]
+        facts = [("チャンネル", f"#{post['channel_name']}（{post['channel']}）"), ("ts", post["ts"])]
+        if post.get("thread_ts"):
+            facts.append(("返信先のts", post["thread_ts"]))
         return Card(
             title=lines[0],
             where=f"#{post['channel_name']}",
             preview=" ".join(lines[1:]),
-            text="\n".join(lines),
-            facts=[("チャンネル", f"#{post['channel_name']}（{post['channel']}）"), ("ts", post["ts"])],
+            text="\n\n".join(parts),
+            facts=facts,
+            state=state,
         )
+
+    def _thread(self, post: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The replies to a post with when they came, the first one first."""
+        found = self._house.store.with_field(self.name, "thread_ts", post["ts"])
+        return [(message.at, message.content["text"]) for message in found]
 
     def as_json(self, message: Message) -> dict[str, Any]:
         return {"id": message.id, "received_at": message.at, "repeat": message.repeat} | message.content
@@ -131,39 +165,92 @@ class Workspace:
             "text": text,
             "metadata": arguments.get("metadata") or None,
         }
+        if thread_ts := arguments.get("thread_ts"):
+            root = self._find(post["channel"], str(thread_ts))
+            if root is None:
+                return "断った", {"ok": False, "error": "thread_not_found"}
+            # A reply to a reply belongs to the same thread.
+            post["thread_ts"] = root.content.get("thread_ts") or root.content["ts"]
+            post["broadcast"] = arguments.get("reply_broadcast") in (True, "1", "true")
         metadata: dict[str, Any] = arguments.get("metadata") or {}
         key = metadata.get("event_payload", {}).get("key") or post["ts"]
         kept = self._store.add("slack", str(key), post, f"{name} {text}", hold=hold)
-        said = {"type": "message", "ts": post["ts"], "text": text}
+        said = _seen(post)
         self._tell(said | {"channel": post["channel"]})
         return (
             f"投稿{kept}を#{name}に{'預かった' if hold else '載せた'}",
             {"ok": True, "channel": post["channel"], "ts": post["ts"], "message": said},
         )
 
+    def update(self, arguments: Mapping[str, Any], _: bool) -> tuple[str, dict[str, Any]]:
+        """Other words for a post; its metadata stays. A channel's name is no address here, as at Slack."""
+        channel, text = str(arguments.get("channel") or ""), str(arguments.get("text") or "")
+        if channel not in self._names().values():
+            return "断った", {"ok": False, "error": "channel_not_found"}
+        found = self._find(channel, str(arguments.get("ts") or ""))
+        if found is None:
+            return "断った", {"ok": False, "error": "message_not_found"}
+        if not text:
+            return "断った", {"ok": False, "error": "no_text"}
+        post = found.content
+        if post["text"] != text:
+            post = post | {"text": text, "earlier": [*post.get("earlier", []), post["text"]]}
+            self._store.rewrite(found.id, post, f"{post['channel_name']} {text}")
+        return f"投稿{found.id}を書き換えた", {
+            "ok": True,
+            "channel": channel,
+            "ts": post["ts"],
+            "text": text,
+            "message": _seen(post),
+        }
+
     def history(self, arguments: Mapping[str, Any], _: bool) -> tuple[str, dict[str, Any]]:
+        """Replies are not in it, but for those that were shown in the channel as well."""
         channel = str(arguments.get("channel") or "")
         if channel not in self._names().values():
             return "断った", {"ok": False, "error": "channel_not_found"}
+        listed = [post for post in self._posts(channel) if not post.get("thread_ts") or post.get("broadcast")]
+        return self._portion(listed, arguments, "履歴")
+
+    def replies(self, arguments: Mapping[str, Any], _: bool) -> tuple[str, dict[str, Any]]:
+        """A thread, its first post and the oldest reply first."""
+        channel, ts = str(arguments.get("channel") or ""), str(arguments.get("ts") or "")
+        if channel not in self._names().values():
+            return "断った", {"ok": False, "error": "channel_not_found"}
+        root = self._find(channel, ts)
+        if root is None:
+            return "断った", {"ok": False, "error": "thread_not_found"}
+        first = root.content.get("thread_ts") or ts
+        thread = [post for post in self._posts(channel) if first in (post["ts"], post.get("thread_ts"))]
+        return self._portion(thread[::-1], arguments, "スレッド", always=first)
+
+    def _portion(
+        self, listed: list[dict[str, Any]], arguments: Mapping[str, Any], what: str, always: str = ""
+    ) -> tuple[str, dict[str, Any]]:
+        """A page of posts. `always`: the ts of one that is shown however old it is."""
         oldest, limit = float(arguments.get("oldest") or 0), min(int(arguments.get("limit") or 100), 999)
         skip = int(arguments.get("cursor") or 0)
-        found = [
-            message.content
-            for message in self._store.newest("slack", limit=10_000)
-            if message.content["channel"] == channel and float(message.content["ts"]) > oldest
-        ]
+        found = [post for post in listed if float(post["ts"]) > oldest or post["ts"] == always]
         more = len(found) > skip + limit
         with_metadata = arguments.get("include_all_metadata") in (True, "1", "true")
-        return f"履歴{len(found)}件を見せた", {
+        return f"{what}{len(found)}件を見せた", {
             "ok": True,
             "messages": [
-                {"type": "message", "ts": post["ts"], "text": post["text"]}
-                | ({"metadata": post["metadata"]} if with_metadata and post["metadata"] else {})
+                _seen(post) | ({"metadata": post["metadata"]} if with_metadata and post["metadata"] else {})
                 for post in found[skip : skip + limit]
             ],
             "has_more": more,
             "response_metadata": {"next_cursor": str(skip + limit) if more else ""},
         }
+
+    def _posts(self, channel: str) -> list[dict[str, Any]]:
+        """The last one first."""
+        found = self._store.newest("slack", limit=10_000)
+        return [message.content for message in found if message.content["channel"] == channel]
+
+    def _find(self, channel: str, ts: str) -> Message | None:
+        found = self._store.with_field("slack", "ts", ts)
+        return next((one for one in found if one.content["channel"] == channel), None)
 
     def channels(self, arguments: Mapping[str, Any], _: bool) -> tuple[str, dict[str, Any]]:
         listed = [{"id": known, "name": name, "is_channel": True} for name, known in self._names().items()]
@@ -190,6 +277,18 @@ class Workspace:
             "SELECT DISTINCT json_extract(content, '$.channel_name') AS name FROM messages WHERE vendor = 'slack'"
         )
         return {row["name"]: _id_of(row["name"]) for row in rows}
+
+
+def _seen(post: Mapping[str, Any]) -> dict[str, Any]:
+    """A post as others get it."""
+    seen = {"type": "message", "ts": post["ts"], "text": post["text"]}
+    if post.get("thread_ts"):
+        seen["thread_ts"] = post["thread_ts"]
+    if post.get("broadcast"):
+        seen["subtype"] = "thread_broadcast"
+    if post.get("earlier"):
+        seen["edited"] = {"user": "U0000000001", "ts": post["ts"]}
+    return seen
 
 
 def _as_read(text: str) -> str:

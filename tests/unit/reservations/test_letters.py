@@ -41,7 +41,7 @@ TO_CUSTOMERS = (
     Purpose.CANCELLED,
     Purpose.REFUNDED,
 )
-TO_SHOPS = (Purpose.HELD, Purpose.BOOKED, Purpose.RELEASED, Purpose.DECLINED)
+TO_SHOPS = (Purpose.HELD, Purpose.BOOKED, Purpose.RELEASED, Purpose.DECLINED, Purpose.CORRECTED)
 
 
 def test_customers_read_the_documents_own_sentences() -> None:

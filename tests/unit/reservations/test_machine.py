@@ -174,6 +174,8 @@ def rumour(life: Life, dice: Random) -> Event:
             e.RefundFailed(intent=intent),
             e.RefundRetried(),
             e.Disputed(),
+            e.CustomerCorrected(phone=flag, mail=not flag, name=flag),
+            e.CustomerCorrected(phone=flag, new_mail=not flag),
             e.Requested(starts_at=later, price=1, order=()),
         ]
     )

@@ -1,0 +1,83 @@
+"""The routes of 監視 and of proposed incidents: permission, one call, answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+
+from service.core.auth import Actor, allow
+from service.core.clock import app_now
+from service.core.db import Db
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+from service.reservations.alarms import actions, queries, schemas
+from service.reservations.alarms.rules import Kind
+
+_EITHER: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+READ = "reservations:alarm:read"
+Reader = Annotated[Actor, allow(READ)]
+Manager = Annotated[Actor, allow("reservations:incident:read")]
+Worker = Annotated[Actor, allow("reservations:incident:update")]
+Sort = Annotated[str, Query(max_length=50)]
+router = APIRouter(
+    prefix="/api/reservations/alarms",
+    tags=["reservations"],
+    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+)
+
+
+@router.get("", response_model=Page[schemas.AlarmItem])
+async def alarms(
+    asking: Annotated[Asking, lists(READ)],
+    kind: Kind | None = None,
+    state: Literal["open", "over"] | None = None,
+    sort: Sort = "-begun_at",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    return await asking.page(lambda db, _: queries.alarms(db, limit, cursor, kind=kind, state=state, sort=sort))
+
+
+@router.get("/state")
+def state(actor: Reader, db: Db) -> schemas.State:
+    """Every check with its figure now."""
+    return schemas.State.model_validate(queries.state(db))
+
+
+@router.get("/counts")
+def counts(actor: Reader, db: Db) -> schemas.Counts:
+    """For the menu."""
+    return schemas.Counts(as_of=app_now(db), open=len(queries.open_alarms(db)))
+
+
+@router.get("/charts")
+def charts(actor: Reader, db: Db) -> schemas.Charts:
+    """The last 24 hours."""
+    return schemas.Charts.model_validate(queries.charts(db))
+
+
+@router.get("/outages")
+def outages(actor: Reader, db: Db) -> schemas.Outages:
+    """When the system was down this month."""
+    return schemas.Outages.model_validate(queries.outages(db))
+
+
+@router.get("/proposals")
+def proposals(actor: Manager, db: Db) -> schemas.Proposals:
+    """Incidents that the figures speak for and nobody has decided about."""
+    listed = [schemas.ProposalItem.model_validate(one, from_attributes=True) for one in queries.proposals(db)]
+    return schemas.Proposals(as_of=app_now(db), items=listed)
+
+
+@router.post("/proposals/{proposal_id}/incident", status_code=201, responses=_EITHER)
+def accept(actor: Worker, db: Db, proposal_id: Id, new: schemas.Accepted) -> schemas.Opened:
+    return schemas.Opened(incident_id=actions.accept(db, actor, proposal_id, new))
+
+
+@router.post("/proposals/{proposal_id}/dismissal", status_code=204, responses=_EITHER)
+def dismiss(actor: Worker, db: Db, proposal_id: Id, new: schemas.Dismissal) -> None:
+    """Nothing to be opened, and why."""
+    actions.dismiss(db, actor, proposal_id, new)

@@ -1,0 +1,129 @@
+"""The routes of 定期作業: permission, one call, answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.exports import doors
+from service.core.lists import Asking, lists
+from service.core.paging import Cursor, Limit, Page
+from service.core.problems import RESPONSES
+from service.reservations.chores import actions, exports, queries, schemas
+
+_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
+_EITHER = _ABSENT | _CONFLICT
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+READ = "reservations:chore:read"
+Reader = Annotated[Actor, allow(READ)]
+Worker = Annotated[Actor, allow("reservations:chore:perform")]
+Keeper = Annotated[Actor, allow("reservations:chore:update")]
+router = APIRouter(
+    prefix="/api/reservations/chores",
+    tags=["reservations"],
+    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+)
+
+doors.add(router, "/turns", exports.TURNS)
+
+
+@router.get("", response_model=Page[schemas.ChoreItem])
+async def chores(
+    asking: Annotated[Asking, lists(READ)],
+    filters: Annotated[schemas.ChoreFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    return await asking.page(lambda db, _: queries.chores(db, limit, cursor, filters))
+
+
+@router.post("", status_code=201)
+def create(actor: Keeper, db: Db, new: schemas.NewChore) -> schemas.Made:
+    return schemas.Made(id=actions.create(db, actor, new).id)
+
+
+@router.get("/owners")
+def owners(actor: Reader, db: Db) -> list[str]:
+    """担当者 that chores have."""
+    return queries.owners(db)
+
+
+@router.get("/calendar")
+def calendar(actor: Reader, db: Db, filters: Annotated[schemas.CalendarFilters, Query()]) -> schemas.Calendar:
+    return schemas.Calendar.model_validate(queries.calendar(db, filters))
+
+
+@router.get("/turns", response_model=Page[schemas.TurnItem])
+async def turns(
+    asking: Annotated[Asking, lists(READ)],
+    filters: Annotated[schemas.TurnFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    return await asking.page(lambda db, _: queries.turns(db, limit, cursor, filters))
+
+
+@router.get("/turns/counts")
+def counts(actor: Reader, db: Db) -> schemas.Counts:
+    return schemas.Counts.model_validate(queries.counts(db))
+
+
+@router.post("/turns/finish", responses=_EITHER)
+def finish_many(actor: Worker, db: Db, new: schemas.FinishMany) -> schemas.Done:
+    """Several at once."""
+    return schemas.Done(done=actions.finish_many(db, actor, new))
+
+
+@router.get("/turns/{turn_id}", responses=_ABSENT)
+def turn(actor: Reader, db: Db, turn_id: Id) -> schemas.TurnDetail:
+    return _now(db, turn_id)
+
+
+@router.post("/turns/{turn_id}/finish", responses=_EITHER)
+def finish(actor: Worker, db: Db, turn_id: Id, new: schemas.Finish) -> schemas.TurnDetail:
+    actions.finish(db, actor, turn_id, new)
+    return _now(db, turn_id)
+
+
+@router.post("/turns/{turn_id}/skip", responses=_EITHER)
+def skip(actor: Worker, db: Db, turn_id: Id, new: schemas.Because) -> schemas.TurnDetail:
+    """This time it is not done."""
+    actions.skip(db, actor, turn_id, new)
+    return _now(db, turn_id)
+
+
+@router.post("/turns/{turn_id}/reopen", responses=_EITHER)
+def reopen(actor: Worker, db: Db, turn_id: Id, new: schemas.Because) -> schemas.TurnDetail:
+    """It is not done after all."""
+    actions.reopen(db, actor, turn_id, new)
+    return _now(db, turn_id)
+
+
+@router.patch("/{chore_id}", status_code=204, responses=_EITHER)
+def change(actor: Keeper, db: Db, chore_id: Id, new: schemas.ChoreChange) -> None:
+    actions.change(db, actor, chore_id, new)
+
+
+@router.post("/{chore_id}/archive", status_code=204, responses=_ABSENT)
+def end(actor: Keeper, db: Db, chore_id: Id) -> None:
+    """Nothing of it comes any more."""
+    actions.end(db, actor, chore_id)
+
+
+@router.post("/{chore_id}/restore", status_code=204, responses=_ABSENT)
+def restore(actor: Keeper, db: Db, chore_id: Id) -> None:
+    actions.restore(db, actor, chore_id)
+
+
+@router.post("/{chore_id}/records", status_code=201, responses=_EITHER)
+def note_done(actor: Worker, db: Db, chore_id: Id, new: schemas.NewRecord) -> schemas.Made:
+    """A 随時 chore was done."""
+    return schemas.Made(id=actions.note_done(db, actor, chore_id, new).id)
+
+
+def _now(db: Db, turn_id: int) -> schemas.TurnDetail:
+    return schemas.TurnDetail.model_validate(queries.turn_in_full(db, turn_id))

@@ -1,0 +1,119 @@
+"""Chores, their turns, what happened to those, and the days on which Slack was told."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.core.db import Base, one_of
+from service.reservations.chores.rules import Outcome, Plan, Rhythm
+
+
+class Chore(Base):
+    """What has to be done again and again. `code` is that of those the product knows by itself; `page` the address of
+    the page where it is done, without the slash; `minutes` None: 変動."""
+
+    __tablename__ = "reservations_chores"
+    __table_args__ = (
+        one_of("rhythm", Rhythm),
+        CheckConstraint("starts <= '17:00'", name="starts"),
+        CheckConstraint("(rhythm = 'weekly') = (weekday IS NOT NULL) AND weekday BETWEEN 1 AND 5", name="weekday"),
+        CheckConstraint(
+            "(rhythm = 'monthly' OR business_day IS NULL) AND business_day BETWEEN 1 AND 15", name="business_day"
+        ),
+        CheckConstraint("minutes BETWEEN 1 AND 100000", name="minutes"),
+        CheckConstraint(r"title ~ '\S'", name="title"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    code: Mapped[str | None] = mapped_column(String(30), unique=True)
+    title: Mapped[str] = mapped_column(String(100))
+    rhythm: Mapped[str] = mapped_column(String(10))
+    starts: Mapped[time] = mapped_column(server_default="09:00")
+    weekday: Mapped[int | None]
+    business_day: Mapped[int | None]
+    minutes: Mapped[int | None]
+    owner: Mapped[str] = mapped_column(String(100))
+    what: Mapped[str] = mapped_column(String(2000), server_default="")
+    page: Mapped[str] = mapped_column(String(100), server_default="")
+    position: Mapped[int] = mapped_column(server_default="0")
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(Rhythm(self.rhythm), self.starts, self.weekday, self.business_day)
+
+
+class ChoreTurn(Base):
+    """One time that a chore is to be done, or was (随時: without `slot` and `due_at`). `rhythm` is the chore's when it
+    was planned; `done_at` and `done_by` are also those of who skipped it, and `note` is why then."""
+
+    __tablename__ = "reservations_chore_turns"
+    __table_args__ = (
+        UniqueConstraint("chore_id", "rhythm", "slot", name="uq_reservations_chore_turns_slot"),
+        one_of("outcome", Outcome),
+        CheckConstraint(
+            "(outcome IS NULL) = (done_at IS NULL) AND (outcome IS NULL) = (done_by IS NULL)", name="done_at"
+        ),
+        CheckConstraint("due_at > starts_at AND (slot IS NULL) = (due_at IS NULL)", name="due_at"),
+        CheckConstraint("minutes BETWEEN 0 AND 100000", name="minutes"),
+        Index("ix_reservations_chore_turns_starts_at", "starts_at", "id"),
+        Index("ix_reservations_chore_turns_due_at", "due_at", "id"),
+        Index("ix_reservations_chore_turns_open", "starts_at", postgresql_where=text("outcome IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    chore_id: Mapped[int] = mapped_column(ForeignKey("reservations_chores.id", ondelete="RESTRICT"))
+    rhythm: Mapped[str] = mapped_column(String(10))
+    slot: Mapped[date | None] = mapped_column(Date)
+    starts_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    due_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    lapses_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    outcome: Mapped[str | None] = mapped_column(String(10))
+    done_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    done_by: Mapped[str | None] = mapped_column(String(100))
+    minutes: Mapped[int | None]
+    note: Mapped[str] = mapped_column(String(1000), server_default="")
+    version: Mapped[int] = mapped_column(server_default="1")
+
+
+class ChoreEvent(Base):
+    """What somebody did about a turn. Rows are only added."""
+
+    __tablename__ = "reservations_chore_events"
+    __table_args__ = (Index("ix_reservations_chore_events_turn_id", "turn_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    turn_id: Mapped[int] = mapped_column(ForeignKey("reservations_chore_turns.id", ondelete="RESTRICT"))
+    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    kind: Mapped[str] = mapped_column(String(30))
+    by: Mapped[str] = mapped_column(String(100))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    text: Mapped[str | None] = mapped_column(String(2000))
+
+
+class ChoreNotice(Base):
+    """A day on which it was seen to that people hear of what is overdue."""
+
+    __tablename__ = "reservations_chore_notices"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    overdue: Mapped[int]

@@ -1,0 +1,322 @@
+"""Every read of 定期作業."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from service.core import backups
+from service.core.clock import app_now, now_sql
+from service.core.holidays import Holiday
+from service.core.paging import Key, Listing, at_least, before, contains, cut, equals, put_away, when
+from service.core.problems import NotFound
+from service.core.times import DAY, day_bounds, is_business_day, local_date
+from service.reservations.chores import rules, schemas
+from service.reservations.chores.models import Chore, ChoreEvent, ChoreNotice, ChoreTurn
+from service.reservations.chores.rules import Late, Outcome, Rhythm, State
+
+LATELY = 30 * DAY
+
+_done = ChoreTurn.outcome == Outcome.DONE.value
+_is_open = ChoreTurn.outcome.is_(None)
+# When it counts: what is done, on the day it was done; what is not, on the last day that it can be.
+_day_at = func.coalesce(case((_done, ChoreTurn.done_at)), ChoreTurn.due_at, ChoreTurn.done_at)
+
+
+def _of_chore(column: Any) -> Select[Any]:
+    return select(column).where(ChoreTurn.chore_id == Chore.id).correlate(Chore)
+
+
+def _last(column: Any) -> Any:
+    found = _of_chore(column).where(_done).order_by(ChoreTurn.done_at.desc(), ChoreTurn.id.desc())
+    return found.limit(1).scalar_subquery()
+
+
+_next_at = _of_chore(func.min(ChoreTurn.starts_at)).where(_is_open, ChoreTurn.starts_at > now_sql()).scalar_subquery()
+_lately = _of_chore(func.count()).where(_done, ChoreTurn.done_at > now_sql() - LATELY).scalar_subquery()
+
+CHORES = Listing(
+    select(
+        Chore.id,
+        Chore.version,
+        Chore.code,
+        Chore.title,
+        Chore.rhythm,
+        Chore.starts,
+        Chore.weekday,
+        Chore.business_day,
+        Chore.minutes,
+        Chore.owner,
+        Chore.what,
+        Chore.page,
+        Chore.position,
+        _last(ChoreTurn.done_at).label("last_at"),
+        _last(ChoreTurn.done_by).label("last_by"),
+        _next_at.label("next_at"),
+        _lately.label("done_lately"),
+        Chore.created_at,
+        Chore.updated_at,
+        Chore.archived_at,
+    ),
+    unique=Chore.id,
+    keys={"position": Key(Chore.position), "title": Key(Chore.title), "owner": Key(Chore.owner)},
+    default="position",
+    filters={
+        "q": contains(Chore.title, Chore.what),
+        "rhythm": equals(Chore.rhythm),
+        "owner": equals(Chore.owner),
+        **put_away(Chore.archived_at),
+    },
+)
+
+
+def chores(db: Session, limit: int, cursor: str | None, filters: schemas.ChoreFilters) -> dict[str, Any]:
+    return CHORES.page(db, limit, cursor, filters.sort, item=_chore, **cut(filters))
+
+
+def _chore(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"when": _when(row)}
+
+
+def _when(row: dict[str, Any]) -> str:
+    return rules.when_in_words(Rhythm(row["rhythm"]), row["starts"], row["weekday"], row["business_day"])
+
+
+def _stands(*, todo: bool) -> Any:
+    """Can be done now (the time since its beginning, and no next one yet), or has still to begin."""
+    if not todo:
+        return and_(_is_open, ChoreTurn.starts_at > now_sql())
+    return and_(
+        _is_open,
+        ChoreTurn.starts_at <= now_sql(),
+        or_(ChoreTurn.lapses_at.is_(None), ChoreTurn.lapses_at > now_sql()),
+    )
+
+
+_is_todo, _is_planned = _stands(todo=True), _stands(todo=False)
+_is_overdue = and_(_is_todo, ChoreTurn.due_at < now_sql())
+_is_missed = and_(_is_open, ChoreTurn.lapses_at <= now_sql())
+_state = case(
+    (ChoreTurn.outcome.is_not(None), ChoreTurn.outcome),
+    (_is_planned, State.PLANNED.value),
+    (_is_missed, State.MISSED.value),
+    (ChoreTurn.due_at < now_sql(), State.OVERDUE.value),
+    else_=State.NOW.value,
+)
+
+TURNS = Listing(
+    select(
+        ChoreTurn.id,
+        ChoreTurn.version,
+        ChoreTurn.chore_id,
+        Chore.code,
+        Chore.title,
+        ChoreTurn.rhythm,
+        Chore.owner,
+        Chore.page,
+        Chore.minutes.label("estimate"),
+        ChoreTurn.starts_at,
+        ChoreTurn.due_at,
+        _state.label("state"),
+        func.coalesce(and_(_done, ChoreTurn.done_at > ChoreTurn.due_at), False).label("was_late"),
+        ChoreTurn.done_at,
+        ChoreTurn.done_by,
+        ChoreTurn.minutes,
+        ChoreTurn.note,
+    ).join(Chore, Chore.id == ChoreTurn.chore_id),
+    unique=ChoreTurn.id,
+    keys={
+        "due_at": Key(ChoreTurn.due_at, nullable=True),
+        "starts_at": Key(ChoreTurn.starts_at),
+        "done_at": Key(ChoreTurn.done_at, nullable=True),
+    },
+    default="due_at",
+    filters={
+        "is_todo": when(_is_todo),
+        "is_planned": when(_is_planned),
+        "is_overdue": when(_is_overdue),
+        "is_missed": when(_is_missed),
+        "is_done": when(_done),
+        "is_skipped": when(ChoreTurn.outcome == Outcome.SKIPPED.value),
+        "rhythm": equals(ChoreTurn.rhythm),
+        "owner": equals(Chore.owner),
+        "chore_id": equals(ChoreTurn.chore_id),
+        "since": at_least(ChoreTurn.starts_at, lambda day: day_bounds(day)[0]),
+        "until": before(ChoreTurn.starts_at, lambda day: day_bounds(day)[1]),
+        "q": contains(Chore.title, ChoreTurn.note, func.coalesce(ChoreTurn.done_by, "")),
+    },
+)
+
+
+def _turns_cut(filters: schemas.TurnFilters) -> dict[str, Any]:
+    given: dict[str, Any] = filters.model_dump(exclude={"state", "sort", "rhythm"}, exclude_none=True)
+    given |= {"rhythm": filters.rhythm.value} if filters.rhythm else {}
+    return given | ({f"is_{filters.state}": True} if filters.state != "all" else {})
+
+
+def turns(db: Session, limit: int, cursor: str | None, filters: schemas.TurnFilters) -> dict[str, Any]:
+    return TURNS.page(db, limit, cursor, filters.sort, **_turns_cut(filters))
+
+
+def turns_to_take_along(_: object, filters: schemas.TurnFilters) -> Select[*tuple[Any, ...]]:
+    """Raises Invalid for an order that is none of ours."""
+    return TURNS.all(filters.sort, **_turns_cut(filters))
+
+
+def turn_in_full(db: Session, turn_id: int) -> dict[str, Any]:
+    """With its history. Raises NotFound."""
+    db.flush()
+    turn = get_turn(db, turn_id)
+    chore = db.get_one(Chore, turn.chore_id)
+    events = (
+        select(ChoreEvent.id, ChoreEvent.at, ChoreEvent.kind, ChoreEvent.by, ChoreEvent.text)
+        .where(ChoreEvent.turn_id == turn.id)
+        .order_by(ChoreEvent.id.desc())
+    )
+    return dict(db.execute(TURNS.rows.where(ChoreTurn.id == turn.id)).one()._mapping) | {
+        "what": chore.what,
+        "when": rules.when_in_words(Rhythm(chore.rhythm), chore.starts, chore.weekday, chore.business_day),
+        "events": [dict(one._mapping) for one in db.execute(events)],
+        "backups": _backups(db) if chore.code == rules.BACKUPS else None,
+    }
+
+
+def _backups(db: Session) -> dict[str, Any]:
+    known = backups.state(db, app_now(db))
+    last, rehearsal = known["last"] or {}, known["rehearsal"] or {}
+    return {
+        "expected": known["expected"],
+        "last_at": last.get("at"),
+        "last_bytes": last.get("bytes"),
+        "kept": last.get("kept"),
+        "failed": known["failed"],
+        "is_late": known["is_late"],
+        "rehearsal_at": rehearsal.get("at"),
+        "rehearsal_ok": rehearsal.get("ok"),
+    }
+
+
+def counts(db: Session) -> dict[str, Any]:
+    now = app_now(db)
+    begins, ends = day_bounds(local_date(now))
+    is_today = and_(ChoreTurn.due_at >= begins, ChoreTurn.due_at < ends)
+    row = db.execute(
+        select(
+            func.count().filter(_is_todo).label("todo"),
+            func.count().filter(_is_overdue).label("overdue"),
+            func.count().filter(_is_open, is_today).label("today"),
+            func.count().filter(_done, ChoreTurn.done_at >= begins, ChoreTurn.done_at < ends).label("done_today"),
+        )
+        .select_from(ChoreTurn)
+        .where(or_(_is_open, ChoreTurn.done_at >= begins))
+    ).one()
+    following = (
+        select(Chore.title.label("next_title"), ChoreTurn.starts_at.label("next_at"))
+        .join(Chore, Chore.id == ChoreTurn.chore_id)
+        .where(_is_planned)
+        .order_by(ChoreTurn.starts_at, Chore.position)
+        .limit(1)
+    )
+    found = db.execute(following).one_or_none()
+    then = found._mapping if found else {"next_title": None, "next_at": None}
+    return {"as_of": now, **row._mapping, **then}
+
+
+def calendar(db: Session, filters: schemas.CalendarFilters) -> dict[str, Any]:
+    """Each day with what is to be done by it, or was done on it."""
+    since, until = filters.since, filters.until
+    begins, ends = day_bounds(since)[0], day_bounds(until)[1]
+    rows = (
+        TURNS.rows.add_columns(_day_at.label("day_at"))
+        .where(_day_at >= begins, _day_at < ends)
+        .order_by(_day_at, Chore.position, ChoreTurn.id)
+    )
+    by_day: dict[date, list[dict[str, Any]]] = defaultdict(list)
+    for row in db.execute(rows):
+        item = dict(row._mapping)
+        by_day[local_date(item["day_at"])].append(item)
+    named = select(Holiday.day, Holiday.name).where(Holiday.day.between(since, until), ~Holiday.is_removed)
+    names = {row.day: row.name for row in db.execute(named)}
+    days = [since + n * DAY for n in range((until - since).days + 1)]
+    return {
+        "as_of": app_now(db),
+        "days": [
+            {
+                "day": day,
+                "is_business_day": is_business_day(day, names.keys()),
+                "holiday": names.get(day),
+                "items": by_day[day],
+            }
+            for day in days
+        ],
+    }
+
+
+def owners(db: Session) -> list[str]:
+    """担当者 of chores that have not ended."""
+    return list(db.scalars(select(Chore.owner).where(Chore.archived_at.is_(None)).distinct().order_by(Chore.owner)))
+
+
+def get(db: Session, chore_id: int, *, lock: bool = False) -> Chore:
+    """Raises NotFound, in words."""
+    found = db.get(Chore, chore_id, with_for_update=lock, populate_existing=lock)
+    if found is None:
+        raise NotFound("指定された定期作業は見つかりません。一覧を開き直してください。")
+    return found
+
+
+def get_turn(db: Session, turn_id: int, *, lock: bool = False) -> ChoreTurn:
+    """Raises NotFound, in words."""
+    found = db.get(ChoreTurn, turn_id, with_for_update=lock, populate_existing=lock)
+    if found is None:
+        raise NotFound("指定された作業は見つかりません。休日の変更などで予定がなくなった可能性があります。")
+    return found
+
+
+def known_as(db: Session, code: str) -> Chore | None:
+    """The chore of that code, unless it has ended."""
+    return db.scalars(select(Chore).where(Chore.code == code, Chore.archived_at.is_(None))).one_or_none()
+
+
+def to_check_off(db: Session, code: str) -> ChoreTurn | None:
+    """The open turn of the chore of that code that began last, or was missed; None when it is done."""
+    found = (
+        select(ChoreTurn)
+        .join(Chore, Chore.id == ChoreTurn.chore_id)
+        .where(Chore.code == code, ChoreTurn.slot.is_not(None), ChoreTurn.starts_at <= now_sql())
+        .order_by(ChoreTurn.starts_at.desc())
+        .limit(1)
+    )
+    turn = db.scalars(found).one_or_none()
+    return turn if turn is not None and turn.outcome is None else None
+
+
+def in_use(db: Session) -> list[Chore]:
+    """Those that come by the calendar."""
+    found = select(Chore).where(Chore.archived_at.is_(None), Chore.rhythm != Rhythm.ANYTIME.value)
+    return list(db.scalars(found.order_by(Chore.position, Chore.id)))
+
+
+def late(db: Session) -> list[Late]:
+    """What is overdue, the longest first."""
+    found = (
+        select(Chore.title, Chore.owner, ChoreTurn.due_at)
+        .join(Chore, Chore.id == ChoreTurn.chore_id)
+        .where(_is_overdue)
+        .order_by(ChoreTurn.due_at, Chore.position, ChoreTurn.id)
+    )
+    return [Late(row.title, row.owner, row.due_at) for row in db.execute(found) if row.due_at]
+
+
+def is_told(db: Session, day: date) -> bool:
+    return db.get(ChoreNotice, day) is not None
+
+
+def of_period(db: Session, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Turns by the calendar that were due in [since, until), as in the list, in the order they were due."""
+    rows = TURNS.rows.where(ChoreTurn.due_at >= since, ChoreTurn.due_at < until)
+    return [dict(row._mapping) for row in db.execute(rows.order_by(ChoreTurn.due_at, Chore.position))]

@@ -1,0 +1,37 @@
+"""The routes of 運営ダッシュボード (4.2.1), one for each block: permission, one call, answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+
+from service.core.auth import Actor, allow
+from service.core.db import Db
+from service.core.problems import RESPONSES
+from service.reservations.figures import queries, schemas
+
+Reader = Annotated[Actor, allow("reservations:dashboard:read")]
+router = APIRouter(
+    prefix="/api/reservations/dashboard",
+    tags=["reservations"],
+    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+)
+
+
+@router.get("/today")
+def today(actor: Reader, db: Db) -> schemas.Today:
+    """Today's reservations by status, and today's 手動対応."""
+    return schemas.Today.model_validate(queries.today(db))
+
+
+@router.get("/week")
+def week(actor: Reader, db: Db) -> schemas.Week:
+    """予約成功率 and 決済成功率 of each day of this week; キャンセル率 beside the week before."""
+    return schemas.Week.model_validate(queries.week(db))
+
+
+@router.get("/notices")
+def notices(actor: Reader, db: Db) -> schemas.Notices:
+    """What Slack was told last."""
+    return schemas.Notices.model_validate(queries.notices(db))

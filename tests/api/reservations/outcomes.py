@@ -1,0 +1,88 @@
+"""Reservations brought to their ends by the vendors' own words, for figures over them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core.times import TOKYO
+from service.reservations.events import rules as e
+from service.reservations.flow import actions
+from service.reservations.flow.models import Payment, Refund, Reservation
+from service.reservations.news.actions import refund_told, session_told
+from tests.api.reservations import scene
+
+
+def tokyo(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=TOKYO)  # type: ignore[misc, arg-type]
+
+
+def asked(db: Session, at: datetime, **said: Any) -> Reservation:
+    scene.set_clock(db, at)
+    return scene.ask(db, **said)
+
+
+def linked(db: Session, at: datetime, **said: Any) -> Reservation:
+    """The customer has the payment link, ten minutes from then on."""
+    scene.set_clock(db, at)
+    reservation = scene.held(db, **said)
+    scene.page_at_stripe(db, reservation)
+    actions.happen(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
+    return reservation
+
+
+def pay(db: Session, reservation: Reservation, at: datetime) -> Reservation:
+    scene.set_clock(db, at)
+    session = _session(db, reservation) | {"status": "complete", "payment_status": "paid"}
+    session_told(db, session | {"payment_intent": f"pi_{reservation.code}"})
+    db.refresh(reservation)
+    assert reservation.state == "confirmed"
+    return reservation
+
+
+def confirmed(db: Session, at: datetime, **said: Any) -> Reservation:
+    """Asked for, linked and paid at once."""
+    return pay(db, linked(db, at, **said), at)
+
+
+def timed_out(db: Session, reservation: Reservation) -> Reservation:
+    scene.pass_time(db, timedelta(minutes=10))
+    session_told(db, _session(db, reservation) | {"status": "expired", "payment_status": "unpaid"})
+    db.refresh(reservation)
+    assert reservation.state == "payment_timeout"
+    return reservation
+
+
+def cancelled(db: Session, reservation: Reservation, at: datetime) -> Refund:
+    """Confirmed before; what the customer is to get back."""
+    scene.set_clock(db, at)
+    actions.happen(db, reservation.id, e.CancelAsked(by="operator", special=True), source="operator")
+    return db.scalars(select(Refund).where(Refund.reservation_id == reservation.id)).one()
+
+
+def refund(db: Session, refund: Refund, at: datetime, status: str = "succeeded") -> None:
+    """Stripe says how it went."""
+    scene.set_clock(db, at)
+    refund.refund_id = refund.refund_id or f"re_{refund.id}"
+    db.flush()
+    refund_told(db, refund.refund_id, "", status, "")
+
+
+def completed(db: Session, reservation: Reservation) -> Reservation:
+    """Its time comes and goes."""
+    scene.set_clock(db, reservation.starts_at + timedelta(hours=3))
+    while actions.step(db, 10):
+        pass
+    db.refresh(reservation)
+    assert reservation.state == "completed"
+    return reservation
+
+
+def _session(db: Session, reservation: Reservation) -> dict[str, Any]:
+    payment = db.scalars(
+        select(Payment).where(Payment.reservation_id == reservation.id).order_by(Payment.number.desc()).limit(1)
+    ).one()
+    return {"session_id": payment.session_id, "payment_intent": None, "amount_total": payment.amount}

@@ -1,0 +1,60 @@
+"""Pages know neither the service's rules nor its words: where both say the same, it is held together here."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from dashboards.agencies import case_words, corporation_words, drafting, sending, words
+from service.agencies.corporations import rules as corporations
+from service.agencies.corporations.models import Corporation
+from service.agencies.drafts import rules as drafts
+from service.agencies.rules import CORPORATION_FIELDS, MOST_IMAGES, SERVICE_WORDS, SITE_FIELDS, STATEMENT, STATUS_WORDS
+from service.agencies.sites import rules as sites
+
+
+def test_statuses_and_services_have_one_word_each() -> None:
+    assert {code: status.word for code, status in words.STATUS.items()} == STATUS_WORDS
+    assert words.SERVICE == SERVICE_WORDS
+
+
+def test_each_field_stands_in_one_section_and_has_a_word() -> None:
+    for listed, ours in ((case_words, SITE_FIELDS), (corporation_words, CORPORATION_FIELDS)):
+        drawn = [field for fields in listed.SECTIONS.values() for field in fields]  # type: ignore[attr-defined]
+        assert sorted(drawn) == sorted(ours) == sorted(listed.LABELS)  # type: ignore[attr-defined]
+
+
+def test_codes_are_of_the_same_lists() -> None:
+    assert case_words.CODED == sites.LISTS
+    assert corporation_words.CODED == corporations.CODED
+    assert case_words.GAS_ONLY == sites.GAS_ONLY
+    assert corporation_words.BY_CARD == corporations.BY_CARD
+    kinds = ("INDIVIDUAL", "CORPORATION", "TRADE_NAME")
+    assert [getattr(corporation_words, kind) for kind in kinds] == [getattr(corporations, kind) for kind in kinds]
+
+
+@pytest.mark.parametrize("kind", ["1", "2", "3"])
+@pytest.mark.parametrize("same", [True, False])
+def test_what_is_asked_for_is_what_has_a_place(kind: str, same: bool) -> None:
+    """契約者区分 and 請求書送付先 decide what the form draws; the service empties the rest."""
+    values = dict.fromkeys(CORPORATION_FIELDS, "") | {"customer_type": kind, "billing_address_same": same}
+
+    drawn = {field for fields in corporation_words.drawn(values).values() for field in fields}
+
+    assert set(CORPORATION_FIELDS) - drawn == {*corporations.emptied(values)}
+    # And what must be there can be typed.
+    wanted = {name for name, _ in corporations.missing(values)}
+    assert wanted <= {field for field in drawn if corporation_words.label(field, kind)}
+
+
+def test_the_forms_take_as_much_as_the_service() -> None:
+    assert (MOST_IMAGES, STATEMENT.key) == (sending.MOST_IMAGES, sending.PURPOSE)
+    assert set(CORPORATION_FIELDS) <= {column.name for column in Corporation.__table__.columns}
+
+
+@pytest.mark.parametrize("name", ["card", "card.number", "security_code", "cvv", "cvc2", "card_code"])
+def test_what_the_service_refuses_of_a_card_is_not_sent_to_it(name: str) -> None:
+    assert drafting._OF_A_CARD.search(name)
+    if name != "card":
+        assert re.search(drafts._CARD_KEYS, name)

@@ -1,0 +1,123 @@
+"""The tick that counts months by night and sends reports to the management."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs import outbox as outbox_jobs
+from jobs import reservations
+from service.core.audit import AuditEntry
+from service.core.clock import app_now
+from service.core.files.records import File
+from service.core.files.storage import storage
+from service.core.health import JobHeartbeat
+from service.reservations.management import actions, schemas
+from service.reservations.management.models import ManagementReport, MonthCounts
+from tests import cast, paper
+from tests.api.reservations import outcomes, scene
+from tests.api.reservations.outcomes import tokyo
+from tests.sandbox.process import Sandbox
+
+
+@pytest.fixture
+def december(db: Session) -> Session:
+    scene.fill(db)
+    outcomes.confirmed(db, tokyo(2030, 12, 10, 10, 0))
+    for number in (1, 2):
+        cast.person(db, f"manager{number}", reservations="manager").mail = f"manager{number}@example.com"
+    db.commit()
+    return db
+
+
+def reports(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """Beside what the reservation itself has sent."""
+    return [mail for mail in sandbox.mails() if "経営レポート" in mail["subject"]]
+
+
+def at(db: Session, *parts: int) -> None:
+    scene.set_clock(db, tokyo(*parts))
+    db.commit()
+
+
+def test_on_the_first_the_report_leaves_with_its_pdf_and_only_once(december: Session, sandbox: Sandbox) -> None:
+    at(december, 2030, 12, 31, 2, 30)
+    reservations.tell_management()
+    at(december, 2031, 1, 1, 2, 29)
+    reservations.tell_management()
+    assert december.scalars(select(ManagementReport)).all() == []
+
+    at(december, 2031, 1, 1, 2, 30)
+    reservations.tell_management()
+    reservations.tell_management()
+    outbox_jobs.send_topic("mail")
+
+    [mail] = reports(sandbox)
+    assert mail["recipients"] == ["manager1@example.com", "manager2@example.com"]
+    assert "経営レポート（2030年12月）" in mail["subject"]
+    [report] = december.scalars(select(ManagementReport))
+    pdf = december.get_one(File, report.pdf_id)
+    assert mail["attachments"] == [
+        {"name": "経営レポート_2030-12.pdf", "type": "application/pdf", "size": pdf.size, "sha256": pdf.sha256.hex()}
+    ]
+    assert (pdf.expires_at, report.recipients) == (None, ["manager1@example.com", "manager2@example.com"])
+    assert "2030年12月の予約は1件です" in "".join(paper.pages(bytes(storage().open(pdf.storage_key).read())))
+    told = december.scalars(select(AuditEntry).where(AuditEntry.subject == "management_report")).all()
+    assert [(one.action, one.actor, one.after) for one in told] == [
+        ("status_change", "システム", {"month": "2030-12", "recipients": 2})
+    ]
+    assert december.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.management")).all()
+
+
+def test_what_a_person_asks_for_leaves_at_once(december: Session, sandbox: Sandbox) -> None:
+    at(december, 2031, 1, 20, 10, 0)
+    reservations.tell_management()
+    assert reports(sandbox) == []
+    by = cast.actor(december, "mia", reservations="manager")
+    actions.ask(december, by, schemas.NewReport(month="2030-12", recipients=2))
+    december.commit()
+
+    reservations.tell_management()
+    outbox_jobs.send_topic("mail")
+    assert len(reports(sandbox)) == 1
+
+
+def test_without_anybody_to_send_it_to_the_report_is_kept_and_nobody_written_to(
+    december: Session, sandbox: Sandbox
+) -> None:
+    for number in (1, 2):
+        user = december.scalars(select(cast.User).where(cast.User.login_id == f"manager{number}")).one()
+        user.mail = None
+    at(december, 2031, 1, 1, 2, 30)
+    reservations.tell_management()
+    outbox_jobs.send_topic("mail")
+
+    [report] = december.scalars(select(ManagementReport))
+    assert (report.recipients, report.sent_at) == ([], app_now(december))
+    assert december.get_one(File, report.pdf_id).attached_at is not None
+    assert reports(sandbox) == []
+
+
+def test_of_two_workers_that_made_the_same_report_one_sends_it(december: Session) -> None:
+    at(december, 2031, 1, 1, 2, 30)
+    actions.night(december)
+    waiting = actions.to_make(december)
+    assert waiting is not None
+    made = [actions.make(waiting[1]) for _ in range(2)]
+
+    assert [actions.send(december, *waiting, one) for one in made] == [True, False]
+
+
+def test_a_machine_that_was_off_counts_as_soon_as_it_is_back(december: Session) -> None:
+    at(december, 2031, 1, 8, 2, 30)
+    reservations.tell_management()
+    at(december, 2031, 1, 10, 11, 17)
+    reservations.tell_management()
+
+    counted = december.scalars(select(MonthCounts.counted_at).order_by(MonthCounts.month.desc())).first()
+    assert counted is not None
+    assert abs(counted - tokyo(2031, 1, 10, 11, 17)) < timedelta(minutes=1)

@@ -1,0 +1,163 @@
+"""Slack's threads and edits: what follows an earlier message goes out after it, and finds it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from jobs import outbox as outbox_jobs
+from service.core import outbox
+from service.core.clock import real_now
+from service.core.outbox import OutboxMessage
+from tests.jobs.outbox_scene import history, make_due
+from tests.sandbox.process import Sandbox
+
+
+def publish(db: Session, text: str, follows: OutboxMessage | None = None, **more: Any) -> OutboxMessage:
+    payload = {"channel": "#fleet-alerts", "text": text} | more
+    message = outbox.publish(
+        db, "slack", payload, area="fleet", recipient="#fleet-alerts", title=text, follows=follows and follows.key
+    )
+    db.commit()
+    return message
+
+
+def seen(sandbox: Sandbox) -> list[tuple[str, str | None]]:
+    """Words, and the ts of the thread; the first one first."""
+    return [(post["text"], post.get("thread_ts")) for post in reversed(sandbox.posts())]
+
+
+def test_a_reply_stands_in_the_thread_and_an_edit_in_the_place_of_its_message(db: Session, sandbox: Sandbox) -> None:
+    first = publish(db, "発生")
+    publish(db, "続いています", first)
+    publish(db, "ほかにも", first, broadcast=True)
+    publish(db, "【解決済み】発生", first, do="edit")
+
+    outbox_jobs.send_topic("slack")
+
+    root, reply, loud = reversed(sandbox.posts())
+    assert (root["text"], root["earlier"]) == ("【解決済み】発生", ["発生"])
+    assert (reply["thread_ts"], reply["broadcast"]) == (root["ts"], False)
+    assert (loud["thread_ts"], loud["broadcast"]) == (root["ts"], True)
+    assert set(db.scalars(select(OutboxMessage.external_id).where(OutboxMessage.sent_at.is_not(None)))) == {
+        f"{post['channel']}:{post['ts']}" for post in (root, reply, loud)
+    }
+
+
+def test_what_follows_waits_for_its_message_and_is_no_reason_to_wake_a_sender(db: Session, sandbox: Sandbox) -> None:
+    first = publish(db, "発生")
+    publish(db, "【解決済み】発生", first, do="edit")
+    sandbox.fault("slack", "error", door="chat.postMessage", status=502, count=1)
+    outbox_jobs.send_topic("slack")
+
+    outbox_jobs.send_topic("slack")
+    assert sandbox.truth("slack", "chat.update") == []
+    assert outbox.topics_due(db) == []
+
+    make_due(db)
+    assert outbox.topics_due(db) == ["slack"]
+    outbox_jobs.send_topic("slack")
+    assert seen(sandbox) == [("【解決済み】発生", None)]
+
+
+def test_none_overtakes_another_of_the_same_thread(db: Session, sandbox: Sandbox) -> None:
+    """Old words must not come after new ones."""
+    first = publish(db, "発生")
+    outbox_jobs.send_topic("slack")
+    publish(db, "2件", first, do="edit")
+    publish(db, "3件", first, do="edit")
+    other = publish(db, "別の件")
+    sandbox.fault("slack", "error", door="chat.update", code="internal_error", count=1)
+
+    outbox_jobs.send_topic("slack")
+    assert other.sent_at is not None
+    assert [entry["request"]["text"] for entry in sandbox.truth("slack", "chat.update")] == ["2件"]
+
+    make_due(db)
+    outbox_jobs.send_topic("slack")
+    assert [entry["request"]["text"] for entry in sandbox.truth("slack", "chat.update")] == ["2件", "2件", "3件"]
+    assert seen(sandbox)[0] == ("3件", None)
+
+
+def test_a_reply_whose_answer_was_lost_is_found_in_its_thread(db: Session, sandbox: Sandbox) -> None:
+    first = publish(db, "発生")
+    outbox_jobs.send_topic("slack")
+    publish(db, "続いています", first)
+    sandbox.fault("slack", "drop", door="chat.postMessage", count=1)
+    outbox_jobs.send_topic("slack")
+
+    make_due(db)
+    outbox_jobs.send_topic("slack")
+
+    assert [text for text, _ in seen(sandbox)] == ["発生", "続いています"]
+    assert history(db) == ["sent", "unknown", "found"]
+
+
+def test_an_edit_whose_answer_was_lost_is_made_once_more_to_no_harm(db: Session, sandbox: Sandbox) -> None:
+    first = publish(db, "発生")
+    outbox_jobs.send_topic("slack")
+    publish(db, "【解決済み】発生", first, do="edit")
+    sandbox.fault("slack", "drop", door="chat.update", count=1)
+    outbox_jobs.send_topic("slack")
+
+    make_due(db)
+    outbox_jobs.send_topic("slack")
+
+    assert sandbox.posts()[0]["earlier"] == ["発生"]
+    assert history(db) == ["sent", "unknown", "sent"]
+
+
+def test_a_reply_to_what_was_given_up_is_a_message_of_its_own_and_an_edit_says_why_not(
+    db: Session, sandbox: Sandbox
+) -> None:
+    first = publish(db, "発生")
+    db.execute(update(OutboxMessage).values(dead_at=real_now()))
+    publish(db, "続いています", first)
+    edit = publish(db, "【解決済み】発生", first, do="edit")
+
+    outbox_jobs.send_topic("slack")
+
+    assert seen(sandbox) == [("続いています", None)]
+    db.expire_all()
+    assert edit.dead_at is not None
+    assert "元のメッセージが送信されていない" in str(edit.last_error)
+
+
+@pytest.mark.parametrize("do", ["edit", "reply"])
+def test_what_people_deleted_in_slack_is_said_in_words(db: Session, sandbox: Sandbox, do: str) -> None:
+    first = publish(db, "発生")
+    db.execute(update(OutboxMessage).values(sent_at=real_now(), external_id="C0123456789:1.000001"))
+    publish(db, "別の件")
+    outbox_jobs.send_topic("slack")
+    channel = sandbox.posts()[0]["channel"]
+    db.execute(
+        update(OutboxMessage).where(OutboxMessage.id == first.id).values(external_id=f"{channel}:1700000000.000001")
+    )
+    late = publish(db, "続き", first, do=do)
+
+    outbox_jobs.send_topic("slack")
+
+    db.expire_all()
+    assert late.dead_at is not None
+    assert "Slackで削除された可能性があります" in str(late.last_error)
+
+
+def test_what_belongs_to_a_message_that_is_no_longer_kept_stands_by_itself(db: Session, sandbox: Sandbox) -> None:
+    outbox.publish(
+        db,
+        "slack",
+        {"channel": "#fleet-alerts", "text": "解決しました"},
+        area="fleet",
+        recipient="#fleet-alerts",
+        title="解決しました",
+        follows=uuid.uuid4(),
+    )
+    db.commit()
+
+    outbox_jobs.send_topic("slack")
+
+    assert seen(sandbox) == [("解決しました", None)]

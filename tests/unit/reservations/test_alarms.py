@@ -1,0 +1,153 @@
+"""When something is wrong (4.3.1), when it is well again, and which incidents the figures speak for (5.2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.core.times import TOKYO
+from service.reservations.alarms import rules
+from service.reservations.alarms.rules import Case, Kind, Minute
+
+NOW = datetime(2031, 1, 8, 10, 30, 40, tzinfo=TOKYO)
+MINUTE = timedelta(minutes=1)
+
+
+def past(kind: Kind, values: Sequence[float | None]) -> dict[datetime, Minute]:
+    """The whole minutes before this one, the last one first; None: nobody looked."""
+    made = {
+        Kind.CPU: lambda value: Minute(cpu=value),
+        Kind.MEMORY: lambda value: Minute(memory=value),
+        Kind.QUEUE: lambda value: Minute(queue_least=value, queue_most=value),
+    }[kind]
+    begun = rules.whole(NOW)
+    return {begun - n * MINUTE: made(value) for n, value in enumerate(values, 1) if value is not None}
+
+
+def is_on(kind: Kind, values: Sequence[float | None], *, was_on: bool = False) -> bool:
+    return rules.read(kind, past(kind, values), NOW, was_on=was_on).is_on
+
+
+def traffic(*minutes: tuple[int, int]) -> dict[datetime, Minute]:
+    """Requests and errors of this minute and those before."""
+    begun = rules.whole(NOW)
+    return {begun - n * MINUTE: Minute(requests=one[0], errors=one[1]) for n, one in enumerate(minutes)}
+
+
+def errors(*minutes: tuple[int, int], was_on: bool = False) -> rules.Reading:
+    return rules.read(Kind.ERRORS, traffic(*minutes), NOW, was_on=was_on)
+
+
+def test_the_thresholds_and_texts_are_the_documents() -> None:
+    told = {kind: (check.text, check.above, check.begins) for kind, check in rules.CHECKS.items()}
+
+    assert told[Kind.CPU] == ("CPU使用率が高い状態です", 80, 5)
+    assert told[Kind.QUEUE] == ("予約キューが溜まっています", 100, 1)
+    assert told[Kind.ERRORS] == ("エラーが多発しています", 5, 5)
+    assert {check.title: (check.every_minutes, check.priority) for check in rules.CHECKS.values()} == {
+        "CPU使用率": (5, "高"),
+        "メモリ使用率": (5, "高"),
+        "Celeryキュー長": (1, "高"),
+        "エラー率": (5, "緊急"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "begins"),
+    [
+        ([81, 81, 81, 81, 81], True),
+        ([99, 99, 99, 99, 80], False),  # five whole minutes, and over
+        ([99, 99, 99, 99], False),
+        ([99, 99, None, 99, 99, 99], False),  # nobody looked: nobody can say
+        ([81, 81, 81, 81, 81, 10], True),
+    ],
+)
+def test_a_high_cpu_begins_after_five_whole_minutes(values: list[float | None], begins: bool) -> None:
+    assert is_on(Kind.CPU, values) is begins
+
+
+def test_a_cpu_around_its_limit_does_not_flap() -> None:
+    assert is_on(Kind.CPU, [79, 81, 79, 81, 79], was_on=True)
+    assert is_on(Kind.CPU, [74, 74, 74, 74, 75], was_on=True)
+    assert not is_on(Kind.CPU, [74, 74, 74, 74, 74], was_on=True)
+    # Silence is no good news.
+    assert is_on(Kind.CPU, [74, 74, None, 74, 74], was_on=True)
+    assert is_on(Kind.CPU, [], was_on=True)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 100)), max_size=12))
+def test_what_begins_is_never_over_at_once(values: list[float | None]) -> None:
+    for kind in (Kind.CPU, Kind.MEMORY, Kind.QUEUE):
+        if is_on(kind, values):
+            assert is_on(kind, values, was_on=True)
+
+
+def test_a_queue_begins_when_more_than_a_hundred_waited_for_a_whole_minute() -> None:
+    assert is_on(Kind.QUEUE, [101])
+    assert not is_on(Kind.QUEUE, [100])
+    assert is_on(Kind.QUEUE, [79, 80], was_on=True)
+    assert not is_on(Kind.QUEUE, [79, 79], was_on=True)
+    # A moment with few of them is enough to say that it does not stand still.
+    begun = rules.whole(NOW)
+    blip = {begun - MINUTE: Minute(queue_least=3, queue_most=500)}
+    assert not rules.read(Kind.QUEUE, blip, NOW, was_on=False).is_on
+
+
+def test_the_error_rate_is_of_five_minutes_and_of_at_least_fifty_requests() -> None:
+    assert errors((10, 1), (10, 1), (10, 1), (10, 1), (10, 0)).is_on
+    assert errors((10, 1), (10, 1), (10, 1), (10, 1), (9, 9)).value is None
+    assert not errors((1000, 50)).is_on
+    assert errors((1000, 51)).value == pytest.approx(5.1)
+    # Older ones do not count.
+    assert not errors((100, 0), (0, 0), (0, 0), (0, 0), (0, 0), (100, 100)).is_on
+
+
+def test_errors_are_over_at_half_the_limit_or_when_nothing_fails_any_more() -> None:
+    assert errors((1000, 40), was_on=True).is_on
+    assert not errors((1000, 24), was_on=True).is_on
+    assert errors((10, 1), was_on=True).is_on
+    assert not errors((10, 0), was_on=True).is_on
+    assert not errors(was_on=True).is_on
+
+
+def test_slack_reads_the_documents_words_first_then_figures() -> None:
+    assert rules.begun(Kind.CPU, 92.4, "", NOW).splitlines() == [
+        "CPU使用率が高い状態です",
+        "CPU使用率: 92%（基準 80%、5分継続）",
+        "検知: 2031/1/8（水）10:30",
+    ]
+    told = rules.begun(Kind.QUEUE, 1234, rules.joined([("Celeryのキュー", 0), ("通知の送信", 1234)]), NOW)
+    assert "待っている処理: 1,234件（基準 100件）\n内訳: 通知の送信 1,234件" in told
+    over = rules.over(Kind.ERRORS, 12.34, NOW, NOW + timedelta(minutes=72))
+    assert over == ("【解決済み】エラーが多発しています\n2031/1/8（水）10:30 から 1時間12分（エラー率: 最大 12.3%）")
+
+
+def test_p95_is_beyond_five_seconds_when_more_than_a_twentieth_took_longer() -> None:
+    assert rules.slow_answers(100, 5) is None
+    assert rules.slow_answers(49, 49) is None
+    found = rules.slow_answers(100, 6)
+    assert found is not None
+    assert found.title == "API応答時間が遅い（5秒超過）"
+    assert "100件のうち6件（6%）" in found.impact
+
+
+@pytest.mark.parametrize(
+    ("case", "count", "before", "days", "proposed"),
+    [
+        (Case.DAY, 6, 84, 28, True),  # three a day is usual
+        (Case.DAY, 5, 84, 28, False),
+        (Case.DAY, 4, 28, 28, False),  # too few to be remarkable
+        (Case.WEEK, 8, 16, 28, True),
+        (Case.WEEK, 8, 17, 28, False),
+        (Case.WEEK, 8, 0, 28, True),  # usually none
+        (Case.WEEK, 80, 0, 6, False),  # nobody knows yet what is usual
+    ],
+)
+def test_manual_operations_are_remarkable_at_twice_the_usual(
+    case: Case, count: int, before: int, days: int, proposed: bool
+) -> None:
+    assert (rules.many_operations(case, count, before, days) is not None) is proposed
