@@ -106,6 +106,13 @@ PAGES: tuple[Entry, ...] = (
         about=("shop",),
     ),
     _page(
+        file="simulation.py",
+        title="順序シミュレーション",
+        icon=":material/swap_vert:",
+        url_path="shop-order-simulation",
+        permission="reservations:simulation:read",
+    ),
+    _page(
         file="services.py",
         title="サービス・料金",
         icon=":material/sell:",
