@@ -181,7 +181,7 @@ def test_management_sees_figures_and_no_enquiry(screen: Screen, db: Session) -> 
     page = opened(screen, "manager")
     assert "領収書について" not in texts(page)
     assert "今週は1件の問い合わせがありました。" in texts(page)
-    assert rows(page)[0]["解決（Medium以下）"] == "100%（1件中1件）・中央値 0分"
+    assert rows(page)[0]["解決（Medium以下）・中央値"] == "100%（1件中1件）0分"
 
     page.session_state["by"] = "quarter"
     page.run()
