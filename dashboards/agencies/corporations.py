@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.agencies import corporation_form
-from dashboards.agencies.corporation_words import PATH, link_to, titles
+from dashboards.agencies.corporation_words import PATH, link_to
+from dashboards.agencies.words import titles
 from dashboards.session import may
 from dashboards.ui import columns, details, dialogs, filters, heading, tables, times
 from dashboards.ui.columns import Row

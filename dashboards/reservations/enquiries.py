@@ -9,7 +9,7 @@ import streamlit as st
 from dashboards.reservations import choices, enquiry_forms, enquiry_quality, surveys
 from dashboards.reservations.enquiry_drawer import drawer
 from dashboards.reservations.enquiry_forms import PATH
-from dashboards.reservations.enquiry_words import CATEGORY, CHANNEL, FAQ, PARTY, STATUS, channel, next_target, owner
+from dashboards.reservations.enquiry_words import CATEGORY, CHANNEL, FAQ, PARTY, STATUS, next_target, owner
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.reservations.operation_words import RESPONSE
 from dashboards.session import may
@@ -28,14 +28,13 @@ SORTS = {
 }
 STATES = {code: one.word for code, one in STATUS.items()} | {"all": "すべて（解決済みを含む）"}
 COLUMNS = (
-    columns.text("件名", "topic", width=220),
-    columns.badge("ステータス", "status", STATUS, width=96),
-    columns.text("次の目標", next_target, width=208, sort="due_at"),
-    columns.badge("期限", lambda row: row["response"] or "met", RESPONSE, width=100),
-    columns.badge("問い合わせ元", "party", PARTY, width=96),
-    columns.text("氏名", "sender_name", width=96),
-    columns.text("チャネル", channel, width=112),
-    columns.text("担当", owner, width=96),
+    columns.text("件名", "topic", width=190),
+    columns.badge("ステータス", "status", STATUS, width=88),
+    columns.text("次の目標", next_target, width=204, sort="due_at"),
+    columns.badge("期限", lambda row: row["response"] or "running", RESPONSE, width=104),
+    columns.badge("問い合わせ元", "party", PARTY, width=92),
+    columns.text("氏名", "sender_name", width=88),
+    columns.text("担当", owner, width=88),
     columns.ago("受付", "received_at", sort="received_at"),
 )
 

@@ -74,7 +74,7 @@ def _taken_down(form: forms.Form) -> dict[str, Any]:
     with right:
         shop = form.field("shop", st.text_input, LABELS["shop"], max_chars=30, placeholder="S001")
     topic = form.field("topic", st.text_input, LABELS["topic"], required=True, max_chars=200)
-    body = form.field("body", st.text_area, "内容（状況のヒアリング）", required=True, max_chars=4000, height=112)
+    content = form.field("content", st.text_area, "内容（状況のヒアリング）", required=True, max_chars=4000, height=112)
     left, right = st.columns(2)
     with left:
         category = form.field(
@@ -101,7 +101,7 @@ def _taken_down(form: forms.Form) -> dict[str, Any]:
         "reservation": reservation,
         "shop": shop,
         "topic": topic,
-        "body": body,
+        "content": content,
         "category": category,
         "level": level,
         "received_at": received_at,
@@ -197,7 +197,7 @@ def answer(enquiry: Row, back: Back) -> None:
             f"{plain(enquiry['mail'])} に送ります。本文の下に、元の問い合わせを引用します。", icon=":material/mail:"
         )
         with st.expander("問い合わせの内容", expanded=True):
-            st.text(enquiry["body"])
+            st.text(enquiry["content"])
         with forms.form(
             f"{KEY}.answer.{enquiry['id']}.{enquiry['version']}", submit="送信する", icon=":material/send:"
         ) as form:

@@ -67,7 +67,7 @@ PAGES: tuple[Entry, ...] = (
         icon=":material/emergency_home:",
         url_path="incidents",
         permission="reservations:incident:read",
-        about=("incident",),
+        about=("incident", "proposal"),
         waiting=Waiting("/api/reservations/incidents/counts", "open"),
     ),
     _page(
@@ -81,12 +81,21 @@ PAGES: tuple[Entry, ...] = (
     ),
     _page(
         file="reports.py",
-        title="週次・月次レポート",
+        title="レポート",
         icon=":material/summarize:",
         url_path="reservations-reports",
         permission="reservations:report:read",
         about=("report",),
         waiting=Waiting("/api/reservations/reports/counts", "drafts"),
+    ),
+    _page(
+        file="monitoring.py",
+        title="監視",
+        icon=":material/monitoring:",
+        url_path="monitoring",
+        permission="reservations:alarm:read",
+        about=("alarm",),
+        waiting=Waiting("/api/reservations/alarms/counts", "open"),
     ),
     _page(
         file="shops.py",
@@ -95,6 +104,13 @@ PAGES: tuple[Entry, ...] = (
         url_path="shops",
         permission="reservations:shop:read",
         about=("shop",),
+    ),
+    _page(
+        file="simulation.py",
+        title="順序シミュレーション",
+        icon=":material/swap_vert:",
+        url_path="shop-order-simulation",
+        permission="reservations:simulation:read",
     ),
     _page(
         file="services.py",

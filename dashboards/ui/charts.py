@@ -90,12 +90,14 @@ def _draw(
     unit: str,
     key: str,
     goal: float | None = None,
+    goal_word: str = "目標",
     top: float | None = None,
     kinds: Iterable[Status] = (),
     notes: Sequence[str] = (),
 ) -> None:
-    """`finding` is the sentence that the chart shows; `goal` is drawn as 目標; `top` is where the axis ends, from zero,
-    so that a quiet hour does not look like a busy one. `notes` stand below the value at each of `x`.
+    """`finding` is the sentence that the chart shows; `goal` is drawn as 目標, or as `goal_word`; `top` is where the
+    axis ends, from zero, so that a quiet hour does not look like a busy one. `notes` stand below the value at each
+    of `x`.
 
     A series that is named like one of `kinds` has the colour of its badge.
     """
@@ -117,7 +119,7 @@ def _draw(
         else:
             figure.add_bar(**drawn, marker_color=colors[name])
     if goal is not None:
-        figure.add_hline(y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"目標 {goal:,}{unit}")
+        figure.add_hline(y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"{goal_word} {goal:,}{unit}")
     figure.update_layout(
         template=template(),
         title_text=finding,

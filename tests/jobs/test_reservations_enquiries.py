@@ -29,7 +29,7 @@ def test_two_ticks_tell_of_a_late_enquiry_once(db: Session) -> None:
     scene.fill(db)
     by = cast.actor(db, "sally", reservations="support")
     asked = {"party": "shop", "channel": "mail", "sender_name": "佐藤 花", "mail": "ginza@flower.example"}
-    new = schemas.NewEnquiry.model_validate(asked | {"topic": "電話の件", "body": "?", "category": "calls"})
+    new = schemas.NewEnquiry.model_validate(asked | {"topic": "電話の件", "content": "?", "category": "calls"})
     actions.register(db, by, new)
     scene.set_clock(db, app_now(db) + timedelta(hours=4, minutes=1))
     db.commit()

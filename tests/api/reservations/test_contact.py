@@ -25,7 +25,7 @@ TYPED = {
     "reservation": "",
     "shop": "",
     "topic": "領収書について",
-    "body": "領収書は発行できますか。\r\n宛名も変えたいです。",
+    "content": "領収書は発行できますか。\r\n宛名も変えたいです。",
 }
 
 
@@ -64,7 +64,7 @@ def test_what_is_sent_is_kept_acknowledged_and_told(visitor: TestClient, db: Ses
 
     [enquiry] = kept(db)
     assert (enquiry.channel, enquiry.is_from_form, enquiry.status, enquiry.level) == ("mail", True, "received", "low")
-    assert enquiry.body == "領収書は発行できますか。\n宛名も変えたいです。"
+    assert enquiry.content == "領収書は発行できますか。\n宛名も変えたいです。"
     [mail] = told(db, "mail")
     assert mail["to"] == ["aoki@example.jp"]
     assert "受け付けました（ENQ-" in mail["subject"]
@@ -78,8 +78,8 @@ def test_whether_a_reservation_exists_cannot_be_found_out(visitor: TestClient, d
     db.commit()
 
     answers = [
-        send(visitor, reservation=code, body=f"{code}について") for code in (reservation.code, "QRV-NOPE00", "abc")
-    ] + [send(visitor, shop=code, body=f"店舗{code}") for code in ("S001", "S999")]
+        send(visitor, reservation=code, content=f"{code}について") for code in (reservation.code, "QRV-NOPE00", "abc")
+    ] + [send(visitor, shop=code, content=f"店舗{code}") for code in ("S001", "S999")]
 
     assert {(one.status_code, one.headers["location"], one.text) for one in answers} == {(303, "/contact/done", "")}
     assert [one.reservation_id for one in kept(db)[:3]] == [reservation.id, None, None]
@@ -95,17 +95,19 @@ def test_sent_twice_it_is_one(visitor: TestClient, db: Session) -> None:
 
 
 def test_what_has_to_be_corrected_is_said_and_what_was_typed_stays(visitor: TestClient, db: Session) -> None:
-    answer = send(visitor, mail="aoki", sender_name=" ", category="", phone="12", body="<script>alert(1)</script>")
+    answer = send(
+        visitor, mail="aoki", sender_name=" ", category="", phone="12", topic="<script>alert(1)</script>", content=""
+    )
 
     assert answer.status_code == 422
-    assert "まだ送信されていません。4か所の入力を直して" in answer.text
+    assert "まだ送信されていません。5か所の入力を直して" in answer.text
     for said in ("メールアドレスの形式で", "日本の電話番号を", "選んでください。", "入力してください。"):
         assert said in answer.text
     assert 'value="aoki"' in answer.text
     assert "&lt;script&gt;" in answer.text
     assert "<script>alert" not in answer.text
     assert kept(db) == []
-    assert send(visitor, body="a" * 4001).status_code == 422
+    assert send(visitor, content="a" * 4001).status_code == 422
     assert send(visitor, topic="a\x00b").status_code == 422
 
 
@@ -116,9 +118,9 @@ def test_a_form_of_nobody_is_refused(visitor: TestClient, db: Session) -> None:
 
 
 def test_a_program_that_fills_it_in_is_stopped(visitor: TestClient, db: Session) -> None:
-    to_one = [send(visitor, body=f"質問{place}").status_code for place in range(6)]
+    to_one = [send(visitor, content=f"質問{place}").status_code for place in range(6)]
     assert to_one == [303] * 5 + [429]
-    from_one = [send(visitor, body=f"質問{place}", mail=f"a{place}@example.jp") for place in range(6)]
+    from_one = [send(visitor, content=f"質問{place}", mail=f"a{place}@example.jp") for place in range(6)]
     assert [one.status_code for one in from_one] == [303] * 5 + [429]
     assert "お問い合わせの送信が続いたため" in from_one[-1].text
     assert len(kept(db)) == 10

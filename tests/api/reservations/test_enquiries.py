@@ -34,7 +34,7 @@ ASKED = {
     "sender_name": "青木 花子",
     "mail": "aoki@example.jp",
     "topic": "領収書について",
-    "body": "領収書は発行できますか。",
+    "content": "領収書は発行できますか。",
     "category": "payment",
 }
 SETTLED = {"way": "faq", "outcome": "FAQのとおりに案内した"}
@@ -311,6 +311,7 @@ def test_what_is_resolved_can_be_taken_up_again(sally: TestClient, db: Session) 
     enquiry = made(sally)
     over = post(sally, enquiry, "resolution", **SETTLED)
     assert (over["status"], over["resolved_at"] is not None, over["due_at"]) == ("resolved", True, None)
+    assert over["response"] == "met"
     for what, said in (("resolution", SETTLED), ("claim", {}), ("calls", {"text": "はい"})):
         assert "解決にしました" in post(sally, over, what, 409, **said)["detail"]
 
@@ -321,7 +322,7 @@ def test_what_is_resolved_can_be_taken_up_again(sally: TestClient, db: Session) 
 
 
 def test_enquiries_are_found_cut_and_taken_along(sally: TestClient, db: Session) -> None:
-    made(sally, topic="100%の返金", body="返金は?", category="cancellation", phone="090-1234-5678")
+    made(sally, topic="100%の返金", content="返金は?", category="cancellation", phone="090-1234-5678")
     made(sally, party="shop", channel="phone", topic="電話が聞き取れない", sender_name="佐藤 花", category="calls")
     go_to(db, "2031-01-08T12:30")
 

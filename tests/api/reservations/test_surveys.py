@@ -58,7 +58,7 @@ def served(db: Session, state: str = "completed", at: datetime = IN_IT, **said: 
 
 
 def asked(db: Session, **said: Any) -> Enquiry:
-    given = {"party": "customer", "channel": "mail", "sender_name": "青木", "topic": "質問", "body": "?"}
+    given = {"party": "customer", "channel": "mail", "sender_name": "青木", "topic": "質問", "content": "?"}
     times = {"received_at": IN_IT, "first_due_at": IN_IT, "first_warn_at": IN_IT}
     enquiry = Enquiry(**(given | times | {"category": "other", "received_by": "x"} | said))
     db.add(enquiry)
@@ -275,7 +275,7 @@ def test_results_are_read_by_quarter_and_taken_along(sally: TestClient, visitor:
     assert "example.jp" not in sally.get(f"{SURVEYS}/answers").text
     answer = sally.get(f"{SURVEYS}/answers.csv", params={"quarter": QUARTER, "stars": 2})
     [line] = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))
-    assert (line["対象の四半期"], line["評価（5段階）"]) == (QUARTER, "2")
+    assert (line["対象の四半期"], line["評価（5段階）"]) == ("2030年10〜12月", "2")
 
 
 def test_operators_and_managers_read_results_and_send_nothing(sally: TestClient, sign_in: SignIn, db: Session) -> None:
