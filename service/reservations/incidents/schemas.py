@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.core.targets import State as Target
 from service.core.texts import NO_NUL, ONE_LINE, Edition, NotBlank
 from service.reservations.incidents.rules import Level, Mark, Status
-from service.reservations.roster.schemas import Moment
+from service.reservations.roster.schemas import Day, Moment
 
 Title = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
 Words = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
@@ -24,8 +24,8 @@ class IncidentFilters(BaseModel):
     state: Annotated[str, Field(pattern="^(unfinished|open|follow_up|done|all)$")] = "unfinished"
     level: Level | None = None
     late: bool | None = None
-    since: date | None = None
-    until: date | None = None
+    since: Day | None = None
+    until: Day | None = None
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     sort: Annotated[str, Field(max_length=50)] = "-detected_at"
 
