@@ -11,10 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from service.core import phones
 from service.core.targets import State as Target
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Mail, NotBlank, plain
+from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Key, Mail, NotBlank, plain
 from service.reservations.enquiries.rules import Category, Channel, Faq, Party, Status, Way
 from service.reservations.incidents.rules import Level
-from service.reservations.roster.schemas import Day, Moment, Person
+from service.reservations.roster.schemas import Moment, Person
 
 NEEDS_CONTACT = "メールアドレスか電話番号のどちらかを入力してください。"
 

@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.targets import State as Target
-from service.core.texts import NO_NUL, ONE_LINE, Edition, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, NotBlank
 from service.reservations.incidents.rules import Level, Mark, Status
-from service.reservations.roster.schemas import Day, Moment
+from service.reservations.roster.schemas import Moment
 
 Title = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
 Words = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]

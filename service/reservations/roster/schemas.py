@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -18,7 +18,6 @@ def _a_year_we_know(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_a_year_we_know)]
-Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 12, 31))]
 # However it is written; kept as +81….
 Phone = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE), AfterValidator(phones.e164)]
 
