@@ -81,7 +81,7 @@ PAGES: tuple[Entry, ...] = (
     ),
     _page(
         file="reports.py",
-        title="週次・月次レポート",
+        title="レポート",
         icon=":material/summarize:",
         url_path="reservations-reports",
         permission="reservations:report:read",
@@ -104,6 +104,13 @@ PAGES: tuple[Entry, ...] = (
         url_path="shops",
         permission="reservations:shop:read",
         about=("shop",),
+    ),
+    _page(
+        file="simulation.py",
+        title="順序シミュレーション",
+        icon=":material/swap_vert:",
+        url_path="shop-order-simulation",
+        permission="reservations:simulation:read",
     ),
     _page(
         file="services.py",

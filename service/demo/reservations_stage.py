@@ -179,7 +179,7 @@ def pay_token(code: str) -> str:
 
 def customer(number: int) -> tuple[str, str, str]:
     """Name, telephone, mail. Numbers under 090-0 are given to nobody."""
-    name = f"{_FAMILY[number % len(_FAMILY)]} {_GIVEN[number * 7 % len(_GIVEN)]}"
+    name = f"{_FAMILY[number % len(_FAMILY)]} {_GIVEN[(number * 5 + number // len(_FAMILY)) % len(_GIVEN)]}"
     return name, f"+819000{number:06}", f"customer{number:03}@mail.example" if number % 5 < 3 else ""
 
 

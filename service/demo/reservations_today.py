@@ -247,9 +247,10 @@ def _shifts(db: Session, stage: Stage, now: datetime) -> None:
     """Nights of this and the next week, and the days on which nobody is at a desk; a week each."""
     monday = local_date(now) - local_date(now).weekday() * DAY
     holidays = stage.calendars["business"].holidays
-    for number in range(NIGHTS):
+    # The night before Monday may still be going on.
+    for number in range(-1, NIGHTS):
         day = monday + number * DAY
-        whose = number // 7
+        whose = number // 7 % len(ON_CALL)
         begins = EVENING if is_business_day(day, holidays) else MORNING
         db.add(_shift(stage.people[whose], ON_CALL[whose], day, begins))
 

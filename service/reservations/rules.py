@@ -63,6 +63,7 @@ OPERATE = frozenset(
         "reservations:roster:update",
         "reservations:shop:create",
         "reservations:shop:update",
+        "reservations:simulation:read",
     }
 )
 MANAGE = frozenset(
