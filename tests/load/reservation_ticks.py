@@ -62,7 +62,14 @@ def _fill() -> None:
         db.execute(text("UPDATE reservations_messages SET status = 'delivered'"))
         db.execute(text("UPDATE outbox_messages SET sent_at = now()"))
         _fall_due(db, app_now(db) + timedelta(minutes=10), AWAITING)
-    jobs.move_on()
+    # All were asked for within a minute; from here on they look when it is their time.
+    while _due():
+        jobs.move_on()
+
+
+def _due() -> int:
+    with transaction(SYSTEM) as db:
+        return db.scalar(select(func.count()).where(Reservation.next_action_at <= app_now(db))) or 0
 
 
 def _fall_due(db: Session, moment: datetime, most: int) -> None:

@@ -39,7 +39,7 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 SAME_WISH = timedelta(minutes=10)
 # One that cannot be moved on must not hold up the others.
 STUCK_PAUSE = timedelta(minutes=1)
-# Whoever waits for a telephone that others are on is woken when it is free, and looks by itself after so long.
+# Whoever waits for a telephone that others are on is woken when it is free, and looks by itself after about so long.
 LINE_PATIENCE = timedelta(minutes=1)
 # More events than any moment can call for: two rounds of shops that are skipped, and what follows.
 AT_ONCE = 500
@@ -180,7 +180,8 @@ def _move_on(db: Session, reservation: Reservation, now: datetime) -> None:
             reservation.next_action_at = case.next_action_at
             return
         if isinstance(event, e.ShopsClosed) and _waits_for_line(case, event, now):
-            reservation.next_action_at = now + LINE_PATIENCE
+            # Not all of them in the same second.
+            reservation.next_action_at = now + LINE_PATIENCE / 2 + LINE_PATIENCE * (reservation.id % 60) / 60
             return
         if not isinstance(event, e.CallPlaced):
             _apply(db, reservation, event, source="system", now=now)
@@ -205,7 +206,7 @@ def _waits_for_line(case: Case, event: e.ShopsClosed, now: datetime) -> bool:
 
 def _line_is_free(db: Session, shop: int, now: datetime) -> None:
     """Whoever waits longest for the shop's telephone looks at it at once."""
-    longest = queries.waiting_for_line(shop, now, now + LINE_PATIENCE).scalar_subquery()
+    longest = queries.waiting_for_line(shop, now, now + 1.5 * LINE_PATIENCE).scalar_subquery()
     woken = update(Reservation).where(Reservation.id == longest).values(next_action_at=now)
     db.execute(woken, execution_options={"synchronize_session": False})
 
