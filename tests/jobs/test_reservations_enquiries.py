@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from jobs import core as core_jobs
 from jobs import reservations
 from service.core.clock import app_now
 from service.core.health import JobHeartbeat
 from service.core.outbox import OutboxMessage
+from service.core.times import TOKYO
 from service.reservations.enquiries import actions, schemas
+from service.reservations.enquiries.models import Enquiry, EnquiryEvent
 from service.reservations.surveys import actions as surveys
 from service.reservations.surveys import queries
 from service.reservations.surveys.models import Invitation, Survey
@@ -65,3 +68,22 @@ def test_a_survey_reminds_once_and_ends_by_itself(db: Session) -> None:
     assert db.scalars(select(Invitation.address)).all() == [None]
     assert queries.satisfaction(db, closed.created_at, app_now(db)).count == 0
     assert db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.surveys")).all()
+
+
+def test_what_was_resolved_long_ago_goes_with_all_that_was_done_about_it(db: Session) -> None:
+    scene.fill(db)
+    by = cast.actor(db, "sally", reservations="support")
+    asked = {"party": "customer", "channel": "mail", "sender_name": "青木", "mail": "aoki@example.jp", "topic": "質問"}
+    new = schemas.NewEnquiry.model_validate(asked | {"content": "?", "category": "other"})
+    old, recent, waiting = (actions.register(db, by, new) for _ in range(3))
+    for enquiry in (old, recent):
+        actions.resolve(db, by, enquiry.id, schemas.Resolution(version=enquiry.version, way="faq", outcome="案内した"))
+    old.resolved_at = datetime(2020, 1, 6, 10, 0, tzinfo=TOKYO)
+    kept = {recent.id, waiting.id}
+    db.commit()
+
+    core_jobs.keep_to_retention()
+
+    db.expire_all()
+    assert set(db.scalars(select(Enquiry.id))) == kept
+    assert set(db.scalars(select(EnquiryEvent.enquiry_id))) == kept
