@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from dashboards.agencies import words
@@ -77,7 +78,7 @@ CODED = {
     "ecolog_gas_yoto": "ecolog_gas_yoto",
 }
 # What is chosen and not typed.
-CHOSEN = frozenset({*CODED, "power_prefecture", "moving_in_date"})
+CHOSEN = frozenset({*CODED, "power_prefecture", "moving_in_date", "latest_date"})
 
 
 def sections(service_type: str) -> dict[str, Sequence[str]]:
@@ -101,6 +102,8 @@ def shown(field: str, value: Any, masters: Values) -> str:
         return "、".join(names.get(code, code) for code in value)
     if field in CODED:
         return words.titles(masters, CODED[field]).get(value, str(value))
+    if field == "latest_date":
+        return month(str(value))
     if field in GROUPED:
         return GROUPED[field](value)
     if isinstance(value, (int, float)):
@@ -121,6 +124,21 @@ def _zip_code(digits: str) -> str:
 
 # Kept as digits, and read with hyphens.
 GROUPED: Mapping[str, Callable[[str], str]] = {"power_customer_location_number": grouped, "power_zip_code": _zip_code}
+
+
+def months(today: date, count: int) -> list[str]:
+    """2026-11 and those before it, the newest first."""
+    found = []
+    for back in range(count):
+        year, place = divmod(today.year * 12 + today.month - 1 - back, 12)
+        found.append(f"{year}-{place + 1:02}")
+    return found
+
+
+def month(written: str) -> str:
+    """2026年11月; whatever else somebody typed stays as it is."""
+    year, dash, number = written.partition("-")
+    return f"{year}年{int(number)}月" if dash and year.isdecimal() and number.isdecimal() else written
 
 
 def name(site: Values, place: int) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
-from dashboards.agencies import numbers, trends
+from dashboards.agencies import case_words, numbers, trends
 from dashboards.ui import feedback, filters, live
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
@@ -27,11 +27,7 @@ MONTHS_BACK = 24
 
 def months(today: date) -> dict[str, str]:
     """This month and those before it: 2026-11 → 2026年11月."""
-    found = {}
-    for back in range(MONTHS_BACK):
-        year, month = divmod(today.year * 12 + today.month - 1 - back, 12)
-        found[f"{year}-{month + 1:02}"] = f"{year}年{month + 1}月"
-    return found
+    return {month: case_words.month(month) for month in case_words.months(today, MONTHS_BACK)}
 
 
 def conditions() -> filters.Filters:

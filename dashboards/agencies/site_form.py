@@ -12,6 +12,7 @@ import streamlit as st
 from dashboards.agencies import case_words, kana, postal, words
 from dashboards.agencies.case_words import CODED
 from dashboards.agencies.corporation_words import PREFECTURES
+from dashboards.ui import times
 from dashboards.ui.text import plain
 
 Values = Mapping[str, Any]
@@ -27,17 +28,17 @@ TEXTS = {
     "power_branch_name": 100,
     "power_customer_name": 200,
     "power_customer_name_kana": 200,
-    "latest_date": 20,
     "power_plan_name": 100,
     "contract_capacity": 20,
 }
 HINTS = {
     "power_zip_code": "150-0002",
     "power_customer_location_number": "03-0000-1111-2222-3333-4444",
-    "latest_date": "2026/10",
     "power_customer_name_kana": "ひらがな・半角カナも入力できます",
 }
 REQUIRED = " :red-badge[必須]"
+# 年月選択: as far back as statements usually are; any other month is typed.
+MONTHS_OFFERED = 24
 EARLIEST, LATEST = date(1900, 1, 1), date(2100, 12, 31)
 
 
@@ -92,7 +93,7 @@ class Form:
             value = self.values[field]
             if field == "moving_in_date":
                 value = date.fromisoformat(value) if value else None
-            if field in CODED or field == "power_prefecture":
+            if field in CODED or field in ("power_prefecture", "latest_date"):
                 value = value or None
             if field in case_words.GROUPED:
                 value = case_words.GROUPED[field](value)
@@ -124,6 +125,8 @@ class Form:
             )
         if field in CODED or field == "power_prefecture":
             return self._choice(field, label)
+        if field == "latest_date":
+            return self._month(field, label)
         if field == "moving_in_date":
             chosen = st.date_input(
                 label, key=self._begin(field), min_value=EARLIEST, max_value=LATEST, format="YYYY/MM/DD"
@@ -159,6 +162,21 @@ class Form:
             on_change=change,
         )
         return chosen or ""
+
+    def _month(self, field: str, label: str) -> str:
+        key = self._begin(field)
+        listed = case_words.months(times.now().date(), MONTHS_OFFERED)
+        now = st.session_state[key]
+        chosen = st.selectbox(
+            label,
+            [*listed, *([now] if now and now not in listed else [])],
+            index=None,
+            format_func=case_words.month,
+            accept_new_options=True,
+            placeholder="選ぶか、2026/10 のように入力",
+            key=key,
+        )
+        return (chosen or "").strip()
 
     def _offered(self, field: str, now: str | None) -> list[str]:
         listed = self.masters["choices"].get(CODED[field], [])

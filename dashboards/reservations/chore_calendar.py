@@ -18,6 +18,7 @@ from dashboards.ui.text import plain, small
 
 KEY = "reservations.chores.calendar"
 VIEWS = ("週", "月")
+WEEKEND = 5
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 ANCHOR = f"{KEY}.day"
 
@@ -77,9 +78,12 @@ def _shown(view: str, anchor: date, first: date, last: date) -> None:
     if reading is None:
         return
     days = reading.data["days"]
+    # Nobody works at the weekend: without anything on it, the other days have its room.
+    is_whole_week = any(day["items"] for place, day in enumerate(days) if place % 7 >= WEEKEND)
+    shown = 7 if is_whole_week else WEEKEND
     for begin in range(0, len(days), 7):
-        for place, (column, day) in enumerate(zip(st.columns(7, gap="xsmall"), days[begin : begin + 7], strict=True)):
-            with column, st.container(border=True, gap="xxsmall", key=f"{KEY}.{begin + place}"):
+        for column, day in zip(st.columns(shown, gap="xsmall"), days[begin : begin + shown], strict=True):
+            with column, st.container(border=True, gap="xxsmall", key=f"{KEY}.{day['day']}"):
                 _day(day, whole=view == "週", dim=view == "月" and date.fromisoformat(day["day"]).month != anchor.month)
 
 
@@ -115,10 +119,12 @@ def _any(items: Sequence[dict[str, Any]], state: str) -> bool:
 
 def _item(one: Row) -> None:
     status = STATE[one["state"]]
-    dialogs.button(
+    st.button(
         f":{status.color}[:material/{status.icon}:] {plain(one['title'])}",
-        drawer,
-        one,
         key=f"{KEY}.turn.{one['id']}",
         type="tertiary",
+        help=f"{plain(one['title'])}（{status.word}）",
+        on_click=dialogs.open,
+        args=(drawer, one),
+        wrap=False,
     )

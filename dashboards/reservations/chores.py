@@ -31,13 +31,12 @@ SORTS = {
 STATES = {code: STATE[code].word for code in ("overdue", "planned", "missed", "done", "skipped")} | {"all": "すべて"}
 COLUMNS = (
     columns.text("作業内容", "title", width=250),
-    columns.badge("状態", "state", STATE, width=118),
-    columns.text("周期", lambda row: RHYTHM[row["rhythm"]], width=72),
-    columns.text("担当者", "owner", width=150),
-    columns.text("期限", due, width=136, sort="due_at"),
-    columns.text("所要時間", lambda row: chore_words.minutes(row["estimate"]), width=80),
-    columns.text("実施", done, width=230),
-    columns.text("メモ・理由", "note", width=160),
+    columns.badge("状態", "state", STATE, width=110),
+    columns.text("周期", lambda row: RHYTHM[row["rhythm"]], width=64),
+    columns.text("担当者", "owner", width=130),
+    columns.text("期限", due, width=132, sort="due_at"),
+    columns.text("所要時間", lambda row: chore_words.minutes(row["estimate"]), width=76),
+    columns.text("実施", done, width=210),
 )
 ANYTIME = (
     columns.text("作業内容", "title", width=220),
@@ -47,13 +46,13 @@ ANYTIME = (
     columns.number("30日間の実施（件）", "done_lately", width=140),
 )
 DEFINED = (
-    columns.text("作業内容", "title", width=280, sort="title"),
+    columns.text("作業内容", "title", width=250, sort="title"),
     columns.text("周期", lambda row: RHYTHM[row["rhythm"]], width=76),
-    columns.text("実施", "when", width=150),
+    columns.text("実施", "when", width=140),
     columns.text("所要時間", lambda row: chore_words.minutes(row["minutes"]), width=84),
-    columns.text("担当者", "owner", width=180, sort="owner"),
-    columns.text("前回の実施", lambda row: brief(row["last_at"]) if row["last_at"] else "–", width=140),
-    columns.text("次回の開始", lambda row: brief(row["next_at"]) if row["next_at"] else "–", width=140),
+    columns.text("担当者", "owner", width=150, sort="owner"),
+    columns.text("前回の実施", lambda row: brief(row["last_at"]) if row["last_at"] else "–", width=130),
+    columns.text("次回の開始", lambda row: brief(row["next_at"]) if row["next_at"] else "–", width=130),
 )
 
 
@@ -79,9 +78,9 @@ def headline() -> None:
         state_sentence(counts)
     figures.row(
         [
-            Figure("今できる作業", f"{counts['todo']:,}件", "開始時刻を過ぎて、まだ完了していないもの"),
+            Figure("今できる作業", f"{counts['todo']:,}件", "開始時刻を過ぎた未完了の作業"),
             Figure("今日が期限", f"{counts['today']:,}件", "期限は18:00です"),
-            Figure("期限超過", f"{counts['overdue']:,}件", "営業日の9:00に、まとめてSlackで知らせます"),
+            Figure("期限超過", f"{counts['overdue']:,}件", "営業日の9:00にSlackで知らせます"),
             Figure("今日の完了", f"{counts['done_today']:,}件", "随時の作業を含みます"),
         ],
         faded=reading.problem is not None,

@@ -16,7 +16,9 @@ from dashboards.reservations.enquiry_words import (
     CATEGORY,
     FAQ,
     PARTY,
+    SENDING,
     STATUS,
+    TALKS,
     channel,
     happened,
     next_target,
@@ -53,6 +55,7 @@ def drawer(row: Row) -> None:
         _standing(enquiry)
         _operation(enquiry)
         _settled(enquiry)
+        _talks(enquiry)
         if may("reservations:enquiry:answer"):
             _note(enquiry, back)
         st.markdown(small("経過"))
@@ -77,7 +80,7 @@ def _state(enquiry: Row) -> None:
     if enquiry["due_at"]:
         badges.append(RESPONSE[enquiry["response"]].badge())
         due = times.full(times.parse(enquiry["due_at"]))
-        st.markdown(f"{' '.join(badges)}　**{plain(next_target(enquiry))}**　{small(plain(f'目標 {due}　{told}'))}")
+        st.markdown(f"{' '.join(badges)}　**{plain(next_target(enquiry))}**　{small(plain(f'目標 {due}・{told}'))}")
     else:
         st.markdown(f"{' '.join(badges)}　{small(plain(told))}")
 
@@ -181,9 +184,10 @@ def _hand_over(enquiry: Row) -> None:
 
 def _asked(enquiry: Row) -> None:
     received = times.full(times.parse(enquiry["received_at"]))
+    by = "自動受付" if enquiry["is_from_form"] else f"{enquiry['received_by']}が受付"
     st.markdown(
         f"{PARTY[enquiry['party']].badge()} **{plain(enquiry['sender_name'])}**　"
-        + small(plain(f"{channel(enquiry)}　{received}　受付 {enquiry['received_by']}"))
+        + small(plain(f"{channel(enquiry)}・{received}・{by}"))
     )
     with st.container(border=True, key=f"{KEY}.body"):
         st.text(enquiry["content"])
@@ -254,9 +258,23 @@ def _settled(enquiry: Row) -> None:
         "対応内容": enquiry["outcome"],
         "FAQへの追加": FAQ[enquiry["faq"]].word if enquiry["faq"] != "none" else "",
     }
-    if any(known.values()):
+    told = {label: value for label, value in known.items() if value}
+    if told:
         st.markdown(small("対応の記録"))
-        details.facts(known)
+        details.facts(told)
+
+
+def _talks(enquiry: Row) -> None:
+    """What was written and said, as it was written: the newest open."""
+    talks = [event for event in enquiry["events"] if event["kind"] in TALKS and event["text"]]
+    if not talks:
+        return
+    st.markdown(small("やり取り"))
+    for place, event in enumerate(talks):
+        when = f"{times.full(times.parse(event['at']))}・{event['by']}"
+        sending = SENDING[event["sending"]].badge() if event["sending"] else ""
+        with st.expander(f"**{TALKS[event['kind']]}**　{small(plain(when))} {sending}", expanded=not place):
+            st.text(event["text"])
 
 
 def _note(enquiry: Row, back: _Back) -> None:

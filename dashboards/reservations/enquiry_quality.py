@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.reservations.enquiry_words import minutes, percent
-from dashboards.ui import charts, columns, feedback, figures, live, tables
+from dashboards.ui import charts, columns, feedback, figures, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
@@ -49,8 +49,13 @@ def _shown(by: str) -> None:
     with right:
         _counts(by, periods)
     if by == "quarter":
-        _satisfaction(periods, reading.data["goal"])
-    _categories(by, reading.data["categories"])
+        left, right = st.columns(2)
+        with left:
+            _satisfaction(periods, reading.data["goal"])
+        with right:
+            _categories(by, reading.data["categories"])
+    else:
+        _categories(by, reading.data["categories"])
     tables.grid(f"{KEY}.{by}.grid", "期間ごとの実績", [*reversed(periods)], _columns(by))
 
 
@@ -110,7 +115,16 @@ def _in_time(by: str, periods: Sequence[Row]) -> None:
     finding = (
         f"目標時間を守れた割合は、この{len(periods)}{_unit(by)}で{met / due:.0%}" if due else "目標時間を守れた割合"
     )
-    charts.line(finding, [period["title"] for period in periods], series, unit="%", key=f"{KEY}.{by}.share", top=105)
+    charts.line(finding, _labels(periods), series, unit="%", key=f"{KEY}.{by}.share", top=105)
+
+
+def _labels(periods: Sequence[Row]) -> list[str]:
+    """11/16, or 26/10〜 for a quarter, whose name is too long for an axis."""
+    starts = [times.parse(period["since"]) for period in periods]
+    return [
+        f"{one:%y}/{one.month}〜" if "年" in period["title"] else str(period["title"])
+        for one, period in zip(starts, periods, strict=True)
+    ]
 
 
 def _share(measure: Row) -> float | None:
@@ -125,7 +139,7 @@ def _counts(by: str, periods: Sequence[Row]) -> None:
     most = max(periods, key=lambda period: period["count"])
     charts.stacked(
         f"最も多かったのは{most['title']}{'の週' if by == 'week' else ''}の{most['count']:,}件",
-        [period["title"] for period in periods],
+        _labels(periods),
         {"Email": [period["mail"] for period in periods], "電話": [period["phone"] for period in periods]},
         unit="件",
         key=f"{KEY}.{by}.counts",
@@ -140,7 +154,7 @@ def _satisfaction(periods: Sequence[Row], goal: float) -> None:
     reached = "を上回りました" if last["satisfaction"] >= goal else "に届きませんでした"
     charts.bar(
         f"{last['title']}の満足度は{last['satisfaction']:.2f}で、目標{goal:.1f}{reached}",
-        [period["title"] for period in told],
+        _labels(told),
         {"満足度": [period["satisfaction"] for period in told]},
         unit="点",
         key=f"{KEY}.satisfaction",
@@ -151,18 +165,18 @@ def _satisfaction(periods: Sequence[Row], goal: float) -> None:
 
 def _categories(by: str, categories: Sequence[Sequence[Any]]) -> None:
     if categories:
-        listed = "、".join(f"{name} {count:,}件" for name, count in categories)
-        st.markdown(f"{_THIS[by]}に多い問い合わせ: {plain(listed)}  \n{small('月次の改善提案に使います。')}")
+        lines = "\n".join(f"1. {plain(name)}　{count:,}件" for name, count in categories)
+        st.markdown(f"**{_THIS[by]}に多い問い合わせ**　{small('月次の改善提案に使います')}\n\n{lines}")
 
 
 def _columns(by: str) -> tuple[columns.Column, ...]:
     found = [
-        columns.text("週（月曜日）" if by == "week" else "四半期", "title", width=120),
+        columns.text("週（月曜日）" if by == "week" else "四半期", "title", width=126),
         columns.number("件数（件）", "count"),
-        columns.text("初回応答（Email）", lambda row: _told(row["first_mail"]), width=200),
-        columns.text("初回応答（電話）", lambda row: _told(row["first_phone"]), width=170),
-        columns.text("解決（Medium以下）", lambda row: _told(row["resolution"]), width=200),
-        columns.number("未解決（件）", "unresolved", width=96),
+        columns.text("初回応答（Email）・中央値", lambda row: _told(row["first_mail"]), width=216),
+        columns.text("初回応答（電話）", lambda row: _met(row["first_phone"]), width=150),
+        columns.text("解決（Medium以下）・中央値", lambda row: _told(row["resolution"]), width=216),
+        columns.number("未解決（件）", "unresolved", width=88),
     ]
     if by == "quarter":
         found.append(
@@ -175,9 +189,12 @@ def _columns(by: str) -> tuple[columns.Column, ...]:
     return tuple(found)
 
 
+def _met(measure: Row) -> str:
+    """92%（12件中11件）"""
+    return f"{percent(measure)}（{measure['due']:,}件中{measure['met']:,}件）" if measure["due"] else "–"
+
+
 def _told(measure: Row) -> str:
-    """92%（12件中11件）・中央値 45分"""
-    if not measure["due"]:
-        return "–"
-    taken = f"・中央値 {minutes(measure['median_minutes'])}" if measure["median_minutes"] is not None else ""
-    return f"{percent(measure)}（{measure['due']:,}件中{measure['met']:,}件）{taken}"
+    """92%（12件中11件）45分: with the median."""
+    taken = f"{minutes(measure['median_minutes'])}" if measure["median_minutes"] is not None else ""
+    return f"{_met(measure)}{taken}"

@@ -43,7 +43,13 @@ SHOP_WAY = {
     "system": "予約内容確認（システムで確認して回答）",
     "manual": "予約変更依頼（依頼者に連絡して確認）",
 }
-SENDING = {"waiting": "送信待ち", "sent": "送信済み", "failed": "送信失敗"}
+SENDING = {
+    "waiting": Status("送信待ち", "blue", "schedule_send"),
+    "sent": Status("送信済み", "green", "send"),
+    "failed": Status("送信失敗", "red", "error"),
+}
+# What was written and said: shown as it is, and in the history by its name alone.
+TALKS = {"mailed": "メールで回答", "called": "電話で話した内容", "replied": "相手からの返信"}
 _EVENTS = {
     "received": ("問い合わせを受け付けました", "create"),
     "acknowledged": ("受付の確認メールを送りました", "mail"),
@@ -76,7 +82,7 @@ def owner(enquiry: Row) -> str:
 
 
 def next_target(enquiry: Row) -> str:
-    """初回応答 営業時間であと1時間12分"""
+    """初回応答 あと1時間12分（営業時間）"""
     if enquiry["due_at"] is None:
         return "–"
     return counted("low", enquiry["due_title"], enquiry["response"], enquiry["left_seconds"], enquiry["due_at"])
@@ -96,7 +102,7 @@ def standing(target: Row) -> str:
     if target["done_at"] is None:
         return f"目標 {due}"
     done = times.full(times.parse(target["done_at"]))
-    return f"{done}　{target['done_by']}（営業時間で{minutes(target['minutes'])}、目標 {due}）"
+    return f"{done}・{target['done_by']}（営業時間で{minutes(target['minutes'])}、目標 {due}）"
 
 
 def percent(measure: Row) -> str:
@@ -112,8 +118,10 @@ def happened(event: Row) -> Happening:
         text = ""
     elif event["kind"] in ("warned", "breached"):
         said, text = f"{text}の{said}", ""
+    elif event["kind"] in TALKS:
+        text = ""
     if event["sending"]:
-        said = f"{said}（{SENDING[event['sending']]}）"
+        said = f"{said}（{SENDING[event['sending']].word}）"
     who = "" if event["by"] == "システム" else event["by"]
     failed = event["sending"] == "failed"
     return Happening(times.parse(event["at"]), said, "alert" if failed else kind, who, more=text)

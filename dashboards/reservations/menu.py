@@ -81,7 +81,7 @@ PAGES: tuple[Entry, ...] = (
     ),
     _page(
         file="reports.py",
-        title="週次・月次レポート",
+        title="レポート",
         icon=":material/summarize:",
         url_path="reservations-reports",
         permission="reservations:report:read",

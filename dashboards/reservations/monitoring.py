@@ -16,6 +16,7 @@ KEY, PATH = "reservations.monitoring", "/api/reservations/alarms"
 STATE = f"{KEY}.state"
 STATES = {
     "fine": Status("正常", "green", "check_circle"),
+    "high": Status("基準超過", "orange", "trending_up"),
     "alarm": Status("アラート中", "red", "error"),
     "unknown": Status("データなし", "gray", "help"),
 }
@@ -28,7 +29,7 @@ CHECKS = (
     columns.text("監視項目", "title", width=140),
     columns.badge("状態", "state", STATES, width=110),
     columns.text("現在の値", lambda row: row["shown"] or "–", width=88),
-    columns.text("基準", "limit", width=170),
+    columns.text("基準", lambda row: row["limit"].removeprefix("基準 "), width=170),
     columns.text("確認頻度", lambda row: f"{row['every_minutes']}分間隔（自動）", width=124),
     columns.text("対応優先度", "priority", width=84),
     columns.text("内容", lambda row: row["detail"] or "–", width=330),
@@ -80,8 +81,18 @@ def state_sentence(state: dict[str, Any]) -> None:
             icon=":material/hourglass_empty:",
         )
     elif not wrong:
-        unknown = [check["title"] for check in state["checks"] if check["state"] == "unknown"]
-        rest = f"データが足りず判定していない項目があります（{'、'.join(unknown)}）。" if unknown else ""
+        _quiet(state["checks"])
+
+
+def _quiet(checks: list[dict[str, Any]]) -> None:
+    high, unknown = (
+        "、".join(check["title"] for check in checks if check["state"] == state) for state in ("high", "unknown")
+    )
+    rest = f"データが足りず判定していない項目があります（{unknown}）。" if unknown else ""
+    if high:
+        told = f"基準を超えている項目があります（{high}）。基準の時間続くと、アラートとして通知します。{rest}"
+        st.warning(told, icon=":material/trending_up:")
+    else:
         st.success(f"現在、アラートはありません。{rest}", icon=":material/check_circle:")
 
 
@@ -158,7 +169,7 @@ def most(what: str, word: str, values: list[float | None], unit: str) -> str:
 def listed(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
-        "アラートの記録",
+        "",
         PATH,
         ALARMS,
         sorts=SORTS,
@@ -193,6 +204,7 @@ def minutes(count: float) -> str:
 
 headline()
 day()
+st.subheader("アラートの記録", anchor=False)
 listed(
     filters.bar(
         filters.Choice("state", "状態", ALARM),

@@ -34,7 +34,7 @@ def state(report: Row) -> str:
 
 def name(report: Row) -> str:
     """週次レポート（2031/1/3（金）〜1/9（木））"""
-    return f"{KIND[report['kind']]}（{report['period']}）"
+    return f"{KIND[report['kind']]} {report['period']}"
 
 
 def share(one: Mapping[str, int]) -> float | None:

@@ -18,14 +18,14 @@ from dashboards.ui.live import refreshing
 KEY = "reservations.reports"
 SORTS = {"-last_day": "期間が新しい順", "last_day": "期間が古い順", "-finished_at": "完成が新しい順"}
 COLUMNS = (
-    columns.text("期間", "period", width=230, sort="last_day"),
-    columns.text("種類", lambda row: KIND[row["kind"]], width=110),
-    columns.badge("状態", state, STATE, width=96),
-    columns.number("予約件数", "requested", width=84),
-    columns.text("予約成功率", lambda row: percent(row["success"]), width=90, alignment="right"),
-    columns.text("売上", lambda row: yen(row["sales"]), width=104, alignment="right"),
-    columns.text("完成", lambda row: _who(row["finished_at"], row["finished_by"]), width=220),
-    columns.text("送信", lambda row: _who(row["sent_at"], row["sent_by"]), width=220),
+    columns.text("期間", "period", width=212, sort="last_day"),
+    columns.text("種類", lambda row: KIND[row["kind"]], width=104),
+    columns.badge("状態", state, STATE, width=84),
+    columns.number("予約件数", "requested", width=76),
+    columns.text("予約成功率", lambda row: percent(row["success"]), width=86, alignment="right"),
+    columns.text("売上", lambda row: yen(row["sales"]), width=90, alignment="right"),
+    columns.text("完成", lambda row: _who(row["finished_at"], row["finished_by"]), width=178),
+    columns.text("送信", lambda row: _who(row["sent_at"], row["sent_by"]), width=178),
 )
 
 
@@ -47,13 +47,13 @@ def headline() -> None:
 
 def state_sentence(counts: dict[str, Any]) -> None:
     last = (
-        f"最新の完成したレポートは、{KIND[counts['last_kind']]}（{counts['last_period']}）です。"
+        f"最新の完成したレポートは、{KIND[counts['last_kind']]} {counts['last_period']} です。"
         if counts["last_kind"]
         else ""
     )
     if counts["drafts"]:
         st.warning(
-            f"まだ完成していない下書きが{counts['drafts']:,}件あります。内容を確認して、完成させてください。{last}",
+            f"まだ完成していない下書きが{counts['drafts']:,}件あります。内容を確認して、完成させてください。",
             icon=":material/edit_note:",
         )
         return

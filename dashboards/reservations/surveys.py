@@ -58,8 +58,8 @@ ANSWERS = (
     columns.text(
         "評価", lambda row: f"{'★' * row['stars']}{'☆' * (5 - row['stars'])} {STARS[row['stars']]}", width=220
     ),
-    columns.text("コメント", "comment", width=520),
-    columns.text("対象", "quarter", width=96),
+    columns.text("コメント", "comment", width=480),
+    columns.text("対象の四半期", "title", width=132),
     columns.ago("回答", "answered_at", sort="answered_at"),
 )
 SORTS = {"-answered_at": "新しい順", "stars": "評価が低い順", "-stars": "評価が高い順"}
@@ -98,12 +98,14 @@ def _overview() -> None:
         faded=reading.problem is not None,
     )
     if survey["answered"]:
-        words = [f"{stars} {STARS[stars]}" for stars in range(1, 6)]
         good = sum(survey["distribution"][3:]) / survey["answered"]
         charts.bar(
-            f"{survey['title']}は、{good:.0%}の方が「満足」と回答", words, {"回答": survey["distribution"]}, unit="人",
+            f"{survey['title']}は、{good:.0%}の方が4点以上（満足）と回答",
+            [f"{stars}点" for stars in range(1, 6)],
+            {"回答": survey["distribution"]},
+            unit="人",
             key=f"{KEY}.distribution",
-        )  # fmt: skip
+        )
 
 
 def _sentence(known: dict[str, Any]) -> None:
@@ -202,12 +204,12 @@ def drawer(row: Row) -> None:
 
 def _times(survey: Row) -> str:
     if not survey["sent_at"]:
-        return f"準備 {times.full(times.parse(survey['created_at']))}　{survey['created_by']}"
-    sent = f"送信 {times.full(times.parse(survey['sent_at']))}　{survey['sent_by']}"
+        return f"準備 {times.full(times.parse(survey['created_at']))}・{survey['created_by']}"
+    sent = f"送信 {times.full(times.parse(survey['sent_at']))}・{survey['sent_by']}"
     if survey["closed_at"]:
-        return f"{sent}　終了 {times.full(times.parse(survey['closed_at']))}"
-    again = f"　再送 {times.full(times.parse(survey['reminder_at']))}ごろ" if survey["reminder_at"] else ""
-    return f"{sent}　終了予定 {times.full(times.parse(survey['closes_at']))}{again}"
+        return f"{sent}、終了 {times.full(times.parse(survey['closed_at']))}"
+    again = f"、再送 {times.full(times.parse(survey['reminder_at']))}ごろ" if survey["reminder_at"] else ""
+    return f"{sent}、終了予定 {times.full(times.parse(survey['closes_at']))}{again}"
 
 
 def _to_be_sent(survey: Row) -> None:

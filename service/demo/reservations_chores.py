@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, time
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
 from service.core.holidays import days
-from service.core.times import DAY
+from service.core.times import DAY, local_date
 from service.core.times import at as clock_at
 from service.reservations.chores import actions, queries, rules
 from service.reservations.chores.models import Chore, ChoreEvent, ChoreTurn
@@ -34,7 +34,7 @@ NOTES = {
 ANYTIME = (
     ("shops", 12, 25, "洋菓子のさくらの受付時間を変更、キッチン神楽坂の順番を入れ替え"),
     ("operations", 9, 70, "連休前の変更依頼をまとめて対応"),
-    ("shops", 3, 15, "新しい提携店の候補を2店舗確認（登録は契約後）"),
+    ("shops", 7, 15, "新しい提携店の候補を2店舗確認（登録は契約後）"),
 )
 TEXTS = {
     "findings": "花束の予約が多く、予約成功率は前の期間と同じ水準です。",
@@ -95,11 +95,13 @@ def _settle(db: Session, chore: Chore, row: ChoreTurn, at: datetime, note: str, 
 
 
 def _anytime(db: Session, now: datetime) -> None:
+    off = days(db)
     for code, back, minutes, note in ANYTIME:
         chore = queries.known_as(db, code)
         if chore is None:
             continue
-        at = now - back * DAY
+        # Somewhere in the afternoon, when there was time for it.
+        at = clock_at(rules.next_business_day(local_date(now) - back * DAY, off), time(14, back))
         turn = ChoreTurn(chore_id=chore.id, rhythm=chore.rhythm, starts_at=at, minutes=minutes)
         db.add(turn)
         turn.outcome, turn.done_at, turn.done_by, turn.note, turn.version = "done", at, OPERATOR, note, 2
@@ -115,7 +117,7 @@ def _reports(db: Session, now: datetime) -> None:
     listed = [(Kind.WEEKLY, one, True) for one in earlier]
     listed += [(Kind.MONTHLY, reports.month_to_report(now, drafts.FIFTH, off), True), (Kind.WEEKLY, week, False)]
     for kind, period, is_finished in listed:
-        made_at = min(now, clock_at(rules.next_business_day(period.last + DAY, off), reports.MORNING))
+        made_at = min(now, clock_at(_drafted_on(kind, period, off), reports.MORNING))
         report = ActivityReport(
             kind=kind.value,
             first_day=period.first,
@@ -134,3 +136,9 @@ def _reports(db: Session, now: datetime) -> None:
         for happened, by, at in events:
             text = "所見、課題、次の対応" if happened == "edited" else None
             db.add(ReportEvent(report_id=report.id, at=at, kind=happened, by=by, text=text))
+
+
+def _drafted_on(kind: Kind, period: Days, off: frozenset[date]) -> date:
+    if kind is Kind.WEEKLY:
+        return rules.next_business_day(period.last + DAY, off)
+    return rules.nth_business_day(reports.month_after(period.last), drafts.FIFTH, off)

@@ -134,7 +134,7 @@ def _settled(world: _World, dice: random.Random, received_at: datetime) -> tuple
     category, topic, body, way, outcome = dice.choice(ASKED_BY_SHOPS if party is Party.SHOP else ASKED)
     by = world.users.get(OPERATOR if dice.random() < 0.2 else SUPPORT)
     name = by.name if by else "相談 花子"
-    took = 0 if channel is Channel.PHONE else dice.choice((12, 18, 25, 40, 55, 70, 85, 100, 110, 150, 260))
+    took = 0 if channel is Channel.PHONE else dice.choice((8, 12, 18, 25, 30, 40, 55, 60, 70, 85, 95, 100, 110, 150))
     answered_at = add_working_time(received_at, took * MINUTE, world.calendar)
     settled_at = add_working_time(
         answered_at,

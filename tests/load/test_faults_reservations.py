@@ -22,7 +22,7 @@ from service.reservations.events.rules import OVER, State
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund
 from service.reservations.operations.models import Operation
-from stack import clock, servers
+from stack import servers
 from tests.load.reservation_world import ENVIRON, World, opened
 from tests.load.test_faults_messages import beside
 from tests.stack import Stack, running_stack
@@ -77,8 +77,7 @@ def play(world: World, stop: threading.Event) -> None:
 
 
 def pass_time(world: World, span: timedelta) -> None:
-    stack = world.stack
-    clock.move(stack.home, span, int(stack.environ["SANDBOX_PORT"]))
+    world.stack.move_clock(minutes=span // timedelta(minutes=1))
     with world.db() as db:
         for statement in _WAITING:
             db.execute(text(statement), {"span": span})

@@ -32,6 +32,7 @@ from service.reservations.operations import actions as operations
 from service.reservations.rules import AREA, REPORT_FILE
 
 SUBJECT = "report"
+PAGE = ("reservations-reports", "レポートを開く")
 JOB = "reservations.reports"
 Opened = Callable[[], AbstractContextManager[Session]]
 
@@ -42,8 +43,8 @@ def draft_due(db: Session) -> int:
     for report in found:
         if report is not None:
             kind = Kind(report.kind)
-            text = rules.drafted(kind, queries.days_of(report), _address())
-            operations.tell(db, str(report.id), text, SUBJECT)
+            text = rules.drafted(kind, queries.days_of(report))
+            operations.tell(db, str(report.id), text, SUBJECT, link=PAGE)
     return sum(report is not None for report in found)
 
 
@@ -56,9 +57,7 @@ def draft(db: Session, by: Actor, new: schemas.NewDraft) -> ActivityReport:
         raise Conflict(f"定期作業の「{words}作成」が無効になっているため、作成できません。")
     report = _draft(db, by, new.kind, period)
     if report is None:
-        raise Conflict(
-            f"{words}（{rules.period_in_words(new.kind, period)}）はすでにあります。一覧から開いてください。"
-        )
+        raise Conflict(f"{words} {rules.period_in_words(new.kind, period)} はすでにあります。一覧から開いてください。")
     return report
 
 
@@ -127,11 +126,11 @@ def finish(db: Session, by: Actor, report_id: int, new: schemas.Finish) -> None:
     period = rules.period_in_words(Kind(report.kind), queries.days_of(report))
     turn = chores.to_check_off(db, rules.CHORE_OF[Kind(report.kind)]) if new.check_off else None
     if turn is not None:
-        note = f"{words}（{period}）を完成"
+        note = f"{words} {period} を完成"
         chore_actions.finish(db, by, turn.id, chore_schemas.Finish(version=turn.version, note=note))
     if new.share:
         for _, incident_id in queries.unshared(db, report):
-            done = incident_schemas.Done(note=f"{words}（{period}）に記載")
+            done = incident_schemas.Done(note=f"{words} {period} に記載")
             incidents.finish(db, by, incident_id, Mark.WEEKLY, done)
 
 
@@ -201,7 +200,7 @@ def _mail(db: Session, report: ActivityReport, to: Sequence[str]) -> None:
 
 
 def _address() -> str:
-    return f"{floor().public_base_url.rstrip('/')}/reservations-reports"
+    return f"{floor().public_base_url.rstrip('/')}/{PAGE[0]}"
 
 
 def _unfinished(db: Session, report_id: int, version: int, yours: dict[str, Any]) -> ActivityReport:

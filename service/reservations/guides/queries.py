@@ -15,9 +15,12 @@ from service.core.pages import shell
 from service.core.problems import NotFound
 from service.core.reports.model import Report
 from service.core.reports.render import content
+from service.reservations.chores import queries as chores
+from service.reservations.chores.models import Chore
+from service.reservations.chores.rules import Rhythm, minutes_in_words, when_in_words
 from service.reservations.guides import rules
 from service.reservations.guides.models import GuideFile, ShopManual
-from service.reservations.guides.rules import AUDIENCE_WORDS, FOR_SHOPS, GUIDES, Facts, Guide, Offered, Size
+from service.reservations.guides.rules import AUDIENCE_WORDS, FOR_SHOPS, GUIDES, Facts, Guide, Offered, Routine, Size
 from service.reservations.rules import GUIDES_PATH
 from service.reservations.services.models import Plan, Service
 from service.reservations.settings import settings
@@ -37,9 +40,16 @@ def facts(db: Session) -> Facts:
         support_mail=config.support_mail,
         slack_channel=config.slack_channel,
         call_minutes=config.call_minutes,
+        requests_per_phone=config.requests_per_phone,
+        chores=[_routine(one) for one in chores.in_use(db)],
         opens_at=usual["opens_at"].default,
         closes_at=usual["closes_at"].default,
     )
+
+
+def _routine(chore: Chore) -> Routine:
+    when = when_in_words(Rhythm(chore.rhythm), chore.starts, chore.weekday, chore.business_day)
+    return Routine(chore.title, when, minutes_in_words(chore.minutes), chore.owner)
 
 
 def _services(db: Session) -> list[Offered]:

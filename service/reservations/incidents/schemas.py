@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.targets import State as Target
-from service.core.texts import NO_NUL, ONE_LINE, Edition, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, NotBlank
 from service.reservations.incidents.rules import Level, Mark, Status
 from service.reservations.roster.schemas import Moment
 
@@ -24,8 +24,8 @@ class IncidentFilters(BaseModel):
     state: Annotated[str, Field(pattern="^(unfinished|open|follow_up|done|all)$")] = "unfinished"
     level: Level | None = None
     late: bool | None = None
-    since: date | None = None
-    until: date | None = None
+    since: Day | None = None
+    until: Day | None = None
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     sort: Annotated[str, Field(max_length=50)] = "-detected_at"
 

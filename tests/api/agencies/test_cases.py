@@ -295,3 +295,12 @@ def test_what_is_not_there_is_not_found(olga: TestClient, team: Scene) -> None:
     assert olga.post(path(case, f"/sites/{site}/status"), json={"to": "entered", "version": 1}).status_code == 404
     assert olga.get(path(case, f"/sites/{site}/entry")).status_code == 404
     assert olga.request("DELETE", path(case, f"/sites/{site}"), json={"version": 1}).status_code == 404
+
+
+@pytest.mark.parametrize("listed", ["cases", "requests", "requests.csv"])
+def test_a_day_that_has_no_next_one_is_refused_in_words(team: Scene, listed: str) -> None:
+    client = team.sign_in(team.adam)
+
+    for name in ("since", "until"):
+        answer = client.get(f"/api/agencies/{listed}", params={name: "9999-12-31"})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, name)

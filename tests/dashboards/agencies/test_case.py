@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 import dashboards.app as dashboards_app
 from dashboards import session
-from dashboards.ui import conflict
+from dashboards.ui import conflict, times
 from service.agencies.drafts.models import Draft
 from service.agencies.requests.models import Comment, Image, Request, Site
 from service.agencies.rules import Status
@@ -186,6 +186,21 @@ def test_long_numbers_stand_there_as_a_statement_writes_them_and_are_no_change(
 
     assert shown == {"power_zip_code": "150-0002", NUMBER: "03-0000-1111-2222-3333-4444"}
     assert page.button(key=f"case.site.{site.id}.save").disabled
+
+
+def test_the_month_of_the_statement_is_chosen(page: AppTest, case: Request, db: Session) -> None:
+    add_site(page)
+    slot = f"case.site.{site_of(db, case).id}"
+    box = page.selectbox(key=key_of(page, ".latest_date"))
+    this = times.now().date()
+    assert box.options[0] == f"{this.year}年{this.month}月"
+
+    # The one before this, out of the list.
+    box.select_index(1)
+    page.run()
+    press(page, f"{slot}.save")
+    before = date(this.year, this.month, 1) - timedelta(days=1)
+    assert site_of(db, case).latest_date == f"{before:%Y-%m}"
 
 
 def test_gas_fields_come_with_a_gas_pps(page: AppTest, case: Request, db: Session) -> None:

@@ -66,7 +66,7 @@ def test_the_page_says_who_waits_and_until_when(screen: Screen, db: Session) -> 
     page = opened(screen)
     assert "未解決の問い合わせが1件あります。担当者のいないものが1件です。" in texts(page)
     row = rows(page)[0]
-    assert (row["件名"], row["次の目標"], row["担当"]) == ("領収書について", "初回応答 営業時間であと2時間", "なし")
+    assert (row["件名"], row["次の目標"], row["担当"]) == ("領収書について", "初回応答 あと2時間（営業時間）", "なし")
 
     scene.set_clock(db, app_now(db) + timedelta(hours=2, minutes=5))
     db.commit()
@@ -181,7 +181,7 @@ def test_management_sees_figures_and_no_enquiry(screen: Screen, db: Session) -> 
     page = opened(screen, "manager")
     assert "領収書について" not in texts(page)
     assert "今週は1件の問い合わせがありました。" in texts(page)
-    assert rows(page)[0]["解決（Medium以下）"] == "100%（1件中1件）・中央値 0分"
+    assert rows(page)[0]["解決（Medium以下）・中央値"] == "100%（1件中1件）0分"
 
     page.session_state["by"] = "quarter"
     page.run()

@@ -108,6 +108,17 @@ def test_what_is_wrong_is_named_with_its_figures(screen: Screen, db: Session) ->
     assert "今月の停止は1回" in said
 
 
+def test_beyond_a_limit_but_not_for_long_enough_is_no_alarm_yet(screen: Screen, db: Session) -> None:
+    measured(db)
+    probed(db)
+    db.execute(text("UPDATE reservations_measures SET cpu = 99 WHERE minute > now() - interval '2 minutes'"))
+    db.commit()
+    page = opened(screen)
+
+    assert "基準を超えている項目があります（CPU使用率）。" in texts(page)
+    assert rows(page)[1]["状態"] == ["基準超過"]
+
+
 def test_nobody_measuring_is_said_and_so_are_silent_jobs(screen: Screen, db: Session) -> None:
     page = opened(screen)
     assert "直近の測定値がありません。" in texts(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,17 +19,22 @@ from service.core.reports.render import content
 from service.core.targets import Target
 from service.core.times import SATURDAY, local_date
 from service.demo.reservations import SERVICES
+from service.reservations.alarms import rules as alarms
 from service.reservations.assistants import rules as assistants
 from service.reservations.cases import rules as cases
+from service.reservations.chores import rules as chores
+from service.reservations.drafts import rules as drafts
+from service.reservations.enquiries import rules as enquiries
 from service.reservations.events.rules import Task
 from service.reservations.guides import rules
-from service.reservations.guides.rules import FOR_SHOPS, GUIDES, READING_SPEED, Audience, Facts, Offered, Size
+from service.reservations.guides.rules import FOR_SHOPS, GUIDES, READING_SPEED, Audience, Facts, Offered, Routine, Size
 from service.reservations.incidents import rules as incidents
-from service.reservations.incidents.rules import Level
 from service.reservations.letters import rules as letters
+from service.reservations.notices import rules as notices
 from service.reservations.operations import rules as operations
 from service.reservations.operations.rules import Priority
 from service.reservations.queue import rules as queue
+from stack import outages
 from stack.home import ROOT
 
 OPERATORS = [guide.name for guide in GUIDES.values() if guide.audience is Audience.OPERATOR]
@@ -41,6 +47,8 @@ FACTS = Facts(
     support_mail="support@qrv.example",
     slack_channel="#qrv-alerts",
     call_minutes=5,
+    requests_per_phone=5,
+    chores=[Routine("ダッシュボード確認", "毎日 10:00", "5分", "運営担当者")],
     opens_at=time(9),
     closes_at=time(20),
 )
@@ -113,13 +121,14 @@ def test_nothing_of_the_making_is_left_in_a_text(name: str, facts: Facts) -> Non
         assert not re.search(r"\\[^n]|\{\{|\{%|None", text), text
 
 
-def test_who_cannot_be_asked_yet_is_not_named() -> None:
+def test_who_cannot_be_called_or_written_to_yet_is_reached_by_the_form() -> None:
     bare = replace(FACTS, support_phone="", support_mail="")
-    for name in ("quick-start", "connect", "cancel", "faq"):
-        assert "お問い合わせ窓口は準備中です" in said(name, bare)
-        assert "カスタマーサポート: " not in said(name, bare)
-    assert "03-1234-5678" in said("shop-manual")
-    assert "Qualfiaの担当者にご確認ください" in said("shop-manual", bare)
+    for name in ("quick-start", "connect", "cancel", "faq", "shop-manual", "shop-faq", "shop-trouble"):
+        for facts in (FACTS, bare):
+            found = str(content(rules.report(GUIDES[name], facts))["sections"])
+            assert "https://qrv.example/contact" in found, name
+        assert "03-1234-5678" in said(name)
+        assert "カスタマーサポート 電話" not in said(name, bare)
 
 
 def test_a_hostile_name_of_a_service_stays_a_name() -> None:
@@ -156,6 +165,7 @@ RULES: list[tuple[Any, str, Any, dict[str, str]]] = [
     (letters, "CHANGE_REPLY", "折り返します", {"shop-manual": "折り返します", "shop-calls": "折り返します"}),
     (letters, "TOO_LATE_TO_CANCEL", "遅すぎます", {"cancel": "遅すぎます"}),
     (letters, "SENDER", "【別名】", {"quick-start": "【別名】", "shop-manual": "【別名】", "shop-trouble": "【別名】"}),
+    (operations, "BURST", 83, {"operations": "83件を超える"}),
     (operations, "NOBODY_ON_CALL", "当番なし", {"operations": "当番なし", "notices": "当番なし"}),
 ]
 
@@ -302,16 +312,32 @@ def test_every_button_that_is_named_is_there(name: str) -> None:
 
 
 # Where a text goes to Slack, and the rules that word it.
-TOLD = {
-    ("operations/actions.py", "open"): [operations.notice],
-    ("queue/actions.py", "watch"): [operations.warning, operations.breach],
+TOLD: dict[tuple[str, str], list[Callable[..., str]]] = {
+    ("alarms/actions.py", "_begin"): [alarms.begun],
+    ("alarms/actions.py", "_end"): [alarms.over, alarms.over_in_thread],
+    ("alarms/actions.py", "_propose"): [alarms.proposed],
+    ("assistants/actions.py", "_tell_of_crowd"): [assistants.crowded],
+    ("chores/actions.py", "tell"): [chores.reminder],
+    ("drafts/actions.py", "draft_due"): [drafts.drafted],
+    ("enquiries/actions.py", "arrive"): [enquiries.arrived],
+    ("enquiries/actions.py", "_tell"): [enquiries.warning, enquiries.breach],
     ("incidents/actions.py", "open"): [incidents.opened],
     ("incidents/actions.py", "change_level"): [incidents.level_changed],
     ("incidents/actions.py", "_tell_management"): [incidents.told_management],
     ("incidents/actions.py", "_say_late"): [incidents.late],
+    ("operations/actions.py", "open"): [operations.notice],
+    ("operations/actions.py", "gather"): [operations.gathered],
+    ("operations/actions.py", "tell_of_ends"): [operations.done],
+    ("queue/actions.py", "watch"): [operations.warning, operations.breach],
 }
-# They pass a text on.
-TELLERS = {("operations/actions.py", "tell"), ("incidents/actions.py", "_announce")}
+# They pass a text on, say in a thread who decided what, or read what was told.
+TELLERS = {
+    ("alarms/actions.py", "_tell"),
+    ("alarms/actions.py", "_decide"),
+    ("figures/queries.py", "notices"),
+    ("incidents/actions.py", "_announce"),
+    ("operations/actions.py", "tell"),
+}
 
 
 def tells() -> set[tuple[str, str]]:
@@ -332,28 +358,35 @@ def _is_telling(node: ast.AST) -> bool:
 
 
 def test_whoever_writes_to_slack_is_known_here() -> None:
-    """A new text belongs into `rules.notices`, into the guide, and into `TOLD`."""
+    """A new text belongs into `notices/rules.py`, into the guide, and into `TOLD`."""
     assert tells() == TOLD.keys() | TELLERS
 
 
-def test_the_list_of_notices_has_every_text_that_is_sent() -> None:
-    guide, code, at = said("notices"), rules.CODE, rules._MOMENT
-    number, title = rules._NUMBER, rules._TITLE
-    samples: dict[Callable[..., str], list[str]] = {
-        operations.notice: [operations.notice(task, code) for task in Task],
-        operations.warning: [operations.warning(Task.VAGUE_ANSWER, code, at)],
-        operations.breach: [operations.breach(Task.VAGUE_ANSWER, code, at)],
-        incidents.opened: [incidents.opened(number, Level.HIGH, title, at)],
-        incidents.level_changed: [incidents.level_changed(number, Level.MEDIUM, Level.HIGH, title)],
-        incidents.late: [incidents.late(number, Level.HIGH, title, "初動対応", at)],
-        incidents.told_management: [incidents.told_management(number, Level.HIGH, title)],
-    }
+def test_every_rule_that_words_a_notice_is_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it says tomorrow, the guide says it too."""
+    for worded in {rule for rules_of_one in TOLD.values() for rule in rules_of_one}:
+        module = importlib.import_module(worded.__module__)
+        with monkeypatch.context() as patched:
+            patched.setattr(module, worded.__name__, lambda *_, **__: "明日からの文面\n二行目")
+            assert "明日からの文面" in "".join(notices.notices()), worded
+            assert "明日からの文面" in said("notices"), worded
 
-    assert {worded for functions in TOLD.values() for worded in functions} == samples.keys()
-    for listed in samples.values():
-        for text in listed:
-            assert text in guide, text
-            assert text in rules.notices(), text
+
+def test_the_list_of_notices_has_each_text_word_for_word() -> None:
+    guide = said("notices")
+
+    assert len(notices.notices()) > 30
+    for text in notices.notices():
+        assert text in guide, text
+    for task in Task:
+        assert operations.notice(task, notices.CODE) in guide
+    for check in alarms.CHECKS.values():
+        assert check.text in guide
+
+
+def test_the_watchdogs_own_words_are_in_the_list() -> None:
+    for text in (outages.DOWN, outages.STALLED):
+        assert text in said("notices"), text
 
 
 def test_the_mail_to_a_shop_names_all_that_comes_with_it() -> None:
