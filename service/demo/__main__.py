@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import os
 from pathlib import Path
+
+import psycopg
 
 from service.core.db import SYSTEM, transaction
 from service.core.settings import settings
@@ -30,12 +33,20 @@ def main() -> None:
         if arguments.firmware_key_file:
             firmware.fill(db, base64.b64decode(arguments.firmware_key_file.read_bytes()))
         paid = reservations_payments.known(db)
+    _count(os.environ.get("DATABASE_OWNER_URL"))
     if arguments.accounts_file:
         arguments.accounts_file.write_text(json.dumps(people.as_shown(), ensure_ascii=False, indent=1))
     if arguments.payments_file:
         arguments.payments_file.write_text(json.dumps(paid, ensure_ascii=False, indent=1))
     if arguments.stores_file:
         arguments.stores_file.write_text(json.dumps(fleet.simulated(), ensure_ascii=False, indent=1))
+
+
+def _count(owner_url: str | None) -> None:
+    """What was filled at once is known to the planner from the first page on; otherwise it is a minute later."""
+    if owner_url:
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            owner.execute("ANALYZE")
 
 
 main()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from random import Random
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
@@ -62,6 +62,8 @@ def fill(db: Session) -> None:
     stage.world.run()
     ids = store(db, [*(life for life in past if _is_settled(life)), *today.finish(stage, scenes, now)])
     today.begin(db, stage, ids, now)
+    # What was filled in this very transaction has no statistics: without them, figures over it are looped through.
+    db.execute(text("SET LOCAL enable_nestloop = off"))
 
 
 def _asked_for(stage: Stage, now: datetime) -> list[Life]:
