@@ -199,7 +199,7 @@ def _prepare_field(place: Home, environ: dict[str, str]) -> None:
     folder = _field(place)
     folder.mkdir(mode=0o700, exist_ok=True)
     files = ["--stores-file", str(folder / "stores.json"), "--accounts-file", environ["DEMO_ACCOUNTS_FILE"]]
-    files += ["--firmware-key-file", str(demo_key(place))]
+    files += ["--firmware-key-file", str(demo_key(place)), "--payments-file", environ["SANDBOX_REMEMBERED"]]
     _run([sys.executable, "-m", "service.demo", *files], environ)
     keys = [key.strip() for key in environ["FLEET_FIRMWARE_PUBLIC_KEYS"].split(",") if key.strip()]
     (folder / "agent.toml").write_text(

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from stack import servers
 from stack.home import Home
 from stack.programs import environment
 
@@ -31,7 +30,7 @@ def clock(place: Home, ahead: str) -> int:
         print("Only the demo's clock can be moved.")
         return 1
     try:
-        shift = move(place, span, int(environ["SANDBOX_PORT"]))
+        shift = move(environ["DATABASE_OWNER_URL"], int(environ["SANDBOX_PORT"]), span)
     except (psycopg.OperationalError, OSError) as why:
         print(f"Genba does not answer, and its clock is where it was ({type(why).__name__}). Start it with: make up")
         return 1
@@ -40,13 +39,13 @@ def clock(place: Home, ahead: str) -> int:
     return 0
 
 
-def move(place: Home, span: timedelta, sandbox_port: int, silent: str = "") -> timedelta:
+def move(owner_url: str, sandbox_port: int, span: timedelta, silent: str = "") -> timedelta:
     """All of it or nothing; how far the clocks then are ahead. `silent`: a terminal that is not heard of meanwhile.
 
     Raises:
         psycopg.Error, OSError: the database, or the sandbox, does not answer.
     """
-    with psycopg.connect(servers.url(place, "owner"), options=_SIGHT) as owner:
+    with psycopg.connect(owner_url, options=_SIGHT) as owner:
         row = owner.execute("UPDATE app_clock SET shift = shift + %s RETURNING shift", [span]).fetchone()
         assert row is not None
         shift: timedelta = row[0]

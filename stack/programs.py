@@ -107,6 +107,8 @@ def environment(home: Home) -> dict[str, str]:
             "SANDBOX_STRIPE_URL": f"http://127.0.0.1:{merged['SERVICE_PORT']}/api/reservations/webhooks/stripe",
             # What the sandbox received outlives it.
             "SANDBOX_STORE": str(home.path / "sandbox.sqlite"),
+            # What was paid before there was one.
+            "SANDBOX_REMEMBERED": str(home.path / "field" / "payments.json"),
         }
     return standard | merged
 

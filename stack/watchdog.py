@@ -1,4 +1,5 @@
-"""The watchdog: asks the doors of the product, again and again, whether they answer, and remembers what it saw.
+"""The watchdog: asks the doors of the product, again and again, whether they answer, remembers what it saw, and tells
+Slack when they do not (`outages`).
 
 It shares nothing with what it watches: what it sees goes into a SQLite file of its own first, and from there to the
 service whenever that answers, so that an outage is on record afterwards. Standard library only: it must not fail
@@ -25,11 +26,16 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from stack.outages import OFF, Outages, Slack
+
 MOST_AT_ONCE = 500
 # Delivered ones are kept here for a while too: whoever doubts the figures can look.
 KEPT = timedelta(days=40)
 LARGEST_ANSWER = 64 * 1024
 LONGEST_WORDS = 500
+# While a round decides whether something is down, or well again, the next one comes this much sooner: with two answers
+# that do not come in time, an outage is told within a minute.
+HURRY = 6
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS probes (
@@ -48,7 +54,8 @@ CREATE INDEX IF NOT EXISTS waiting ON probes (at) WHERE delivered_at IS NULL;
 
 @dataclass(frozen=True)
 class Settings:
-    """`targets`: name → URL that answers 200 when all is well."""
+    """`targets`: name → URL that answers 200 when all is well; `down_after`: how many failures in a row make an outage;
+    `slack`: who is told of it, None for nobody; `page`: where people look then."""
 
     file: Path
     source: str
@@ -57,6 +64,9 @@ class Settings:
     timeout_seconds: float
     deliver_to: str
     token: str
+    down_after: int
+    slack: Slack | None
+    page: str
 
 
 def settings(environ: Mapping[str, str]) -> Settings:
@@ -64,6 +74,9 @@ def settings(environ: Mapping[str, str]) -> Settings:
     every = environ.get("WATCHDOG_INTERVAL_SECONDS") or "30"
     if not every.isdecimal() or not 1 <= int(every) <= 3600:
         raise ValueError(f"WATCHDOG_INTERVAL_SECONDS must be a number from 1 to 3600, not {every!r}.")
+    after = environ.get("WATCHDOG_DOWN_AFTER") or "2"
+    if not after.isdecimal() or not 1 <= int(after) <= 100:
+        raise ValueError(f"WATCHDOG_DOWN_AFTER must be a number from 1 to 100, not {after!r}.")
     service = environ.get("SERVICE_URL") or "http://127.0.0.1:8000"
     dashboards = environ.get("PUBLIC_BASE_URL") or "http://127.0.0.1:8501"
     return Settings(
@@ -74,7 +87,19 @@ def settings(environ: Mapping[str, str]) -> Settings:
         timeout_seconds=min(10.0, int(every) / 2),
         deliver_to=f"{service}/api/core/probes",
         token=environ.get("WATCHDOG_TOKEN", ""),
+        down_after=int(after),
+        slack=slack(environ),
+        page=f"{dashboards.rstrip('/')}/monitoring",
     )
+
+
+def slack(environ: Mapping[str, str]) -> Slack | None:
+    """The line to Slack; None without a token, and where another watchdog tells."""
+    channel = environ.get("WATCHDOG_SLACK_CHANNEL") or environ.get("RESERVATIONS_SLACK_CHANNEL") or "#qrv-alerts"
+    token = environ.get("SLACK_BOT_TOKEN", "")
+    if not token or channel == OFF:
+        return None
+    return Slack(environ.get("SLACK_BASE_URL") or "https://slack.com/api/", token, channel)
 
 
 def source(environ: Mapping[str, str]) -> str:
@@ -132,6 +157,9 @@ class Memory:
 
     def close(self) -> None:
         self._db.close()
+
+    def outages(self, how: Settings) -> Outages:
+        return Outages(self._db, how.slack, how.down_after, how.page, how.source)
 
     def keep(self, probes: list[Probe], every_seconds: int) -> None:
         rows = [(seen.at, seen.target, every_seconds, seen.down is None, seen.latency_ms, seen.down) for seen in probes]
@@ -193,20 +221,24 @@ def tell(url: str, token: str, news: Mapping[str, Any], timeout_seconds: float) 
         return f"the service cannot be reached ({type(error).__name__})"
 
 
-def watch(how: Settings, memory: Memory) -> Iterator[None]:
-    """One round each time it is asked to go on."""
+def watch(how: Settings, memory: Memory) -> Iterator[bool]:
+    """One round each time it is asked to go on; whether the next one should come sooner."""
     before: dict[str, str | None] = {}
+    outages = memory.outages(how)
     with ThreadPoolExecutor(len(how.targets)) as pool:
         while True:
             asked = [pool.submit(probe, *target, how.timeout_seconds) for target in how.targets.items()]
             seen = [answer.result() for answer in asked]
             memory.keep(seen, how.every_seconds)
-            now = {one.target: one.down for one in seen} | {"delivery": deliver(memory, how) or None}
+            hurry = outages.take(seen)
+            now = {one.target: one.down for one in seen} | {"slack": outages.tell() or None}
+            # A service that does not answer would only keep the next round waiting.
+            now["delivery"] = before.get("delivery") if hurry else deliver(memory, how) or None
             for name, down in now.items():
                 if down != before.get(name, ""):
                     _say(name, down)
             before = now
-            yield
+            yield hurry
 
 
 def _say(name: str, down: str | None) -> None:
@@ -221,7 +253,10 @@ def main() -> int:
         print(wrong)
         return 1
     begun, rounds = time.monotonic(), 0
-    for _ in watch(how, Memory(how.file)):
+    for hurry in watch(how, Memory(how.file)):
+        if hurry:
+            time.sleep(how.every_seconds / HURRY)
+            continue
         # In step with the clock, however long the answers took; rounds that were slept through are left out.
         rounds = max(rounds + 1, int((time.monotonic() - begun) // how.every_seconds))
         time.sleep(max(0.0, begun + rounds * how.every_seconds - time.monotonic()))

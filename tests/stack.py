@@ -10,14 +10,14 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from dashboards.addresses import HEALTH
-from stack import clock
+from stack import clock, servers
 from stack.home import ROOT, Home
 from tests.processes import free_port, own_folder, tied
 
@@ -86,7 +86,8 @@ class Stack:
 
     def move_clock(self, minutes: int, silent: str = "") -> None:
         """As `make clock` does; all terminals but the `silent` one are heard of all the while."""
-        clock.move(self.home, timedelta(minutes=minutes), int(self.environ["SANDBOX_PORT"]), silent)
+        owner = servers.url(self.home, "owner")
+        clock.move(owner, int(self.environ["SANDBOX_PORT"]), timedelta(minutes=minutes), silent)
 
     def is_ready(self) -> bool:
         """Whether the service has all it needs and the dashboards can show it."""
@@ -129,9 +130,11 @@ def some_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
+def running_stack(more: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """`more`: settings of its own."""
     with some_folder() as parent:
         running = make_stack(parent)
+        running.environ |= more or {}
         try:
             running.start()
             yield running

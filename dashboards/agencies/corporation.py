@@ -116,8 +116,10 @@ def duplicates(corporation_id: int) -> None:
     """Whoever sees all agencies is told of the same corporation at another one."""
     if not may("agencies:case:read"):
         return
+    one = live.shown(f"{KEY}.{corporation_id}")
+    if one is None:
+        return
     try:
-        one = session.api().get(f"{PATH}/{corporation_id}")
         sought = {"corporation_number": one["corporation_number"], "name": one["name"], "except_id": one["id"]}
         found = session.api().post(f"{PATH}/duplicates", sought | {"phone": one["phone1"]})["items"]
     except ApiProblem:

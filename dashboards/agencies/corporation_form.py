@@ -27,8 +27,8 @@ from dashboards.agencies.corporation_words import (
     SECTIONS,
     drawn,
     label,
-    titles,
 )
+from dashboards.agencies.words import titles
 from dashboards.ui import kept, times
 from dashboards.ui.text import plain, small
 

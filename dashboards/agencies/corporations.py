@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.agencies import corporation_form
-from dashboards.agencies.corporation_words import PATH, link_to, titles
+from dashboards.agencies import corporation_form, numbers
+from dashboards.agencies.corporation_words import PATH, link_to
+from dashboards.agencies.words import titles
 from dashboards.session import may
 from dashboards.ui import columns, details, dialogs, filters, heading, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
-from dashboards.ui.kept import every, kept
+from dashboards.ui.kept import kept
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
@@ -23,15 +24,6 @@ SORTS = {
     "-created_at": "登録が新しい順",
     "created_at": "登録が古い順",
 }
-
-
-def agencies() -> dict[int, str]:
-    """Id → name, for those who see several."""
-    if not may("agencies:agency:read"):
-        return {}
-    return kept(
-        "agencies.agencies", lambda: {row["id"]: row["name"] for row in every("/api/agencies/agencies", sort="name")}
-    )
 
 
 def kinds() -> dict[str, str]:
@@ -111,8 +103,8 @@ def page() -> None:
     heading.page("法人検索")
     st.markdown("法人名・カナ・法人番号・電話番号の一部で検索できます。")
     fields: list[filters.Field] = [filters.Text("q", "キーワード", "法人名・カナ・法人番号・電話番号", 300)]
-    if found := agencies():
-        fields.append(filters.Choice("agency_id", "代理店", {str(key): name for key, name in found.items()}, width=220))
+    if sees_several():
+        fields.append(filters.Choice("agency_id", "代理店", numbers.agencies(), width=220))
     listed(filters.bar(*fields))
 
 

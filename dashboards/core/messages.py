@@ -11,6 +11,7 @@ from dashboards.ui import columns, figures, filters, live, tables, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
 
+HEADLINE = "core.messages_headline"
 COLUMNS = (
     columns.text("件名", "title", width=284),
     columns.badge("状態", "state", STATES, width=104),
@@ -24,7 +25,7 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block("core.messages_headline", "通知", f"{PATH}/summary", headline=True)
+    reading = live.block(HEADLINE, "通知", f"{PATH}/summary", headline=True)
     if reading is None:
         return
     told = reading.data
@@ -72,18 +73,38 @@ def listed(chosen: filters.Filters) -> None:
         "core.messages",
         "",
         PATH,
-        COLUMNS,
+        shown_columns(),
         filters=chosen,
         actions={"詳細": drawer},
         empty=tables.Empty("まだ通知はありません", "アラートの発生などで通知が作られると、ここに新しい順に並びます。"),
     )
 
 
-headline()
-listed(
-    filters.bar(
+def areas() -> dict[str, str]:
+    """Code → title of the areas whose messages are listed, as the headline was told."""
+    told: dict[str, Any] = live.shown(HEADLINE) or {}
+    return dict(told.get("areas", {}))
+
+
+def shown_columns() -> tuple[columns.Column, ...]:
+    """With several areas, whose a message is."""
+    known = areas()
+    if len(known) < 2:
+        return COLUMNS
+    area = columns.text("業務", lambda row: known.get(row["area"], row["area"]), width=84)
+    return (*COLUMNS[:4], area, *COLUMNS[4:])
+
+
+def conditions() -> filters.Filters:
+    fields: list[filters.Field] = [
         filters.Text("q", "キーワード", "件名・宛先"),
         filters.Choice("state", "状態", STATES),
         filters.Choice("topic", "種類", TOPICS),
-    )
-)
+    ]
+    if len(areas()) > 1:
+        fields.append(filters.Choice("area", "業務", areas()))
+    return filters.bar(*fields)
+
+
+headline()
+listed(conditions())

@@ -47,3 +47,13 @@ def people() -> dict[str, str]:
         return {str(person["id"]): person["name"] for person in listed}
 
     return kept("reservations.people", ask)
+
+
+def answerers() -> dict[str, str]:
+    """User id as text → name: who can have an enquiry."""
+
+    def ask() -> dict[str, str]:
+        listed = session.api(patience=PATIENCE_SECONDS).get("/api/reservations/enquiries/people")
+        return {str(person["id"]): person["name"] for person in listed}
+
+    return kept("reservations.answerers", ask)

@@ -16,6 +16,7 @@ from dashboards.ui.columns import Row
 from dashboards.ui.text import plain
 
 PATH, KEY = "/api/reservations/incidents", "reservations.incident"
+PROPOSALS, PROPOSAL = "/api/reservations/alarms/proposals", "reservations.proposal"
 Back = Callable[[], None]
 LABELS = {
     "title": "件名",
@@ -36,27 +37,53 @@ _HINTS = {
 SMS_LONGEST = 400
 
 
-def new() -> None:
+def new(proposal: Row | None = None) -> None:
+    """From nothing, or with what a proposal says: then it is that one which is decided."""
+    key = f"{KEY}.create" if proposal is None else f"{PROPOSAL}.{proposal['id']}"
+    begun: Row = proposal or {"title": "", "impact": "", "found_at": None}
+
     @dialogs.dialog("インシデントを登録する", width="medium", icon=":material/add_alert:")
     def ask() -> None:
         st.info(
             "登録すると、Slackに通知し、目標時間のカウントを始めます。Criticalは、すぐに経営陣に報告し、"
             "営業時間外はオンコール当番にSMSを送ります。"
         )
-        with forms.form(f"{KEY}.create", submit="登録する") as form:
+        with forms.form(key, submit="登録する") as form:
             level = form.field(
-                "level", st.radio, "レベル", required=True, options=[*DEFINITIONS], index=None,
+                "level", st.radio, "レベル", required=True, options=[*DEFINITIONS],
+                index=None if proposal is None else [*DEFINITIONS].index("medium"),
                 format_func=lambda code: DEFINITIONS[code],
             )  # fmt: skip
-            title = form.field("title", st.text_input, "件名", required=True, max_chars=200)
-            detected_at = _moment(form, "detected_at", None)
+            title = form.field("title", st.text_input, "件名", required=True, value=begun["title"], max_chars=200)
+            detected_at = _moment(form, "detected_at", begun["found_at"])
             impact = form.field(
-                "impact", st.text_area, "影響範囲", max_chars=2000, height=80, placeholder=_HINTS["impact"]
-            )
+                "impact", st.text_area, "影響範囲", value=begun["impact"], max_chars=2000, height=96,
+                placeholder=_HINTS["impact"],
+            )  # fmt: skip
             st.markdown(":gray[:small[発生日時は、時刻が空欄のときは今の日時になります。]]")
         if form.submitted:
             body = {"level": level, "title": title, "impact": impact, "detected_at": detected_at}
-            form.send(lambda once: session.api().post(PATH, body, once=once), done="インシデントを登録しました。")
+            form.send(lambda once: _create(proposal, body, once), done="インシデントを登録しました。")
+
+    ask()
+
+
+def _create(proposal: Row | None, body: dict[str, Any], once: str) -> None:
+    if proposal is None:
+        session.api().post(PATH, body, once=once)
+    else:
+        session.api().post(f"{PROPOSALS}/{proposal['id']}/incident", {"incident": body}, once=once)
+
+
+def dismiss(proposal: Row) -> None:
+    @dialogs.dialog("提案を見送る", width="medium", icon=":material/do_not_disturb_on:")
+    def ask() -> None:
+        st.info(f"「{plain(proposal['title'])}」をインシデントとして登録しません。理由は、Slackのスレッドに残ります。")
+        with forms.form(f"{PROPOSAL}.dismiss.{proposal['id']}", submit="見送る") as form:
+            reason = form.field("reason", st.text_input, "理由", required=True, max_chars=500)
+        if form.submitted:
+            path = f"{PROPOSALS}/{proposal['id']}/dismissal"
+            form.send(lambda _: session.api().post(path, {"reason": reason}), done="提案を見送りました。")
 
     ask()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from dashboards.reservations.operation_words import BUSINESS
+from dashboards.reservations.operation_words import worked
 from dashboards.ui import times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
@@ -47,10 +47,7 @@ def counted(level: str, title: str, response: str, left_seconds: int, due_at: st
         return f"{title} {times.duration(times.now() - times.parse(due_at))}超過"
     if level == "critical":
         return f"{title} あと{times.duration(timedelta(seconds=left_seconds))}"
-    # A day of 24 hours would be read as one of nine.
-    hours, minutes = divmod(left_seconds // 60, 60)
-    span = f"{hours}時間{f'{minutes}分' if minutes else ''}" if hours else f"{minutes}分"
-    return f"{title} {BUSINESS}あと{span}"
+    return f"{title} あと{worked(timedelta(seconds=left_seconds))}（営業時間）"
 
 
 def left(incident: Row) -> str:

@@ -6,19 +6,23 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.client import ApiProblem
 from dashboards.reservations import incident_forms
 from dashboards.reservations.incident_drawer import drawer
-from dashboards.reservations.incident_forms import PATH
+from dashboards.reservations.incident_forms import PATH, PROPOSAL, PROPOSALS
 from dashboards.reservations.incident_words import LEVEL, STATUS, left
 from dashboards.reservations.operation_words import RESPONSE
 from dashboards.session import may
-from dashboards.ui import columns, dialogs, figures, filters, live, tables
+from dashboards.ui import columns, dialogs, figures, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
+from dashboards.ui.status import Status
+from dashboards.ui.text import plain, small
 
 KEY = "reservations.incidents"
 STATES = {code: one.word for code, one in STATUS.items()} | {"all": "すべて"}
+OFFERED = Status("提案", "blue", "lightbulb")
 SORTS = {
     "-detected_at": "発生が新しい順",
     "detected_at": "発生が古い順",
@@ -73,6 +77,35 @@ def state_sentence(counts: dict[str, Any]) -> None:
 
 
 @refreshing
+def proposed() -> None:
+    """What the figures speak for, until somebody decides. While the service is away the headline says so."""
+    dialogs.leave()
+    try:
+        told = live.ask(PROPOSALS)
+    except ApiProblem:
+        return
+    for proposal in told["items"]:
+        with st.container(border=True, key=f"{PROPOSAL}.{proposal['id']}"):
+            _proposal(proposal)
+
+
+def _proposal(proposal: dict[str, Any]) -> None:
+    calm = f"　{times.full(times.parse(proposal['calm_at']))}以降は収まっています" if proposal["calm_at"] else ""
+    found = f"検知 {times.full(times.parse(proposal['found_at']))}{calm}"
+    lines = [
+        f"{OFFERED.badge()} **{plain(proposal['title'])}**",
+        plain(proposal["impact"]),
+        small(plain(found)),
+    ]
+    st.markdown("  \n".join(lines))
+    if may("reservations:incident:update"):
+        with st.container(horizontal=True):
+            key = f"{PROPOSAL}.{proposal['id']}"
+            dialogs.button("インシデントを登録する", incident_forms.new, proposal, key=f"{key}.open", icon="add_alert")
+            dialogs.button("見送る", incident_forms.dismiss, proposal, key=f"{key}.dismiss", icon="do_not_disturb_on")
+
+
+@refreshing
 def listed(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
@@ -92,6 +125,7 @@ def listed(chosen: filters.Filters) -> None:
 
 def page() -> None:
     headline()
+    proposed()
     listed(
         filters.bar(
             filters.Text("q", "キーワード", "番号・件名・記録の内容"),

@@ -10,6 +10,22 @@ _page = partial(Entry, area="reservations", section="予約運用")
 
 PAGES: tuple[Entry, ...] = (
     _page(
+        file="dashboard.py",
+        title="運営ダッシュボード",
+        icon=":material/space_dashboard:",
+        url_path="reservations-dashboard",
+        permission="reservations:dashboard:read",
+    ),
+    # Before everything else that the management may see: it is where they begin.
+    _page(
+        file="management.py",
+        title="経営ダッシュボード",
+        icon=":material/monitoring:",
+        url_path="management",
+        permission="reservations:management:read",
+        about=("management_report", "month"),
+    ),
+    _page(
         file="operations.py",
         title="手動対応",
         icon=":material/support_agent:",
@@ -36,13 +52,50 @@ PAGES: tuple[Entry, ...] = (
         names="code",
     ),
     _page(
+        file="enquiries.py",
+        title="問い合わせ",
+        icon=":material/forum:",
+        url_path="enquiries",
+        # Management reads its figures; the list is for those who answer.
+        permission="reservations:quality:read",
+        about=("enquiry", "survey"),
+        waiting=Waiting("/api/reservations/enquiries/counts", "open"),
+    ),
+    _page(
         file="incidents.py",
         title="インシデント",
         icon=":material/emergency_home:",
         url_path="incidents",
         permission="reservations:incident:read",
-        about=("incident",),
+        about=("incident", "proposal"),
         waiting=Waiting("/api/reservations/incidents/counts", "open"),
+    ),
+    _page(
+        file="chores.py",
+        title="定期作業",
+        icon=":material/event_repeat:",
+        url_path="chores",
+        permission="reservations:chore:read",
+        about=("chore", "chore_turn"),
+        waiting=Waiting("/api/reservations/chores/turns/counts", "todo"),
+    ),
+    _page(
+        file="reports.py",
+        title="レポート",
+        icon=":material/summarize:",
+        url_path="reservations-reports",
+        permission="reservations:report:read",
+        about=("report",),
+        waiting=Waiting("/api/reservations/reports/counts", "drafts"),
+    ),
+    _page(
+        file="monitoring.py",
+        title="監視",
+        icon=":material/monitoring:",
+        url_path="monitoring",
+        permission="reservations:alarm:read",
+        about=("alarm",),
+        waiting=Waiting("/api/reservations/alarms/counts", "open"),
     ),
     _page(
         file="shops.py",
@@ -51,6 +104,13 @@ PAGES: tuple[Entry, ...] = (
         url_path="shops",
         permission="reservations:shop:read",
         about=("shop",),
+    ),
+    _page(
+        file="simulation.py",
+        title="順序シミュレーション",
+        icon=":material/swap_vert:",
+        url_path="shop-order-simulation",
+        permission="reservations:simulation:read",
     ),
     _page(
         file="services.py",

@@ -54,7 +54,6 @@ _EVENTS = {
     "warned": ("期限が近いことを知らせました", "alert"),
     "breached": ("期限を過ぎたことを知らせました", "alert"),
 }
-BUSINESS = "営業時間で"
 
 
 def left(task: Row) -> str:
@@ -62,8 +61,16 @@ def left(task: Row) -> str:
     if task["resolved_at"]:
         return RESPONSE[task["response"]].word
     span = timedelta(seconds=task["left_seconds"])
-    counted = "" if task["priority"] == "urgent" else BUSINESS
-    return f"{counted}あと{times.duration(span)}" if task["response"] != "overdue" else f"{_late(task)}超過"
+    if task["response"] == "overdue":
+        return f"{_late(task)}超過"
+    return f"あと{times.duration(span)}" if task["priority"] == "urgent" else f"あと{worked(span)}（営業時間）"
+
+
+def worked(span: timedelta) -> str:
+    """In hours: a working day has nine of them."""
+    minutes = max(0, int(span.total_seconds())) // 60
+    hours, rest = divmod(minutes, 60)
+    return f"{hours}時間{f'{rest}分' if rest else ''}" if hours else f"{rest}分"
 
 
 def _late(task: Row) -> str:

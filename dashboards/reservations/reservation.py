@@ -58,7 +58,7 @@ def sentence(one: Row) -> str:
     since = times.parse(one["state_since"])
     return (
         f"**{plain(one['code'])}**　**{plain(one['customer_name'])}**様の{plain(what)}は "
-        f"{words.STATE[one['state']].badge()} です。  \n"
+        f"{words.SHOWN[words.state(one)].badge()} です。  \n"
         + small(plain(f"{times.full(since)}（{times.ago(since)}）からこのステータスです。"))
     )
 

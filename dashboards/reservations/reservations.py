@@ -25,7 +25,7 @@ SORTS = {
 }
 COLUMNS = (
     columns.text("予約ID", "code", width=104),
-    columns.badge("ステータス", "state", words.STATE, width=152),
+    columns.badge("ステータス", words.state, words.SHOWN, width=152),
     columns.text("依頼者", "customer_name", width=104),
     columns.text("サービス", "service_name", width=104),
     columns.stamp("予約日時", "starts_at", sort="starts_at"),

@@ -29,6 +29,9 @@ STATE = {
     "refund_pending": Status("返金処理中", "orange", "currency_yen"),
     "refunded": Status("返金済み", "gray", "undo"),
 }
+WAITING = "waiting"
+# As lists and details show it: while no shop can be called, none is.
+SHOWN = STATE | {WAITING: Status("店舗への電話待ち", "gray", "schedule")}
 LETTER = {
     "waiting": Status("送信待ち", "blue", "schedule_send"),
     "sent": Status("送信済み", "blue", "send"),
@@ -54,6 +57,11 @@ CHANNEL = {"sms": "SMS", "mail": "メール"}
 RECIPIENT = {"customer": "依頼者", "shop": "店舗"}
 WEEKDAYS = dict(enumerate(times.WEEKDAYS, 1))
 NONE = "なし"
+
+
+def state(reservation: Row) -> str:
+    """Which of SHOWN it is."""
+    return WAITING if reservation["waits_until"] else str(reservation["state"])
 
 
 def clock(text: str) -> str:

@@ -90,11 +90,14 @@ def _draw(
     unit: str,
     key: str,
     goal: float | None = None,
+    goal_word: str = "目標",
     top: float | None = None,
     kinds: Iterable[Status] = (),
+    notes: Sequence[str] = (),
 ) -> None:
-    """`finding` is the sentence that the chart shows; `goal` is drawn as 目標; `top` is where the axis ends, from zero,
-    so that a quiet hour does not look like a busy one.
+    """`finding` is the sentence that the chart shows; `goal` is drawn as 目標, or as `goal_word`; `top` is where the
+    axis ends, from zero, so that a quiet hour does not look like a busy one. `notes` stand below the value at each
+    of `x`.
 
     A series that is named like one of `kinds` has the colour of its badge.
     """
@@ -107,15 +110,16 @@ def _draw(
     colors = _colors(series, kinds)
     figure = go.Figure()
     for name, values in series.items():
-        hover = f"%{{x}}<br>{name} <b>%{{y:,~r}}{unit}</b><extra></extra>"
+        note = "<br>%{customdata}" if notes else ""
+        hover = f"%{{x}}<br>{name} <b>%{{y:,~r}}{unit}</b>{note}<extra></extra>"
+        drawn: dict[str, Any] = {"x": labels, "y": [*values], "name": name, "hovertemplate": hover}
+        drawn["customdata"] = [*notes] or None
         if kind == "line":
-            figure.add_scatter(
-                x=labels, y=[*values], name=name, mode="lines+markers", hovertemplate=hover, line_color=colors[name]
-            )
+            figure.add_scatter(**drawn, mode="lines+markers", line_color=colors[name])
         else:
-            figure.add_bar(x=labels, y=[*values], name=name, hovertemplate=hover, marker_color=colors[name])
+            figure.add_bar(**drawn, marker_color=colors[name])
     if goal is not None:
-        figure.add_hline(y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"目標 {goal:,}{unit}")
+        figure.add_hline(y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"{goal_word} {goal:,}{unit}")
     figure.update_layout(
         template=template(),
         title_text=finding,

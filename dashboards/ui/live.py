@@ -22,6 +22,9 @@ SHARED_SECONDS = 2
 _AWAY = "live.away"
 
 refreshing = st.fragment(run_every=settings().refresh_seconds)
+# For figures, which nobody watches by the second.
+KPI_SECONDS = 300
+refreshing_figures = st.fragment(run_every=KPI_SECONDS)
 
 
 # A path of the service, or a function that answers in its place.

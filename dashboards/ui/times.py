@@ -27,6 +27,11 @@ def now() -> datetime:
     return (datetime.now(UTC) + ahead).astimezone(TOKYO)
 
 
+def really() -> datetime:
+    """The real time, for what is about machines."""
+    return datetime.now(TOKYO)
+
+
 def full(moment: datetime) -> str:
     """2026/11/21（土）9:05"""
     local = moment.astimezone(TOKYO)

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from service.core import audit
+from service.core.areas import areas
 from service.core.auth import Actor
 from service.core.clock import TOKYO, real_now
 from service.core.outbox import OutboxAttempt, OutboxMessage
@@ -86,7 +87,8 @@ _MESSAGES = Listing(
 
 
 def summary(db: Session, by: Actor) -> dict[str, Any]:
-    """How the outbox stands now, of what the person sees; what was sent counts by Tokyo day."""
+    """How the outbox stands now, of what the person sees; what was sent counts by Tokyo day. `areas`: whose messages
+    these are, code → title."""
     mine = _mine(by, READ)
     now = real_now()
     today = now.astimezone(TOKYO).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -97,6 +99,7 @@ def summary(db: Session, by: Actor) -> dict[str, Any]:
     ).one()
     return {
         "as_of": now,
+        "areas": {name: area.title for name, area in areas().items() if name in by.areas_where(READ)},
         "open": still_open[0],
         "tried": still_open[1],
         "oldest_open_at": still_open[2],

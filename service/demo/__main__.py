@@ -1,5 +1,7 @@
-"""`python -m service.demo [--stores-file PATH] [--accounts-file PATH] [--firmware-key-file PATH]`: fills the database,
-and writes down the terminals that the simulator plays and the accounts that the login page offers. With a key there is
+"""`python -m service.demo [--stores-file PATH] [--accounts-file PATH] [--firmware-key-file PATH]
+[--payments-file PATH]`: fills the database,
+and writes down the terminals that the simulator plays, the accounts that the login page offers, and the payments that
+the demo's Stripe knows of. With a key there is
 firmware too."""
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from service.core.db import SYSTEM, transaction
 from service.core.settings import settings
-from service.demo import fill, firmware, fleet, people
+from service.demo import fill, firmware, fleet, people, reservations_payments
 
 
 def main() -> None:
@@ -19,6 +21,7 @@ def main() -> None:
     parser.add_argument("--stores-file", type=Path)
     parser.add_argument("--accounts-file", type=Path)
     parser.add_argument("--firmware-key-file", type=Path)
+    parser.add_argument("--payments-file", type=Path)
     arguments = parser.parse_args()
     if settings().mode != "demo":
         raise SystemExit("Demo data is for GENBA_MODE=demo only; nothing was changed.")
@@ -26,8 +29,11 @@ def main() -> None:
         fill(db)
         if arguments.firmware_key_file:
             firmware.fill(db, base64.b64decode(arguments.firmware_key_file.read_bytes()))
+        paid = reservations_payments.known(db)
     if arguments.accounts_file:
         arguments.accounts_file.write_text(json.dumps(people.as_shown(), ensure_ascii=False, indent=1))
+    if arguments.payments_file:
+        arguments.payments_file.write_text(json.dumps(paid, ensure_ascii=False, indent=1))
     if arguments.stores_file:
         arguments.stores_file.write_text(json.dumps(fleet.simulated(), ensure_ascii=False, indent=1))
 

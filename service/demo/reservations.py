@@ -1,14 +1,15 @@
-"""The reservations' demo: three services with sizes and prices, six shops, an assistant's token."""
+"""The reservations' demo: three services with sizes and prices, six shops, an assistant's token, past and present."""
 
 from __future__ import annotations
 
 from datetime import time
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.core.identity import hash_token
+from service.core.identity import User, hash_token
+from service.demo import reservations_chores, reservations_enquiries, reservations_past
 from service.reservations.assistants.models import Assistant
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop, ShopService
@@ -69,6 +70,21 @@ ASSISTANT_TOKEN = "genba-demo-assistant"
 
 
 def fill(db: Session) -> None:
+    masters(db)
+    _management(db)
+    reservations_past.fill(db)
+    reservations_chores.fill(db)
+    reservations_enquiries.fill(db)
+
+
+def _management(db: Session) -> None:
+    """Months' reports need somebody to be sent to."""
+    nobody = User.login_id == "reservations-manager", User.mail.is_(None)
+    db.execute(update(User).where(*nobody).values(mail="keiei@qualfia.example"))
+
+
+def masters(db: Session) -> None:
+    """Services, shops and the token alone."""
     _assistant(db)
     if db.scalars(select(Service.id).limit(1)).all():
         return

@@ -63,6 +63,7 @@ OPERATE = frozenset(
         "reservations:roster:update",
         "reservations:shop:create",
         "reservations:shop:update",
+        "reservations:simulation:read",
     }
 )
 MANAGE = frozenset(
@@ -298,6 +299,7 @@ AREA = Area(
         "purpose": {
             IMPORT_FILE.key: "取り込むファイル",
             GUIDE_FILE.key: "提携店向けの手引き",
+            MANAGEMENT_REPORT.key: "経営レポート",
             REPORT_FILE.key: "週次・月次レポート",
         },
     },

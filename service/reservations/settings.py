@@ -24,9 +24,9 @@ class Settings(BaseSettings):
     requests_per_shared_assistant: int = Field(300, ge=1)
     # The longest a call to a shop may last.
     call_minutes: int = Field(5, ge=1, le=12)
-    # What 予約成功率 and 決済成功率 should reach, in percent: a line in the week's charts. None: there is none.
-    success_goal: int | None = Field(None, ge=1, le=100)
-    payment_goal: int | None = Field(None, ge=1, le=100)
+    # What 予約成功率 and 決済成功率 should reach, in percent: a line in the week's charts. 0: there is none.
+    success_goal: int = Field(0, ge=0, le=100)
+    payment_goal: int = Field(0, ge=0, le=100)
 
 
 @lru_cache(maxsize=1)

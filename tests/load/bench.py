@@ -27,6 +27,7 @@ from tests.load import (
     log_work,
     long_work,
     paper_work,
+    reservation_work,
     screens,
     storm,
     sweeps,
@@ -223,6 +224,7 @@ ALONE: dict[str, Callable[[], Part]] = {
     "stack": whole_stack,
     "agency-pages": agency_pages.claims,
     "paper": on_paper,
+    "reservations": reservation_work.claims,
 }
 ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
     # Before the heartbeats, whose tables the server would still be tidying up.

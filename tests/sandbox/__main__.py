@@ -1,6 +1,7 @@
 """`python -m tests.sandbox`: the sandbox as a process, on loopback.
 
 SANDBOX_PORT, SANDBOX_SMTP_PORT: where it listens. SANDBOX_STORE: the file it keeps everything in (none: in memory).
+SANDBOX_REMEMBERED: a file of payments from before there was a sandbox.
 SANDBOX_PACE: seconds that an SMS, a ring, a talk, a refund take (none: as people can watch).
 SANDBOX_PUBLIC_URL: how a browser reaches it (none: as the API is reached).
 
@@ -14,7 +15,9 @@ nowhere). SANDBOX_TWILIO_URL, SANDBOX_BLAND_URL: where callbacks go instead of w
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 
 import uvicorn
 
@@ -49,6 +52,12 @@ bland = Bland(
     house, told("BLAND_API_KEY", "bland-genba-demo"), told("BLAND_WEBHOOK_SECRET", "bland-webhook-genba-demo")
 )
 stripe = Stripe(house, told("STRIPE_API_KEY", "sk_test_genba_demo"), told("SANDBOX_PUBLIC_URL"))
+if Path(told("SANDBOX_REMEMBERED", "/nonexistent")).is_file():
+    # Payments of the demo's past, so that they can be given back.
+    for payment in json.loads(Path(told("SANDBOX_REMEMBERED")).read_text()):
+        stripe.payments.remember(
+            payment, told("SANDBOX_PUBLIC_URL") or f"http://127.0.0.1:{told('SANDBOX_PORT', '8100')}"
+        )
 slack = Slack(
     house,
     told("SLACK_BOT_TOKEN", "xoxb-genba-demo"),

@@ -142,15 +142,20 @@ class Sandbox:
 
 @contextmanager
 def running_sandbox(
-    store: Path | None = None, events_url: str = "", pace: float | None = PACE, stripe_url: str = ""
+    store: Path | None = None,
+    events_url: str = "",
+    pace: float | None = PACE,
+    stripe_url: str = "",
+    remembered: Path | None = None,
 ) -> Iterator[Sandbox]:
     """`pace`: None for as slow as for people. `stripe_url`: our endpoint for Stripe's events; `Sandbox.target` sets it
-    later."""
+    later. `remembered`: a file of payments from before."""
     port, smtp_port = free_port(), free_port()
     environ = os.environ | {
         "SANDBOX_PORT": str(port),
         "SANDBOX_SMTP_PORT": str(smtp_port),
         "SANDBOX_STORE": str(store or ""),
+        "SANDBOX_REMEMBERED": str(remembered or ""),
         "SLACK_BOT_TOKEN": TOKEN,
         "SANDBOX_SLACK_EVENTS_URL": events_url,
         "SANDBOX_SLACK_SIGNING_SECRET": SIGNING_SECRET,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -391,3 +392,22 @@ def test_a_restart_keeps_sessions_keys_and_the_clock(tmp_path: Path) -> None:
         assert second.clock()["shift"] == 1000
         second.clock(advance=1000)
         wait_for(lambda: second.sessions()[0]["status"] == "expired")
+
+
+def test_payments_from_before_can_be_paid_closed_and_given_back_and_are_remembered_once(tmp_path: Path) -> None:
+    now, file = int(time.time()), tmp_path / "payments.json"
+    known = {"name": "花束 M", "amount": 5500, "created": now - 60, "expires_at": now + 2000, "metadata": {"a": "b"}}
+    known |= {"success_url": "https://genba.example/done", "cancel_url": "https://genba.example/left"}
+    listed = [known | {"id": "cs_test_demo_open", "intent": None}, known | {"id": "cs_test_demo_late", "intent": None}]
+    file.write_text(json.dumps([*listed, known | {"id": "cs_test_demo_paid", "intent": "pi_demo_paid"}]))
+    for _ in range(2):
+        with running_sandbox(tmp_path / "store.sqlite", remembered=file) as sandbox:
+            sessions = client(sandbox).v1.checkout.sessions
+            assert sessions.retrieve("cs_test_demo_paid").payment_status == "paid"
+            if sessions.retrieve("cs_test_demo_late").status == "open":
+                assert sandbox.pay("cs_test_demo_open")["paid"]
+                assert sessions.expire("cs_test_demo_late").status == "expired"
+                refund = client(sandbox).v1.refunds.create({"payment_intent": "pi_demo_paid"})
+                assert refund.amount == 5500
+            assert len(sandbox.sessions()) == 3
+            assert sessions.retrieve("cs_test_demo_open").payment_status == "paid"

@@ -25,9 +25,11 @@ Id = Annotated[int, Path(ge=1, lt=2**63)]
 
 
 class MessageSummary(BaseModel):
-    """`open`: still to be sent; `tried`: those of them that failed at least once; `dead`: given up."""
+    """`open`: still to be sent; `tried`: those of them that failed at least once; `dead`: given up. `areas`: whose
+    messages the person sees, code → title."""
 
     as_of: datetime
+    areas: dict[str, str]
     open: int
     tried: int
     oldest_open_at: datetime | None

@@ -35,7 +35,6 @@ from service.core.reports.prose import (
 DIALOGUE = "対話"
 BOXES: Mapping[str, Tone] = {"ヒント": "info", "補足": "quiet", "注意": "warning", "重要": "bad"}
 _LABEL = re.compile(r"^\[!(\w+)\]\s*")
-_NO_SPACE_AFTER = "。、！？」』）】"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -135,12 +134,18 @@ def _runs(nodes: Sequence[SyntaxTreeNode], bold: bool = False, href: str = "") -
             case _:
                 raise ValueError(f"no text shows {node.type}")
         for run in new:
-            last = found[-1] if found else None
-            if last and last.text[-1] in _NO_SPACE_AFTER and run.text.startswith(" "):
-                # Without it Markdown would not see where bold ends.
-                run = replace(run, text=run.text.lstrip(" "))
-            if last and (last.bold, last.code, last.href) == (run.bold, run.code, run.href):
-                found[-1] = replace(last, text=last.text + run.text)
-            elif run.text:
-                found.append(run)
+            _append(found, run)
     return tuple(found)
+
+
+def _append(found: list[Run], run: Run) -> None:
+    """Between two Japanese words there is no space; Markdown needs one to see where bold ends after 」 or 。."""
+    last = found[-1] if found else None
+    before, after = last.text.rstrip(" ")[-1:] if last else "", run.text.lstrip(" ")[:1]
+    if last and before and after and not (before.isascii() or after.isascii()):
+        last = found[-1] = replace(last, text=last.text.rstrip(" "))
+        run = replace(run, text=run.text.lstrip(" "))
+    if last and (last.bold, last.code, last.href) == (run.bold, run.code, run.href):
+        found[-1] = replace(last, text=last.text + run.text)
+    elif run.text:
+        found.append(run)

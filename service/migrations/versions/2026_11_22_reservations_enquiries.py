@@ -18,7 +18,7 @@ CREATE TABLE reservations_enquiries (
     phone varchar(16) NOT NULL DEFAULT '',
     mail varchar(254) NOT NULL DEFAULT '',
     topic varchar(200) NOT NULL,
-    body varchar(4000) NOT NULL,
+    content varchar(4000) NOT NULL,
     category varchar(20) NOT NULL,
     level varchar(10) NOT NULL DEFAULT 'low',
     -- The ids as they were told, and what was found by them.

@@ -15,7 +15,7 @@ from service.core.clock import app_now, real_now
 from service.core.problems import Conflict
 from service.reservations.alarms import queries, rules, schemas
 from service.reservations.alarms.models import Alarm, Measure, Proposal
-from service.reservations.alarms.rules import Case, Found, Kind
+from service.reservations.alarms.rules import Case, Found, Kind, Reading
 from service.reservations.incidents import actions as incidents
 from service.reservations.operations import actions as operations
 from service.reservations.rules import AREA
@@ -75,10 +75,10 @@ def watch(db: Session, now: datetime | None = None) -> dict[str, int]:
         reading = rules.read(kind, past, now, was_on=alarm is not None)
         if alarm is None:
             if reading.is_on and reading.value is not None:
-                _begin(db, kind, reading.value, now)
+                _begin(db, kind, reading, reading.value, now)
                 done["begun"] += 1
             continue
-        alarm.worst = rules.worse(kind, alarm.worst, reading.value)
+        alarm.worst = max(alarm.worst, reading.worst or 0)
         alarm.latest = alarm.latest if reading.value is None else reading.value
         if not reading.is_on:
             _end(db, alarm, kind, reading.value, now)
@@ -92,7 +92,7 @@ def watch(db: Session, now: datetime | None = None) -> dict[str, int]:
     return done
 
 
-def _begin(db: Session, kind: Kind, value: float, now: datetime) -> None:
+def _begin(db: Session, kind: Kind, reading: Reading, value: float, now: datetime) -> None:
     detail = queries.detail(kind, queries.last_measure(db))
     key = operations.tell(db, kind.value, rules.begun(kind, value, detail, now), SUBJECT, link=PAGE)
     db.add(

@@ -47,6 +47,12 @@ def state(actor: Reader, db: Db) -> schemas.State:
     return schemas.State.model_validate(queries.state(db))
 
 
+@router.get("/counts")
+def counts(actor: Reader, db: Db) -> schemas.Counts:
+    """For the menu."""
+    return schemas.Counts(as_of=app_now(db), open=len(queries.open_alarms(db)))
+
+
 @router.get("/charts")
 def charts(actor: Reader, db: Db) -> schemas.Charts:
     """The last 24 hours."""

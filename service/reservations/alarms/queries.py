@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,6 +34,7 @@ REDIS_PATIENCE = 2
 # A watchdog that says nothing for longer watches nothing (4.1.1: every five minutes).
 PROBES_EVERY = timedelta(minutes=5)
 CHART_SPAN, CHART_STEP = timedelta(hours=24), timedelta(minutes=10)
+DOORS = {"service": "データサービス", "dashboards": "画面"}
 WAITING_WORDS = (
     ("waiting_ticks", "Celeryのキュー"),
     ("waiting_outbox", "通知の送信"),
@@ -150,7 +151,7 @@ def state(db: Session, now: datetime | None = None) -> dict[str, Any]:
                 "limit": rules.limit(kind),
                 "every_minutes": check.every_minutes,
                 "priority": check.priority,
-                "state": "alarm" if alarm else "unknown" if value is None else "fine",
+                "state": _well(kind, value, is_on=alarm is not None),
                 "since": alarm.begun_at if alarm else None,
                 "detail": detail(kind, measure),
             }
@@ -164,6 +165,15 @@ def state(db: Session, now: datetime | None = None) -> dict[str, Any]:
         "silent_jobs": fallen,
         "open": len(is_open) + (checks[0]["state"] == "alarm"),
     }
+
+
+def _well(kind: Kind, value: float | None, *, is_on: bool) -> str:
+    """`high`: beyond the limit, but not for long enough."""
+    if is_on:
+        return "alarm"
+    if value is None:
+        return "unknown"
+    return "high" if value > rules.CHECKS[kind].above else "fine"
 
 
 def _alive(db: Session, now: datetime) -> dict[str, Any]:
@@ -187,7 +197,7 @@ def _alive(db: Session, now: datetime) -> dict[str, Any]:
         "priority": "緊急",
         "state": well,
         "since": at if down else None,
-        "detail": "、".join(row.down or "" for row in down),
+        "detail": _doors({row.target: row.down or "" for row in down}),
     }
 
 
@@ -256,10 +266,13 @@ def outages(db: Session, now: datetime | None = None) -> dict[str, Any]:
     """When the doors did not answer this month, by the watchdog; the last one first."""
     month = probes.month_availability(db, month_of(now or real_now()), now)
     shown = [
-        {"start": one["start"], "end": one["end"], "words": "、".join(one["down"].values())}
-        for one in reversed(month["outages"])
+        {"start": one["start"], "end": one["end"], "words": _doors(one["down"])} for one in reversed(month["outages"])
     ]
     return {"as_of": app_now(db), "items": shown[:20], "total": len(shown), "down_minutes": month["down_minutes"]}
+
+
+def _doors(down: Mapping[str, str]) -> str:
+    return "、".join(f"{DOORS.get(name, name)}: {said}" for name, said in down.items())
 
 
 ALARMS = Listing(

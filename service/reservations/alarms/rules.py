@@ -80,11 +80,12 @@ Past = Mapping[datetime, Minute]
 
 @dataclass(frozen=True)
 class Reading:
-    """`value`: the figure now, None when nobody can say; `is_on`: whether it is wrong, as before where nobody can
-    say."""
+    """`value`: the figure now, or what began an alarm; None when nobody can say. `is_on`: whether it is wrong, as
+    before where nobody can say. `worst`: of the minutes that were looked at."""
 
     value: float | None
     is_on: bool
+    worst: float | None = None
 
 
 def whole(moment: datetime) -> datetime:
@@ -103,8 +104,14 @@ def read(kind: Kind, past: Past, now: datetime, *, was_on: bool) -> Reading:
     value = next((one for one in most[:2] if one is not None), None)
     begins, ends = least[1 : check.begins + 1], most[1 : check.ends + 1]
     if was_on:
-        return Reading(value, not all(one is not None and one < check.below for one in ends))
-    return Reading(value, all(one is not None and one > check.above for one in begins))
+        return Reading(value, not all(one is not None and one < check.below for one in ends), _most(most[:2]))
+    if all(one is not None and one > check.above for one in begins):
+        return Reading(most[1], True, _most(most[: check.begins + 1]))
+    return Reading(value, False)
+
+
+def _most(values: Sequence[float | None]) -> float | None:
+    return max((one for one in values if one is not None), default=None)
 
 
 def _figure(kind: Kind, minute: Minute, *, at_most: bool) -> float | None:
@@ -123,12 +130,7 @@ def _errors(past: Past, now: datetime, was_on: bool) -> Reading:
     if requests < ENOUGH:
         return Reading(None, was_on and errors > 0)
     rate = 100 * errors / requests
-    return Reading(rate, rate >= check.below if was_on else rate > check.above)
-
-
-def worse(kind: Kind, before: float, value: float | None) -> float:
-    """Of all four, more is worse."""
-    return before if value is None else max(before, value)
+    return Reading(rate, rate >= check.below if was_on else rate > check.above, rate)
 
 
 def shown(kind: Kind, value: float) -> str:

@@ -14,7 +14,8 @@ from service.reservations.incidents.schemas import NewIncident
 
 class Check(BaseModel):
     """A 監視項目 of 4.1.1. `kind`: `alive` or one of the alarms'. `shown` is its figure in words, null when nobody can
-    say; `since`: when it became wrong; `detail`: what the figure is made of."""
+    say; `state`: `high` is beyond the limit, but not for long enough; `since`: when it became wrong; `detail`: what the
+    figure is made of."""
 
     kind: str
     title: str
@@ -23,7 +24,7 @@ class Check(BaseModel):
     limit: str
     every_minutes: int
     priority: str
-    state: Literal["fine", "alarm", "unknown"]
+    state: Literal["fine", "high", "alarm", "unknown"]
     since: datetime | None
     detail: str
 
@@ -37,6 +38,11 @@ class State(BaseModel):
     measured_at: datetime | None
     is_measured: bool
     silent_jobs: list[str]
+    open: int
+
+
+class Counts(BaseModel):
+    as_of: datetime
     open: int
 
 

@@ -218,11 +218,7 @@ def _come_later(of: str, limit: Limit, wait: float) -> str:
 def _tell_of_crowd(db: Session, assistant: Assistant, crowd: _Crowd) -> None:
     if throttle.hit(db, TOLD, crowd.whose):
         return
-    text = (
-        f"アシスタント「{assistant.name}」からの予約リクエストが上限に達したため、受け付けを止めています\n"
-        f"{crowd.whose}: {crowd.limit}まで。心当たりがなければ、アシスタント連携でトークンを失効してください。"
-    )
-    operations.tell(db, str(assistant.id), text, subject="assistant")
+    operations.tell(db, str(assistant.id), rules.crowded(assistant.name, crowd.whose, crowd.limit), subject="assistant")
     refused = {"name": assistant.name, "reason": f"予約リクエストの上限（{crowd.whose}、{crowd.limit}）"}
     audit.record(db, f"アシスタント {assistant.name}", "update", AREA.name, "assistant", assistant.id, after=refused)
 

@@ -51,6 +51,14 @@ def guide(guides: str) -> str:
     return _GUIDE.format(pay_minutes=PAY_MINUTES, cancel_hours=hours, guides=guides)
 
 
+def crowded(name: str, whose: str, limit: str) -> str:
+    """What Slack is told when an assistant asks for more than is taken."""
+    return (
+        f"アシスタント「{name}」からの予約リクエストが上限に達したため、受け付けを止めています\n"
+        f"{whose}: {limit}まで。心当たりがなければ、アシスタント連携でトークンを失効してください。"
+    )
+
+
 def received(code: str, what: str, *, is_new: bool) -> str:
     """What a request is answered with first. `what`: service, size, time and price."""
     said = "予約のリクエストを受け付けました" if is_new else "この予約のリクエストは、すでに受け付けています"

@@ -30,9 +30,9 @@ CHORES = Edits(
     SUBJECT,
     "定期作業",
     may_be_emptied=frozenset({"weekday", "business_day", "minutes"}),
-    archived="終了しています",
+    archived="無効になっています",
 )
-ENDED = "作業の設定を終了したため"
+ENDED = "作業の設定を無効にしたため"
 _RHYTHM = ("rhythm", "starts", "weekday", "business_day")
 
 
@@ -194,7 +194,7 @@ def note_done(db: Session, by: Actor, chore_id: int, new: schemas.NewRecord) -> 
     """A 随時 chore was done. Raises Conflict when it comes by the calendar or has ended, Invalid for a time to come."""
     chore = queries.get(db, chore_id)
     if chore.rhythm != Rhythm.ANYTIME or chore.archived_at is not None:
-        raise Conflict("この作業は随時の作業ではないか、終了しています。画面を更新してください。")
+        raise Conflict("この作業は随時の作業ではないか、無効になっています。画面を更新してください。")
     done_at = _past(new.done_at, app_now(db))
     turn = ChoreTurn(chore_id=chore.id, rhythm=chore.rhythm, starts_at=done_at)
     db.add(turn)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
 from service.core import phones
 from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core.clock import app_now, now_sql
 from service.core.identity import User
 from service.core.paging import Filter, Key, Listing, at_least, before, contains, equals, when
 from service.core.problems import NotFound
@@ -22,6 +23,7 @@ from service.reservations.events.rules import (
     EVENT_WORDS,
     SEEKING,
     STATE_WORDS,
+    WAITING_WORDS,
     Answer,
     Purpose,
     State,
@@ -38,7 +40,7 @@ from service.reservations.flow.models import (
 from service.reservations.flow.queries import ABSENT, case_of
 from service.reservations.machine import rules as machine
 from service.reservations.operations.models import Operation
-from service.reservations.progress.rules import progress
+from service.reservations.progress.rules import WORTH_SAYING, progress
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop
 
@@ -71,7 +73,18 @@ _OPEN = (
     .correlate(Reservation)
     .scalar_subquery()
 )
-STATE_TITLE = case({state.value: words for state, words in STATE_WORDS.items()}, value=Reservation.state)
+_RESUMES = cast(Reservation.case_now["resume_at"].astext, TIMESTAMP(timezone=True))
+# No telephone rings until the shops open, or until the second round begins.
+_IS_PAUSED = and_(
+    Reservation.state == State.CALLING,
+    Reservation.case_now["call"].astext.is_(None),
+    now_sql() + WORTH_SAYING < _RESUMES,
+)
+WAITS_UNTIL = case((_IS_PAUSED, _RESUMES))
+STATE_TITLE = case(
+    (_IS_PAUSED, WAITING_WORDS),
+    else_=case({one.value: words for one, words in STATE_WORDS.items()}, value=Reservation.state),
+)
 SHOP_NAME = func.coalesce(Shop.name, func.nullif(Reservation.shop_note, ""))
 
 RESERVATIONS = Listing(
@@ -82,6 +95,7 @@ RESERVATIONS = Listing(
         Reservation.state,
         STATE_TITLE.label("state_title"),
         Reservation.state_since,
+        WAITS_UNTIL.label("waits_until"),
         Service.name.label("service_name"),
         Plan.name.label("plan_name"),
         Reservation.customer_name,

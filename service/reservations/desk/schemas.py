@@ -34,7 +34,8 @@ class ReservationFilters(BaseModel):
 
 
 class ReservationItem(BaseModel):
-    """`shop_name`: which shop has it, or a shop in no list as an operator put it."""
+    """`shop_name`: which shop has it, or a shop in no list as an operator put it. `waits_until`: no shop is called
+    before."""
 
     id: int
     code: str
@@ -42,6 +43,7 @@ class ReservationItem(BaseModel):
     state: State
     state_title: str
     state_since: datetime
+    waits_until: datetime | None
     service_name: str
     plan_name: str
     customer_name: str

@@ -53,12 +53,10 @@ def draft(db: Session, by: Actor, new: schemas.NewDraft) -> ActivityReport:
     period = dict(queries.wanted(db)).get(new.kind)
     words = rules.KIND_WORDS[new.kind]
     if period is None:
-        raise Conflict(f"定期作業の「{words}作成」が終了しているため、作成できません。")
+        raise Conflict(f"定期作業の「{words}作成」が無効になっているため、作成できません。")
     report = _draft(db, by, new.kind, period)
     if report is None:
-        raise Conflict(
-            f"{words}（{rules.period_in_words(new.kind, period)}）はすでにあります。一覧から開いてください。"
-        )
+        raise Conflict(f"{words} {rules.period_in_words(new.kind, period)} はすでにあります。一覧から開いてください。")
     return report
 
 
@@ -127,11 +125,11 @@ def finish(db: Session, by: Actor, report_id: int, new: schemas.Finish) -> None:
     period = rules.period_in_words(Kind(report.kind), queries.days_of(report))
     turn = chores.to_check_off(db, rules.CHORE_OF[Kind(report.kind)]) if new.check_off else None
     if turn is not None:
-        note = f"{words}（{period}）を完成"
+        note = f"{words} {period} を完成"
         chore_actions.finish(db, by, turn.id, chore_schemas.Finish(version=turn.version, note=note))
     if new.share:
         for _, incident_id in queries.unshared(db, report):
-            done = incident_schemas.Done(note=f"{words}（{period}）に記載")
+            done = incident_schemas.Done(note=f"{words} {period} に記載")
             incidents.finish(db, by, incident_id, Mark.WEEKLY, done)
 
 

@@ -18,10 +18,10 @@ from service.core.holidays import calendar_named, days
 from service.core.identity import Membership, User
 from service.core.paging import Key, Listing, equals, when
 from service.core.problems import NotFound
-from service.core.times import at, local_date
+from service.core.times import DAY, at, local_date
 from service.reservations.chores import queries as chores
 from service.reservations.chores.models import Chore
-from service.reservations.chores.rules import next_business_day, nth_business_day
+from service.reservations.chores.rules import WEEK, next_business_day, nth_business_day
 from service.reservations.drafts import rules, schemas
 from service.reservations.drafts.models import ActivityReport, ReportEvent
 from service.reservations.drafts.rules import Contents, Days, InTime, Kind, Numbers, Share
@@ -239,7 +239,7 @@ def _upcoming(db: Session) -> dict[Kind, datetime]:
     found = {}
     for kind, period in wanted(db):
         if kind is Kind.WEEKLY:
-            day = next_business_day(period.last + rules.DAY + rules.WEEK, off)
+            day = next_business_day(period.last + DAY + WEEK, off)
         else:
             chore = chores.known_as(db, rules.CHORE_OF[kind])
             number = (chore.business_day if chore else None) or FIFTH

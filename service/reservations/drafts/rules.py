@@ -257,16 +257,16 @@ def percent(share: Share) -> str:
 
 def drafted(kind: Kind, days: Days, url: str) -> str:
     """What Slack reads in the morning."""
-    made = f"{KIND_WORDS[kind]}（{period_in_words(kind, days)}）の下書きができました"
+    made = f"{KIND_WORDS[kind]} {period_in_words(kind, days)} の下書きができました"
     return f"{made}\n内容を確認し、完成させてください。\n{url}"
 
 
 def mail(kind: Kind, days: Days, contents: Contents, url: str) -> tuple[str, str]:
     """Subject and text of the mail that a report travels with."""
     now = contents.now
-    subject = f"【予約運用】{KIND_WORDS[kind]}（{period_in_words(kind, days)}）"
+    subject = f"【予約運用】{KIND_WORDS[kind]} {period_in_words(kind, days)}"
     body = (
-        f"{KIND_WORDS[kind]}（{period_in_words(kind, days)}）を添付でお送りします。\n\n"
+        f"{KIND_WORDS[kind]} {period_in_words(kind, days)} を添付でお送りします。\n\n"
         f"・予約件数: {now.requested:,}件\n"
         f"・予約成功率: {percent(now.success)}\n"
         f"・決済成功率: {percent(now.payment)}\n"
@@ -293,7 +293,7 @@ def report(draft: Draft) -> Report:
                 "予約", [_counted("サービス", contents.by_service), _counted("予約が確定した店舗", contents.by_shop)]
             ),
             Section("手動対応", list(_operations(kind, contents.operations))),
-            Section("インシデント", [_incidents(contents.incidents), Note(INCIDENTS_LISTED)]),
+            Section("インシデント", [_incidents(contents.incidents), Note(INCIDENTS_LISTED[kind])]),
             Section("問い合わせ", list(_support(contents))),
             Section("定期作業", list(_chores(contents.chores))),
         ],
@@ -301,9 +301,11 @@ def report(draft: Draft) -> Report:
 
 
 NOT_WRITTEN = "まだ書かれていません。"
-INCIDENTS_LISTED = (
-    "期間中に検知したものと、作成した時点で対応中だったものです。MediumとLowは、このレポートで共有します。"
-)
+_LISTED = "期間中に検知したものと、作成した時点で対応中だったものです。"
+INCIDENTS_LISTED = {
+    Kind.WEEKLY: f"{_LISTED}MediumとLowは、このレポートで共有します。",
+    Kind.MONTHLY: _LISTED,
+}
 DEFINITIONS = (
     "予約成功率は結果が決まった予約のうち確定したもの、決済成功率は決済リンクを送った予約のうち決済されたもの、"
     "キャンセル率は確定した予約のうちキャンセルされたものの割合です。売上は決済額から返金額を引いた額です。"

@@ -54,7 +54,7 @@ def register(db: Session, by: Actor, new: schemas.NewEnquiry) -> Enquiry:
     enquiry.faq = new.faq.value
     enquiry.reservation_id, enquiry.shop_id = _known(db, new.reservation, new.shop)
     _event(db, enquiry, "received", by, None)
-    values = new.model_dump(mode="json", exclude={"body"}, exclude_defaults=True)
+    values = new.model_dump(mode="json", exclude={"content"}, exclude_defaults=True)
     audit.record(db, by, "create", AREA.name, SUBJECT, enquiry.id, after=values)
     if new.channel is Channel.PHONE and new.was_answered:
         enquiry.status, enquiry.owner_id = Status.WORKING, by.user_id
@@ -83,7 +83,7 @@ def arrive(db: Session, new: schemas.FormEnquiry, source: str) -> Enquiry:
     enquiry.reservation_id = queries.reservation_named(db, new.reservation) if new.reservation else None
     enquiry.shop_id = queries.shop_named(db, new.shop) if new.shop else None
     _event(db, enquiry, "received", None, None)
-    values = new.model_dump(mode="json", exclude={"body"}, exclude_defaults=True)
+    values = new.model_dump(mode="json", exclude={"content"}, exclude_defaults=True)
     audit.record(db, FORM, "create", AREA.name, SUBJECT, enquiry.id, after=values)
     told = rules.arrived(enquiry.id, new.party, new.topic, enquiry.first_due_at)
     operations.tell(db, rules.number(enquiry.id), told, SUBJECT)
@@ -152,7 +152,7 @@ def answer(db: Session, by: Actor, enquiry_id: int, new: schemas.Answer) -> None
     if not enquiry.mail:
         message = "メールアドレスが登録されていません。電話で回答するか、先にメールアドレスを登録してください。"
         raise Invalid(message, [("text", message)])
-    quoted = rules.quoted(enquiry.received_at, enquiry.topic, enquiry.body)
+    quoted = rules.quoted(enquiry.received_at, enquiry.topic, enquiry.content)
     key = _mail(db, enquiry, new.subject, f"{new.text}\n{quoted}")
     _answered(db, enquiry, by, new.waits)
     _event(db, enquiry, "mailed", by, f"{new.subject}\n{new.text}", key)
@@ -195,7 +195,7 @@ def to_operations(db: Session, by: Actor, enquiry_id: int, new: schemas.ToOperat
         raise Invalid(message, [("operation_id", message)])
     if new.operation_id is None:
         reservation = db.get_one(Reservation, enquiry.reservation_id)
-        detail = f"{rules.number(enquiry.id)} {enquiry.topic}\n{enquiry.body}"
+        detail = f"{rules.number(enquiry.id)} {enquiry.topic}\n{enquiry.content}"
         operation = operations.open(db, reservation.id, reservation.code, Task.CUSTOMER_ENQUIRY, detail)
     else:
         open_ones = {one.id: one for one in queries.open_operations(db, enquiry)}
@@ -290,7 +290,7 @@ def _new(
         phone=new.phone,
         mail=new.mail,
         topic=new.topic,
-        body=new.body,
+        content=new.content,
         category=new.category.value,
         level=level.value,
         status=Status.RECEIVED.value,

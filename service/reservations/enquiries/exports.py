@@ -31,7 +31,7 @@ ENQUIRIES = List(
         _choice("category", "種別", rules.CATEGORY_WORDS),
         _choice("level", "レベル", LEVEL_WORDS),
         Column("topic", "件名"),
-        Column("body", "問い合わせ内容"),
+        Column("content", "問い合わせ内容"),
         _choice("status", "ステータス", rules.STATUS_WORDS),
         Column("owner_name", "担当"),
         Column("first_due_at", "初回応答の目標", "moment"),

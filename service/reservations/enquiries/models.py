@@ -48,7 +48,7 @@ class Enquiry(Base):
     phone: Mapped[str] = mapped_column(String(16), server_default="")
     mail: Mapped[str] = mapped_column(String(254), server_default="")
     topic: Mapped[str] = mapped_column(String(200))
-    body: Mapped[str] = mapped_column(String(4000))
+    content: Mapped[str] = mapped_column(String(4000))
     category: Mapped[str] = mapped_column(String(20))
     level: Mapped[str] = mapped_column(String(10), server_default="low")
     reservation_given: Mapped[str] = mapped_column(String(30), server_default="")

@@ -19,7 +19,7 @@ from service.core.identity import Membership, User
 from service.core.outbox import OutboxMessage
 from service.core.paging import Filter, Key, Listing, at_least, before, contains, equals, when
 from service.core.problems import NotFound
-from service.core.targets import Target, read
+from service.core.targets import State, Target, read
 from service.core.times import day_bounds, local_date
 from service.reservations.enquiries import rules, schemas
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
@@ -51,7 +51,7 @@ _APART = "\x1f"
 _SEARCHED = (
     _code,
     Enquiry.topic,
-    Enquiry.body,
+    Enquiry.content,
     Enquiry.sender_name,
     Enquiry.mail,
     Enquiry.reservation_given,
@@ -64,7 +64,8 @@ def _found_by(name: str) -> ColumnElement[bool]:
     text, digits = (func.split_part(bindparam(name, type_=String), _APART, place) for place in (1, 2))
     return or_(
         *(func.lower(column).like(func.lower(text), escape="/") for column in _SEARCHED),
-        phones.behind(Enquiry.phone).like(digits),
+        # Nothing is like nothing: who has no number would be found by every text.
+        phones.behind(Enquiry.phone).like(func.nullif(digits, "")),
     )
 
 
@@ -168,7 +169,7 @@ def enquiries(
 def enquiries_to_take_along(by: Actor, filters: schemas.EnquiryFilters) -> Select[*tuple[Any, ...]]:
     """Raises Invalid for an order that is none of ours."""
     return ENQUIRIES.all(filters.sort, **_cut(by, filters)).add_columns(
-        Enquiry.body, Enquiry.way, Enquiry.outcome, Enquiry.first_minutes, Enquiry.resolution_minutes,
+        Enquiry.content, Enquiry.way, Enquiry.outcome, Enquiry.first_minutes, Enquiry.resolution_minutes,
         Enquiry.resolved_by,
     )  # fmt: skip
 
@@ -182,12 +183,19 @@ def _as_seen(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
         "response": None,
         "left_seconds": None,
     }
-    if seen["due_at"] is not None:
+    if seen["resolved_at"] is not None:
+        seen["response"] = State.MISSED if _was_late(seen) else State.MET
+    elif seen["due_at"] is not None:
         is_first = seen["first_response_at"] is None
         target = rules.FIRST[Party(seen["party"]), Channel(seen["channel"])] if is_first else rules.RESOLUTION
         seen |= {"due_title": FIRST_TITLE if is_first else RESOLUTION_TITLE}
         seen |= _stands(db, target, seen["due_at"], now, None)
     return seen
+
+
+def _was_late(settled: dict[str, Any]) -> bool:
+    first, resolution = settled["first_response_at"] or settled["resolved_at"], settled["resolution_due_at"]
+    return bool(first > settled["first_due_at"] or (resolution and settled["resolved_at"] > resolution))
 
 
 def _stands(db: Session, target: Target, due_at: datetime, now: datetime, done_at: datetime | None) -> dict[str, Any]:
@@ -232,7 +240,7 @@ def enquiry_in_full(db: Session, enquiry_id: int) -> dict[str, Any]:
     first = rules.FIRST[party, Channel(enquiry.channel)]
     return _as_seen(db, row, now) | {
         "phone": enquiry.phone,
-        "body": enquiry.body,
+        "content": enquiry.content,
         "reservation_given": enquiry.reservation_given,
         "shop_given": enquiry.shop_given,
         "shop_id": enquiry.shop_id,
@@ -348,7 +356,7 @@ def same_from_form(db: Session, new: schemas.FormEnquiry, since: datetime) -> En
         Enquiry.received_at > since,
         Enquiry.mail == new.mail,
         Enquiry.topic == new.topic,
-        Enquiry.body == new.body,
+        Enquiry.content == new.content,
     )
     return db.scalars(found.order_by(Enquiry.id).limit(1)).one_or_none()
 

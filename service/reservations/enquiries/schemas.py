@@ -90,7 +90,7 @@ class EnquiryFilters(BaseModel):
 
 class EnquiryItem(BaseModel):
     """`due_at`, `due_title` and `response` are of the target that is next: 初回応答, then 解決; `left_seconds` those of
-    its calendar, negative when late. Null when none is left."""
+    its calendar, negative when late. Null when none is left; `response` then says whether any was missed."""
 
     id: int
     version: int
@@ -159,7 +159,7 @@ class EnquiryDetail(EnquiryItem):
     `answer_subject` and `answer_body`: what an answer begins with."""
 
     phone: str
-    body: str
+    content: str
     reservation_given: str
     shop_given: str
     shop_id: int | None
@@ -204,7 +204,7 @@ class NewEnquiry(BaseModel):
     phone: Telephone = ""
     mail: Address = ""
     topic: Topic
-    body: Body
+    content: Body
     category: Category
     level: Level = Level.LOW
     reservation: Given = ""
@@ -230,7 +230,7 @@ class FormEnquiry(BaseModel):
     mail: Mail
     phone: Telephone = ""
     topic: Topic
-    body: Body
+    content: Body
     category: Category
     reservation: Given = ""
     shop: Given = ""

@@ -45,6 +45,8 @@ STATE_WORDS = {
     State.REFUND_PENDING: "返金処理中",
     State.REFUNDED: "返金済み",
 }
+# Of `calling`, while no shop can be called.
+WAITING_WORDS = "店舗への電話待ち"
 # Nothing is expected to happen any more. Money that comes late is still given back.
 OVER = frozenset({State.PAYMENT_TIMEOUT, State.COMPLETED, State.CANCELLED, State.REFUNDED})
 # No shop has said yes yet.

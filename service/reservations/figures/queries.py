@@ -190,8 +190,8 @@ def week(db: Session) -> dict[str, Any]:
         "days": [_rates(counted.get(day, Counts())) | {"day": day} for day in days],
         "this": _rates(this),
         "before": _rates(before),
-        "success_goal": config.success_goal,
-        "payment_goal": config.payment_goal,
+        "success_goal": config.success_goal or None,
+        "payment_goal": config.payment_goal or None,
     }
 
 

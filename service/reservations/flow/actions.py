@@ -39,6 +39,8 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 SAME_WISH = timedelta(minutes=10)
 # One that cannot be moved on must not hold up the others.
 STUCK_PAUSE = timedelta(minutes=1)
+# Whoever waits for a telephone that others are on is woken when it is free, and looks by itself after so long.
+LINE_PATIENCE = timedelta(minutes=1)
 # More events than any moment can call for: two rounds of shops that are skipped, and what follows.
 AT_ONCE = 500
 # In these it matters who answers the telephone now.
@@ -151,11 +153,12 @@ def look_at_payment(db: Session, reservation: Reservation) -> None:
 def step(db: Session, limit: int = 1) -> int:
     """Moves on what the time calls for something in; how many reservations that were. One that cannot be moved on is
     left alone for a minute. What others are at just now is left to them."""
-    found = db.scalars(queries.due(app_now(db), limit), execution_options={"populate_existing": True}).all()
+    now = app_now(db)
+    found = db.scalars(queries.due(now, limit), execution_options={"populate_existing": True}).all()
     for reservation in found:
         try:
             with db.begin_nested():
-                _move_on(db, reservation)
+                _move_on(db, reservation, now)
         except Exception:
             log.exception("a reservation could not be moved on", reservation=reservation.code)
             db.refresh(reservation)
@@ -164,10 +167,9 @@ def step(db: Session, limit: int = 1) -> int:
     return len(found)
 
 
-def _move_on(db: Session, reservation: Reservation) -> None:
+def _move_on(db: Session, reservation: Reservation, now: datetime) -> None:
     """Until nothing more is due. Two reservations may want one telephone at the same moment: the second one sees, once
     the first has it, that it is busy."""
-    now = app_now(db)
     taken: set[int] = set()
     for _ in range(AT_ONCE):
         case = queries.case_of(reservation)
@@ -177,15 +179,35 @@ def _move_on(db: Session, reservation: Reservation) -> None:
             # What was put off (`step`) is on time again.
             reservation.next_action_at = case.next_action_at
             return
+        if isinstance(event, e.ShopsClosed) and _waits_for_line(case, event, now):
+            reservation.next_action_at = now + LINE_PATIENCE
+            return
+        if not isinstance(event, e.CallPlaced):
+            _apply(db, reservation, event, source="system", now=now)
+            continue
         try:
             with db.begin_nested():
-                _apply(db, reservation, event, source="system")
+                _apply(db, reservation, event, source="system", now=now)
         except IntegrityError as error:
-            if not isinstance(event, e.CallPlaced) or not violates(error, "uq_reservations_calls_line"):
+            if not violates(error, "uq_reservations_calls_line"):
                 raise
             db.refresh(reservation)
             taken.add(event.shop)
     raise RuntimeError(f"the time calls for more and more in {reservation.code}")
+
+
+def _waits_for_line(case: Case, event: e.ShopsClosed, now: datetime) -> bool:
+    """The shops answer, and others are on the telephone with them. That it goes on is no news: with many reservations
+    and few shops it would fill the timelines and the time of whoever moves them on."""
+    is_told = case.state is State.CALLING and case.resume_at is not None and case.resume_at <= now
+    return is_told and event.until <= now + BUSY_PAUSE
+
+
+def _line_is_free(db: Session, shop: int, now: datetime) -> None:
+    """Whoever waits longest for the shop's telephone looks at it at once."""
+    longest = queries.waiting_for_line(shop, now, now + LINE_PATIENCE).scalar_subquery()
+    woken = update(Reservation).where(Reservation.id == longest).values(next_action_at=now)
+    db.execute(woken, execution_options={"synchronize_session": False})
 
 
 def _free(shop: int, lines: Mapping[int, Line], taken: set[int], now: datetime) -> datetime | None:
@@ -249,10 +271,17 @@ def _insert(db: Session, reservation: Reservation) -> None:
 
 
 def _apply(
-    db: Session, reservation: Reservation, event: Event, *, source: Source, by: Actor | None = None, note: str = ""
+    db: Session,
+    reservation: Reservation,
+    event: Event,
+    *,
+    source: Source,
+    by: Actor | None = None,
+    note: str = "",
+    now: datetime | None = None,
 ) -> Outcome:
     """`reservation` is locked."""
-    before, now = queries.case_of(reservation), app_now(db)
+    before, now = queries.case_of(reservation), now or app_now(db)
     outcome = machine.apply(before, event, now)
     if outcome.ignored is None:
         _keep(reservation, outcome.case, now)
@@ -262,6 +291,10 @@ def _apply(
         _end_call(db, reservation, event, now, by)
     db.flush()
     _follow(db, reservation, before, event, outcome, now, source=source, by=by, note=note)
+    if isinstance(event, e.CallEnded):
+        _line_is_free(db, event.shop, now)
+    elif any(isinstance(effect, e.StopCall) for effect in outcome.effects):
+        _line_is_free(db, before.turn[-1], now)
     if by is not None:
         _audit(db, reservation, by, event, before, outcome)
     return outcome
@@ -315,9 +348,11 @@ def _follow(
     note: str = "",
 ) -> None:
     """Carries out what has to be done, and adds to the timeline."""
-    booking = queries.booking_of(db, reservation)
     moved = before is not None and before.state != outcome.case.state
-    said = effects.carry_out(db, booking, outcome.case, outcome.effects, now, moved=moved, detail=note)
+    said = []
+    if outcome.effects or moved:
+        booking = queries.booking_of(db, reservation)
+        said = effects.carry_out(db, booking, outcome.case, outcome.effects, now, moved=moved, detail=note)
     db.add(
         TimelineEvent(
             reservation_id=reservation.id,

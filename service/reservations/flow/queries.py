@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
 from service.core.clock import in_words, now_sql
@@ -40,13 +41,14 @@ def case_of(reservation: Reservation) -> Case:
 
 def booking_of(db: Session, reservation: Reservation) -> Booking:
     """What effects need to know of it."""
-    service = db.get_one(Service, reservation.service_id)
-    plan = db.get_one(Plan, reservation.plan_id)
+    named = select(Service.name, Plan.name).join(Service, Service.id == Plan.service_id)
+    named = named.where(Plan.id == reservation.plan_id)
+    service, plan = db.execute(named).one()
     return Booking(
         id=reservation.id,
         code=reservation.code,
-        service=service.name,
-        plan=plan.name,
+        service=service,
+        plan=plan,
         customer_name=reservation.customer_name,
         phone=reservation.phone,
         mail=reservation.mail,
@@ -137,6 +139,21 @@ def due(now: datetime, limit: int) -> Select[Reservation]:
         .where(Reservation.next_action_at <= now)
         .order_by(Reservation.next_action_at, Reservation.id)
         .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def waiting_for_line(shop: int, now: datetime, until: datetime) -> Select[int]:
+    """Of those that were put off because others are on the telephone with their shops (`flow.actions`), the one that
+    was asked for first and whose turn the shop still is. One that somebody is at is left out."""
+    case = Reservation.case_now
+    return (
+        select(Reservation.id)
+        .where(Reservation.state == State.CALLING.value, Reservation.next_action_at.between(now, until))
+        .where(case["call"].astext.is_(None), cast(case["next_action_at"].astext, TIMESTAMP(timezone=True)) <= now)
+        .where(case["order"].contains([shop]), ~case["turn"].contains([shop]))
+        .order_by(Reservation.created_at, Reservation.id)
+        .limit(1)
         .with_for_update(skip_locked=True)
     )
 

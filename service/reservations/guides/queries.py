@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Select, and_, exists, select
@@ -14,9 +15,12 @@ from service.core.pages import shell
 from service.core.problems import NotFound
 from service.core.reports.model import Report
 from service.core.reports.render import content
+from service.reservations.chores import queries as chores
+from service.reservations.chores.models import Chore
+from service.reservations.chores.rules import Rhythm, minutes_in_words, when_in_words
 from service.reservations.guides import rules
 from service.reservations.guides.models import GuideFile, ShopManual
-from service.reservations.guides.rules import AUDIENCE_WORDS, FOR_SHOPS, GUIDES, Facts, Guide, Offered, Size
+from service.reservations.guides.rules import AUDIENCE_WORDS, FOR_SHOPS, GUIDES, Facts, Guide, Offered, Routine, Size
 from service.reservations.rules import GUIDES_PATH
 from service.reservations.services.models import Plan, Service
 from service.reservations.settings import settings
@@ -36,9 +40,16 @@ def facts(db: Session) -> Facts:
         support_mail=config.support_mail,
         slack_channel=config.slack_channel,
         call_minutes=config.call_minutes,
+        requests_per_phone=config.requests_per_phone,
+        chores=[_routine(one) for one in chores.in_use(db)],
         opens_at=usual["opens_at"].default,
         closes_at=usual["closes_at"].default,
     )
+
+
+def _routine(chore: Chore) -> Routine:
+    when = when_in_words(Rhythm(chore.rhythm), chore.starts, chore.weekday, chore.business_day)
+    return Routine(chore.title, when, minutes_in_words(chore.minutes), chore.owner)
 
 
 def _services(db: Session) -> list[Offered]:
@@ -107,7 +118,7 @@ def is_any_due(db: Session) -> bool:
     return bool(db.scalar(select(waits)))
 
 
-def files(db: Session, digests: dict[str, str]) -> dict[str, File]:
+def files(db: Session, digests: Mapping[str, str]) -> dict[str, File]:
     """Those of the guides (name → digest of what it says) that were made already."""
     found = db.execute(
         select(GuideFile.name, GuideFile.digest, File)
@@ -127,12 +138,13 @@ def manual(db: Session, shop_id: int) -> dict[str, Any]:
         .order_by(ShopManual.id.desc())
         .limit(1)
     ).one_or_none()
-    told = {"sent_at": shop.manual_sent_at, "sent_to": None, "error": None}
+    told: dict[str, Any] = {"sent_at": shop.manual_sent_at, "sent_to": None, "error": None}
     told["titles"] = [guide.title for guide in FOR_SHOPS]
+    if shop.manual_sent_at is None:
+        is_due = shop.mail and shop.archived_at is None and shop.blacklisted_at is None
+        return told | {"state": "due" if is_due else "none"}
     if newest is None:
-        usable = shop.mail and shop.archived_at is None and shop.blacklisted_at is None
-        state = "sent" if shop.manual_sent_at else "due" if usable else "none"
-        return told | {"state": state}
+        return told | {"state": "sent"}
     sent, message = newest
     # Sent messages are forgotten after a while; one that failed is not, before somebody decided about it.
     state = "sent"

@@ -20,24 +20,28 @@ from service.core.reports.markdown import escaped, sections
 from service.core.reports.model import Report
 from service.core.targets import NEAR, Target
 from service.core.times import DAY, SATURDAY, TOKYO, WEEKDAYS, Month, at, in_words, local_date
+from service.reservations.alarms import rules as alarms
 from service.reservations.assistants import rules as assistants
 from service.reservations.cases import rules as cases
+from service.reservations.enquiries import rules as enquiries
 from service.reservations.events.rules import STATE_WORDS, Purpose, State, Task
 from service.reservations.incidents import rules as incidents
 from service.reservations.incidents.rules import Level, Mark
 from service.reservations.letters import rules as letters
+from service.reservations.notices import rules as notices
+from service.reservations.notices.rules import CODE, MOMENT, NUMBER, STAFF, TITLE
 from service.reservations.operations import rules as operations
 from service.reservations.operations.rules import Priority
 from service.reservations.progress.rules import progress
 from service.reservations.queue import rules as queue
-from service.reservations.rules import AREA, GUIDES_PATH
+from service.reservations.rules import AREA, CONTACT_PAGE, GUIDES_PATH
 
 MAKER = "予約代行サービス QRV"
 # Who reads Japanese without haste, in letters a minute.
 READING_SPEED = 500
 # A long one has its contents at its head.
 LONG_MINUTES = 10
-CODE, SHOP, STAFF, CUSTOMER = "QRV-7K2M9P", "フラワー銀座", "佐藤", "青木 花子"
+SHOP, CUSTOMER = "フラワー銀座", "青木 花子"
 SHOP_PHONE, PHONE = "+81312340001", "+819012345678"
 # What is spoken of where nothing is offered yet.
 EXAMPLE_SIZE = ("花束", "M", 5500)
@@ -50,6 +54,12 @@ class Audience(StrEnum):
 
 
 AUDIENCE_WORDS = {Audience.CUSTOMER: "依頼者向け", Audience.SHOP: "提携店向け", Audience.OPERATOR: "運営担当者向け"}
+# What stands on the cover.
+COVERS = {
+    Audience.CUSTOMER: "ご利用ガイド",
+    Audience.SHOP: "提携店の皆さまへ",
+    Audience.OPERATOR: AUDIENCE_WORDS[Audience.OPERATOR],
+}
 # Everybody may read these.
 PUBLIC = (Audience.CUSTOMER, Audience.SHOP)
 
@@ -117,9 +127,19 @@ class Offered:
 
 
 @dataclass(frozen=True)
+class Routine:
+    """A 定期作業 in words: when it is done, how long that takes, and who does it."""
+
+    title: str
+    when: str
+    minutes: str
+    owner: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """What guides say that no rule knows. `address`: of the public pages; `opens_at`, `closes_at`: between which shops
-    are called that said nothing else."""
+    are called that said nothing else; `requests_per_phone`: how many may be asked for with one number in an hour."""
 
     now: datetime
     address: str
@@ -128,6 +148,8 @@ class Facts:
     support_mail: str
     slack_channel: str
     call_minutes: int
+    requests_per_phone: int
+    chores: Sequence[Routine]
     opens_at: time
     closes_at: time
 
@@ -141,7 +163,7 @@ def report(guide: Guide, facts: Facts) -> Report:
     text = _texts().get_template(f"{guide.name}.md.jinja").render(_context(facts))
     return Report(
         title=guide.title,
-        period=f"{AUDIENCE_WORDS[guide.audience]}　{guide.reading}",
+        period=f"{COVERS[guide.audience]}　{guide.reading}",
         made_at=facts.now,
         sections=sections(text, questions=guide.questions),
         maker=MAKER,
@@ -233,10 +255,13 @@ def _context(facts: Facts) -> dict[str, Any]:
         "hours": business_hours(),
         "opens": clock(facts.opens_at),
         "closes": clock(facts.closes_at),
+        "contact_url": f"{facts.address}{CONTACT_PAGE}",
         "url": {name: f"{facts.address}{GUIDES_PATH}/{name}" for name in GUIDES},
         "title": {name: guide.title for name, guide in GUIDES.items()},
         "shop_titles": "、".join(guide.title for guide in FOR_SHOPS),
         "refund_title": operations.TASK_WORDS[Task.REFUND_FAILED],
+        "burst": operations.BURST,
+        "burst_minutes": span(operations.BURST_WITHIN),
         "near": f"{100 // NEAR}%",
         "mcp_url": f"{facts.address}/mcp",
         "tokyo": TOKYO,
@@ -262,11 +287,21 @@ def _context(facts: Facts) -> dict[str, Any]:
         "priorities": [(operations.PRIORITY_WORDS[one], target_words(operations.TARGETS[one])) for one in Priority],
         "vague_target": f"{span(operations.TARGETS[operations.PRIORITIES[Task.VAGUE_ANSWER]].span)}以内",
         "levels": [Flow(level) for level in Level],
-        "clock_notices": clock_notices(),
-        "incident_notices": incident_notices(),
+        "clock_notices": notices.clock_notices(),
+        "incident_notices": notices.incident_notices(),
+        "burst_notices": notices.burst_notices(),
+        "alarm_notices": notices.alarm_notices(),
+        "enquiry_notices": notices.enquiry_notices(),
+        "other_notices": notices.other_notices(),
+        "checks": list(alarms.CHECKS.values()),
+        "first_responses": [
+            (enquiries.PARTY_WORDS[party], [_at_once(enquiries.FIRST[party, one]) for one in enquiries.Channel])
+            for party in enquiries.Party
+        ],
+        "resolution": f"{span(enquiries.RESOLUTION.span)}以内",
         "nobody_on_call": operations.NOBODY_ON_CALL,
-        "on_call_sms": operations.call_out(Task.SMS_FAILED, CODE, _MOMENT),
-        "incident_sms": incidents.call_out(_NUMBER, _TITLE, _MOMENT),
+        "on_call_sms": operations.call_out(Task.SMS_FAILED, CODE, MOMENT),
+        "incident_sms": incidents.call_out(NUMBER, TITLE, MOMENT),
         "status_sms": incidents.status_text(False, facts.support_phone),
         "back_sms": incidents.status_text(True, facts.support_phone),
         "roles": AREA.roles,
@@ -323,74 +358,8 @@ class Described:
         self.steps = queue.STEPS[task]
 
 
-@dataclass(frozen=True)
-class Notice:
-    """A text that Slack is told: when, and what is to be done then."""
-
-    title: str
-    text: str
-    occasion: str
-    response: str
-
-
-_MOMENT = at(date(2026, 11, 20), time(10, 30))
-_TITLE, _NUMBER = "SMSを送信できない", incidents.number(12)
-
-
-def clock_notices() -> list[Notice]:
-    """About tasks that nobody has."""
-    return [
-        Notice(
-            "手動対応の期限が近い",
-            operations.warning(Task.VAGUE_ANSWER, CODE, _MOMENT),
-            f"担当者がいないまま、目標時間の残りが{100 // NEAR}%になりました。",
-            "「手動対応」を開き、「自分が対応する」を押します。担当者が決まると、この通知は届きません。",
-        ),
-        Notice(
-            "手動対応の期限超過",
-            operations.breach(Task.VAGUE_ANSWER, CODE, _MOMENT),
-            "担当者がいないまま、目標時間を過ぎました。1件につき1回だけ届きます。",
-            "すぐに担当を決めて対応します。遅れた理由を、対応結果に残します。",
-        ),
-    ]
-
-
-def incident_notices() -> list[Notice]:
-    level, number = Level.HIGH, _NUMBER
-    step = incidents.FLOWS[level][Mark.FIRST_LOOK].title
-    return [
-        Notice(
-            "インシデントの発生",
-            incidents.opened(number, level, _TITLE, _MOMENT),
-            "「インシデント」に新しいインシデントが登録されました。",
-            "インシデントを開き、初動対応を始めます。Criticalは、オンコール当番にもSMSが届きます。",
-        ),
-        Notice(
-            "インシデントのレベル変更",
-            incidents.level_changed(number, Level.MEDIUM, level, _TITLE),
-            "レベルが変わり、目標時間が新しいレベルのものになりました。",
-            "残っている対応の目標時間を、インシデントで確認します。",
-        ),
-        Notice(
-            "対応の目標時間超過",
-            incidents.late(number, level, _TITLE, step, _MOMENT),
-            "対応手順の段階が、目標時間までに完了になっていません。",
-            "状況を確認し、終わっていれば完了にします。応援が必要なら、その場で呼びます。",
-        ),
-        Notice(
-            "経営陣への報告",
-            incidents.told_management(number, level, _TITLE),
-            "経営陣に、インシデントの記録をメールで報告しました（自動または「今すぐ報告する」）。",
-            "対応は不要です。報告後にわかったことは、インシデントに記録します。",
-        ),
-    ]
-
-
-def notices() -> list[str]:
-    """Every text that Slack is told of, as in the guide."""
-    return [operations.notice(task, CODE) for task in Task] + [
-        one.text for one in (*clock_notices(), *incident_notices())
-    ]
+def _at_once(target: Target) -> str:
+    return f"{span(target.span)}以内" if target.span else "その場で"
 
 
 @dataclass(frozen=True)

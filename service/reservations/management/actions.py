@@ -111,7 +111,7 @@ def _ask_by_itself(db: Session, month: Month) -> None:
     db.execute(
         upsert(ManagementReport)
         .values(month=month.first, is_automatic=True, asked_at=app_now(db), asked_by=SYSTEM)
-        .on_conflict_do_nothing(index_elements=["month"], index_where=ManagementReport.is_automatic)
+        .on_conflict_do_nothing(index_elements=["month"], index_where=text("is_automatic"))
     )
 
 

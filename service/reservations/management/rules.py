@@ -143,23 +143,29 @@ def file_name(month: Month) -> str:
 
 
 def report(facts: Facts) -> Report:
-    days = facts.month.days()
-    over = is_over(facts.month, facts.counted_at)
-    until = days[-1] if over else local_date(facts.counted_at) - DAY
+    first, last = facts.month.first, last_day(facts)
     return Report(
         TITLE,
-        f"{in_short(facts.month)}（{days[0].month}/{days[0].day} 〜 {until.month}/{until.day}）",
+        f"{in_short(facts.month)}（{first.month}/{first.day} 〜 {last.month}/{last.day}）",
         facts.counted_at,
         [
-            Section("", [_cards(facts), Note(f"{in_words(facts.counted_at)} 時点の集計です。{DEFINITION}")]),
-            Section("月間予約件数推移", [_trend(facts, requested_finding(facts.months), "件", _requested)]),
-            Section("月間売上推移", [_trend(facts, sales_finding(facts.months), "円", _sales)]),
+            Section("", [_cards(facts)]),
+            Section("月間予約件数推移", [_trend(facts, requested_finding(facts), "件", _requested)]),
+            Section("月間売上推移", [_trend(facts, sales_finding(facts), "円", _sales)]),
             Section("サービスタイプ別予約割合", [_shares(facts.services), _services(facts.services)]),
             Section("提携店別予約件数ランキング", [*_shops(facts.shops)]),
             Section("日別の予約件数", [_by_day(facts)]),
-            Section("月ごとの数字", [_months(facts.months)]),
+            Section(
+                "月ごとの数字",
+                [_months(facts.months), Note(f"{in_words(facts.counted_at)} 時点の集計です。{DEFINITION}")],
+            ),
         ],
     )
+
+
+def last_day(facts: Facts) -> date:
+    """The last day that counts: the month's, or of one under way the last whole one."""
+    return min(facts.month.days()[-1], local_date(facts.counted_at) - DAY)
 
 
 def _requested(one: MonthFigures) -> int:
@@ -197,24 +203,26 @@ def _cards(facts: Facts) -> Figures:
     )
 
 
-def requested_finding(found: Sequence[MonthFigures]) -> str:
-    """The chart in a sentence: the last month against the one before."""
-    return _finding(found, _requested, "予約は", lambda count: f"{count:,}件")
+def requested_finding(facts: Facts) -> str:
+    """The chart in a sentence: the month against the one before."""
+    return _finding(facts, lambda one: one.counts.requested, "予約は", lambda count: f"{count:,}件")
 
 
-def sales_finding(found: Sequence[MonthFigures]) -> str:
-    return _finding(found, lambda one: one.counts.sales, "売上は", yen)
+def sales_finding(facts: Facts) -> str:
+    return _finding(facts, lambda one: one.counts.sales, "売上は", yen)
 
 
-def _finding(
-    found: Sequence[MonthFigures], value: Callable[[MonthFigures], int], what: str, words: Callable[[int], str]
-) -> str:
-    last = found[-1]
-    said = f"{in_short(last.month)}の{what}{words(value(last))}"
-    if len(found) < 2 or value(found[-2]) <= 0:
+def _finding(facts: Facts, value: Callable[[MonthFigures], int], what: str, words: Callable[[int], str]) -> str:
+    now, before = value(facts.figures), value(facts.before) if facts.before else 0
+    said = f"{in_short(facts.month)}の{what}{words(now)}"
+    if not is_over(facts.month, facts.counted_at):
+        # Three weeks are not compared with a month.
+        last = last_day(facts)
+        return f"{said}です（{last.month}/{last.day}まで）"
+    if before <= 0:
         return f"{said}です"
-    change = (value(last) - value(found[-2])) / value(found[-2])
-    return f"{said}（前月比 {change:+.0%}）です" if round(change, 2) else f"{said}（前月と同じ水準）です"
+    change = round((now - before) / before, 2)
+    return f"{said}（前月比 {change:+.0%}）です" if change else f"{said}（前月と同じ水準）です"
 
 
 def _trend(facts: Facts, finding: str, unit: str, value: Callable[[MonthFigures], int]) -> BarChart:
@@ -293,8 +301,7 @@ def ranked(shops: Iterable[Named]) -> list[tuple[int, Named]]:
 
 def _by_day(facts: Facts) -> BarChart:
     known = dict(facts.days)
-    over = is_over(facts.month, facts.counted_at)
-    days = [day for day in facts.month.days() if over or day < local_date(facts.counted_at)]
+    days = [day for day in facts.month.days() if day <= last_day(facts)]
     counts = [known.get(day, Counts()).requested for day in days]
     best = max(counts, default=0)
     title = f"最も多かったのは{facts.month.month}/{days[counts.index(best)].day}の{best:,}件です" if best else ""
@@ -309,14 +316,14 @@ def _by_day(facts: Facts) -> BarChart:
 
 def _months(found: Sequence[MonthFigures]) -> Table:
     columns = [
-        Column("月", 1.3),
+        Column("月", 1.2),
         Column("予約件数", 1, right=True),
         Column("確定", 1, right=True),
         Column("予約成功率", 1, right=True),
         Column("決済成功率", 1, right=True),
-        Column("キャンセル率", 1, right=True),
+        Column("キャンセル率", 1.2, right=True),
         Column("手動対応", 1, right=True),
-        Column("売上", 1.5, right=True),
+        Column("売上", 1.3, right=True),
     ]
     rows: list[list[Cell]] = [
         [

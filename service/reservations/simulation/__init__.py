@@ -1,1 +1,1 @@
-"""What another order of shops would have made of the past."""
+"""店舗順序シミュレーション: the history lived through with another order of shops. Nothing is changed by it."""

@@ -10,7 +10,7 @@ ANSWERS = List(
     title="満足度調査の回答",
     permission="reservations:quality:read",
     columns=(
-        Column("quarter", "対象の四半期"),
+        Column("title", "対象の四半期"),
         Column("stars", "評価（5段階）", "number"),
         Column("comment", "コメント"),
         Column("answered_at", "回答日時", "moment"),

@@ -39,6 +39,7 @@ _status = case(
     else_=Status.CLOSED.value,
 )
 _quarter = func.concat(func.to_char(Survey.year, "FM0000"), "-Q", Survey.quarter)
+_title = func.concat(Survey.year, "年", Survey.quarter * 3 - 2, "〜", Survey.quarter * 3, "月")
 _place = Survey.year * 4 + Survey.quarter
 
 
@@ -75,6 +76,8 @@ ANSWERS = Listing(
     select(
         Invitation.id,
         _quarter.label("quarter"),
+        # As `rules.Quarter.words` writes it.
+        _title.label("title"),
         Invitation.stars,
         Invitation.comment,
         Invitation.answered_at,

@@ -93,6 +93,7 @@ class AnswerItem(BaseModel):
 
     id: int
     quarter: str
+    title: str
     stars: int
     comment: str
     answered_at: datetime

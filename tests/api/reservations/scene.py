@@ -26,7 +26,7 @@ _requests = itertools.count(1)
 
 def fill(db: Session) -> None:
     """The demo's services and shops, on a Wednesday at ten in Tokyo, when all of them answer the telephone."""
-    demo.fill(db)
+    demo.masters(db)
     set_clock(db, datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO))
 
 

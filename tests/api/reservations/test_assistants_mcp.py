@@ -33,7 +33,7 @@ def token_for(service: Service, *, shared: bool = False) -> str:
     """Of a new assistant, which was told the steps before."""
     token = f"token-{uuid4()}"
     with service.committed() as db:
-        demo.fill(db)
+        demo.masters(db)
         now = app_now(db)
         db.add(Assistant(name="Claude", token_hash=hash_token(token), is_shared=shared, greeted_at=now))
     return token

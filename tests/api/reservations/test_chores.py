@@ -346,7 +346,7 @@ def test_ending_a_chore_keeps_what_was_done_and_skips_what_has_begun(anna: TestC
 
     assert [one["state"] for one in listed(anna, chore_id=dashboard["chore_id"], state="all")] == ["done"]
     [left] = listed(anna, chore_id=slack_chore["chore_id"], state="all")
-    assert (left["state"], left["note"]) == ("skipped", "作業の設定を終了したため")
+    assert (left["state"], left["note"]) == ("skipped", "作業の設定を無効にしたため")
 
 
 def test_what_is_done_anytime_is_noted_as_often_as_it_is_done(olivia: TestClient) -> None:

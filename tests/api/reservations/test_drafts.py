@@ -253,10 +253,10 @@ def test_with_the_report_its_chore_is_checked_off_and_medium_incidents_are_share
     assert (turn.outcome, turn.done_by, turn.note) == (
         "done",
         "olivia さん",
-        "週次レポート（2031/1/3（金）〜1/9（木））を完成",
+        "週次レポート 2031/1/3（金）〜1/9（木） を完成",
     )
     mark = incident_queries.marks(db, medium.id)[Mark.WEEKLY]
-    assert (mark.done_by, mark.note) == ("olivia さん", "週次レポート（2031/1/3（金）〜1/9（木））に記載")
+    assert (mark.done_by, mark.note) == ("olivia さん", "週次レポート 2031/1/3（金）〜1/9（木） に記載")
 
 
 def test_without_being_asked_nothing_else_is_checked_off(olivia: TestClient, db: Session) -> None:
@@ -301,7 +301,7 @@ def test_a_finished_report_is_mailed_with_its_pdf_to_each_address(olivia: TestCl
     assert post(olivia, finished, "send", 202, to=to) == {"recipients": 2}
     mails = sent(db, "mail")
     assert [one.payload["to"] for one in mails] == [["mona@qualfia.example"], ["max@qualfia.example"]]
-    assert mails[0].payload["subject"] == "【予約運用】週次レポート（2031/1/3（金）〜1/9（木））"
+    assert mails[0].payload["subject"] == "【予約運用】週次レポート 2031/1/3（金）〜1/9（木）"
     [file_id] = mails[0].payload["attachments"]
     file = db.get_one(File, file_id)
     assert (file.name, file.purpose) == ("予約運用_週次レポート_20310103-20310109.pdf", "reservations.report")

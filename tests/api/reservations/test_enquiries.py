@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core import holidays
 from service.core.audit import AuditEntry
 from service.core.clock import app_now
 from service.core.outbox import OutboxMessage
@@ -33,7 +34,7 @@ ASKED = {
     "sender_name": "青木 花子",
     "mail": "aoki@example.jp",
     "topic": "領収書について",
-    "body": "領収書は発行できますか。",
+    "content": "領収書は発行できますか。",
     "category": "payment",
 }
 SETTLED = {"way": "faq", "outcome": "FAQのとおりに案内した"}
@@ -128,6 +129,8 @@ def test_targets_are_those_of_the_document(sally: TestClient, party: str, channe
 
 def test_targets_count_business_hours_without_holidays_and_stay_as_they_were(sally: TestClient, db: Session) -> None:
     go_to(db, "2031-01-10T17:00")
+    holidays.top_up(db)
+    db.commit()
     enquiry = made(sally)
 
     # Monday, 1/13, is 成人の日.
@@ -308,6 +311,7 @@ def test_what_is_resolved_can_be_taken_up_again(sally: TestClient, db: Session) 
     enquiry = made(sally)
     over = post(sally, enquiry, "resolution", **SETTLED)
     assert (over["status"], over["resolved_at"] is not None, over["due_at"]) == ("resolved", True, None)
+    assert over["response"] == "met"
     for what, said in (("resolution", SETTLED), ("claim", {}), ("calls", {"text": "はい"})):
         assert "解決にしました" in post(sally, over, what, 409, **said)["detail"]
 
@@ -318,7 +322,7 @@ def test_what_is_resolved_can_be_taken_up_again(sally: TestClient, db: Session) 
 
 
 def test_enquiries_are_found_cut_and_taken_along(sally: TestClient, db: Session) -> None:
-    made(sally, topic="100%の返金", body="返金は?", category="cancellation", phone="090-1234-5678")
+    made(sally, topic="100%の返金", content="返金は?", category="cancellation", phone="090-1234-5678")
     made(sally, party="shop", channel="phone", topic="電話が聞き取れない", sender_name="佐藤 花", category="calls")
     go_to(db, "2031-01-08T12:30")
 

@@ -18,6 +18,7 @@ from service.agencies.corporations.schemas import CorporationChange, NewCorporat
 from service.agencies.drafts.models import Draft
 from service.core.audit import AuditEntry
 from service.core.identity import User
+from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.api.agencies.test_corporations import CARD, COMPANY
 from tests.dashboards.conftest import opened_at
@@ -59,6 +60,21 @@ def test_the_search_lists_ones_own_corporations(team: Scene, opened: Opened, com
     assert not page.exception
     assert "法人検索" in [title.value for title in page.title]
     assert "株式会社ABC" in page.dataframe[0].value.to_string()
+
+
+def test_who_sees_several_agencies_chooses_one(team: Scene, opened: Opened, company: Corporation) -> None:
+    scene.request(team.db, company, team.alice, "working")
+    other = scene.corporation(team.db, team.b, "株式会社BBBのお客様")
+    scene.request(team.db, other, team.bob, "working")
+    team.db.commit()
+    page = opened_at(opened(team.olga), "corporations")
+    assert {"代理店"} <= {box.label for box in page.selectbox}
+
+    page.selectbox(key="agency_id").set_value(team.b.id)
+    page.run()
+
+    assert [row["法人名"] for row in page.dataframe[0].value.to_dict("records")] == ["株式会社BBBのお客様"]
+    assert "代理店" not in {box.label for box in opened_at(opened(team.alice), "corporations").selectbox}
 
 
 def test_a_corporation_is_shown_with_its_card_as_four_digits(team: Scene, opened: Opened, company: Corporation) -> None:

@@ -179,3 +179,20 @@ def test_the_page_is_not_in_the_menu_of_others(screen: Screen, role: str) -> Non
     page = screen("oscar", fleet=role).run()
 
     assert "通知" not in [title.value for title in page.title]
+
+
+def test_who_works_in_several_areas_finds_the_messages_of_one(screen: Screen, db: Session) -> None:
+    publish(db, "端末の通知")
+    payload = {"channel": "#qrv-alerts", "text": "予約ID: QRV-000001 が全店NG"}
+    outbox.publish(db, "slack", payload, area="reservations", recipient="#qrv-alerts", title=payload["text"])
+    db.commit()
+    page = screen("alice", fleet="admin", reservations="operator").run()
+    page = page.switch_page("core/messages.py").run()
+    listed = page.dataframe[0].value.to_dict("records")
+    assert [row["業務"] for row in listed] == ["予約運用", "端末管理"]
+
+    page.selectbox(key="area").set_value("reservations").run()
+    assert [row["件名"] for row in page.dataframe[0].value.to_dict("records")] == ["予約ID: QRV-000001 が全店NG"]
+
+    alone = screen("oscar", reservations="operator").run().switch_page("core/messages.py").run()
+    assert "業務" not in alone.dataframe[0].value.columns

@@ -23,7 +23,7 @@ LIST = f"{KEY}.list"
 
 @pytest.fixture(autouse=True)
 def assistants(db: Session) -> None:
-    demo.fill(db)
+    demo.masters(db)
     db.commit()
 
 

@@ -10,7 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.core.clock import app_now
+from service.core.clock import app_now, real_now
+from service.core.traffic import BUCKETS_MS, TrafficMinute
+from service.reservations.alarms import actions as alarms
+from service.reservations.alarms.models import Proposal
 from service.reservations.flow.models import Letter
 from service.reservations.incidents import actions, schemas
 from service.reservations.incidents.models import Incident, IncidentMark
@@ -71,7 +74,7 @@ def test_the_page_says_what_is_open_and_late(screen: Screen, db: Session) -> Non
 def test_working_hours_are_not_told_as_days(screen: Screen, db: Session) -> None:
     made(db, Level.LOW)
 
-    assert rows(opened(screen))[0]["次の対応"] == "対応 営業時間であと24時間"
+    assert rows(opened(screen))[0]["次の対応"] == "対応 あと24時間（営業時間）"
 
 
 def test_an_incident_is_registered_with_its_level(screen: Screen, db: Session) -> None:
@@ -170,3 +173,42 @@ def test_who_only_reads_sees_all_of_it_and_has_no_button(screen: Screen, db: Ses
 
     assert "SMSの送信" in texts(page)
     assert buttons(page) == set()
+
+
+def proposed(db: Session) -> Proposal:
+    now = real_now()
+    buckets = [50, *[0] * (len(BUCKETS_MS) - 1), 50]
+    db.merge(TrafficMinute(minute=now.replace(second=0, microsecond=0), requests=100, errors=0, buckets=buckets))
+    alarms.propose(db, now)
+    db.commit()
+    return db.scalars(select(Proposal)).one()
+
+
+def test_a_proposal_stands_above_the_list_and_is_opened_as_it_says(screen: Screen, db: Session) -> None:
+    proposal = proposed(db)
+    page = opened(screen)
+    assert "API応答時間が遅い（5秒超過）" in texts(page)
+    assert "直近5分の応答100件のうち50件（50%）が5秒を超えました" in texts(page)
+    key = f"reservations.proposal.{proposal.id}"
+    press(page, f"{key}.open")
+    assert page.radio(key=f"{key}.level.0").value == "medium"
+    press(page, f"{key}.submit")
+
+    incident = db.scalars(select(Incident)).one()
+    assert (incident.level, incident.title) == ("medium", "API応答時間が遅い（5秒超過）")
+    assert incident.impact == proposal.impact
+    assert f"{key}.open" not in {str(button.key) for button in page.button}
+
+
+def test_a_proposal_is_dismissed_with_a_reason(screen: Screen, db: Session) -> None:
+    proposal = proposed(db)
+    page = opened(screen)
+    key = f"reservations.proposal.{proposal.id}"
+    press(page, f"{key}.dismiss")
+    form = f"reservations.proposal.dismiss.{proposal.id}"
+    page.text_input(key=f"{form}.reason.0").input("負荷試験のため")
+    press(page, f"{form}.submit")
+
+    db.expire_all()
+    assert (proposal.reason, proposal.decided_by) == ("負荷試験のため", "olivia さん")
+    assert "API応答時間が遅い" not in texts(page)

@@ -82,7 +82,7 @@ def test_the_page_says_what_is_late_and_what_nobody_has(screen: Screen, db: Sess
     assert "手動対応が1件あります。担当者のいないものが1件です。" in texts(page)
     row = rows(page)[0]
     assert (row["内容"], row["予約ID"], row["担当"]) == ("曖昧な回答", reservation.code, "なし")
-    assert row["残り時間"] == "営業時間であと1時間"
+    assert row["残り時間"] == "あと1時間（営業時間）"
 
     scene.set_clock(db, app_now(db) + timedelta(minutes=75))
     db.commit()

@@ -18,7 +18,7 @@ LIST, KEY = "reservations.services.list", "reservations.service"
 
 @pytest.fixture(autouse=True)
 def services(db: Session) -> None:
-    demo.fill(db)
+    demo.masters(db)
     db.commit()
 
 

@@ -22,7 +22,7 @@ LIST, KEY, ORDER = "reservations.shops.list", "reservations.shop", "reservations
 
 @pytest.fixture(autouse=True)
 def shops(db: Session) -> None:
-    demo.fill(db)
+    demo.masters(db)
     db.commit()
 
 

@@ -65,7 +65,38 @@ class Payments:
             words = "The `expires_at` timestamp must be less than 24 hours from Checkout Session creation."
             raise Refused(words, "expires_at")
         session_id = _id("cs_test_", 58)
-        session = {
+        session = self._session(session_id, given, amount, now, expires_at, base_url)
+        kept = self._kept(session, description, given.get("payment_intent_data") or {})
+        self.things.add("session", session_id, kept)
+        shown = {"kind": "session", "id": session_id}
+        words = f"{description} {session_id} {json.dumps(session['metadata'], ensure_ascii=False)}"
+        identity = str(session["metadata"].get("effect") or session_id)
+        self._house.store.add(self.name, identity, shown, words, hold=hold)
+        self._house.agenda.add(self.name, expires_at, "expire", session_id)
+        return session
+
+    def remember(self, told: Mapping[str, Any], base_url: str) -> None:
+        """A session from before there was a sandbox: `id`, `amount`, `name`, `created` and `expires_at` (seconds),
+        `success_url`, `cancel_url`, `metadata`, and `intent` when it is paid. One that is known stays as it is."""
+        session_id, intent_id = str(told["id"]), told.get("intent")
+        if self.things.get("session", session_id) is not None:
+            return
+        session = self._session(session_id, told, told["amount"], told["created"], told["expires_at"], base_url)
+        kept = self._kept(session, str(told["name"]), {"metadata": told["metadata"]})
+        self.things.add("session", session_id, kept)
+        if intent_id is None:
+            self._house.agenda.add(self.name, told["expires_at"], "expire", session_id)
+            return
+        intent = self._intent(kept, str(intent_id))
+        intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": _id("ch_", 24)}
+        self.things.put("payment_intent", intent["id"], intent)
+        session |= {"status": "complete", "payment_status": "paid", "url": None}
+        self.things.put("session", session_id, kept)
+
+    def _session(
+        self, session_id: str, given: Mapping[str, Any], amount: int, now: int, expires_at: int, base_url: str
+    ) -> dict[str, Any]:
+        return {
             "id": session_id,
             "object": "checkout.session",
             "after_expiration": None,
@@ -109,20 +140,15 @@ class Payments:
             "ui_mode": "hosted_page",
             "url": f"{base_url}/checkout/c/pay/{session_id}",
         }
-        kept = {
+
+    def _kept(self, session: dict[str, Any], description: str, intent_data: Mapping[str, Any]) -> dict[str, Any]:
+        return {
             "session": session,
             "description": description,
-            "intent_data": given.get("payment_intent_data") or {},
+            "intent_data": intent_data,
             "declined": 0,
             "history": [{"at": self._house.clock.now(), "status": "open"}],
         }
-        self.things.add("session", session_id, kept)
-        shown = {"kind": "session", "id": session_id}
-        words = f"{description} {session_id} {json.dumps(session['metadata'], ensure_ascii=False)}"
-        identity = str(session["metadata"].get("effect") or session_id)
-        self._house.store.add(self.name, identity, shown, words, hold=hold)
-        self._house.agenda.add(self.name, expires_at, "expire", session_id)
-        return session
 
     def session(self, session_id: str) -> dict[str, Any]:
         """With everything; one whose time is over is expired by now."""
@@ -182,12 +208,12 @@ class Payments:
         self.tell("checkout.session.completed", session)
         return {"paid": True, "reason": "", "session": session}
 
-    def _intent(self, kept: dict[str, Any]) -> dict[str, Any]:
+    def _intent(self, kept: dict[str, Any], intent_id: str = "") -> dict[str, Any]:
         """The session's payment intent; made at the first attempt to pay."""
         session = kept["session"]
         if session["payment_intent"]:
             return self.intent(session["payment_intent"])
-        intent_id = _id("pi_", 24)
+        intent_id = intent_id or _id("pi_", 24)
         intent = {
             "id": intent_id,
             "object": "payment_intent",

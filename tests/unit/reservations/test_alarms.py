@@ -97,6 +97,17 @@ def test_a_queue_begins_when_more_than_a_hundred_waited_for_a_whole_minute() -> 
     assert not rules.read(Kind.QUEUE, blip, NOW, was_on=False).is_on
 
 
+def test_an_alarm_begins_with_the_figures_that_began_it() -> None:
+    """Not with those of the moment, which may be better already."""
+    known = past(Kind.QUEUE, [150]) | {rules.whole(NOW): Minute(queue_least=0, queue_most=2)}
+    begun = rules.read(Kind.QUEUE, known, NOW, was_on=False)
+    assert (begun.value, begun.worst, begun.is_on) == (150, 150, True)
+    assert rules.read(Kind.QUEUE, known, NOW, was_on=True).value == 2
+
+    cpu = rules.read(Kind.CPU, past(Kind.CPU, [85, 99, 90, 90, 90]), NOW, was_on=False)
+    assert (cpu.value, cpu.worst) == (85, 99)
+
+
 def test_the_error_rate_is_of_five_minutes_and_of_at_least_fifty_requests() -> None:
     assert errors((10, 1), (10, 1), (10, 1), (10, 1), (10, 0)).is_on
     assert errors((10, 1), (10, 1), (10, 1), (10, 1), (9, 9)).value is None

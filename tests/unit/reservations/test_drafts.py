@@ -126,6 +126,6 @@ def test_the_mail_says_the_most_important_figures() -> None:
     contents = Contents(Numbers(requested=25, success=Share(23, 25), paid=100_000), Numbers())
     subject, body = rules.mail(Kind.WEEKLY, days, contents, "https://genba.example/reservations-reports")
 
-    assert subject == "【予約運用】週次レポート（2026/11/13（金）〜11/19（木））"
+    assert subject == "【予約運用】週次レポート 2026/11/13（金）〜11/19（木）"
     assert "・予約成功率: 92.0%\n" in body
     assert "・売上: ¥100,000\n" in body

@@ -129,6 +129,7 @@ def test_a_month_under_way_ends_with_the_last_whole_day() -> None:
     charts = [block for section in report.sections for block in section.blocks if isinstance(block, BarChart)]
     assert [chart.last_unfinished for chart in charts] == [True, True, False]
     assert len(charts[-1].labels) == 21
+    assert charts[0].title == "2026年11月の予約は60件です（11/21まで）"
 
 
 def test_a_report_about_nothing_can_be_made() -> None:

@@ -164,3 +164,30 @@ def test_delivered_probes_leave_the_file_after_forty_days(
 def test_an_interval_that_cannot_be_is_refused_in_words() -> None:
     with pytest.raises(ValueError, match="WATCHDOG_INTERVAL_SECONDS"):
         watchdog.settings({"WATCHDOG_INTERVAL_SECONDS": "0"})
+
+
+def test_the_round_that_decides_comes_sooner(
+    product: Product, mine: watchdog.Settings, memory: watchdog.Memory
+) -> None:
+    rounds = watchdog.watch(mine, memory)
+    assert [next(rounds), next(rounds)] == [False, False]
+    product.status = 503
+    assert [next(rounds), next(rounds), next(rounds)] == [True, False, False]
+    product.status = 200
+    assert [next(rounds), next(rounds), next(rounds)] == [True, False, False]
+
+
+def test_slack_is_told_with_a_token_and_in_the_channel_of_the_reservations() -> None:
+    assert watchdog.slack({}) is None
+    assert watchdog.slack({"SLACK_BOT_TOKEN": "t", "WATCHDOG_SLACK_CHANNEL": "off"}) is None
+    told = watchdog.slack({"SLACK_BOT_TOKEN": "t", "SLACK_BASE_URL": "http://slack.example/api/"})
+    assert told is not None
+    assert (told.base_url, told.channel) == ("http://slack.example/api/", "#qrv-alerts")
+    given = {"SLACK_BOT_TOKEN": "t", "RESERVATIONS_SLACK_CHANNEL": "#alerts"}
+    assert getattr(watchdog.slack(given), "channel", None) == "#alerts"
+    assert getattr(watchdog.slack(given | {"WATCHDOG_SLACK_CHANNEL": "C0123456"}), "channel", None) == "C0123456"
+
+
+def test_a_number_of_failures_that_cannot_be_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="WATCHDOG_DOWN_AFTER"):
+        watchdog.settings({"WATCHDOG_DOWN_AFTER": "0"})

@@ -2,6 +2,7 @@
 const search = document.querySelector("[data-search]");
 const questions = [...document.querySelectorAll("details.question")];
 const found = document.querySelector("[data-found]");
+const contents = document.querySelector(".contents");
 
 // Full-width letters and katakana are found by half-width letters and hiragana.
 function plain(text) {
@@ -24,6 +25,10 @@ function narrow() {
   document.querySelectorAll("section[data-questions]").forEach((section) => {
     section.hidden = !section.querySelector("details.question:not([hidden])");
   });
+  // The answers, not the way to all of them, come below what was typed.
+  if (contents) {
+    contents.hidden = words.length > 0;
+  }
   const count = fits.filter(Boolean).length;
   found.textContent = !words.length
     ? ""

@@ -1,0 +1,236 @@
+"""What people say about a turn of 定期作業, and how a chore is defined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, time
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.reservations import chore_words
+from dashboards.reservations.chore_words import RHYTHM, STATE, due
+from dashboards.ui import confirm, dialogs, editing, feedback, forms, masters, times
+from dashboards.ui.columns import Row
+from dashboards.ui.masters import Master
+from dashboards.ui.text import plain, small
+
+PATH, KEY = "/api/reservations/chores", "reservations.chore"
+TURNS = f"{PATH}/turns"
+Back = Callable[[], None]
+WEEKDAYS = {1: "月曜日", 2: "火曜日", 3: "水曜日", 4: "木曜日", 5: "金曜日"}
+# The service's 月中 is no number.
+MIDDLE = 0
+LABELS = {
+    "title": "作業内容",
+    "rhythm": "周期",
+    "starts": "実施時間",
+    "weekday": "実施曜日（週次）",
+    "business_day": "期限（月次）",
+    "minutes": "所要時間（分）",
+    "owner": "担当者",
+    "what": "手順",
+    "page": "作業する画面",
+}
+
+
+def finish(turn: Row, back: Back) -> None:
+    @dialogs.dialog(plain(f"「{turn['title']}」を完了にする"), width="medium", icon=":material/check_circle:")
+    def ask() -> None:
+        with forms.form(f"{KEY}.finish.{turn['id']}.{turn['version']}", submit="完了にする") as form:
+            body = _said(form, turn["estimate"])
+        if form.submitted:
+            form.send(lambda _: _post(turn, "finish", body, back), done=f"「{turn['title']}」を完了にしました。")
+
+    ask()
+
+
+def _said(form: forms.Form, estimate: int | None) -> dict[str, Any]:
+    known = f"目安は{chore_words.minutes(estimate)}です。" if estimate else ""
+    taken = form.field(
+        "minutes", st.number_input, "かかった時間（分）", value=None, min_value=0, max_value=100_000, step=5,
+        help=f"{known}空欄のままでもかまいません。",
+    )  # fmt: skip
+    note = form.field("note", st.text_area, "メモ", max_chars=1000, height=80, placeholder="気づいたことや結果")
+    left, right = st.columns(2)
+    with left:
+        day = form.field("done_at", st.date_input, "実施日", value=None, format="YYYY/MM/DD")
+    with right:
+        clock = form.field("done_at_time", st.time_input, "実施時刻", value=None, step=300)
+    st.markdown(small("実施時刻が空欄のときは、今の日時で記録します。"))
+    moment = datetime.combine(day or times.now().date(), clock, times.TOKYO).isoformat() if clock else None
+    return {"minutes": taken, "note": note.strip(), "done_at": moment}
+
+
+def skip(turn: Row, back: Back) -> None:
+    confirm.confirm(
+        f"{KEY}.skip.{turn['id']}",
+        f"今回の「{turn['title']}」を見送りますか？",
+        f"期限が{due(turn)}の作業を、実施しないことにします。次回の予定は変わりません。レポートに理由が載ります。",
+        action="見送る",
+        do=lambda reason: _post(turn, "skip", {"reason": reason}, back),
+        done=f"「{turn['title']}」を見送りにしました。",
+        reason="required",
+        danger=False,
+    )
+
+
+def reopen(turn: Row, back: Back) -> None:
+    confirm.confirm(
+        f"{KEY}.reopen.{turn['id']}",
+        f"「{turn['title']}」を元に戻しますか？",
+        f"「{STATE[turn['state']].word}」の記録を取り消し、まだ実施していない作業に戻します。経過には残ります。",
+        action="元に戻す",
+        do=lambda reason: _post(turn, "reopen", {"reason": reason}, back),
+        done=f"「{turn['title']}」を元に戻しました。",
+        reason="required",
+        danger=False,
+    )
+
+
+def finish_many() -> None:
+    """What can be done now, to be checked off in one go."""
+
+    @dialogs.dialog("まとめて完了にする", width="medium", icon=":material/done_all:")
+    def ask() -> None:
+        try:
+            found = session.api().get(TURNS, limit=100)["items"]
+        except ApiProblem as problem:
+            feedback.failed(problem, key=f"{KEY}.many")
+            return
+        if not found:
+            st.info("今できる作業は、すべて終わっています。", icon=":material/check_circle:")
+            return
+        with forms.form(f"{KEY}.many", submit="チェックした作業を完了にする") as form:
+            chosen = []
+            for turn in found:
+                late = "　:red[期限超過]" if turn["state"] == "overdue" else ""
+                about = plain(f"{turn['owner']}・期限 {due(turn)}")
+                label = f"{plain(turn['title'])}　{small(about)}{late}"
+                key = f"turn.{turn['id']}.{turn['version']}"
+                if form.field(key, st.checkbox, label, value=turn["rhythm"] == "daily"):
+                    chosen.append({"id": turn["id"], "version": turn["version"]})
+            note = form.field("note", st.text_input, "メモ（すべてに残します）", max_chars=1000)
+        if form.submitted and not chosen:
+            st.error("完了にする作業をチェックしてください。", icon=":material/error:")
+        elif form.submitted:
+            form.send(
+                lambda _: session.api().post(f"{TURNS}/finish", {"turns": chosen, "note": note.strip()}),
+                done=f"{len(chosen):,}件の作業を完了にしました。",
+            )
+
+    ask()
+
+
+def note_done(chore: Row) -> None:
+    """A 随時 chore."""
+
+    @dialogs.dialog(plain(f"「{chore['title']}」の実施を記録する"), width="medium", icon=":material/edit_note:")
+    def ask() -> None:
+        if chore["what"]:
+            st.markdown(plain(chore["what"]))
+        with forms.form(f"{KEY}.record.{chore['id']}", submit="記録する") as form:
+            body = _said(form, chore["minutes"])
+        if form.submitted:
+            form.send(
+                lambda once: session.api().post(f"{PATH}/{chore['id']}/records", body, once=once),
+                done=f"「{chore['title']}」の実施を記録しました。",
+            )
+
+    ask()
+
+
+def _post(turn: Row, what: str, body: Mapping[str, Any], back: Back) -> None:
+    session.api().post(f"{TURNS}/{turn['id']}/{what}", {"version": turn["version"], **body})
+    back()
+
+
+def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Which of the two below a rhythm needs is said there: in a form nothing comes and goes while it is filled in."""
+    starts = time.fromisoformat(known.get("starts", "09:00:00"))
+    offered = chore_words.pages()
+    page = known.get("page", "")
+    if page and page not in offered:
+        offered = {page: page} | offered
+    typed: dict[str, Any] = {
+        "title": masters.text(form, "title", LABELS["title"], known, 100, required=True),
+        "rhythm": form.field(
+            "rhythm", st.selectbox, LABELS["rhythm"], required=True, options=[*RHYTHM],
+            index=[*RHYTHM].index(known["rhythm"]) if known.get("rhythm") else None,
+            format_func=lambda code: RHYTHM[code], placeholder="選ぶ",
+            help="日次は営業日（平日・祝日を除く）ごと、四半期は4・7・10・1月の予定になります。",
+        ),
+    }  # fmt: skip
+    left, right = st.columns(2)
+    with left:
+        typed["weekday"] = form.field(
+            "weekday", st.selectbox, LABELS["weekday"], options=[*WEEKDAYS],
+            index=[*WEEKDAYS].index(known["weekday"]) if known.get("weekday") else None,
+            format_func=lambda day: WEEKDAYS[day], placeholder="週次のときに選ぶ",
+            help="祝日に当たるときは、次の営業日の予定になります。",
+        )  # fmt: skip
+        clock = form.field(
+            "starts", st.time_input, LABELS["starts"], value=starts, step=900,
+            help="この時刻から実施できます。期限は、その日（月次・四半期は最後の日）の18:00です。",
+        )  # fmt: skip
+    with right:
+        day = form.field(
+            "business_day", st.selectbox, LABELS["business_day"], options=[MIDDLE, *range(1, 16)],
+            index=known["business_day"] or 0 if "business_day" in known else 5,
+            format_func=lambda number: f"第{number}営業日まで" if number else "月中（11〜20日）",
+            help="月次のときだけ使います。",
+        )  # fmt: skip
+        typed["minutes"] = form.field(
+            "minutes", st.number_input, LABELS["minutes"], value=known.get("minutes"), min_value=1, max_value=100_000,
+            step=5, help="決まっていないとき（変動）は空欄にします。",
+        )  # fmt: skip
+    typed["starts"] = (clock or starts).strftime("%H:%M:%S")
+    typed["business_day"] = day or None
+    typed["owner"] = masters.text(form, "owner", LABELS["owner"], known, 100, required=True, placeholder="運営担当者")
+    typed["what"] = form.field(
+        "what", st.text_area, LABELS["what"], value=known.get("what", ""), max_chars=2000, height=120
+    ).strip()
+    typed["page"] = form.field(
+        "page", st.selectbox, LABELS["page"], options=["", *offered], index=["", *offered].index(page),
+        format_func=lambda address: offered.get(address, "なし"),
+    )  # fmt: skip
+    return typed
+
+
+def _in_words(values: Mapping[str, Any]) -> dict[str, Any]:
+    number = values["business_day"]
+    return {
+        "rhythm": RHYTHM[values["rhythm"]],
+        "starts": values["starts"][:5],
+        "weekday": WEEKDAYS.get(values["weekday"], ""),
+        "business_day": "" if values["rhythm"] != "monthly" else f"第{number}営業日まで" if number else "月中",
+        "minutes": chore_words.minutes(values["minutes"]),
+        "page": chore_words.pages().get(values["page"], values["page"]),
+    }
+
+
+CHORE = Master(
+    editing.Record(
+        key=KEY,
+        path=PATH,
+        labels=LABELS,
+        name=lambda chore: f"定期作業「{chore['title']}」",
+        fields=_fields,
+        in_words=_in_words,
+        putting_away=masters.PUTTING_AWAY,
+    ),
+    "これからの予定がなくなります。今できる作業は見送りになります。これまでの記録は残り、あとで元に戻せます。",
+    "これからの予定が、もう一度作成されます。",
+)
+
+
+def new() -> None:
+    masters.new(
+        CHORE,
+        "定期作業を追加する",
+        lambda form: _fields(form, {}),
+        lambda typed: f"定期作業「{typed['title']}」を追加しました。",
+        submit="追加する",
+    )

@@ -1,0 +1,293 @@
+"""One enquiry beside the list: what was asked and by whom, until when, what was done, and the buttons for what comes
+next."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.reservations import choices, enquiry_forms
+from dashboards.reservations.enquiry_forms import KEY, PATH
+from dashboards.reservations.enquiry_words import (
+    CATEGORY,
+    FAQ,
+    PARTY,
+    SENDING,
+    STATUS,
+    TALKS,
+    channel,
+    happened,
+    next_target,
+    owner,
+    standing,
+    ways,
+)
+from dashboards.reservations.incident_words import LEVEL
+from dashboards.reservations.operation_words import RESPONSE
+from dashboards.session import may
+from dashboards.ui import details, dialogs, feedback, flash, forms, times
+from dashboards.ui.columns import Row
+from dashboards.ui.links import link
+from dashboards.ui.text import plain, small
+from dashboards.ui.timeline import timeline
+
+_PROBLEM = f"{KEY}.problem"
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(plain(f"{row['code']} {row['topic']}"), position="right", width="medium", icon=":material/forum:")
+    def show() -> None:
+        try:
+            enquiry = session.api().get(f"{PATH}/{row['id']}")
+        except ApiProblem as problem:
+            feedback.failed(problem, key=f"{KEY}.drawer")
+            return
+        back = _Back(row)
+        _state(enquiry)
+        if refused := st.session_state.pop(_PROBLEM, None):
+            feedback.not_done(refused)
+        _buttons(enquiry, back)
+        _asked(enquiry)
+        _standing(enquiry)
+        _operation(enquiry)
+        _settled(enquiry)
+        _talks(enquiry)
+        if may("reservations:enquiry:answer"):
+            _note(enquiry, back)
+        st.markdown(small("経過"))
+        timeline(map(happened, enquiry["events"]), key=f"{KEY}.history")
+
+    show()
+
+
+class _Back:
+    """To the drawer, which then shows what has become of it. Equal for equal rows: dialogs are told apart by it."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+
+    def __call__(self) -> None:
+        dialogs.open(drawer, self.row)
+
+
+def _state(enquiry: Row) -> None:
+    badges = [STATUS[enquiry["status"]].badge(), LEVEL[enquiry["level"]].badge()]
+    told = f"担当 {owner(enquiry)}"
+    if enquiry["due_at"]:
+        badges.append(RESPONSE[enquiry["response"]].badge())
+        due = times.full(times.parse(enquiry["due_at"]))
+        st.markdown(f"{' '.join(badges)}　**{plain(next_target(enquiry))}**　{small(plain(f'目標 {due}・{told}'))}")
+    else:
+        st.markdown(f"{' '.join(badges)}　{small(plain(told))}")
+
+
+def _buttons(enquiry: Row, back: _Back) -> None:
+    support, answers = may("reservations:enquiry:update"), may("reservations:enquiry:answer")
+    with st.container(horizontal=True, key=f"{KEY}.buttons"):
+        if enquiry["resolved_at"]:
+            if support:
+                dialogs.button(
+                    "対応を再開する", enquiry_forms.reopen, enquiry, back, key=f"{KEY}.reopen", icon="restart_alt"
+                )
+        elif answers:
+            _answering(enquiry, back)
+            if support:
+                dialogs.button(
+                    "解決にする", enquiry_forms.resolve, enquiry, back, key=f"{KEY}.resolve", icon="check_circle"
+                )
+        if support:
+            dialogs.button("編集する", enquiry_forms.edit, enquiry, key=f"{KEY}.edit", icon="edit")
+
+
+def _answering(enquiry: Row, back: _Back) -> None:
+    if enquiry["owner"] is None:
+        _button("自分が対応する", "claim", "front_hand", enquiry, {}, done="担当になりました。")
+    with st.popover("引き継ぐ" if enquiry["owner"] else "担当を決める", icon=":material/person:"):
+        _hand_over(enquiry)
+    if enquiry["mail"]:
+        dialogs.button(
+            "メールで回答する",
+            enquiry_forms.answer,
+            enquiry,
+            back,
+            key=f"{KEY}.answer",
+            icon="reply",
+            type="primary",
+        )
+    dialogs.button(
+        "電話を記録する",
+        enquiry_forms.call,
+        enquiry,
+        back,
+        key=f"{KEY}.call",
+        icon="call",
+        type="secondary" if enquiry["mail"] else "primary",
+    )
+    if enquiry["reservation_code"] and (enquiry["operation"] is None or enquiry["operation"]["resolved_at"]):
+        dialogs.button(
+            "手動対応にする",
+            enquiry_forms.to_operations,
+            enquiry,
+            back,
+            key=f"{KEY}.operation",
+            icon="support_agent",
+        )
+
+
+def _button(word: str, what: str, icon: str, enquiry: Row, body: dict[str, Any], *, done: str) -> None:
+    st.button(
+        word,
+        key=f"{KEY}.{what}",
+        icon=f":material/{icon}:",
+        on_click=_do,
+        args=(enquiry, what, {"version": enquiry["version"]} | body, done),
+    )
+
+
+def _do(enquiry: Row, what: str, body: dict[str, Any], done: str) -> None:
+    """For callbacks: what was refused is said in the drawer, which stays open."""
+    try:
+        session.api().post(f"{PATH}/{enquiry['id']}/{what}", body)
+    except ApiProblem as problem:
+        st.session_state[_PROBLEM] = problem
+        return
+    flash.say(done)
+
+
+def _hand_over(enquiry: Row) -> None:
+    people = choices.answerers()
+    chosen = st.selectbox(
+        "担当者",
+        [*people],
+        index=None,
+        format_func=lambda person: people[person],
+        placeholder="選ぶ",
+        key=f"{KEY}.owner.{enquiry['id']}.{enquiry['version']}",
+    )
+    st.button(
+        "担当を決める",
+        key=f"{KEY}.hand_over",
+        disabled=chosen is None,
+        on_click=_do,
+        args=(
+            enquiry,
+            "hand-over",
+            {"version": enquiry["version"], "user_id": int(chosen or 0)},
+            f"担当を{people.get(chosen or '', '')}にしました。",
+        ),
+    )
+
+
+def _asked(enquiry: Row) -> None:
+    received = times.full(times.parse(enquiry["received_at"]))
+    by = "自動受付" if enquiry["is_from_form"] else f"{enquiry['received_by']}が受付"
+    st.markdown(
+        f"{PARTY[enquiry['party']].badge()} **{plain(enquiry['sender_name'])}**　"
+        + small(plain(f"{channel(enquiry)}・{received}・{by}"))
+    )
+    with st.container(border=True, key=f"{KEY}.body"):
+        st.text(enquiry["content"])
+    if enquiry["is_known_contact"] is False:
+        known = "提携店" if enquiry["party"] == "shop" else "予約"
+        st.warning(
+            f"連絡先が、{known}に登録されたものと一致しません。本人であることを確認してから、内容を伝えてください。",
+            icon=":material/person_alert:",
+        )
+    details.facts(
+        {
+            "電話番号": enquiry["phone_shown"],
+            "メールアドレス": enquiry["mail"],
+            "種別": CATEGORY[enquiry["category"]],
+            "予約ID": _found(enquiry["reservation_given"], enquiry["reservation_code"]),
+            "提携店": _found(enquiry["shop_given"], enquiry["shop_name"]),
+        }
+    )
+    with st.container(horizontal=True):
+        if enquiry["reservation_code"]:
+            link("予約詳細を開く", f"/reservation?{urlencode({'code': enquiry['reservation_code']})}")
+        if enquiry["shop_name"]:
+            link("提携店を開く", f"/shops?{urlencode({'q': enquiry['shop_given']})}")
+
+
+def _found(given: str, found: str | None) -> str:
+    """What is known by what was told."""
+    if found and given and found.lower() != given.lower():
+        return f"{found}（{given}）"
+    return found or (f"{given}（登録されていません）" if given else "")
+
+
+def _standing(enquiry: Row) -> None:
+    st.markdown(small("目標時間"))
+    with st.container(border=True, gap="small", key=f"{KEY}.targets"):
+        for title, target in (("初回応答", enquiry["first"]), ("解決", enquiry["resolution"])):
+            if target is None:
+                st.markdown(f"**{title}**　{small('High以上は、インシデントの目標時間で対応します')}")
+            elif target["done_at"] is None and enquiry["resolved_at"]:
+                st.markdown(f"**{title}**　{small('回答なしで解決')}")
+            else:
+                st.markdown(f"{RESPONSE[target['response']].badge()} **{title}**　{small(plain(standing(target)))}")
+
+
+def _operation(enquiry: Row) -> None:
+    operation = enquiry["operation"]
+    if operation is None:
+        return
+    st.markdown(small("手動対応"))
+    with st.container(border=True, gap="small", key=f"{KEY}.operation_state"):
+        if operation["resolved_at"]:
+            done = times.full(times.parse(operation["resolved_at"]))
+            st.markdown(
+                f":green[:material/check_circle:] **{plain(operation['title'])}** は完了しています　"
+                + small(plain(f"{done}　{operation['resolved_by']}"))
+            )
+            if operation["outcome"]:
+                st.markdown(plain(operation["outcome"]))
+        else:
+            st.markdown(f":orange[:material/pending_actions:] **{plain(operation['title'])}** の対応中です")
+            if may("reservations:operation:read"):
+                link("手動対応で開く", f"/operations?{urlencode({'q': enquiry['reservation_code'] or ''})}")
+
+
+def _settled(enquiry: Row) -> None:
+    known = {
+        "対応方法": ways(enquiry)[enquiry["way"]] if enquiry["way"] else "",
+        "対応内容": enquiry["outcome"],
+        "FAQへの追加": FAQ[enquiry["faq"]].word if enquiry["faq"] != "none" else "",
+    }
+    told = {label: value for label, value in known.items() if value}
+    if told:
+        st.markdown(small("対応の記録"))
+        details.facts(told)
+
+
+def _talks(enquiry: Row) -> None:
+    """What was written and said, as it was written: the newest open."""
+    talks = [event for event in enquiry["events"] if event["kind"] in TALKS and event["text"]]
+    if not talks:
+        return
+    st.markdown(small("やり取り"))
+    for place, event in enumerate(talks):
+        when = f"{times.full(times.parse(event['at']))}・{event['by']}"
+        sending = SENDING[event["sending"]].badge() if event["sending"] else ""
+        with st.expander(f"**{TALKS[event['kind']]}**　{small(plain(when))} {sending}", expanded=not place):
+            st.text(event["text"])
+
+
+def _note(enquiry: Row, back: _Back) -> None:
+    kinds = {False: "メモ", True: "相手からの返信"}
+
+    def post(once: str) -> None:
+        session.api().post(f"{PATH}/{enquiry['id']}/notes", {"text": text, "is_reply": is_reply}, once=once)
+        back()
+
+    with st.expander("メモ・返信を残す"), forms.form(f"{KEY}.note.{enquiry['id']}", submit="残す") as form:
+        is_reply = form.field(
+            "is_reply", st.radio, "種類", options=[*kinds], horizontal=True, format_func=lambda code: kinds[code]
+        )
+        text = form.field("text", st.text_area, "内容", required=True, max_chars=2000, height=80)
+    if form.submitted:
+        form.send(post, done="記録を残しました。")

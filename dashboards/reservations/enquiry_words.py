@@ -1,0 +1,127 @@
+"""The words of 問い合わせ, with their colours and icons."""
+
+from __future__ import annotations
+
+from dashboards.reservations.incident_words import counted
+from dashboards.ui import times
+from dashboards.ui.columns import Row
+from dashboards.ui.status import Status
+from dashboards.ui.timeline import Happening
+
+PARTY = {"customer": Status("依頼者", "blue", "person"), "shop": Status("提携店", "orange", "storefront")}
+CHANNEL = {"mail": "Email", "phone": "電話"}
+STATUS = {
+    "received": Status("受付", "orange", "inbox"),
+    "working": Status("対応中", "blue", "support_agent"),
+    "waiting": Status("回答待ち", "gray", "hourglass_top"),
+    "resolved": Status("解決", "green", "check_circle"),
+}
+CATEGORY = {
+    "booking": "予約の内容・変更",
+    "payment": "お支払い",
+    "cancellation": "キャンセル・返金",
+    "messages": "SMS・メールが届かない",
+    "calls": "店舗への電話・受付",
+    "assistant": "AIアシスタントの使い方",
+    "trouble": "不具合・トラブル",
+    "other": "その他",
+}
+FAQ = {
+    "none": Status("なし", "gray", "remove"),
+    "wanted": Status("追加すべき", "orange", "playlist_add"),
+    "added": Status("追加済み", "green", "check_circle"),
+    "declined": Status("見送り", "gray", "block"),
+}
+# The document's own words: for customers (7.1.2), and for shops (7.2.2).
+WAY = {
+    "faq": "FAQ記載内容（その場で回答）",
+    "system": "システム確認（確認して回答）",
+    "manual": "マニュアルオペレーション",
+}
+SHOP_WAY = {
+    "faq": "FAQ記載内容（その場で回答）",
+    "system": "予約内容確認（システムで確認して回答）",
+    "manual": "予約変更依頼（依頼者に連絡して確認）",
+}
+SENDING = {
+    "waiting": Status("送信待ち", "blue", "schedule_send"),
+    "sent": Status("送信済み", "green", "send"),
+    "failed": Status("送信失敗", "red", "error"),
+}
+# What was written and said: shown as it is, and in the history by its name alone.
+TALKS = {"mailed": "メールで回答", "called": "電話で話した内容", "replied": "相手からの返信"}
+_EVENTS = {
+    "received": ("問い合わせを受け付けました", "create"),
+    "acknowledged": ("受付の確認メールを送りました", "mail"),
+    "edited": ("内容を編集しました", "update"),
+    "claimed": ("担当になりました", "update"),
+    "handed_over": ("担当を引き継ぎました", "update"),
+    "mailed": ("メールで回答しました", "mail"),
+    "called": ("電話で話しました", "call"),
+    "not_reached": ("電話しましたが、つながりませんでした", "call"),
+    "note": ("メモ", "comment"),
+    "replied": ("相手から返信がありました", "comment"),
+    "to_operations": ("手動対応にしました", "status_change"),
+    "resolved": ("解決にしました", "resolve"),
+    "reopened": ("対応を再開しました", "status_change"),
+    "warned": ("目標時間が近いことを知らせました", "alert"),
+    "breached": ("目標時間を過ぎたことを知らせました", "alert"),
+}
+
+
+def ways(enquiry: Row) -> dict[str, str]:
+    return SHOP_WAY if enquiry["party"] == "shop" else WAY
+
+
+def channel(enquiry: Row) -> str:
+    return "Email（フォーム）" if enquiry["is_from_form"] else CHANNEL[enquiry["channel"]]
+
+
+def owner(enquiry: Row) -> str:
+    return enquiry["owner"]["name"] if enquiry["owner"] else "なし"
+
+
+def next_target(enquiry: Row) -> str:
+    """初回応答 営業時間であと1時間12分"""
+    if enquiry["due_at"] is None:
+        return "–"
+    return counted("low", enquiry["due_title"], enquiry["response"], enquiry["left_seconds"], enquiry["due_at"])
+
+
+def minutes(taken: int | None) -> str:
+    """Working minutes: 1日 would be read as 24 hours."""
+    if taken is None:
+        return "–"
+    hours, rest = divmod(taken, 60)
+    return f"{hours}時間{f'{rest}分' if rest else ''}" if hours else f"{rest}分"
+
+
+def standing(target: Row) -> str:
+    """A target that is met, missed or still to come, in a line."""
+    due = times.full(times.parse(target["due_at"]))
+    if target["done_at"] is None:
+        return f"目標 {due}"
+    done = times.full(times.parse(target["done_at"]))
+    return f"{done}・{target['done_by']}（営業時間で{minutes(target['minutes'])}、目標 {due}）"
+
+
+def percent(measure: Row) -> str:
+    return "–" if measure["share"] is None else f"{measure['share']:.0%}"
+
+
+def happened(event: Row) -> Happening:
+    said, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
+    text = event["text"] or ""
+    if event["kind"] == "handed_over":
+        said, text = f"{text}に{said}", ""
+    elif event["kind"] == "claimed":
+        text = ""
+    elif event["kind"] in ("warned", "breached"):
+        said, text = f"{text}の{said}", ""
+    elif event["kind"] in TALKS:
+        text = ""
+    if event["sending"]:
+        said = f"{said}（{SENDING[event['sending']].word}）"
+    who = "" if event["by"] == "システム" else event["by"]
+    failed = event["sending"] == "failed"
+    return Happening(times.parse(event["at"]), said, "alert" if failed else kind, who, more=text)

@@ -1,0 +1,241 @@
+"""経営ダッシュボード (4.2.2): how do reservations and sales develop, and what do services and shops contribute?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.reservations import management_parts, management_reports
+from dashboards.reservations.figure_words import NONE, counted, month, percent, points, short_month, yen
+from dashboards.reservations.management_parts import PATH
+from dashboards.session import may
+from dashboards.ui import charts, columns, confirm, dialogs, feedback, figures, filters, flash, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
+from dashboards.ui.figures import Figure
+from dashboards.ui.live import refreshing_figures
+from dashboards.ui.text import small
+
+KEY = "reservations.management"
+SORTS = {"-month": "新しい月から", "month": "古い月から", "-requested": "予約件数の多い順", "-sales": "売上の多い順"}
+DEFINITION = (
+    "予約件数は受け付けた日で、確定は結果の出た日で数えます。"
+    "売上は、支払額 − 返金額です（支払われた日・返金された日）。"
+)
+
+
+def _rate(name: str) -> columns.Column:
+    titles = {"success": "予約成功率", "payment": "決済成功率", "cancellation": "キャンセル率"}
+
+    def shown(row: Row) -> str:
+        found = row[f"{name}_percent"]
+        return NONE if found is None else f"{found:g}%"
+
+    return columns.text(titles[name], shown, width=96, alignment="right")
+
+
+COLUMNS = (
+    columns.text("月", lambda row: month(row["month"]), width=104, sort="month"),
+    columns.number("予約件数", "requested", sort="requested"),
+    columns.number("確定", "confirmed", width=68),
+    columns.number("不成立", "failed", width=68),
+    _rate("success"),
+    _rate("payment"),
+    _rate("cancellation"),
+    columns.number("手動対応", "operations"),
+    columns.money("売上", "sales", sort="sales"),
+)
+
+
+def buttons() -> None:
+    if may("reservations:management:recount"):
+        dialogs.button("集計し直す", ask_to_recount, key=f"{KEY}.recount", icon="calculate")
+
+
+def ask_to_recount() -> None:
+    def recount(_: str) -> None:
+        done = session.api().post(f"{PATH}/recount")
+        flash.say(f"{done['months']:,}か月分を集計し直しました。")
+
+    confirm.confirm(
+        f"{KEY}.recount",
+        "すべての月を集計し直しますか？",
+        "最初の予約の月から、昨日までの数字を計算し直します。通常は、毎日2:30に自動で集計しています。",
+        action="集計し直す",
+        do=recount,
+        done="",
+        danger=False,
+    )
+
+
+@refreshing_figures
+def overview() -> None:
+    reading = live.block(f"{KEY}.overview", "経営ダッシュボード", PATH, headline=True, right=buttons)
+    if reading is None:
+        return
+    found, faded = reading.data, reading.problem is not None
+    if not found["months"]:
+        feedback.empty(
+            "まだ集計された月はありません",
+            "毎日2:30に、前日までの予約と売上を集計します。最初の集計が終わると、ここに表示されます。",
+            icon=":material/bar_chart:",
+        )
+        return
+    if not faded:
+        state_sentence(found)
+    key_figures(found, faded=faded)
+    left, right = st.columns(2, gap="large")
+    labels = [short_month(one["month"]) for one in found["months"]]
+    with left:
+        st.subheader("月間予約件数推移", anchor=False)
+        charts.bar(
+            finding(found, "予約", [f"{one['requested']:,}件" for one in found["months"]], "requested"),
+            labels,
+            {
+                "予約件数": [one["requested"] for one in found["months"]],
+                "確定": [one["confirmed"] for one in found["months"]],
+            },
+            unit="件",
+            key=f"{KEY}.requested",
+        )
+    with right:
+        st.subheader("月間売上推移", anchor=False)
+        charts.bar(
+            finding(found, "売上", [yen(one["sales"]) for one in found["months"]], "sales"),
+            labels,
+            {"売上": [one["sales"] for one in found["months"]]},
+            unit="円",
+            key=f"{KEY}.sales",
+            notes=[f"支払 {yen(one['paid'])}・返金 {yen(one['refunded'])}" for one in found["months"]],
+        )
+    st.markdown(small(DEFINITION))
+
+
+def state_sentence(found: Row) -> None:
+    """As of when, and how the newest month goes."""
+    counted_at, last = times.parse(found["counted_at"]), found["months"][-1]
+    said = (
+        f"{counted_at.month}月{counted_at.day}日 {counted_at.hour}:{counted_at.minute:02} 時点: "
+        f"{month(last['month'])}の予約は{last['requested']:,}件、売上は{yen(last['sales'])}です{until(found)}。"
+    )
+    if found["is_late"]:
+        st.warning(f"{said}直近の深夜の集計がまだ終わっていません。", icon=":material/schedule:")
+    else:
+        st.info(said, icon=":material/monitoring:")
+
+
+def until(found: Row) -> str:
+    """（11/21まで）, of a month that is not over."""
+    if found["is_over"]:
+        return ""
+    day = last_day(found)
+    return f"（{day.month}/{day.day}まで）"
+
+
+def last_day(found: Row) -> date:
+    """The last whole day that was counted."""
+    return (times.parse(found["counted_at"]) - timedelta(days=1)).date()
+
+
+def finding(found: Row, what: str, shown: Sequence[str], name: str) -> str:
+    """2026年10月の予約は60件（前月比 +25%）; a month that is not over is compared with nothing."""
+    months = found["months"]
+    said = f"{month(months[-1]['month'])}の{what}は{shown[-1]}"
+    if not found["is_over"]:
+        return said + until(found)
+    before = months[-2][name] if len(months) > 1 else 0
+    if before <= 0:
+        return said
+    change = round((months[-1][name] - before) / before, 2)
+    return f"{said}（前月比 {change:+.0%}）" if change else f"{said}（前月と同じ水準）"
+
+
+def key_figures(found: Row, *, faded: bool) -> None:
+    now = found["months"][-1]
+    before = found["months"][-2] if len(found["months"]) > 1 else None
+    whole = found["is_over"]
+
+    def amount(label: str, name: str, text: str, earlier: str, unit: str, good: str = "up") -> Figure:
+        # Three weeks are not compared with a month.
+        change = now[name] - before[name] if before and whole else None
+        note = f"前月 {earlier}" if before else "前月の集計はありません"
+        return Figure(label, text, note, change=change, change_unit=unit, against="前月比", good=good)  # type: ignore[arg-type]
+
+    def rate(label: str, name: str, good: str = "up") -> Figure:
+        change = points(now[name], before[name]) if before else None
+        note = counted(now[name]) if now[name]["whole"] else ""
+        return Figure(
+            label,
+            percent(now[name]),
+            note,
+            change=change,
+            change_unit="pt",
+            against="前月比",
+            good=good,  # type: ignore[arg-type]
+        )
+
+    figures.row(
+        [
+            amount(
+                "予約件数", "requested", f"{now['requested']:,}件", f"{before['requested']:,}件" if before else "", "件"
+            ),
+            amount("売上", "sales", yen(now["sales"]), yen(before["sales"]) if before else "", "円"),
+            rate("予約成功率", "success"),
+            rate("決済成功率", "payment"),
+            rate("キャンセル率", "cancellation", "down"),
+            amount(
+                "手動対応",
+                "operations",
+                f"{now['operations']:,}件",
+                f"{before['operations']:,}件" if before else "",
+                "件",
+                "down",
+            ),
+        ],
+        faded=faded,
+    )
+
+
+@refreshing_figures
+def parts(chosen: filters.Filters) -> None:
+    reading = live.block(f"{KEY}.parts", "", f"{PATH}/parts", **chosen.query)
+    if reading is not None:
+        management_parts.draw(reading.data, KEY, chosen.query)
+
+
+@refreshing_figures
+def listed() -> None:
+    tables.table(
+        f"{KEY}.months",
+        "月ごとの数字",
+        f"{PATH}/months",
+        COLUMNS,
+        counter="か月",
+        sorts=SORTS,
+        actions={"内訳": management_reports.drawer},
+        export=Export.of(f"{PATH}/months"),
+        empty=tables.Empty("まだ集計された月はありません", "毎日2:30に、前日までの予約と売上を集計します。"),
+    )
+
+
+def page() -> None:
+    overview()
+    shown = live.shown(f"{KEY}.overview")
+    if shown is None or not shown["months"]:
+        return
+    st.subheader("サービスと提携店の内訳", anchor=False)
+    parts(
+        filters.bar(
+            filters.Choice(
+                "month", "月", {one: month(one) for one in shown["all_months"]}, otherwise="直近12か月", width=180
+            )
+        )
+    )
+    listed()
+    management_reports.section()
+
+
+page()

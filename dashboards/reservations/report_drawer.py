@@ -1,0 +1,242 @@
+"""One report beside the list: its figures against those before, what people wrote, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.addresses import DOWNLOAD
+from dashboards.client import ApiProblem
+from dashboards.reservations import report_forms
+from dashboards.reservations.chore_words import brief, minutes
+from dashboards.reservations.incident_words import LEVEL
+from dashboards.reservations.report_forms import KEY, PATH, WRITTEN
+from dashboards.reservations.report_words import (
+    BEFORE,
+    STATE,
+    TEXTS,
+    happened,
+    in_time,
+    name,
+    percent,
+    sales,
+    share,
+    state,
+    yen,
+)
+from dashboards.session import may
+from dashboards.ui import columns, details, dialogs, feedback, figures, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.figures import Figure
+from dashboards.ui.links import link
+from dashboards.ui.text import plain, small
+from dashboards.ui.timeline import timeline
+
+# The document's goal (7.3.1).
+GOAL = 4.0
+OPERATIONS = (
+    columns.text("内容", "title", width=190),
+    columns.number("件数", "count", width=60),
+    columns.number("前の期間", "before", width=80),
+    columns.number("完了", "done", width=60),
+    columns.text("期限内", lambda row: f"{row['met']:,} / {row['due']:,}件" if row["due"] else "–", width=90),
+    columns.text(
+        "完了までの中央値",
+        lambda row: "–" if row["median_minutes"] is None else minutes(row["median_minutes"]),
+        width=130,
+    ),
+    columns.text("見積もり", lambda row: row["estimate"] or "–", width=90),
+)
+INCIDENTS = (
+    columns.text("番号", "code", width=92),
+    columns.badge("レベル", "level", LEVEL, width=92),
+    columns.text("件名", "title", width=260),
+    columns.text("発生日時", lambda row: brief(row["detected_at"]), width=140),
+    columns.text(
+        "復旧日時",
+        lambda row: brief(row["recovered_at"]) if row["recovered_at"] else "対応中" if row["is_open"] else "–",
+        width=140,
+    ),
+)
+NOT_DONE = (
+    columns.text("作業内容", "title", width=250),
+    columns.text("担当者", "owner", width=150),
+    columns.number("未実施", "times", width=70),
+    columns.number("見送り", "skipped", width=70),
+    columns.text("見送りの理由", lambda row: row["reason"] or "–", width=190),
+)
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(plain(name(row)), position="right", width="large", icon=":material/summarize:")
+    def show() -> None:
+        try:
+            report = session.api().get(f"{PATH}/{row['id']}")
+        except ApiProblem as problem:
+            feedback.failed(problem, key=f"{KEY}.drawer")
+            return
+        _head(report)
+        _buttons(report, _Back(row))
+        _figures(report)
+        _written(report)
+        _booked(report["contents"])
+        _operations(report)
+        _incidents(report)
+        _support(report)
+        _chores(report["contents"]["chores"])
+        st.markdown("**経過**")
+        timeline(map(happened, report["events"]), key=f"{KEY}.history")
+
+    show()
+
+
+class _Back:
+    """To the drawer, which then shows what has become of it. Equal for equal rows: dialogs are told apart by it."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+
+    def __call__(self) -> None:
+        dialogs.open(drawer, self.row)
+
+
+def _head(report: Row) -> None:
+    said = f"数字は{times.full(times.parse(report['drafted_at']))}時点"
+    if report["finished_at"]:
+        said += f"　完成 {times.full(times.parse(report['finished_at']))} {report['finished_by']}"
+    if report["sent_at"]:
+        said += f"　送信 {times.full(times.parse(report['sent_at']))} {report['sent_by']}"
+    st.markdown(f"{STATE[state(report)].badge()}　{small(plain(said))}")
+
+
+def _buttons(report: Row, back: _Back) -> None:
+    writes, finished = may("reservations:report:update"), report["finished_at"]
+    with st.container(horizontal=True):
+        if writes and not finished:
+            dialogs.button("本文を書く", WRITTEN.edit, report, key=f"{KEY}.write", icon="edit", type="primary")
+            dialogs.button("完成させる", report_forms.finish, report, back, key=f"{KEY}.finish", icon="check_circle")
+            dialogs.button("数字を取り直す", report_forms.refresh, report, back, key=f"{KEY}.refresh", icon="refresh")
+        if finished and may("reservations:report:send"):
+            dialogs.button(
+                "メールで送信する", report_forms.send, report, back, key=f"{KEY}.send", icon="send", type="primary"
+            )
+        link("PDFをダウンロード", f"{DOWNLOAD}{PATH}/{report['id']}.pdf", download=True)
+        if writes and finished:
+            dialogs.button("下書きに戻す", report_forms.reopen, report, back, key=f"{KEY}.reopen", icon="undo")
+
+
+def _figures(report: Row) -> None:
+    now, before, word = report["contents"]["now"], report["contents"]["before"], BEFORE[report["kind"]]
+
+    def moved(label: str, field: str, unit: str, good: str, note: str = "") -> Figure:
+        return Figure(
+            label, f"{now[field]:,}{unit}", note, change=now[field] - before[field], change_unit=unit,
+            against=f"{word}比", good=good,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def rate(label: str, field: str, good: str) -> Figure:
+        share_now, share_before = share(now[field]), share(before[field])
+        known = share_now is not None and share_before is not None
+        return Figure(
+            label, percent(share_now), f"{now[field]['part']:,} / {now[field]['whole']:,}件",
+            change=round(100 * ((share_now or 0) - (share_before or 0)), 1) if known else None, change_unit="pt",
+            against=f"{word}比", good=good,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    figures.row(
+        [
+            moved("予約件数", "requested", "件", "up"),
+            rate("予約成功率", "success", "up"),
+            rate("決済成功率", "payment", "up"),
+            rate("キャンセル率", "cancelled", "down"),
+        ]
+    )
+    satisfied = now["satisfaction"]
+    figures.row(
+        [
+            Figure(
+                "売上", yen(sales(now)), "", change=sales(now) - sales(before), change_unit="円", against=f"{word}比"
+            ),
+            moved("手動対応", "operations", "件", "down"),
+            moved("問い合わせ", "enquiries", "件", "down"),
+            Figure(
+                "顧客満足度",
+                "–" if satisfied is None else f"{satisfied:.1f}",
+                f"回答 {now['answers']:,}件（目標{GOAL}以上）" if now["answers"] else "期間中の回答はありません",
+            ),
+        ]
+    )
+
+
+def _written(report: Row) -> None:
+    for field, label in TEXTS.items():
+        st.markdown(f"**{label}**")
+        if report[field].strip():
+            st.markdown("  \n".join(plain(line) for line in report[field].splitlines()))
+        else:
+            st.markdown(small("まだ書かれていません。"))
+
+
+def _booked(contents: Row) -> None:
+    st.markdown("**予約**")
+    details.facts(
+        {
+            "サービス別": _counted(contents["by_service"]),
+            "予約が確定した店舗": _counted(contents["by_shop"]),
+        }
+    )
+
+
+def _counted(counted: Mapping[str, int]) -> str:
+    ranked = sorted(counted.items(), key=lambda one: -one[1])
+    return "、".join(f"{title} {count:,}件" for title, count in ranked)
+
+
+def _operations(report: Row) -> None:
+    st.markdown("**手動対応**")
+    words = report["operations"]
+    rows = [one | words[one["kind"]] for one in report["contents"]["operations"]]
+    if rows:
+        tables.grid(f"{KEY}.operations", "手動対応の種類ごとの件数と時間", rows, OPERATIONS)
+    else:
+        st.markdown("期間中に発生した手動対応はありません。")
+
+
+def _incidents(report: Row) -> None:
+    st.markdown("**インシデント**")
+    rows = report["contents"]["incidents"]
+    if rows:
+        tables.grid(f"{KEY}.incidents", "期間中のインシデント", rows, INCIDENTS)
+        st.markdown(small("期間中に検知したものと、作成した時点で対応中だったものです。"))
+    else:
+        st.markdown("期間中のインシデントはありません。")
+
+
+def _support(report: Row) -> None:
+    found = report["contents"]["support"]
+    st.markdown("**問い合わせ**")
+    by_channel = "、".join(f"{channel} {count:,}件" for channel, count in found["by_channel"].items())
+    details.facts(
+        {
+            "受付": f"{report['contents']['now']['enquiries']:,}件" + (f"（{by_channel}）" if by_channel else ""),
+            "未解決": f"{found['unresolved']:,}件",
+            "初回応答（Email）が目標内": in_time(found["first_mail"]),
+            "初回応答（電話）が目標内": in_time(found["first_phone"]),
+            "解決（24時間）が目標内": in_time(found["resolution"]),
+            "多い内容": "、".join(f"{category} {count:,}件" for category, count in found["categories"][:5]),
+            "FAQに追加すべきもの": "、".join(f"{code} {subject}" for code, subject in found["for_faq"]),
+        }
+    )
+
+
+def _chores(found: Row) -> None:
+    st.markdown("**定期作業**")
+    if not found["due"]:
+        st.markdown("期間中に期限を迎えた定期作業はありません。")
+        return
+    late = f"（うち期限後 {found['late']:,}件）" if found["late"] else ""
+    st.markdown(f"期限を迎えた{found['due']:,}件のうち、{found['done']:,}件を実施しました{late}。")
+    if found["not_done"]:
+        tables.grid(f"{KEY}.chores", "実施しなかった作業", found["not_done"], NOT_DONE)

@@ -1,0 +1,298 @@
+"""満足度調査: is it time to ask, how many have answered, and what do they say?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.session import may
+from dashboards.ui import charts, columns, confirm, dialogs, feedback, figures, filters, forms, live, tables, times
+from dashboards.ui.columns import Row
+from dashboards.ui.exports import Export
+from dashboards.ui.figures import Figure
+from dashboards.ui.live import refreshing
+from dashboards.ui.status import Status
+from dashboards.ui.text import plain, small
+
+PATH, KEY = "/api/reservations/surveys", "reservations.surveys"
+STATUS = {
+    "preparing": Status("準備中", "orange", "edit_note"),
+    "open": Status("実施中", "blue", "how_to_vote"),
+    "closed": Status("終了", "gray", "task_alt"),
+}
+STARS = {5: "とても満足", 4: "やや満足", 3: "どちらともいえない", 2: "やや不満", 1: "とても不満"}
+_WEEK = timedelta(days=7)
+
+
+def mean(survey: Row) -> str:
+    return "–" if survey["mean"] is None else f"{survey['mean']:.2f}"
+
+
+def answered(survey: Row) -> str:
+    """23人（回答率 46%）"""
+    if not survey["invited"]:
+        return "–"
+    return f"{survey['answered']:,}人（回答率 {survey['answered'] / survey['invited']:.0%}）"
+
+
+def _period(survey: Row) -> str:
+    if not survey["sent_at"]:
+        return "未送信"
+    first, last = times.parse(survey["sent_at"]), times.parse(survey["closed_at"] or survey["closes_at"])
+    return f"{first.month}/{first.day}〜{last.month}/{last.day}"
+
+
+COLUMNS = (
+    columns.text("対象の四半期", "title", width=150),
+    columns.badge("状況", "status", STATUS, width=96),
+    columns.text("実施期間", _period, width=130),
+    columns.number("送信先（人）", "invited", width=96),
+    columns.text("回答", answered, width=160),
+    columns.text("満足度（平均）", mean, width=110, alignment="right"),
+)
+ANSWERS = (
+    columns.text(
+        "評価", lambda row: f"{'★' * row['stars']}{'☆' * (5 - row['stars'])} {STARS[row['stars']]}", width=220
+    ),
+    columns.text("コメント", "comment", width=480),
+    columns.text("対象の四半期", "title", width=132),
+    columns.ago("回答", "answered_at", sort="answered_at"),
+)
+SORTS = {"-answered_at": "新しい順", "stars": "評価が低い順", "-stars": "評価が高い順"}
+
+
+def section() -> None:
+    _overview()
+    _listed()
+    _answers()
+
+
+@refreshing
+def _overview() -> None:
+    reading = live.block(f"{KEY}.overview", "満足度調査", f"{PATH}/overview", right=_begin)
+    if reading is None:
+        return
+    known = reading.data
+    _sentence(known)
+    survey = known["open"] or known["last"]
+    if survey is None:
+        return
+    goal = known["goal"]
+    figures.row(
+        [
+            Figure("対象", survey["title"], STATUS[survey["status"]].word),
+            Figure("満足度（5段階の平均）", mean(survey), f"目標 {goal:.1f}以上"),
+            Figure("回答", f"{survey['answered']:,}人", f"送信先 {survey['invited']:,}人"),
+            Figure(
+                "回答率",
+                f"{survey['answered'] / survey['invited']:.0%}" if survey["invited"] else "–",
+                f"再送 {survey['reminded']:,}人"
+                if survey["reminded_at"]
+                else "4日後に、未回答の方へ一度だけ再送します",
+            ),
+        ],
+        faded=reading.problem is not None,
+    )
+    if survey["answered"]:
+        good = sum(survey["distribution"][3:]) / survey["answered"]
+        charts.bar(
+            f"{survey['title']}は、{good:.0%}の方が4点以上（満足）と回答",
+            [f"{stars}点" for stars in range(1, 6)],
+            {"回答": survey["distribution"]},
+            unit="人",
+            key=f"{KEY}.distribution",
+        )
+
+
+def _sentence(known: dict[str, Any]) -> None:
+    if survey := known["open"]:
+        until = times.full(times.parse(survey["closes_at"]))
+        st.info(
+            f"{survey['title']}の調査を実施しています。{until}に終了します。{survey['answered']:,}人が回答しました。",
+            icon=":material/how_to_vote:",
+        )
+    elif known["next_quarter"]:
+        st.warning(
+            f"{known['next_title']}の満足度調査がまだです。4・7・10・1月に、1週間かけて実施します。",
+            icon=":material/event_upcoming:",
+        )
+    elif survey := known["last"]:
+        met = survey["mean"] is not None and survey["mean"] >= known["goal"]
+        told = f"最新の調査（{survey['title']}）の満足度は{mean(survey)}で、目標{known['goal']:.1f}"
+        (st.success if met else st.warning)(
+            f"{told}を{'達成しています' if met else '下回っています'}。", icon=":material/grade:"
+        )
+    else:
+        st.info("準備中の調査があります。下の一覧から送信してください。", icon=":material/edit_note:")
+
+
+def _begin() -> None:
+    if may("reservations:survey:update"):
+        dialogs.button("調査を準備する", new, key=f"{KEY}.new", icon="add")
+
+
+def _quarters() -> dict[str, str]:
+    """The quarters of which customers may be asked: the last four."""
+    now = times.now()
+    place = now.year * 4 + (now.month - 1) // 3
+    found = {}
+    for back in range(1, 5):
+        year, quarter = divmod(place - back, 4)
+        found[f"{year:04}-Q{quarter + 1}"] = f"{year}年{3 * quarter + 1}〜{3 * quarter + 3}月"
+    return found
+
+
+def new() -> None:
+    @dialogs.dialog("満足度調査を準備する", width="medium", icon=":material/add:")
+    def ask() -> None:
+        st.info(
+            "その四半期に予約が完了・キャンセルになった依頼者と、問い合わせをした依頼者が対象です。"
+            "準備しただけでは送信されません。"
+        )
+        quarters = _quarters()
+        with forms.form(f"{KEY}.create", submit="準備する") as form:
+            quarter = form.field(
+                "quarter", st.selectbox, "対象の四半期", required=True, options=[*quarters],
+                format_func=lambda code: quarters[code],
+            )  # fmt: skip
+        if form.submitted:
+            form.send(
+                lambda once: session.api().post(PATH, {"quarter": quarter}, once=once),
+                done="調査を準備しました。一覧から送信してください。",
+            )
+
+    ask()
+
+
+@refreshing
+def _listed() -> None:
+    tables.table(
+        f"{KEY}.list",
+        "調査の一覧",
+        PATH,
+        COLUMNS,
+        counter="回",
+        actions={"開く": drawer},
+        empty=tables.Empty(
+            "まだ調査を実施していません", "「調査を準備する」で対象の四半期を選び、人数を確認して送信します。"
+        ),
+    )
+
+
+def drawer(row: Row) -> None:
+    @dialogs.dialog(
+        plain(f"満足度調査 {row['title']}"), position="right", width="medium", icon=":material/how_to_vote:"
+    )
+    def show() -> None:
+        try:
+            survey = session.api().get(f"{PATH}/{row['id']}")
+        except ApiProblem as problem:
+            feedback.failed(problem, key=f"{KEY}.drawer")
+            return
+        st.markdown(f"{STATUS[survey['status']].badge()}　{small(plain(_times(survey)))}")
+        if survey["status"] == "preparing":
+            _to_be_sent(survey)
+        else:
+            _results(survey)
+
+    show()
+
+
+def _times(survey: Row) -> str:
+    if not survey["sent_at"]:
+        return f"準備 {times.full(times.parse(survey['created_at']))}・{survey['created_by']}"
+    sent = f"送信 {times.full(times.parse(survey['sent_at']))}・{survey['sent_by']}"
+    if survey["closed_at"]:
+        return f"{sent}、終了 {times.full(times.parse(survey['closed_at']))}"
+    again = f"、再送 {times.full(times.parse(survey['reminder_at']))}ごろ" if survey["reminder_at"] else ""
+    return f"{sent}、終了予定 {times.full(times.parse(survey['closes_at']))}{again}"
+
+
+def _to_be_sent(survey: Row) -> None:
+    to = survey["recipients"]
+    total = to["mail"] + to["sms"]
+    if not total:
+        st.info("この四半期の送信先はありません。", icon=":material/info:")
+        return
+    st.markdown(f"送信先は **{total:,}人** です（メール {to['mail']:,}人、SMS {to['sms']:,}人）。")
+    st.markdown(
+        small(
+            "メールアドレスがあればメール、携帯電話の番号だけならSMSで、1人に1通ずつ送ります。"
+            + (f"どちらもない{to['without']:,}人には送りません。" if to["without"] else "")
+        )
+    )
+    if may("reservations:survey:update"):
+        dialogs.button("送信する", _send, survey, total, key=f"{KEY}.send", icon="send", type="primary")
+
+
+def _send(survey: Row, total: int) -> None:
+    to = survey["recipients"]
+    closes = times.full(times.now() + _WEEK)
+    confirm.confirm(
+        f"{KEY}.send.{survey['id']}.{survey['version']}",
+        f"満足度調査（{survey['title']}）を{total:,}人に送信しますか？",
+        f"メール{to['mail']:,}通とSMS{to['sms']:,}通を送ります。送信は取り消せません。"
+        f"回答は{closes}まで受け付け、4日後に未回答の方へ一度だけ再送します。",
+        action=f"{total:,}人に送信する",
+        do=lambda _: session.api().post(
+            f"{PATH}/{survey['id']}/send", {"version": survey["version"], "recipients": total}
+        ),
+        done=f"満足度調査を{total:,}人に送信します。",
+    )
+
+
+def _results(survey: Row) -> None:
+    st.markdown(f"平均 **{mean(survey)}**　回答 **{plain(answered(survey))}**　送信先 {survey['invited']:,}人")
+    most = max(survey["distribution"]) or 1
+    with st.container(border=True, gap="small", key=f"{KEY}.stars"):
+        for stars, word in STARS.items():
+            count = survey["distribution"][stars - 1]
+            left, middle, right = st.columns([3, 4, 1], vertical_alignment="center")
+            left.markdown(f"{'★' * stars} {word}")
+            middle.progress(count / most)
+            right.markdown(f"{count:,}人")
+    if survey["status"] == "open" and may("reservations:survey:update"):
+        dialogs.button("今すぐ終了する", _close, survey, key=f"{KEY}.close", icon="stop_circle")
+
+
+def _close(survey: Row) -> None:
+    confirm.confirm(
+        f"{KEY}.close.{survey['id']}.{survey['version']}",
+        f"満足度調査（{survey['title']}）を終了しますか？",
+        "以後は回答も変更もできません。回答とお客様の連絡先の結び付きは消え、元に戻せません。",
+        action="終了する",
+        do=lambda _: session.api().post(f"{PATH}/{survey['id']}/close", {"version": survey["version"]}),
+        done="満足度調査を終了しました。",
+    )
+
+
+def _answers() -> None:
+    st.subheader("回答", anchor=False)
+    chosen = filters.bar(
+        filters.Choice("quarter", "対象の四半期", _quarters(), width=200),
+        filters.Choice("stars", "評価", {str(stars): f"{stars} {word}" for stars, word in STARS.items()}, width=220),
+        filters.Choice("commented", "コメント", {"true": "コメントのあるものだけ"}, width=220),
+        prefix="answers.",
+    )
+    _answered(chosen)
+
+
+@refreshing
+def _answered(chosen: filters.Filters) -> None:
+    tables.table(
+        f"{KEY}.answers",
+        "",
+        f"{PATH}/answers",
+        ANSWERS,
+        sorts=SORTS,
+        sort_name="answers.sort",
+        filters=chosen,
+        export=Export.of(f"{PATH}/answers"),
+        empty=tables.Empty(
+            "まだ回答はありません", "調査を送信すると、回答がここに並びます。回答者の名前は表示しません。"
+        ),
+    )

@@ -1,0 +1,47 @@
+"""The payments of the demo's reservations that may still be paid or given back, as the demo's Stripe remembers them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from service.core.pages import shell
+from service.demo.reservations_life import SESSION
+from service.demo.reservations_stage import pay_token
+from service.reservations.effects.actions import CHECKOUT_SECONDS
+from service.reservations.events.rules import OVER
+from service.reservations.flow.models import Payment, Reservation
+from service.reservations.services.models import Plan, Service
+
+
+def known(db: Session) -> list[dict[str, Any]]:
+    """Of what is not over; moments in seconds since 1970."""
+    found = (
+        select(Payment, Reservation.code, Service.name, Plan.name)
+        .join(Reservation, Reservation.id == Payment.reservation_id)
+        .join(Service, Service.id == Reservation.service_id)
+        .join(Plan, Plan.id == Reservation.plan_id)
+        .where(Payment.session_id.startswith(f"{SESSION}_"), Reservation.state.not_in([one.value for one in OVER]))
+        .where(or_(Payment.status == "open", Payment.status == "paid"))
+        .order_by(Payment.id)
+    )
+    return [_told(payment, code, f"{service} {plan}") for payment, code, service, plan in db.execute(found)]
+
+
+def _told(payment: Payment, code: str, name: str) -> dict[str, Any]:
+    back = f"{shell.address()}/pay/{pay_token(code)}"
+    return {
+        "id": payment.session_id,
+        "intent": payment.intent,
+        "amount": payment.amount,
+        "name": name,
+        "created": int(payment.created_at.timestamp()),
+        "expires_at": int((payment.created_at + timedelta(seconds=CHECKOUT_SECONDS)).timestamp()),
+        "success_url": f"{back}/done",
+        "cancel_url": back,
+        "client_reference_id": code,
+        "metadata": {"reservation": code},
+    }

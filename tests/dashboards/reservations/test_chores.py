@@ -1,0 +1,209 @@
+"""定期作業: what is to be done; turns are checked off, skipped and taken back; a calendar; definitions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from dashboards.menu import MENU
+from service.core import holidays
+from service.core.times import TOKYO
+from service.reservations.chores import actions
+from service.reservations.chores.models import Chore, ChoreTurn
+from tests.api.reservations import scene
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.loaners.test_masters import Screen, act, press, rows, texts
+
+PAGE, KEY = "reservations.chores", "reservations.chore"
+LIST = f"{PAGE}.list"
+
+
+@pytest.fixture(autouse=True)
+def world(db: Session) -> None:
+    """Wednesday, 2031/1/8, at ten: five daily chores and four monthly ones are due today."""
+    scene.fill(db)
+    holidays.top_up(db)
+    actions.plan(db)
+    db.commit()
+
+
+def opened(screen: Screen, role: str = "operator", **query: str) -> AppTest:
+    return opened_at(screen(f"reservations-{role}", reservations=role), "chores", **query)
+
+
+def draw(page: AppTest, title: str) -> ChoreTurn | None:
+    """Opens the drawer of that chore's turn in the list."""
+    items = page.session_state[f"live.{LIST}"].data["items"]
+    place = next(place for place, row in enumerate(items) if row["title"] == title)
+    act(page, LIST, "開く", place)
+    return None
+
+
+def turn(db: Session, title: str) -> ChoreTurn:
+    found = select(ChoreTurn).join(Chore, Chore.id == ChoreTurn.chore_id).where(Chore.title == title)
+    return db.scalars(found.order_by(ChoreTurn.starts_at).limit(1)).one()
+
+
+def buttons(page: AppTest) -> set[str]:
+    return {str(one.key).removeprefix(f"{KEY}.") for one in page.button if str(one.key).startswith(f"{KEY}.")}
+
+
+def test_the_page_says_what_can_be_done_and_by_when(screen: Screen) -> None:
+    page = opened(screen)
+
+    assert "今できる作業が13件あります。そのうち今日が期限のものは9件です。" in texts(page)
+    first = rows(page)[0]
+    assert (first["期限"], first["担当者"], first["実施"]) == ("1/8（水）18:00", "運営担当者", "–")
+    assert {row["作業内容"]: row["所要時間"] for row in rows(page)}["ユーザー満足度調査"] == "1週間"
+
+
+def test_what_is_late_is_said_first(screen: Screen, db: Session) -> None:
+    scene.set_clock(db, datetime(2031, 1, 8, 18, 30, tzinfo=TOKYO))
+    db.commit()
+
+    assert "期限を過ぎた作業が9件あります。ほかに、今できる作業が4件あります。" in texts(opened(screen))
+
+
+def test_when_all_is_done_the_page_says_what_comes_next(screen: Screen, db: Session) -> None:
+    now = datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO)
+    db.execute(delete(ChoreTurn).where(ChoreTurn.starts_at <= now))
+    db.commit()
+    said = texts(opened(screen))
+
+    assert "今できる作業は、すべて終わっています。次は「ダッシュボード確認」（1/9（木）10:00から）です。" in said
+
+
+def test_a_turn_is_checked_off_from_the_drawer_which_shows_it(screen: Screen, db: Session) -> None:
+    page = opened(screen)
+    draw(page, "ダッシュボード確認")
+    assert "毎営業日 10:00" in texts(page)
+    assert "運営ダッシュボードを開く" in "".join(str(one.value) for one in page.get("html"))
+    press(page, f"{KEY}.finish")
+    known = turn(db, "ダッシュボード確認")
+    form = f"{KEY}.finish.{known.id}.1"
+    page.number_input(key=f"{form}.minutes.0").set_value(6)
+    page.text_area(key=f"{form}.note.0").input("異常なし")
+    press(page, f"{form}.submit")
+
+    db.expire_all()
+    assert (known.outcome, known.minutes, known.note) == ("done", 6, "異常なし")
+    assert "完了にしました" in texts(page)
+    assert "reopen" in buttons(page)
+    assert "finish" not in buttons(page)
+
+
+def test_a_turn_is_skipped_and_taken_back_with_reasons(screen: Screen, db: Session) -> None:
+    page = opened(screen)
+    draw(page, "コスト見直し")
+    known = turn(db, "コスト見直し")
+    press(page, f"{KEY}.skip")
+    press(page, f"{KEY}.skip.{known.id}.confirm")
+    assert "理由を入力してください。" in texts(page)
+    page.text_area(key=f"{KEY}.skip.{known.id}.reason").input("決算とまとめる")
+    press(page, f"{KEY}.skip.{known.id}.confirm")
+    db.expire_all()
+    assert (known.outcome, known.note) == ("skipped", "決算とまとめる")
+
+    press(page, f"{KEY}.reopen")
+    page.text_area(key=f"{KEY}.reopen.{known.id}.reason").input("やはり今期に行う")
+    press(page, f"{KEY}.reopen.{known.id}.confirm")
+    db.expire_all()
+    assert known.outcome is None
+    assert "やはり今期に行う" in texts(page)
+
+
+def test_the_daily_ones_are_checked_off_in_one_go(screen: Screen, db: Session) -> None:
+    page = opened(screen)
+    press(page, f"{PAGE}.many")
+    chosen = [box.label.split("　")[0] for box in page.checkbox if box.value]
+    assert len(chosen) == 5
+    press(page, f"{KEY}.many.submit")
+
+    done = select(ChoreTurn.rhythm).where(ChoreTurn.outcome == "done")
+    assert db.scalars(done).all() == ["daily"] * 5
+
+
+def test_the_backup_check_shows_what_is_known(screen: Screen) -> None:
+    page = opened(screen)
+    draw(page, "データベースバックアップ確認")
+
+    assert "バックアップの状況" in texts(page)
+    assert "まだ行われていません" in texts(page)
+
+
+def test_the_calendar_shows_a_week_and_a_month_and_leads_to_a_turn(screen: Screen, db: Session) -> None:
+    page = opened(screen, part="カレンダー")
+    assert "2031/1/6（月）〜1/12" in texts(page)
+    labels = [one.label for one in page.button]
+    assert any("週次レポート作成" in label for label in labels)
+    press(page, f"{PAGE}.calendar.turn.{turn(db, '月次レポート作成').id}")
+    assert "自動で作成される下書きの数字を確認" in texts(page)
+
+    page = opened_at(screen("other", reservations="operator"), "chores", part="カレンダー", view="月")
+    assert "2031年1月" in texts(page)
+    assert "成人の日" in texts(page)
+    assert "日次 0/5件" in texts(page)
+    press(page, f"{PAGE}.calendar.chevron_right")
+    assert "2031年2月" in texts(page)
+
+
+def test_what_is_done_anytime_is_noted(screen: Screen, db: Session) -> None:
+    page = opened(screen, part="随時の作業")
+    assert {row["作業内容"] for row in rows(page)} == {"マニュアルオペ対応", "提携店リスト更新"}
+    act(page, f"{PAGE}.anytime", "実施を記録する", 1)
+    chore = db.scalars(select(Chore).where(Chore.code == "shops")).one()
+    page.text_area(key=f"{KEY}.record.{chore.id}.note.0").input("2店舗を追加")
+    press(page, f"{KEY}.record.{chore.id}.submit")
+
+    assert db.scalars(select(ChoreTurn.note).where(ChoreTurn.chore_id == chore.id)).all() == ["2店舗を追加"]
+
+
+def test_an_admin_adds_a_chore_and_what_is_wrong_stands_at_its_field(screen: Screen, db: Session) -> None:
+    page = opened(screen, "admin", part="作業の設定")
+    press(page, f"{PAGE}.new")
+    form = f"{KEY}.new"
+    page.text_input(key=f"{form}.title.0").input("制服の在庫確認")
+    page.selectbox(key=f"{form}.rhythm.0").set_value("weekly")
+    page.text_input(key=f"{form}.owner.0").input("運営担当者")
+    press(page, f"{form}.submit")
+    assert "週次の作業には、曜日を選んでください。" in texts(page)
+    page.selectbox(key=f"{form}.weekday.0").set_value(4)
+    press(page, f"{form}.submit")
+
+    chore = db.scalars(select(Chore).where(Chore.title == "制服の在庫確認")).one()
+    assert (chore.rhythm, chore.weekday, chore.business_day, chore.minutes) == ("weekly", 4, None, None)
+
+
+def test_an_admin_changes_only_what_was_changed(screen: Screen, db: Session) -> None:
+    page = opened(screen, "admin", part="作業の設定", q="週次レポート作成")
+    act(page, f"{PAGE}.defined", "詳細")
+    press(page, f"{KEY}.edit")
+    chore = db.scalars(select(Chore).where(Chore.code == "weekly_report")).one()
+    form = f"{KEY}.edit.{chore.id}.1.False"
+    page.number_input(key=f"{form}.minutes.0").set_value(45)
+    press(page, f"{form}.submit")
+
+    db.expire_all()
+    assert (chore.minutes, chore.rhythm, chore.weekday, chore.page, chore.version) == (
+        45,
+        "weekly",
+        5,
+        "reservations-reports",
+        2,
+    )
+
+
+def test_operators_see_the_definitions_and_change_none(screen: Screen) -> None:
+    page = opened(screen, part="作業の設定")
+    assert f"{PAGE}.new" not in {one.key for one in page.button}
+    act(page, f"{PAGE}.defined", "詳細")
+    assert buttons(page) == set()
+
+
+def test_every_seeded_page_is_one_of_the_menu(db: Session) -> None:
+    known = {entry.url_path for entry in MENU}
+    assert set(db.scalars(select(Chore.page).where(Chore.page != ""))) <= known

@@ -1,0 +1,135 @@
+"""運営ダッシュボード: the first line says how today goes; the week's charts say what they found."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.core.clock import app_now
+from service.reservations.events.rules import Answer, Task
+from service.reservations.operations import actions as operations
+from service.reservations.settings import settings
+from tests.api.reservations import outcomes, scene
+from tests.api.reservations.outcomes import tokyo
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.loaners.test_masters import Screen, texts
+
+
+@pytest.fixture(autouse=True)
+def world(db: Session) -> None:
+    scene.fill(db)
+    db.commit()
+
+
+def opened(screen: Screen, role: str = "operator") -> AppTest:
+    return opened_at(screen("olivia", reservations=role), "reservations-dashboard")
+
+
+def charts(page: AppTest) -> list[dict[str, Any]]:
+    return [json.loads(one.proto.spec) for one in page.get("plotly_chart")]
+
+
+def chart_titles(page: AppTest) -> list[str]:
+    return [one["layout"]["title"]["text"] for one in charts(page)]
+
+
+def grid(page: AppTest, place: int) -> list[dict[Any, Any]]:
+    return [dict(row) for row in page.dataframe[place].value.to_dict("records")]
+
+
+def test_on_a_quiet_day_the_page_says_so(screen: Screen) -> None:
+    page = opened(screen)
+
+    said = texts(page)
+    assert "今日の予約はまだありません。手動対応はすべて完了しています。" in said
+    assert "今週の予約成功率は、まだ計算できません" in said
+    assert "まだSlackへの通知はありません" in said
+    assert charts(page) == []
+
+
+def test_the_page_says_how_today_goes(screen: Screen, db: Session) -> None:
+    outcomes.confirmed(db, tokyo(2031, 1, 8, 10, 0))
+    vague = outcomes.asked(db, tokyo(2031, 1, 8, 10, 5), service_code="cake", plan_code="4")
+    scene.pass_time(db)
+    scene.shop_says(db, vague, Answer.VAGUE)
+    operations.open(db, vague.id, vague.code, Task.CUSTOMER_ENQUIRY).resolved_at = app_now(db)
+    db.commit()
+    page = opened(screen)
+
+    said = texts(page)
+    assert "今日は予約を2件受け付けました。手動対応が1件残っています。期限を過ぎたものはありません。" in said
+    assert [(row["ステータス"], row["件数"]) for row in grid(page, 0)] == [(["店舗の回答待ち"], 1), (["予約確定"], 1)]
+    assert [(row["内容"], row["今日の発生"], row["対応済み"], row["対応中"]) for row in grid(page, 1)] == [
+        ("曖昧な回答", 1, 0, 1),
+        ("依頼者からの問い合わせ", 1, 1, 0),
+    ]
+    assert [(one.label, one.value) for one in page.metric][:4] == [
+        ("今日の予約", "2件"),
+        ("今日の手動対応", "2件"),
+        ("未完了の手動対応", "1件"),
+        ("今日が予約日", "0件"),
+    ]
+
+    scene.set_clock(db, tokyo(2031, 1, 8, 12, 0))
+    db.commit()
+    page.run()
+    assert "手動対応が1件残っています（うち期限超過 1件）。" in texts(page)
+
+
+def test_the_weeks_charts_say_what_they_found_beside_the_goal(
+    screen: Screen, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "success_goal", 90)
+    outcomes.confirmed(db, tokyo(2030, 12, 31, 10, 0))
+    for minute in (0, 10):
+        outcomes.confirmed(db, tokyo(2031, 1, 7, 10, minute))
+    outcomes.timed_out(db, outcomes.linked(db, tokyo(2031, 1, 8, 10, 0)))
+    db.commit()
+    page = opened(screen)
+
+    assert chart_titles(page) == ["今週の予約成功率は66.7%（目標90%）", "今週の決済成功率は66.7%（2 / 3件）"]
+    success = charts(page)[0]
+    assert success["data"][0]["x"][1:3] == ["1/7(火)", "1/8(水)"]
+    assert success["data"][0]["y"] == [None, 100.0, 0.0, None, None, None, None]
+    assert success["data"][0]["customdata"][1] == "2 / 2件"
+    rates = {one.label: (one.value, one.delta) for one in page.metric}
+    assert rates["予約成功率"] == ("66.7%", "-33.3pt")
+    assert rates["キャンセル率"] == ("0%", "")
+
+
+def test_what_slack_was_told_leads_to_what_it_is_about(screen: Screen, db: Session) -> None:
+    vague = scene.ask(db)
+    scene.pass_time(db)
+    scene.shop_says(db, vague, Answer.VAGUE)
+    db.commit()
+
+    said = texts(opened(screen))
+    assert "送信待ち" in said
+    assert f"/reservation?code={vague.code}" in said
+
+
+def test_each_block_costs_one_call_and_a_silent_service_leaves_the_old_figures(
+    screen: Screen, db: Session, line: Line
+) -> None:
+    outcomes.confirmed(db, tokyo(2031, 1, 8, 10, 0))
+    db.commit()
+    page = opened(screen)
+    asked = [call for call in line.calls if "/dashboard/" in call]
+    assert asked == [f"GET /api/reservations/dashboard/{name}" for name in ("today", "week", "notices")]
+    assert texts(page).count("最終更新") == 3
+
+    line.cut()
+    page.run()
+    assert "最新の状態を取得できません" in texts(page)
+    assert [one.label for one in page.metric][:1] == ["今日の予約"]
+
+
+def test_the_area_begins_with_it_and_managers_begin_with_theirs(screen: Screen, db: Session) -> None:
+    assert opened(screen).title[0].value == "運営ダッシュボード"
+
+    refused = opened_at(screen("mia", reservations="manager"), "reservations-dashboard")
+    assert refused.title[0].value == "この画面を表示する権限がありません"

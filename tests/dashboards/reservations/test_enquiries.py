@@ -1,0 +1,220 @@
+"""問い合わせ: who waits, the drawer with what comes next, how good support is, and the survey."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.core.clock import app_now
+from service.core.outbox import OutboxMessage
+from service.reservations.enquiries import actions, schemas
+from service.reservations.enquiries.models import Enquiry
+from service.reservations.operations.models import Operation
+from service.reservations.surveys.models import Invitation, Survey
+from tests import cast
+from tests.api.reservations import scene
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.loaners.test_masters import Screen, act, choose, press, rows, texts
+
+LIST, KEY, SURVEYS = "reservations.enquiries.list", "reservations.enquiry", "reservations.surveys"
+
+
+@pytest.fixture(autouse=True)
+def world(db: Session) -> None:
+    scene.fill(db)
+    db.commit()
+
+
+def made(db: Session, **said: Any) -> Enquiry:
+    given = {
+        "party": "customer", "channel": "mail", "sender_name": "青木 花子", "mail": "aoki@example.jp",
+        "topic": "領収書について", "content": "領収書は発行できますか。", "category": "payment",
+    }  # fmt: skip
+    by = cast.actor(db, f"clerk{len(db.scalars(select(Enquiry.id)).all())}", reservations="support")
+    enquiry = actions.register(db, by, schemas.NewEnquiry.model_validate(given | said))
+    db.commit()
+    return enquiry
+
+
+def opened(screen: Screen, role: str = "support") -> AppTest:
+    return opened_at(screen("sally", reservations=role), "enquiries")
+
+
+def draw(page: AppTest) -> AppTest:
+    act(page, LIST, "対応する")
+    return page
+
+
+def buttons(page: AppTest) -> set[str]:
+    return {str(button.key).removeprefix(f"{KEY}.") for button in page.button if str(button.key).startswith(f"{KEY}.")}
+
+
+def test_with_nothing_to_answer_the_page_says_so(screen: Screen) -> None:
+    page = opened(screen)
+
+    assert "現在、未解決の問い合わせはありません。" in texts(page)
+    assert "お問い合わせフォームから届くと" in texts(page)
+
+
+def test_the_page_says_who_waits_and_until_when(screen: Screen, db: Session) -> None:
+    made(db)
+    page = opened(screen)
+    assert "未解決の問い合わせが1件あります。担当者のいないものが1件です。" in texts(page)
+    row = rows(page)[0]
+    assert (row["件名"], row["次の目標"], row["担当"]) == ("領収書について", "初回応答 営業時間であと2時間", "なし")
+
+    scene.set_clock(db, app_now(db) + timedelta(hours=2, minutes=5))
+    db.commit()
+    page.run()
+    assert "目標時間を過ぎたものが1件" in texts(page)
+    assert rows(page)[0]["次の目標"] == "初回応答 5分超過"
+
+
+def test_a_call_is_taken_down(screen: Screen, db: Session) -> None:
+    page = opened(screen)
+    press(page, "reservations.enquiries.new")
+    press(page, f"{KEY}.create.submit")
+    assert "選んでください。" in texts(page)
+
+    page.selectbox(key=f"{KEY}.create.channel.0").select("phone")
+    page.selectbox(key=f"{KEY}.create.category.0").select("booking")
+    for name, text in (("sender_name", "青木 花子"), ("topic", "時間の変更"), ("phone", "090-1234-5678")):
+        page.text_input(key=f"{KEY}.create.{name}.0").input(text)
+    page.text_area(key=f"{KEY}.create.content.0").input("15時に変えたい")
+    press(page, f"{KEY}.create.submit")
+
+    [enquiry] = db.scalars(select(Enquiry)).all()
+    assert (enquiry.channel, enquiry.phone, enquiry.status, enquiry.faq) == (
+        "phone", "+819012345678", "working", "none",
+    )  # fmt: skip
+    assert enquiry.first_response_at == app_now(db)
+
+
+def test_an_answer_goes_out_by_mail_and_stands_in_the_history(screen: Screen, db: Session) -> None:
+    enquiry = made(db)
+    page = draw(opened(screen))
+    assert "領収書は発行できますか。" in [one.value for one in page.text]
+    press(page, f"{KEY}.answer")
+    form = f"{KEY}.answer.{enquiry.id}.1"
+    text = page.text_area(key=f"{form}.text.0")
+    assert text.value.startswith("青木 花子 様")
+    text.input("発行できます。")
+    page.radio(key=f"{form}.waits.0").set_value(True)
+    press(page, f"{form}.submit")
+
+    mail = db.scalars(select(OutboxMessage).where(OutboxMessage.topic == "mail")).one()
+    assert mail.payload["body"].startswith("発行できます。")
+    db.expire_all()
+    assert (enquiry.status, enquiry.first_response_by) == ("waiting", "sally さん")
+    assert "メールで回答しました（送信待ち）" in texts(page)
+
+
+def test_it_becomes_a_manual_operation_of_its_reservation(screen: Screen, db: Session) -> None:
+    reservation = scene.ask(db)
+    enquiry = made(db, reservation=reservation.code)
+    page = draw(opened(screen))
+    assert "連絡先が、予約に登録されたものと一致しません。" in texts(page)
+    press(page, f"{KEY}.operation")
+    press(page, f"{KEY}.operation.{enquiry.id}.1.submit")
+
+    assert db.scalars(select(Operation.kind)).all() == ["customer_enquiry"]
+    assert "**依頼者からの問い合わせ** の対応中です" in texts(page)
+    assert "operation" not in buttons(page)
+
+
+def test_it_is_resolved_with_how_it_was_answered(screen: Screen, db: Session) -> None:
+    enquiry = made(db)
+    page = draw(opened(screen))
+    press(page, f"{KEY}.claim")
+    db.expire_all()
+    assert enquiry.status == "working"
+    press(page, f"{KEY}.resolve")
+    assert "まだ一度も回答していません。" in texts(page)
+    form = f"{KEY}.resolution.{enquiry.id}.2"
+    press(page, f"{form}.submit")
+    assert "選んでください。" in texts(page)
+    page.radio(key=f"{form}.way.0").set_value("faq")
+    page.text_area(key=f"{form}.outcome.0").input("FAQのとおりに案内した")
+    page.checkbox(key=f"{form}.faq.0").check()
+    press(page, f"{form}.submit")
+
+    db.expire_all()
+    assert (enquiry.status, enquiry.way, enquiry.faq) == ("resolved", "faq", "wanted")
+    assert buttons(page) >= {"reopen", "edit"}
+    assert "answer" not in buttons(page)
+
+
+def test_what_was_heard_is_edited_and_somebody_elses_edit_is_compared(screen: Screen, db: Session) -> None:
+    enquiry = made(db, phone="090-1234-5678")
+    page = draw(opened(screen))
+    press(page, f"{KEY}.edit")
+    form = f"{KEY}.edit.{enquiry.id}.1.False"
+    by = cast.actor(db, "other", reservations="support")
+    actions.change(db, by, enquiry.id, schemas.EnquiryChange(version=1, topic="別の件名"))
+    db.commit()
+    page.selectbox(key=f"{form}.category.0").select("other")
+    press(page, f"{form}.submit")
+    assert "開いたあとにほかの人が変更しました" in texts(page)
+    db.expire_all()
+    assert (enquiry.category, enquiry.phone) == ("payment", "+819012345678")
+
+
+def test_an_operator_answers_and_cannot_settle(screen: Screen, db: Session) -> None:
+    made(db)
+    page = draw(opened(screen, "operator"))
+
+    assert {"answer", "call", "claim"} <= buttons(page)
+    assert not {"resolve", "edit"} & buttons(page)
+    assert not [button for button in page.button if button.key == "reservations.enquiries.new"]
+
+
+def test_management_sees_figures_and_no_enquiry(screen: Screen, db: Session) -> None:
+    enquiry = made(db)
+    by = cast.actor(db, "closer", reservations="support")
+    actions.resolve(db, by, enquiry.id, schemas.Resolution(version=1, way="faq", outcome="済み"))
+    db.commit()
+    page = opened(screen, "manager")
+    assert "領収書について" not in texts(page)
+    assert "今週は1件の問い合わせがありました。" in texts(page)
+    assert rows(page)[0]["解決（Medium以下）・中央値"] == "100%（1件中1件）0分"
+
+    page.session_state["by"] = "quarter"
+    page.run()
+    assert not page.exception
+    assert "今四半期は1件の問い合わせがありました。" in texts(page)
+    choose(page, "満足度調査")
+    assert "2030年10〜12月の満足度調査がまだです。" in texts(page)
+    assert not [button for button in page.button if str(button.key).startswith(f"{SURVEYS}.new")]
+
+
+def test_a_survey_is_prepared_sent_after_the_number_was_shown_and_its_answers_read(screen: Screen, db: Session) -> None:
+    reservation = scene.ask(db, mail="aoki@example.jp")
+    reservation.state, reservation.closed_at = "completed", app_now(db) - timedelta(days=30)
+    db.commit()
+    page = opened(screen)
+    choose(page, "満足度調査")
+    press(page, f"{SURVEYS}.new")
+    press(page, f"{SURVEYS}.create.submit")
+    survey = db.scalars(select(Survey)).one()
+    assert (survey.year, survey.quarter, survey.sent_at) == (2030, 4, None)
+
+    act(page, f"{SURVEYS}.list", "開く")
+    assert "送信先は **1人** です（メール 1人、SMS 0人）。" in texts(page)
+    press(page, f"{SURVEYS}.send")
+    assert "メール1通とSMS0通を送ります。送信は取り消せません。" in texts(page)
+    press(page, f"{SURVEYS}.send.{survey.id}.1.confirm")
+    db.expire_all()
+    assert survey.sent_at is not None
+
+    invitation = db.scalars(select(Invitation)).one()
+    invitation.stars, invitation.comment, invitation.answered_at = 4, "早くて助かりました", app_now(db)
+    db.commit()
+    page.run()
+    assert "1人が回答しました。" in texts(page)
+    answers = [dict(row) for row in page.dataframe[-1].value.to_dict("records")]
+    assert [(row["評価"], row["コメント"]) for row in answers] == [("★★★★☆ やや満足", "早くて助かりました")]

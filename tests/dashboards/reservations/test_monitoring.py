@@ -1,0 +1,145 @@
+"""監視: the page says what is wrong now, shows the day, the alarms and the outages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.core import probes
+from service.core.areas import ticks
+from service.core.clock import real_now
+from service.core.health import record_job
+from service.core.traffic import BUCKETS_MS, TrafficMinute
+from service.reservations.alarms import actions, rules
+from service.reservations.alarms.models import Measure
+from tests.api.reservations import scene
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.loaners.test_masters import Screen, rows, texts
+
+KEY = "reservations.monitoring"
+
+
+@pytest.fixture(autouse=True)
+def world(db: Session) -> None:
+    scene.fill(db)
+    for name in ticks():
+        record_job(db, name)
+    db.commit()
+
+
+def measured(db: Session, cpu: float = 20, queue: int = 0) -> None:
+    now = real_now()
+    for n in range(0, 7):
+        db.merge(
+            Measure(
+                minute=rules.whole(now) - timedelta(minutes=n),
+                cpu=cpu,
+                memory=40,
+                samples=6,
+                queue_least=queue,
+                queue_most=queue,
+                waiting_ticks=0,
+                waiting_outbox=queue,
+                waiting_inbox=0,
+                waiting_flow=0,
+            )
+        )
+    buckets = [100] + [0] * len(BUCKETS_MS)
+    db.merge(TrafficMinute(minute=rules.whole(now), requests=100, errors=1, buckets=buckets))
+    db.commit()
+
+
+def probed(db: Session, down: str | None = None) -> None:
+    seen: list[dict[str, Any]] = [
+        {
+            "at": real_now(),
+            "target": target,
+            "every_seconds": 30,
+            "ok": down is None,
+            "latency_ms": 1,
+            "down": down,
+        }
+        for target in probes.TARGETS
+    ]
+    probes.store(db, "here", seen)
+    db.commit()
+
+
+def opened(screen: Screen, role: str = "operator") -> AppTest:
+    page = opened_at(screen("olivia", reservations=role), "monitoring")
+    assert not page.exception
+    return page
+
+
+def test_when_all_is_well_the_page_says_so_with_every_check(screen: Screen, db: Session) -> None:
+    measured(db)
+    probed(db)
+    page = opened(screen)
+
+    assert "現在、アラートはありません。" in texts(page)
+    assert [(row["監視項目"], row["現在の値"], row["確認頻度"], row["対応優先度"]) for row in rows(page)] == [
+        ("サーバー死活", "稼働中", "5分間隔（自動）", "緊急"),
+        ("CPU使用率", "20%", "5分間隔（自動）", "高"),
+        ("メモリ使用率", "40%", "5分間隔（自動）", "高"),
+        ("Celeryキュー長", "0件", "1分間隔（自動）", "高"),
+        ("エラー率", "1%", "5分間隔（自動）", "緊急"),
+    ]
+    assert "アラートはまだ発生していません" in texts(page)
+
+
+def test_what_is_wrong_is_named_with_its_figures(screen: Screen, db: Session) -> None:
+    measured(db, cpu=95, queue=130)
+    probed(db, "接続できません")
+    actions.watch(db)
+    db.commit()
+    page = opened(screen)
+
+    said = texts(page)
+    assert "アラートが3件発生しています。" in said
+    assert "CPU使用率（95%、" in said
+    assert "サーバー死活（停止" in said
+    listed = page.dataframe[1].value.to_dict("records")
+    assert {row["アラート"] for row in listed} == {"CPU使用率が高い状態です", "予約キューが溜まっています"}
+    assert "今月の停止は1回" in said
+
+
+def test_beyond_a_limit_but_not_for_long_enough_is_no_alarm_yet(screen: Screen, db: Session) -> None:
+    measured(db)
+    probed(db)
+    db.execute(text("UPDATE reservations_measures SET cpu = 99 WHERE minute > now() - interval '2 minutes'"))
+    db.commit()
+    page = opened(screen)
+
+    assert "基準を超えている項目があります（CPU使用率）。" in texts(page)
+    assert rows(page)[1]["状態"] == ["基準超過"]
+
+
+def test_nobody_measuring_is_said_and_so_are_silent_jobs(screen: Screen, db: Session) -> None:
+    page = opened(screen)
+    assert "直近の測定値がありません。" in texts(page)
+
+    db.execute(text("UPDATE job_heartbeats SET at = at - interval '10 minutes' WHERE name = 'reservations.flow'"))
+    db.commit()
+    page.run()
+    assert "定期処理「予約の進行」が動いていません。" in texts(page)
+
+
+def test_while_the_service_is_away_the_page_says_so(screen: Screen, db: Session, line: Line) -> None:
+    measured(db)
+    page = opened(screen)
+    line.cut()
+    page.run()
+
+    assert not page.exception
+    assert "最新の状態を取得できません。" in texts(page)
+
+
+def test_management_has_no_such_page(screen: Screen) -> None:
+    page = opened_at(screen("mary", reservations="manager"), "monitoring")
+
+    assert not page.dataframe

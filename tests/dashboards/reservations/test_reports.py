@@ -1,0 +1,181 @@
+"""週次・月次レポート: what is still to be finished, the drawer with figures and texts, sending, and what others see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.core import holidays
+from service.core.outbox import OutboxMessage
+from service.core.times import TOKYO
+from service.reservations.chores import actions as chores
+from service.reservations.drafts import actions, schemas
+from service.reservations.drafts.models import ActivityReport
+from service.reservations.incidents import actions as incidents
+from service.reservations.incidents import schemas as incident_schemas
+from service.reservations.incidents.rules import Level
+from tests import cast
+from tests.api.reservations import scene
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.loaners.test_masters import Screen, act, press, rows, texts
+
+PAGE, KEY = "reservations.reports", "reservations.report"
+LIST = f"{PAGE}.list"
+
+
+@pytest.fixture(autouse=True)
+def world(db: Session) -> None:
+    """Friday, 2031/1/10, at half past nine: the weekly and the monthly report are drafted."""
+    scene.fill(db)
+    holidays.top_up(db)
+    chores.plan(db)
+    by = cast.actor(db, "otto", reservations="operator")
+    incidents.open(db, by, incident_schemas.NewIncident(title="APIの応答が遅い", level=Level.MEDIUM))
+    scene.confirmed(db)
+    scene.set_clock(db, datetime(2031, 1, 10, 9, 30, tzinfo=TOKYO))
+    actions.draft_due(db)
+    db.commit()
+
+
+def opened(screen: Screen, role: str = "operator") -> AppTest:
+    return opened_at(screen(f"reservations-{role}", reservations=role), "reservations-reports")
+
+
+def weekly(db: Session) -> ActivityReport:
+    return db.scalars(select(ActivityReport).where(ActivityReport.kind == "weekly")).one()
+
+
+def finished(db: Session) -> ActivityReport:
+    report = weekly(db)
+    by = cast.actor(db, "finisher", reservations="operator")
+    actions.finish(db, by, report.id, schemas.Finish(version=report.version))
+    db.commit()
+    return report
+
+
+def draw(page: AppTest) -> AppTest:
+    act(page, LIST, "開く")
+    return page
+
+
+def buttons(page: AppTest) -> set[str]:
+    return {str(one.key).removeprefix(f"{KEY}.") for one in page.button if str(one.key).startswith(f"{KEY}.")}
+
+
+def test_the_page_says_that_drafts_wait(screen: Screen) -> None:
+    page = opened(screen)
+
+    assert "まだ完成していない下書きが2件あります。" in texts(page)
+    assert [(row["期間"], row["種類"], row["予約件数"]) for row in rows(page)] == [
+        ("2031/1/3（金）〜1/9（木）", "週次レポート", 1),
+        ("2030年12月", "月次レポート", 0),
+    ]
+
+
+def test_the_drawer_has_figures_incidents_and_chores(screen: Screen) -> None:
+    said = texts(draw(opened(screen)))
+
+    for word in (
+        "期間中に発生した手動対応はありません。",
+        "期限を迎えた14件のうち、0件を実施しました。",
+        "まだ書かれていません。",
+        "花束 1件",
+    ):
+        assert word in said, word
+
+
+def test_people_write_and_finish_it_with_the_chore_and_the_incident(screen: Screen, db: Session) -> None:
+    page = draw(opened(screen))
+    report = weekly(db)
+    press(page, f"{KEY}.write")
+    form = f"{KEY}.edit.{report.id}.1.False"
+    page.text_area(key=f"{form}.findings.0").input("予約は好調でした。")
+    press(page, f"{form}.submit")
+    db.expire_all()
+    assert (report.findings, report.version) == ("予約は好調でした。", 2)
+
+    page = draw(page.run())
+    assert "予約は好調でした。" in texts(page)
+    press(page, f"{KEY}.finish")
+    assert "課題・次の対応が書かれていません。" in texts(page)
+    assert [box.value for box in page.checkbox] == [True, True]
+    press(page, f"{KEY}.finish.{report.id}.2.submit")
+    db.expire_all()
+    assert report.finished_by == "reservations-operator さん"
+    turn = chores.queries.to_check_off(db, "weekly_report")
+    assert turn is None
+    assert {"send", "reopen"} <= buttons(page)
+    assert "write" not in buttons(page)
+
+
+def test_figures_are_taken_anew_after_a_question(screen: Screen, db: Session) -> None:
+    page = draw(opened(screen))
+    press(page, f"{KEY}.refresh")
+    report = weekly(db)
+    press(page, f"{KEY}.refresh.{report.id}.1.confirm")
+
+    db.expire_all()
+    assert report.version == 2
+    assert "数字を取り直しました" in texts(page)
+
+
+def test_it_is_sent_after_the_addresses_were_confirmed(screen: Screen, db: Session) -> None:
+    report = finished(db)
+    cast.person(db, "mona", reservations="manager").mail = "mona@qualfia.example"
+    db.commit()
+    page = draw(opened(screen))
+    press(page, f"{KEY}.send")
+    form = f"{KEY}.send.{report.id}.2"
+    assert page.multiselect(key=f"{form}.managers.0").value == ["mona@qualfia.example"]
+    page.text_area(key=f"{form}.to.0").input("board@qualfia.example")
+    press(page, f"{form}.submit")
+    assert "mona@qualfia.example、board@qualfia.example に1通ずつ送ります" in texts(page).replace("\\", "")
+    mails = (
+        select(OutboxMessage.recipient)
+        .where(OutboxMessage.topic == "mail", OutboxMessage.subject == "report")
+        .order_by(OutboxMessage.id)
+    )
+    assert db.scalars(mails).all() == []
+    press(page, f"{KEY}.really.{report.id}.2.confirm")
+
+    assert db.scalars(mails).all() == ["mona@qualfia.example", "board@qualfia.example"]
+
+
+def test_it_goes_back_to_a_draft_with_a_reason(screen: Screen, db: Session) -> None:
+    report = finished(db)
+    page = draw(opened(screen))
+    press(page, f"{KEY}.reopen")
+    page.text_area(key=f"{KEY}.reopen.{report.id}.2.reason").input("数字を確認し直す")
+    press(page, f"{KEY}.reopen.{report.id}.2.confirm")
+
+    db.expire_all()
+    assert report.finished_at is None
+    assert "数字を確認し直す" in texts(page)
+
+
+def test_management_reads_what_is_finished_and_has_no_button_but_the_pdf(screen: Screen, db: Session) -> None:
+    page = opened(screen, "manager")
+    assert "完成したレポートは、まだありません。" in texts(page)
+    assert "運営担当者がレポートを完成させると、ここで読めるようになります。" in texts(page)
+
+    report = finished(db)
+    page = opened_at(screen("max", reservations="manager"), "reservations-reports")
+    assert "最新の完成したレポートは、週次レポート 2031/1/3（金）〜1/9（木） です。" in texts(page)
+    draw(page)
+    assert buttons(page) == set()
+    assert f"/api/reservations/reports/{report.id}.pdf" in "".join(str(one.value) for one in page.get("html"))
+
+
+def test_a_draft_is_made_by_hand_when_it_is_missing(screen: Screen, db: Session) -> None:
+    scene.set_clock(db, datetime(2031, 1, 17, 9, 0, tzinfo=TOKYO))
+    db.commit()
+    page = opened(screen)
+    press(page, f"{PAGE}.new")
+    page.radio(key=f"{KEY}.new.kind.0").set_value("weekly")
+    press(page, f"{KEY}.new.submit")
+
+    assert len(db.scalars(select(ActivityReport)).all()) == 3

@@ -1,0 +1,77 @@
+"""店舗順序シミュレーション: the page says what another order would come to, and takes one over after asking."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from service.core.times import TOKYO
+from service.demo import people, reservations
+from service.reservations.services.models import Service
+from service.reservations.shops import queries as shops
+from tests.api.reservations import scene
+from tests.dashboards.conftest import opened_at
+from tests.dashboards.loaners.test_masters import Screen, press, texts
+
+KEY = "reservations.simulation"
+
+
+def names(db: Session) -> list[str]:
+    bouquet = db.scalars(select(Service.id).where(Service.code == "bouquet")).one()
+    return shops.names(db, shops.places(db, bouquet))
+
+
+def buttons(page: AppTest) -> dict[str, Any]:
+    return {str(button.key): button for button in page.button if str(button.key).startswith(KEY)}
+
+
+@pytest.fixture
+def lived(db: Session) -> None:
+    scene.set_clock(db, datetime(2031, 1, 8, 11, 0, tzinfo=TOKYO))
+    people.fill(db)
+    reservations.fill(db)
+    db.commit()
+
+
+def opened(screen: Screen, role: str = "operator") -> AppTest:
+    return opened_at(screen("olivia", reservations=role), "shop-order-simulation")
+
+
+def test_an_order_is_tried_taken_back_and_taken_over(screen: Screen, db: Session, lived: None) -> None:
+    page = opened(screen)
+    assert "花工房みどり → フラワー銀座** の順にすると" in texts(page)
+    assert f"{KEY}.apply" not in buttons(page)
+    assert [metric.delta for metric in page.metric] == [""] * 4
+
+    press(page, f"{KEY}.suggested")
+    assert "花工房みどり → フラワー銀座 の順に電話をかけていたら、" in texts(page)
+    assert "実際の回答（実測）" in texts(page)
+    assert any(metric.delta for metric in page.metric)
+    press(page, f"{KEY}.present")
+    assert f"{KEY}.apply" not in buttons(page)
+    assert names(db) == ["フラワー銀座", "花工房みどり"]
+
+    first = next(key for key, button in buttons(page).items() if key.endswith("arrow_downward") and not button.disabled)
+    press(page, first)
+    press(page, f"{KEY}.apply")
+    assert "フラワー銀座 → 花工房みどり から、花工房みどり → フラワー銀座 に変更します。" in texts(page)
+    press(page, f"{KEY}.apply.confirm")
+    db.expire_all()
+    assert names(db) == ["花工房みどり", "フラワー銀座"]
+    assert f"{KEY}.apply" not in buttons(page)
+    assert "現在の順序よりよい順序は見つかりませんでした" in texts(page)
+
+
+def test_without_a_past_the_page_says_so(screen: Screen, db: Session) -> None:
+    scene.fill(db)
+    db.commit()
+    assert "この期間に、電話をかけた予約がありません" in texts(opened(screen))
+
+
+def test_without_services_the_page_says_where_to_begin(screen: Screen) -> None:
+    assert "まだサービスが登録されていません" in texts(opened(screen))

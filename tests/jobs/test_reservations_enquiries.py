@@ -1,0 +1,67 @@
+"""The ticks that speak up when an enquiry is late, and that remind of a survey and end it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs import reservations
+from service.core.clock import app_now
+from service.core.health import JobHeartbeat
+from service.core.outbox import OutboxMessage
+from service.reservations.enquiries import actions, schemas
+from service.reservations.surveys import actions as surveys
+from service.reservations.surveys import queries
+from service.reservations.surveys.models import Invitation, Survey
+from service.reservations.surveys.schemas import NewSurvey, Sending
+from tests import cast
+from tests.api.reservations import scene
+
+
+def titles(db: Session, topic: str) -> list[str]:
+    found = select(OutboxMessage.title).where(OutboxMessage.topic == topic).order_by(OutboxMessage.id)
+    return list(db.scalars(found))
+
+
+def test_two_ticks_tell_of_a_late_enquiry_once(db: Session) -> None:
+    scene.fill(db)
+    by = cast.actor(db, "sally", reservations="support")
+    asked = {"party": "shop", "channel": "mail", "sender_name": "佐藤 花", "mail": "ginza@flower.example"}
+    new = schemas.NewEnquiry.model_validate(asked | {"topic": "電話の件", "content": "?", "category": "calls"})
+    actions.register(db, by, new)
+    scene.set_clock(db, app_now(db) + timedelta(hours=4, minutes=1))
+    db.commit()
+    before = len(titles(db, "slack"))
+
+    reservations.watch_enquiries()
+    reservations.watch_enquiries()
+
+    [told] = titles(db, "slack")[before:]
+    assert "（提携店・Email）の初回応答が目標時間を過ぎました" in told
+    assert db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.enquiries")).all()
+
+
+def test_a_survey_reminds_once_and_ends_by_itself(db: Session) -> None:
+    scene.fill(db)
+    by = cast.actor(db, "sally", reservations="support")
+    reservation = scene.ask(db, phone="090-1111-0001")
+    reservation.state, reservation.closed_at = "completed", app_now(db) - timedelta(days=30)
+    survey = surveys.create(db, by, NewSurvey(quarter="2030-Q4"))
+    surveys.send(db, by, survey.id, Sending(version=survey.version, recipients=1))
+    db.commit()
+
+    for passed in (3, 1, 1, 2):
+        scene.set_clock(db, app_now(db) + timedelta(days=passed))
+        db.commit()
+        reservations.tend_surveys()
+        reservations.tend_surveys()
+
+    db.expire_all()
+    assert [title for title in titles(db, "sms") if "満足度調査" in title] == ["満足度調査のお願い"] * 2
+    [closed] = db.scalars(select(Survey)).all()
+    assert (closed.reminded, closed.closed_at) == (1, app_now(db))
+    assert db.scalars(select(Invitation.address)).all() == [None]
+    assert queries.satisfaction(db, closed.created_at, app_now(db)).count == 0
+    assert db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.surveys")).all()

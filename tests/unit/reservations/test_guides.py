@@ -1,0 +1,397 @@
+"""The guides: complete, as long as promised, and never behind the rules that they tell of."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import pytest
+
+from dashboards.menu import MENU
+from dashboards.reservations import assistant_dialogs
+from jobs.vendors.sms import BACK_OFF
+from service.core.reports.render import content
+from service.core.targets import Target
+from service.core.times import SATURDAY, local_date
+from service.demo.reservations import SERVICES
+from service.reservations.alarms import rules as alarms
+from service.reservations.assistants import rules as assistants
+from service.reservations.cases import rules as cases
+from service.reservations.chores import rules as chores
+from service.reservations.drafts import rules as drafts
+from service.reservations.enquiries import rules as enquiries
+from service.reservations.events.rules import Task
+from service.reservations.guides import rules
+from service.reservations.guides.rules import FOR_SHOPS, GUIDES, READING_SPEED, Audience, Facts, Offered, Routine, Size
+from service.reservations.incidents import rules as incidents
+from service.reservations.letters import rules as letters
+from service.reservations.notices import rules as notices
+from service.reservations.operations import rules as operations
+from service.reservations.operations.rules import Priority
+from service.reservations.queue import rules as queue
+from stack.home import ROOT
+
+OPERATORS = [guide.name for guide in GUIDES.values() if guide.audience is Audience.OPERATOR]
+DEMO = [Offered(name, [Size(title, price) for _, title, price in plans]) for _, name, _, plans in SERVICES]
+FACTS = Facts(
+    now=datetime(2026, 11, 21, 0, 26, tzinfo=UTC),
+    address="https://qrv.example",
+    services=DEMO,
+    support_phone="03-1234-5678",
+    support_mail="support@qrv.example",
+    slack_channel="#qrv-alerts",
+    call_minutes=5,
+    requests_per_phone=5,
+    chores=[Routine("ダッシュボード確認", "毎日 10:00", "5分", "運営担当者")],
+    opens_at=time(9),
+    closes_at=time(20),
+)
+
+
+def texts(value: Any, *, shown_as_is: bool = True) -> list[str]:
+    """Every text of a guide, in its order."""
+    if isinstance(value, list):
+        return [text for one in value for text in texts(one, shown_as_is=shown_as_is)]
+    if isinstance(value, dict):
+        if value.get("kind") == "verbatim" and not shown_as_is:
+            return []
+        own = [value[name] for name in ("title", "who", "text") if isinstance(value.get(name), str)]
+        return own + texts([part for part in value.values() if isinstance(part, list)], shown_as_is=shown_as_is)
+    return []
+
+
+def said(name: str, facts: Facts = FACTS) -> str:
+    return "".join(texts(content(rules.report(GUIDES[name], facts))["sections"]))
+
+
+def test_every_guide_of_the_document_is_there_with_its_time() -> None:
+    """3.1.2, 3.2.2 and 3.3.2; beside them the guide to the MCP settings, which 3.1.1 promises."""
+    found = {
+        audience: {guide.title: guide.minutes for guide in GUIDES.values() if guide.audience is audience}
+        for audience in Audience
+    }
+
+    assert found[Audience.CUSTOMER] == {
+        "クイックスタートガイド": 5,
+        "MCPクライアントの設定ガイド": 5,
+        "サンプル対話例": 3,
+        "キャンセル手順": 2,
+        "よくある質問": None,
+    }
+    assert found[Audience.SHOP] == {
+        "提携店向けマニュアル": 10,
+        "電話スクリプト例": 5,
+        "提携店向けFAQ": None,
+        "トラブルシューティング": 5,
+    }
+    assert found[Audience.OPERATOR] == {
+        "運用マニュアル": 30,
+        "インシデント対応手順書": 20,
+        "ログ確認ガイド": 15,
+        "Slack通知一覧": 10,
+    }
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_a_guide_is_read_in_its_time_and_worth_it(name: str) -> None:
+    letters_to_read = sum(map(len, texts(content(rules.report(GUIDES[name], FACTS))["sections"], shown_as_is=False)))
+    minutes = GUIDES[name].minutes
+
+    assert letters_to_read > 500
+    if minutes:
+        assert minutes * READING_SPEED / 3 < letters_to_read < minutes * READING_SPEED
+
+
+@pytest.mark.parametrize(
+    "facts", [FACTS, replace(FACTS, services=(), support_phone="", support_mail="")], ids=["full", "bare"]
+)
+@pytest.mark.parametrize("name", GUIDES)
+def test_nothing_of_the_making_is_left_in_a_text(name: str, facts: Facts) -> None:
+    sections = content(rules.report(GUIDES[name], facts))["sections"]
+
+    for text in filter(str.strip, texts(sections, shown_as_is=False)):
+        assert not re.search(r"\\|\{\{|\{%|None|\*\*|\]\(|。。|、、|「」|  ", text), text
+    for text in texts(sections):
+        assert not re.search(r"\\[^n]|\{\{|\{%|None", text), text
+
+
+def test_who_cannot_be_called_or_written_to_yet_is_reached_by_the_form() -> None:
+    bare = replace(FACTS, support_phone="", support_mail="")
+    for name in ("quick-start", "connect", "cancel", "faq", "shop-manual", "shop-faq", "shop-trouble"):
+        for facts in (FACTS, bare):
+            found = str(content(rules.report(GUIDES[name], facts))["sections"])
+            assert "https://qrv.example/contact" in found, name
+        assert "03-1234-5678" in said(name)
+        assert "カスタマーサポート 電話" not in said(name, bare)
+
+
+def test_a_hostile_name_of_a_service_stays_a_name() -> None:
+    name = "花束 | *大* [x](http://evil.example) `a` {{ 7*7 }} <b>"
+    odd = replace(FACTS, services=[Offered(name, [Size("M_特*", 5500)])])
+
+    for guide in ("quick-start", "examples", "shop-calls", "operations"):
+        assert name in said(guide, odd), guide
+        blocks = str(content(rules.report(GUIDES[guide], odd))["sections"])
+        assert "'href': 'http://evil.example'" not in blocks
+
+
+RULES: list[tuple[Any, str, Any, dict[str, str]]] = [
+    (
+        cases,
+        "PAY_MINUTES",
+        17,
+        {"quick-start": "17分以内", "faq": "17分以内", "shop-manual": "17分以内", "operations": "17分以内"},
+    ),
+    (
+        cases,
+        "CANCEL_BEFORE",
+        timedelta(hours=31),
+        {"cancel": "31時間前まで", "faq": "31時間前まで", "shop-faq": "31時間前"},
+    ),
+    (cases, "SHORTEST_NOTICE", timedelta(hours=7), {"quick-start": "7時間後から", "faq": "7時間前まで"}),
+    (cases, "LONGEST_NOTICE", timedelta(days=77), {"quick-start": "77日先まで", "operations": "77日先まで"}),
+    (cases, "GIVE_UP_BEFORE", timedelta(hours=6), {"faq": "6時間前までに結果", "operations": "6時間前になっても"}),
+    (cases, "REMIND_BEFORE", timedelta(hours=30), {"quick-start": "30時間前", "operations": "30時間前"}),
+    (cases, "ROUNDS", 9, {"quick-start": "9回ずつ", "shop-manual": "最大9回", "operations": "9周"}),
+    (cases, "ROUND_PAUSE", timedelta(minutes=13), {"shop-manual": "13分ほど", "operations": "13分あけます"}),
+    (cases, "REFUND_PATIENCE", timedelta(hours=29), {"operations": "29時間たっても"}),
+    (letters, "VAGUE_REPLY", "では、また", {"shop-manual": "では、また", "shop-calls": "では、また"}),
+    (letters, "CHANGE_REPLY", "折り返します", {"shop-manual": "折り返します", "shop-calls": "折り返します"}),
+    (letters, "TOO_LATE_TO_CANCEL", "遅すぎます", {"cancel": "遅すぎます"}),
+    (letters, "SENDER", "【別名】", {"quick-start": "【別名】", "shop-manual": "【別名】", "shop-trouble": "【別名】"}),
+    (operations, "BURST", 83, {"operations": "83件を超える"}),
+    (operations, "NOBODY_ON_CALL", "当番なし", {"operations": "当番なし", "notices": "当番なし"}),
+]
+
+
+@pytest.mark.parametrize(("module", "rule", "value", "guides"), RULES, ids=[one[1] for one in RULES])
+def test_a_rule_that_changes_changes_the_guides(
+    monkeypatch: pytest.MonkeyPatch, module: Any, rule: str, value: Any, guides: dict[str, str]
+) -> None:
+    before = {name: said(name) for name in guides}
+    monkeypatch.setattr(module, rule, value)
+
+    for name, words in guides.items():
+        assert words not in before[name], name
+        assert words in said(name), name
+
+
+def test_prices_hours_and_addresses_are_those_of_the_installation() -> None:
+    other = replace(
+        FACTS,
+        address="https://other.example",
+        services=[Offered("生け花", [Size("小", 1234), Size("大", 98765)])],
+        support_phone="06-9999-0000",
+        slack_channel="#another",
+        call_minutes=11,
+        opens_at=time(7, 30),
+        closes_at=time(21),
+    )
+
+    for name in ("quick-start", "examples", "operations"):
+        assert "生け花" in said(name, other)
+        assert "98,765円" in said(name, other)
+        assert "花束 M" not in said(name, other)
+    assert "https://other.example/mcp" in said("connect", other)
+    assert "7:30〜21:00" in said("shop-manual", other)
+    assert "長くても11分" in said("shop-manual", other)
+    assert "#another" in said("notices", other)
+    assert "06-9999-0000" in said("shop-trouble", other)
+
+
+def test_procedures_targets_and_flows_are_those_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    manual, incident = said("operations"), said("incidents")
+    for task in Task:
+        assert operations.TASK_WORDS[task] in manual
+        for step in queue.STEPS[task]:
+            assert step in manual, step
+    for flow in incidents.FLOWS.values():
+        for step in flow.values():
+            assert step.title in incident or step.title == "検知"
+            for hint in step.hints:
+                assert hint in incident, hint
+
+    monkeypatch.setitem(operations.TARGETS, Priority.HIGH, Target("high", timedelta(hours=19), "business"))
+    monkeypatch.setitem(queue.STEPS, Task.VAGUE_ANSWER, ("店舗に手紙を書きます。",))  # type: ignore[arg-type]
+    monkeypatch.setitem(operations.TASK_WORDS, Task.DISPUTE, "苦情")
+    for name in ("operations", "notices"):
+        assert "19時間以内（平日9:00〜18:00）" in said(name)
+        assert "店舗に手紙を書きます。" in said(name)
+        assert "苦情" in said(name)
+    assert "19時間以内を目安に" in said("shop-calls")
+
+
+def test_the_script_is_what_the_call_says() -> None:
+    guide, script = said("shop-calls"), letters.call(rules._example(FACTS))
+
+    assert script.first_sentence in guide
+    for sentence in (letters.VAGUE_REPLY, letters.CHANGE_REPLY):
+        assert sentence in guide
+        # Word for word what the voice is told to say.
+        assert f"「{sentence}」" in script.task
+    told = "".join(line for line in script.task.splitlines())
+    assert "人だと偽る" in told
+    assert "はい、QRVの自動音声でございます。" in guide
+
+
+def test_examples_are_the_answers_that_assistants_give() -> None:
+    guide, one = said("examples"), rules._example(FACTS)
+
+    assert assistants.received(one.code, rules._what(one), is_new=True) in guide
+    assert rules._progress(one, "requested") in guide
+    assert all(offered.name in guide for offered in DEMO)
+
+
+def test_messages_in_guides_are_those_that_are_sent() -> None:
+    guide = said("quick-start")
+    assert "【QRV】ご予約を受け付けました。" in guide
+    assert "5,500円を10分以内にお支払いください: https://qrv.example/pay/…" in guide
+    for title in letters.SHOP_TITLES.values():
+        assert title in said("shop-manual")
+    assert letters.BOOKING_CANCELLED in said("shop-manual")
+
+
+def test_an_example_is_a_saturday_that_can_be_asked_for_and_the_same_for_a_month() -> None:
+    days = [datetime(2026, 1, 1, 3, tzinfo=UTC) + timedelta(days=one) for one in range(800)]
+    for now in days:
+        day = rules.example_day(local_date(now))
+        assert day.weekday() == SATURDAY
+        assert timedelta(days=7) < day - local_date(now) < cases.LONGEST_NOTICE
+    assert len({rules.example_day(local_date(now)) for now in days}) == len(
+        {(d.year, d.month) for d in map(local_date, days)}
+    )
+
+
+def test_the_settings_of_clients_are_those_of_the_page_that_issues_tokens() -> None:
+    guide = said("connect")
+    for made in (assistant_dialogs.claude_code, assistant_dialogs.claude_desktop, assistant_dialogs.any_client):
+        shown = made("TOKEN", "https://qrv.example/mcp").replace("TOKEN", "トークン")
+        assert "".join(shown.split()) in "".join(guide.split())
+    local = said("connect", replace(FACTS, address="http://127.0.0.1:8000"))
+    desktop = assistant_dialogs.claude_desktop("TOKEN", "http://127.0.0.1:8000/mcp").replace("TOKEN", "トークン")
+    assert "".join(desktop.split()) in "".join(local.split())
+
+
+def test_the_pauses_before_an_sms_is_tried_again_are_the_senders() -> None:
+    minutes = "、".join(f"{int(pause.total_seconds()) // 60}分後" for pause in BACK_OFF)
+
+    assert f"{minutes}に送り直します" in said("operations")
+    assert f"自動で{len(BACK_OFF)}回まで送り直します" in said("faq")
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_every_page_that_operators_are_sent_to_is_in_the_menu(name: str) -> None:
+    titles = {page.title for page in MENU}
+    named = set(re.findall(r"「([^」]+)」画面", said(name)))
+
+    assert named - titles == set()
+
+
+def sources() -> str:
+    """What the screens and the service say."""
+    return "".join(path.read_text() for room in ("dashboards", "service") for path in (ROOT / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("name", [*OPERATORS, "cancel", "quick-start"])
+def test_every_button_that_is_named_is_there(name: str) -> None:
+    """Words in brackets that say what one does are on a button or a page."""
+    known = sources() + "".join(path.read_text() for path in (ROOT / "service").rglob("*.html"))
+    named = {
+        word
+        for word in re.findall(r"「([^「」]+)」", said(name))
+        if re.search(r"(する|ます|送る|開く|書く|残す|む|ぐ)$", word)
+    }
+
+    assert {word for word in named if word not in known} == set()
+
+
+# Where a text goes to Slack, and the rules that word it.
+TOLD: dict[tuple[str, str], list[Callable[..., str]]] = {
+    ("alarms/actions.py", "_begin"): [alarms.begun],
+    ("alarms/actions.py", "_end"): [alarms.over, alarms.over_in_thread],
+    ("alarms/actions.py", "_propose"): [alarms.proposed],
+    ("assistants/actions.py", "_tell_of_crowd"): [assistants.crowded],
+    ("chores/actions.py", "tell"): [chores.reminder],
+    ("drafts/actions.py", "draft_due"): [drafts.drafted],
+    ("enquiries/actions.py", "arrive"): [enquiries.arrived],
+    ("enquiries/actions.py", "_tell"): [enquiries.warning, enquiries.breach],
+    ("incidents/actions.py", "open"): [incidents.opened],
+    ("incidents/actions.py", "change_level"): [incidents.level_changed],
+    ("incidents/actions.py", "_tell_management"): [incidents.told_management],
+    ("incidents/actions.py", "_say_late"): [incidents.late],
+    ("operations/actions.py", "open"): [operations.notice],
+    ("operations/actions.py", "gather"): [operations.gathered],
+    ("operations/actions.py", "tell_of_ends"): [operations.done],
+    ("queue/actions.py", "watch"): [operations.warning, operations.breach],
+}
+# They pass a text on, say in a thread who decided what, or read what was told.
+TELLERS = {
+    ("alarms/actions.py", "_tell"),
+    ("alarms/actions.py", "_decide"),
+    ("figures/queries.py", "notices"),
+    ("incidents/actions.py", "_announce"),
+    ("operations/actions.py", "tell"),
+}
+
+
+def tells() -> set[tuple[str, str]]:
+    """Every function of the area that writes to Slack, as (file, name)."""
+    found = set()
+    folder = ROOT / "service/reservations"
+    for path in folder.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef) and any(map(_is_telling, ast.walk(function))):
+                found.add((str(path.relative_to(folder)), function.name))
+    return found
+
+
+def _is_telling(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant):
+        return node.value == "slack"
+    return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("tell", "_announce")
+
+
+def test_whoever_writes_to_slack_is_known_here() -> None:
+    """A new text belongs into `notices/rules.py`, into the guide, and into `TOLD`."""
+    assert tells() == TOLD.keys() | TELLERS
+
+
+def test_every_rule_that_words_a_notice_is_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it says tomorrow, the guide says it too."""
+    for worded in {rule for rules_of_one in TOLD.values() for rule in rules_of_one}:
+        module = importlib.import_module(worded.__module__)
+        with monkeypatch.context() as patched:
+            patched.setattr(module, worded.__name__, lambda *_, **__: "明日からの文面\n二行目")
+            assert "明日からの文面" in "".join(notices.notices()), worded
+            assert "明日からの文面" in said("notices"), worded
+
+
+def test_the_list_of_notices_has_each_text_word_for_word() -> None:
+    guide = said("notices")
+
+    assert len(notices.notices()) > 30
+    for text in notices.notices():
+        assert text in guide, text
+    for task in Task:
+        assert operations.notice(task, notices.CODE) in guide
+    for check in alarms.CHECKS.values():
+        assert check.text in guide
+
+
+def test_the_mail_to_a_shop_names_all_that_comes_with_it() -> None:
+    subject, body = rules.mail(FACTS, "フラワー銀座", "佐藤 花")
+
+    assert subject == "【QRV】提携店向けマニュアルをお送りします"
+    assert body.startswith("フラワー銀座 御中\n佐藤 花 様\n")
+    for guide in FOR_SHOPS:
+        assert guide.title in body
+        assert f"https://qrv.example/guides/{guide.name}" in body
+    assert "導入説明会（30分）も毎月1回" in body
+    bare = rules.mail(replace(FACTS, support_phone="", support_mail=""), "花の里", "")[1]
+    assert "お問い合わせ: " not in bare
+    assert "様" not in bare
