@@ -68,11 +68,26 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
                 for method in (route.methods or ()) if declared and route.include_in_schema else ():
                     document["paths"][path][method.lower()]["x-permission"] = declared[0]
             document["paths"][fleet_ingest.PATH] = fleet_ingest.openapi(schema_of)
+            _say_times_of_day(document)
             api.openapi_schema = document
         return api.openapi_schema
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return api
+
+
+# Tokyo's, without a zone: what JSON Schema calls `time` has one.
+TIME_OF_DAY = r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?$"
+
+
+def _say_times_of_day(said: Any) -> None:
+    if isinstance(said, dict):
+        if said.get("type") == "string" and said.get("format") == "time":
+            del said["format"]
+            said["pattern"] = TIME_OF_DAY
+        said = list(said.values())
+    for one in said if isinstance(said, list) else ():
+        _say_times_of_day(one)
 
 
 def locks(api: FastAPI) -> Iterator[tuple[str, APIRoute, list[str]]]:

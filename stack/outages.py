@@ -26,6 +26,8 @@ STALLED = "定期処理が止まっています"
 # What the readiness door says then, and then only.
 ONLY_JOBS = "jobs: "
 NAMES = {"service": "データサービス", "dashboards": "画面"}
+# Somebody has deleted the message in Slack, or closed its channel.
+GONE = ("message_not_found", "thread_not_found", "cant_update_message", "edit_window_closed", "is_archived")
 TELL_AGAIN = timedelta(minutes=30)
 EVENT_TYPE = "genba_message"
 OFF = "off"
@@ -77,11 +79,11 @@ class Slack:
 
 
 class NotTold(Exception):
-    """Slack does not have it. `refused`: by its own word."""
+    """Slack does not have it. `code`: its own word for why not, where it said one."""
 
-    def __init__(self, words: str, *, refused: bool = False) -> None:
+    def __init__(self, words: str, code: str = "") -> None:
         super().__init__(words)
-        self.refused = refused
+        self.code = code
 
 
 class Unclear(Exception):
@@ -135,7 +137,12 @@ class Outages:
         for row in self._rows("closed_at IS NULL"):
             try:
                 self._tell(self._slack, row)
-            except (NotTold, Unclear) as why:
+            except NotTold as why:
+                if row["ts"] is None or why.code not in GONE:
+                    return str(why)
+                # There is no message any more that could be changed or answered.
+                self._set(row, told_at=_now(), is_worse=0, closed_at=row["over_at"])
+            except Unclear as why:
                 return str(why)
         return ""
 
@@ -261,7 +268,7 @@ def call(slack: Slack, method: str, arguments: Mapping[str, Any]) -> dict[str, A
     except (OSError, HTTPException, ValueError) as error:
         raise Unclear(f"Slack's answer was lost ({type(error).__name__})") from error
     if not said.get("ok"):
-        raise NotTold(f"Slack refused: {said.get('error')}", refused=True)
+        raise NotTold(f"Slack refused: {said.get('error')}", str(said.get("error")))
     return said
 
 
@@ -282,7 +289,7 @@ def _look(slack: Slack, row: Mapping[str, Any], key: str) -> tuple[str, str] | N
                 if (posted.get("metadata") or {}).get("event_payload", {}).get("key") == key:
                     return channel, posted["ts"]
     except NotTold as why:
-        if not why.refused:
+        if not why.code:
             raise
     return None
 

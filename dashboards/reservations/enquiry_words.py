@@ -82,7 +82,7 @@ def owner(enquiry: Row) -> str:
 
 
 def next_target(enquiry: Row) -> str:
-    """初回応答 営業時間であと1時間12分"""
+    """初回応答 あと1時間12分（営業時間）"""
     if enquiry["due_at"] is None:
         return "–"
     return counted("low", enquiry["due_title"], enquiry["response"], enquiry["left_seconds"], enquiry["due_at"])

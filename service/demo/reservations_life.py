@@ -416,6 +416,8 @@ class World:
             **dict.fromkeys(("warned_at", "breached_at", "owner_id", "claimed_at", "resolved_at", "resolved_by")),
             "outcome": None,
             "version": 1,
+            # Slack was told of it then.
+            "told_at": now,
             "events": [{"at": now, "kind": "opened", "by": "システム", "user_id": None, "text": None}],
         }
 

@@ -95,8 +95,9 @@ def watch(db: Session, now: datetime | None = None) -> dict[str, int]:
 def _begin(db: Session, kind: Kind, reading: Reading, value: float, now: datetime) -> None:
     detail = queries.detail(kind, queries.last_measure(db))
     key = operations.tell(db, kind.value, rules.begun(kind, value, detail, now), SUBJECT, link=PAGE)
+    worst = max(value, reading.worst or 0)
     db.add(
-        Alarm(kind=kind.value, begun_at=now, worst=value, latest=value, detail=detail[:500], told_key=key, told_at=now)
+        Alarm(kind=kind.value, begun_at=now, worst=worst, latest=value, detail=detail[:500], told_key=key, told_at=now)
     )
 
 

@@ -16,7 +16,6 @@ from service.core.clock import app_now
 from service.core.edits import Edits
 from service.core.holidays import days
 from service.core.problems import Conflict, Invalid, Stale
-from service.core.settings import settings as floor
 from service.core.times import local_date
 from service.reservations.chores import queries, rules, schemas
 from service.reservations.chores.models import Chore, ChoreEvent, ChoreNotice, ChoreTurn
@@ -25,6 +24,7 @@ from service.reservations.operations import actions as operations
 from service.reservations.rules import AREA
 
 SUBJECT, TURN = "chore", "chore_turn"
+PAGE = ("chores", "定期作業を開く")
 CHORES = Edits(
     AREA.name,
     SUBJECT,
@@ -214,8 +214,7 @@ def tell(db: Session) -> int:
     first = insert(ChoreNotice).values(day=today, overdue=len(late), at=now).on_conflict_do_nothing()
     if not db.scalars(first.returning(ChoreNotice.day)).all() or not late:
         return 0
-    url = f"{floor().public_base_url.rstrip('/')}/chores"
-    operations.tell(db, "-", rules.reminder(late, url), SUBJECT)
+    operations.tell(db, None, rules.reminder(late), SUBJECT, link=PAGE)
     return len(late)
 
 

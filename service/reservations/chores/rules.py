@@ -191,12 +191,12 @@ class Late:
 LISTED = 15
 
 
-def reminder(late: Sequence[Late], url: str) -> str:
+def reminder(late: Sequence[Late]) -> str:
     """The one message of a day about what is overdue."""
     lines = [f"・{one.title}（{one.owner}）: 期限は{in_words(one.due_at)}でした" for one in late[:LISTED]]
     rest = len(late) - LISTED
     lines += [f"・ほか{rest:,}件"] if rest > 0 else []
-    return "\n".join([f"定期作業が{len(late):,}件、期限を過ぎています", *lines, url])
+    return "\n".join([f"定期作業が{len(late):,}件、期限を過ぎています", *lines])
 
 
 def is_time_to_tell(today: date, now: datetime, holidays: Collection[date]) -> bool:

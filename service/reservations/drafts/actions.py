@@ -32,6 +32,7 @@ from service.reservations.operations import actions as operations
 from service.reservations.rules import AREA, REPORT_FILE
 
 SUBJECT = "report"
+PAGE = ("reservations-reports", "レポートを開く")
 JOB = "reservations.reports"
 Opened = Callable[[], AbstractContextManager[Session]]
 
@@ -42,8 +43,8 @@ def draft_due(db: Session) -> int:
     for report in found:
         if report is not None:
             kind = Kind(report.kind)
-            text = rules.drafted(kind, queries.days_of(report), _address())
-            operations.tell(db, str(report.id), text, SUBJECT)
+            text = rules.drafted(kind, queries.days_of(report))
+            operations.tell(db, str(report.id), text, SUBJECT, link=PAGE)
     return sum(report is not None for report in found)
 
 
@@ -199,7 +200,7 @@ def _mail(db: Session, report: ActivityReport, to: Sequence[str]) -> None:
 
 
 def _address() -> str:
-    return f"{floor().public_base_url.rstrip('/')}/reservations-reports"
+    return f"{floor().public_base_url.rstrip('/')}/{PAGE[0]}"
 
 
 def _unfinished(db: Session, report_id: int, version: int, yours: dict[str, Any]) -> ActivityReport:

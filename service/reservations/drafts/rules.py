@@ -255,10 +255,10 @@ def percent(share: Share) -> str:
     return "–" if share.value is None else f"{100 * share.value:.1f}%"
 
 
-def drafted(kind: Kind, days: Days, url: str) -> str:
+def drafted(kind: Kind, days: Days) -> str:
     """What Slack reads in the morning."""
     made = f"{KIND_WORDS[kind]} {period_in_words(kind, days)} の下書きができました"
-    return f"{made}\n内容を確認し、完成させてください。\n{url}"
+    return f"{made}\n内容を確認し、完成させてください。"
 
 
 def mail(kind: Kind, days: Days, contents: Contents, url: str) -> tuple[str, str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from service.core import phones
 from service.core.targets import State as Target
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Mail, NotBlank, plain
+from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Key, Mail, NotBlank, plain
 from service.reservations.enquiries.rules import Category, Channel, Faq, Party, Status, Way
 from service.reservations.incidents.rules import Level
 from service.reservations.roster.schemas import Moment, Person
@@ -82,8 +82,8 @@ class EnquiryFilters(BaseModel):
     owner: Annotated[str, Field(pattern="^(me|none|[1-9][0-9]{0,17})$")] | None = None
     unanswered: bool | None = None
     late: bool | None = None
-    since: date | None = None
-    until: date | None = None
+    since: Day | None = None
+    until: Day | None = None
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     sort: Annotated[str, Field(max_length=50)] = "due_at"
 

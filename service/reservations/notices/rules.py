@@ -188,13 +188,13 @@ def other_notices() -> list[Notice]:
     return [
         Notice(
             "定期作業の期限超過",
-            chores.reminder(late, "…/chores"),
+            chores.reminder(late),
             f"平日の{chores.TELLS.hour}:{chores.TELLS.minute:02}に、期限を過ぎた定期作業をまとめて知らせます。",
             "「定期作業」で、実施して完了にするか、理由を書いて見送ります。",
         ),
         Notice(
             "レポートの下書き",
-            drafts.drafted(drafts.Kind.WEEKLY, drafts.Days(week - 6 * DAY, week), "…/reservations-reports"),
+            drafts.drafted(drafts.Kind.WEEKLY, drafts.Days(week - 6 * DAY, week)),
             "週次（金曜日）か月次（第5営業日）のレポートの下書きができました。",
             "所見を書き加え、完成させて送ります。",
         ),

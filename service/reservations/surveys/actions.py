@@ -79,9 +79,11 @@ def send(db: Session, by: Actor, survey_id: int, new: schemas.Sending) -> int:
     survey.version += 1
     letters = [("mail", address) for address in asked.mails] + [("sms", phone) for phone in asked.phones]
     invitations = [Invitation(survey_id=survey.id, channel=channel, address=to) for channel, to in letters]
+    # Letters go by address, rows as it happens: the order of neither tells whose an answer is.
+    secrets.SystemRandom().shuffle(invitations)
     db.add_all(invitations)
     db.flush()
-    for invitation in invitations:
+    for invitation in sorted(invitations, key=_to):
         _invite(db, survey, invitation, again=False)
     after = {"quarter": str(quarter), "recipients": len(invitations)}
     audit.record(db, by, "status_change", AREA.name, SUBJECT, survey.id, after=after)
@@ -133,6 +135,10 @@ def answer(db: Session, token: str, stars: int, comment: str) -> bool:
     return True
 
 
+def _to(invitation: Invitation) -> str:
+    return invitation.address or ""
+
+
 def _close(db: Session, survey: Survey, now: datetime) -> None:
     """From here on nobody can say whose answer an answer is."""
     survey.closed_at = now
@@ -147,7 +153,7 @@ def _invite(db: Session, survey: Survey, invitation: Invitation, *, again: bool)
     token = secrets.token_urlsafe(16)
     db.add(SurveyLink(token_hash=hash_token(token), invitation_id=invitation.id))
     url, quarter = f"{shell.address()}{PATH}/{token}", Quarter(survey.year, survey.quarter)
-    to, closes_at = invitation.address or "", survey.closes_at or app_now(db)
+    to, closes_at = _to(invitation), survey.closes_at or app_now(db)
     payload: dict[str, Any]
     if invitation.channel == "mail":
         config = settings()

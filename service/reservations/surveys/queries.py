@@ -246,7 +246,7 @@ def due(now: datetime, limit: int) -> Select[Survey]:
 def silent(db: Session, survey_id: int) -> Sequence[Invitation]:
     """Who has not answered."""
     found = select(Invitation).where(Invitation.survey_id == survey_id, Invitation.answered_at.is_(None))
-    return db.scalars(found.order_by(Invitation.id)).all()
+    return db.scalars(found.order_by(Invitation.address, Invitation.id)).all()
 
 
 def satisfaction(db: Session, since: datetime, until: datetime) -> schemas.Satisfaction:

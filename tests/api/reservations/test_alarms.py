@@ -28,6 +28,8 @@ from tests.api.reservations import scene
 SignIn = Callable[..., TestClient]
 URL = "/api/reservations/alarms"
 MINUTE = timedelta(minutes=1)
+PARTS = dict.fromkeys(("waiting_ticks", "waiting_outbox", "waiting_inbox", "waiting_flow"), 0)
+NOBODY_WAITS: dict[str, Any] = {"queue_least": 0, "queue_most": 0} | PARTS
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +46,9 @@ def posts(db: Session) -> list[OutboxMessage]:
 def minutes(db: Session, now: datetime, count: int, **values: Any) -> None:
     """What was measured in the whole minutes before `now`."""
     given = {"cpu": 10.0, "memory": 40.0, "queue_least": 0, "queue_most": 0} | values
-    parts = dict.fromkeys(("waiting_ticks", "waiting_outbox", "waiting_inbox", "waiting_flow"), 0)
     for n in range(1, count + 1):
         minute = rules.whole(now) - n * MINUTE
-        db.merge(Measure(minute=minute, samples=6, **(parts | given)))
+        db.merge(Measure(minute=minute, samples=6, **(PARTS | given)))
     db.commit()
 
 
@@ -156,6 +157,17 @@ def test_each_of_the_documents_alarms_is_told_in_its_words(db: Session) -> None:
         "予約キューが溜まっています",
         "エラーが多発しています",
     }
+
+
+def test_an_alarm_keeps_the_worst_of_the_minutes_that_began_it(db: Session) -> None:
+    now = real_now()
+    minutes(db, now, 5, cpu=99)
+    db.merge(Measure(minute=rules.whole(now) - MINUTE, samples=6, cpu=85, memory=1, **NOBODY_WAITS))
+    db.commit()
+    actions.watch(db, now)
+
+    alarm = db.scalars(select(Alarm)).one()
+    assert (alarm.latest, alarm.worst) == (85, 99)
 
 
 def test_our_own_downtime_begins_and_ends_nothing(db: Session) -> None:

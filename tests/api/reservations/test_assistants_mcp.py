@@ -137,7 +137,15 @@ def test_the_first_answer_to_a_token_explains_the_steps_and_no_other(service: Se
     first, second = (facts(call(service, token, "search_services")) for _ in range(2))
 
     assert first["guide"] == rules.guide(actions.guides())
+    assert f"ご利用ガイド {actions.guides()} " in first["guide"]
     assert second["guide"] is None
+
+
+def test_whoever_connects_is_told_where_customers_can_read_how_it_goes(service: Service) -> None:
+    async def told(client: Client) -> str:
+        return str(client.instructions)
+
+    assert f"ご利用ガイド {actions.guides()} " in connected(service, token_for(service), told)
 
 
 def test_the_demo_s_token_opens_the_door(service: Service) -> None:

@@ -92,6 +92,7 @@ def test_nothing_of_the_past_goes_out_and_what_does_is_of_the_newest(db: Session
     told = [(one.topic, one.subject_id) for one in db.scalars(open_)]
     assert {code for _, code in told} == {newest.code, closing.code}
     assert ("payments", closing.code) in told
+    assert db.scalars(select(Operation).where(Operation.told_at.is_(None))).all() == []
     waits = select(Reservation).where(Reservation.next_action_at <= app_now(db) + timedelta(seconds=1))
     assert [one.code for one in db.scalars(waits)] == [newest.code]
 

@@ -335,6 +335,8 @@ def test_enquiries_are_found_cut_and_taken_along(sally: TestClient, db: Session)
     assert listed(sally, until="2031-01-07") == listed(sally, level="high") == []
     assert listed(sally, sort="received_at") == ["100%の返金", "電話が聞き取れない"]
     assert sally.get(ENQUIRIES, params={"sort": "topic"}).status_code == 422
+    for day in ("0001-01-01", "9999-12-31"):
+        assert sally.get(ENQUIRIES, params={"since": day, "until": day}).status_code == 422
     counts = sally.get(f"{ENQUIRIES}/counts").json()
     assert (counts["open"], counts["unanswered"], counts["overdue"], counts["mine"]) == (2, 1, 1, 1)
 

@@ -66,7 +66,7 @@ def test_the_page_says_who_waits_and_until_when(screen: Screen, db: Session) -> 
     page = opened(screen)
     assert "未解決の問い合わせが1件あります。担当者のいないものが1件です。" in texts(page)
     row = rows(page)[0]
-    assert (row["件名"], row["次の目標"], row["担当"]) == ("領収書について", "初回応答 営業時間であと2時間", "なし")
+    assert (row["件名"], row["次の目標"], row["担当"]) == ("領収書について", "初回応答 あと2時間（営業時間）", "なし")
 
     scene.set_clock(db, app_now(db) + timedelta(hours=2, minutes=5))
     db.commit()

@@ -34,6 +34,7 @@ from service.reservations.notices import rules as notices
 from service.reservations.operations import rules as operations
 from service.reservations.operations.rules import Priority
 from service.reservations.queue import rules as queue
+from stack import outages
 from stack.home import ROOT
 
 OPERATORS = [guide.name for guide in GUIDES.values() if guide.audience is Audience.OPERATOR]
@@ -381,6 +382,11 @@ def test_the_list_of_notices_has_each_text_word_for_word() -> None:
         assert operations.notice(task, notices.CODE) in guide
     for check in alarms.CHECKS.values():
         assert check.text in guide
+
+
+def test_the_watchdogs_own_words_are_in_the_list() -> None:
+    for text in (outages.DOWN, outages.STALLED):
+        assert text in said("notices"), text
 
 
 def test_the_mail_to_a_shop_names_all_that_comes_with_it() -> None:
