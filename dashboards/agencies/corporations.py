@@ -40,7 +40,7 @@ def shown_columns() -> tuple[columns.Column, ...]:
     words = kinds()
     return (
         columns.text("法人名", "name", width=190, sort="name"),
-        columns.text("カナ", "kana", width=140, sort="kana"),
+        columns.text("カナ", "reading", width=140, sort="kana"),
         *several,
         # 屋号（個人事業主等） is 屋号 here.
         columns.text("契約者区分", lambda row: words.get(row["customer_type"], "").partition("（")[0], width=84),

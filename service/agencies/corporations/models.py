@@ -21,13 +21,23 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.db import Base
 
+_KANA = "btrim(last_name_kana || ' ' || first_name_kana)"
+READING = (
+    f"coalesce(nullif(btrim(regexp_replace({_KANA}, "
+    "'^(カブシキ[ガカ]イシャ|ユウゲン[ガカ]イシャ|ゴウドウ[ガカ]イシャ|ゴウシ[ガカ]イシャ|ゴウメイ[ガカ]イシャ"
+    "|イリョウホウジン(シャダン|ザイダン)?|(イッパン|コウエキ)?(シャダン|ザイダン)ホウジン"
+    "|(シャカイフクシ|ガッコウ|シュウキョウ|トクテイヒエイリカツドウ)ホウジン)"
+    "|(カブシキ|ユウゲン|ゴウドウ|ゴウシ|ゴウメイ)[ガカ]イシャ$', ''"
+    f"), ' 　'), ''), {_KANA})"
+)
+
 
 class Corporation(Base):
     __tablename__ = "agencies_corporations"
     __table_args__ = (
         UniqueConstraint("id", "agency_id"),
-        Index("ix_agencies_corporations_agency_id", "agency_id", "kana", "id"),
-        Index("ix_agencies_corporations_kana", "kana", "id"),
+        Index("ix_agencies_corporations_agency_id", "agency_id", "reading", "id"),
+        Index("ix_agencies_corporations_reading", "reading", "id"),
         Index("ix_agencies_corporations_number", "corporation_number", postgresql_where="corporation_number <> ''"),
         Index("ix_agencies_corporations_phone1", "phone1", postgresql_where="phone1 <> ''"),
         CheckConstraint(r"last_name ~ '\S'", name="last_name"),
@@ -51,9 +61,9 @@ class Corporation(Base):
     first_name_kana: Mapped[str] = mapped_column(String(100), server_default="")
     # 法人名, as lists say it.
     name: Mapped[str] = mapped_column(String(201), Computed("btrim(last_name || ' ' || first_name)", persisted=True))
-    kana: Mapped[str] = mapped_column(
-        String(201), Computed("btrim(last_name_kana || ' ' || first_name_kana)", persisted=True)
-    )
+    kana: Mapped[str] = mapped_column(String(201), Computed(_KANA, persisted=True))
+    # The kana without カブシキガイシャ and the like at either end, by which lists are sorted.
+    reading: Mapped[str] = mapped_column(String(201), Computed(READING, persisted=True))
     # What a search looks through, without what people write or leave out: width, blanks, hyphens, capitals.
     sought: Mapped[str] = mapped_column(
         Text,

@@ -81,6 +81,7 @@ CORPORATIONS = Listing(
         Agency.name.label("agency_name"),
         Corporation.name,
         Corporation.kana,
+        Corporation.reading,
         Corporation.customer_type,
         Corporation.corporation_number,
         Corporation.phone1,
@@ -92,7 +93,7 @@ CORPORATIONS = Listing(
     ).join(Agency, Agency.id == Corporation.agency_id),
     unique=Corporation.id,
     keys={
-        "kana": Key(Corporation.kana),
+        "kana": Key(Corporation.reading),
         "name": Key(Corporation.name),
         "created_at": Key(Corporation.created_at),
     },

@@ -115,11 +115,14 @@ class CorporationChange(Fields):
 
 
 class CorporationItem(BaseModel):
+    """`reading`: the kana without the form of a company, by which 「カナ順」 is."""
+
     id: int
     agency_id: int
     agency_name: str
     name: str
     kana: str
+    reading: str
     customer_type: str
     corporation_number: str
     phone1: str

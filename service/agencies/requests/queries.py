@@ -206,7 +206,7 @@ ROWS = (
 KEYS: Mapping[str, Key] = {
     "created_at": Key(Request.created_at),
     "updated_at": Key(Request.updated_at),
-    "corporation": Key(Corporation.kana),
+    "corporation": Key(Corporation.reading),
     "id": Key(Request.id),
 }
 # `tenant` is the asker's own agency.

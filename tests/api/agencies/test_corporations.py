@@ -109,6 +109,32 @@ def test_the_list_is_searched_however_it_is_written(team: Scene) -> None:
         assert [one["id"] for one in listed["items"]] == [made.id], q
 
 
+def test_the_order_of_kana_is_that_of_names_and_not_of_kinds_of_companies(team: Scene, db: Session) -> None:
+    names = {
+        "カブシキガイシャサクラ": "サクラ",
+        "アオバ　カブシキガイシャ": "アオバ",
+        "ユウゲンガイシャ　ウメ": "ウメ",
+        "イリョウホウジンシャダンイロハカイ": "イロハカイ",
+        "イッパンシャダンホウジンエンドウ": "エンドウ",
+        "カブシキガイシャ": "カブシキガイシャ",
+        "オカダ": "オカダ",
+    }
+    for kana in names:
+        scene.corporation(db, team.a, last_name_kana=kana)
+    scene.corporation(
+        db, team.a, last_name="山田", first_name="太郎", last_name_kana="ヤマダ", first_name_kana="タロウ"
+    )
+    db.commit()
+    client = team.sign_in(team.alice)
+
+    items = client.get("/api/agencies/corporations").json()["items"]
+    turned = client.get("/api/agencies/corporations", params={"sort": "-kana"}).json()["items"]
+
+    assert [one["reading"] for one in items] == [*sorted(names.values()), "ヤマダ タロウ"]
+    assert [one["reading"] for one in turned] == [one["reading"] for one in items][::-1]
+    assert {one["kana"]: one["reading"] for one in items}.items() >= names.items()
+
+
 def test_another_agencys_people_find_nothing_anywhere(team: Scene) -> None:
     made = make(team, payment_type="1", card=CARD)
     client = team.sign_in(team.bob)
