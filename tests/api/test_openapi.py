@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import httpx2
@@ -22,10 +22,20 @@ from service.core.areas import AREAS
 from service.core.identity import hash_token, new_token, open_session
 from service.fleet.models import TerminalToken
 from service.main import app
+from stack.home import Home
 from tests import cast, factories
-from tests.conftest import Service
+from tests.conftest import Service, start_service
+from tests.processes import end
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture(scope="module")
+def service(running_servers: Home) -> Iterator[Service]:
+    """On a database of its own: what is drawn here would be in the way of other tests."""
+    started = start_service(running_servers, "genba_fuzz")
+    yield started
+    end(started.process)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.texts import NO_NUL, Edition, Key, Name, NotBlank
+from service.core.texts import NO_NUL, Day, Edition, Key, Name, NotBlank
 from service.reservations.chores.rules import Rhythm, State
 from service.reservations.roster.schemas import Moment
 
@@ -115,8 +115,8 @@ class TurnFilters(BaseModel):
     rhythm: Rhythm | None = None
     owner: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     chore_id: Key | None = None
-    since: date | None = None
-    until: date | None = None
+    since: Day | None = None
+    until: Day | None = None
     q: Search | None = None
     sort: Sort = "due_at"
 
