@@ -105,7 +105,7 @@ def test_a_bouquet_is_asked_for_paid_cancelled_and_given_back(page: Page, stack:
 
     desk = page.context.new_page()
     sign_in(desk, stack, "reservations-operator")
-    expect(desk.get_by_role("heading", name="手動対応")).to_be_visible()
+    expect(desk.get_by_role("heading", name="運営ダッシュボード")).to_be_visible()
     desk.goto(f"{stack.dashboards}/reservation?code={code}")
     expect(desk.get_by_text("予約確定", exact=True).first).to_be_visible()
 
@@ -121,10 +121,11 @@ def test_an_operator_works_a_vague_answer_to_its_end(page: Page, stack: Stack, o
     phone = a_phone()
     code = asked(stack, "cake", "5", phone)
     sign_in(page, stack, "reservations-operator")
-    expect(page.get_by_role("heading", name="手動対応")).to_be_visible()
+    expect(page.get_by_role("heading", name="運営ダッシュボード")).to_be_visible()
+    page.goto(f"{stack.dashboards}/operations")
     page.get_by_label("キーワード").fill(code)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("全1件を表示しています")).to_be_visible(timeout=40_000)
+    expect(page.get_by_text(re.compile("該当\\s*1件"))).to_be_visible(timeout=40_000)
     drawer = open_first_row(page)
     expect(drawer.get_by_text("該当の提携店に電話で確認します")).to_be_visible()
     drawer.get_by_role("button", name="自分が対応する").click()
