@@ -276,4 +276,6 @@ def test_who_is_bound_to_a_nursery_while_it_is_closed_is_suspended_too(service: 
             late.memberships.append(Membership(area="entries", role="staff", tenant_id=nursery_id))
         assert waiting.result(timeout=10) == 0
 
-    assert service.rows("SELECT is_suspended FROM memberships WHERE tenant_id = %s", nursery_id) == [(True,)]
+    # Agencies count their ids by themselves.
+    of_the_nursery = "SELECT is_suspended FROM memberships WHERE area = 'entries' AND tenant_id = %s"
+    assert service.rows(of_the_nursery, nursery_id) == [(True,)]
