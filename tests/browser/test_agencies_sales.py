@@ -67,7 +67,7 @@ def choose(phone: Page, label: str, wanted: str) -> None:
 
 def test_a_request_is_typed_reloaded_confirmed_and_sent_once(phone: Page, service: Service, tmp_path: Path) -> None:
     expect(phone.locator("h1")).to_have_text("マイ依頼一覧")
-    phone.get_by_test_id("stMain").get_by_role("link", name="新規投入依頼").click()
+    phone.get_by_test_id("stMain").get_by_role("link", name="新規投入依頼", exact=True).click()
     expect(phone.locator("h1")).to_have_text("新規投入依頼")
     fits(phone)
 
