@@ -139,6 +139,8 @@ class Draft:
         return {name: self.values.get(name) for name in names}
 
     def _send(self, values: dict[str, Any]) -> None:
+        # Before, not after: the next click may end this run of the page between the service's answer and its note here.
+        self.unanswered.append(values)
         try:
             answer = session.api(patience=PATIENCE_SECONDS).put(self.path, {"values": values, "number": self.number})
         except ApiProblem as problem:
@@ -155,7 +157,7 @@ class Draft:
         refused = {name: message for name, message in refused.items() if name in values}
         current = (problem.current or {}) if problem.stale else {}
         if current.get("values") in self.unanswered:
-            # This page's own, whose answer was lost.
+            # This page's own, whose answer was lost or not heard any more.
             self.number = current["number"]
             self.unanswered.clear()
             self._send(values)
@@ -167,7 +169,6 @@ class Draft:
             self._send({name: value for name, value in values.items() if name not in refused})
         else:
             self.problem = problem
-            self.unanswered.append(values)
 
     def _say_saved(self, labels: Mapping[str, str]) -> None:
         for name, message in self.refused.items():

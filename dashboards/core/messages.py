@@ -87,12 +87,13 @@ def areas() -> dict[str, str]:
 
 
 def shown_columns() -> tuple[columns.Column, ...]:
-    """With several areas, whose a message is."""
+    """With several areas, whose a message is: the title makes room for it."""
     known = areas()
     if len(known) < 2:
         return COLUMNS
+    title = columns.text("件名", "title", width=200)
     area = columns.text("業務", lambda row: known.get(row["area"], row["area"]), width=84)
-    return (*COLUMNS[:4], area, *COLUMNS[4:])
+    return (title, *COLUMNS[1:4], area, *COLUMNS[4:])
 
 
 def conditions() -> filters.Filters:

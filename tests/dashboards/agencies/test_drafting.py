@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from streamlit.runtime.scriptrunner_utils.exceptions import StopException
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
 from service.agencies.drafts.models import Draft
 from tests.api.agencies.scene import Scene
-from tests.dashboards.conftest import Line
+from tests.dashboards.conftest import Deaf, Line
 from tests.dashboards.fleet.test_customers import press, said, texts
 
 KEY = "drafting.new_request.-"
@@ -145,6 +147,29 @@ def test_who_types_on_after_a_lost_answer_is_in_no_conflict_with_oneself(
     page = tab()
     line.lose_answers()
     box(page, "last_name").input("株式会社青空").run()
+    line.mend()
+    box(page, "town").input("渋谷").run()
+    assert not page.warning
+    assert stored(db) == {**stored(db), "last_name": "株式会社青空", "town": "渋谷"}
+
+
+class Interrupted(Deaf):
+    """The service does what it is asked; the run of the page ends before it can note so, as with the next click."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            return super().handle_request(request)
+        except httpx2.ReadTimeout:
+            raise StopException from None
+
+
+def test_a_click_that_ends_the_run_between_saving_and_noting_it_is_no_conflict(
+    tab: Callable[[], AppTest], db: Session, line: Line
+) -> None:
+    page = tab()
+    line.use(httpx2.Client(base_url=line.service.base_url, transport=Interrupted(line.service), trust_env=False))
+    box(page, "last_name").input("株式会社青空").run()
+    assert stored(db)["last_name"] == "株式会社青空"
     line.mend()
     box(page, "town").input("渋谷").run()
     assert not page.warning
