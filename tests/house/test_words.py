@@ -19,6 +19,7 @@ from stack.programs import DEFAULTS
 # Read by the launcher, the watchdog, Alembic and uvicorn, not by the processes' own settings.
 BY_OTHERS = {
     *("DATABASE_OWNER_URL", "DATABASE_BACKUP_URL", "GENBA_HOME", "POSTGRESQL_PROGRAMS", "FORWARDED_ALLOW_IPS"),
+    "SECRETS_FOLDER",
     *("WATCHDOG_SOURCE", "WATCHDOG_FILE", "WATCHDOG_DOWN_AFTER", "WATCHDOG_SLACK_CHANNEL", "BACKUP_FOLDER"),
 }
 README = (ROOT / "README.md").read_text()
