@@ -7,7 +7,8 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends pgbouncer \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --no-create-home --home-dir /tmp genba \
-    && install --directory --owner genba --group genba /var/lib/genba /var/lib/genba/files /var/lib/genba/home /backups
+    && install --directory --owner genba --group genba \
+        /var/lib/genba/files /var/lib/genba/home /var/lib/genba/watchdog /backups
 
 WORKDIR /app
 

@@ -199,6 +199,9 @@ def _port(environ: dict[str, str], name: str) -> int:
     return int(value)
 
 
+# Before a new version starts.
+MIGRATE = [PYTHON, "-m", "alembic", "upgrade", "head"]
+
 # Threads, because ticks wait for servers rather than compute. One machine has one worker: it listens for no others.
 _WORKER = ["worker", "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
 
