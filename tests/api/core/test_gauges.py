@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 
 import pytest
+import yaml
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
@@ -16,6 +18,8 @@ from service.core.clock import real_now
 from service.core.health import record_job
 from service.core.instances import GONE_AFTER, Instance, Presence
 from service.core.outbox import OutboxMessage
+from service.core.probes import Probe
+from stack.home import ROOT
 from tests.jobs.outbox_scene import publish
 
 
@@ -82,3 +86,39 @@ def test_a_database_that_is_away_is_said_and_nothing_old_with_it(
     monkeypatch.setattr(system, "_database", away)
 
     assert "genba_database_bytes" not in measured(client)
+
+
+def expressions() -> list[str]:
+    """What Prometheus' rules and the panels of the Grafana dashboard ask."""
+    shipped = ROOT / "stack" / "production"
+    rules = yaml.safe_load((shipped / "alerts.yml").read_text())["groups"][0]["rules"]
+    panels = json.loads((shipped / "grafana.json").read_text())["panels"]
+    return [rule["expr"] for rule in rules] + [
+        target["expr"] for panel in panels for target in panel.get("targets", ())
+    ]
+
+
+def test_whatever_rules_and_panels_ask_for_is_exported(client: TestClient, db: Session) -> None:
+    db.add(Probe(at=real_now(), source="x", target="service", every_seconds=30, ok=True, latency_ms=3))
+    Presence("worker").report(db)
+    db.commit()
+    client.get("/api/health/live")
+    measured(client)
+    exposed = client.get("/metrics").text
+
+    types = re.findall(r"^# TYPE (\S+) (\w+)$", exposed, re.MULTILINE)
+    families = {name for name, _ in types} | {f"{name}_{part}" for name, _ in types for part in ("bucket", "count")}
+    asked = {name for expr in expressions() for name in re.findall(r"\b(?:genba|process)_\w+", expr)}
+    assert asked - families == set()
+    # And with the labels that they choose by.
+    for name, label, value in {
+        found for expr in expressions() for found in re.findall(r'(genba_\w+)\{(\w+)="(\w+)"\}', expr)
+    }:
+        assert re.search(rf'^{name}{{{label}="{value}"}} ', exposed, re.MULTILINE), (name, label, value)
+
+
+def test_every_metric_of_the_whole_is_looked_at(client: TestClient, db: Session) -> None:
+    measured(client)
+    asked = " ".join(expressions())
+
+    assert [family.name for family in gauges.MEASURED.collect() if family.name not in asked] == []
