@@ -1,5 +1,5 @@
-"""`python -m stack.ask URL`: whether a door answers 200, for the health checks of containers. Standard library only: it is
-run every few seconds."""
+"""`python -m stack.ask URL`: whether a door answers 200, for the health checks of containers. Standard library only: it
+is run every few seconds."""
 
 from __future__ import annotations
 

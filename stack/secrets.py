@@ -1,5 +1,5 @@
-"""Secrets from files: what the environment does not hold, one file of SECRETS_FOLDER each, named as the setting in small
-letters. The service and the dashboards read them by themselves; this is for the programs of this room."""
+"""Secrets from files: what the environment does not hold, one file of SECRETS_FOLDER each, named as the setting in
+small letters. The service and the dashboards read them by themselves; this is for the programs of this room."""
 
 from __future__ import annotations
 
@@ -15,5 +15,10 @@ def with_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     folder = Path(given["SECRETS_FOLDER"])
     if not folder.is_dir():
         raise ValueError(f"SECRETS_FOLDER must be a folder, and {folder} is none.")
-    files = {file.name.upper(): file.read_text().strip() for file in folder.iterdir() if file.is_file()}
+    files = {file.name.upper(): file.read_text().strip() for file in folder.iterdir() if _is_setting(file)}
     return files | given
+
+
+def _is_setting(file: Path) -> bool:
+    """Servers have files of their own there."""
+    return file.name.isidentifier() and file.is_file()

@@ -1,5 +1,5 @@
-"""The state of the whole as metrics: what Prometheus' rules and the Grafana dashboard look at, beside the counters of each
-replica.
+"""The state of the whole as metrics: what Prometheus' rules and the Grafana dashboard look at, beside the counters of
+each replica.
 
 Measured every few seconds, not when asked: taking the pulse must not wait for a database that is away. Every replica
 says the same of the whole, so rules take the highest; one that cannot measure says so by the part that is away.

@@ -55,4 +55,10 @@ class Observed:
             if not route.startswith(("/api/health", "/metrics")):
                 COUNTING.count(status, seconds)
                 say = log.warning if seconds >= SLOW_SECONDS else log.info
-                say("slow request" if seconds >= SLOW_SECONDS else "request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+                say(
+                    "slow request" if seconds >= SLOW_SECONDS else "request",
+                    method=scope["method"],
+                    route=route,
+                    status=status,
+                    ms=round(seconds * 1000, 1),
+                )

@@ -1,5 +1,5 @@
-"""docker-compose.yml and the Dockerfile, as far as they can be judged without Docker: the specification's own schema, the
-launcher's own commands, and what makes a container a closed one. `make test-production` runs what they run."""
+"""docker-compose.yml and the Dockerfile, as far as they can be judged without Docker: the specification's own schema,
+the launcher's own commands, and what makes a container a closed one. `make test-production` runs what they run."""
 
 from __future__ import annotations
 

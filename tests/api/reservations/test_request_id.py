@@ -1,4 +1,4 @@
-"""One id from the door to the vendor: the request's log line, the audit trail's, the message, the job, the request out."""
+"""One id from the door to the vendor: the request's log line, the trail's, the message, the job, the request out."""
 
 from __future__ import annotations
 
