@@ -169,13 +169,6 @@ def _postgres(made: Production) -> Iterator[None]:
         yield
 
 
-def make_database(made: Production, name: str) -> None:
-    with psycopg.connect(made.url("superuser", "postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} OWNER genba_owner")
-        connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-        connection.execute(f"GRANT CONNECT ON DATABASE {name} TO genba_owner, genba_app, genba_backup")
-
-
 @contextmanager
 def _valkey(made: Production) -> Iterator[None]:
     password, log = made.password("valkey"), made.folder / "valkey.log"

@@ -54,11 +54,8 @@ class Observed:
             SECONDS.labels(route).observe(seconds)
             if not route.startswith(("/api/health", "/metrics")):
                 COUNTING.count(status, seconds)
-                say = log.warning if seconds >= SLOW_SECONDS else log.info
-                say(
-                    "slow request" if seconds >= SLOW_SECONDS else "request",
-                    method=scope["method"],
-                    route=route,
-                    status=status,
-                    ms=round(seconds * 1000, 1),
-                )
+                told = {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+                if seconds < SLOW_SECONDS:
+                    log.info("request", **told)
+                else:
+                    log.warning("slow request", **told)

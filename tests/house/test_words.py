@@ -155,9 +155,8 @@ def test_the_operations_manual_knows_every_job_that_may_be_missed() -> None:
 
 
 def test_the_operations_manual_speaks_of_containers_that_there_are() -> None:
-    named = re.findall(
-        r"docker compose (?:logs|ps|restart|exec|stop)((?: --[\w-]+(?: \d+\w?)?)*(?: [a-z]+)+)", OPERATIONS
-    )
+    command = r"docker compose (?:logs|ps|restart|exec|stop)((?: --[\w-]+(?: \d+\w?)?)*(?: [a-z]+)+)"
+    named = re.findall(command, OPERATIONS)
     words = {word for one in named for word in re.findall(r"(?<!-)\b[a-z]{4,}\b", one)} - {"psql", "python", "vacuumdb"}
     flags = {"tail", "since", "log", "prefix"}
 
