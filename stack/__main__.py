@@ -31,6 +31,7 @@ from stack.home import ROOT, Home, home
 from stack.lock import holder, only_one
 from stack.programs import (
     BACKUPS_OFF,
+    MIGRATE,
     Program,
     demo_key,
     environment,
@@ -157,7 +158,7 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
     if own_valkey:
         _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))
     _say("migrating the database")
-    _run([sys.executable, "-m", "alembic", "upgrade", "head"], environ)
+    _run(MIGRATE, environ)
     if environ["GENBA_MODE"] == "demo":
         _say("filling in the demo data")
         _prepare_field(place, environ)
