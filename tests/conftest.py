@@ -130,6 +130,7 @@ def _engine(database: str) -> Iterator[object]:
 def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """A session on the connection that the service uses too during this test; everything is rolled back after it."""
     from service.core import db as core_db
+    from service.core import reading
 
     connection = _engine.connect()  # type: ignore[attr-defined]
     outer = connection.begin()
@@ -144,6 +145,12 @@ def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
         if not transaction.nested and not session.info.get("sees_all"):
             see(core_db.NOBODY)
 
+    def only_reads(session: Session) -> Session:
+        session.execute(text("SET TRANSACTION READ ONLY"))
+        return session
+
+    # A door whose answer may lag would fail on a replica if it wrote.
+    monkeypatch.setattr(reading, "only_reads", only_reads)
     see(core_db.SYSTEM)
     # A transaction of the product is a savepoint here: it must see what it would see by itself, and what it may see
     # must not outlive it. The test itself sees everything.
