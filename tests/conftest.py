@@ -13,9 +13,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import httpx2
 import psycopg
@@ -200,12 +201,14 @@ class Service:
             return cursor.fetchall() if cursor.description else []
 
 
-def start_service(home: Home, database: str) -> Service:
+def start_service(home: Home, database: str, more: Mapping[str, str] = MappingProxyType({})) -> Service:
+    """`more`: settings of its own."""
     servers.create_database(home, database, TEMPLATE)
     port = free_port()
     environ = os.environ | {
         "DATABASE_URL": servers.url(home, "app", database),
         "DATABASE_OWNER_URL": servers.url(home, "owner", database),
+        **more,
     }
     command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:app", "--port", str(port)]
     with (home.logs / f"{database}.log").open("wb") as log:

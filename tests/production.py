@@ -1,5 +1,5 @@
 """Production as the README tells it, on one machine and with ports of its own: PostgreSQL and Valkey over TCP with
-passwords, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front."""
+passwords, a streaming replica, PgBouncer, two services and two dashboards from `make up`, Caddy with TLS in front."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.ensure_servers import PATH, program
 from tests.processes import free_port, tied
+from tests.replica import Replica, replica_of
 from tests.stack import Stack, make_stack, some_folder
 
 SHIPPED = ROOT / "stack" / "production"
@@ -40,6 +41,7 @@ class Production:
     theirs: Home
     ports: dict[str, int]
     folder: Path
+    following: Replica | None = None
 
     @property
     def origin(self) -> str:
@@ -81,9 +83,12 @@ def running_production() -> Iterator[Production]:
     with some_folder() as folder, ExitStack() as running:
         theirs = Home(folder / "theirs")
         theirs.prepare()
-        ports = {name: free_port() for name in ("postgres", "valkey", "pgbouncer", "https", "http", "door")}
+        ports = {name: free_port() for name in ("postgres", "replica", "valkey", "pgbouncer", "https", "http", "door")}
         made = Production(make_stack(folder), theirs, ports, folder)
-        for server in (_postgres, _valkey, _pgbouncer):
+        running.enter_context(_postgres(made))
+        source = made.url("superuser", "postgres")
+        made.following = running.enter_context(replica_of(theirs, ports["replica"], source))
+        for server in (_valkey, _pgbouncer):
             running.enter_context(server(made))
         _configure(made)
         running.enter_context(_caddy(made))
@@ -175,9 +180,11 @@ def _pgbouncer(made: Production) -> Iterator[None]:
     assert secret is not None
     (folder / "userlist.txt").write_text(secret[0] + "\n")
     here = f"host=127.0.0.1 port={made.ports['postgres']} dbname=genba"
+    there = f"host=127.0.0.1 port={made.ports['replica']} dbname=genba"
     config = (SHIPPED / "pgbouncer.ini").read_text()
     for shipped, ours in {
         "genba = host=127.0.0.1 port=5432 dbname=genba": f"genba = {here}\ngenba_few = {here} pool_size={FEW}",
+        "; genba_read = host=10.0.0.2 port=5432 dbname=genba": f"genba_read = {there}",
         "listen_port = 6432": f"listen_port = {made.ports['pgbouncer']}",
         "auth_file = /etc/pgbouncer/userlist.txt": f"auth_file = {folder / 'userlist.txt'}",
         "logfile = /var/log/postgresql/pgbouncer.log": "",
@@ -205,6 +212,7 @@ def _configure(made: Production) -> None:
         "SECRET_KEY": secrets["secret_key"],
         "DATABASE_URL": made.url("app", pooled=True),
         "DATABASE_DIRECT_URL": made.url("app"),
+        "DATABASE_READ_URL": made.url("app", "genba_read", pooled=True),
         "DATABASE_OWNER_URL": made.url("owner"),
         "DATABASE_BACKUP_URL": made.url("backup"),
         # Tried out in tests of its own.

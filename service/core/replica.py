@@ -87,9 +87,12 @@ class Watch:
         finally:
             self._ended.set()
             thread.join(timeout=5)
-            for connection in (self._primary, self._replica):
-                if connection is not None:
-                    connection.close()
+            self.close()
+
+    def close(self) -> None:
+        for connection in (self._primary, self._replica):
+            if connection is not None:
+                connection.close()
 
     def _look_on(self) -> None:
         while not self._ended.is_set():
