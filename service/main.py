@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core import api as core_api
-from service.core import areas, by_path, gauges, hosts, logs, observe, once, problems, seats
+from service.core import areas, by_path, gauges, hosts, logs, observe, once, problems, reading, replica, seats
 from service.core.api import account, files, imports, sign_in
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
@@ -37,7 +37,7 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(_refuse_demo_in_production)
-        with Presence("service", gauges.MEASURED.measure):
+        with Presence("service", gauges.MEASURED.measure), replica.watching():
             async with ingest.run(), assistants.run():
                 yield
 
@@ -50,6 +50,7 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
         lifespan=lifespan,
     )
     problems.install(api)
+    reading.install(api)
     doors = [door for kind in ("api", "pages", "webhooks") for door in areas.modules(kind)]
     routes = [*core_api.routes, *(route for door in doors for route in door.router.routes)]
     once.install(routes)
@@ -68,7 +69,10 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
 
             for path, route, declared in locks(api):
                 for method in (route.methods or ()) if declared and route.include_in_schema else ():
-                    document["paths"][path][method.lower()]["x-permission"] = declared[0]
+                    said = document["paths"][path][method.lower()]
+                    said["x-permission"] = declared[0]
+                    if reading.may_lag(route):
+                        said["x-may-lag"] = True
                 if route.include_in_schema and once.remembers(route):
                     once.describe(document["paths"][path]["post"])
             document["paths"][fleet_ingest.PATH] = fleet_ingest.openapi(schema_of)

@@ -1,6 +1,6 @@
 """Production as the README tells it, on one machine and with ports of its own: PostgreSQL and Valkey over TCP with
-passwords, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front. Secrets, roles and
-the servers' options are made by the files and commands of docker-compose.yml."""
+passwords, a streaming replica, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front.
+Secrets, roles and the servers' options are made by the files and commands of docker-compose.yml."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from stack.home import ROOT, Home, server_account
 from tests.compose import services
 from tests.ensure_servers import PATH, program
 from tests.processes import free_port, tied
+from tests.replica import Replica, replica_of
 from tests.stack import Stack, make_stack, some_folder
 
 SHIPPED = ROOT / "stack" / "production"
@@ -42,6 +43,7 @@ class Production:
     theirs: Home
     ports: dict[str, int]
     folder: Path
+    following: Replica | None = None
 
     @property
     def origin(self) -> str:
@@ -92,10 +94,13 @@ def running_production() -> Iterator[Production]:
     with some_folder() as folder, ExitStack() as running:
         theirs = Home(folder / "theirs")
         theirs.prepare()
-        ports = {name: free_port() for name in ("postgres", "valkey", "pgbouncer", "https", "http", "door")}
+        ports = {name: free_port() for name in ("postgres", "replica", "valkey", "pgbouncer", "https", "http", "door")}
         made = Production(make_stack(folder), theirs, ports, folder)
         _make_secrets(made)
-        for server in (_postgres, _valkey, _pgbouncer):
+        running.enter_context(_postgres(made))
+        source = made.url("superuser", "postgres")
+        made.following = running.enter_context(replica_of(theirs, ports["replica"], source))
+        for server in (_valkey, _pgbouncer):
             running.enter_context(server(made))
         _configure(made)
         running.enter_context(_caddy(made))
@@ -188,9 +193,11 @@ def _pgbouncer(made: Production) -> Iterator[None]:
     folder.mkdir()
     (folder / "userlist.txt").write_text((made.secrets / "userlist.txt").read_text())
     here = f"host=127.0.0.1 port={made.ports['postgres']} dbname=genba"
+    there = f"host=127.0.0.1 port={made.ports['replica']} dbname=genba"
     config = (SHIPPED / "pgbouncer.ini").read_text()
     for shipped, ours in {
         "genba = host=127.0.0.1 port=5432 dbname=genba": f"genba = {here}\ngenba_few = {here} pool_size={FEW}",
+        "; genba_read = host=10.0.0.2 port=5432 dbname=genba": f"genba_read = {there}",
         "listen_port = 6432": f"listen_port = {made.ports['pgbouncer']}",
         "auth_file = /etc/pgbouncer/userlist.txt": f"auth_file = {folder / 'userlist.txt'}",
         "logfile = /var/log/postgresql/pgbouncer.log": "",
@@ -217,6 +224,7 @@ def _configure(made: Production) -> None:
         "GENBA_MODE": "production",
         # SECRET_KEY, DATABASE_URL and the others.
         "SECRETS_FOLDER": str(made.secrets),
+        "DATABASE_READ_URL": made.url("app", "genba_read", pooled=True),
         "PUBLIC_BASE_URL": made.origin,
         "SERVICE_URL": f"http://{door}",
         "SERVICE_PORT": str(service),
