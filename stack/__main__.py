@@ -1,4 +1,4 @@
-"""The commands behind `make`: up, down, reset, logs, backup, restore, clock."""
+"""The commands behind `make`: up, down, reset, logs, backup, restore, drill, clock."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from xmlrpc.client import Error as XmlRpcError
 
 import psutil
 
-from stack import daily, servers
+from stack import daily, sealing, servers
 from stack.backup import backup, restore
 from stack.clock import clock
+from stack.drill import drill
 from stack.home import ROOT, Home, home
 from stack.lock import holder, only_one
 from stack.programs import (
@@ -55,6 +56,10 @@ def main() -> int:
         commands.add_parser(name)
     commands.add_parser("backup").add_argument("--to", type=Path, metavar="FOLDER", help="a new folder")
     commands.add_parser("restore").add_argument("folder", type=Path)
+    commands.add_parser("drill").add_argument(
+        "--from", dest="folder", type=Path, help="a backup; the newest if left out"
+    )
+    commands.add_parser("backup-key")
     commands.add_parser("clock").add_argument("--ahead", default="", metavar="90m|48h|3d")
     asked = parser.parse_args()
     run: dict[str, Callable[[Home], int]] = {
@@ -62,6 +67,8 @@ def main() -> int:
         "backup": lambda place: backup(place, asked.to),
         "clock": lambda place: clock(place, asked.ahead),
         "restore": lambda place: restore(place, asked.folder),
+        "drill": lambda place: drill(place, asked.folder),
+        "backup-key": backup_key,
     }
     try:
         return run[asked.command](home())
@@ -342,6 +349,13 @@ def reset(place: Home) -> int:
     shutil.rmtree(place.path)
     shutil.rmtree(place.sockets, ignore_errors=True)
     print("Deleted. The next make up starts afresh.")
+    return 0
+
+
+def backup_key(_: Home) -> int:
+    """A new key for BACKUP_KEY, as age-keygen makes one."""
+    secret, public = sealing.generate()
+    print(f"# public key: {public}\n{secret}")
     return 0
 
 

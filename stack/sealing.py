@@ -1,7 +1,7 @@
 """Backups that only the key opens: the format of age (age-encryption.org/v1), which the program `age` opens as well.
 
-A file is sealed in pieces of 64 KiB, each authenticated with its place and the last one marked, so that files of any size
-go through constant memory and a changed, moved or missing piece is noticed. Only recipients of the kind X25519.
+A file is sealed in pieces of 64 KiB, each authenticated with its place and the last one marked, so that files of any
+size go through constant memory and a changed, moved or missing piece is noticed. Only recipients of the kind X25519.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ import psycopg
 from tests.load import (
     agency_pages,
     agency_work,
+    backup_work,
     door_work,
     loaner_work,
     log_work,
@@ -224,6 +225,7 @@ ALONE: dict[str, Callable[[], Part]] = {
     "stack": whole_stack,
     "agency-pages": agency_pages.claims,
     "paper": on_paper,
+    "backup": backup_work.claims,
     "reservations": reservation_work.claims,
 }
 ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
