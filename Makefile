@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests setup-ocr up down reset logs backup restore drill clock test lint format lock bench picture test-deep test-faults test-production
+.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture test-deep test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ up: setup ## start Genba on this machine (Ctrl-C stops it)
 
 down: ## stop it from another terminal
 	@$(VENV) -m stack down
+
+restart: setup ## migrate, then restart one process after the other; with two of each nobody notices
+	@$(VENV) -m stack restart
+
+smoke: setup ## after a deployment: does everything answer? (URL=https://…; default PUBLIC_BASE_URL)
+	@$(VENV) -m stack smoke $(URL)
 
 reset: ## delete this clone's data (asks first)
 	@$(VENV) -m stack reset

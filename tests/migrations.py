@@ -1,4 +1,4 @@
-"""What a migration does to a database that the previous release works with: its statements, and what is wrong with them.
+"""What a migration does to a database that the previous release works with: its statements, and what is wrong there.
 
 docs/upgrades.md says why, and what to do instead.
 """
@@ -29,11 +29,11 @@ REMEDIES = {
     "lock timeout": "begin with SET LOCAL lock_timeout = '5s'",
     "index": "CREATE INDEX CONCURRENTLY in op.get_context().autocommit_block()",
     "rewrite": "a column that has to be written into every row: add it empty, fill it in batches",
-    "required column": "the previous release does not fill it: give it a default, or let it be empty until the next release",
+    "required column": "the previous release does not fill it: give it a default, or let it be empty",
     "constraint": "add it NOT VALID, and VALIDATE CONSTRAINT in a transaction of its own",
     "unique": "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT … USING INDEX",
     "not null": "add a CHECK (… IS NOT NULL) NOT VALID, validate it, then SET NOT NULL",
-    "drop": "the previous release still asks for it: drop it a release later, and name in CONTRACTS what took its place",
+    "drop": "the previous release still asks for it: drop it a release later, and say so (CONTRACTS)",
     "rename": "the previous release asks for the old name: add a new one, and drop the old one a release later",
     "whole table": "every row locked at once: change them in batches, outside of the migration",
     "heavy lock": "nobody can read meanwhile",
@@ -137,7 +137,7 @@ def _of_action(action: str) -> Iterator[str]:
 
 
 def _of_column(action: str) -> Iterator[str]:
-    if "GENERATED" in action and "VIRTUAL" not in action or "SERIAL" in action or VOLATILE.search(action):
+    if ("GENERATED" in action and "VIRTUAL" not in action) or "SERIAL" in action or VOLATILE.search(action):
         yield "rewrite"
     if "NOT NULL" in action and "DEFAULT" not in action and "GENERATED" not in action:
         yield "required column"
