@@ -97,15 +97,17 @@ def gathered(scene: Scene, world: World, sandbox: str, store: Path) -> Iterator[
     folder = scene.stack.home.path / "shops"
     folder.mkdir()
     with ExitStack() as held:
+        held.callback(scene.engine.dispose)
         with scene.db() as db:
             customer = factories.customer(db, "全員の会社")
-            senders = [(factories.terminal(db, customer).id, f"faults-{uuid.uuid4()}") for _ in range(TERMINALS)]
+            serials = [f"EVERYONE-{number}" for number in range(TERMINALS + 1)]
+            named, *sending = (factories.terminal(db, customer, serial).id for serial in serials)
+            senders = [(terminal_id, f"faults-{uuid.uuid4()}") for terminal_id in sending]
             for terminal_id, token in senders:
                 db.execute(
                     text("INSERT INTO fleet_terminal_tokens (token_hash, terminal_id) VALUES (:hash, :id)"),
                     {"hash": hash_token(token), "id": terminal_id},
                 )
-            named = factories.terminal(db, customer).id
             code = factories.enrolment_code(db, customer, SHOPS)
             nursery = Nursery(name="全員の保育園", code=CODE, station_password_hash=hash_password(PASSWORD))
             db.add(nursery)
