@@ -10,9 +10,9 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +27,8 @@ from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.ensure_servers import PATH, program
 from tests.processes import free_port, tied
+from tests.sandbox import process
+from tests.sandbox.process import Sandbox, running_sandbox
 from tests.stack import Stack, make_stack, some_folder
 
 SHIPPED = ROOT / "stack" / "production"
@@ -35,11 +37,48 @@ FEW = 3
 
 
 @dataclass
+class Server:
+    """A server that is not ours to start, and whoever starts it again when it died, as systemd does."""
+
+    command: list[str]
+    log: Path
+    environ: dict[str, str] | None
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(self.command, cwd=ROOT, env=self.environ, stdout=output, stderr=output)
+
+    def fall(self) -> None:
+        """kill -9, and started until it stays: what a dead PostgreSQL left behind ends a moment after it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+        self.start()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            while self.process.wait(1) is not None:
+                self.start()
+
+    def stop(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+
+
+@dataclass
 class Production:
+    """`servers` are those beside our own; `vendors` is the sandbox, where one was asked for."""
+
     stack: Stack
     theirs: Home
     ports: dict[str, int]
     folder: Path
+    servers: dict[str, Server] = field(default_factory=dict)
+    vendors: Sandbox | None = None
 
     @property
     def origin(self) -> str:
@@ -77,7 +116,8 @@ class Production:
 
 
 @contextmanager
-def running_production() -> Iterator[Production]:
+def running_production(vendors: bool = False, more: Mapping[str, str] | None = None) -> Iterator[Production]:
+    """`vendors`: with the sandbox in the place of theirs. `more`: settings of its own."""
     with some_folder() as folder, ExitStack() as running:
         theirs = Home(folder / "theirs")
         theirs.prepare()
@@ -86,7 +126,10 @@ def running_production() -> Iterator[Production]:
         for server in (_postgres, _valkey, _pgbouncer):
             running.enter_context(server(made))
         _configure(made)
+        if vendors:
+            running.enter_context(_vendors(made))
         running.enter_context(_caddy(made))
+        made.stack.environ |= more or {}
         made.stack.start()
         try:
             yield made
@@ -96,25 +139,22 @@ def running_production() -> Iterator[Production]:
 
 @contextmanager
 def _process(
+    made: Production,
+    name: str,
     command: list[str],
-    log: Path,
     stop: str = "TERM",
     *,
     as_server: bool = False,
     environ: dict[str, str] | None = None,
-) -> Iterator[None]:
-    with log.open("wb") as output:
-        whole = tied(command, stop, as_server=as_server)
-        process = subprocess.Popen(whole, cwd=ROOT, env=environ, stdout=output, stderr=output)
+) -> Iterator[Path]:
+    """Gives the path of its log."""
+    server = Server(tied(command, stop, as_server=as_server), made.folder / f"{name}.log", environ)
+    made.servers[name] = server
+    server.start()
     try:
-        yield
+        yield server.log
     finally:
-        process.send_signal(signal.Signals[f"SIG{stop}"])
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
+        server.stop(signal.Signals[f"SIG{stop}"])
 
 
 def _await(ready: Callable[[], object], log: Path) -> None:
@@ -134,8 +174,8 @@ def _postgres(made: Production) -> Iterator[None]:
     """With roles and database as the README has an administrator make them."""
     servers.initialise(made.theirs)
     tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
-    log = made.folder / "postgres.log"
-    with _process([*servers.postgres_command(made.theirs), *tcp], log, stop="INT", as_server=True):
+    command = [*servers.postgres_command(made.theirs), *tcp]
+    with _process(made, "postgres", command, stop="INT", as_server=True) as log:
         url = made.url("superuser", "postgres")
         _await(lambda: psycopg.connect(url).close(), log)
         with psycopg.connect(url, autocommit=True) as connection:
@@ -155,9 +195,9 @@ def make_database(made: Production, name: str) -> None:
 
 @contextmanager
 def _valkey(made: Production) -> Iterator[None]:
-    password, log = made.theirs.secrets()["secret_key"], made.folder / "valkey.log"
+    password = made.theirs.secrets()["secret_key"]
     tcp = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--requirepass", password]
-    with _process([*servers.valkey_command(made.theirs), *tcp], log):
+    with _process(made, "valkey", [*servers.valkey_command(made.theirs), *tcp]) as log:
         _await(lambda: redis.Redis(port=made.ports["valkey"], password=password).ping(), log)
         yield
 
@@ -166,7 +206,7 @@ def _valkey(made: Production) -> Iterator[None]:
 def _pgbouncer(made: Production) -> Iterator[None]:
     """The shipped configuration with other addresses. (%include does not help: a second [pgbouncer] section puts all
     its settings back to PgBouncer's own defaults.)"""
-    folder, log = made.folder / "pgbouncer", made.folder / "pgbouncer.log"
+    folder = made.folder / "pgbouncer"
     folder.mkdir()
     with psycopg.connect(made.url("superuser", "postgres")) as connection:
         secret = connection.execute(
@@ -190,7 +230,8 @@ def _pgbouncer(made: Production) -> Iterator[None]:
         if account := server_account():
             os.chown(file, account.pw_uid, account.pw_gid)
         file.chmod(0o700 if file.is_dir() else 0o600)
-    with _process([str(program("pgbouncer")), str(folder / "pgbouncer.ini")], log, stop="INT", as_server=True):
+    command = [str(program("pgbouncer")), str(folder / "pgbouncer.ini")]
+    with _process(made, "pgbouncer", command, stop="INT", as_server=True) as log:
         _await(lambda: psycopg.connect(made.url("app", pooled=True)).close(), log)
         yield
 
@@ -222,6 +263,35 @@ def _configure(made: Production) -> None:
     }
 
 
+@contextmanager
+def _vendors(made: Production) -> Iterator[None]:
+    """They reach us by the inner door: no vendor of this machine trusts the proxy's own CA."""
+    door = f"http://127.0.0.1:{made.ports['door']}/api/reservations/webhooks"
+    store = made.folder / "sandbox.sqlite"
+    with running_sandbox(store, pace=0.3, stripe_url=f"{door}/stripe") as made.vendors:
+        for vendor in ("twilio", "bland"):
+            made.vendors.target(vendor, f"{door}/{vendor}")
+        made.stack.environ |= {
+            "SANDBOX_PORT": str(made.vendors.port),
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(made.vendors.smtp_port),
+            "MAIL_FROM": "Genba <genba@techcore.example>",
+            "SLACK_BASE_URL": made.vendors.slack_url,
+            "SLACK_BOT_TOKEN": process.TOKEN,
+            "TWILIO_BASE_URL": made.vendors.url,
+            "TWILIO_ACCOUNT_SID": process.TWILIO_SID,
+            "TWILIO_AUTH_TOKEN": process.TWILIO_TOKEN,
+            "TWILIO_FROM": "+815000000000",
+            "BLAND_BASE_URL": made.vendors.url,
+            "BLAND_API_KEY": process.BLAND_KEY,
+            "BLAND_WEBHOOK_SECRET": process.BLAND_SECRET,
+            "STRIPE_BASE_URL": made.vendors.url,
+            "STRIPE_API_KEY": process.STRIPE_KEY,
+            "STRIPE_WEBHOOK_SECRETS": process.STRIPE_SECRET,
+        }
+        yield
+
+
 def _two_free_ports() -> int:
     while True:
         first = free_port()
@@ -248,8 +318,7 @@ def _caddy(made: Production) -> Iterator[None]:
         "GENBA_CADDY_DATA": str(made.folder / "caddy"),
     }
     command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
-    log = made.folder / "caddy.log"
-    with _process(command, log, environ=environ):
+    with _process(made, "caddy", command, environ=environ) as log:
         _await(lambda: made.ca.stat(), log)
         yield
 

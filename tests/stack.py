@@ -91,7 +91,7 @@ class Stack:
 
     def move_clock(self, minutes: int, silent: str = "") -> None:
         """As `make clock` does; all terminals but the `silent` one are heard of all the while."""
-        owner = servers.url(self.home, "owner")
+        owner = self.environ.get("DATABASE_OWNER_URL") or servers.url(self.home, "owner")
         clock.move(owner, int(self.environ["SANDBOX_PORT"]), timedelta(minutes=minutes), silent)
 
     def is_ready(self) -> bool:

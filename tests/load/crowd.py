@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ from tests.stack import Stack
 
 # Answers that are on their way when something dies may still arrive; what counts was asked after that.
 ON_THEIR_WAY_SECONDS = 0.5
-ANSWER_SECONDS = 10
+ANSWER_SECONDS = 20
 # What is said by whoever cannot do it just now: the service, and a proxy without a service.
 TEMPORARY = (502, 503, 504)
 
@@ -40,12 +40,14 @@ class Away(Exception):
 
 @dataclass(frozen=True)
 class Scene:
-    """A running product: `service` and `dashboards` are where its clients find it."""
+    """A running product: `service` and `dashboards` are where its clients find it. `servers`: those that nobody of the
+    product starts again; each is killed and started here."""
 
     stack: Stack
     service: str
     dashboards: str
     trusted: ssl.SSLContext | bool = True
+    servers: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,10 +19,10 @@ from stack.programs import demo_key
 from tests import cast, factories
 from tests.api.agencies import scene as agencies
 from tests.api.loaners import stock
-from tests.load import counting
+from tests.load import counting, reservation_end
 from tests.load.callers import Assistant, Decisions, Desk, Seller, Station, StatusForms, Terminal
 from tests.load.crowd import Client, Crowd, Scene
-from tests.load.falling import PATIENCE_SECONDS, RECOVERY_SECONDS, fall, is_back
+from tests.load.falling import PATIENCE_SECONDS, RECOVERY_SECONDS, Fall, fall, is_back
 from tests.load.reservation_world import World
 from tests.load.shops import Shop, eventually
 from tests.load.tabs import Editor, Registrar, Tablet
@@ -41,12 +42,20 @@ class Everyone:
     nursery_id: int
     sandbox: str
 
+    def begin(self) -> None:
+        """Until everybody has had an answer."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while None in (now := self.crowd.back_after(0)).values():
+            self.crowd.look_after()
+            assert time.monotonic() < deadline, f"not everybody is at work: {now}"
+            time.sleep(0.2)
+
     def through(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
         """Each of these is killed in turn, the next one when everybody has an answer again: seconds by what died and
         who waited, and under `itself` those until the process was there again."""
         took: dict[str, dict[str, float]] = {}
         for name in names:
-            fallen = fall(self.scene.stack, name)
+            fallen = self._fall(name)
             back = took.setdefault(name, {})
             while True:
                 self.crowd.look_after()
@@ -62,6 +71,13 @@ class Everyone:
             print(f"{name}: " + ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in back.items()), flush=True)
             time.sleep(PAUSE_SECONDS)
         return took
+
+    def _fall(self, name: str) -> Fall:
+        if name not in self.scene.servers:
+            return fall(self.scene.stack, name)
+        moment = time.monotonic()
+        self.scene.servers[name]()
+        return Fall(name, moment, None)
 
     def stop_agents(self) -> None:
         """Once their spools are empty."""
@@ -89,6 +105,31 @@ def too_late(took: dict[str, dict[str, float]]) -> dict[tuple[str, str], float]:
         for kind, seconds in back.items()
         if seconds > RECOVERY_SECONDS
     }
+
+
+@contextmanager
+def playing(world: World) -> Iterator[None]:
+    """Customers pay, cancel or let the time pass, until the block ends."""
+    stop = threading.Event()
+    player = threading.Thread(target=reservation_end.play, args=(world, stop), daemon=True)
+    player.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        player.join(30)
+
+
+def settle(world: World, everyone: Everyone) -> None:
+    """Agents send what they have and end; then time passes until nothing waits any more."""
+    everyone.stop_agents()
+    # Whatever a vendor was still at when its sender died is done by now.
+    time.sleep(8)
+    deadline = time.monotonic() + 120
+    while left := [*reservation_end.still_open(world).items(), *counting.overdue(everyone.scene)]:
+        assert time.monotonic() < deadline, left
+        reservation_end.pass_time(world, reservation_end.PASS)
+        time.sleep(5)
 
 
 @contextmanager

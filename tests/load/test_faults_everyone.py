@@ -3,17 +3,14 @@ nothing is there twice, and everybody has an answer again within 30 seconds."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.load import reservation_end as end
-from tests.load.counting import overdue
 from tests.load.crowd import Scene
-from tests.load.everyone import Everyone, gathered, too_late
+from tests.load.everyone import gathered, playing, settle, too_late
 from tests.load.falling import FLUSH, beside, fall
 from tests.load.reservation_world import ENVIRON, World, opened
 from tests.stack import running_stack
@@ -48,7 +45,7 @@ def test_whatever_dies_all_that_was_answered_is_there_once(world: World) -> None
     with gathered(scene, world, stack.sandbox, stack.home.path / "sandbox.sqlite") as everyone:
         with playing(world):
             with everyone.crowd.at_work():
-                time.sleep(10)
+                everyone.begin()
                 took = everyone.through(ONE_BY_ONE)
                 for shop in everyone.shops:
                     shop.kill_agent()
@@ -58,19 +55,6 @@ def test_whatever_dies_all_that_was_answered_is_there_once(world: World) -> None
         everyone.count()
     end.agree(world)
     assert too_late(took) == {}
-
-
-@contextmanager
-def playing(world: World) -> Iterator[None]:
-    """Customers pay, cancel or let the time pass, until the block ends."""
-    stop = threading.Event()
-    player = threading.Thread(target=end.play, args=(world, stop), daemon=True)
-    player.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        player.join(30)
 
 
 def in_a_row(world: World) -> None:
@@ -85,15 +69,3 @@ def in_a_row(world: World) -> None:
                 second.kill()
             else:
                 fall(world.stack, name)
-
-
-def settle(world: World, everyone: Everyone) -> None:
-    """Agents send what they have and end; then time passes until nothing waits any more."""
-    everyone.stop_agents()
-    # Whatever a vendor was still at when its sender died is done by now.
-    time.sleep(8)
-    deadline = time.monotonic() + 120
-    while left := [*end.still_open(world).items(), *overdue(everyone.scene)]:
-        assert time.monotonic() < deadline, left
-        end.pass_time(world, end.PASS)
-        time.sleep(5)
