@@ -1,4 +1,4 @@
-"""As `test_faults_everyone`, of production: one origin with TLS before two services and two dashboards, PgBouncer before
+"""As `test_faults_everyone`, of production: TLS and one origin before two services and two dashboards, PgBouncer before
 PostgreSQL, and whatever of these dies."""
 
 from __future__ import annotations
