@@ -185,7 +185,8 @@ def answer(path: str, problem: Problem) -> Response:
     response = shell.notice(
         problem.status, title=problem.title, text=problem.detail, retry=isinstance(problem, Unavailable)
     )
-    response.headers.update(problem.headers)
+    said = problem.response().headers
+    response.headers.update({name: said[name] for name in said if not name.startswith("content-")})
     return response
 
 
