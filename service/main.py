@@ -115,7 +115,7 @@ STREAMED = re.compile(rf"{files.PATH}|{webhooks.PATH}[a-z]+|/api/fleet/agent/com
 def _guarded(app: ASGIApp) -> ASGIApp:
     """What every request passes on its way to a seat: counted and logged, not too many of one source, read to the
     end."""
-    return observe.Observed(crowds.Crowds(bodies.Bodies(app, STREAMED)))
+    return observe.Observed(crowds.Crowds(bodies.Bodies(app, STREAMED), webhooks.PATH))
 
 
 class FrontDoor:

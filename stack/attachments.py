@@ -54,6 +54,16 @@ def unpack(environ: Mapping[str, str], packed: Mapping[str, Any] | None, archive
     folder = folder_of(environ)
     if not packed or folder is None:
         return
+    try:
+        count, total = _unpacked(archive, folder)
+    except tarfile.TarError as error:
+        raise RuntimeError(f"{archive} cannot be read ({error}); take another backup.") from error
+    if (count, total) != (packed["count"], packed["bytes"]):
+        raise RuntimeError(f"{count} files with {total} bytes were restored instead of {packed}.")
+
+
+def _unpacked(archive: Path, folder: Path) -> tuple[int, int]:
+    """How many files and bytes were written."""
     count = total = 0
     with tarfile.open(archive) as tar:
         for about in tar:
@@ -67,5 +77,4 @@ def unpack(environ: Mapping[str, str], packed: Mapping[str, Any] | None, archive
                 shutil.copyfileobj(source, handle)
             target.chmod(about.mode & 0o777)
             count, total = count + 1, total + about.size
-    if (count, total) != (packed["count"], packed["bytes"]):
-        raise RuntimeError(f"{count} files with {total} bytes were restored instead of {packed}.")
+    return count, total

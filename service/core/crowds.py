@@ -14,7 +14,6 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.core import addresses, problems
-from service.core.pages import shell
 from service.core.problems import TooMany
 from service.core.settings import settings
 
@@ -26,10 +25,12 @@ _PULSE = frozenset({"/api/health/live", "/api/health/ready"})
 
 
 class Crowds:
-    """Two counts for each source: what it asked of public pages, and what it was refused."""
+    """Two counts for each source: what it asked without a token, and what it was refused. At doors that begin with
+    `signed`, whose key is in the body, only the second."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, signed: str) -> None:
         self.app = app
+        self._signed = signed
         self._minute = 0
         self._asked: dict[str, int] = {}
         self._refused: dict[str, int] = {}
@@ -40,7 +41,9 @@ class Crowds:
             await self.app(scope, receive, send)
             return
         self._turn()
-        if shell.is_page(scope["path"]):
+        if not any(name == b"authorization" for name, _ in scope["headers"]) and not scope["path"].startswith(
+            self._signed
+        ):
             self._count(self._asked, source)
         if wait := self._wait(source):
             refused = TooMany(

@@ -50,7 +50,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(client: TestClient) -> N
     assert "2MB以内" in whole.json()["detail"]
     assert in_parts.status_code == 413
     assert "2MB以内" in in_parts.text  # a page, for people
-    assert client.post("/api/auth/login", content=b"x" * MOST_BYTES).status_code == 400
+    assert client.post("/api/auth/login", content=b"x" * MOST_BYTES).status_code == 422
 
 
 def test_a_sentence_as_deep_as_it_may_be_long_is_refused(client: TestClient) -> None:
