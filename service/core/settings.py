@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     sign_in_attempts_per_login_id: int = Field(100, ge=1, le=10_000)
     sign_in_window_minutes: int = Field(15, ge=1, le=24 * 60)
     address_lists: str = ""
+    public_requests_per_minute: int = Field(600, ge=10, le=1_000_000)
+    refusals_per_minute: int = Field(100, ge=10, le=1_000_000)
 
     task_processes: int = Field(2, ge=1, le=16)
 
