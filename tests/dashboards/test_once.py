@@ -9,11 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.fleet.incidents.models import Incident
 from service.fleet.models import Customer, EnrolmentCode
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.fleet.scene import a_morning
 
 Screen = Callable[..., AppTest]
 
@@ -88,20 +86,3 @@ def test_a_code_that_is_shown_once_is_still_shown(screen: Screen, db: Session, l
 
     assert len(db.scalars(select(EnrolmentCode)).all()) == 1
     assert page.code[0].value
-
-
-def test_a_press_on_a_button_is_known_again(screen: Screen, db: Session, line: Line) -> None:
-    """By its version alone the second press would be a conflict with oneself."""
-    a_morning(db)
-    incident = db.scalars(select(Incident).order_by(Incident.id)).all()[0]
-    page = opened_at(screen("olivia", fleet="operator"), "alerts")
-    shown = {"scope": incident.scope, "customer_name": "ABC商事", "store_name": "新宿店 レジ1番", "members": 1}
-    page.session_state["fleet.incidents_list.clicked"] = ("対応する", {"id": incident.id, **shown})
-    page.run()
-
-    lost(page, line, "incident.snooze.60")
-    press(page, "incident.snooze.60")
-
-    assert [toast.value for toast in page.toast]
-    db.expire_all()
-    assert db.get_one(Incident, incident.id).snoozed_until is not None
