@@ -17,7 +17,7 @@ from service.core.clock import app_now, real_now
 from service.core.identity import User
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO
-from service.demo import people, reservations, reservations_payments
+from service.demo import people, reservations, reservations_measures, reservations_payments
 from service.reservations.alarms import queries as alarms
 from service.reservations.alarms.models import Alarm
 from service.reservations.events.rules import EVENT, OVER, SEEKING, Answer, State, Task
@@ -182,7 +182,7 @@ def test_who_waits_for_the_shops_to_open_is_not_said_to_be_on_the_telephone(db: 
 
 
 def test_the_demo_has_a_day_of_measures_and_leaves_the_present_to_real_looks(db: Session) -> None:
-    begin(db)
+    reservations_measures.fill(db)
     now = real_now()
 
     points = alarms.charts(db, now)["points"]
