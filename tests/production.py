@@ -107,7 +107,7 @@ def running_production() -> Iterator[Production]:
 
 
 @contextmanager
-def _process(
+def running_process(
     command: list[str],
     log: Path,
     stop: str = "TERM",
@@ -156,7 +156,7 @@ def _postgres(made: Production) -> Iterator[None]:
     tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
     options = services()["postgres"]["command"][1:]
     log = made.folder / "postgres.log"
-    with _process([*servers.postgres_command(made.theirs), *options, *tcp], log, stop="INT", as_server=True):
+    with running_process([*servers.postgres_command(made.theirs), *options, *tcp], log, stop="INT", as_server=True):
         url = made.url("superuser", "postgres")
         _await(lambda: psycopg.connect(url).close(), log)
         environ = {
@@ -175,7 +175,7 @@ def _valkey(made: Production) -> Iterator[None]:
     [_, _, *options] = services()["valkey"]["command"]
     here = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--dir", str(made.theirs.valkey)]
     program = servers.valkey_command(made.theirs)[0]
-    with _process([program, str(made.secrets / "valkey.conf"), *options, *here], log):
+    with running_process([program, str(made.secrets / "valkey.conf"), *options, *here], log):
         _await(lambda: redis.Redis(port=made.ports["valkey"], password=password).ping(), log)
         yield
 
@@ -203,7 +203,7 @@ def _pgbouncer(made: Production) -> Iterator[None]:
         if account := server_account():
             os.chown(file, account.pw_uid, account.pw_gid)
         file.chmod(0o700 if file.is_dir() else 0o600)
-    with _process([str(program("pgbouncer")), str(folder / "pgbouncer.ini")], log, stop="INT", as_server=True):
+    with running_process([str(program("pgbouncer")), str(folder / "pgbouncer.ini")], log, stop="INT", as_server=True):
         _await(lambda: psycopg.connect(made.url("app", pooled=True)).close(), log)
         yield
 
@@ -265,7 +265,7 @@ def running_caddy(made: Production, other: dict[str, str]) -> Iterator[None]:
     }
     command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
     log = made.folder / f"caddy-{environ['GENBA_HTTPS_PORT']}.log"
-    with _process(command, log, environ=environ):
+    with running_process(command, log, environ=environ):
         _await(lambda: made.ca.stat(), log)
         yield
 
