@@ -15,6 +15,7 @@ import service.core.holidays
 import service.core.imports.records
 import service.core.installation
 import service.core.instances
+import service.core.once
 import service.core.outbox
 import service.core.probes
 import service.core.retention
