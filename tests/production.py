@@ -114,12 +114,12 @@ def running_process(
     *,
     as_server: bool = False,
     environ: dict[str, str] | None = None,
-) -> Iterator[None]:
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         whole = tied(command, stop, as_server=as_server)
         process = subprocess.Popen(whole, cwd=ROOT, env=environ, stdout=output, stderr=output)
     try:
-        yield
+        yield process
     finally:
         process.send_signal(signal.Signals[f"SIG{stop}"])
         try:
