@@ -1,5 +1,5 @@
-"""The image's own steps by hand, without Docker: in a clean folder with an environment of its own. Then the
-containers' commands out of that folder, as their account, which can write nothing of it, with their containers' secrets alone."""
+"""The image's own steps by hand, without Docker: in a clean folder with an environment of its own. Then what
+containers run out of that folder, as their account, which may write nothing in it, with their own secrets alone."""
 
 from __future__ import annotations
 

@@ -27,11 +27,10 @@ pytestmark = pytest.mark.production
 
 class Prometheus:
     def __init__(self, port: int) -> None:
-        self.port = port
-        self._http = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=15, trust_env=False)
+        self.http = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=15, trust_env=False)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        answer = self._http.get("/api/v1/query", params={"query": expression}).json()
+        answer = self.http.get("/api/v1/query", params={"query": expression}).json()
         assert answer["status"] == "success", (expression, answer)
         found: list[dict[str, Any]] = answer["data"]["result"]
         return found
@@ -41,7 +40,7 @@ class Prometheus:
 
     def is_ready(self) -> bool:
         try:
-            return self._http.get("/-/ready").status_code == 200
+            return self.http.get("/-/ready").status_code == 200
         except httpx2.TransportError:
             return False
 
@@ -68,9 +67,10 @@ def prometheus(production: Production) -> Iterator[Prometheus]:
     ]
     with running_process(command, production.folder / "prometheus.log"):
         running = Prometheus(port)
-        wait_for(running.is_ready, "Prometheus did not start")
-        wait_for(lambda: len(running.query('up{job="genba"} == 1')) == 2, "a replica is not asked", 60)
-        yield running
+        with running.http:
+            wait_for(running.is_ready, "Prometheus did not start")
+            wait_for(lambda: len(running.query('up{job="genba"} == 1')) == 2, "a replica is not asked", 60)
+            yield running
 
 
 def test_promtool_finds_nothing_wrong_with_what_is_shipped() -> None:
