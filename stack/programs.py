@@ -27,6 +27,8 @@ DEFAULTS = {
     "WATCHDOG_INTERVAL_SECONDS": "30",
     "BACKUP_AT": "03:00",
     "BACKUP_KEEP": "14",
+    "BACKUP_KEEP_WEEKS": "5",
+    "BACKUP_KEEP_MONTHS": "0",
     "AGENCIES_OCR": "false",
 }
 # As BACKUP_AT: whoever runs this takes backups in another way.

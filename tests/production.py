@@ -1,6 +1,6 @@
 """Production as the README tells it, on one machine and with ports of its own: PostgreSQL and Valkey over TCP with
-passwords, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front. Secrets, roles and
-the servers' options are made by the files and commands of docker-compose.yml."""
+passwords, a streaming replica, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front.
+Secrets, roles and the servers' options are made by the files and commands of docker-compose.yml."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +29,9 @@ from stack.home import ROOT, Home, server_account
 from tests.compose import services
 from tests.ensure_servers import PATH, program
 from tests.processes import free_port, tied
+from tests.replica import Replica, replica_of
+from tests.sandbox import process
+from tests.sandbox.process import Sandbox, running_sandbox
 from tests.stack import Stack, make_stack, some_folder
 
 SHIPPED = ROOT / "stack" / "production"
@@ -37,11 +40,49 @@ FEW = 3
 
 
 @dataclass
+class Server:
+    """A server that is not ours to start, and whoever starts it again when it died, as systemd does."""
+
+    command: list[str]
+    log: Path
+    environ: dict[str, str] | None
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(self.command, cwd=ROOT, env=self.environ, stdout=output, stderr=output)
+
+    def fall(self) -> None:
+        """kill -9, and started until it stays: what a dead PostgreSQL left behind ends a moment after it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+        self.start()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            while self.process.wait(1) is not None:
+                self.start()
+
+    def stop(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+
+
+@dataclass
 class Production:
+    """`servers` are those beside our own; `vendors` is the sandbox, where one was asked for."""
+
     stack: Stack
     theirs: Home
     ports: dict[str, int]
     folder: Path
+    following: Replica | None = None
+    servers: dict[str, Server] = field(default_factory=dict)
+    vendors: Sandbox | None = None
 
     @property
     def origin(self) -> str:
@@ -88,17 +129,24 @@ class Production:
 
 
 @contextmanager
-def running_production() -> Iterator[Production]:
+def running_production(vendors: bool = False, more: Mapping[str, str] | None = None) -> Iterator[Production]:
+    """`vendors`: with the sandbox in the place of theirs. `more`: settings of its own."""
     with some_folder() as folder, ExitStack() as running:
         theirs = Home(folder / "theirs")
         theirs.prepare()
-        ports = {name: free_port() for name in ("postgres", "valkey", "pgbouncer", "https", "http", "door")}
+        ports = {name: free_port() for name in ("postgres", "replica", "valkey", "pgbouncer", "https", "http", "door")}
         made = Production(make_stack(folder), theirs, ports, folder)
         _make_secrets(made)
-        for server in (_postgres, _valkey, _pgbouncer):
+        running.enter_context(_postgres(made))
+        source = made.url("superuser", "postgres")
+        made.following = running.enter_context(replica_of(theirs, ports["replica"], source))
+        for server in (_valkey, _pgbouncer):
             running.enter_context(server(made))
         _configure(made)
+        if vendors:
+            running.enter_context(_vendors(made))
         running.enter_context(_caddy(made))
+        made.stack.environ |= more or {}
         made.stack.start()
         try:
             yield made
@@ -108,25 +156,22 @@ def running_production() -> Iterator[Production]:
 
 @contextmanager
 def running_process(
+    made: Production,
+    name: str,
     command: list[str],
-    log: Path,
     stop: str = "TERM",
     *,
     as_server: bool = False,
     environ: dict[str, str] | None = None,
-) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        whole = tied(command, stop, as_server=as_server)
-        process = subprocess.Popen(whole, cwd=ROOT, env=environ, stdout=output, stderr=output)
+) -> Iterator[Path]:
+    """Gives the path of its log."""
+    server = Server(tied(command, stop, as_server=as_server), made.folder / f"{name}.log", environ)
+    made.servers[name] = server
+    server.start()
     try:
-        yield process
+        yield server.log
     finally:
-        process.send_signal(signal.Signals[f"SIG{stop}"])
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
+        server.stop(signal.Signals[f"SIG{stop}"])
 
 
 def _await(ready: Callable[[], object], log: Path) -> None:
@@ -154,9 +199,8 @@ def _postgres(made: Production) -> Iterator[None]:
     """With the options of docker-compose.yml, roles and databases made by its script."""
     servers.initialise(made.theirs)
     tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
-    options = services()["postgres"]["command"][1:]
-    log = made.folder / "postgres.log"
-    with running_process([*servers.postgres_command(made.theirs), *options, *tcp], log, stop="INT", as_server=True):
+    command = [*servers.postgres_command(made.theirs), *services()["postgres"]["command"][1:], *tcp]
+    with running_process(made, "postgres", command, stop="INT", as_server=True) as log:
         url = made.url("superuser", "postgres")
         _await(lambda: psycopg.connect(url).close(), log)
         environ = {
@@ -171,11 +215,11 @@ def _postgres(made: Production) -> Iterator[None]:
 
 @contextmanager
 def _valkey(made: Production) -> Iterator[None]:
-    password, log = made.password("valkey"), made.folder / "valkey.log"
+    password = made.password("valkey")
     [_, _, *options] = services()["valkey"]["command"]
     here = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--dir", str(made.theirs.valkey)]
     program = servers.valkey_command(made.theirs)[0]
-    with running_process([program, str(made.secrets / "valkey.conf"), *options, *here], log):
+    with running_process(made, "valkey", [program, str(made.secrets / "valkey.conf"), *options, *here]) as log:
         _await(lambda: redis.Redis(port=made.ports["valkey"], password=password).ping(), log)
         yield
 
@@ -184,13 +228,15 @@ def _valkey(made: Production) -> Iterator[None]:
 def _pgbouncer(made: Production) -> Iterator[None]:
     """The shipped configuration with other addresses. (%include does not help: a second [pgbouncer] section puts all
     its settings back to PgBouncer's own defaults.)"""
-    folder, log = made.folder / "pgbouncer", made.folder / "pgbouncer.log"
+    folder = made.folder / "pgbouncer"
     folder.mkdir()
     (folder / "userlist.txt").write_text((made.secrets / "userlist.txt").read_text())
     here = f"host=127.0.0.1 port={made.ports['postgres']} dbname=genba"
+    there = f"host=127.0.0.1 port={made.ports['replica']} dbname=genba"
     config = (SHIPPED / "pgbouncer.ini").read_text()
     for shipped, ours in {
         "genba = host=127.0.0.1 port=5432 dbname=genba": f"genba = {here}\ngenba_few = {here} pool_size={FEW}",
+        "; genba_read = host=10.0.0.2 port=5432 dbname=genba": f"genba_read = {there}",
         "listen_port = 6432": f"listen_port = {made.ports['pgbouncer']}",
         "auth_file = /etc/pgbouncer/userlist.txt": f"auth_file = {folder / 'userlist.txt'}",
         "logfile = /var/log/postgresql/pgbouncer.log": "",
@@ -203,7 +249,8 @@ def _pgbouncer(made: Production) -> Iterator[None]:
         if account := server_account():
             os.chown(file, account.pw_uid, account.pw_gid)
         file.chmod(0o700 if file.is_dir() else 0o600)
-    with running_process([str(program("pgbouncer")), str(folder / "pgbouncer.ini")], log, stop="INT", as_server=True):
+    command = [str(program("pgbouncer")), str(folder / "pgbouncer.ini")]
+    with running_process(made, "pgbouncer", command, stop="INT", as_server=True) as log:
         _await(lambda: psycopg.connect(made.url("app", pooled=True)).close(), log)
         yield
 
@@ -217,6 +264,7 @@ def _configure(made: Production) -> None:
         "GENBA_MODE": "production",
         # SECRET_KEY, DATABASE_URL and the others.
         "SECRETS_FOLDER": str(made.secrets),
+        "DATABASE_READ_URL": made.url("app", "genba_read", pooled=True),
         "PUBLIC_BASE_URL": made.origin,
         "SERVICE_URL": f"http://{door}",
         "SERVICE_PORT": str(service),
@@ -227,6 +275,35 @@ def _configure(made: Production) -> None:
         "WATCHDOG_INTERVAL_SECONDS": "1",
         "SSL_CERT_FILE": str(made.ca),
     }
+
+
+@contextmanager
+def _vendors(made: Production) -> Iterator[None]:
+    """They reach us by the inner door: no vendor of this machine trusts the proxy's own CA."""
+    door = f"http://127.0.0.1:{made.ports['door']}/api/reservations/webhooks"
+    store = made.folder / "sandbox.sqlite"
+    with running_sandbox(store, pace=0.3, stripe_url=f"{door}/stripe") as made.vendors:
+        for vendor in ("twilio", "bland"):
+            made.vendors.target(vendor, f"{door}/{vendor}")
+        made.stack.environ |= {
+            "SANDBOX_PORT": str(made.vendors.port),
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(made.vendors.smtp_port),
+            "MAIL_FROM": "Genba <genba@techcore.example>",
+            "SLACK_BASE_URL": made.vendors.slack_url,
+            "SLACK_BOT_TOKEN": process.TOKEN,
+            "TWILIO_BASE_URL": made.vendors.url,
+            "TWILIO_ACCOUNT_SID": process.TWILIO_SID,
+            "TWILIO_AUTH_TOKEN": process.TWILIO_TOKEN,
+            "TWILIO_FROM": "+815000000000",
+            "BLAND_BASE_URL": made.vendors.url,
+            "BLAND_API_KEY": process.BLAND_KEY,
+            "BLAND_WEBHOOK_SECRET": process.BLAND_SECRET,
+            "STRIPE_BASE_URL": made.vendors.url,
+            "STRIPE_API_KEY": process.STRIPE_KEY,
+            "STRIPE_WEBHOOK_SECRETS": process.STRIPE_SECRET,
+        }
+        yield
 
 
 def _two_free_ports() -> int:
@@ -264,8 +341,7 @@ def running_caddy(made: Production, other: dict[str, str]) -> Iterator[None]:
         **other,
     }
     command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
-    log = made.folder / f"caddy-{environ['GENBA_HTTPS_PORT']}.log"
-    with running_process(command, log, environ=environ):
+    with running_process(made, f"caddy-{environ['GENBA_HTTPS_PORT']}", command, environ=environ) as log:
         _await(lambda: made.ca.stat(), log)
         yield
 

@@ -108,18 +108,17 @@ def command(image: Image, name: str, ports: dict[str, int]) -> list[str]:
 
 def test_no_container_writes_to_anything_but_its_volumes(production: Production, image: Image) -> None:
     ports = {"service": free_port(), "dashboards": free_port()}
-    began, logs = time.time(), {}
+    began, logs = time.time(), dict[str, Path]()
     with ExitStack() as running:
         for name in ("migrate", "service", "worker", "beat", "dashboards", "watchdog", "backup"):
             folder = production.folder / "containers" / name
             environ = environment(production, image, name, folder, ports)
-            logs[name] = production.folder / f"container-{name}.log"
             if name == "migrate":
                 done = subprocess.run(command(image, name, ports), env=environ, capture_output=True, text=True)
                 assert done.returncode == 0, done.stderr
                 continue
-            process = running.enter_context(running_process(command(image, name, ports), logs[name], environ=environ))
-            assert process.poll() is None
+            started = running_process(production, f"container-{name}", command(image, name, ports), environ=environ)
+            logs[name] = running.enter_context(started)
         await_ok(f"http://127.0.0.1:{ports['service']}/api/health/ready", seconds=300)
         await_ok(f"http://127.0.0.1:{ports['dashboards']}/_stcore/health", seconds=300)
         for check in ("service", "dashboards"):
@@ -127,6 +126,7 @@ def test_no_container_writes_to_anything_but_its_volumes(production: Production,
             port = {"service": "8000", "dashboards": "8501"}[check]
             asked = [word.replace(port, str(ports[check])) for word in health]
             assert subprocess.run(asked, cwd=image.app, env=image.environ).returncode == 0, check
+        died = [name for name in logs if production.servers[f"container-{name}"].process.poll() is not None]
         folders = [image.app, image.app.parent / "venv"]
         written = [
             str(path)
@@ -134,8 +134,9 @@ def test_no_container_writes_to_anything_but_its_volumes(production: Production,
             for path in folder.rglob("*")
             if not path.is_symlink() and path.stat().st_mtime > began
         ]
-        said = {name: log.read_text(errors="replace") for name, log in logs.items() if log.exists()}
+        said = {name: log.read_text(errors="replace") for name, log in logs.items()}
 
+    assert died == [], said
     assert written == []
     for name, text in said.items():
         assert "Read-only file system" not in text, name

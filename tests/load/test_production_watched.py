@@ -65,7 +65,7 @@ def prometheus(production: Production) -> Iterator[Prometheus]:
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
-    with running_process(command, production.folder / "prometheus.log"):
+    with running_process(production, "prometheus", command):
         running = Prometheus(port)
         with running.http:
             wait_for(running.is_ready, "Prometheus did not start")
