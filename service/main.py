@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core import api as core_api
-from service.core import areas, by_path, hosts, logs, observe, problems, seats
+from service.core import areas, by_path, hosts, leaving, logs, observe, problems, seats
 from service.core.api import account, files, imports, sign_in
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
@@ -37,6 +37,7 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(_refuse_demo_in_production)
+        leaving.linger(settings().drain_seconds)
         with Presence("service"):
             async with ingest.run(), assistants.run():
                 yield

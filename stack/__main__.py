@@ -28,6 +28,7 @@ from stack.clock import clock
 from stack.drill import drill
 from stack.home import ROOT, Home, home
 from stack.lock import holder, only_one
+from stack.migrations import migrate
 from stack.programs import (
     BACKUPS_OFF,
     Program,
@@ -163,8 +164,7 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
         servers.create_database(place)
     if own_valkey:
         _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))
-    _say("migrating the database")
-    _run([sys.executable, "-m", "alembic", "upgrade", "head"], environ)
+    _say(migrate(environ))
     if environ["GENBA_MODE"] == "demo":
         _say("filling in the demo data")
         _prepare_field(place, environ)
