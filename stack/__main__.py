@@ -164,7 +164,9 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
         servers.create_database(place)
     if own_valkey:
         _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))
-    _say(migrate(environ))
+    _say("migrating the database")
+    if told := migrate(environ):
+        _say(told)
     if environ["GENBA_MODE"] == "demo":
         _say("filling in the demo data")
         _prepare_field(place, environ)

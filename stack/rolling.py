@@ -29,7 +29,9 @@ def restart(place: Home) -> int:
         return 1
     environ = environment(place)
     # When it fails, nothing is restarted: the previous release goes on.
-    print(migrate(environ), flush=True)
+    print("migrating the database", flush=True)
+    if told := migrate(environ):
+        print(told, flush=True)
     listed = [program for program in programs(place, environ) if program.name.partition("-")[0] in KINDS]
     for program in listed:
         begun = time.monotonic()

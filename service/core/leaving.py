@@ -1,5 +1,5 @@
 """An ordered end that costs no request: asked to stop, the service says so at /live and goes on answering for a moment,
-so that the proxy asks the others before this one is gone. Without it, a POST on a connection that is just closed is lost.
+so that the proxy asks the others before this one is gone. Without it, a POST on a connection just closed is lost.
 """
 
 from __future__ import annotations
