@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -166,9 +165,7 @@ def test_the_previous_release_serves_before_while_and_after_the_schema_is_the_ne
     releases.run(ROOT, "alembic", "downgrade", "-1")
     old = releases.figures()
     changed = contents.differences(before, old)
-    assert {line.split(":")[0] for line in changed if not line.startswith(WRITTEN)} == set(), json.dumps(
-        changed, indent=1
-    )
+    assert [line for line in changed if not line.startswith(WRITTEN)] == []
     customers, added = "public.fleet_customers", answers["a write", 201]
     assert old[customers]["rows"] == before[customers]["rows"] + added
     releases.run(ROOT, "alembic", "upgrade", "head")
