@@ -247,7 +247,7 @@ def _run(command: list[str], environ: dict[str, str]) -> None:
         raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
 
 
-def _await(what: str, place: Home, name: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+def _await(what: str, place: Home, name: str, ready: Callable[[], bool], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:

@@ -178,6 +178,10 @@ def test_how_long_a_restore_takes_stands_against_its_target(db: Session, screen:
     assert page.success
     assert "かかった時間は6分です（目標は24時間以内）。" in " ".join(shown.value for shown in page.markdown)
 
+
+def test_a_restore_that_took_longer_than_it_may_is_named(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    backed_up(db, 3)
     backed_up(db, 1, kind=backups.REHEARSED, seconds=25 * 3600)
 
     assert "バックアップの復元に1日1時間かかりました（目標は24時間以内）。" in open_page(screen).error[0].value
