@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core import api as core_api
-from service.core import areas, by_path, hosts, logs, observe, problems, seats
+from service.core import areas, by_path, gauges, hosts, logs, observe, once, problems, seats
 from service.core.api import account, files, imports, sign_in
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
@@ -37,7 +37,7 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(_refuse_demo_in_production)
-        with Presence("service"):
+        with Presence("service", gauges.MEASURED.measure):
             async with ingest.run(), assistants.run():
                 yield
 
@@ -51,7 +51,9 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
     )
     problems.install(api)
     doors = [door for kind in ("api", "pages", "webhooks") for door in areas.modules(kind)]
-    by_path.install(api, [*core_api.routes, *(route for door in doors for route in door.router.routes)])
+    routes = [*core_api.routes, *(route for door in doors for route in door.router.routes)]
+    once.install(routes)
+    by_path.install(api, routes)
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
@@ -67,6 +69,8 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
             for path, route, declared in locks(api):
                 for method in (route.methods or ()) if declared and route.include_in_schema else ():
                     document["paths"][path][method.lower()]["x-permission"] = declared[0]
+                if route.include_in_schema and once.remembers(route):
+                    once.describe(document["paths"][path]["post"])
             document["paths"][fleet_ingest.PATH] = fleet_ingest.openapi(schema_of)
             _say_times_of_day(document)
             api.openapi_schema = document

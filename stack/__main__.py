@@ -31,6 +31,7 @@ from stack.home import ROOT, Home, home
 from stack.lock import holder, only_one
 from stack.programs import (
     BACKUPS_OFF,
+    MIGRATE,
     Program,
     demo_key,
     environment,
@@ -157,7 +158,7 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
     if own_valkey:
         _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))
     _say("migrating the database")
-    _run([sys.executable, "-m", "alembic", "upgrade", "head"], environ)
+    _run(MIGRATE, environ)
     if environ["GENBA_MODE"] == "demo":
         _say("filling in the demo data")
         _prepare_field(place, environ)
@@ -238,11 +239,20 @@ def _run(command: list[str], environ: dict[str, str]) -> None:
         raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
 
 
-def _await(what: str, place: Home, name: str, ready: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
+# A machine with much else to do is slow, and that is no failure.
+_PATIENCE_SECONDS = 180
+_TELL_EVERY_SECONDS = 20
+
+
+def _await(what: str, place: Home, name: str, ready: Callable[[], bool]) -> None:
+    begun = told = time.monotonic()
     while not ready():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{what} did not become ready in {seconds:.0f} s. Its log:\n{_tail(place, name)}")
+        now = time.monotonic()
+        if now > begun + _PATIENCE_SECONDS:
+            raise RuntimeError(f"{what} did not become ready in {_PATIENCE_SECONDS} s. Its log:\n{_tail(place, name)}")
+        if now > told + _TELL_EVERY_SECONDS:
+            told = now
+            _say(f"{what} is not ready yet, after {now - begun:.0f} s (log: {_shown(place.logs / f'{name}.log')})")
         time.sleep(0.1)
 
 

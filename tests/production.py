@@ -1,5 +1,6 @@
 """Production as the README tells it, on one machine and with ports of its own: PostgreSQL and Valkey over TCP with
-passwords, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front."""
+passwords, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front. Secrets, roles and
+the servers' options are made by the files and commands of docker-compose.yml."""
 
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from stack import servers
 from stack.home import ROOT, Home, server_account
+from tests.compose import services
 from tests.ensure_servers import PATH, program
 from tests.processes import free_port, tied
 from tests.sandbox import process
@@ -90,7 +92,16 @@ class Production:
 
     def url(self, role: str, database: str = "genba", *, pooled: bool = False) -> str:
         user, port = servers.ROLES.get(role, "postgres"), self.ports["pgbouncer" if pooled else "postgres"]
-        return f"postgresql://{user}:{quote(self.theirs.secrets()[role])}@127.0.0.1:{port}/{database}"
+        return f"postgresql://{user}:{quote(self.password(role))}@127.0.0.1:{port}/{database}"
+
+    @property
+    def secrets(self) -> Path:
+        return self.folder / "secrets"
+
+    def password(self, role: str) -> str:
+        if role == "superuser":
+            return self.theirs.secrets()[role]
+        return (self.secrets / f"{role}_password").read_text().strip()
 
     def http(self, **options: Any) -> httpx2.Client:
         """A client that trusts Caddy's own CA and nobody else."""
@@ -123,6 +134,7 @@ def running_production(vendors: bool = False, more: Mapping[str, str] | None = N
         theirs.prepare()
         ports = {name: free_port() for name in ("postgres", "valkey", "pgbouncer", "https", "http", "door")}
         made = Production(make_stack(folder), theirs, ports, folder)
+        _make_secrets(made)
         for server in (_postgres, _valkey, _pgbouncer):
             running.enter_context(server(made))
         _configure(made)
@@ -169,35 +181,40 @@ def _await(ready: Callable[[], object], log: Path) -> None:
             time.sleep(0.1)
 
 
+def _make_secrets(made: Production) -> None:
+    places = {f"{name.upper()}_AT": f"127.0.0.1:{made.ports[name]}" for name in ("postgres", "pgbouncer", "valkey")}
+    script = ["sh", str(SHIPPED / "make-secrets.sh"), str(made.secrets)]
+    subprocess.run(script, env=os.environ | places, check=True)
+    # Tried out in tests of its own.
+    (made.secrets / "database_rehearsal_url").unlink()
+
+
 @contextmanager
 def _postgres(made: Production) -> Iterator[None]:
-    """With roles and database as the README has an administrator make them."""
+    """With the options of docker-compose.yml, roles and databases made by its script."""
     servers.initialise(made.theirs)
     tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
-    command = [*servers.postgres_command(made.theirs), *tcp]
+    command = [*servers.postgres_command(made.theirs), *services()["postgres"]["command"][1:], *tcp]
     with _process(made, "postgres", command, stop="INT", as_server=True) as log:
         url = made.url("superuser", "postgres")
         _await(lambda: psycopg.connect(url).close(), log)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute((ROOT / "service" / "migrations" / "roles.sql").read_text())
-            for role in ("owner", "app", "backup"):
-                connection.execute(f"ALTER ROLE genba_{role} PASSWORD '{made.theirs.secrets()[role]}'")
-            make_database(made, "genba")
+        environ = {
+            "PATH": f"{servers.bin_dir(made.theirs)}{os.pathsep}{PATH}",
+            **{"PGHOST": "127.0.0.1", "PGPORT": str(made.ports["postgres"]), "PGPASSWORD": made.password("superuser")},
+            "ROLES": str(ROOT / "service" / "migrations" / "roles.sql"),
+            "SECRETS_FOLDER": str(made.secrets),
+        }
+        subprocess.run(["sh", str(SHIPPED / "init-database.sh")], env=environ, check=True, stdout=subprocess.DEVNULL)
         yield
-
-
-def make_database(made: Production, name: str) -> None:
-    with psycopg.connect(made.url("superuser", "postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} OWNER genba_owner")
-        connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-        connection.execute(f"GRANT CONNECT ON DATABASE {name} TO genba_owner, genba_app, genba_backup")
 
 
 @contextmanager
 def _valkey(made: Production) -> Iterator[None]:
-    password = made.theirs.secrets()["secret_key"]
-    tcp = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--requirepass", password]
-    with _process(made, "valkey", [*servers.valkey_command(made.theirs), *tcp]) as log:
+    password = made.password("valkey")
+    [_, _, *options] = services()["valkey"]["command"]
+    here = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--dir", str(made.theirs.valkey)]
+    program = servers.valkey_command(made.theirs)[0]
+    with _process(made, "valkey", [program, str(made.secrets / "valkey.conf"), *options, *here]) as log:
         _await(lambda: redis.Redis(port=made.ports["valkey"], password=password).ping(), log)
         yield
 
@@ -208,12 +225,7 @@ def _pgbouncer(made: Production) -> Iterator[None]:
     its settings back to PgBouncer's own defaults.)"""
     folder = made.folder / "pgbouncer"
     folder.mkdir()
-    with psycopg.connect(made.url("superuser", "postgres")) as connection:
-        secret = connection.execute(
-            """SELECT format('"%s" "%s"', rolname, rolpassword) FROM pg_authid WHERE rolname = 'genba_app'"""
-        ).fetchone()
-    assert secret is not None
-    (folder / "userlist.txt").write_text(secret[0] + "\n")
+    (folder / "userlist.txt").write_text((made.secrets / "userlist.txt").read_text())
     here = f"host=127.0.0.1 port={made.ports['postgres']} dbname=genba"
     config = (SHIPPED / "pgbouncer.ini").read_text()
     for shipped, ours in {
@@ -238,19 +250,15 @@ def _pgbouncer(made: Production) -> Iterator[None]:
 
 def _configure(made: Production) -> None:
     """What the README puts into .env."""
-    secrets, door = made.theirs.secrets(), f"127.0.0.1:{made.ports['door']}"
+    door = f"127.0.0.1:{made.ports['door']}"
     # Ports next to one another, as the launcher numbers replicas.
     service, dashboards = _two_free_ports(), _two_free_ports()
+    made.stack.theirs |= {role: made.url(role) for role in ("app", "owner")}
+    made.stack.theirs["redis"] = f"redis://:{quote(made.password('valkey'))}@127.0.0.1:{made.ports['valkey']}/0"
     made.stack.environ |= {
         "GENBA_MODE": "production",
-        "SECRET_KEY": secrets["secret_key"],
-        "DATABASE_URL": made.url("app", pooled=True),
-        "DATABASE_DIRECT_URL": made.url("app"),
-        "DATABASE_OWNER_URL": made.url("owner"),
-        "DATABASE_BACKUP_URL": made.url("backup"),
-        # Tried out in tests of its own.
-        "DATABASE_REHEARSAL_URL": "",
-        "REDIS_URL": f"redis://:{quote(secrets['secret_key'])}@127.0.0.1:{made.ports['valkey']}/0",
+        # SECRET_KEY, DATABASE_URL and the others.
+        "SECRETS_FOLDER": str(made.secrets),
         "PUBLIC_BASE_URL": made.origin,
         "SERVICE_URL": f"http://{door}",
         "SERVICE_PORT": str(service),
@@ -301,6 +309,14 @@ def _two_free_ports() -> int:
 
 @contextmanager
 def _caddy(made: Production) -> Iterator[None]:
+    with running_caddy(made, {}):
+        yield
+
+
+@contextmanager
+def running_caddy(made: Production, other: dict[str, str]) -> Iterator[None]:
+    """`other`: what differs from the one that all tests share."""
+
     def both(name: str) -> str:
         first = int(made.stack.environ[f"{name}_PORT"])
         return f"127.0.0.1:{first} 127.0.0.1:{first + 1}"
@@ -316,9 +332,10 @@ def _caddy(made: Production) -> Iterator[None]:
         "GENBA_SERVICE_DOOR": f"127.0.0.1:{made.ports['door']}",
         "GENBA_CADDY_ADMIN": "off",
         "GENBA_CADDY_DATA": str(made.folder / "caddy"),
+        **other,
     }
     command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
-    with _process(made, "caddy", command, environ=environ) as log:
+    with _process(made, f"caddy-{environ['GENBA_HTTPS_PORT']}", command, environ=environ) as log:
         _await(lambda: made.ca.stat(), log)
         yield
 

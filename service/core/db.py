@@ -173,10 +173,10 @@ async def _session_for_a_route() -> AsyncIterator[Session]:
     try:
         yield session
     except BaseException:
-        await _in_a_thread(session.close)
+        await in_a_thread(session.close)
         raise
     if session.in_transaction():
-        await _in_a_thread(_commit, session)
+        await in_a_thread(_commit, session)
 
 
 def _commit(session: Session) -> None:
@@ -184,9 +184,9 @@ def _commit(session: Session) -> None:
         session.commit()
 
 
-async def _in_a_thread(end: Callable[..., None], *of: Session) -> None:
+async def in_a_thread(end: Callable[..., None], *given: Any) -> None:
     """In one of its own if need be: those that wait for a connection may hold all others, and this gives one back."""
-    await to_thread.run_sync(end, *of, limiter=CapacityLimiter(1))
+    await to_thread.run_sync(end, *given, limiter=CapacityLimiter(1))
 
 
 # scope="function": the commit happens before the answer. With the standard scope it would happen after it, and a
