@@ -27,7 +27,10 @@ PATIENCE_SECONDS = 300
 
 @dataclass
 class Stack:
-    """One `python -m stack up` with a home and ports of its own. `theirs`: URLs of servers that are not its own, by role."""
+    """One `python -m stack up` with a home and ports of its own.
+
+    `theirs`: the URLs, by role, of servers that are not its own.
+    """
 
     home: Home
     environ: dict[str, str]
