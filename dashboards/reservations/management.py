@@ -56,8 +56,8 @@ def buttons() -> None:
 
 
 def ask_to_recount() -> None:
-    def recount(_: str) -> None:
-        done = session.api().post(f"{PATH}/recount")
+    def recount(_: str, _once: str) -> None:
+        done = session.api().post(f"{PATH}/recount", once=None)
         flash.say(f"{done['months']:,}か月分を集計し直しました。")
 
     confirm.confirm(

@@ -245,7 +245,7 @@ def _reading(found: Row) -> None:
 def _apply(found: Row, tried: Tried, shops: dict[int, Row]) -> None:
     before, after = (_names(order, shops) for order in (tried.present, tried.shops))
 
-    def do(_: str) -> None:
+    def do(_: str, _once: str) -> None:
         path = f"{choices.SERVICES}/{found['service_id']}/shops"
         session.api().put(path, {"version": found["version"], "shops": tried.shops})
         st.session_state.pop(KEY, None)

@@ -191,7 +191,8 @@ def answer(path: str, problem: Problem) -> Response:
         retry=isinstance(problem, Unavailable),
         way_on=problem.way_on,
     )
-    response.headers.update(problem.headers)
+    said = problem.response().headers
+    response.headers.update({name: said[name] for name in said if not name.startswith("content-")})
     return response
 
 
@@ -240,8 +241,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 def _place(error: Mapping[str, Any]) -> str:
     """Where it is. A field that nobody knows is not repeated unless it is a name: a secret may stand there."""
-    parts = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
-    if error["type"] == "extra_forbidden" and not _NAME.fullmatch(parts[-1]):
+    is_unknown = error["type"] == "extra_forbidden"
+    parts = [str(part) for part in error["loc"]]
+    # Where FastAPI looked. A field may have such a name, too.
+    if parts[:1] in (["body"], ["query"], ["path"]) and (len(parts) > 1 or not is_unknown):
+        del parts[0]
+    if is_unknown and not _NAME.fullmatch(parts[-1]):
         parts[-1] = "?"
     return ".".join(parts)
 

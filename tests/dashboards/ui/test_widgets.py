@@ -95,12 +95,12 @@ def test_a_task_can_be_cancelled_and_taken_up_again(service: Fake) -> None:
     service.answers = [{}, task("cancelled")]
 
     page.button(key="import.cancel").click().run()
-    assert ("POST", "/api/core/tasks/7/cancel", None, None) in service.calls
+    assert ("POST", "/api/core/tasks/7/cancel", None) in [call[:3] for call in service.calls]
     assert "中止しました。" in texts(page)
     service.answers = [{}, task("running", 10)]
     page.button(key="import.resume").click().run()
 
-    assert ("POST", "/api/core/tasks/7/resume", None, None) in service.calls
+    assert ("POST", "/api/core/tasks/7/resume", None) in [call[:3] for call in service.calls]
     assert page.button(key="import.cancel")
 
 
