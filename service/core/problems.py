@@ -48,6 +48,8 @@ class Problem(Exception):
     title = "リクエストを処理できません"
     type = "about:blank"
     headers: ClassVar[Mapping[str, str]] = {}
+    # On a page: the words and the address of a link to where help is.
+    way_out: tuple[str, str] | None = None
 
     def __init__(self, detail: str, errors: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(detail)
@@ -183,7 +185,11 @@ def answer(path: str, problem: Problem) -> Response:
     if not shell.is_page(path):
         return problem.response()
     response = shell.notice(
-        problem.status, title=problem.title, text=problem.detail, retry=isinstance(problem, Unavailable)
+        problem.status,
+        title=problem.title,
+        text=problem.detail,
+        retry=isinstance(problem, Unavailable),
+        way_out=problem.way_out,
     )
     response.headers.update(problem.headers)
     return response

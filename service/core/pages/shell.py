@@ -64,6 +64,14 @@ def page(template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLRespo
     return HTMLResponse(TEMPLATES.get_template(template).render(**values), status, HEADERS)
 
 
-def notice(status: int, *, title: str, text: str, reference: str = "", retry: bool = False) -> HTMLResponse:
-    """What happened, why, and what to do now."""
-    return page("notice.html", status, title=title, text=text, reference=reference, retry=retry)
+def notice(
+    status: int,
+    *,
+    title: str,
+    text: str,
+    reference: str = "",
+    retry: bool = False,
+    way_out: tuple[str, str] | None = None,
+) -> HTMLResponse:
+    """What happened, why, and what to do now. `way_out`: the words and the address of a link to where help is."""
+    return page("notice.html", status, title=title, text=text, reference=reference, retry=retry, way_out=way_out)
