@@ -71,7 +71,7 @@ def notice(
     text: str,
     reference: str = "",
     retry: bool = False,
-    way_out: tuple[str, str] | None = None,
+    way_on: tuple[str, str] | None = None,
 ) -> HTMLResponse:
-    """What happened, why, and what to do now. `way_out`: the words and the address of a link to where help is."""
-    return page("notice.html", status, title=title, text=text, reference=reference, retry=retry, way_out=way_out)
+    """What happened, why, and what to do now. `way_on`: an address, and what the link to it says."""
+    return page("notice.html", status, title=title, text=text, reference=reference, retry=retry, way_on=way_on)

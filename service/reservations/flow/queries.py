@@ -160,6 +160,10 @@ def waiting_for_line(shop: int, now: datetime, until: datetime) -> Select[int]:
     )
 
 
+class LinkUnknown(NotFound):
+    way_on = (CONTACT_PAGE, "お問い合わせフォームを開く")
+
+
 def opened(db: Session, purpose: str, token: str) -> Reservation:
     """What a link opens. Raises NotFound, alike for links that are unknown, too old or for something else."""
     found = db.scalars(
@@ -171,12 +175,10 @@ def opened(db: Session, purpose: str, token: str) -> Reservation:
         config = settings()
         known = "、".join(one for one in (config.support_phone, config.support_mail) if one)
         contact = f"カスタマーサポート（{known}）" if known else "カスタマーサポート"
-        problem = NotFound(
+        raise LinkUnknown(
             "このリンクは使えません。アドレスが途中で切れているか、有効期限が過ぎています。"
             f"SMSやメールのリンクをもう一度開くか、{contact}までお問い合わせください。"
         )
-        problem.way_out = ("お問い合わせフォーム", CONTACT_PAGE)
-        raise problem
     return found
 
 
@@ -213,5 +215,5 @@ def shown(db: Session, reservation: Reservation) -> list[tuple[str, str]]:
     ]
     if reservation.state in (State.CONFIRMED, State.COMPLETED):
         shop = db.get(Shop, reservation.shop_id) if reservation.shop_id is not None else None
-        listed.append(("店舗", f"{shop.name} {phones.shown(shop.phone)}" if shop else booking.shop_note))
+        listed.append(("店舗", f"{shop.name}（{phones.shown(shop.phone)}）" if shop else booking.shop_note))
     return listed
