@@ -23,6 +23,7 @@ SAFE_METHODS = {"GET", "HEAD"}
 SINCE_WRITE_HEADER = "X-Genba-Since-Write"
 ADDRESS_HEADER = "X-Genba-Address"
 STALE = "urn:genba:stale"
+SENT_BEFORE = "urn:genba:sent-before"
 # For what a person looks at while it loads: longer than any good answer takes, shorter than she would wait.
 PATIENCE_SECONDS = 4
 
@@ -52,6 +53,11 @@ class ApiProblem(Exception):
     def stale(self) -> bool:
         """Somebody changed it since it was read."""
         return self.type == STALE
+
+    @property
+    def sent_before(self) -> bool:
+        """What was sent before under the same `once`, and differs from this, has been stored."""
+        return self.type == SENT_BEFORE
 
 
 def new_reference() -> str:
@@ -111,8 +117,10 @@ class Api:
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, once: str | None = None) -> Any:
-        """`once` goes out as Idempotency-Key: a repeat with the same one is answered like the first and stored once."""
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, once: str | None) -> Any:
+        """`once`, a UUID, goes out as Idempotency-Key: a repeat with the same one is answered like the first and stored
+        once. Forms and dialogs have one, a button has that of `ui.once`. None: twice does no harm, because it only
+        reads, or its body has an id of its own; tests/house/test_once.py names these."""
         return self._call("POST", path, {"Idempotency-Key": once} if once else {}, json=body)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
@@ -141,7 +149,7 @@ class Api:
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise _never_sent(method, reference) from error
         except httpx2.HTTPError as error:
-            raise _no_answer(method, reference) from error
+            raise _no_answer(method, reference, known="Idempotency-Key" in extra) from error
         finally:
             # Also one that nobody heard the end of: it may have been stored.
             if self.token and method not in SAFE_METHODS:
@@ -174,9 +182,14 @@ def _never_sent(method: str, reference: str) -> ApiProblem:
     return ApiProblem(0, "サービスに接続できません", detail, reference=reference, was_sent=False)
 
 
-def _no_answer(method: str, reference: str) -> ApiProblem:
+def _no_answer(method: str, reference: str, *, known: bool) -> ApiProblem:
     if method in SAFE_METHODS:
         detail = "サービスから応答がありませんでした。しばらく待ってから、もう一度お試しください。"
+    elif known:
+        detail = (
+            "サービスから応答がなく、保存されたかどうかを確認できません。"
+            "この画面のままもう一度お試しください。保存されていた場合も、二重には保存されません。"
+        )
     else:
         detail = (
             "サービスから応答がなく、保存されたかどうかを確認できません。"

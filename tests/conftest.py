@@ -17,11 +17,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import httpx2
 import psycopg
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
@@ -35,6 +37,9 @@ from tests.processes import await_ok, end, free_port, own_folder, tied
 from tests.shares import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.shares import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
 from tests.sight import seeing_all
+
+if TYPE_CHECKING:
+    from service.main import FrontDoor
 
 # Decided before any module of the product is imported: settings are read once per process.
 HOME = Home(own_folder("test"))
@@ -170,6 +175,21 @@ def portal() -> Iterator[BlockingPortal]:
     """The event loop that answers all tests: one of each request's own takes longer than most answers."""
     with start_blocking_portal() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def served() -> FrontDoor:
+    """The service's front door, with the doors and rules of production; building it takes longer than most tests."""
+    from service.main import app
+
+    return app()
+
+
+def at(door: FrontDoor, portal: BlockingPortal) -> TestClient:
+    """Somebody new in front of it."""
+    client = TestClient(door, raise_server_exceptions=False)
+    client.portal = portal
+    return client
 
 
 @dataclass

@@ -166,8 +166,12 @@ def rehearsed(rehearsal: dict[str, Any] | None) -> str:
     if rehearsal is None:
         return "バックアップから復元できるかどうかの確認は、まだ行われていません。"
     when = times.full(times.parse(rehearsal["at"]))
+    if not rehearsal["ok"]:
+        return ""
+    took = times.duration(timedelta(seconds=max(1, rehearsal["seconds"])))
     return (
-        f"{when}にバックアップを別の場所へ復元し、すべての表が一致することを確認しました。" if rehearsal["ok"] else ""
+        f"{when}にバックアップを別の場所へ復元し、すべての表が一致することを確認しました。"
+        f"かかった時間は{took}です（目標は24時間以内）。"
     )
 
 
@@ -183,7 +187,10 @@ def _restoring_troubles(rehearsal: dict[str, Any] | None) -> list[str]:
         return [
             f"{when}に行ったバックアップの復元の確認に失敗しました。サーバーのログ（backup.log）で原因を確認してください。"
         ]
-    return [f"バックアップの復元の確認が{when}から行われていません。"] if rehearsal["is_late"] else []
+    took = times.duration(timedelta(seconds=rehearsal["seconds"]))
+    slow = f"バックアップの復元に{took}かかりました（目標は24時間以内）。"
+    late = f"バックアップの復元の確認が{when}から行われていません。"
+    return [slow] * rehearsal["is_slow"] + [late] * rehearsal["is_late"]
 
 
 def _taking_troubles(backup: dict[str, Any]) -> list[str]:

@@ -188,9 +188,9 @@ def commit(session: Session) -> None:
         session.commit()
 
 
-async def in_a_thread(end: Callable[..., None], *of: Session) -> None:
+async def in_a_thread(end: Callable[..., None], *given: Any) -> None:
     """In one of its own if need be: those that wait for a connection may hold all others, and this gives one back."""
-    await to_thread.run_sync(end, *of, limiter=CapacityLimiter(1))
+    await to_thread.run_sync(end, *given, limiter=CapacityLimiter(1))
 
 
 # scope="function": the commit happens before the answer. With the standard scope it would happen after it, and a

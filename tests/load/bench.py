@@ -22,6 +22,7 @@ import psycopg
 from tests.load import (
     agency_pages,
     agency_work,
+    backup_work,
     door_work,
     doubling,
     loaner_work,
@@ -225,6 +226,7 @@ ALONE: dict[str, Callable[[], Part]] = {
     "stack": whole_stack,
     "agency-pages": agency_pages.claims,
     "paper": on_paper,
+    "backup": backup_work.claims,
     "reservations": reservation_work.claims,
 }
 ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {

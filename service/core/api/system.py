@@ -105,10 +105,13 @@ class LastBackup(BaseModel):
 
 
 class Rehearsal(BaseModel):
-    """The newest try to restore a backup and to compare what came back. `is_late`: there should have been another."""
+    """The newest try to restore a backup and to compare what came back, and how long it took. `is_slow`: longer than a
+    restore may take; `is_late`: there should have been another."""
 
     at: AwareDatetime
     ok: bool
+    seconds: float
+    is_slow: bool
     is_late: bool
 
 
