@@ -244,6 +244,8 @@ def servers(state: dict[str, Any]) -> None:
         st.markdown(f"**データベース**（PostgreSQL {plain(database['version'].split(' ')[0])}）")
         used = f"接続 {database['connections']:,}本（上限 {database['connections_allowed']:,}本）"
         st.markdown(small(f"データ量 {megabytes(database['size_bytes'])}　{used}　{since(database)}から稼働"))
+        if restored := rehearsed(state["backup"]["rehearsal"]):
+            st.markdown(small(restored))
         if state["replica"] is not None:
             st.markdown(replica(state["replica"]))
         if redis is None:

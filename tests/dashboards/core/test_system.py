@@ -123,10 +123,10 @@ def test_an_operator_is_told_that_the_page_is_not_hers(screen: Screen) -> None:
     assert "システム状態" not in [link.label for link in page.sidebar.get("page_link")]
 
 
-def backed_up(db: Session, hours_ago: float, ok: bool = True, kind: str = backups.TAKEN) -> None:
+def backed_up(db: Session, hours_ago: float, ok: bool = True, kind: str = backups.TAKEN, seconds: float = 2.5) -> None:
     at = real_now() - timedelta(hours=hours_ago)
     size = 12_300_000 if ok else None
-    told = {"source": "a", "at": at, "seconds": 2.5, "ok": ok, "bytes": size, "kept": 14, "kind": kind}
+    told = {"source": "a", "at": at, "seconds": seconds, "ok": ok, "bytes": size, "kept": 14, "kind": kind}
     backups.store(db, told)
     db.commit()
 
@@ -218,3 +218,22 @@ def test_a_replica_that_follows_says_how_far_it_is(db: Session, screen: Screen, 
 
     assert not page.error
     assert "遅れ 2秒" in shown(page)
+
+
+def test_how_long_a_restore_takes_stands_against_its_target(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    backed_up(db, 3)
+    backed_up(db, 2, kind=backups.REHEARSED, seconds=372)
+
+    page = open_page(screen)
+
+    assert page.success
+    assert "かかった時間は6分です（目標は24時間以内）。" in " ".join(shown.value for shown in page.markdown)
+
+
+def test_a_restore_that_took_longer_than_it_may_is_named(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    backed_up(db, 3)
+    backed_up(db, 1, kind=backups.REHEARSED, seconds=25 * 3600)
+
+    assert "バックアップの復元に1日1時間かかりました（目標は24時間以内）。" in open_page(screen).error[0].value
