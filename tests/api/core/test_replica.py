@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -132,7 +133,7 @@ def test_the_dashboards_read_what_they_have_just_written(pair: Pair, monkeypatch
         assert api.get(CUSTOMERS, q="株式会社ただいま登録")["total"] == 0
         with pair.replica.paused():
             new = {"company_name": "株式会社ただいま登録", "contact_person": "青木", "contact_phone": "03-1234-5678"}
-            api.post(CUSTOMERS, new | {"contact_email": "aoki@example.com"})
+            api.post(CUSTOMERS, new | {"contact_email": "aoki@example.com"}, once=str(uuid.uuid4()))
             for _ in range(3):
                 [row] = api.get(CUSTOMERS, q="株式会社ただいま登録")["items"]
                 assert row["company_name"] == "株式会社ただいま登録"
