@@ -72,7 +72,8 @@ format: setup-tests
 test-deep: setup-tests ## what chance draws, ten times as often: every route, every rule (minutes)
 	@$(SHARED) --hypothesis-profile=deep tests/unit tests/agent tests/api/test_openapi.py
 
-test-faults: setup-tests ## kill processes under load and count (minutes)
+test-faults: setup-tests ## kill processes under load from all clients and count (minutes)
+	@$(VENV) tests/ensure_browser.py
 	@$(VENV) -m pytest -m faults
 
 test-production: setup-tests ## production: Caddy, PgBouncer, two of each, servers over TCP (minutes)

@@ -247,11 +247,20 @@ def _run(command: list[str], environ: dict[str, str]) -> None:
         raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
 
 
-def _await(what: str, place: Home, name: str, ready: Callable[[], bool], seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
+# A machine with much else to do is slow, and that is no failure.
+_PATIENCE_SECONDS = 180
+_TELL_EVERY_SECONDS = 20
+
+
+def _await(what: str, place: Home, name: str, ready: Callable[[], bool]) -> None:
+    begun = told = time.monotonic()
     while not ready():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{what} did not become ready in {seconds:.0f} s. Its log:\n{_tail(place, name)}")
+        now = time.monotonic()
+        if now > begun + _PATIENCE_SECONDS:
+            raise RuntimeError(f"{what} did not become ready in {_PATIENCE_SECONDS} s. Its log:\n{_tail(place, name)}")
+        if now > told + _TELL_EVERY_SECONDS:
+            told = now
+            _say(f"{what} is not ready yet, after {now - begun:.0f} s (log: {_shown(place.logs / f'{name}.log')})")
         time.sleep(0.1)
 
 

@@ -115,6 +115,16 @@ def verify(packed: Mapping[str, Any], source: Source) -> None:
 
 
 def _compared(packed: Mapping[str, Any], source: Source, take: Callable[[tarfile.TarInfo, Counted], None]) -> None:
+    try:
+        found = _figures(source, take)
+    except tarfile.TarError as error:
+        raise RuntimeError(f"The packed files cannot be read ({error}); take another backup.") from error
+    # Backups of earlier releases have no content figure.
+    if any(found[name] != packed[name] for name in found.keys() & packed.keys()):
+        raise RuntimeError(f"The files are not what was backed up: {found} instead of {dict(packed)}.")
+
+
+def _figures(source: Source, take: Callable[[tarfile.TarInfo, Counted], None]) -> dict[str, Any]:
     figures = Figures()
     with tarfile.open(fileobj=cast(IO[bytes], source), mode="r|") as tar:
         for about in tar:
@@ -126,7 +136,4 @@ def _compared(packed: Mapping[str, Any], source: Source, take: Callable[[tarfile
                 counted = figures.counting(about.name, handle)
                 take(about, counted)
             figures.add(counted)
-    found = figures.told()
-    # Backups of earlier releases have no content figure.
-    if any(found[name] != packed[name] for name in found.keys() & packed.keys()):
-        raise RuntimeError(f"The files are not what was backed up: {found} instead of {dict(packed)}.")
+    return figures.told()

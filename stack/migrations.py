@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Mapping
 
 import psycopg
@@ -11,6 +10,7 @@ from alembic.script import ScriptDirectory
 
 from stack import contents
 from stack.home import ROOT
+from stack.programs import MIGRATE
 
 
 def known() -> set[str]:
@@ -28,8 +28,7 @@ def migrate(environ: Mapping[str, str]) -> str:
     at = _revision(environ.get("DATABASE_OWNER_URL", ""))
     if at is not None and at not in known():
         return f"the database is a newer release's ({at}); it is left as it is"
-    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    done = subprocess.run(command, cwd=ROOT, env=dict(environ), capture_output=True, text=True)
+    done = subprocess.run(MIGRATE, cwd=ROOT, env=dict(environ), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"The migrations failed:\n{done.stdout}{done.stderr}")
     return ""

@@ -27,6 +27,13 @@ RUNNING = {
     "new": Status("初回待ち", "gray", "hourglass_empty"),
 }
 ANSWERS = (Status("成功", "blue", "check_circle"), Status("失敗", "red", "error"))
+# Why the copy of the database is not read from.
+REPLICA = {
+    "off": "状態を確認しています",
+    "late": "遅れています",
+    "away": "接続できません",
+    "other": "複製として動いていません",
+}
 SLOW_MS = 5000
 HIGH_ERROR_RATE = 0.01
 
@@ -121,12 +128,24 @@ def troubles(state: dict[str, Any]) -> list[str]:
     told += [plain(job["remedy"]) for job in state["jobs"] if job["is_late"] and job["remedy"]]
     if state["outbox"]["dead"]:
         told.append(f"送信できなかった通知が{state['outbox']['dead']:,}件あります。「通知」で確認してください。")
+    told += replica_troubles(state["replica"])
     told += backup_troubles(state["backup"])
     if traffic["error_rate"] is not None and traffic["error_rate"] >= HIGH_ERROR_RATE:
         told.append(f"直近5分の応答の{rate(traffic['error_rate'])}が失敗しています。")
     if traffic["p95_ms"] is not None and traffic["p95_ms"] > SLOW_MS:
         told.append("応答に時間がかかっています。")
     return told
+
+
+def replica_troubles(state: dict[str, Any] | None) -> list[str]:
+    """Nothing is wrong for those who read: the database itself answers them."""
+    if state is None or state["state"] in ("ok", "off"):
+        return []
+    why = REPLICA[state["state"]]
+    if state["state"] == "late":
+        behind = state["behind_seconds"]
+        why = "大きく遅れています" if behind is None else f"{times.duration(timedelta(seconds=behind))}遅れています"
+    return [f"読み取り用データベースが{why}（その間は元のデータベースから表示します）。"]
 
 
 def last_backup(backup: dict[str, Any]) -> tuple[str, str]:
@@ -223,12 +242,23 @@ def servers(state: dict[str, Any]) -> None:
         st.markdown(small(f"データ量 {megabytes(database['size_bytes'])}　{used}　{since(database)}から稼働"))
         if restored := rehearsed(state["backup"]["rehearsal"]):
             st.markdown(small(restored))
+        if state["replica"] is not None:
+            st.markdown(replica(state["replica"]))
         if redis is None:
             st.markdown("**処理の待ち行列**（Valkey）　:red[接続できません]")
             return
         st.markdown(f"**処理の待ち行列**（{plain(redis['name'])} {plain(redis['version'])}）")
         waiting = f"待っている処理 {redis['waiting']:,}件"
         st.markdown(small(f"メモリ {megabytes(redis['memory_bytes'])}　{waiting}　{since(redis)}から稼働"))
+
+
+def replica(state: dict[str, Any]) -> str:
+    """The copy of the database that lists and figures are read from."""
+    said = "**読み取り用データベース**　"
+    if state["state"] == "ok":
+        behind = state["behind_seconds"] or 0
+        return said + small("遅れはありません" if behind < 1 else f"遅れ {behind:.0f}秒")
+    return f"{said}:orange[{REPLICA[state['state']]}]"
 
 
 def since(server: dict[str, Any]) -> str:

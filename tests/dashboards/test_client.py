@@ -70,7 +70,7 @@ def problem_of(call: Callable[[], object]) -> ApiProblem:
 
 
 def test_a_refusal_carries_the_services_words_and_fields(line: Line) -> None:
-    problem = problem_of(lambda: Api().post("/api/auth/login", {"login_id": "", "password": "x"}))
+    problem = problem_of(lambda: Api().post("/api/auth/login", {"login_id": "", "password": "x"}, once=None))
 
     assert problem.status == 422
     assert problem.title == "入力内容を確認してください"
@@ -108,7 +108,7 @@ def test_parameters_without_a_value_are_left_out(line: Line) -> None:
 def test_an_answer_without_content_is_none(line: Line) -> None:
     answering(line, 204)
 
-    assert Api().post("/x") is None
+    assert Api().post("/x", once=None) is None
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_write_without_an_answer_may_have_been_stored_and_says_so(
 ) -> None:
     with peer(behave) as http:
         line.use(http)
-        problem = problem_of(lambda: Api().post("/x", {"a": 1}))
+        problem = problem_of(lambda: Api().post("/x", {"a": 1}, once=None))
 
     assert problem.status == 0
     assert "保存されたかどうかを確認できません。" in problem.detail

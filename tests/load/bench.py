@@ -24,6 +24,7 @@ from tests.load import (
     agency_work,
     backup_work,
     door_work,
+    doubling,
     loaner_work,
     log_work,
     long_work,
@@ -232,6 +233,7 @@ ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
     # Before the heartbeats, whose tables the server would still be tidying up.
     "lists": lists,
     "heartbeats": heartbeats,
+    "doubling": doubling.claims,
     "storm": storm.claims,
     "sweep": sweeps.claims,
     "door": at_the_door,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel
@@ -24,6 +24,16 @@ class Database(BaseModel):
     connections: int
     connections_allowed: int
     started_at: AwareDatetime
+
+
+class Replica(BaseModel):
+    """What answers that may lag are read from, as the process sees it that answers this. `state`: "ok", "late" (further
+    behind than `limit_seconds`), "away", "other" (it replays nothing: promoted, or the primary itself) or "off" (not
+    looked at yet); in all but the first the primary answers. `behind_seconds` is null when nobody knows."""
+
+    state: Literal["ok", "late", "away", "other", "off"]
+    behind_seconds: float | None
+    limit_seconds: float
 
 
 class Broker(BaseModel):
@@ -118,10 +128,11 @@ class Backups(BaseModel):
 
 
 class SystemState(BaseModel):
-    """`redis` is null when it cannot be reached."""
+    """`redis` is null when it cannot be reached, `replica` when there is none."""
 
     as_of: datetime
     database: Database
+    replica: Replica | None
     redis: Broker | None
     instances: list[InstanceItem]
     jobs: list[JobItem]
