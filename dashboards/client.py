@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +19,8 @@ import httpx2
 from dashboards.settings import settings
 
 SAFE_METHODS = {"GET", "HEAD"}
+# Seconds since the last write of this person was answered: answers that may lag are then no older (`core/replica.py`).
+SINCE_WRITE_HEADER = "X-Genba-Since-Write"
 ADDRESS_HEADER = "X-Genba-Address"
 STALE = "urn:genba:stale"
 SENT_BEFORE = "urn:genba:sent-before"
@@ -73,6 +77,35 @@ def make_client() -> httpx2.Client:
     )
 
 
+class Writes:
+    """When each person last wrote through this process, as far as it knows. Somebody new here may just have written
+    through another process, or one that died: their first request counts as a write."""
+
+    AT_MOST = 4096
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[str, float] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def note(self, token: str) -> None:
+        with self._guard:
+            self._last[token] = time.monotonic()
+            self._last.move_to_end(token)
+            while len(self._last) > self.AT_MOST:
+                self._last.popitem(last=False)
+
+    def seconds_since(self, token: str) -> float:
+        with self._guard:
+            last = self._last.get(token)
+        if last is None:
+            self.note(token)
+            return 0.0
+        return time.monotonic() - last
+
+
+writes = Writes()
+
+
 @dataclass(frozen=True)
 class Api:
     """The service as one signed-in person sees it."""
@@ -104,6 +137,8 @@ class Api:
         headers = {"X-Request-Id": reference, **extra}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+            if method in SAFE_METHODS:
+                headers[SINCE_WRITE_HEADER] = f"{writes.seconds_since(self.token):.3f}"
         if self.address:
             headers |= vouched(self.address, self.token or "")
         if self.patience:
@@ -115,6 +150,10 @@ class Api:
             raise _never_sent(method, reference) from error
         except httpx2.HTTPError as error:
             raise _no_answer(method, reference, known="Idempotency-Key" in extra) from error
+        finally:
+            # Also one that nobody heard the end of: it may have been stored.
+            if self.token and method not in SAFE_METHODS:
+                writes.note(self.token)
         if response.is_success and not response.content:
             return None
         reference = response.headers.get("X-Request-Id", reference)

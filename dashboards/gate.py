@@ -76,7 +76,7 @@ class Gate:
             except ApiProblem as problem:
                 answer = _nobody_can_tell(scope, problem)
             else:
-                answer = None if user else _sign_in_first(scope)
+                answer = _refused_from_afar(scope) if user else _sign_in_first(scope)
         await (answer or self.app)(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,6 +133,13 @@ def _sign_in_first(scope: Scope) -> Response:
         return PlainTextResponse(SESSION_ENDED, HTTPStatus.UNAUTHORIZED)
     reason = "expired" if COOKIE in HTTPConnection(scope).cookies else ""
     return RedirectResponse(login_url(scope["path"], scope["query_string"].decode("latin-1"), reason=reason), 303)
+
+
+def _refused_from_afar(scope: Scope) -> Response | None:
+    """What a foreign page sends with the cookie changes nothing, whatever Streamlit's own doors think of it."""
+    if scope["method"] in ("GET", "HEAD", "OPTIONS") or same_origin(Headers(scope=scope)) or _is_file(scope):
+        return None  # files refuse for themselves, in words
+    return PlainTextResponse("ほかのサイトから送られたため、受け付けませんでした。", HTTPStatus.FORBIDDEN)
 
 
 def _nobody_can_tell(scope: Scope, problem: ApiProblem) -> Response:

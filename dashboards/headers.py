@@ -6,6 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.addresses import RELAYED
+from dashboards.settings import settings
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -31,6 +32,21 @@ HEADERS = {
 }
 
 
+def _seal(headers: MutableHeaders) -> None:
+    """Streamlit's own cookie (its scripts read it, so it cannot be HttpOnly) knows nothing of the TLS of a proxy."""
+    if not settings().session_cookie_secure:
+        return
+    cookies = headers.getlist("set-cookie")
+    if any("secure" not in _flags(cookie) for cookie in cookies):
+        del headers["set-cookie"]
+        for cookie in cookies:
+            headers.append("set-cookie", cookie if "secure" in _flags(cookie) else f"{cookie}; Secure")
+
+
+def _flags(cookie: str) -> set[str]:
+    return {part.strip().lower() for part in cookie.split(";")[1:]}
+
+
 class SecurityHeaders:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -49,6 +65,7 @@ class SecurityHeaders:
                 headers.update(HEADERS)
                 if stricter:
                     headers["Content-Security-Policy"] = stricter
+                _seal(headers)
                 if path.startswith("/app/static/"):
                     # Fonts are a megabyte each and change with a release; the rest is small and asked for anew.
                     lasting = path.startswith("/app/static/fonts/") and message["status"] == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,7 +19,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core import api as core_api
-from service.core import areas, by_path, gauges, hosts, logs, observe, once, problems, seats
+from service.core import (
+    areas,
+    bodies,
+    by_path,
+    crowds,
+    gauges,
+    hosts,
+    leaving,
+    logs,
+    observe,
+    once,
+    problems,
+    reading,
+    replica,
+    seats,
+)
 from service.core.api import account, files, imports, sign_in
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
@@ -37,7 +53,8 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(_refuse_demo_in_production)
-        with Presence("service", gauges.MEASURED.measure):
+        leaving.linger(settings().drain_seconds)
+        with Presence("service", gauges.MEASURED.measure), replica.watching():
             async with ingest.run(), assistants.run():
                 yield
 
@@ -50,6 +67,7 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
         lifespan=lifespan,
     )
     problems.install(api)
+    reading.install(api)
     doors = [door for kind in ("api", "pages", "webhooks") for door in areas.modules(kind)]
     routes = [*core_api.routes, *(route for door in doors for route in door.router.routes)]
     once.install(routes)
@@ -68,9 +86,15 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
 
             for path, route, declared in locks(api):
                 for method in (route.methods or ()) if declared and route.include_in_schema else ():
-                    document["paths"][path][method.lower()]["x-permission"] = declared[0]
+                    said = document["paths"][path][method.lower()]
+                    said["x-permission"] = declared[0]
+                    if reading.may_lag(route):
+                        said["x-may-lag"] = True
                 if route.include_in_schema and once.remembers(route):
                     once.describe(document["paths"][path]["post"])
+            for operation in (one for item in document["paths"].values() for one in item.values()):
+                for status in (408, 413, 429, 503) if "requestBody" in operation else (429,):
+                    operation["responses"].setdefault(str(status), problems.RESPONSES[status])
             document["paths"][fleet_ingest.PATH] = fleet_ingest.openapi(schema_of)
             _say_times_of_day(document)
             api.openapi_schema = document
@@ -108,6 +132,16 @@ def _refuse_demo_in_production() -> None:
         refuse_demo_in_production(db)
 
 
+# Doors that read their bodies themselves: files, and what vendors sign.
+STREAMED = re.compile(rf"{files.PATH}|{webhooks.PATH}[a-z]+|/api/fleet/agent/commands/[0-9]+/bundle")
+
+
+def _guarded(app: ASGIApp) -> ASGIApp:
+    """What every request passes on its way to a seat: counted and logged, not too many of one source, read to the
+    end."""
+    return observe.Observed(crowds.Crowds(bodies.Bodies(app, STREAMED), webhooks.PATH))
+
+
 class FrontDoor:
     """`doors` maps a path to the ASGI callable that answers it; `rest` takes all other paths and the lifespan."""
 
@@ -129,10 +163,10 @@ class FrontDoor:
         )
         doors = frozenset({imports.PATH})
         waiting = seats.Seats(self.fastapi, settings().database_pool_size, free, brief, doors)
-        self.rest = observe.Observed(waiting)
+        self.rest = _guarded(waiting)
         self.doors: dict[str, ASGIApp] = {
             fleet_ingest.PATH: ingest,
-            **dict.fromkeys(assistants_mcp.PATHS, observe.Observed(waiting.beside(assistants))),
+            **dict.fromkeys(assistants_mcp.PATHS, _guarded(waiting.beside(assistants))),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

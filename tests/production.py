@@ -1,6 +1,6 @@
 """Production as the README tells it, on one machine and with ports of its own: PostgreSQL and Valkey over TCP with
-passwords, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front. Secrets, roles and
-the servers' options are made by the files and commands of docker-compose.yml."""
+passwords, a streaming replica, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front.
+Secrets, roles and the servers' options are made by the files and commands of docker-compose.yml."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from stack.home import ROOT, Home, server_account
 from tests.compose import services
 from tests.ensure_servers import PATH, program
 from tests.processes import free_port, tied
+from tests.replica import Replica, replica_of
 from tests.sandbox import process
 from tests.sandbox.process import Sandbox, running_sandbox
 from tests.stack import Stack, make_stack, some_folder
@@ -79,6 +80,7 @@ class Production:
     theirs: Home
     ports: dict[str, int]
     folder: Path
+    following: Replica | None = None
     servers: dict[str, Server] = field(default_factory=dict)
     vendors: Sandbox | None = None
 
@@ -132,10 +134,13 @@ def running_production(vendors: bool = False, more: Mapping[str, str] | None = N
     with some_folder() as folder, ExitStack() as running:
         theirs = Home(folder / "theirs")
         theirs.prepare()
-        ports = {name: free_port() for name in ("postgres", "valkey", "pgbouncer", "https", "http", "door")}
+        ports = {name: free_port() for name in ("postgres", "replica", "valkey", "pgbouncer", "https", "http", "door")}
         made = Production(make_stack(folder), theirs, ports, folder)
         _make_secrets(made)
-        for server in (_postgres, _valkey, _pgbouncer):
+        running.enter_context(_postgres(made))
+        source = made.url("superuser", "postgres")
+        made.following = running.enter_context(replica_of(theirs, ports["replica"], source))
+        for server in (_valkey, _pgbouncer):
             running.enter_context(server(made))
         _configure(made)
         if vendors:
@@ -150,7 +155,7 @@ def running_production(vendors: bool = False, more: Mapping[str, str] | None = N
 
 
 @contextmanager
-def _process(
+def running_process(
     made: Production,
     name: str,
     command: list[str],
@@ -195,7 +200,7 @@ def _postgres(made: Production) -> Iterator[None]:
     servers.initialise(made.theirs)
     tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
     command = [*servers.postgres_command(made.theirs), *services()["postgres"]["command"][1:], *tcp]
-    with _process(made, "postgres", command, stop="INT", as_server=True) as log:
+    with running_process(made, "postgres", command, stop="INT", as_server=True) as log:
         url = made.url("superuser", "postgres")
         _await(lambda: psycopg.connect(url).close(), log)
         environ = {
@@ -214,7 +219,7 @@ def _valkey(made: Production) -> Iterator[None]:
     [_, _, *options] = services()["valkey"]["command"]
     here = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--dir", str(made.theirs.valkey)]
     program = servers.valkey_command(made.theirs)[0]
-    with _process(made, "valkey", [program, str(made.secrets / "valkey.conf"), *options, *here]) as log:
+    with running_process(made, "valkey", [program, str(made.secrets / "valkey.conf"), *options, *here]) as log:
         _await(lambda: redis.Redis(port=made.ports["valkey"], password=password).ping(), log)
         yield
 
@@ -227,9 +232,11 @@ def _pgbouncer(made: Production) -> Iterator[None]:
     folder.mkdir()
     (folder / "userlist.txt").write_text((made.secrets / "userlist.txt").read_text())
     here = f"host=127.0.0.1 port={made.ports['postgres']} dbname=genba"
+    there = f"host=127.0.0.1 port={made.ports['replica']} dbname=genba"
     config = (SHIPPED / "pgbouncer.ini").read_text()
     for shipped, ours in {
         "genba = host=127.0.0.1 port=5432 dbname=genba": f"genba = {here}\ngenba_few = {here} pool_size={FEW}",
+        "; genba_read = host=10.0.0.2 port=5432 dbname=genba": f"genba_read = {there}",
         "listen_port = 6432": f"listen_port = {made.ports['pgbouncer']}",
         "auth_file = /etc/pgbouncer/userlist.txt": f"auth_file = {folder / 'userlist.txt'}",
         "logfile = /var/log/postgresql/pgbouncer.log": "",
@@ -243,7 +250,7 @@ def _pgbouncer(made: Production) -> Iterator[None]:
             os.chown(file, account.pw_uid, account.pw_gid)
         file.chmod(0o700 if file.is_dir() else 0o600)
     command = [str(program("pgbouncer")), str(folder / "pgbouncer.ini")]
-    with _process(made, "pgbouncer", command, stop="INT", as_server=True) as log:
+    with running_process(made, "pgbouncer", command, stop="INT", as_server=True) as log:
         _await(lambda: psycopg.connect(made.url("app", pooled=True)).close(), log)
         yield
 
@@ -259,6 +266,7 @@ def _configure(made: Production) -> None:
         "GENBA_MODE": "production",
         # SECRET_KEY, DATABASE_URL and the others.
         "SECRETS_FOLDER": str(made.secrets),
+        "DATABASE_READ_URL": made.url("app", "genba_read", pooled=True),
         "PUBLIC_BASE_URL": made.origin,
         "SERVICE_URL": f"http://{door}",
         "SERVICE_PORT": str(service),
@@ -335,7 +343,7 @@ def running_caddy(made: Production, other: dict[str, str]) -> Iterator[None]:
         **other,
     }
     command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
-    with _process(made, f"caddy-{environ['GENBA_HTTPS_PORT']}", command, environ=environ) as log:
+    with running_process(made, f"caddy-{environ['GENBA_HTTPS_PORT']}", command, environ=environ) as log:
         _await(lambda: made.ca.stat(), log)
         yield
 

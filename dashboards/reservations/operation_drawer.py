@@ -86,7 +86,7 @@ def _state(task: Row) -> None:
         if task["outcome"]:
             st.info(plain(task["outcome"]), icon=":material/check_circle:")
         return
-    st.markdown(f"{badges}　**{plain(left(task))}**　{small(plain(f'期限 {due}　担当 {owner(task)}'))}")
+    st.markdown(f"{badges}　**{plain(left(task))}**　{small(plain(f'期限 {due}・担当 {owner(task)}'))}")
     if task["detail"]:
         st.info(plain(task["detail"]), icon=":material/chat:")
 

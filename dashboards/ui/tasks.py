@@ -62,6 +62,7 @@ def progress(task_id: int | str, *, key: str) -> None:
         st.session_state[f"{key}.task"] = task
         card(task, key=key)
         if known and known["state"] in RUNNING and task["state"] not in RUNNING:
+            session.changed_elsewhere()
             st.rerun()  # Nothing left to follow, and the page may show what came of it.
 
     follow()

@@ -25,11 +25,20 @@ VALID_SECONDS = 60
 def address_of(connection: HTTPConnection) -> str:
     """The person's address, or that of the connection; "-" when there is none."""
     own = connection.client.host if connection.client else "-"
+    return _vouched(connection) or own
+
+
+def is_vouched(connection: HTTPConnection) -> bool:
+    """Whether the dashboards ask, for a person of theirs."""
+    return _vouched(connection) is not None
+
+
+def _vouched(connection: HTTPConnection) -> str | None:
     vouched = connection.headers.get(HEADER)
     if vouched is None:
-        return own
+        return None
     authorization = connection.headers.get("authorization", "")
-    return _vouched_for(vouched, authorization.removeprefix("Bearer ").strip()) or own
+    return _vouched_for(vouched, authorization.removeprefix("Bearer ").strip())
 
 
 def _vouched_for(header: str, token: str) -> str | None:

@@ -73,8 +73,12 @@ def sqlalchemy_url(url: str) -> str:
 
 @lru_cache(maxsize=1)
 def engine() -> Engine:
+    return engine_of(settings().database_url.get_secret_value())
+
+
+def engine_of(url: str, connect_seconds: int = 5) -> Engine:
     made = create_engine(
-        sqlalchemy_url(settings().database_url.get_secret_value()),
+        sqlalchemy_url(url),
         pool_size=settings().database_pool_size,
         max_overflow=0,
         # The one used last: its server still has everything at hand.
@@ -84,7 +88,7 @@ def engine() -> Engine:
         hide_parameters=True,
         connect_args={
             "prepare_threshold": PREPARED_FROM if settings().prepares_statements else None,
-            "connect_timeout": 5,
+            "connect_timeout": connect_seconds,
         },
     )
     event.listen(made, "checkin", _note_time)
@@ -176,10 +180,10 @@ async def _session_for_a_route() -> AsyncIterator[Session]:
         await in_a_thread(session.close)
         raise
     if session.in_transaction():
-        await in_a_thread(_commit, session)
+        await in_a_thread(commit, session)
 
 
-def _commit(session: Session) -> None:
+def commit(session: Session) -> None:
     with session:
         session.commit()
 

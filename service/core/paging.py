@@ -68,7 +68,7 @@ def read_cursor(cursor: str, *kinds: type) -> list[Any]:
     """
     try:
         position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         position = None
     if not isinstance(position, list) or len(position) != len(kinds):
         raise Invalid(STALE_CURSOR)

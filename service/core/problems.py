@@ -48,6 +48,8 @@ class Problem(Exception):
     title = "リクエストを処理できません"
     type = "about:blank"
     headers: ClassVar[Mapping[str, str]] = {}
+    # Where a person can go on, on pages: the address and what the link says.
+    way_on: tuple[str, str] | None = None
 
     def __init__(self, detail: str, errors: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(detail)
@@ -183,9 +185,14 @@ def answer(path: str, problem: Problem) -> Response:
     if not shell.is_page(path):
         return problem.response()
     response = shell.notice(
-        problem.status, title=problem.title, text=problem.detail, retry=isinstance(problem, Unavailable)
+        problem.status,
+        title=problem.title,
+        text=problem.detail,
+        retry=isinstance(problem, Unavailable),
+        way_on=problem.way_on,
     )
-    response.headers.update(problem.headers)
+    said = problem.response().headers
+    response.headers.update({name: said[name] for name in said if not name.startswith("content-")})
     return response
 
 
@@ -234,8 +241,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 def _place(error: Mapping[str, Any]) -> str:
     """Where it is. A field that nobody knows is not repeated unless it is a name: a secret may stand there."""
-    parts = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
-    if error["type"] == "extra_forbidden" and not _NAME.fullmatch(parts[-1]):
+    is_unknown = error["type"] == "extra_forbidden"
+    parts = [str(part) for part in error["loc"]]
+    # Where FastAPI looked. A field may have such a name, too.
+    if parts[:1] in (["body"], ["query"], ["path"]) and (len(parts) > 1 or not is_unknown):
+        del parts[0]
+    if is_unknown and not _NAME.fullmatch(parts[-1]):
         parts[-1] = "?"
     return ".".join(parts)
 

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     # the direct one), which can carry them from 1.22 on, with max_prepared_statements.
     database_prepared_statements: Literal["auto", "on", "off"] = "auto"
     database_pool_size: int = Field(10, ge=1, le=100)
+    # A streaming replica, as genba_app, for doors whose answers may lag; empty: all is read from DATABASE_URL. How many
+    # seconds it may be behind before it is not asked any more.
+    database_read_url: SecretStr = SecretStr("")
+    database_read_lag_seconds: float = Field(5, ge=1, le=300)
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
     files_url: str = "file:///var/lib/genba/files"
@@ -75,6 +79,9 @@ class Settings(BaseSettings):
     # When the daily backup is taken, in Tokyo; off: by somebody else.
     backup_at: str = Field("03:00", pattern=r"^(off|([01]\d|2[0-3]):[0-5]\d)$")
 
+    # How long a service that was asked to end goes on answering, so that the proxy asks the others first.
+    drain_seconds: float = Field(0, ge=0, le=30)
+
     session_hours: float = Field(12, gt=0, le=24 * 30)
     session_idle_minutes: int = Field(120, ge=5, le=60 * 24)
     sign_in_attempts: int = Field(5, ge=1, le=100)
@@ -82,6 +89,8 @@ class Settings(BaseSettings):
     sign_in_attempts_per_login_id: int = Field(100, ge=1, le=10_000)
     sign_in_window_minutes: int = Field(15, ge=1, le=24 * 60)
     address_lists: str = ""
+    public_requests_per_minute: int = Field(600, ge=10, le=1_000_000)
+    refusals_per_minute: int = Field(100, ge=10, le=1_000_000)
 
     task_processes: int = Field(2, ge=1, le=16)
 

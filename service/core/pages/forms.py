@@ -50,7 +50,7 @@ def check(request: Request, given: str) -> None:
     until, _, signature = given.partition(".")
     secret = request.cookies.get(COOKIE, "")
     fits = hmac.compare_digest(signature.encode(), _sign(secret, request.url.path, until).encode())
-    if not fits or not until.isdecimal() or int(until[:15]) < real_now().timestamp():
+    if not _SECRET.fullmatch(secret) or not fits or not until.isdecimal() or int(until[:15]) < real_now().timestamp():
         raise Forbidden(
             "画面を開いてから時間がたったか、別の画面から送られたため、受け付けませんでした。"
             "前の画面に戻って読み込み直し、もう一度送信してください。"

@@ -95,7 +95,7 @@ def _block(node: SyntaxTreeNode) -> Prose:
 
 def _box(node: SyntaxTreeNode) -> Box:
     blocks = [_block(one) for one in node.children]
-    first = blocks[0]
+    first = blocks[0] if blocks else None
     label = _LABEL.match(first.words[0].text) if isinstance(first, Paragraph) else None
     if not isinstance(first, Paragraph) or label is None or label[1] not in BOXES:
         raise ValueError(f"a box begins with one of {', '.join(BOXES)}")

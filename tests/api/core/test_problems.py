@@ -88,3 +88,13 @@ def test_whoever_wanted_to_change_something_is_told_to_look_whether_it_was_store
 def test_every_message_is_a_japanese_sentence(kind: str) -> None:
     text = problems.MESSAGES[kind]
     assert text.endswith("。") or text == "{reason}"
+
+
+@pytest.mark.parametrize("name", ["body", "query", "path", "a secret", "", "é"])
+def test_a_field_that_nobody_knows_is_no_reason_to_fail_whatever_its_name(client: TestClient, name: str) -> None:
+    """FastAPI puts such words before the names of fields; as names they must not be lost."""
+    answer = client.post("/api/auth/login", json={"login_id": "alice", "password": "x", name: 1})
+
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error == {"field": name if name.isascii() and name.isalpha() else "?", "message": "使えない項目です。"}

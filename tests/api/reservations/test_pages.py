@@ -142,7 +142,7 @@ def test_back_from_stripe_the_page_waits_and_asks_stripe_at_once(stage: Session,
     assert payment.look_at is not None
     assert payment.look_at < due
     assert title(paid) == "予約が確定しました"
-    assert "フラワー銀座 0312340001" in paid.text
+    assert "フラワー銀座（03-1234-0001）" in paid.text
 
 
 def test_cancelling_takes_a_form_and_happens_once(stage: Session, visitor: TestClient) -> None:
@@ -195,6 +195,19 @@ def test_a_link_opens_what_it_was_made_for_and_that_reservation_only(stage: Sess
     assert visitor.get(paths[mine.code].replace("/cancel/", "/pay/")).status_code == 404
 
 
+def test_every_page_of_a_reservation_leads_to_people_once(stage: Session, visitor: TestClient) -> None:
+    asked, waiting, confirmed = scene.ask(stage), scene.awaiting(stage), scene.confirmed(stage)
+    ways = [(asked, "cancel"), (waiting, "pay"), (waiting, "cancel"), (confirmed, "pay"), (confirmed, "cancel")]
+    paths = [(one.code, scene.link(stage, one, what)) for one, what in ways]
+    stage.commit()
+    for code, path in paths:
+        assert visitor.get(path).text.count(f'href="/contact?code={code}"') == 1, path
+
+    scene.set_clock(stage, confirmed.starts_at - timedelta(hours=1))
+    stage.commit()
+    assert visitor.get(paths[-1][1]).text.count(f'href="/contact?code={confirmed.code}"') == 1
+
+
 def test_unknown_and_outdated_links_are_one_friendly_page(stage: Session, visitor: TestClient) -> None:
     reservation = scene.confirmed(stage)
     path = scene.link(stage, reservation, "pay")
@@ -208,6 +221,7 @@ def test_unknown_and_outdated_links_are_one_friendly_page(stage: Session, visito
     assert [page.status_code for page in pages] == [404] * len(pages)
     assert len({page.text for page in pages}) == 1
     assert "SMSやメールのリンクをもう一度開くか、カスタマーサポート" in pages[0].text
+    assert '<a href="/contact">お問い合わせフォームを開く</a>' in pages[0].text
 
 
 def test_too_late_to_cancel_the_page_says_so_and_people_hear_of_it(stage: Session, visitor: TestClient) -> None:

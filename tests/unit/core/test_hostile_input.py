@@ -1,0 +1,282 @@
+"""Every parser that strangers, vendors or a cable can reach, fed with whatever chance draws: what comes out is a value
+or the parser's own refusal, soon, and never an exception of a library.
+
+CSV, Excel and what a cell becomes: also test_sheets.py. The line of the TC-200: tests/agent/test_tc200.py. An order for
+firmware: tests/agent/test_update.py. Signatures: tests/unit/reservations/test_signatures.py. Every route:
+tests/api/test_openapi.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import tarfile
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from agent import tc200
+from dashboards.addresses import safe_next
+from service.core import addresses, hosts, paging, phones
+from service.core.files import pictures
+from service.core.files.content import recognise
+from service.core.imports.kinds import Field, kinds
+from service.core.problems import Invalid, Problem
+from service.core.purposes import Kind, Purpose
+from service.core.reports import markdown
+from service.core.times import parse_month
+from service.entries.logs.rules import parent_id
+from service.entries.logs.schemas import Asked
+from service.entries.station import rules as station
+from service.fleet.schemas import Heartbeat
+from service.reservations.assistants import mcp
+from service.reservations.assistants import rules as assistants
+from service.reservations.inbox import rules as inbox
+from service.reservations.listening import rules as listening
+from service.reservations.signatures import rules as signatures
+from stack import attachments
+from tests.pictures import picture, workbook
+
+DEEP = b"[" * 200_000
+SOON = 2.0
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
+# What tells most: digits of other scripts, signs that count for nothing, halves of characters, ends of ranges.
+ODD = st.sampled_from(
+    [
+        "٣",
+        "９",
+        "²",
+        "½",
+        "\x00",
+        "\u202e",
+        "\ud800",
+        "１９９９/１２/３１",
+        "9" * 5000,
+        "-1",
+        "1e400",
+        "NaN",
+        "=1+1",
+        "0001-01-01",
+    ]
+)
+TEXT = st.text(max_size=60) | ODD | st.lists(ODD, max_size=3).map("".join)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=6,
+)
+
+
+def asked_since(text: str) -> object:
+    return Asked.model_validate({"from": text, "to": text})  # a ValidationError is a ValueError
+
+
+def spent(begun: float) -> float:
+    return time.process_time() - begun
+
+
+# What a call's details are made of, so that what is drawn gets further than the door.
+CALL = st.fixed_dictionaries(
+    {},
+    optional={
+        "call_id": TEXT,
+        "status": st.sampled_from(["completed", "busy", "voicemail"]) | JSON,
+        "completed": st.booleans() | JSON,
+        "answered_by": TEXT | JSON,
+        "call_length": JSON,
+        "analysis": st.fixed_dictionaries(
+            {}, optional={"answer": TEXT, "quote": TEXT, "confirmed_time": TEXT | JSON, "staff_name": JSON}
+        )
+        | JSON,
+        "transcripts": st.lists(st.fixed_dictionaries({}, optional={"user": JSON, "text": JSON}) | JSON, max_size=3)
+        | JSON,
+        "concatenated_transcript": TEXT | JSON,
+        "variables": st.fixed_dictionaries({}, optional={"metadata": JSON}) | JSON,
+        "summary": JSON,
+    },
+)
+
+
+@given(
+    st.binary(max_size=200)
+    | JSON.map(lambda said: json.dumps(said).encode())
+    | CALL.map(lambda c: json.dumps(c).encode()),
+    TEXT,
+)
+@example(DEEP, "")
+@example(b'{"id":' + b"9" * 5000 + b"}", "")
+@example(b"a=" + b"&a=" * 5000, "")
+def test_a_vendors_body_is_read_or_unreadable(body: bytes, effect: str) -> None:
+    for read in (inbox.of_stripe, inbox.of_bland, lambda it: inbox.of_twilio(it, effect)):
+        with contextlib.suppress(inbox.Unreadable):
+            told = read(body)
+            assert told.kind.isprintable()
+            # Whatever was kept is read again by a job.
+            again = {"stripe": inbox.stripe_told, "bland": inbox.call_told, "twilio": inbox.sms_told}[told.provider]
+            again(told.body)
+
+
+@given(CALL)
+def test_a_calls_details_are_a_reading_or_nothing(details: dict[str, Any]) -> None:
+    reading = listening.read(details, NOW)
+    assert reading is None or reading.answer in listening.Answer
+
+
+@given(TEXT, st.binary(max_size=100), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="[]")))
+def test_a_signature_is_right_or_wrong(header: str, body: bytes, url: str) -> None:
+    assert not signatures.is_stripes(header, body, ["secret"], NOW)
+    assert not signatures.is_twilios(header, f"https://genba.example.jp/{url}", body, "secret")
+    assert not signatures.is_blands(header, body, "secret")
+
+
+@given(TEXT)
+@example(base64.urlsafe_b64encode(DEEP).decode())
+@example(base64.urlsafe_b64encode(b"[" * 1400).decode())
+@example(base64.urlsafe_b64encode(b"[" + b"9" * 5000 + b"]").decode())
+def test_what_stands_in_an_address_is_read_or_refused_in_words(text: str) -> None:
+    with contextlib.suppress(Invalid):
+        paging.read_cursor(text, object, int)
+    for read in (parse_month, asked_since, phones.e164, date.fromisoformat):
+        with contextlib.suppress(ValueError):
+            read(text)
+    phones.part(text)
+    with contextlib.suppress(ValueError, Problem):
+        assistants.moment(text)
+    assert isinstance(hosts.is_ours(text.encode("utf-8", "replace")), bool)
+    assert addresses._vouched_for(text, text) is None
+    assert safe_next(text).startswith("/")
+    assert parent_id(text) is None or parent_id(text) == int(text)
+    assert station.claims(b"k" * 32, text) is None
+
+
+@given(JSON.map(lambda said: json.dumps(said).encode()) | st.binary(max_size=100))
+@example(DEEP)
+def test_a_heartbeat_is_one_or_invalid(body: bytes) -> None:
+    with contextlib.suppress(ValidationError):
+        Heartbeat.model_validate_json(body)
+
+
+TOOLS = {tool.name: tool.fn_metadata.arg_model for tool in mcp.Tools(lambda: "").listed()}
+ARGUMENTS = sorted({name for model in TOOLS.values() for name in model.model_fields})
+
+
+@given(st.dictionaries(st.sampled_from(ARGUMENTS) | TEXT, JSON, max_size=6))
+def test_arguments_of_an_assistant_are_right_or_named(arguments: dict[str, Any]) -> None:
+    for model in TOOLS.values():
+        try:
+            model.model_validate(arguments)
+        except ValidationError as error:
+            named = mcp.field_errors([dict(one) for one in error.errors(include_url=False, include_input=False)])
+            json.dumps(named).encode()
+
+
+CELLS: list[tuple[str, Field]] = [(key, field) for key, kind in kinds().items() for field in kind.fields]
+
+
+@pytest.mark.parametrize(("kind", "field"), CELLS, ids=[f"{key} {field.name}" for key, field in CELLS])
+def test_a_cell_is_a_value_or_refused_in_words(kind: str, field: Field) -> None:
+    """Of every file that any area imports."""
+
+    @settings(max_examples=settings.default.max_examples // 4)
+    @given(TEXT.filter(bool))
+    def whatever_stands_there(text: str) -> None:
+        begun = time.process_time()
+        with contextlib.suppress(ValueError):
+            value = field.read(text)
+            assert isinstance(field.show(value), str)
+        assert spent(begun) < SOON
+
+    whatever_stands_there()
+
+
+ANYTHING = Purpose("fleet.anything", frozenset(Kind) - {Kind.BINARY}, "fleet:photo:update", "fleet:terminal:read")
+HONEST = [picture("JPEG", (64, 40), gps=True), picture("PNG", (64, 40)), picture("WEBP", (64, 40)), workbook()]
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """An honest file with bytes changed, cut out, put in, or its end missing."""
+    content = bytearray(draw(st.sampled_from(HONEST)))
+    for _ in range(draw(st.integers(1, 6))):
+        place = draw(st.integers(0, len(content)))
+        match draw(st.integers(0, 3)):
+            case 0:
+                content[place : place + 1] = bytes([draw(st.integers(0, 255))])
+            case 1:
+                content[place : place + draw(st.integers(1, 20))] = b""
+            case 2:
+                content[place:place] = draw(st.binary(max_size=20))
+            case _:
+                content[place + 1 :] = b""
+    return bytes(content)
+
+
+@settings(max_examples=settings.default.max_examples * 2)
+@given(damaged() | st.binary(max_size=200))
+def test_a_file_is_what_it_is_or_refused_in_words(content: bytes) -> None:
+    begun = time.process_time()
+    with contextlib.suppress(Problem):
+        spool = io.BytesIO(content)
+        kind = recognise(spool, ANYTHING)
+        if kind.is_image:
+            found = pictures.look(kind, spool, ANYTHING, io.BytesIO())
+            assert found.width * found.height <= ANYTHING.max_pixels
+    assert spent(begun) < SOON
+
+
+def tar(name: str, kind: bytes, link: str) -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        about = tarfile.TarInfo(name)
+        about.type, about.linkname, about.size = kind, link, 4 if kind == tarfile.REGTYPE else 0
+        archive.addfile(about, io.BytesIO(b"evil"))
+    return written.getvalue()
+
+
+NAMES = st.sampled_from(["../up", "/etc/evil", "a/../../up", "ok", "a/b", ".", "", "..", "a\\..\\b"])
+KINDS = st.sampled_from(
+    [tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
+)
+
+
+@given(st.builds(tar, NAMES, KINDS, NAMES) | st.binary(max_size=600))
+@example(tar("ok", tarfile.REGTYPE, ""))
+def test_an_archive_puts_nothing_beside_the_folder(content: bytes) -> None:
+    with TemporaryDirectory() as place:
+        folder, archive = Path(place, "files"), Path(place, "files.tar")
+        archive.write_bytes(content)
+        with contextlib.suppress(RuntimeError, OSError):
+            attachments.unpack({"FILES_URL": f"file://{folder}"}, {"count": 1, "bytes": 4}, archive)
+        there = [path for path in Path(place).rglob("*") if path not in (folder, archive)]
+        assert all(path.is_relative_to(folder) and not path.is_symlink() for path in there)
+        assert not any(path.is_fifo() or path.is_char_device() for path in there)
+
+
+@given(TEXT | st.text("#-*_`[](){}<>|!\\\n 「」：", max_size=80))
+@example("[" * 5000)
+@example("> " * 300 + "x")
+@example("*a_" * 2000)
+def test_a_text_in_markdown_is_sections_or_an_error_with_words(text: str) -> None:
+    begun = time.process_time()
+    with contextlib.suppress(ValueError):
+        markdown.sections(text)
+    assert spent(begun) < SOON
+
+
+@given(st.binary(max_size=600))
+@example(b"<" * 100_000)
+@example(b"<0001 STAT OK" + b" a=b" * 20_000)
+def test_a_line_of_the_terminal_is_one_or_has_a_name(raw: bytes) -> None:
+    begun = time.process_time()
+    with contextlib.suppress(tc200.TerminalError):
+        tc200.decode(raw)
+    assert spent(begun) < SOON
