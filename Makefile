@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests setup-ocr up down reset logs backup restore clock test lint format lock bench picture audit test-deep test-faults test-production
+.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture audit test-deep test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ up: setup ## start Genba on this machine (Ctrl-C stops it)
 down: ## stop it from another terminal
 	@$(VENV) -m stack down
 
+restart: setup ## migrate, then restart one process after the other; with two of each nobody notices
+	@$(VENV) -m stack restart
+
+smoke: setup ## after a deployment: does everything answer? (URL=https://…; default PUBLIC_BASE_URL)
+	@$(VENV) -m stack smoke $(URL)
+
 reset: ## delete this clone's data (asks first)
 	@$(VENV) -m stack reset
 
@@ -35,6 +41,9 @@ backup: setup ## back up the database and the files (TO=folder; default: backups
 restore: setup ## restore a backup into an empty database (FROM=folder)
 	@test -n "$(FROM)" || { echo "Which backup? make restore FROM=folder"; exit 2; }
 	@$(VENV) -m stack restore "$(FROM)"
+
+drill: setup ## restore the newest backup beside the data, compare it, tell the minutes (FROM=folder)
+	@$(VENV) -m stack drill $(if $(FROM),--from "$(FROM)")
 
 clock: setup ## move the demo's time on, the vendors' with it (AHEAD=90m, 48h, 3d)
 	@$(VENV) -m stack clock --ahead "$(AHEAD)"
@@ -66,7 +75,8 @@ audit: setup ## ask OSV for known vulnerabilities of what is pinned (says so whe
 test-deep: setup-tests ## what chance draws, ten times as often: every route, every rule (minutes)
 	@$(SHARED) --hypothesis-profile=deep tests/unit tests/agent tests/api/test_openapi.py
 
-test-faults: setup-tests ## kill processes under load and count (minutes)
+test-faults: setup-tests ## kill processes under load from all clients and count (minutes)
+	@$(VENV) tests/ensure_browser.py
 	@$(VENV) -m pytest -m faults
 
 test-production: setup-tests ## production: Caddy, PgBouncer, two of each, servers over TCP (minutes)

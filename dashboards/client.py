@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,8 +19,11 @@ import httpx2
 from dashboards.settings import settings
 
 SAFE_METHODS = {"GET", "HEAD"}
+# Seconds since the last write of this person was answered: answers that may lag are then no older (`core/replica.py`).
+SINCE_WRITE_HEADER = "X-Genba-Since-Write"
 ADDRESS_HEADER = "X-Genba-Address"
 STALE = "urn:genba:stale"
+SENT_BEFORE = "urn:genba:sent-before"
 # For what a person looks at while it loads: longer than any good answer takes, shorter than she would wait.
 PATIENCE_SECONDS = 4
 
@@ -49,6 +54,11 @@ class ApiProblem(Exception):
         """Somebody changed it since it was read."""
         return self.type == STALE
 
+    @property
+    def sent_before(self) -> bool:
+        """What was sent before under the same `once`, and differs from this, has been stored."""
+        return self.type == SENT_BEFORE
+
 
 def new_reference() -> str:
     """A number short enough to read out on the phone; the service logs a request under the one it was sent with."""
@@ -67,6 +77,35 @@ def make_client() -> httpx2.Client:
     )
 
 
+class Writes:
+    """When each person last wrote through this process, as far as it knows. Somebody new here may just have written
+    through another process, or one that died: their first request counts as a write."""
+
+    AT_MOST = 4096
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[str, float] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def note(self, token: str) -> None:
+        with self._guard:
+            self._last[token] = time.monotonic()
+            self._last.move_to_end(token)
+            while len(self._last) > self.AT_MOST:
+                self._last.popitem(last=False)
+
+    def seconds_since(self, token: str) -> float:
+        with self._guard:
+            last = self._last.get(token)
+        if last is None:
+            self.note(token)
+            return 0.0
+        return time.monotonic() - last
+
+
+writes = Writes()
+
+
 @dataclass(frozen=True)
 class Api:
     """The service as one signed-in person sees it."""
@@ -78,8 +117,10 @@ class Api:
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, once: str | None = None) -> Any:
-        """`once` goes out as Idempotency-Key: a repeat with the same one is answered like the first and stored once."""
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, once: str | None) -> Any:
+        """`once`, a UUID, goes out as Idempotency-Key: a repeat with the same one is answered like the first and stored
+        once. Forms and dialogs have one, a button has that of `ui.once`. None: twice does no harm, because it only
+        reads, or its body has an id of its own; tests/house/test_once.py names these."""
         return self._call("POST", path, {"Idempotency-Key": once} if once else {}, json=body)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
@@ -96,6 +137,8 @@ class Api:
         headers = {"X-Request-Id": reference, **extra}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+            if method in SAFE_METHODS:
+                headers[SINCE_WRITE_HEADER] = f"{writes.seconds_since(self.token):.3f}"
         if self.address:
             headers |= vouched(self.address, self.token or "")
         if self.patience:
@@ -106,7 +149,11 @@ class Api:
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise _never_sent(method, reference) from error
         except httpx2.HTTPError as error:
-            raise _no_answer(method, reference) from error
+            raise _no_answer(method, reference, known="Idempotency-Key" in extra) from error
+        finally:
+            # Also one that nobody heard the end of: it may have been stored.
+            if self.token and method not in SAFE_METHODS:
+                writes.note(self.token)
         if response.is_success and not response.content:
             return None
         reference = response.headers.get("X-Request-Id", reference)
@@ -135,9 +182,14 @@ def _never_sent(method: str, reference: str) -> ApiProblem:
     return ApiProblem(0, "サービスに接続できません", detail, reference=reference, was_sent=False)
 
 
-def _no_answer(method: str, reference: str) -> ApiProblem:
+def _no_answer(method: str, reference: str, *, known: bool) -> ApiProblem:
     if method in SAFE_METHODS:
         detail = "サービスから応答がありませんでした。しばらく待ってから、もう一度お試しください。"
+    elif known:
+        detail = (
+            "サービスから応答がなく、保存されたかどうかを確認できません。"
+            "この画面のままもう一度お試しください。保存されていた場合も、二重には保存されません。"
+        )
     else:
         detail = (
             "サービスから応答がなく、保存されたかどうかを確認できません。"

@@ -58,6 +58,10 @@ async def logout(request: Request) -> Response:
     return response
 
 
+def _opened(credentials: dict[str, str], address: str) -> Any:
+    return Api(address=address).post("/api/auth/login", credentials, once=None)
+
+
 async def _sign_in(request: Request, target: str) -> Response:
     if not same_origin(request.headers):
         error = "ほかのサイトから送られたため、ログインできませんでした。この画面からもう一度ログインしてください。"
@@ -69,7 +73,7 @@ async def _sign_in(request: Request, target: str) -> Response:
         return _form(HTTPStatus.UNPROCESSABLE_ENTITY, target, login_id=login_id, error=error)
     credentials = {"login_id": login_id, "password": password}
     try:
-        answer = await to_thread.run_sync(Api(address=address_of(request.scope)).post, "/api/auth/login", credentials)
+        answer = await to_thread.run_sync(_opened, credentials, address_of(request.scope))
     except ApiProblem as problem:
         error = NOT_NOW if problem.temporary else IMPOSSIBLE if problem.errors else problem.detail
         return _form(problem.status or HTTPStatus.SERVICE_UNAVAILABLE, target, login_id=login_id, error=error)
@@ -114,5 +118,5 @@ def demo_accounts() -> dict[str, Any]:
 def _revoke(token: str, address: str) -> None:
     # Without an answer the cookie is cleared all the same, and the token runs out by itself.
     with suppress(ApiProblem):
-        Api(token, address=address).post("/api/auth/logout")
+        Api(token, address=address).post("/api/auth/logout", once=None)
     sessions.forget(token)

@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from dashboards.addresses import login_url
-from dashboards.client import new_reference, vouched
+from dashboards.client import SAFE_METHODS, new_reference, vouched, writes
 from dashboards.gate import SESSION_ENDED, same_origin
 from dashboards.plain import is_navigation, refusal
 from dashboards.session import COOKIE, sessions
@@ -178,6 +178,9 @@ async def _ask(
             "データを管理しているサービスから応答がありません。しばらく待ってから、もう一度お試しください。",
             reference,
         )
+    finally:
+        if method not in SAFE_METHODS:
+            writes.note(token)
     if upstream.is_success or upstream.status_code == HTTPStatus.NOT_MODIFIED:
         return Relayed(upstream)
     return await _in_words(request, upstream, reference)

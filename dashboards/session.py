@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards.client import PATIENCE_SECONDS, Api, ApiProblem
+from dashboards.client import PATIENCE_SECONDS, Api, ApiProblem, writes
 
 COOKIE = "genba_session"
 REMEMBER_SECONDS = 15
@@ -126,6 +126,12 @@ def may(permission: str) -> bool:
 def api(*, patience: float | None = None) -> Api:
     """The service as the signed-in person sees it."""
     return Api(token(), patience, address())
+
+
+def changed_elsewhere() -> None:
+    """Something this person waited for has come about without a write of theirs: what is read next shows it."""
+    if mine := token():
+        writes.note(mine)
 
 
 def ended() -> bool:

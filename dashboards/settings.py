@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from typing import Literal, Self
 
@@ -12,7 +13,13 @@ DEMO_REFRESH_SECONDS = 5
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(extra="ignore", str_strip_whitespace=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        # As in the service: what the environment does not hold may stand in a file of that folder.
+        secrets_dir=os.environ.get("SECRETS_FOLDER") or None,
+        extra="ignore",
+        str_strip_whitespace=True,
+        hide_input_in_errors=True,
+    )
 
     # Known to the service too: with it the dashboards vouch for where a person sits.
     secret_key: SecretStr = SecretStr("")

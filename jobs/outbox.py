@@ -53,12 +53,19 @@ def send_topic(topic: str) -> None:
             if message is None:
                 return
             try:
-                _deliver(message)
+                # What is done for a request is logged under its id, what follows from it is written under it, and its
+                # vendor is told.
+                with structlog.contextvars.bound_contextvars(**_request(message)):
+                    _deliver(message)
             except Exception:
                 # The lease runs out, and whoever is next asks the vendor. The others need not wait for that.
                 log.exception("message not settled", topic=message.topic, key=str(message.key), attempt=message.attempt)
     finally:
         lock.release()
+
+
+def _request(message: outbox.Claimed) -> dict[str, str]:
+    return {outbox.REQUEST_ID: message.request_id} if message.request_id else {}
 
 
 def _back_off(topic: str) -> Sequence[timedelta]:

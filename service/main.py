@@ -19,7 +19,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core import api as core_api
-from service.core import areas, bodies, by_path, crowds, hosts, logs, observe, problems, seats
+from service.core import (
+    areas,
+    bodies,
+    by_path,
+    crowds,
+    gauges,
+    hosts,
+    leaving,
+    logs,
+    observe,
+    once,
+    problems,
+    reading,
+    replica,
+    seats,
+)
 from service.core.api import account, files, imports, sign_in
 from service.core.db import transaction
 from service.core.installation import refuse_demo_in_production
@@ -38,7 +53,8 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(_refuse_demo_in_production)
-        with Presence("service"):
+        leaving.linger(settings().drain_seconds)
+        with Presence("service", gauges.MEASURED.measure), replica.watching():
             async with ingest.run(), assistants.run():
                 yield
 
@@ -51,8 +67,11 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
         lifespan=lifespan,
     )
     problems.install(api)
+    reading.install(api)
     doors = [door for kind in ("api", "pages", "webhooks") for door in areas.modules(kind)]
-    by_path.install(api, [*core_api.routes, *(route for door in doors for route in door.router.routes)])
+    routes = [*core_api.routes, *(route for door in doors for route in door.router.routes)]
+    once.install(routes)
+    by_path.install(api, routes)
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
@@ -67,7 +86,12 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
 
             for path, route, declared in locks(api):
                 for method in (route.methods or ()) if declared and route.include_in_schema else ():
-                    document["paths"][path][method.lower()]["x-permission"] = declared[0]
+                    said = document["paths"][path][method.lower()]
+                    said["x-permission"] = declared[0]
+                    if reading.may_lag(route):
+                        said["x-may-lag"] = True
+                if route.include_in_schema and once.remembers(route):
+                    once.describe(document["paths"][path]["post"])
             for operation in (one for item in document["paths"].values() for one in item.values()):
                 for status in (408, 413, 429, 503) if "requestBody" in operation else (429,):
                     operation["responses"].setdefault(str(status), problems.RESPONSES[status])

@@ -1,4 +1,4 @@
-"""The commands behind `make`: up, down, reset, logs, backup, restore, clock."""
+"""The commands behind `make`: up, down, reset, logs, restart, smoke, backup, restore, drill, clock."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from functools import partial
 from http.client import HTTPException
@@ -24,11 +22,13 @@ from xmlrpc.client import Error as XmlRpcError
 
 import psutil
 
-from stack import daily, servers
+from stack import daily, sealing, servers
 from stack.backup import backup, restore
 from stack.clock import clock
+from stack.drill import drill
 from stack.home import ROOT, Home, home
 from stack.lock import holder, only_one
+from stack.migrations import migrate
 from stack.programs import (
     BACKUPS_OFF,
     Program,
@@ -39,6 +39,8 @@ from stack.programs import (
     reads_statements,
     replicas,
 )
+from stack.rolling import restart
+from stack.smoke import is_ok, smoke
 from stack.supervise import Supervisor, ask_to_stop, end_leftovers, leftovers
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -51,21 +53,27 @@ class Stop(Exception):
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m stack")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "down", "reset", "logs"):
+    for name in ("up", "down", "reset", "logs", "restart"):
         commands.add_parser(name)
     commands.add_parser("backup").add_argument("--to", type=Path, metavar="FOLDER", help="a new folder")
     commands.add_parser("restore").add_argument("folder", type=Path)
+    commands.add_parser("drill").add_argument("--from", dest="folder", type=Path, help="a backup (default: the newest)")
+    commands.add_parser("backup-key")
+    commands.add_parser("smoke").add_argument("url", nargs="?", help="what people type; PUBLIC_BASE_URL if left out")
     commands.add_parser("clock").add_argument("--ahead", default="", metavar="90m|48h|3d")
     asked = parser.parse_args()
     run: dict[str, Callable[[Home], int]] = {
-        **{"up": up, "down": down, "reset": reset, "logs": logs},
+        **{"up": up, "down": down, "reset": reset, "logs": logs, "restart": restart},
+        "smoke": lambda _: smoke(asked.url),
         "backup": lambda place: backup(place, asked.to),
         "clock": lambda place: clock(place, asked.ahead),
         "restore": lambda place: restore(place, asked.folder),
+        "drill": lambda place: drill(place, asked.folder),
+        "backup-key": backup_key,
     }
     try:
         return run[asked.command](home())
-    except (PermissionError, ValueError) as error:
+    except (PermissionError, ValueError, RuntimeError) as error:
         print(error)
         return 1
 
@@ -157,7 +165,8 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
     if own_valkey:
         _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))
     _say("migrating the database")
-    _run([sys.executable, "-m", "alembic", "upgrade", "head"], environ)
+    if told := migrate(environ):
+        _say(told)
     if environ["GENBA_MODE"] == "demo":
         _say("filling in the demo data")
         _prepare_field(place, environ)
@@ -172,7 +181,7 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
         for part in ("service", "dashboards")
     )
     for name, url in service:
-        _await(f"the {name}", place, name, partial(_is_ok, f"{url}/api/health/live"))
+        _await(f"the {name}", place, name, partial(is_ok, f"{url}/api/health/live"))
     if environ["GENBA_MODE"] == "demo":
         if not (_field(place) / "agent" / "credentials.json").exists():
             agent = [sys.executable, "-m", "agent", "enrol", "--config", str(_field(place) / "agent.toml")]
@@ -180,8 +189,8 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
         for name in ("agent", "fleet"):
             supervisor.start(name)
     for name, url in dashboards:
-        _await(f"the {name}", place, name, partial(_is_ok, f"{url}/_stcore/health"))
-    _await("the jobs", place, "worker", lambda: _is_ok(f"{service[0][1]}/api/health/ready"))
+        _await(f"the {name}", place, name, partial(is_ok, f"{url}/_stcore/health"))
+    _await("the jobs", place, "worker", lambda: is_ok(f"{service[0][1]}/api/health/ready"))
     # Last, or its first word would be that nothing is there.
     for name in ("watchdog", "backup"):
         if any(program.name == name for program in listed):
@@ -238,11 +247,20 @@ def _run(command: list[str], environ: dict[str, str]) -> None:
         raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
 
 
-def _await(what: str, place: Home, name: str, ready: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
+# A machine with much else to do is slow, and that is no failure.
+_PATIENCE_SECONDS = 180
+_TELL_EVERY_SECONDS = 20
+
+
+def _await(what: str, place: Home, name: str, ready: Callable[[], bool]) -> None:
+    begun = told = time.monotonic()
     while not ready():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{what} did not become ready in {seconds:.0f} s. Its log:\n{_tail(place, name)}")
+        now = time.monotonic()
+        if now > begun + _PATIENCE_SECONDS:
+            raise RuntimeError(f"{what} did not become ready in {_PATIENCE_SECONDS} s. Its log:\n{_tail(place, name)}")
+        if now > told + _TELL_EVERY_SECONDS:
+            told = now
+            _say(f"{what} is not ready yet, after {now - begun:.0f} s (log: {_shown(place.logs / f'{name}.log')})")
         time.sleep(0.1)
 
 
@@ -252,14 +270,6 @@ def _answers(check: Callable[[], None]) -> bool:
     except Exception:
         return False
     return True
-
-
-def _is_ok(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def _watch(supervisor: Supervisor, place: Home) -> NoReturn:
@@ -342,6 +352,13 @@ def reset(place: Home) -> int:
     shutil.rmtree(place.path)
     shutil.rmtree(place.sockets, ignore_errors=True)
     print("Deleted. The next make up starts afresh.")
+    return 0
+
+
+def backup_key(_: Home) -> int:
+    """A new key for BACKUP_KEY, as age-keygen makes one."""
+    secret, public = sealing.generate()
+    print(f"# public key: {public}\n{secret}")
     return 0
 
 

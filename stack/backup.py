@@ -5,7 +5,8 @@
     database.dump  pg_dump's custom format
     files.tar      the local folder of FILES_URL, where there is one
 
-The dump and the figures of the manifest come from one snapshot, so a backup taken while Genba works is consistent.
+With BACKUP_KEY all but the sums are sealed (`sealing`) and end in .age; nothing is ever on the disk unsealed. The dump
+and the figures of the manifest come from one snapshot, so a backup taken while Genba works is consistent.
 """
 
 from __future__ import annotations
@@ -16,23 +17,24 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from alembic.script import ScriptDirectory
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from stack import attachments, contents, servers
+from stack import attachments, contents, migrations, sealing, servers
 from stack.borrowed import running_postgres
 from stack.home import ROOT, Home
 from stack.programs import environment, is_embedded
 
 FORMAT = 1
 SUMS, MANIFEST, DUMP, FILES = "SHA256SUMS", "manifest.json", "database.dump", "files.tar"
+SEALED = ".age"
 # A folder under this name is not whole yet.
 UNFINISHED = ".part"
 
@@ -58,16 +60,21 @@ def make(place: Home, environ: dict[str, str], folder: Path) -> dict[str, Any]:
     building = folder.with_name(folder.name + UNFINISHED)
     if folder.exists():
         raise Refused(f"{folder} exists already; give the name of a new folder.")
-    url = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup")
+    url, known = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup"), keys(environ)
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700, parents=True)
     try:
-        with database(place, environ):
-            manifest = _dump(place, environ, url, building / DUMP)
-        manifest["files"] = attachments.pack(environ, building / FILES)
-        _write(building / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-        names = [name for name in (MANIFEST, DUMP, FILES) if (building / name).exists()]
-        _write(building / SUMS, "".join(f"{_sha256(building / name)}  {name}\n" for name in names).encode())
+        with database(place, environ), _written(building / DUMP, known) as target:
+            manifest = _dump(place, environ, url, target)
+        manifest["files"] = None
+        if attachments.folder_of(environ) is not None:
+            with _written(building / FILES, known) as target:
+                manifest["files"] = attachments.pack(environ, target)
+        with _written(building / MANIFEST, known) as target:
+            target.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+        sums = "".join(f"{_sha256(file)}  {file.name}\n" for file in sorted(building.iterdir()))
+        with _written(building / SUMS, None) as target:
+            target.write(sums.encode())
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -79,13 +86,15 @@ def restore(place: Home, folder: Path) -> int:
     place.prepare()
     environ = environment(place)
     with in_words():
-        manifest = checked(folder)
+        manifest = checked(folder, environ)
         owner = _url(environ, "DATABASE_OWNER_URL", "the role genba_owner")
         reader = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup")
         attachments.refuse_unless_empty(environ, manifest["files"])
         with database(place, environ):
             found = fill(place, environ, owner, reader, folder, manifest)
-        attachments.unpack(environ, manifest["files"], folder / FILES)
+        if manifest["files"]:
+            with opened(folder, FILES, environ) as source:
+                attachments.unpack(environ, manifest["files"], source)
         print(
             f"Restored {rows(found)} rows of {len(found)} tables, and {_files(manifest)}; all the same as when it was "
             f"backed up ({manifest['made_at']}, version {manifest['version']})."
@@ -103,7 +112,8 @@ def fill(
         Refused: the database is not empty, or is not what was backed up.
     """
     _refuse_target(owner, reader)
-    _run(place, environ, owner, "pg_restore", "--exit-on-error", "--single-transaction", str(folder / DUMP))
+    with opened(folder, DUMP, environ) as source:
+        _run(place, environ, owner, "pg_restore", "--exit-on-error", "--single-transaction", source=source)
     with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute("ANALYZE")
     with psycopg.connect(reader) as connection:
@@ -118,7 +128,7 @@ def rows(tables: dict[str, dict[str, Any]]) -> int:
     return sum(int(table["rows"]) for table in tables.values())
 
 
-def _dump(place: Home, environ: dict[str, str], url: str, file: Path) -> dict[str, Any]:
+def _dump(place: Home, environ: dict[str, str], url: str, target: sealing.Target) -> dict[str, Any]:
     """The dump, and the manifest of the same snapshot."""
     with psycopg.connect(url) as connection:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
@@ -130,8 +140,7 @@ def _dump(place: Home, environ: dict[str, str], url: str, file: Path) -> dict[st
         snapshot, server = connection.execute(
             "SELECT pg_export_snapshot(), current_setting('server_version')"
         ).fetchone() or ("", "")
-        _run(place, environ, url, "pg_dump", "--format=custom", f"--snapshot={snapshot}", f"--file={file}")
-        file.chmod(0o600)
+        _run(place, environ, url, "pg_dump", "--format=custom", f"--snapshot={snapshot}", target=target)
         revision = connection.execute(contents.REVISION).fetchone()
         return {
             "format": FORMAT,
@@ -143,25 +152,26 @@ def _dump(place: Home, environ: dict[str, str], url: str, file: Path) -> dict[st
         }
 
 
-def checked(folder: Path) -> dict[str, Any]:
+def checked(folder: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     """The manifest of a backup that is whole, unchanged, and not from a release newer than this one."""
     if not (folder / SUMS).is_file():
         raise Refused(f"{folder} is not a whole backup: {SUMS} is missing.")
     sums = {
         name: digest for digest, _, name in (line.partition("  ") for line in (folder / SUMS).read_text().splitlines())
     }
-    if not {MANIFEST, DUMP} <= sums.keys() <= {MANIFEST, DUMP, FILES}:
+    ending = SEALED if MANIFEST + SEALED in sums else ""
+    if not {MANIFEST + ending, DUMP + ending} <= sums.keys() <= {name + ending for name in (MANIFEST, DUMP, FILES)}:
         raise Refused(f"{folder} is not a whole backup: {SUMS} does not name what it should.")
     for name, digest in sums.items():
         if not (folder / name).is_file():
             raise Refused(f"{folder} is not a whole backup: {name} is missing.")
         if _sha256(folder / name) != digest:
             raise Refused(f"{folder / name} has changed since it was backed up (its checksum differs); not restored.")
-    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    with opened(folder, MANIFEST, environ) as source:
+        manifest: dict[str, Any] = json.loads(source.read())
     if manifest["format"] != FORMAT:
         raise Refused(f"The backup is in format {manifest['format']}; this version reads {FORMAT}.")
-    known = {script.revision for script in ScriptDirectory(str(ROOT / "service" / "migrations")).walk_revisions()}
-    if manifest["revision"] not in known:
+    if manifest["revision"] not in migrations.known():
         raise Refused(
             f"The backup is of version {manifest['version']} with migration {manifest['revision']}, which this version "
             "does not know. Restore it with that version or a newer one."
@@ -186,23 +196,94 @@ def _refuse_target(owner: str, reader: str) -> None:
             )
 
 
-def _run(place: Home, environ: dict[str, str], url: str, program: str, *arguments: str) -> None:
-    """pg_dump or pg_restore. The password goes by the environment: command lines can be read by everybody."""
+def _run(
+    place: Home,
+    environ: dict[str, str],
+    url: str,
+    program: str,
+    *arguments: str,
+    source: attachments.Source | None = None,
+    target: sealing.Target | None = None,
+) -> None:
+    """pg_dump into `target`, or pg_restore from `source`. The password goes by the environment: command lines can be
+    read by everybody."""
     folder = environ.get("POSTGRESQL_PROGRAMS")
     known: dict[str, Any] = conninfo_to_dict(url)
     password = str(known.pop("password", ""))
-    done = subprocess.run(
-        [
-            str((Path(folder) if folder else servers.bin_dir(place)) / program),
-            *("--no-password", f"--dbname={make_conninfo(**known)}"),
-            *arguments,
-        ],
-        env={"PATH": os.environ.get("PATH", ""), "LANG": "C", "PGPASSWORD": password},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise Refused(f"{program} failed:\n{done.stderr.strip()}")
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [
+                str((Path(folder) if folder else servers.bin_dir(place)) / program),
+                *("--no-password", f"--dbname={make_conninfo(**known)}"),
+                *arguments,
+            ],
+            env={"PATH": os.environ.get("PATH", ""), "LANG": "C", "PGPASSWORD": password},
+            stdin=subprocess.PIPE if source else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if target else subprocess.DEVNULL,
+            stderr=said,
+        )
+        try:
+            if source is not None and process.stdin is not None:
+                # A program that ended early says why itself.
+                with contextlib.suppress(BrokenPipeError), process.stdin:
+                    _copy(source, process.stdin)
+            if target is not None and process.stdout is not None:
+                with process.stdout:
+                    _copy(process.stdout, target)
+            process.wait()
+        finally:
+            # Before it could take the end of what it was given for the whole.
+            process.kill()
+            process.wait()
+        said.seek(0)
+        if process.returncode:
+            raise Refused(f"{program} failed:\n{said.read().decode(errors='replace').strip()}")
+
+
+def _copy(source: attachments.Source, target: sealing.Target) -> None:
+    while piece := source.read(1024 * 1024):
+        target.write(piece)
+
+
+def keys(environ: Mapping[str, str]) -> sealing.Keys | None:
+    try:
+        return sealing.keys(environ.get("BACKUP_KEY", ""))
+    except ValueError as wrong:
+        raise Refused(str(wrong)) from None
+
+
+@contextlib.contextmanager
+def _written(file: Path, known: sealing.Keys | None) -> Iterator[sealing.Target]:
+    """A new file of the backup, sealed where there is a key."""
+    name = file if known is None else file.with_name(file.name + SEALED)
+    with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+        if known is None:
+            yield handle
+            return
+        sealer = sealing.Sealer(handle, known.public)
+        yield sealer
+        sealer.close()
+
+
+@contextlib.contextmanager
+def opened(folder: Path, name: str, environ: Mapping[str, str]) -> Iterator[attachments.Source]:
+    """What a file of the backup holds, opened where it is sealed."""
+    sealed = folder / (name + SEALED)
+    if not sealed.exists():
+        with (folder / name).open("rb") as handle:
+            yield handle
+        return
+    known = keys(environ)
+    try:
+        with sealed.open("rb") as handle:
+            yield sealing.Opener(handle, known)
+    except sealing.NoKey:
+        if known is None:
+            raise Refused(f"{folder} is sealed. Set BACKUP_KEY to the key that it was sealed with.") from None
+        what = "BACKUP_KEY does not open" if known.secret else "BACKUP_KEY can only seal; it does not open"
+        raise Refused(f"{what} {folder}. Set it to the secret key (AGE-SECRET-KEY-1…) of that backup.") from None
+    except sealing.Broken as why:
+        raise Refused(f"{sealed} has changed since it was backed up: {why}; not restored.") from None
 
 
 @contextlib.contextmanager
@@ -230,11 +311,6 @@ def _files(manifest: dict[str, Any]) -> str:
 
 def _version() -> str:
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
-
-
-def _write(file: Path, content: bytes) -> None:
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-        handle.write(content)
 
 
 def _sha256(file: Path) -> str:

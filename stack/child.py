@@ -4,7 +4,7 @@
                          is never mistaken for ours. The file outlives a supervisor that was killed: the next start
                          finds its orphans by it.
 --as-server-account      as PostgreSQL's own account, where there is one.
---may-back-up            sees the address of the backup role, which everybody else is kept from.
+--may-back-up            sees the address of the backup role and the key of backups, which all others are kept from.
 --ends-with-parent NAME  gets this signal when whoever started it is gone, however that ended (Linux).
 """
 
@@ -36,7 +36,7 @@ def main() -> None:
     if own.pid_file:
         _leave_pid(own.pid_file)
     if not own.may_back_up:
-        for name in ("DATABASE_BACKUP_URL", "DATABASE_REHEARSAL_URL"):
+        for name in ("DATABASE_BACKUP_URL", "DATABASE_REHEARSAL_URL", "BACKUP_KEY"):
             os.environ.pop(name, None)
     account = server_account()
     if own.as_server_account and account is not None:

@@ -1,5 +1,5 @@
-"""The daily backup: taken at its time, the newest ones kept, once a week restored to see that it can be, and the
-service told how it went, until it has heard it.
+"""The daily backup: taken at its time, the newest ones and some older ones kept, once a week restored to see that it
+can be, and the service told how it went, until it has heard it.
 
 A machine that was off at that time makes up for it when it is back. A backup that fails is tried again soon.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from stack import backup, rehearsal
+from stack import backup, rehearsal, sealing
 from stack.home import ROOT, Home, home
 from stack.programs import BACKUPS_OFF, environment
 from stack.watchdog import source, tell
@@ -40,10 +40,12 @@ MOST_UNTOLD = 3000
 
 @dataclass(frozen=True)
 class Settings:
-    """`at`: time of day in Tokyo. `keep`: how many of the newest stay."""
+    """`at`: time of day in Tokyo. Of the newest `keep` stay, and of each of so many weeks and months the newest one."""
 
     at: time
     keep: int
+    weeks: int
+    months: int
     folder: Path
     source: str
     tell_to: str
@@ -52,16 +54,24 @@ class Settings:
 
 def settings(environ: Mapping[str, str]) -> Settings:
     """Raises ValueError, in words, for what cannot be."""
-    at, keep = environ["BACKUP_AT"], environ["BACKUP_KEEP"]
+    at = environ["BACKUP_AT"]
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", at):
         raise ValueError(f"BACKUP_AT must be a time like 03:00, or {BACKUPS_OFF}, not {at!r}.")
-    if not keep.isdecimal() or not 1 <= int(keep) <= MOST_KEPT:
-        raise ValueError(f"BACKUP_KEEP must be a number from 1 to {MOST_KEPT}, not {keep!r}.")
+    keep, weeks, months = (_number(environ, name, least) for name, least in (("", 1), ("_WEEKS", 0), ("_MONTHS", 0)))
+    sealing.keys(environ.get("BACKUP_KEY", ""))
     folder = Path(environ.get("BACKUP_FOLDER") or ROOT / "backups")
     if not folder.is_absolute():
         raise ValueError(f"BACKUP_FOLDER must begin with a /, not {str(folder)!r}.")
     tell_to = f"{environ['SERVICE_URL']}/api/core/backups"
-    return Settings(time.fromisoformat(at), int(keep), folder, source(environ), tell_to, environ["WATCHDOG_TOKEN"])
+    who, token = source(environ), environ["WATCHDOG_TOKEN"]
+    return Settings(time.fromisoformat(at), keep, weeks, months, folder, who, tell_to, token)
+
+
+def _number(environ: Mapping[str, str], of: str, least: int) -> int:
+    name = f"BACKUP_KEEP{of}"
+    if not environ[name].isdecimal() or not least <= int(environ[name]) <= MOST_KEPT:
+        raise ValueError(f"{name} must be a number from {least} to {MOST_KEPT}, not {environ[name]!r}.")
+    return int(environ[name])
 
 
 MOMENTS = ("succeeded", "tried", "rehearsed")
@@ -127,13 +137,15 @@ def take(how: Settings, place: Home, environ: dict[str, str], memory: Memory) ->
         memory.succeeded = began
         print(f"backed up to {folder}, {size} bytes", flush=True)
     memory.tried = began
-    kept = clear_old(how.folder, how.keep)
+    kept = clear_old(how)
     seconds = round(clocks.monotonic() - begun, 1)
     memory.untold.append(
         {"at": began.isoformat(), "seconds": seconds, "ok": size is not None, "bytes": size, "kept": kept}
     )
     memory.keep()
-    if size is not None and environ.get("DATABASE_REHEARSAL_URL"):
+    known = sealing.keys(environ.get("BACKUP_KEY", ""))
+    # What a public key has sealed can only be opened elsewhere.
+    if size is not None and environ.get("DATABASE_REHEARSAL_URL") and (known is None or known.secret):
         _rehearse(folder, size, place, environ, memory)
 
 
@@ -155,16 +167,40 @@ def _rehearse(folder: Path, size: int, place: Home, environ: dict[str, str], mem
 
 def whole(folder: Path) -> list[Path]:
     """The daily backups there, the oldest first; a person's own are none of ours."""
-    found = folder.glob(f"{PREFIX}*") if folder.is_dir() else []
+    found = folder.glob(f"{PREFIX}{'[0-9]' * 8}-*") if folder.is_dir() else []
     return sorted(one for one in found if (one / backup.SUMS).is_file() and not one.name.endswith(backup.UNFINISHED))
 
 
-def clear_old(folder: Path, keep: int) -> int:
+def clear_old(how: Settings) -> int:
     """How many are left."""
-    found = whole(folder)
-    for one in found[:-keep]:
-        shutil.rmtree(one, ignore_errors=True)
-    return len(whole(folder))
+    found = whole(how.folder)
+    stay = staying([one.name for one in found], how.keep, how.weeks, how.months)
+    for one in found:
+        if one.name not in stay:
+            shutil.rmtree(one, ignore_errors=True)
+    return len(whole(how.folder))
+
+
+def staying(names: list[str], keep: int, weeks: int, months: int) -> set[str]:
+    """Of these, the oldest first: the newest ones, and the newest of each of the last weeks (they begin on Monday) and
+    months that have one. A time without backups counts for nothing, so it never clears away the last."""
+    stay = set(names[-keep:])
+    for many, of in ((weeks, _week), (months, _month)):
+        newest = {of(name): name for name in names}  # a later one of the same week takes its place
+        stay |= set(list(newest.values())[-many:] if many else ())
+    return stay
+
+
+def _week(name: str) -> tuple[int, int]:
+    return datetime.strptime(_day(name), "%Y%m%d").isocalendar()[:2]  # noqa: DTZ007  # a day, as it is in Tokyo
+
+
+def _month(name: str) -> str:
+    return _day(name)[:6]
+
+
+def _day(name: str) -> str:
+    return name.removeprefix(PREFIX)[:8]
 
 
 def clear_unfinished(folder: Path) -> None:

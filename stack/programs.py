@@ -13,9 +13,11 @@ from dotenv import dotenv_values
 
 from stack import firmware, servers
 from stack.home import ROOT, Home
+from stack.secrets import with_secrets
 
 DEFAULTS = {
     "GENBA_MODE": "demo",
+    "LISTEN_ADDRESS": "127.0.0.1",
     "SERVICE_PORT": "8000",
     "SERVICE_REPLICAS": "1",
     "DASHBOARDS_PORT": "8501",
@@ -25,6 +27,8 @@ DEFAULTS = {
     "WATCHDOG_INTERVAL_SECONDS": "30",
     "BACKUP_AT": "03:00",
     "BACKUP_KEEP": "14",
+    "BACKUP_KEEP_WEEKS": "5",
+    "BACKUP_KEEP_MONTHS": "0",
     "AGENCIES_OCR": "false",
 }
 # As BACKUP_AT: whoever runs this takes backups in another way.
@@ -49,6 +53,8 @@ DEMO_DEFAULTS = {
     "REFRESH_SECONDS": "5",
 }
 MOST_REPLICAS = 16
+# The proxy asks every second who is there (Caddyfile).
+DRAIN_SECONDS = "3"
 PYTHON = sys.executable
 
 
@@ -66,9 +72,10 @@ class Program:
 
 
 def environment(home: Home) -> dict[str, str]:
-    """What the processes see: the shell's environment over `.env` over the defaults. `DATABASE_URL` or `REDIS_URL`
-    given there means: use those servers, start none of our own."""
-    given = {name: value for name, value in (dotenv_values(ROOT / ".env") | os.environ).items() if value}
+    """What the processes see: the shell's environment over `.env` over files of secrets over the defaults.
+    `DATABASE_URL` or `REDIS_URL` given there means: use those servers, start none of our own."""
+    said = dotenv_values(ROOT / ".env") | os.environ
+    given = with_secrets({name: value for name, value in said.items() if value})
     merged = DEFAULTS | given
     demo = merged["GENBA_MODE"] == "demo"
     if not merged.get("DATABASE_URL"):
@@ -89,6 +96,8 @@ def environment(home: Home) -> dict[str, str]:
         "FILES_URL": (home.path / "files").as_uri(),
         "PYTHONUNBUFFERED": "1",
     }
+    if merged["SERVICE_REPLICAS"] != "1":
+        standard["DRAIN_SECONDS"] = DRAIN_SECONDS
     if demo:
         sandbox = f"http://127.0.0.1:{merged['SANDBOX_PORT']}"
         standard |= DEMO_DEFAULTS | {
@@ -148,9 +157,8 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
         ports = [_port(environ, "SANDBOX_PORT"), _port(environ, "SANDBOX_SMTP_PORT")]
         listed.append(Program("sandbox", [PYTHON, "-m", "tests.sandbox"], ports))
     celery = [PYTHON, "-m", "celery", "--app"]
-    proxy = environ.get("FORWARDED_ALLOW_IPS", "")
     listed += [
-        Program(name, _uvicorn("service.main:app", port, factory=True, proxy=proxy), [port])
+        Program(name, _uvicorn("service.main:app", environ, port, factory=True), [port])
         for name, port in replicas(environ, "service")
     ]
     listed += [
@@ -160,7 +168,7 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
     if reads_statements(environ):
         listed.append(Program("reader", [*celery, "jobs.app", *READER], stop_seconds=30))
     listed += [
-        Program(name, _uvicorn("dashboards.app:app", port, proxy=proxy), [port])
+        Program(name, _uvicorn("dashboards.app:app", environ, port), [port])
         for name, port in replicas(environ, "dashboards")
     ]
     listed.append(Program("watchdog", [PYTHON, "-m", "stack.watchdog"]))
@@ -197,6 +205,9 @@ def _port(environ: dict[str, str], name: str) -> int:
     return int(value)
 
 
+# Before a new version starts.
+MIGRATE = [PYTHON, "-m", "alembic", "upgrade", "head"]
+
 # Threads, because ticks wait for servers rather than compute. One machine has one worker: it listens for no others.
 _WORKER = ["worker", "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
 
@@ -207,10 +218,11 @@ READER = [
 ]
 
 
-def _uvicorn(target: str, port: int, *, factory: bool = False, proxy: str = "") -> list[str]:
-    """`proxy`: whose X-Forwarded-For is believed. Nobody's without one: anybody on this machine could write it."""
+def _uvicorn(target: str, environ: dict[str, str], port: int, *, factory: bool = False) -> list[str]:
+    # Whose X-Forwarded-For is believed. Nobody's without one: anybody on this machine could write it.
+    proxy = environ.get("FORWARDED_ALLOW_IPS", "")
     return [
-        *(PYTHON, "-m", "uvicorn", target, "--host", "127.0.0.1", "--port", str(port)),
+        *(PYTHON, "-m", "uvicorn", target, "--host", environ["LISTEN_ADDRESS"], "--port", str(port)),
         *(["--factory"] if factory else []),
         *(["--proxy-headers", "--forwarded-allow-ips", proxy] if proxy else ["--no-proxy-headers"]),
         *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "5"),

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from stack.outages import OFF, Outages, Slack
+from stack.secrets import with_secrets
 
 MOST_AT_ONCE = 500
 # Delivered ones are kept here for a while too: whoever doubts the figures can look.
@@ -248,7 +249,7 @@ def _say(name: str, down: str | None) -> None:
 
 def main() -> int:
     try:
-        how = settings(os.environ)
+        how = settings(with_secrets(os.environ))
     except ValueError as wrong:
         print(wrong)
         return 1

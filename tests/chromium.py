@@ -25,10 +25,15 @@ def chromium() -> Iterator[Browser]:
         launched.close()
 
 
-def at_a_desk(browser: Browser, kept: StorageState | None = None) -> BrowserContext:
-    """A fresh profile on a desk's screen in Japan, with the cookies that were kept."""
+def at_a_desk(browser: Browser, kept: StorageState | None = None, *, trusting: bool = False) -> BrowserContext:
+    """A fresh profile on a desk's screen in Japan, with the cookies that were kept. `trusting`: Chromium knows the
+    operating system's CAs only, not that of a test's proxy."""
     return browser.new_context(
-        locale="ja-JP", timezone_id="Asia/Tokyo", viewport={"width": 1440, "height": 900}, storage_state=kept
+        locale="ja-JP",
+        timezone_id="Asia/Tokyo",
+        viewport={"width": 1440, "height": 900},
+        storage_state=kept,
+        ignore_https_errors=trusting,
     )
 
 

@@ -13,14 +13,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import httpx2
 import psycopg
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
@@ -34,6 +37,9 @@ from tests.processes import await_ok, end, free_port, own_folder, tied
 from tests.shares import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.shares import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
 from tests.sight import seeing_all
+
+if TYPE_CHECKING:
+    from service.main import FrontDoor
 
 # Decided before any module of the product is imported: settings are read once per process.
 HOME = Home(own_folder("test"))
@@ -130,6 +136,7 @@ def _engine(database: str) -> Iterator[object]:
 def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """A session on the connection that the service uses too during this test; everything is rolled back after it."""
     from service.core import db as core_db
+    from service.core import reading
 
     connection = _engine.connect()  # type: ignore[attr-defined]
     outer = connection.begin()
@@ -144,6 +151,12 @@ def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
         if not transaction.nested and not session.info.get("sees_all"):
             see(core_db.NOBODY)
 
+    def only_reads(session: Session) -> Session:
+        session.execute(text("SET TRANSACTION READ ONLY"))
+        return session
+
+    # A door whose answer may lag would fail on a replica if it wrote.
+    monkeypatch.setattr(reading, "only_reads", only_reads)
     see(core_db.SYSTEM)
     # A transaction of the product is a savepoint here: it must see what it would see by itself, and what it may see
     # must not outlive it. The test itself sees everything.
@@ -162,6 +175,21 @@ def portal() -> Iterator[BlockingPortal]:
     """The event loop that answers all tests: one of each request's own takes longer than most answers."""
     with start_blocking_portal() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def served() -> FrontDoor:
+    """The service's front door, with the doors and rules of production; building it takes longer than most tests."""
+    from service.main import app
+
+    return app()
+
+
+def at(door: FrontDoor, portal: BlockingPortal) -> TestClient:
+    """Somebody new in front of it."""
+    client = TestClient(door, raise_server_exceptions=False)
+    client.portal = portal
+    return client
 
 
 @dataclass
@@ -193,12 +221,14 @@ class Service:
             return cursor.fetchall() if cursor.description else []
 
 
-def start_service(home: Home, database: str) -> Service:
+def start_service(home: Home, database: str, more: Mapping[str, str] = MappingProxyType({})) -> Service:
+    """`more`: settings of its own."""
     servers.create_database(home, database, TEMPLATE)
     port = free_port()
     environ = os.environ | {
         "DATABASE_URL": servers.url(home, "app", database),
         "DATABASE_OWNER_URL": servers.url(home, "owner", database),
+        **more,
     }
     command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:app", "--port", str(port)]
     with (home.logs / f"{database}.log").open("wb") as log:

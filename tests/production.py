@@ -1,5 +1,6 @@
 """Production as the README tells it, on one machine and with ports of its own: PostgreSQL and Valkey over TCP with
-passwords, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front."""
+passwords, a streaming replica, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front.
+Secrets, roles and the servers' options are made by the files and commands of docker-compose.yml."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,8 +26,12 @@ from sqlalchemy.orm import Session
 
 from stack import servers
 from stack.home import ROOT, Home, server_account
+from tests.compose import services
 from tests.ensure_servers import PATH, program
 from tests.processes import free_port, tied
+from tests.replica import Replica, replica_of
+from tests.sandbox import process
+from tests.sandbox.process import Sandbox, running_sandbox
 from tests.stack import Stack, make_stack, some_folder
 
 SHIPPED = ROOT / "stack" / "production"
@@ -35,11 +40,49 @@ FEW = 3
 
 
 @dataclass
+class Server:
+    """A server that is not ours to start, and whoever starts it again when it died, as systemd does."""
+
+    command: list[str]
+    log: Path
+    environ: dict[str, str] | None
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(self.command, cwd=ROOT, env=self.environ, stdout=output, stderr=output)
+
+    def fall(self) -> None:
+        """kill -9, and started until it stays: what a dead PostgreSQL left behind ends a moment after it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+        self.start()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            while self.process.wait(1) is not None:
+                self.start()
+
+    def stop(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+
+
+@dataclass
 class Production:
+    """`servers` are those beside our own; `vendors` is the sandbox, where one was asked for."""
+
     stack: Stack
     theirs: Home
     ports: dict[str, int]
     folder: Path
+    following: Replica | None = None
+    servers: dict[str, Server] = field(default_factory=dict)
+    vendors: Sandbox | None = None
 
     @property
     def origin(self) -> str:
@@ -51,7 +94,16 @@ class Production:
 
     def url(self, role: str, database: str = "genba", *, pooled: bool = False) -> str:
         user, port = servers.ROLES.get(role, "postgres"), self.ports["pgbouncer" if pooled else "postgres"]
-        return f"postgresql://{user}:{quote(self.theirs.secrets()[role])}@127.0.0.1:{port}/{database}"
+        return f"postgresql://{user}:{quote(self.password(role))}@127.0.0.1:{port}/{database}"
+
+    @property
+    def secrets(self) -> Path:
+        return self.folder / "secrets"
+
+    def password(self, role: str) -> str:
+        if role == "superuser":
+            return self.theirs.secrets()[role]
+        return (self.secrets / f"{role}_password").read_text().strip()
 
     def http(self, **options: Any) -> httpx2.Client:
         """A client that trusts Caddy's own CA and nobody else."""
@@ -77,16 +129,24 @@ class Production:
 
 
 @contextmanager
-def running_production() -> Iterator[Production]:
+def running_production(vendors: bool = False, more: Mapping[str, str] | None = None) -> Iterator[Production]:
+    """`vendors`: with the sandbox in the place of theirs. `more`: settings of its own."""
     with some_folder() as folder, ExitStack() as running:
         theirs = Home(folder / "theirs")
         theirs.prepare()
-        ports = {name: free_port() for name in ("postgres", "valkey", "pgbouncer", "https", "http", "door")}
+        ports = {name: free_port() for name in ("postgres", "replica", "valkey", "pgbouncer", "https", "http", "door")}
         made = Production(make_stack(folder), theirs, ports, folder)
-        for server in (_postgres, _valkey, _pgbouncer):
+        _make_secrets(made)
+        running.enter_context(_postgres(made))
+        source = made.url("superuser", "postgres")
+        made.following = running.enter_context(replica_of(theirs, ports["replica"], source))
+        for server in (_valkey, _pgbouncer):
             running.enter_context(server(made))
         _configure(made)
+        if vendors:
+            running.enter_context(_vendors(made))
         running.enter_context(_caddy(made))
+        made.stack.environ |= more or {}
         made.stack.start()
         try:
             yield made
@@ -95,26 +155,23 @@ def running_production() -> Iterator[Production]:
 
 
 @contextmanager
-def _process(
+def running_process(
+    made: Production,
+    name: str,
     command: list[str],
-    log: Path,
     stop: str = "TERM",
     *,
     as_server: bool = False,
     environ: dict[str, str] | None = None,
-) -> Iterator[None]:
-    with log.open("wb") as output:
-        whole = tied(command, stop, as_server=as_server)
-        process = subprocess.Popen(whole, cwd=ROOT, env=environ, stdout=output, stderr=output)
+) -> Iterator[Path]:
+    """Gives the path of its log."""
+    server = Server(tied(command, stop, as_server=as_server), made.folder / f"{name}.log", environ)
+    made.servers[name] = server
+    server.start()
     try:
-        yield
+        yield server.log
     finally:
-        process.send_signal(signal.Signals[f"SIG{stop}"])
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
+        server.stop(signal.Signals[f"SIG{stop}"])
 
 
 def _await(ready: Callable[[], object], log: Path) -> None:
@@ -129,35 +186,40 @@ def _await(ready: Callable[[], object], log: Path) -> None:
             time.sleep(0.1)
 
 
+def _make_secrets(made: Production) -> None:
+    places = {f"{name.upper()}_AT": f"127.0.0.1:{made.ports[name]}" for name in ("postgres", "pgbouncer", "valkey")}
+    script = ["sh", str(SHIPPED / "make-secrets.sh"), str(made.secrets)]
+    subprocess.run(script, env=os.environ | places, check=True)
+    # Tried out in tests of its own.
+    (made.secrets / "database_rehearsal_url").unlink()
+
+
 @contextmanager
 def _postgres(made: Production) -> Iterator[None]:
-    """With roles and database as the README has an administrator make them."""
+    """With the options of docker-compose.yml, roles and databases made by its script."""
     servers.initialise(made.theirs)
     tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
-    log = made.folder / "postgres.log"
-    with _process([*servers.postgres_command(made.theirs), *tcp], log, stop="INT", as_server=True):
+    command = [*servers.postgres_command(made.theirs), *services()["postgres"]["command"][1:], *tcp]
+    with running_process(made, "postgres", command, stop="INT", as_server=True) as log:
         url = made.url("superuser", "postgres")
         _await(lambda: psycopg.connect(url).close(), log)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute((ROOT / "service" / "migrations" / "roles.sql").read_text())
-            for role in ("owner", "app", "backup"):
-                connection.execute(f"ALTER ROLE genba_{role} PASSWORD '{made.theirs.secrets()[role]}'")
-            make_database(made, "genba")
+        environ = {
+            "PATH": f"{servers.bin_dir(made.theirs)}{os.pathsep}{PATH}",
+            **{"PGHOST": "127.0.0.1", "PGPORT": str(made.ports["postgres"]), "PGPASSWORD": made.password("superuser")},
+            "ROLES": str(ROOT / "service" / "migrations" / "roles.sql"),
+            "SECRETS_FOLDER": str(made.secrets),
+        }
+        subprocess.run(["sh", str(SHIPPED / "init-database.sh")], env=environ, check=True, stdout=subprocess.DEVNULL)
         yield
-
-
-def make_database(made: Production, name: str) -> None:
-    with psycopg.connect(made.url("superuser", "postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} OWNER genba_owner")
-        connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-        connection.execute(f"GRANT CONNECT ON DATABASE {name} TO genba_owner, genba_app, genba_backup")
 
 
 @contextmanager
 def _valkey(made: Production) -> Iterator[None]:
-    password, log = made.theirs.secrets()["secret_key"], made.folder / "valkey.log"
-    tcp = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--requirepass", password]
-    with _process([*servers.valkey_command(made.theirs), *tcp], log):
+    password = made.password("valkey")
+    [_, _, *options] = services()["valkey"]["command"]
+    here = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--dir", str(made.theirs.valkey)]
+    program = servers.valkey_command(made.theirs)[0]
+    with running_process(made, "valkey", [program, str(made.secrets / "valkey.conf"), *options, *here]) as log:
         _await(lambda: redis.Redis(port=made.ports["valkey"], password=password).ping(), log)
         yield
 
@@ -166,18 +228,15 @@ def _valkey(made: Production) -> Iterator[None]:
 def _pgbouncer(made: Production) -> Iterator[None]:
     """The shipped configuration with other addresses. (%include does not help: a second [pgbouncer] section puts all
     its settings back to PgBouncer's own defaults.)"""
-    folder, log = made.folder / "pgbouncer", made.folder / "pgbouncer.log"
+    folder = made.folder / "pgbouncer"
     folder.mkdir()
-    with psycopg.connect(made.url("superuser", "postgres")) as connection:
-        secret = connection.execute(
-            """SELECT format('"%s" "%s"', rolname, rolpassword) FROM pg_authid WHERE rolname = 'genba_app'"""
-        ).fetchone()
-    assert secret is not None
-    (folder / "userlist.txt").write_text(secret[0] + "\n")
+    (folder / "userlist.txt").write_text((made.secrets / "userlist.txt").read_text())
     here = f"host=127.0.0.1 port={made.ports['postgres']} dbname=genba"
+    there = f"host=127.0.0.1 port={made.ports['replica']} dbname=genba"
     config = (SHIPPED / "pgbouncer.ini").read_text()
     for shipped, ours in {
         "genba = host=127.0.0.1 port=5432 dbname=genba": f"genba = {here}\ngenba_few = {here} pool_size={FEW}",
+        "; genba_read = host=10.0.0.2 port=5432 dbname=genba": f"genba_read = {there}",
         "listen_port = 6432": f"listen_port = {made.ports['pgbouncer']}",
         "auth_file = /etc/pgbouncer/userlist.txt": f"auth_file = {folder / 'userlist.txt'}",
         "logfile = /var/log/postgresql/pgbouncer.log": "",
@@ -190,26 +249,22 @@ def _pgbouncer(made: Production) -> Iterator[None]:
         if account := server_account():
             os.chown(file, account.pw_uid, account.pw_gid)
         file.chmod(0o700 if file.is_dir() else 0o600)
-    with _process([str(program("pgbouncer")), str(folder / "pgbouncer.ini")], log, stop="INT", as_server=True):
+    command = [str(program("pgbouncer")), str(folder / "pgbouncer.ini")]
+    with running_process(made, "pgbouncer", command, stop="INT", as_server=True) as log:
         _await(lambda: psycopg.connect(made.url("app", pooled=True)).close(), log)
         yield
 
 
 def _configure(made: Production) -> None:
     """What the README puts into .env."""
-    secrets, door = made.theirs.secrets(), f"127.0.0.1:{made.ports['door']}"
+    door = f"127.0.0.1:{made.ports['door']}"
     # Ports next to one another, as the launcher numbers replicas.
     service, dashboards = _two_free_ports(), _two_free_ports()
     made.stack.environ |= {
         "GENBA_MODE": "production",
-        "SECRET_KEY": secrets["secret_key"],
-        "DATABASE_URL": made.url("app", pooled=True),
-        "DATABASE_DIRECT_URL": made.url("app"),
-        "DATABASE_OWNER_URL": made.url("owner"),
-        "DATABASE_BACKUP_URL": made.url("backup"),
-        # Tried out in tests of its own.
-        "DATABASE_REHEARSAL_URL": "",
-        "REDIS_URL": f"redis://:{quote(secrets['secret_key'])}@127.0.0.1:{made.ports['valkey']}/0",
+        # SECRET_KEY, DATABASE_URL and the others.
+        "SECRETS_FOLDER": str(made.secrets),
+        "DATABASE_READ_URL": made.url("app", "genba_read", pooled=True),
         "PUBLIC_BASE_URL": made.origin,
         "SERVICE_URL": f"http://{door}",
         "SERVICE_PORT": str(service),
@@ -222,6 +277,35 @@ def _configure(made: Production) -> None:
     }
 
 
+@contextmanager
+def _vendors(made: Production) -> Iterator[None]:
+    """They reach us by the inner door: no vendor of this machine trusts the proxy's own CA."""
+    door = f"http://127.0.0.1:{made.ports['door']}/api/reservations/webhooks"
+    store = made.folder / "sandbox.sqlite"
+    with running_sandbox(store, pace=0.3, stripe_url=f"{door}/stripe") as made.vendors:
+        for vendor in ("twilio", "bland"):
+            made.vendors.target(vendor, f"{door}/{vendor}")
+        made.stack.environ |= {
+            "SANDBOX_PORT": str(made.vendors.port),
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(made.vendors.smtp_port),
+            "MAIL_FROM": "Genba <genba@techcore.example>",
+            "SLACK_BASE_URL": made.vendors.slack_url,
+            "SLACK_BOT_TOKEN": process.TOKEN,
+            "TWILIO_BASE_URL": made.vendors.url,
+            "TWILIO_ACCOUNT_SID": process.TWILIO_SID,
+            "TWILIO_AUTH_TOKEN": process.TWILIO_TOKEN,
+            "TWILIO_FROM": "+815000000000",
+            "BLAND_BASE_URL": made.vendors.url,
+            "BLAND_API_KEY": process.BLAND_KEY,
+            "BLAND_WEBHOOK_SECRET": process.BLAND_SECRET,
+            "STRIPE_BASE_URL": made.vendors.url,
+            "STRIPE_API_KEY": process.STRIPE_KEY,
+            "STRIPE_WEBHOOK_SECRETS": process.STRIPE_SECRET,
+        }
+        yield
+
+
 def _two_free_ports() -> int:
     while True:
         first = free_port()
@@ -231,6 +315,14 @@ def _two_free_ports() -> int:
 
 @contextmanager
 def _caddy(made: Production) -> Iterator[None]:
+    with running_caddy(made, {}):
+        yield
+
+
+@contextmanager
+def running_caddy(made: Production, other: dict[str, str]) -> Iterator[None]:
+    """`other`: what differs from the one that all tests share."""
+
     def both(name: str) -> str:
         first = int(made.stack.environ[f"{name}_PORT"])
         return f"127.0.0.1:{first} 127.0.0.1:{first + 1}"
@@ -246,10 +338,10 @@ def _caddy(made: Production) -> Iterator[None]:
         "GENBA_SERVICE_DOOR": f"127.0.0.1:{made.ports['door']}",
         "GENBA_CADDY_ADMIN": "off",
         "GENBA_CADDY_DATA": str(made.folder / "caddy"),
+        **other,
     }
     command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
-    log = made.folder / "caddy.log"
-    with _process(command, log, environ=environ):
+    with running_process(made, f"caddy-{environ['GENBA_HTTPS_PORT']}", command, environ=environ) as log:
         _await(lambda: made.ca.stat(), log)
         yield
 

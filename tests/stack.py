@@ -46,6 +46,11 @@ class Stack:
     def sandbox(self) -> str:
         return f"http://127.0.0.1:{self.environ['SANDBOX_PORT']}"
 
+    @property
+    def database(self) -> str:
+        """As the application's role, past any pooler."""
+        return self.environ.get("DATABASE_DIRECT_URL") or servers.url(self.home, "app")
+
     def start(self) -> float:
         """Starts and waits for the block that says it is ready; seconds it took."""
         begun = time.monotonic()
@@ -86,7 +91,7 @@ class Stack:
 
     def move_clock(self, minutes: int, silent: str = "") -> None:
         """As `make clock` does; all terminals but the `silent` one are heard of all the while."""
-        owner = servers.url(self.home, "owner")
+        owner = self.environ.get("DATABASE_OWNER_URL") or servers.url(self.home, "owner")
         clock.move(owner, int(self.environ["SANDBOX_PORT"]), timedelta(minutes=minutes), silent)
 
     def is_ready(self) -> bool:

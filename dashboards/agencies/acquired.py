@@ -97,6 +97,15 @@ def groups(items: Sequence[Row], *, is_open: bool) -> None:
         last = small(f"最終投入日 {day(item['last_entered_at'])}")
         with st.expander(f"{label}　{last}", expanded=is_open, key=f"agencies.acquired.{item['id']}.{is_open}"):
             st.html(sites(item))
+            if more := item["sites_count"] - len(item["sites"]):
+                st.markdown(small(rest(len(item["sites"]), more)))
+
+
+def rest(shown: int, more: int) -> str:
+    return (
+        f"新しい順に{shown:,}地点を表示しています。ほかの{more:,}地点は、キーワードや投入完了日で絞り込むか、"
+        "「出力する」で確認できます。"
+    )
 
 
 def sites(item: Row) -> str:

@@ -97,8 +97,8 @@ def switch(agency: Row) -> None:
 def deactivate(agency: Row) -> None:
     name, people = f"代理店「{agency['name']}」", agency["sales_count"]
 
-    def send(reason: str) -> None:
-        ended = session.api().post(f"{PATH}/{agency['id']}/deactivate", {"reason": reason})["sessions_ended"]
+    def send(reason: str, once: str) -> None:
+        ended = session.api().post(f"{PATH}/{agency['id']}/deactivate", {"reason": reason}, once=once)["sessions_ended"]
         out = f"ログイン中だった{ended:,}件を終了しました。" if ended else ""
         flash.say(f"{name}を無効にしました。{out}")
 
@@ -123,7 +123,7 @@ def activate(agency: Row) -> None:
         f"{name}は無効です。有効に戻しますか？",
         f"{who}これまでのパスワードでまたログインできるようになります。",
         action="有効に戻す",
-        do=lambda _: session.api().post(f"{PATH}/{agency['id']}/activate"),
+        do=lambda _, once: session.api().post(f"{PATH}/{agency['id']}/activate", once=once),
         done=f"{name}を有効に戻しました。",
         danger=False,
     )

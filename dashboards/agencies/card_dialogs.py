@@ -106,7 +106,7 @@ def remove(one: Row) -> None:
         f"法人「{one['name']}」のカード情報を削除しますか？",
         "カード番号・有効期限・名義をすべて削除します。元に戻せません。",
         action="削除する",
-        do=lambda reason: session.api().delete(
+        do=lambda reason, _once: session.api().delete(
             f"{PATH}/{one['id']}/card", {"reason": reason, "version": one["version"]}
         ),
         done="カード情報を削除しました。",
@@ -130,7 +130,7 @@ def ask(one: Row) -> None:
 
 
 def _reveal(corporation_id: int, reason: str) -> None:
-    answer = session.api().post(f"{PATH}/{corporation_id}/card/reveal", {"reason": reason.strip()})
+    answer = session.api().post(f"{PATH}/{corporation_id}/card/reveal", {"reason": reason.strip()}, once=None)
     dialogs.open(_show, answer, time.monotonic() + answer["seconds"])
 
 

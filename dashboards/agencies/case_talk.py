@@ -12,6 +12,7 @@ from dashboards import session
 from dashboards.agencies import case_words
 from dashboards.client import ApiProblem
 from dashboards.ui import confirm, dialogs, feedback, flash, forms, kept, times
+from dashboards.ui.once import pressed
 from dashboards.ui.text import plain, small
 
 Row = Mapping[str, Any]
@@ -29,7 +30,8 @@ def attempt(call: Callable[[], object], done: str) -> None:
 
 
 def _post(path: str, body: Row | None = None) -> None:
-    session.api().post(path, body)
+    with pressed(path) as once:
+        session.api().post(path, body, once=once)
 
 
 @st.fragment(run_every=30)
@@ -37,7 +39,7 @@ def viewers(path: str, version: int) -> None:
     """Says that this person has the case open. Nothing is edited in here."""
     dialogs.leave()
     try:
-        seen = session.api(patience=5).post(f"{path}/viewing")
+        seen = session.api(patience=5).post(f"{path}/viewing", once=None)
     except ApiProblem:
         return  # the page's own blocks say what is wrong
     if seen["names"]:
@@ -68,7 +70,7 @@ def take_over(case: Row, path: str) -> None:
         f"{case['claimed_by_name']}さんから担当を引き継ぎますか？",
         f"{case['claimed_by_name']}さんが入力中の場合があります。先に声をかけてください。",
         action="引き継ぐ",
-        do=lambda _: session.api().post(f"{path}/claim", {"take_over": True}),
+        do=lambda _, once: session.api().post(f"{path}/claim", {"take_over": True}, once=once),
         done="担当を引き継ぎました。",
         danger=False,
     )
@@ -95,7 +97,7 @@ def hand_over(path: str) -> None:
             )
         if form.submitted:
             form.send(
-                lambda _: session.api().post(f"{path}/hand-over", {"user_id": chosen}),
+                lambda once: session.api().post(f"{path}/hand-over", {"user_id": chosen}, once=once),
                 done=f"{people.get(chosen, '')}さんに引き渡しました。",
             )
 
@@ -138,8 +140,8 @@ def report(case: Row, path: str, sites: Sequence[Row], now: int | None) -> None:
             about = "、".join(names[one] for one in chosen) or WHOLE
             st.session_state[typed] = message
 
-            def send(_: str) -> None:
-                session.api().post(f"{path}/deficiency", body)
+            def send(once: str) -> None:
+                session.api().post(f"{path}/deficiency", body, once=once)
                 st.session_state.pop(typed, None)
 
             problem = form.send(send, done=f"{about}を不備として差し戻しました。")
@@ -160,7 +162,9 @@ def put_right(path: str, version: int) -> None:
         "不備を解決済みにしますか？",
         "電話などで確認が取れたときに使います。不備のすべての地点が対応中に戻り、内容はコメントに残ります。",
         action="解決済みにする",
-        do=lambda reason: session.api().post(f"{path}/put-right", {"message": reason, "version": version}),
+        do=lambda reason, once: session.api().post(
+            f"{path}/put-right", {"message": reason, "version": version}, once=once
+        ),
         done="不備を解決済みにしました。",
         reason="required",
         danger=False,
@@ -213,6 +217,6 @@ def _say(path: str, names: Mapping[int, str]) -> None:
         message = form.field("message", st.text_area, "コメント", required=True, max_chars=1000, height=80)
     if form.submitted:
         form.send(
-            lambda _: session.api().post(f"{path}/comments", {"message": message, "site_id": about}),
+            lambda once: session.api().post(f"{path}/comments", {"message": message, "site_id": about}, once=once),
             done="コメントを送信しました。",
         )

@@ -121,7 +121,7 @@ def duplicates(corporation_id: int) -> None:
         return
     try:
         sought = {"corporation_number": one["corporation_number"], "name": one["name"], "except_id": one["id"]}
-        found = session.api().post(f"{PATH}/duplicates", sought | {"phone": one["phone1"]})["items"]
+        found = session.api().post(f"{PATH}/duplicates", sought | {"phone": one["phone1"]}, once=None)["items"]
     except ApiProblem:
         return  # the block above says what is wrong
     if found:

@@ -146,8 +146,9 @@ class _Form:
                 max_value=times.now().date(), format="YYYY/MM/DD",
             ),
         )  # fmt: skip
-        self.kept[field] = chosen.isoformat() if chosen else None
-        return self.kept[field]  # type: ignore[no-any-return]  # the line above
+        said: str | None = chosen.isoformat() if chosen else None
+        self.kept[field] = said
+        return said
 
 
 def _keys(field: str) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Draft:
     def ask_to_discard(self, then: Callable[[], None] = lambda: None) -> None:
         """`then` follows once it is gone."""
 
-        def discard(_: str) -> None:
+        def discard(_: str, _once: str) -> None:
             self.discard()
             then()
 

@@ -98,7 +98,9 @@ def same_already(under_way: sending.Sending, corporation: Values) -> None:
     }
     try:
         asked = {name: value for name, value in sought.items() if value}
-        found = session.api(patience=PATIENCE_SECONDS).post("/api/agencies/corporations/duplicates", asked)["items"]
+        found = session.api(patience=PATIENCE_SECONDS).post("/api/agencies/corporations/duplicates", asked, once=None)[
+            "items"
+        ]
     except ApiProblem:
         return  # Nothing is refused for it.
     if not found:

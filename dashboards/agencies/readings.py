@@ -12,6 +12,7 @@ from dashboards.addresses import FILES
 from dashboards.agencies import case_words
 from dashboards.client import ApiProblem
 from dashboards.ui import dialogs, feedback, flash
+from dashboards.ui.once import pressed
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
@@ -91,8 +92,10 @@ def _image(
 
 
 def _ask(path: str, image: Row) -> None:
+    asked = f"{path}/images/{image['id']}/reading"
     try:
-        session.api().post(f"{path}/images/{image['id']}/reading")
+        with pressed(asked) as once:
+            session.api().post(asked, once=once)
     except ApiProblem as problem:
         feedback.not_done(problem)
         return
@@ -164,13 +167,15 @@ def _proposal(path: str, image: Row, reading: Row, one: Row, site: Row | None) -
             st.markdown(small(f"地点の現在の値: {plain(stored)}"))
         if right.button("この値を使う", key=f"{key}.use", disabled=site is None or not value.strip()) and site:
             body = {"field": name, "value": value, "site_id": site["id"], "version": site["version"]}
+            accepted = f"{path}/readings/{reading['id']}/accept"
             try:
-                session.api().post(f"{path}/readings/{reading['id']}/accept", body)
+                with pressed(accepted) as once:
+                    session.api().post(accepted, body, once=once)
+                    flash.say(f"{case_words.LABELS[name]}に「{plain(value)}」を保存しました。")
             except ApiProblem as problem:
                 said = "".join(f"  \n{plain(error['message'])}" for error in problem.errors)
                 st.error(feedback.in_words(problem) + said, icon=":material/error:")
                 return
-            flash.say(f"{case_words.LABELS[name]}に「{plain(value)}」を保存しました。")
             st.rerun()
 
 

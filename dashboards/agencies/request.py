@@ -13,6 +13,7 @@ from dashboards.client import ApiProblem
 from dashboards.ui import details, dialogs, feedback, files, flash, forms, heading, live, times
 from dashboards.ui.links import asked_id, link
 from dashboards.ui.live import refreshing
+from dashboards.ui.once import pressed
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import Happening, timeline
 
@@ -149,16 +150,16 @@ def _say(problem: ApiProblem, one: Row, state: dict[str, Any], remarks: str) -> 
 
 
 def resubmit(one: Row, draft: drafting.Draft, state: dict[str, Any], body: Mapping[str, Any]) -> None:
-    state["problem"] = None
+    state["problem"], asked = None, f"{path(one['id'])}/resubmit"
     try:
-        session.api().post(f"{path(one['id'])}/resubmit", {"version": state["version"], **body})
+        with pressed(asked) as once:
+            session.api().post(asked, {"version": state["version"], **body}, once=once)
+            draft.forget()
+            st.session_state.pop(f"{KEY}.correction.{one['id']}", None)
+            flash.say(f"依頼 {one['id']} を再提出しました。投入担当者が確認します。")
     except ApiProblem as problem:
         if not (problem.status == 401 and session.ended()):
             state["problem"] = problem
-        return
-    draft.forget()
-    st.session_state.pop(f"{KEY}.correction.{one['id']}", None)
-    flash.say(f"依頼 {one['id']} を再提出しました。投入担当者が確認します。")
 
 
 def more_images(one: Row) -> None:
@@ -190,15 +191,15 @@ def more_images(one: Row) -> None:
 
 
 def _add(one: Row, state: dict[str, Any], images: list[str]) -> None:
-    state["problem"] = None
+    state["problem"], asked = None, f"{path(one['id'])}/images"
     try:
-        session.api().post(f"{path(one['id'])}/images", {"images": images})
+        with pressed(asked) as once:
+            session.api().post(asked, {"images": images}, once=once)
+            state["round"] += 1
+            flash.say(f"明細画像を{len(images)}枚追加しました。")
+            dialogs.close()
     except ApiProblem as problem:
         state["problem"] = problem
-        return
-    state["round"] += 1
-    flash.say(f"明細画像を{len(images)}枚追加しました。")
-    dialogs.close()
 
 
 @refreshing
@@ -262,7 +263,7 @@ def happening(one: Row) -> Happening:
 def _mark_read(request_id: int, comment_id: int) -> None:
     """What is on the screen has been read; when that cannot be stored now, it is new once more."""
     try:
-        session.api().post(f"{path(request_id)}/read", {"comment_id": comment_id})
+        session.api().post(f"{path(request_id)}/read", {"comment_id": comment_id}, once=None)
     except ApiProblem:
         return
 
@@ -276,7 +277,7 @@ def comment(request_id: int) -> None:
         )
     if form.submitted:
         form.send(
-            lambda _: session.api().post(f"{path(request_id)}/comments", {"message": message}),
+            lambda once: session.api().post(f"{path(request_id)}/comments", {"message": message}, once=once),
             done="コメントを送信しました。",
         )
 

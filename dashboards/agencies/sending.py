@@ -203,7 +203,7 @@ def _say_refused(sending: Sending, known: Mapping[str, str]) -> None:
 def _check(sending: Sending, sent: dict[str, Any]) -> None:
     sending.problem = None
     try:
-        session.api().post(f"{PATH}/check", sent)
+        session.api().post(f"{PATH}/check", sent, once=None)
     except ApiProblem as problem:
         _failed(sending, problem)
         return
@@ -260,7 +260,7 @@ def _send(sending: Sending, draft: Draft, done: Callable[[], None]) -> None:
         return
     sending.problem = None
     try:
-        answer = session.api().post(PATH, sending.body)
+        answer = session.api().post(PATH, sending.body, once=None)
     except ApiProblem as problem:
         _failed(sending, problem)
         sending.is_unsure = (sending.is_unsure or problem.was_sent) and problem.temporary
@@ -298,7 +298,7 @@ def cancel(row: Values) -> None:
         f"依頼 {row['id']}（{row['corporation_name']}）をキャンセルしますか？",
         f"まだ投入されていない地点はすべてキャンセルになり、元に戻せません。{kept}",
         action="キャンセルする",
-        do=lambda reason: session.api().post(f"{PATH}/{row['id']}/cancel", {"reason": reason}),
+        do=lambda reason, once: session.api().post(f"{PATH}/{row['id']}/cancel", {"reason": reason}, once=once),
         done=f"依頼 {row['id']} をキャンセルしました。",
         reason="required",
     )

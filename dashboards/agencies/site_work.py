@@ -13,6 +13,7 @@ from dashboards.agencies import case_sheet, case_words, drafting, words
 from dashboards.agencies.site_form import Form
 from dashboards.client import ApiProblem
 from dashboards.ui import confirm, conflict, details, dialogs, feedback, flash
+from dashboards.ui.once import pressed
 from dashboards.ui.text import plain, small
 
 Row = Mapping[str, Any]
@@ -231,7 +232,7 @@ def _confirm_entered(site: Site, stored: Row) -> None:
         "キャリア管理画面への投入が終わった地点だけを投入済にしてください。投入済にすると、元に戻すことも"
         "キャンセルすることもできません。獲得案件一覧に表示されます。",
         action="投入済にする",
-        do=lambda _: session.api().post(f"{site.path}/status", body),
+        do=lambda _, once: session.api().post(f"{site.path}/status", body, once=once),
         done=f"{site.name}を投入済にしました。",
         danger=False,
     )
@@ -243,7 +244,9 @@ def ask_to_go_on(site: Site) -> None:
         f"{site.name}を対応中に戻しますか？",
         "電話などで確認が取れ、営業担当者の再提出を待たずに進めるときに使います。この地点の不備は解決したものとして記録されます。",
         action="対応中に戻す",
-        do=lambda _: session.api().post(f"{site.path}/status", {"to": "working", "version": site.row["version"]}),
+        do=lambda _, once: session.api().post(
+            f"{site.path}/status", {"to": "working", "version": site.row["version"]}, once=once
+        ),
         done=f"{site.name}を対応中に戻しました。",
         danger=False,
     )
@@ -257,7 +260,7 @@ def ask_to_remove(site: Site) -> None:
         f"{site.name}を削除しますか？",
         f"間違えて追加した地点を取り除きます。入力した内容は失われ、元に戻せません。{untied}",
         action="削除する",
-        do=lambda _: session.api().delete(site.path, {"version": site.row["version"]}),
+        do=lambda _, _once: session.api().delete(site.path, {"version": site.row["version"]}),
         done=f"{site.name}を削除しました。",
     )
 
@@ -295,14 +298,16 @@ def add(case: Row, sites: Sequence[Row], images: Sequence[Row], now: int | None)
         )
         if st.button("追加する", type="primary", key="case.add.confirm"):
             body = {"copy_from": source, "with_address": bool(address and source), "image_ids": chosen}
+            asked = f"{CASES}/{case['id']}/sites"
             try:
-                made = session.api().post(f"{CASES}/{case['id']}/sites", body)
+                with pressed(asked) as once:
+                    made = session.api().post(asked, body, once=once)
+                    st.session_state["case.go_to"] = made["id"]
+                    flash.say("地点を追加しました。")
+                    dialogs.close()
             except ApiProblem as problem:
                 feedback.not_done(problem)
                 return
-            st.session_state["case.go_to"] = made["id"]
-            flash.say("地点を追加しました。")
-            dialogs.close()
             st.rerun()
 
     ask()

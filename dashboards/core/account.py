@@ -34,7 +34,7 @@ def end_others() -> None:
         "このブラウザー以外のログインをすべて終了しますか？",
         "ほかのブラウザーは、もう一度ログインするまで使えなくなります。入力の途中だった内容は失われます。",
         action="すべて終了する",
-        do=lambda _reason: session.api().post("/api/auth/sessions/revoke", {}),
+        do=lambda _reason, once: session.api().post("/api/auth/sessions/revoke", {}, once=once),
         done="ほかのログインをすべて終了しました。",
     )
 
@@ -48,7 +48,7 @@ def end(row: Row) -> None:
         f"{row['address']} からのログインを終了しますか？",
         "そのブラウザーは、もう一度ログインするまで使えなくなります。",
         action="終了する",
-        do=lambda _reason: session.api().post("/api/auth/sessions/revoke", {"session_id": row["id"]}),
+        do=lambda _reason, once: session.api().post("/api/auth/sessions/revoke", {"session_id": row["id"]}, once=once),
         done=f"{row['address']} からのログインを終了しました。",
     )
 

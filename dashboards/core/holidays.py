@@ -114,7 +114,7 @@ def remove(holiday: Row) -> None:
         "この日は平日として扱われ、これから始まる対応期限の計算に入ります。すでに決まっている期限は変わりません。"
         "あとから追加し直すことができます。",
         action="削除する",
-        do=lambda _: session.api().delete(f"{PATH}/{holiday['day']}?version={holiday['version']}"),
+        do=lambda _, _once: session.api().delete(f"{PATH}/{holiday['day']}?version={holiday['version']}"),
         done=f"{day_words(holiday)}「{holiday['name']}」を休日から削除しました。",
     )
 

@@ -12,6 +12,7 @@ from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.ui import feedback, figures, files, heading, live, tasks
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
+from dashboards.ui.once import pressed
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
@@ -83,8 +84,8 @@ def begin(kind: str, file_id: str, sheet: str | None) -> None:
     if st.session_state.get(f"{KEY}.asked") != asked:
         st.session_state[f"{KEY}.asked"] = asked
         try:
-            with st.spinner("ファイルを読み取っています…"):
-                draft = session.api().post(PATH, {"kind": kind, "file_id": file_id, "sheet": sheet})
+            with st.spinner("ファイルを読み取っています…"), pressed(f"{PATH} {asked}") as once:
+                draft = session.api().post(PATH, {"kind": kind, "file_id": file_id, "sheet": sheet}, once=once)
         except ApiProblem as problem:
             st.session_state[f"{KEY}.refused"] = problem
         else:
@@ -242,12 +243,13 @@ def turn(page: int) -> None:
 
 
 def run(draft_id: int) -> None:
+    asked = f"{PATH}/{draft_id}/run"
     try:
-        session.api().post(f"{PATH}/{draft_id}/run")
+        with pressed(asked) as once:
+            session.api().post(asked, once=once)
+            st.session_state.pop(f"{KEY}.not_run", None)
     except ApiProblem as problem:
         st.session_state[f"{KEY}.not_run"] = problem
-    else:
-        st.session_state.pop(f"{KEY}.not_run", None)
 
 
 def go_on(draft: dict[str, Any]) -> None:

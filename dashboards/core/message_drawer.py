@@ -82,7 +82,7 @@ def _ask_to_resend(message: dict[str, Any]) -> None:
         f"「{plain(message['title'])}」を再送しますか？",
         consequence,
         action="再送する",
-        do=lambda _: session.api().post(f"{PATH}/{message['id']}/resend"),
+        do=lambda _, once: session.api().post(f"{PATH}/{message['id']}/resend", once=once),
         done="再送を受け付けました。まもなく送信します。",
         danger=False,
     )
@@ -94,7 +94,7 @@ def _ask_to_discard(message: dict[str, Any]) -> None:
         f"「{plain(message['title'])}」を破棄しますか？",
         f"{plain(message['recipient'])} へは送信しません。破棄した通知は元に戻せません。",
         action="破棄する",
-        do=lambda reason: session.api().post(f"{PATH}/{message['id']}/discard", {"reason": reason}),
+        do=lambda reason, once: session.api().post(f"{PATH}/{message['id']}/discard", {"reason": reason}, once=once),
         done="通知を破棄しました。",
         reason="required",
     )

@@ -33,7 +33,7 @@ def field(form: forms.Form, name: str, label: str, autocomplete: str) -> str:
 def _send(old: str, new: str, again: str) -> None:
     if new != again:
         raise ApiProblem(422, "", DIFFERENT, [{"field": "again", "message": DIFFERENT}])
-    session.api().post("/api/auth/password", {"current_password": old, "new_password": new})
+    session.api().post("/api/auth/password", {"current_password": old, "new_password": new}, once=None)
     if mine := session.token():
         session.sessions.forget(mine)  # What was known about the person has just changed.
 

@@ -27,6 +27,18 @@ RUNNING = {
     "new": Status("初回待ち", "gray", "hourglass_empty"),
 }
 ANSWERS = (Status("成功", "blue", "check_circle"), Status("失敗", "red", "error"))
+# Why the copy of the database is not read from.
+REPLICA = {
+    "off": "状態を確認しています",
+    "late": "遅れています",
+    "away": "接続できません",
+    "other": "複製として動いていません",
+}
+REPLICA_TROUBLES = {
+    "late": "読み取り用データベースが大きく遅れています。",
+    "away": "読み取り用データベースに接続できません。",
+    "other": "読み取り用データベースが複製として動いていません（DATABASE_READ_URLの接続先を確認してください）。",
+}
 SLOW_MS = 5000
 HIGH_ERROR_RATE = 0.01
 
@@ -121,12 +133,23 @@ def troubles(state: dict[str, Any]) -> list[str]:
     told += [plain(job["remedy"]) for job in state["jobs"] if job["is_late"] and job["remedy"]]
     if state["outbox"]["dead"]:
         told.append(f"送信できなかった通知が{state['outbox']['dead']:,}件あります。「通知」で確認してください。")
+    told += replica_troubles(state["replica"])
     told += backup_troubles(state["backup"])
     if traffic["error_rate"] is not None and traffic["error_rate"] >= HIGH_ERROR_RATE:
         told.append(f"直近5分の応答の{rate(traffic['error_rate'])}が失敗しています。")
     if traffic["p95_ms"] is not None and traffic["p95_ms"] > SLOW_MS:
         told.append("応答に時間がかかっています。")
     return told
+
+
+def replica_troubles(state: dict[str, Any] | None) -> list[str]:
+    """Nothing is wrong for those who read: the database itself answers them."""
+    if state is None or state["state"] in ("ok", "off"):
+        return []
+    told = REPLICA_TROUBLES[state["state"]]
+    if state["state"] == "late" and state["behind_seconds"] is not None:
+        told = f"読み取り用データベースが{times.duration(timedelta(seconds=state['behind_seconds']))}遅れています。"
+    return [f"{told}その間は元のデータベースから表示するため、表示は古くなりません。"]
 
 
 def last_backup(backup: dict[str, Any]) -> tuple[str, str]:
@@ -143,8 +166,12 @@ def rehearsed(rehearsal: dict[str, Any] | None) -> str:
     if rehearsal is None:
         return "バックアップから復元できるかどうかの確認は、まだ行われていません。"
     when = times.full(times.parse(rehearsal["at"]))
+    if not rehearsal["ok"]:
+        return ""
+    took = times.duration(timedelta(seconds=max(1, rehearsal["seconds"])))
     return (
-        f"{when}にバックアップを別の場所へ復元し、すべての表が一致することを確認しました。" if rehearsal["ok"] else ""
+        f"{when}にバックアップを別の場所へ復元し、すべての表が一致することを確認しました。"
+        f"かかった時間は{took}です（目標は24時間以内）。"
     )
 
 
@@ -160,7 +187,10 @@ def _restoring_troubles(rehearsal: dict[str, Any] | None) -> list[str]:
         return [
             f"{when}に行ったバックアップの復元の確認に失敗しました。サーバーのログ（backup.log）で原因を確認してください。"
         ]
-    return [f"バックアップの復元の確認が{when}から行われていません。"] if rehearsal["is_late"] else []
+    took = times.duration(timedelta(seconds=rehearsal["seconds"]))
+    slow = f"バックアップの復元に{took}かかりました（目標は24時間以内）。"
+    late = f"バックアップの復元の確認が{when}から行われていません。"
+    return [slow] * rehearsal["is_slow"] + [late] * rehearsal["is_late"]
 
 
 def _taking_troubles(backup: dict[str, Any]) -> list[str]:
@@ -214,12 +244,25 @@ def servers(state: dict[str, Any]) -> None:
         st.markdown(f"**データベース**（PostgreSQL {plain(database['version'].split(' ')[0])}）")
         used = f"接続 {database['connections']:,}本（上限 {database['connections_allowed']:,}本）"
         st.markdown(small(f"データ量 {megabytes(database['size_bytes'])}　{used}　{since(database)}から稼働"))
+        if restored := rehearsed(state["backup"]["rehearsal"]):
+            st.markdown(small(restored))
+        if state["replica"] is not None:
+            st.markdown(replica(state["replica"]))
         if redis is None:
             st.markdown("**処理の待ち行列**（Valkey）　:red[接続できません]")
             return
         st.markdown(f"**処理の待ち行列**（{plain(redis['name'])} {plain(redis['version'])}）")
         waiting = f"待っている処理 {redis['waiting']:,}件"
         st.markdown(small(f"メモリ {megabytes(redis['memory_bytes'])}　{waiting}　{since(redis)}から稼働"))
+
+
+def replica(state: dict[str, Any]) -> str:
+    """The copy of the database that lists and figures are read from."""
+    said = "**読み取り用データベース**　"
+    if state["state"] == "ok":
+        behind = state["behind_seconds"] or 0
+        return said + small("遅れはありません" if behind < 1 else f"遅れ {behind:.0f}秒")
+    return f"{said}:orange[{REPLICA[state['state']]}]"
 
 
 def since(server: dict[str, Any]) -> str:

@@ -58,11 +58,11 @@ def new() -> None:
             typed = {name: st.session_state[form.name(name)].strip() for name in ("login_id", "name", "mail")}
             body = typed | {"mail": typed["mail"] or None, "memberships": _memberships(chosen)}
 
-            def create() -> None:
-                made = session.api().post("/api/core/users", body)
+            def create(once: str) -> None:
+                made = session.api().post("/api/core/users", body, once=once)
                 dialogs.open(_one_time_password, typed["name"], typed["login_id"], made["password"])
 
-            form.send(lambda _once: _sent(create, chosen), done=f"{typed['name']}さんを登録しました。")
+            form.send(lambda once: _sent(lambda: create(once), chosen), done=f"{typed['name']}さんを登録しました。")
 
     ask()
 
@@ -294,8 +294,8 @@ def _conflict(yours: dict[str, Any], current: dict[str, Any]) -> None:
 
 
 def _reset(user: Row) -> None:
-    def reset(_reason: str) -> None:
-        made = session.api().post(f"/api/core/users/{user['id']}/password")
+    def reset(_reason: str, once: str) -> None:
+        made = session.api().post(f"/api/core/users/{user['id']}/password", once=once)
         dialogs.open(_one_time_password, user["name"], user["login_id"], made["password"])
 
     confirm.confirm(
@@ -314,7 +314,7 @@ def _ask(user: Row, verb: str, question: str, consequence: str, action: str, don
         f"{user['name']}さん{question}",
         consequence,
         action=action,
-        do=lambda _reason: session.api().post(f"/api/core/users/{user['id']}/{verb}", {}),
+        do=lambda _reason, once: session.api().post(f"/api/core/users/{user['id']}/{verb}", {}, once=once),
         done=f"{user['name']}さん{done}",
         danger=verb != "activate",
     )

@@ -16,6 +16,7 @@ from dashboards.session import may
 from dashboards.ui import confirm, dialogs, feedback, flash, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
+from dashboards.ui.once import pressed
 from dashboards.ui.text import plain, small
 
 PATH = "/api/entries/cards"
@@ -61,11 +62,11 @@ def sheet(wanted: Mapping[str, Any]) -> str:
 def issue(parent: Row, drawer: Callable[[Row], None]) -> None:
     """At once: it only makes the link, which the drawer then shows."""
     try:
-        session.api().post(f"{PATH}/issue", {"parent_ids": [parent["id"]]})
+        with pressed(f"{PATH}/issue {parent['id']}") as once:
+            session.api().post(f"{PATH}/issue", {"parent_ids": [parent["id"]]}, once=once)
+            flash.say(f"{parent['name']}さんのカードを発行しました。")
     except ApiProblem as problem:
         flash.say(problem.detail)
-    else:
-        flash.say(f"{parent['name']}さんのカードを発行しました。")
     dialogs.open(drawer, parent)
     st.rerun()
 
@@ -78,7 +79,7 @@ def send_to(parent: Row) -> None:
         if parent["mail"]
         else "メールアドレスが登録されていないため、先に登録が必要です。",
         action="送信する",
-        do=lambda _: session.api().post(f"{PATH}/mail", {"parent_ids": [parent["id"]]}),
+        do=lambda _, once: session.api().post(f"{PATH}/mail", {"parent_ids": [parent["id"]]}, once=once),
         done=f"{parent['name']}さんにメールを送信します。状況は「通知」で確認できます。",
         danger=False,
     )
@@ -91,7 +92,7 @@ def revoke(parent: Row) -> None:
         "これまでのリンクとQRコードではカードを開けなくなります。印刷したバーコードそのものと保護者IDは変わりません。"
         "必要なときは、新しいリンクを発行できます。",
         action="無効にする",
-        do=lambda _: session.api().post(f"/api/entries/parents/{parent['id']}/card/revoke"),
+        do=lambda _, once: session.api().post(f"/api/entries/parents/{parent['id']}/card/revoke", once=once),
         done=f"{parent['name']}さんのカードのリンクを無効にしました。",
     )
 
@@ -137,15 +138,15 @@ def many() -> None:
 def _prepare(wanted: dict[str, Any], words: str) -> None:
     """The links have to be there before they are printed as QR codes."""
     try:
-        made = session.api().post(f"{PATH}/issue", wanted)
+        with pressed(f"{PATH}/issue {wanted}") as once:
+            made = session.api().post(f"{PATH}/issue", wanted, once=once)
+            number = made["issued"] + made["there"]
+            said = f"{words}のカード{number:,}枚を用意しました。" + (
+                f"うち{made['issued']:,}人には、新しくリンクを発行しました。" if made["issued"] else ""
+            )
+            st.session_state[READY] = (dialogs.noted(), wanted, said)
     except ApiProblem as problem:
         st.session_state[READY] = (dialogs.noted(), wanted, problem)
-        return
-    number = made["issued"] + made["there"]
-    said = f"{words}のカード{number:,}枚を用意しました。" + (
-        f"うち{made['issued']:,}人には、新しくリンクを発行しました。" if made["issued"] else ""
-    )
-    st.session_state[READY] = (dialogs.noted(), wanted, said)
 
 
 def _ready(wanted: dict[str, Any]) -> None:
@@ -160,8 +161,8 @@ def _ready(wanted: dict[str, Any]) -> None:
 
 
 def _send(wanted: dict[str, Any], words: str) -> None:
-    def send(_: str) -> None:
-        sent = session.api().post(f"{PATH}/mail", wanted)
+    def send(_: str, once: str) -> None:
+        sent = session.api().post(f"{PATH}/mail", wanted, once=once)
         left = f"メールアドレスが未登録の{sent['without_mail']:,}人には送っていません。" if sent["without_mail"] else ""
         flash.say(f"{sent['mailed']:,}人にメールを送信します。{left}")
 

@@ -123,7 +123,7 @@ def delete(row: Row) -> None:
         f"**{plain(_named(row))}**（{plain(children)}）を一覧・出欠・統計から除きます。"
         "削除した人と理由は監査ログに残ります。",
         action="削除する",
-        do=lambda reason: session.api().delete(
+        do=lambda reason, _once: session.api().delete(
             f"/api/entry-exit-logs/{row['id']}", {"reason": " ".join(reason.split())}
         ),
         done=f"{_named(row)}を削除しました。",
@@ -140,7 +140,9 @@ def purge(row: Row) -> None:
         f"**{plain(_named(row))}** をデータベースから消します。元に戻すことはできません。"
         "監査ログには、消した内容と理由が残ります。",
         action="完全に削除する",
-        do=lambda reason: session.api().post(f"{PATH}/{row['id']}/purge", {"reason": " ".join(reason.split())}),
+        do=lambda reason, once: session.api().post(
+            f"{PATH}/{row['id']}/purge", {"reason": " ".join(reason.split())}, once=once
+        ),
         done=f"{_named(row)}を完全に削除しました。",
         reason="required",
         most=LONGEST_REASON,

@@ -138,7 +138,7 @@ def clear_password(nursery: Row) -> None:
     running = nursery["stations"]
     out = f"ログイン中の端末{running:,}台がログアウトされ、" if running else ""
 
-    def clear(_: str) -> None:
+    def clear(_: str, _once: str) -> None:
         ended = session.api().put(f"{PATH}/{nursery['id']}/station-password", {"password": None})
         flash.say(f"{nursery['name']}の入退登録を無効にしました。{_logged_out(ended['stations'])}")
 

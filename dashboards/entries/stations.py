@@ -73,7 +73,7 @@ def revoke(row: Row) -> None:
         f"この端末（最後の応答 {times.full(times.parse(row['last_seen_at']))}）はログアウトされ、"
         f"もう一度ログインするまで記録を送れなくなります。{kept}",
         action="無効化する",
-        do=lambda _: session.api().post(f"{PATH}/{row['id']}/revoke"),
+        do=lambda _, once: session.api().post(f"{PATH}/{row['id']}/revoke", once=once),
         done=f"{name(row)}を無効化しました。",
     )
 

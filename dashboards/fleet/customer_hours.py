@@ -43,7 +43,7 @@ def switch(customer: Row, on: bool) -> None:
         if on
         else "時刻を問わず、通信が途絶えるとアラートを通知します。閉店後に電源を切る店舗では、毎晩アラートになります。",
         action="学習する" if on else "学習しない",
-        do=lambda _: session.api().put(f"{PATH}/{customer['id']}/hours", {"learned_hours": on}),
+        do=lambda _, _once: session.api().put(f"{PATH}/{customer['id']}/hours", {"learned_hours": on}),
         done=f"営業時間の学習を{'使うように' if on else '使わないように'}しました。",
         danger=False,
     )

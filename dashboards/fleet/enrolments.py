@@ -94,13 +94,13 @@ def issue() -> None:
             )
         if form.submitted:
             body = {"customer_id": customer_id, "maximum_uses": uses, "valid_hours": hours}
-            form.send(lambda _: _issued(body, offered.get(customer_id)), done="登録コードを発行しました。")
+            form.send(lambda once: _issued(body, offered.get(customer_id), once), done="登録コードを発行しました。")
 
     ask()
 
 
-def _issued(body: dict[str, Any], customer: str | None) -> None:
-    made = session.api().post(PATH, body)
+def _issued(body: dict[str, Any], customer: str | None, once: str) -> None:
+    made = session.api().post(PATH, body, once=once)
     until = times.full(times.parse(made["expires_at"]))
     whom = f"{customer}の端末" if customer else "登録済みの端末"
     dialogs.open(
@@ -120,7 +120,7 @@ def revoke(code: Row) -> None:
         f"{issued}に発行した登録コード（{whom}）を失効させますか？",
         "このコードではすぐに登録できなくなります。登録済みの店舗PCはそのまま使えます。元には戻せません。",
         action="失効させる",
-        do=lambda _: session.api().delete(f"{PATH}/{code['id']}"),
+        do=lambda _, _once: session.api().delete(f"{PATH}/{code['id']}"),
         done="登録コードを失効させました。",
     )
 

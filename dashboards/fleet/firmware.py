@@ -143,7 +143,7 @@ def withdraw(row: Row) -> None:
         "このファームウェアの配信はすべて中止され、新しく配信できなくなります。取り下げは元に戻せません。"
         "すでに更新した端末は、そのままのバージョンで動き続けます。",
         action="取り下げる",
-        do=lambda _: session.api().post(f"{FIRMWARES}/{row['id']}/withdraw"),
+        do=lambda _, once: session.api().post(f"{FIRMWARES}/{row['id']}/withdraw", once=once),
         done=f"ファームウェア {row['version']} を取り下げました。",
     )
 

@@ -48,7 +48,7 @@ def new_firmware() -> None:
                 return
             body = {"file_id": sent[0].id, "version": version, "signature": signature, "notes": notes or ""}
             form.send(
-                lambda _: session.api().post("/api/fleet/firmwares", body),
+                lambda once: session.api().post("/api/fleet/firmwares", body, once=once),
                 done=f"ファームウェア {version} を登録しました。署名を確認しました。",
             )
 
@@ -109,7 +109,7 @@ def _targets(known: dict[int, str], choices: dict[str, list[str]]) -> dict[str, 
 
 def _preview(wanted: dict[str, Any]) -> None:
     try:
-        st.info(in_words(session.api().post(f"{PATH}/preview", wanted)), icon=":material/point_of_sale:")
+        st.info(in_words(session.api().post(f"{PATH}/preview", wanted, once=None)), icon=":material/point_of_sale:")
     except ApiProblem as problem:
         said = [error["message"] for error in problem.errors]
         st.error("\n\n".join(said) if said else feedback.in_words(problem), icon=":material/error:")
@@ -146,7 +146,7 @@ def _limits(wanted: dict[str, Any], version: str) -> None:
             "offer_until": until,
         }
         form.send(
-            lambda _: session.api().post(PATH, body),
+            lambda once: session.api().post(PATH, body, once=once),
             done="下書きを作成しました。一覧から開いて、配信を開始してください。",
         )
 

@@ -16,6 +16,7 @@ from dashboards.session import may
 from dashboards.ui import details, dialogs, feedback, flash, forms, targets, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
+from dashboards.ui.once import pressed
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
@@ -104,12 +105,13 @@ def _button(word: str, key: str, icon: str, incident: Row, path: str, done: str)
 
 def _do(incident: Row, path: str, body: dict[str, Any] | None, done: str) -> None:
     """For callbacks: does it and says so; what was refused is said in the drawer, which stays open."""
+    asked = f"{PATH}/{incident['id']}/{path}"
     try:
-        session.api().post(f"{PATH}/{incident['id']}/{path}", body)
+        with pressed(asked) as once:
+            session.api().post(asked, body, once=once)
+            flash.say(done)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
-        return
-    flash.say(done)
 
 
 def _assign(incident: Row) -> None:
@@ -170,7 +172,8 @@ def _resolve(incident: Row) -> None:
     if form.submitted:
         body = {"version": incident["version"], "resolution": words}
         form.send(
-            lambda _: session.api().post(f"{PATH}/{incident['id']}/resolution", body), done="解決済みにしました。"
+            lambda once: session.api().post(f"{PATH}/{incident['id']}/resolution", body, once=once),
+            done="解決済みにしました。",
         )
 
 
@@ -235,8 +238,8 @@ def _members(incident: Row) -> None:
 
 
 def _note(incident: Row) -> None:
-    def post(_: str) -> None:
-        session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text})
+    def post(once: str) -> None:
+        session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}, once=once)
         dialogs.open(drawer, incident)  # A note ends nothing: the drawer is there again, with it.
 
     with forms.form(f"incident.note.{incident['id']}", submit="メモを残す") as form:

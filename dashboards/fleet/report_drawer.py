@@ -18,6 +18,7 @@ from dashboards.session import may
 from dashboards.ui import charts, confirm, details, dialogs, feedback, tasks, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
+from dashboards.ui.once import pressed
 from dashboards.ui.status import UNKNOWN, Status
 from dashboards.ui.text import plain, small
 
@@ -161,7 +162,7 @@ def send(report: Row) -> None:
         plain(f"{name}に{month}の月次報告書を送信しますか？"),
         plain(consequence),
         action="送信する",
-        do=lambda _: session.api().post(f"{PATH}/{report['id']}/send", body),
+        do=lambda _, once: session.api().post(f"{PATH}/{report['id']}/send", body, once=once),
         done=f"{name}への送信を受け付けました。",
         danger=False,
     )
@@ -170,11 +171,11 @@ def send(report: Row) -> None:
 def start(asked: dict[str, Any]) -> None:
     """For callbacks: starts drafting, and follows it in a dialog."""
     try:
-        task = session.api().post(f"{PATH}/drafts", asked)
+        with pressed(f"{PATH}/drafts {asked}") as once:
+            task = session.api().post(f"{PATH}/drafts", asked, once=once)
+            dialogs.open(_dialog, partial(_follow, task["id"]))
     except ApiProblem as problem:
         dialogs.open(_dialog, partial(feedback.not_done, problem))
-    else:
-        dialogs.open(_dialog, partial(_follow, task["id"]))
 
 
 def _dialog(body: Callable[[], None]) -> None:

@@ -195,7 +195,9 @@ def _ask(
         question,
         consequence,
         action=action,
-        do=lambda why: session.api().post(f"{PATH}/{rollout['id']}/{move}", {"reason": why} if with_reason else None),
+        do=lambda why, once: session.api().post(
+            f"{PATH}/{rollout['id']}/{move}", {"reason": why} if with_reason else None, once=once
+        ),
         done=done,
         reason="optional" if with_reason else "no",
         danger=move not in ("start", "resume", "retry"),

@@ -17,6 +17,7 @@ from dashboards.settings import settings
 from dashboards.ui import feedback, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
+from dashboards.ui.once import pressed
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
 
@@ -90,7 +91,8 @@ def _cancel(number: int, command: int) -> None:
 def _ask(path: str, body: dict[str, Any] | None) -> None:
     st.session_state.pop(_PROBLEM, None)
     try:
-        session.api().post(path, body)
+        with pressed(f"{path} {body}") as once:
+            session.api().post(path, body, once=once)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
 

@@ -65,7 +65,7 @@ def rotate(terminal: Row) -> None:
         f"端末 {terminal['serial_number']} のトークンを更新しますか？",
         "次の通信で、店舗PCのエージェントが新しいトークンに切り替えます。通信は途切れません。",
         action="更新する",
-        do=lambda _: session.api().post(f"{PATH}/{terminal['id']}/token/rotation"),
+        do=lambda _, once: session.api().post(f"{PATH}/{terminal['id']}/token/rotation", once=once),
         done="トークンの更新を依頼しました。",
         danger=False,
     )
@@ -77,7 +77,7 @@ def revoke(terminal: Row) -> None:
         f"端末 {terminal['serial_number']}（{terminal['store_name']}）のトークンを失効させますか？",
         "この店舗PCからの通信をすぐに拒否します。再開するには、登録コードで登録し直す必要があります。",
         action="失効させる",
-        do=lambda _: session.api().delete(f"{PATH}/{terminal['id']}/token"),
+        do=lambda _, _once: session.api().delete(f"{PATH}/{terminal['id']}/token"),
         done="トークンを失効させました。",
     )
 
@@ -128,7 +128,7 @@ def _add(number: int) -> None:
 def _attach(number: int, ids: list[str]) -> None:
     try:
         for one in ids:
-            session.api().post(f"{PATH}/{number}/photos", {"file_id": one})
+            session.api().post(f"{PATH}/{number}/photos", {"file_id": one}, once=one)
     except ApiProblem as problem:
         st.session_state["terminal.photos.problem"] = problem
         return
@@ -142,6 +142,6 @@ def _remove(number: int, photo: File) -> None:
         f"設置写真「{photo.name}」を外しますか？",
         "この端末の設置写真から外します。元には戻せません。",
         action="外す",
-        do=lambda _: session.api().delete(f"{PATH}/{number}/photos/{photo.id}"),
+        do=lambda _, _once: session.api().delete(f"{PATH}/{number}/photos/{photo.id}"),
         done="設置写真を外しました。",
     )

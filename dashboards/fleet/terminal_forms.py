@@ -201,8 +201,8 @@ def _confirm_swap(terminal: Row, body: dict[str, Any]) -> None:
     """Step 2 of 2."""
     old, comes = terminal["serial_number"], body["serial_number"]
 
-    def do(_reason: str) -> None:
-        made = session.api().post(f"{PATH}/{terminal['id']}/swap", body)
+    def do(_reason: str, once: str) -> None:
+        made = session.api().post(f"{PATH}/{terminal['id']}/swap", body, once=once)
         dialogs.open(_code, terminal, made)
 
     confirm.confirm(

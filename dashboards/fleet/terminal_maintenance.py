@@ -120,7 +120,7 @@ def end(window: Row) -> None:
         f"{window['serial_number']} のメンテナンスを{'終了しますか' if under_way else '取り消しますか'}？",
         f"対象の期間: {span}。{'すぐに監視とアラート通知に戻ります。' if under_way else 'この予定は実施されません。'}",
         action="終了する" if under_way else "取り消す",
-        do=lambda _: session.api().post(f"{PATH}/{window['id']}/end"),
+        do=lambda _, once: session.api().post(f"{PATH}/{window['id']}/end", once=once),
         done="メンテナンスを終了しました。" if under_way else "メンテナンスの予定を取り消しました。",
         danger=False,
     )

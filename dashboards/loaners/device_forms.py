@@ -183,7 +183,8 @@ def _why(device: Row, key: str, title: str, words: str, submit: str, done: str) 
             reason = form.field("reason", st.text_input, "理由", required=True, max_chars=200)
         if form.submitted:
             form.send(
-                lambda _: session.api().post(f"{PATH}/{device['id']}/{key}", {"reason": reason.strip()}), done=done
+                lambda once: session.api().post(f"{PATH}/{device['id']}/{key}", {"reason": reason.strip()}, once=once),
+                done=done,
             )
 
     ask()
@@ -227,8 +228,8 @@ def transfer(device: Row) -> None:
             reason = form.field("reason", st.text_input, "理由", required=True, max_chars=200)
         if form.submitted:
             form.send(
-                lambda _: session.api().post(
-                    f"{PATH}/{device['id']}/transfer", {"site_id": site, "reason": reason.strip()}
+                lambda once: session.api().post(
+                    f"{PATH}/{device['id']}/transfer", {"site_id": site, "reason": reason.strip()}, once=once
                 ),
                 done=f"{device['number']}を{sites.get(site, '')}へ移管しました。",
             )
@@ -251,7 +252,7 @@ def aliases(device: Row) -> None:
             typed = form.field("alias", st.text_input, "追加する番号", required=True, max_chars=100)
         if form.submitted:
             form.send(
-                lambda _: session.api().post(f"{PATH}/{device['id']}/aliases", {"alias": typed.strip()}),
+                lambda once: session.api().post(f"{PATH}/{device['id']}/aliases", {"alias": typed.strip()}, once=once),
                 done="別名を追加しました。",
             )
 
@@ -264,6 +265,6 @@ def _remove_alias(device: Row, alias: str) -> None:
         f"別名「{alias}」を削除しますか？",
         f"この番号では、{device['number']}を探せなくなります。",
         action="削除する",
-        do=lambda _: session.api().delete(f"{PATH}/{device['id']}/aliases?{urlencode({'alias': alias})}"),
+        do=lambda _, _once: session.api().delete(f"{PATH}/{device['id']}/aliases?{urlencode({'alias': alias})}"),
         done="別名を削除しました。",
     )

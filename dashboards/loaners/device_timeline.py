@@ -99,8 +99,8 @@ def mark(event: Row) -> None:
         f"{words.stamp(event['effective_at'])}の**{plain(event['kind_word'])}**を、現在の状態・一覧・集計から除きます。"
         "履歴には「除去済み」として残り、あとで元に戻せます。",
         action="除去する",
-        do=lambda reason: session.api().post(
-            f"/api/loaners/events/{event['id']}/mark", {"reason": " ".join(reason.split())}
+        do=lambda reason, once: session.api().post(
+            f"/api/loaners/events/{event['id']}/mark", {"reason": " ".join(reason.split())}, once=once
         ),
         done="履歴を除去しました。",
         reason="required",
@@ -115,7 +115,7 @@ def unmark(event: Row) -> None:
         "除去した履歴を元に戻しますか？",
         f"{words.stamp(event['effective_at'])}の**{plain(event['kind_word'])}**が、もう一度、現在の状態・一覧・集計に入ります。",
         action="元に戻す",
-        do=lambda _: session.api().post(f"/api/loaners/events/{event['id']}/unmark"),
+        do=lambda _, once: session.api().post(f"/api/loaners/events/{event['id']}/unmark", once=once),
         done="履歴を元に戻しました。",
         danger=False,
     )

@@ -158,7 +158,7 @@ def remove(form: Row, place: int) -> None:
         "この質問を削除しますか？",
         f"下書きから**{plain(asked[place]['header'])}**を取り除きます。登録済みの回答は、以前の版のまま残ります。",
         action="削除する",
-        do=lambda _: save(form, [*asked[:place], *asked[place + 1 :]]),
+        do=lambda _, _once: save(form, [*asked[:place], *asked[place + 1 :]]),
         done=f"「{asked[place]['header']}」を削除しました。",
     )
 
@@ -177,12 +177,12 @@ def publish(form: Row) -> None:
     )
 
 
-def _publish(form: Row, _: str) -> None:
-    session.api().post(f"{PATH}/{form['id']}/publish", {"version": form["version"]})
+def _publish(form: Row, _: str, once: str) -> None:
+    session.api().post(f"{PATH}/{form['id']}/publish", {"version": form["version"]}, once=once)
 
 
 def discard(form: Row) -> None:
-    def do(_: str) -> None:
+    def do(_: str, _once: str) -> None:
         session.api().delete(f"{PATH}/{form['id']}")
         close()
         flash.say("下書きを破棄しました。")

@@ -13,6 +13,7 @@ from dashboards.loaners import form_editor, words
 from dashboards.loaners.form_editor import PATH, STATE
 from dashboards.session import may
 from dashboards.ui import feedback, flash, heading, live
+from dashboards.ui.once import pressed
 from dashboards.ui.text import plain, small
 
 KEY = "loaners.forms"
@@ -73,12 +74,14 @@ def version(one: Row) -> None:
 
 def draft(kind: str) -> None:
     try:
-        made = session.api().post(PATH, {"kind": kind})
+        with pressed(f"{PATH} {kind}") as once:
+            made = session.api().post(PATH, {"kind": kind}, once=once)
+            flash.say(
+                f"{words.KIND[kind]}のフォームの下書きを作成しました。公開するまで、いまのフォームは変わりません。"
+            )
+            form_editor.open_form(made["id"])
     except ApiProblem as problem:
         st.session_state[f"{KEY}.problem"] = problem
-        return
-    flash.say(f"{words.KIND[kind]}のフォームの下書きを作成しました。公開するまで、いまのフォームは変わりません。")
-    form_editor.open_form(made["id"])
 
 
 def page() -> None:

@@ -177,7 +177,7 @@ def check(state: dict[str, Any], sent: Row) -> None:
     """What it would change, before it is stored."""
     try:
         expected = session.api().post(
-            f"{path(state['number'])}/status/check", {**sent, "client_id": state["client_id"]}
+            f"{path(state['number'])}/status/check", {**sent, "client_id": state["client_id"]}, once=None
         )
     except ApiProblem as problem:
         state["problem"] = problem
@@ -224,7 +224,9 @@ def send(state: dict[str, Any], sent: Row) -> None:
     if state["done"]:
         return
     try:
-        done = session.api().post(f"{path(state['number'])}/status", {**sent, "client_id": state["client_id"]})
+        done = session.api().post(
+            f"{path(state['number'])}/status", {**sent, "client_id": state["client_id"]}, once=None
+        )
     except ApiProblem as problem:
         state["problem"] = problem
         state["unsure"] = (state["unsure"] or problem.was_sent) and problem.temporary

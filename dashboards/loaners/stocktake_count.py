@@ -108,7 +108,7 @@ def scan_box(stocktake: str) -> None:
         "スキャンした番号",
         key=f"{KEY}.code",
         queue=f"stocktake.{stocktake}",
-        store=lambda code: session.api().post(f"{path(stocktake)}/scans", {"code": code}),
+        store=lambda code: session.api().post(f"{path(stocktake)}/scans", {"code": code}, once=None),
         done=lambda scans: st.session_state.update({slot: scans}),
         placeholder="QRコードをスキャン、または拠点管理番号を入力",
         icon=":material/qr_code_scanner:",
@@ -150,7 +150,7 @@ def close(one: Row) -> None:
         f"{one['site_name']}の棚卸を終了しますか？",
         f"{left}終了すると、スキャンと備考の入力はできなくなります。元に戻すことはできません。",
         action="終了する",
-        do=lambda _: session.api().post(f"{path(one['id'])}/close"),
+        do=lambda _, once: session.api().post(f"{path(one['id'])}/close", once=once),
         done="棚卸を終了しました。",
     )
 
@@ -229,6 +229,6 @@ def take_back(stocktake: str, row: Row) -> None:
         f"{row['number']} のスキャンを取り消しますか？",
         "確認していない状態に戻します。対象外の機器と未登録の番号は、一覧から消えます。",
         action="取り消す",
-        do=lambda _: session.api().delete(f"{path(stocktake)}/rows/{row['id']}/scan"),
+        do=lambda _, _once: session.api().delete(f"{path(stocktake)}/rows/{row['id']}/scan"),
         done="スキャンを取り消しました。",
     )

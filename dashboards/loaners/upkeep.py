@@ -63,7 +63,7 @@ def _rebuild(count: int) -> None:
         f"履歴と一致しない{count:,}台を履歴から作り直しますか？",
         "すべての機器を調べ、一覧・貸出の内容が履歴と異なる機器を履歴のとおりに直します。履歴そのものは変わりません。",
         action="作り直す",
-        do=lambda _: _rebuild_all(),
+        do=lambda _, _once: _rebuild_all(),
         done="履歴から作り直しました。",
         danger=False,
     )
@@ -73,7 +73,7 @@ def _rebuild_all() -> None:
     """A portion after the other: each is stored before the next begins."""
     after: int | None = 0
     while after is not None:
-        after = session.api().post(f"{PATH}/rebuild", {"after": after})["next"]
+        after = session.api().post(f"{PATH}/rebuild", {"after": after}, once=None)["next"]
 
 
 def sentence(found: Row, aside: bool) -> str:
@@ -111,9 +111,9 @@ def _finding(item: Row, aside: bool) -> None:
             dialogs.button("問題なし", _dismiss, item, key=f"{KEY}.dismiss.{item['finding']}")
 
 
-def _decide(verb: str, item: Row, reason: str) -> Any:
+def _decide(verb: str, item: Row, reason: str, once: str) -> Any:
     return session.api().post(
-        f"{PATH}/findings/{verb}", {"finding": item["finding"], "reason": " ".join(reason.split())}
+        f"{PATH}/findings/{verb}", {"finding": item["finding"], "reason": " ".join(reason.split())}, once=once
     )
 
 
@@ -123,7 +123,7 @@ def _remove(item: Row) -> None:
         f"{item['number']} のこの履歴を除去しますか？",
         f"{plain(item['detail'])}。除去した履歴は、一覧・集計・貸出に反映されなくなります。記録は残り、機器詳細から元に戻せます。",
         action="除去する",
-        do=lambda reason: _decide("remove", item, reason),
+        do=lambda reason, once: _decide("remove", item, reason, once),
         done=f"{item['number']} の履歴を除去しました。",
         reason="required",
         preset="重複した登録",
@@ -137,7 +137,7 @@ def _dismiss(item: Row) -> None:
         f"{item['number']} の指摘を「問題なし」にしますか？",
         f"{plain(item['title'])}。この指摘は一覧に出なくなります。あとで戻せます。",
         action="問題なしにする",
-        do=lambda reason: _decide("dismiss", item, reason),
+        do=lambda reason, once: _decide("dismiss", item, reason, once),
         done="指摘を「問題なし」にしました。",
         reason="required",
         most=LONGEST_REASON,
@@ -151,7 +151,7 @@ def _reconsider(item: Row) -> None:
         f"{item['number']} の「問題なし」を取り消しますか？",
         "対応が必要な指摘として、もう一度一覧に並びます。",
         action="指摘に戻す",
-        do=lambda _: session.api().post(f"{PATH}/findings/reconsider", {"finding": item["finding"]}),
+        do=lambda _, once: session.api().post(f"{PATH}/findings/reconsider", {"finding": item["finding"]}, once=once),
         done="指摘に戻しました。",
         danger=False,
     )

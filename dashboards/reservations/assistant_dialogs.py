@@ -108,6 +108,6 @@ def revoke(assistant: Row) -> None:
         "このトークンを使うアシスタントは、すぐに接続できなくなります。受け付け済みの予約はそのまま進みます。"
         "この操作は元に戻せません。",
         action="失効させる",
-        do=lambda _: session.api().post(f"{PATH}/{assistant['id']}/revoke"),
+        do=lambda _, once: session.api().post(f"{PATH}/{assistant['id']}/revoke", once=once),
         done=f"「{name}」のトークンを失効させました。",
     )

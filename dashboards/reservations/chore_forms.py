@@ -42,7 +42,9 @@ def finish(turn: Row, back: Back) -> None:
         with forms.form(f"{KEY}.finish.{turn['id']}.{turn['version']}", submit="完了にする") as form:
             body = _said(form, turn["estimate"])
         if form.submitted:
-            form.send(lambda _: _post(turn, "finish", body, back), done=f"「{turn['title']}」を完了にしました。")
+            form.send(
+                lambda once: _post(turn, "finish", body, back, once), done=f"「{turn['title']}」を完了にしました。"
+            )
 
     ask()
 
@@ -70,7 +72,7 @@ def skip(turn: Row, back: Back) -> None:
         f"今回の「{turn['title']}」を見送りますか？",
         f"期限が{due(turn)}の作業を、実施しないことにします。次回の予定は変わりません。レポートに理由が載ります。",
         action="見送る",
-        do=lambda reason: _post(turn, "skip", {"reason": reason}, back),
+        do=lambda reason, once: _post(turn, "skip", {"reason": reason}, back, once),
         done=f"「{turn['title']}」を見送りにしました。",
         reason="required",
         danger=False,
@@ -83,7 +85,7 @@ def reopen(turn: Row, back: Back) -> None:
         f"「{turn['title']}」を元に戻しますか？",
         f"「{STATE[turn['state']].word}」の記録を取り消し、まだ実施していない作業に戻します。経過には残ります。",
         action="元に戻す",
-        do=lambda reason: _post(turn, "reopen", {"reason": reason}, back),
+        do=lambda reason, once: _post(turn, "reopen", {"reason": reason}, back, once),
         done=f"「{turn['title']}」を元に戻しました。",
         reason="required",
         danger=False,
@@ -117,7 +119,7 @@ def finish_many() -> None:
             st.error("完了にする作業をチェックしてください。", icon=":material/error:")
         elif form.submitted:
             form.send(
-                lambda _: session.api().post(f"{TURNS}/finish", {"turns": chosen, "note": note.strip()}),
+                lambda once: session.api().post(f"{TURNS}/finish", {"turns": chosen, "note": note.strip()}, once=once),
                 done=f"{len(chosen):,}件の作業を完了にしました。",
             )
 
@@ -142,8 +144,8 @@ def note_done(chore: Row) -> None:
     ask()
 
 
-def _post(turn: Row, what: str, body: Mapping[str, Any], back: Back) -> None:
-    session.api().post(f"{TURNS}/{turn['id']}/{what}", {"version": turn["version"], **body})
+def _post(turn: Row, what: str, body: Mapping[str, Any], back: Back, once: str) -> None:
+    session.api().post(f"{TURNS}/{turn['id']}/{what}", {"version": turn["version"], **body}, once=once)
     back()
 
 

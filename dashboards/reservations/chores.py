@@ -46,7 +46,7 @@ ANYTIME = (
     columns.number("30日間の実施（件）", "done_lately", width=140),
 )
 DEFINED = (
-    columns.text("作業内容", "title", width=250, sort="title"),
+    columns.text("作業内容", "title", width=320, sort="title"),
     columns.text("周期", lambda row: RHYTHM[row["rhythm"]], width=76),
     columns.text("実施", "when", width=140),
     columns.text("所要時間", lambda row: chore_words.minutes(row["minutes"]), width=84),

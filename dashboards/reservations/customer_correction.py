@@ -37,7 +37,7 @@ def correct(reservation: Row, back: Back) -> None:
             )
         if form.submitted:
             right = {"customer_name": name.strip(), "phone": phone.strip(), "mail": mail.strip(), "reason": reason}
-            form.send(lambda _: post(reservation, "customer", back, right), done="連絡先を訂正しました。")
+            form.send(lambda once: post(reservation, "customer", back, right, once), done="連絡先を訂正しました。")
 
     ask()
 

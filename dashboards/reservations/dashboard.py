@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 import streamlit as st
 
@@ -15,7 +14,7 @@ from dashboards.reservations.figure_words import counted, percent, points, value
 from dashboards.reservations.operation_words import KINDS
 from dashboards.ui import charts, columns, feedback, figures, live, tables, times
 from dashboards.ui.columns import Row
-from dashboards.ui.figures import Figure
+from dashboards.ui.figures import Figure, Good
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing_figures
 from dashboards.ui.status import UNKNOWN
@@ -142,7 +141,7 @@ def week() -> None:
         chart("今週の決済成功率", "payment", found, found["payment_goal"])
 
 
-def rate(label: str, name: str, this: Row, before: Row, help: str, good: Any = "up") -> Figure:
+def rate(label: str, name: str, this: Row, before: Row, help: str, good: Good = "up") -> Figure:
     """Of this week, beside the week before."""
     earlier = f"前週 {percent(before[name])}" if before[name]["whole"] else "前週はありません"
     return Figure(

@@ -28,9 +28,9 @@ SORTS = {
 }
 STATES = {code: one.word for code, one in STATUS.items()} | {"all": "すべて（解決済みを含む）"}
 COLUMNS = (
-    columns.text("件名", "topic", width=190),
+    columns.text("件名", "topic", width=180),
     columns.badge("ステータス", "status", STATUS, width=88),
-    columns.text("次の目標", next_target, width=204, sort="due_at"),
+    columns.text("次の目標", next_target, width=216, sort="due_at"),
     columns.badge("期限", lambda row: row["response"] or "running", RESPONSE, width=104),
     columns.badge("問い合わせ元", "party", PARTY, width=92),
     columns.text("氏名", "sender_name", width=88),

@@ -32,6 +32,7 @@ from dashboards.session import may
 from dashboards.ui import details, dialogs, feedback, flash, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
+from dashboards.ui.once import pressed
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
@@ -150,12 +151,13 @@ def _button(word: str, what: str, icon: str, enquiry: Row, body: dict[str, Any],
 
 def _do(enquiry: Row, what: str, body: dict[str, Any], done: str) -> None:
     """For callbacks: what was refused is said in the drawer, which stays open."""
+    asked = f"{PATH}/{enquiry['id']}/{what}"
     try:
-        session.api().post(f"{PATH}/{enquiry['id']}/{what}", body)
+        with pressed(asked) as once:
+            session.api().post(asked, body, once=once)
+            flash.say(done)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
-        return
-    flash.say(done)
 
 
 def _hand_over(enquiry: Row) -> None:

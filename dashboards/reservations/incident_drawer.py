@@ -131,8 +131,8 @@ def _report(incident: Row) -> None:
 
 
 def _note(incident: Row, back: _Back) -> None:
-    def post(_: str) -> None:
-        session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text})
+    def post(once: str) -> None:
+        session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}, once=once)
         back()
 
     with st.expander("メモを残す"), forms.form(f"{KEY}.note.{incident['id']}", submit="残す") as form:

@@ -83,7 +83,7 @@ def dismiss(proposal: Row) -> None:
             reason = form.field("reason", st.text_input, "理由", required=True, max_chars=500)
         if form.submitted:
             path = f"{PROPOSALS}/{proposal['id']}/dismissal"
-            form.send(lambda _: session.api().post(path, {"reason": reason}), done="提案を見送りました。")
+            form.send(lambda once: session.api().post(path, {"reason": reason}, once=once), done="提案を見送りました。")
 
     ask()
 
@@ -162,7 +162,7 @@ def change_level(incident: Row, back: Back) -> None:
             reason = form.field("reason", st.text_input, "理由", required=True, max_chars=500)
         if form.submitted:
             body = {"version": incident["version"], "level": level, "reason": reason}
-            form.send(lambda _: _post(incident, "level", body, back), done="レベルを変更しました。")
+            form.send(lambda once: _post(incident, "level", body, back, once), done="レベルを変更しました。")
 
     ask()
 
@@ -181,7 +181,8 @@ def finish(incident: Row, mark: Row, back: Back) -> None:
         if form.submitted:
             path = f"marks/{mark['mark']}"
             form.send(
-                lambda _: _post(incident, path, {"note": note}, back), done=f"{mark['title']}の完了を記録しました。"
+                lambda once: _post(incident, path, {"note": note}, back, once),
+                done=f"{mark['title']}の完了を記録しました。",
             )
 
     ask()
@@ -196,7 +197,7 @@ def resolve(incident: Row, back: Back) -> None:
             st.markdown(":gray[:small[復旧日時は、時刻が空欄のときは今の日時になります。]]")
         if form.submitted:
             body = {"version": incident["version"], "recovered_at": recovered_at}
-            form.send(lambda _: _post(incident, "resolution", body, back), done="解決済みにしました。")
+            form.send(lambda once: _post(incident, "resolution", body, back, once), done="解決済みにしました。")
 
     ask()
 
@@ -226,11 +227,13 @@ def tell_customers(incident: Row, back: Back) -> None:
             )
         if form.submitted:
             body = {"text": text, "include_confirmed": also, "recipients": count}
-            form.send(lambda _: _post(incident, "status-text", body, back), done=f"{count:,}人にSMSを送ります。")
+            form.send(
+                lambda once: _post(incident, "status-text", body, back, once), done=f"{count:,}人にSMSを送ります。"
+            )
 
     ask()
 
 
-def _post(incident: Row, what: str, body: Mapping[str, Any], back: Back) -> None:
-    session.api().post(f"{PATH}/{incident['id']}/{what}", dict(body))
+def _post(incident: Row, what: str, body: Mapping[str, Any], back: Back, once: str) -> None:
+    session.api().post(f"{PATH}/{incident['id']}/{what}", dict(body), once=once)
     back()

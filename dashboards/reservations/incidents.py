@@ -84,6 +84,10 @@ def proposed() -> None:
         told = live.ask(PROPOSALS)
     except ApiProblem:
         return
+    if not told["items"]:
+        return
+    decide = "登録するか、見送るかを決めてください。" if may("reservations:incident:update") else ""
+    st.info(f"登録の提案が{len(told['items']):,}件あります。{decide}", icon=":material/lightbulb:")
     for proposal in told["items"]:
         with st.container(border=True, key=f"{PROPOSAL}.{proposal['id']}"):
             _proposal(proposal)

@@ -15,7 +15,7 @@ from dashboards.session import may
 from dashboards.ui import charts, columns, confirm, dialogs, feedback, figures, filters, flash, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
-from dashboards.ui.figures import Figure
+from dashboards.ui.figures import Figure, Good
 from dashboards.ui.live import refreshing_figures
 from dashboards.ui.text import small
 
@@ -56,8 +56,8 @@ def buttons() -> None:
 
 
 def ask_to_recount() -> None:
-    def recount(_: str) -> None:
-        done = session.api().post(f"{PATH}/recount")
+    def recount(_: str, _once: str) -> None:
+        done = session.api().post(f"{PATH}/recount", once=None)
         flash.say(f"{done['months']:,}か月分を集計し直しました。")
 
     confirm.confirm(
@@ -158,13 +158,13 @@ def key_figures(found: Row, *, faded: bool) -> None:
     before = found["months"][-2] if len(found["months"]) > 1 else None
     whole = found["is_over"]
 
-    def amount(label: str, name: str, text: str, earlier: str, unit: str, good: str = "up") -> Figure:
+    def amount(label: str, name: str, text: str, earlier: str, unit: str, good: Good = "up") -> Figure:
         # Three weeks are not compared with a month.
         change = now[name] - before[name] if before and whole else None
         note = f"前月 {earlier}" if before else "前月の集計はありません"
-        return Figure(label, text, note, change=change, change_unit=unit, against="前月比", good=good)  # type: ignore[arg-type]
+        return Figure(label, text, note, change=change, change_unit=unit, against="前月比", good=good)
 
-    def rate(label: str, name: str, good: str = "up") -> Figure:
+    def rate(label: str, name: str, good: Good = "up") -> Figure:
         change = points(now[name], before[name]) if before else None
         note = counted(now[name]) if now[name]["whole"] else ""
         return Figure(
@@ -174,7 +174,7 @@ def key_figures(found: Row, *, faded: bool) -> None:
             change=change,
             change_unit="pt",
             against="前月比",
-            good=good,  # type: ignore[arg-type]
+            good=good,
         )
 
     # Six in a row leave no room for millions.

@@ -114,7 +114,7 @@ def ask_to_send(chosen: str) -> None:
             "送信後は取り消せません。"
         ),
         action="送信する",
-        do=lambda _: session.api().post(f"{PATH}/reports", body),
+        do=lambda _, once: session.api().post(f"{PATH}/reports", body, once=once),
         done=f"{month(chosen)}の経営レポートの送信を受け付けました。",
         danger=False,
     )

@@ -121,7 +121,7 @@ def day() -> None:
     with left:
         machine = {"CPU使用率": _rounded(points, "cpu"), "メモリ使用率": _rounded(points, "memory")}
         charts.line(
-            most("サーバーの使用率", "CPUは最大", machine["CPU使用率"], "%"),
+            most("サーバーの使用率（10分ごとの平均）", "CPUは最大", machine["CPU使用率"], "%"),
             x,
             machine,
             unit="%",

@@ -41,8 +41,8 @@ def _permission(name: str) -> str:
     return "reservations:reservation:refund" if name == "retry_refund" else "reservations:reservation:operate"
 
 
-def post(reservation: Row, what: str, back: Back, body: Mapping[str, Any]) -> None:
-    session.api().post(f"{PATH}/{reservation['code']}/{what}", {"version": reservation["version"], **body})
+def post(reservation: Row, what: str, back: Back, body: Mapping[str, Any], once: str) -> None:
+    session.api().post(f"{PATH}/{reservation['code']}/{what}", {"version": reservation["version"], **body}, once=once)
     back()
 
 
@@ -55,7 +55,7 @@ def _confirm(reservation: Row, back: Back, name: str, door: str, question: str, 
         f"{KEY}.{name}.{reservation['code']}.{reservation['version']}",
         question,
         consequence,
-        do=lambda why: post(reservation, door, back, {"note": why}),
+        do=lambda why, once: post(reservation, door, back, {"note": why}, once),
         reason="optional",
         **said,
     )
@@ -85,7 +85,7 @@ def shop_ok(reservation: Row, back: Back) -> None:
         if form.submitted:
             body = {"shop_id": None if unlisted else shop, "unlisted": unlisted, "note": note}
             form.send(
-                lambda _: post(reservation, "shop-agreed", back, body),
+                lambda once: post(reservation, "shop-agreed", back, body, once),
                 done="予約OKを記録しました。決済リンクを準備しています。",
             )
 
@@ -146,7 +146,7 @@ def accept_change(reservation: Row, back: Back) -> None:
         if form.submitted:
             body = {"consented": consented, "starts_at": starts_at, "plan": plan, "price": price, "note": note}
             form.send(
-                lambda _: post(reservation, "change-accepted", back, body),
+                lambda once: post(reservation, "change-accepted", back, body, once),
                 done="変更を反映しました。決済リンクを準備しています。",
             )
 
@@ -174,7 +174,8 @@ def rearrange(reservation: Row, back: Back) -> None:
         if form.submitted:
             body = {"starts_at": starts_at, "plan": plan, "note": note}
             form.send(
-                lambda _: post(reservation, "rearrange", back, body), done="新しい日時で、提携店に電話をかけ直します。"
+                lambda once: post(reservation, "rearrange", back, body, once),
+                done="新しい日時で、提携店に電話をかけ直します。",
             )
 
     ask()
@@ -203,7 +204,7 @@ def mail_link(reservation: Row, back: Back) -> None:
             note = form.field("note", st.text_input, "メモ", max_chars=500)
         if form.submitted:
             form.send(
-                lambda _: post(reservation, "link-by-mail", back, {"mail": mail, "note": note}),
+                lambda once: post(reservation, "link-by-mail", back, {"mail": mail, "note": note}, once),
                 done="決済リンクをメールで送ります。",
             )
 
@@ -224,7 +225,7 @@ def cancel(reservation: Row, back: Back, *, late: bool = False) -> None:
             agreed = form.field("shop_agreed", st.checkbox, "提携店の承諾を得ました") if late else False
         if form.submitted:
             body = {"reason": reason, "shop_agreed": agreed}
-            form.send(lambda _: post(reservation, "cancel", back, body), done="キャンセルしました。")
+            form.send(lambda once: post(reservation, "cancel", back, body, once), done="キャンセルしました。")
 
     ask()
 
@@ -260,7 +261,9 @@ def correct(reservation: Row, call: Row, back: Back) -> None:
             note = form.field("note", st.text_input, "訂正の理由", max_chars=500)
         if form.submitted:
             form.send(
-                lambda _: post(reservation, f"calls/{call['number']}/answer", back, {"answer": answer, "note": note}),
+                lambda once: post(
+                    reservation, f"calls/{call['number']}/answer", back, {"answer": answer, "note": note}, once
+                ),
                 done="判定を訂正しました。",
             )
 
@@ -270,8 +273,8 @@ def correct(reservation: Row, call: Row, back: Back) -> None:
 def contact(reservation: Row, back: Back) -> None:
     parties = {"customer": "依頼者", "shop": "店舗"}
 
-    def post(_: str) -> None:
-        session.api().post(f"{PATH}/{reservation['code']}/contacts", {"party": party, "text": text})
+    def post(once: str) -> None:
+        session.api().post(f"{PATH}/{reservation['code']}/contacts", {"party": party, "text": text}, once=once)
         back()
 
     with forms.form(f"{KEY}.contact.{reservation['code']}", submit="記録する") as form:

@@ -23,6 +23,7 @@ from dashboards.session import may
 from dashboards.ui import dialogs, feedback, flash, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
+from dashboards.ui.once import pressed
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
@@ -85,7 +86,7 @@ def _state(task: Row) -> None:
         if task["outcome"]:
             st.info(plain(task["outcome"]), icon=":material/check_circle:")
         return
-    st.markdown(f"{badges}　**{plain(left(task))}**　{small(plain(f'期限 {due}　担当 {owner(task)}'))}")
+    st.markdown(f"{badges}　**{plain(left(task))}**　{small(plain(f'期限 {due}・担当 {owner(task)}'))}")
     if task["detail"]:
         st.info(plain(task["detail"]), icon=":material/chat:")
 
@@ -116,12 +117,13 @@ def _button(word: str, what: str, icon: str, task: Row, *, done: str, primary: b
 
 def _do(task: Row, what: str, body: dict[str, Any], done: str) -> None:
     """For callbacks: what was refused is said in the drawer, which stays open."""
+    asked = f"{PATH}/{task['id']}/{what}"
     try:
-        session.api().post(f"{PATH}/{task['id']}/{what}", body)
+        with pressed(asked) as once:
+            session.api().post(asked, body, once=once)
+            flash.say(done)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
-        return
-    flash.say(done)
 
 
 def _hand_over(task: Row) -> None:
@@ -153,7 +155,10 @@ def _resolve(task: Row) -> None:
         outcome = form.field("outcome", st.text_area, "対応結果", required=True, max_chars=1000, height=96)
     if form.submitted:
         body = {"version": task["version"], "outcome": outcome}
-        form.send(lambda _: session.api().post(f"{PATH}/{task['id']}/resolution", body), done="対応を完了しました。")
+        form.send(
+            lambda once: session.api().post(f"{PATH}/{task['id']}/resolution", body, once=once),
+            done="対応を完了しました。",
+        )
 
 
 def _steps(task: Row) -> None:

@@ -29,7 +29,7 @@ from dashboards.reservations.report_words import (
 from dashboards.session import may
 from dashboards.ui import columns, details, dialogs, feedback, figures, tables, times
 from dashboards.ui.columns import Row
-from dashboards.ui.figures import Figure
+from dashboards.ui.figures import Figure, Good
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
@@ -130,19 +130,19 @@ def _buttons(report: Row, back: _Back) -> None:
 def _figures(report: Row) -> None:
     now, before, word = report["contents"]["now"], report["contents"]["before"], BEFORE[report["kind"]]
 
-    def moved(label: str, field: str, unit: str, good: str, note: str = "") -> Figure:
+    def moved(label: str, field: str, unit: str, good: Good, note: str = "") -> Figure:
         return Figure(
             label, f"{now[field]:,}{unit}", note, change=now[field] - before[field], change_unit=unit,
-            against=f"{word}比", good=good,  # type: ignore[arg-type]
+            against=f"{word}比", good=good,
         )  # fmt: skip
 
-    def rate(label: str, field: str, good: str) -> Figure:
+    def rate(label: str, field: str, good: Good) -> Figure:
         share_now, share_before = share(now[field]), share(before[field])
         known = share_now is not None and share_before is not None
         return Figure(
             label, percent(share_now), f"{now[field]['part']:,} / {now[field]['whole']:,}件",
             change=round(100 * ((share_now or 0) - (share_before or 0)), 1) if known else None, change_unit="pt",
-            against=f"{word}比", good=good,  # type: ignore[arg-type]
+            against=f"{word}比", good=good,
         )  # fmt: skip
 
     figures.row(

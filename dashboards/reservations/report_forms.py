@@ -69,7 +69,7 @@ def refresh(report: Row, back: Back) -> None:
         f"{name(report)}の数字を取り直しますか？",
         "期間の数字を、今わかっている内容に置き換えます。所見・課題・次の対応は変わりません。",
         action="取り直す",
-        do=lambda _: _post(report, "refresh", {}, back),
+        do=lambda _, once: _post(report, "refresh", {}, back, once),
         done="数字を取り直しました。",
         danger=False,
     )
@@ -95,7 +95,7 @@ def finish(report: Row, back: Back) -> None:
             )
         if form.submitted:
             body = {"check_off": check_off, "share": share}
-            form.send(lambda _: _post(report, "finish", body, back), done=f"{name(report)}を完成させました。")
+            form.send(lambda once: _post(report, "finish", body, back, once), done=f"{name(report)}を完成させました。")
 
     ask()
 
@@ -106,7 +106,7 @@ def reopen(report: Row, back: Back) -> None:
         f"{name(report)}を下書きに戻しますか？",
         "もう一度完成させるまで、経営とカスタマーサポートの利用者には表示されません。すでに送信したメールは取り消せません。",
         action="下書きに戻す",
-        do=lambda reason: _post(report, "reopen", {"reason": reason}, back),
+        do=lambda reason, once: _post(report, "reopen", {"reason": reason}, back, once),
         done="下書きに戻しました。",
         reason="required",
     )
@@ -153,12 +153,12 @@ def _really(report: Row, to: list[str], back: Back) -> None:
         f"{name(report)}を{len(to):,}件の宛先に送信しますか？",
         plain(f"PDFを添付したメールを、{'、'.join(to)} に1通ずつ送ります。送信後は取り消せません。"),
         action=f"{len(to):,}件に送信する",
-        do=lambda _: _post(report, "send", {"to": to}, back),
+        do=lambda _, once: _post(report, "send", {"to": to}, back, once),
         done=f"{len(to):,}件への送信を受け付けました。",
         danger=False,
     )
 
 
-def _post(report: Row, what: str, body: Mapping[str, Any], back: Back) -> None:
-    session.api().post(f"{PATH}/{report['id']}/{what}", {"version": report["version"], **body})
+def _post(report: Row, what: str, body: Mapping[str, Any], back: Back, once: str) -> None:
+    session.api().post(f"{PATH}/{report['id']}/{what}", {"version": report["version"], **body}, once=once)
     back()

@@ -151,7 +151,8 @@ def _messages(one: Row) -> None:
     for letter in one["messages"]:
         status = words.LETTER[letter["status"]]
         how = f"{words.RECIPIENT[letter['recipient']]}へ{words.CHANNEL[letter['channel']]}"
-        with st.expander(f"{status.badge()} **{plain(letter['purpose_title'])}**　{how}"):
+        moment = small(times.brief(times.parse(letter["sent_at"] or letter["created_at"])))
+        with st.expander(f"{status.badge()} **{plain(letter['purpose_title'])}**　{how}　{moment}"):
             _letter(letter)
 
 
@@ -170,7 +171,7 @@ def _letter(letter: Row) -> None:
 def _money(one: Row) -> None:
     st.subheader("決済・返金", anchor=False)
     if not one["money"]:
-        feedback.empty("まだ決済はありません", "店舗が決まると、決済ページを用意します。", icon=":material/payments:")
+        feedback.empty("まだ決済はありません", "決済ページを用意すると、ここに並びます。", icon=":material/payments:")
         return
     with st.container(border=True, gap="small", key=f"{KEY}.money"):
         for entry in one["money"]:

@@ -64,5 +64,5 @@ def _form(service: str, plans: dict[str, str]) -> None:
 
 
 def _post(wish: dict[str, str], once: str) -> None:
-    made = session.api().post(operation_actions.PATH, wish | {"client_request_id": once})
+    made = session.api().post(operation_actions.PATH, wish | {"client_request_id": once}, once=None)
     flash.say(f"{plain(made['customer_name'])}様の予約 {made['code']} を受け付けました。")

@@ -63,7 +63,7 @@ def _step(one: Row, count: int) -> None:
     with st.container(border=True, key=f"{KEY}.step"):
         before = words.STATE.get(one["state_before"] or "")
         moved = f"{before.badge()} → " if before and one["state_before"] != one["state"] else ""
-        st.markdown(f"{moved}{words.STATE[one['state']].badge()}　**{plain(one['title'])}**")
+        st.markdown(f"{moved}{words.SHOWN[words.state(one)].badge()}　**{plain(one['title'])}**")
         who = one["by"] or one["source_title"]
         st.markdown(small(f"{one['number']:,} / {count:,}　{plain(times.full(at))}　{plain(who)}"))
         if one["ignored"]:

@@ -116,6 +116,6 @@ def remove(shift: Row) -> None:
         f"{shift['name']}の当番を外しますか？",
         f"{span}の当番を外します。この時間に緊急の手動対応が発生しても、誰にもSMSを送りません。",
         action="外す",
-        do=lambda _: session.api().delete(f"{PATH}/{shift['id']}?version={shift['version']}"),
+        do=lambda _, _once: session.api().delete(f"{PATH}/{shift['id']}?version={shift['version']}"),
         done="当番を外しました。",
     )

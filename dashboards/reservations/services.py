@@ -34,7 +34,8 @@ def headline() -> None:
         st.markdown("まだサービスが登録されていません。")
         return
     ready = sum(1 for service in items if service["plans"] and service["shops"])
-    said = f"サービスは{total:,}種類で、そのうち{ready:,}種類の予約を手配できます。"
+    part = "すべて" if ready == total else f"そのうち{ready:,}種類の"
+    said = f"サービスは{total:,}種類で、{part}予約を手配できます。"
     said += _missing("サイズ・料金がありません", [service for service in items if not service["plans"]])
     said += _missing("電話をかけられる提携店がありません", [service for service in items if not service["shops"]])
     st.markdown(said)

@@ -138,7 +138,7 @@ def blacklist(shop: Row) -> None:
         "この店舗には、これから電話をかけなくなります。手配中の予約は、次の店舗へ進みます。"
         "順番はそのまま残り、あとで解除できます。",
         action="利用停止にする",
-        do=lambda why: session.api().post(f"{PATH}/{shop['id']}/blacklist", {"reason": why}),
+        do=lambda why, once: session.api().post(f"{PATH}/{shop['id']}/blacklist", {"reason": why}, once=once),
         done=f"{shop['name']}を利用停止にしました。",
         reason="required",
     )
@@ -150,7 +150,7 @@ def lift(shop: Row) -> None:
         f"提携店「{shop['name']}」の利用停止を解除しますか？",
         "新しい予約から、元の順番でまた電話をかけます。",
         action="解除する",
-        do=lambda why: session.api().post(f"{PATH}/{shop['id']}/lift", {"reason": why}),
+        do=lambda why, once: session.api().post(f"{PATH}/{shop['id']}/lift", {"reason": why}, once=once),
         done=f"{shop['name']}の利用停止を解除しました。",
         reason="required",
         danger=False,

@@ -55,7 +55,7 @@ def send_again(shop: Row, manual: Row) -> None:
         f"提携店「{shop['name']}」にマニュアルを再送しますか？",
         f"{shop['mail']} 宛に、{'、'.join(manual['titles'])}（PDF）を最新の内容でメールします。",
         action="再送する",
-        do=lambda _: session.api().post(f"{PATH}/{shop['id']}/manual", {"version": shop["version"]}),
+        do=lambda _, once: session.api().post(f"{PATH}/{shop['id']}/manual", {"version": shop["version"]}, once=once),
         done=f"{shop['name']}にマニュアルを再送します。1分ほどで送信します。",
         danger=False,
     )

@@ -14,7 +14,7 @@ from dashboards.reservations import choices, words
 from dashboards.session import may
 from dashboards.ui import confirm, dialogs, feedback, figures, heading, live, times
 from dashboards.ui.columns import Row
-from dashboards.ui.figures import Figure
+from dashboards.ui.figures import Figure, Good
 from dashboards.ui.text import plain, small
 
 KEY, PATH = "reservations.simulation", "/api/reservations/simulation"
@@ -38,7 +38,7 @@ class Tried:
 
 
 def page() -> None:
-    heading.page("店舗順序シミュレーション")
+    heading.page("順序シミュレーション")
     offered = choices.services()
     if not offered:
         feedback.empty("まだサービスが登録されていません", "「サービス・料金」でサービスを登録すると、順番を試せます。")
@@ -144,7 +144,7 @@ def _compare(found: Row, tried: Tried) -> None:
     score, present = found["tried"], found["present"]
     is_other = tried.shops != tried.present
 
-    def card(label: str, value: str, name: str, change: float | None, unit: str, good: Any) -> Figure:
+    def card(label: str, value: str, name: str, change: float | None, unit: str, good: Good) -> Figure:
         note = f"現在の順序 {_shown(name, present)}　実績 {_shown(name, found['actual'])}"
         return Figure(label, value, note, change if is_other else None, unit, "現在の順序との差", good)
 
@@ -245,7 +245,7 @@ def _reading(found: Row) -> None:
 def _apply(found: Row, tried: Tried, shops: dict[int, Row]) -> None:
     before, after = (_names(order, shops) for order in (tried.present, tried.shops))
 
-    def do(_: str) -> None:
+    def do(_: str, _once: str) -> None:
         path = f"{choices.SERVICES}/{found['service_id']}/shops"
         session.api().put(path, {"version": found["version"], "shops": tried.shops})
         st.session_state.pop(KEY, None)

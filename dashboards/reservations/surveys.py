@@ -238,8 +238,8 @@ def _send(survey: Row, total: int) -> None:
         f"メール{to['mail']:,}通とSMS{to['sms']:,}通を送ります。送信は取り消せません。"
         f"回答は{closes}まで受け付け、4日後に未回答の方へ一度だけ再送します。",
         action=f"{total:,}人に送信する",
-        do=lambda _: session.api().post(
-            f"{PATH}/{survey['id']}/send", {"version": survey["version"], "recipients": total}
+        do=lambda _, once: session.api().post(
+            f"{PATH}/{survey['id']}/send", {"version": survey["version"], "recipients": total}, once=once
         ),
         done=f"満足度調査を{total:,}人に送信します。",
     )
@@ -265,7 +265,9 @@ def _close(survey: Row) -> None:
         f"満足度調査（{survey['title']}）を終了しますか？",
         "以後は回答も変更もできません。回答とお客様の連絡先の結び付きは消え、元に戻せません。",
         action="終了する",
-        do=lambda _: session.api().post(f"{PATH}/{survey['id']}/close", {"version": survey["version"]}),
+        do=lambda _, once: session.api().post(
+            f"{PATH}/{survey['id']}/close", {"version": survey["version"]}, once=once
+        ),
         done="満足度調査を終了しました。",
     )
 

@@ -129,11 +129,11 @@ def _draw(
     )
     figure.update_xaxes(type="category", tickvals=ticks(labels), tickangle=0)
     figure.update_yaxes(ticksuffix=unit, rangemode="normal" if kind == "line" else "tozero")
-    if kind != "line" and _is_a_few(series.values()):
-        # There is no half of a thing that is counted.
-        figure.update_yaxes(dtick=1)
     if top is not None:
         figure.update_yaxes(range=[0, top])
+    elif kind != "line" and _is_a_few(series.values()):
+        # There is no half of a thing that is counted.
+        figure.update_yaxes(dtick=1)
     # theme=None: Streamlit's own template would win over ours.
     st.plotly_chart(figure, theme=None, config=CONFIG, key=key)
 
@@ -143,12 +143,13 @@ line, bar, stacked = partial(_draw, "line"), partial(_draw, "bar"), partial(_dra
 
 
 def ticks(labels: Sequence[str]) -> list[str]:
-    """Those of the labels that are written at the axis, evenly, and no more than stand beside each other."""
+    """Those of the labels that are written at the axis, evenly, and no more than stand beside each other. The last one,
+    which is the newest, is always among them."""
     if not labels:
         return []
     widest = max(sum(FULL if east_asian_width(letter) in "FWA" else HALF for letter in label) for label in labels)
     step = ceil(len(labels) / max(2, AXIS_WIDTH // (widest + GAP)))
-    return [*labels[(len(labels) - 1) % step // 2 :: step]]
+    return [*labels[(len(labels) - 1) % step :: step]]
 
 
 def _is_a_few(series: Iterable[Sequence[float | None]]) -> bool:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboards.client import ApiProblem
 from dashboards.ui import dialogs, feedback, flash
+from dashboards.ui.once import new_key
 
 REASON_MISSING = "理由を入力してください。履歴に残ります。"
 
@@ -19,7 +20,7 @@ def confirm(
     consequence: str,
     *,
     action: str,
-    do: Callable[[str], None],
+    do: Callable[[str, str], None],
     done: str,
     reason: Literal["no", "optional", "required"] = "no",
     preset: str = "",
@@ -32,7 +33,8 @@ def confirm(
         question: names the thing: 「端末 TC200-000123（新宿店）を削除しますか？」.
         consequence: what will happen, and whether it can be undone.
         action: the verb on the button.
-        do: called with the reason; an ApiProblem is said in the dialog, which stays open. May open another dialog.
+        do: called with the reason and with `once`, which is the same for every attempt in the dialog; an ApiProblem is
+            said in the dialog, which stays open. May open another dialog.
         preset: the reason that is usually the right one, to be changed; `most`: how long the service lets it be.
         done: said in a toast after the page was drawn anew; empty when `do` says it.
     """
@@ -45,9 +47,9 @@ def confirm(
         icon=":material/warning:" if danger else ":material/help:",
     )
     def ask() -> None:
-        state = st.session_state.setdefault(slot, {"opened": dialogs.noted(), "problem": None, "missing": False})
-        if state["opened"] is not dialogs.noted():  # Closed and opened again: what was complained of is forgotten.
-            state |= {"opened": dialogs.noted(), "problem": None, "missing": False}
+        state = st.session_state.setdefault(slot, {})
+        if state.get("opened", state) is not dialogs.noted():  # Opened again: what was complained of is forgotten.
+            state |= {"opened": dialogs.noted(), "problem": None, "missing": False, "once": new_key()}
         (st.warning if danger else st.info)(consequence)
         if reason != "no":
             mark = " :red-badge[必須]" if reason == "required" else "（任意）"
@@ -73,9 +75,11 @@ def confirm(
         if state["missing"]:
             return
         try:
-            do(why)
+            do(why, state["once"])
         except ApiProblem as problem:
             state["problem"] = problem
+            if problem.sent_before:
+                state["once"] = new_key()
             return
         if done:
             flash.say(done)

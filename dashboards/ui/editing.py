@@ -61,7 +61,7 @@ class Record:
             f"{self.name(one)}を{self.putting_away}しますか？",
             consequence,
             action=f"{self.putting_away}する",
-            do=lambda _: session.api().post(f"{self.path}/{one['id']}/archive"),
+            do=lambda _, once: session.api().post(f"{self.path}/{one['id']}/archive", once=once),
             done=f"{self.name(one)}を{self.putting_away}しました。",
         )
 
@@ -71,7 +71,7 @@ class Record:
             f"{self.name(one)}を元に戻しますか？",
             consequence,
             action="元に戻す",
-            do=lambda _: session.api().post(f"{self.path}/{one['id']}/restore"),
+            do=lambda _, once: session.api().post(f"{self.path}/{one['id']}/restore", once=once),
             done=f"{self.name(one)}を元に戻しました。",
             danger=False,
         )

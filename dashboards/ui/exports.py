@@ -18,6 +18,7 @@ from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
 from dashboards.ui import dialogs, feedback, tasks
 from dashboards.ui.links import link
+from dashboards.ui.once import pressed
 from dashboards.ui.text import small
 
 PATH = "/api/core/exports"
@@ -62,11 +63,11 @@ def _with(address: str, query: Mapping[str, Any]) -> str:
 
 def _start(listed: str, query: dict[str, Any]) -> None:
     try:
-        task = session.api().post(PATH, {"list": listed, "format": "xlsx", "filters": query})
+        with pressed(f"{PATH} {listed} {query}") as once:
+            task = session.api().post(PATH, {"list": listed, "format": "xlsx", "filters": query}, once=once)
+            dialogs.open(_dialog, partial(_follow, task["id"]))
     except ApiProblem as problem:
         dialogs.open(_dialog, partial(feedback.not_done, problem))
-    else:
-        dialogs.open(_dialog, partial(_follow, task["id"]))
 
 
 def _dialog(body: Callable[[], None]) -> None:

@@ -12,6 +12,8 @@ from dashboards.ui.text import small
 
 CARD_WIDTH = 150  # Two in a row on a phone.
 LOADING_HEIGHT = 104
+# Which way is welcome.
+Good = Literal["up", "down", "neither"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Figure:
     change: float | None = None
     change_unit: str = ""
     against: str = "前日比"
-    good: Literal["up", "down", "neither"] = "up"
+    good: Good = "up"
     history: Sequence[float] | None = None
     share: float | None = None
     help: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.ui import dialogs, feedback, flash
+from dashboards.ui.once import new_key
 from dashboards.ui.text import plain
 
 REQUIRED, REQUIRED_CHOICE = "入力してください。", "選んでください。"
@@ -23,7 +23,7 @@ class Form:
     """A form while it is being drawn. What it remembers between runs is in the session under `form.<key>.`.
 
     `once` is the same for every attempt until one succeeds, so that an attempt whose answer got lost and its repeat
-    are stored once.
+    are stored once. Who corrects something in between is told that the first is stored, and may then send another.
     """
 
     def __init__(self, key: str) -> None:
@@ -32,7 +32,7 @@ class Form:
         self._slots: dict[str, DeltaGenerator] = {}
         self._required: dict[str, tuple[str, str]] = {}
         self._summary: DeltaGenerator | None = None
-        self._kept = st.session_state.setdefault(f"form.{key}", {"errors": {}, "round": 0, "once": uuid.uuid4().hex})
+        self._kept = st.session_state.setdefault(f"form.{key}", {"errors": {}, "round": 0, "once": new_key()})
 
     @property
     def once(self) -> str:
@@ -82,8 +82,10 @@ class Form:
         try:
             call(self.once)
         except ApiProblem as problem:
+            if problem.sent_before:
+                self._kept["once"] = new_key()
             return self._refused(problem)
-        self._kept |= {"errors": {}, "round": self._kept["round"] + 1, "once": uuid.uuid4().hex}
+        self._kept |= {"errors": {}, "round": self._kept["round"] + 1, "once": new_key()}
         if dialogs.noted() is mine:
             dialogs.close()
         if done:

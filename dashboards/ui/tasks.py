@@ -16,6 +16,7 @@ from dashboards import session
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.ui import feedback, times
 from dashboards.ui.links import link
+from dashboards.ui.once import pressed
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
@@ -61,6 +62,7 @@ def progress(task_id: int | str, *, key: str) -> None:
         st.session_state[f"{key}.task"] = task
         card(task, key=key)
         if known and known["state"] in RUNNING and task["state"] not in RUNNING:
+            session.changed_elsewhere()
             st.rerun()  # Nothing left to follow, and the page may show what came of it.
 
     follow()
@@ -115,10 +117,11 @@ def _button(word: str, verb: str, icon: str, task: Mapping[str, Any], key: str) 
 
 def _ask(task: Mapping[str, Any], verb: str, key: str) -> None:
     st.session_state.pop(f"{key}.refused", None)
+    asked = f"{PATH}/{task['id']}/{verb}"
     try:
-        session.api().post(f"{PATH}/{task['id']}/{verb}")
+        with pressed(asked) as once:
+            session.api().post(asked, once=once)
+            st.session_state.pop(f"{key}.task", None)  # So that it is followed again.
+            st.session_state[f"{key}.asked"] = True
     except ApiProblem as problem:
         st.session_state[f"{key}.refused"] = problem
-    else:
-        st.session_state.pop(f"{key}.task", None)  # So that it is followed again.
-        st.session_state[f"{key}.asked"] = True

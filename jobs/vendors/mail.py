@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from jobs.vendors import MOST_SECONDS, OutcomeUnknown, PermanentFailure, Sent, Unknown, Vendor, VendorFailure
-from jobs.vendors.wire import cut_off
+from jobs.vendors.wire import cut_off, request_header
 from service.core.clock import real_now
 from service.core.db import SYSTEM, transaction
 from service.core.files import records
@@ -105,6 +105,8 @@ def _written(message: Claimed) -> EmailMessage:
     mail["Date"] = format_datetime(real_now().astimezone(TOKYO))
     domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
     mail["Message-ID"] = f"<{message.key}@{domain}>"
+    for name, value in request_header().items():
+        mail[name] = value
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(payload["body"])
     for file_id in payload.get("attachments", ()):

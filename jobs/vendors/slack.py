@@ -29,7 +29,7 @@ from jobs.vendors import (
     Vendor,
     VendorFailure,
 )
-from jobs.vendors.wire import retry_after
+from jobs.vendors.wire import request_header, retry_after
 from service.core.outbox import Claimed
 from service.core.settings import settings
 
@@ -166,6 +166,7 @@ def _call(method: str, arguments: dict[str, Any], *, as_form: bool = False) -> d
         timeout=TIMEOUT_SECONDS,
         # The SDK would repeat a request whose answer was lost, and post twice.
         retry_handlers=[],
+        headers=request_header(),
         logger=_quiet,
     )
     try:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx2
+import structlog
 
 from jobs.vendors import MOST_SECONDS, OutcomeUnknown, PermanentFailure, RateLimited, VendorFailure
 from service.core.pages.shell import address
@@ -48,6 +49,7 @@ class Line:
         course, late = _Course(), threading.Event()
         try:
             with cut_off(course.socket, seconds, late):
+                given["headers"] = {**(given.get("headers") or {}), **request_header()}
                 client = _client(urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost"))
                 return client.request(method, url, timeout=seconds, extensions={"trace": course.note}, **given)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -89,6 +91,12 @@ def retry_after(headers: Mapping[str, str]) -> timedelta:
     """How long a vendor wants to be left alone; half a minute when it does not say so in seconds."""
     seconds = str(headers.get("Retry-After", ""))
     return timedelta(seconds=min(int(seconds), 3600) if seconds.isdecimal() else 30)
+
+
+def request_header() -> dict[str, str]:
+    """The id of the request that all began with: a vendor's support finds it in its own log."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    return {"X-Request-Id": request_id} if request_id else {}
 
 
 def not_configured(vendor: str, *variables: str) -> PermanentFailure:

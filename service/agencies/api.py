@@ -13,6 +13,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 _ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
@@ -28,7 +29,7 @@ doors.add(router, "/agencies", exports.AGENCIES)
 
 @router.get("/agencies", response_model=Page[schemas.AgencyItem])
 async def agencies(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.AgencyFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -38,7 +39,7 @@ async def agencies(
 
 
 @router.get("/agencies/summary")
-def summary(actor: Reader, db: Db) -> schemas.AgencySummary:
+def summary(actor: Reader, db: ReadDb) -> schemas.AgencySummary:
     return schemas.AgencySummary(**queries.summary(db))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+import structlog
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, func, insert
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -19,6 +20,8 @@ Action = Literal[
 # Any field with one of these words in its name, at any depth.
 SECRET_WORDS = ("password", "token", "secret", "card_number", "security_code", "enrolment_code")
 MASK = "********"
+
+log = structlog.get_logger()
 
 
 class AuditEntry(Base):
@@ -79,6 +82,7 @@ def record(
             after=masked(after),
         )
     )
+    _note(area, action, subject, 1)
 
 
 def record_many(
@@ -99,6 +103,13 @@ def record_many(
     ]
     if entries:
         db.execute(insert(AuditEntry).inline(), entries)
+        _note(area, action, subject, len(entries))
+
+
+def _note(area: str, action: Action, subject: str, count: int) -> None:
+    """A line under the request's id, by which the entries are found; who and what stands in the trail alone."""
+    if structlog.contextvars.get_contextvars().get("request_id"):
+        log.info("audited", area=area, action=action, subject=subject, count=count)
 
 
 def masked(values: Mapping[str, Any] | None) -> dict[str, Any] | None:

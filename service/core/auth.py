@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from service.core import identity
+from service.core import identity, once
 from service.core.addresses import address_of, closed_areas
 from service.core.areas import areas
 from service.core.db import NOBODY, Db, Scopes, set_scopes
@@ -137,7 +137,16 @@ def recognised(request: Request, db: Db, token: BearerToken) -> Actor:
     return actor
 
 
-Recognised = Annotated[Actor, Depends(recognised)]
+def recognised_once(request: Request, db: Db, token: BearerToken) -> Actor:
+    """As `recognised`, in the transaction that does the request's work: it is the one that claims its key."""
+    actor = recognised(request, db, token)
+    once.claim(request, db, actor.user_id)
+    return actor
+
+
+recognised_once.claims = True  # type: ignore[attr-defined]  # read by `once.remembers`
+
+Recognised = Annotated[Actor, Depends(recognised_once)]
 
 
 def usable(actor: Actor) -> Actor:
@@ -149,8 +158,10 @@ def usable(actor: Actor) -> Actor:
     return actor
 
 
-async def signed_in(actor: Recognised) -> Actor:
-    return usable(actor)
+async def signed_in(request: Request, actor: Recognised) -> Actor:
+    usable(actor)
+    once.answer_repeat(request)
+    return actor
 
 
 SignedIn = Annotated[Actor, Depends(signed_in)]
@@ -165,8 +176,10 @@ def permitted(actor: Actor, permission: str) -> Actor:
 def allow(permission: str) -> Any:
     """A route's lock: the signed-in person, if their roles grant the permission; otherwise 401 or 403."""
 
-    async def check(actor: Recognised) -> Actor:
-        return permitted(usable(actor), permission)
+    async def check(request: Request, actor: Recognised) -> Actor:
+        permitted(usable(actor), permission)
+        once.answer_repeat(request)
+        return actor
 
     check.permission = permission  # type: ignore[attr-defined]  # read by the permission matrix test
     return Depends(check)

@@ -19,6 +19,8 @@ OFF = "off"
 TAKEN, REHEARSED = "backup", "rehearsal"
 # A week, and a day for one that failed to be tried again.
 REHEARSAL_LATE_AFTER = timedelta(days=8)
+# What the fleet's document allows for a restore.
+RESTORED_WITHIN = timedelta(hours=24)
 
 
 class Backup(Base):
@@ -61,5 +63,11 @@ def state(db: Session, now: datetime) -> dict[str, Any]:
         "failed": tried is not None and not tried.ok,
         "is_late": expected and now - since > LATE_AFTER,
         "rehearsal": rehearsal
-        and {"at": rehearsal.at, "ok": rehearsal.ok, "is_late": now - rehearsal.at > REHEARSAL_LATE_AFTER},
+        and {
+            "at": rehearsal.at,
+            "ok": rehearsal.ok,
+            "seconds": rehearsal.seconds,
+            "is_slow": rehearsal.seconds > RESTORED_WITHIN.total_seconds(),
+            "is_late": now - rehearsal.at > REHEARSAL_LATE_AFTER,
+        },
     }

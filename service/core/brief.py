@@ -12,13 +12,16 @@ from typing import Annotated, Any, TypeVar
 
 from anyio import to_thread
 from fastapi import Depends, Request
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from service.core import once
 from service.core.auth import Actor, BearerToken, permitted, recognised, usable
 from service.core.db import NOBODY, Scopes, transaction
 from service.core.seats import one_seat
 
 Result = TypeVar("Result")
+Made = TypeVar("Made", bound=BaseModel)
 
 
 async def brief(request: Request, scopes: Scopes, work: Callable[[Session], Result]) -> Result:
@@ -30,6 +33,21 @@ async def brief(request: Request, scopes: Scopes, work: Callable[[Session], Resu
 
     async with one_seat(request.scope):
         return await to_thread.run_sync(run)
+
+
+async def brief_once(request: Request, actor: Actor, status: int, work: Callable[[Session], Made]) -> Made:
+    """As `brief`, for the one transaction that does what was asked for: what it makes is the route's answer, and a
+    repeat is told it again. For routes marked `once.by_itself`."""
+
+    def done(db: Session) -> Made:
+        once.claim(request, db, actor.user_id)
+        once.answer_repeat(request)
+        made = work(db)
+        if (asked := once.of(request)) is not None:
+            once.keep(asked, db, status, made.model_dump_json().encode())
+        return made
+
+    return await brief(request, actor.scopes, done)
 
 
 async def signed_in_briefly(request: Request, token: BearerToken) -> Actor:

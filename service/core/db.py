@@ -73,8 +73,12 @@ def sqlalchemy_url(url: str) -> str:
 
 @lru_cache(maxsize=1)
 def engine() -> Engine:
+    return engine_of(settings().database_url.get_secret_value())
+
+
+def engine_of(url: str, connect_seconds: int = 5) -> Engine:
     made = create_engine(
-        sqlalchemy_url(settings().database_url.get_secret_value()),
+        sqlalchemy_url(url),
         pool_size=settings().database_pool_size,
         max_overflow=0,
         # The one used last: its server still has everything at hand.
@@ -84,7 +88,7 @@ def engine() -> Engine:
         hide_parameters=True,
         connect_args={
             "prepare_threshold": PREPARED_FROM if settings().prepares_statements else None,
-            "connect_timeout": 5,
+            "connect_timeout": connect_seconds,
         },
     )
     event.listen(made, "checkin", _note_time)
@@ -173,20 +177,20 @@ async def _session_for_a_route() -> AsyncIterator[Session]:
     try:
         yield session
     except BaseException:
-        await _in_a_thread(session.close)
+        await in_a_thread(session.close)
         raise
     if session.in_transaction():
-        await _in_a_thread(_commit, session)
+        await in_a_thread(commit, session)
 
 
-def _commit(session: Session) -> None:
+def commit(session: Session) -> None:
     with session:
         session.commit()
 
 
-async def _in_a_thread(end: Callable[..., None], *of: Session) -> None:
+async def in_a_thread(end: Callable[..., None], *given: Any) -> None:
     """In one of its own if need be: those that wait for a connection may hold all others, and this gives one back."""
-    await to_thread.run_sync(end, *of, limiter=CapacityLimiter(1))
+    await to_thread.run_sync(end, *given, limiter=CapacityLimiter(1))
 
 
 # scope="function": the commit happens before the answer. With the standard scope it would happen after it, and a

@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from service.core.problems import WrongHost
 from service.core.settings import Settings, settings
 
-# Load balancers and the launcher ask these by bare addresses; they tell nothing about anybody.
-OPEN_PATHS = frozenset({"/api/health/live", "/api/health/ready"})
+# Load balancers, the launcher and Prometheus ask these by bare addresses; they tell nothing about anybody.
+OPEN_PATHS = frozenset({"/api/health/live", "/api/health/ready", "/metrics"})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 

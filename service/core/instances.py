@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import psutil
@@ -53,7 +54,9 @@ class Instance(Base):
 class Presence:
     """Reports this process from a thread of its own until the block ends, and takes its row away on a clean stop."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, then: Callable[[], None] | None = None) -> None:
+        """`then`: what is done in the same thread after each report; it does not raise."""
+        self._then = then
         self._id, self._name, self._started = uuid.uuid4(), name, real_now()
         self._process = psutil.Process()
         self._has_succeeded = False
@@ -84,6 +87,8 @@ class Presence:
             except SQLAlchemyError as error:
                 traffic.COUNTING.give_back(taken)
                 log.warning("presence not reported", error=type(error).__name__)
+            if self._then is not None:
+                self._then()
             if self._ended.wait(EVERY_SECONDS):
                 return
 

@@ -18,6 +18,7 @@ from anyio import to_thread
 from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
+from service.core import reading, replica
 from service.core.auth import Actor, BearerToken, permitted, recognised, usable
 from service.core.db import transaction
 
@@ -30,6 +31,7 @@ class Asking:
     request: Request
     token: str
     permission: str | None
+    may_lag: bool
 
     async def page(self, found: Callable[[Session, Actor], Mapping[str, Any]]) -> Response:
         """What `found` gives for the person, who has been let in, as the route's `response_model`. Raises as
@@ -42,16 +44,22 @@ class Asking:
             actor = usable(recognised(self.request, db, self.token))
             if self.permission is not None:
                 permitted(actor, self.permission)
-            page = model.model_validate(found(db, actor))
+            lagging = reading.opened(self.request, actor) if self.may_lag else None
+            if lagging is None:
+                page = model.model_validate(found(reading.only_reads(db) if self.may_lag else db, actor))
+        if lagging is not None:
+            with replica.failing_over(), lagging:
+                page = model.model_validate(found(lagging, actor))
         answer: str = page.model_dump_json()
         return answer.encode()
 
 
-def lists(permission: str | None) -> Any:
-    """A list's lock, as `auth.allow` is a route's."""
+def lists(permission: str | None, *, may_lag: bool = False) -> Any:
+    """A list's lock, as `auth.allow` is a route's. `may_lag`: see `core.reading`."""
 
     async def asking(request: Request, token: BearerToken) -> Asking:
-        return Asking(request, token, permission)
+        return Asking(request, token, permission, may_lag)
 
     asking.permission = permission  # type: ignore[attr-defined]  # read by the permission matrix test
+    asking.may_lag = may_lag  # type: ignore[attr-defined]  # read by the front door's document
     return Depends(asking)

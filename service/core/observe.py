@@ -14,6 +14,8 @@ from service.core.traffic import COUNTING
 
 REQUESTS = Counter("genba_http_requests_total", "HTTP requests answered", ["method", "route", "status"])
 SECONDS = Histogram("genba_http_request_seconds", "Time to answer, seconds", ["route"])
+# Longer than this, and a request stands out in the log.
+SLOW_SECONDS = 1.0
 GIVEN_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
 
 log = structlog.get_logger()
@@ -52,4 +54,8 @@ class Observed:
             SECONDS.labels(route).observe(seconds)
             if not route.startswith(("/api/health", "/metrics")):
                 COUNTING.count(status, seconds)
-                log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+                told = {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+                if seconds < SLOW_SECONDS:
+                    log.info("request", **told)
+                else:
+                    log.warning("slow request", **told)

@@ -56,6 +56,9 @@ DOUBT_PAUSE = timedelta(seconds=30)
 # How one try ended. `lost`: its sender died. `found`: an earlier try had arrived after all, nothing was sent again.
 Outcome = Literal["sent", "found", "failed", "refused", "rate_limited", "unknown", "lost"]
 
+# Where a message keeps the id of the request that it was written in, beside what its vendor reads.
+REQUEST_ID = "request_id"
+
 _OPEN = "sent_at IS NULL AND dead_at IS NULL"
 
 
@@ -180,6 +183,8 @@ class Claimed:
     subject: str | None
     subject_id: str | None
     earlier: str | None = None
+    # Of the request that it was written in.
+    request_id: str | None = None
     # Why nobody wants it any more, though an earlier try may have arrived: it is looked for, never sent again.
     unwanted: str | None = None
 
@@ -232,9 +237,10 @@ def publish(
     used up already. `follows`: the key of the message of the same topic that it belongs to.
     """
     subject, subject_id = about or (None, None)
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
     message = OutboxMessage(
         topic=topic,
-        payload=dict(payload),
+        payload=dict(payload) | ({REQUEST_ID: request_id} if request_id else {}),
         area=area,
         tenant_id=tenant_id,
         recipient=recipient[:400],
@@ -368,6 +374,7 @@ def _on_loan(message: OutboxMessage, lease: uuid.UUID, expired: bool, earlier: s
         subject=message.subject,
         subject_id=message.subject_id,
         earlier=earlier,
+        request_id=message.payload.get(REQUEST_ID),
     )
 
 

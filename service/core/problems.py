@@ -48,6 +48,8 @@ class Problem(Exception):
     title = "リクエストを処理できません"
     type = "about:blank"
     headers: ClassVar[Mapping[str, str]] = {}
+    # Where a person can go on, on pages: the address and what the link says.
+    way_on: tuple[str, str] | None = None
 
     def __init__(self, detail: str, errors: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(detail)
@@ -183,7 +185,11 @@ def answer(path: str, problem: Problem) -> Response:
     if not shell.is_page(path):
         return problem.response()
     response = shell.notice(
-        problem.status, title=problem.title, text=problem.detail, retry=isinstance(problem, Unavailable)
+        problem.status,
+        title=problem.title,
+        text=problem.detail,
+        retry=isinstance(problem, Unavailable),
+        way_on=problem.way_on,
     )
     said = problem.response().headers
     response.headers.update({name: said[name] for name in said if not name.startswith("content-")})

@@ -6,10 +6,12 @@ Production is the default and starts with no default secret: the demo has to be 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -20,12 +22,27 @@ from service.core.areas import AREAS
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 # A vendor's address; the paths are the client's.
 ORIGIN = r"^https?://[^/]+$"
+# What the environment does not hold may stand in a file of this folder: database_url for DATABASE_URL. A file is its
+# owner's alone; a container's environment is shown by every tool that lists containers.
+SECRETS_FOLDER = os.environ.get("SECRETS_FOLDER") or None
 
 
 def for_area(area: str | None = None) -> SettingsConfigDict:
     """How settings are read; those of an area have its name in front: FLEET_ALERT_RECIPIENTS."""
     prefix = f"{area.upper()}_" if area else ""
-    return SettingsConfigDict(env_prefix=prefix, extra="ignore", str_strip_whitespace=True, hide_input_in_errors=True)
+    return SettingsConfigDict(
+        env_prefix=prefix,
+        secrets_dir=SECRETS_FOLDER,
+        extra="ignore",
+        str_strip_whitespace=True,
+        hide_input_in_errors=True,
+    )
+
+
+def from_environment(name: str) -> str:
+    """As `Settings` are read, for what is none of them; empty when it is nowhere."""
+    file = Path(SECRETS_FOLDER or "", name.lower())
+    return os.environ.get(name) or (file.read_text().strip() if SECRETS_FOLDER and file.is_file() else "")
 
 
 class Settings(BaseSettings):
@@ -46,6 +63,10 @@ class Settings(BaseSettings):
     # the direct one), which can carry them from 1.22 on, with max_prepared_statements.
     database_prepared_statements: Literal["auto", "on", "off"] = "auto"
     database_pool_size: int = Field(10, ge=1, le=100)
+    # A streaming replica, as genba_app, for doors whose answers may lag; empty: all is read from DATABASE_URL. How many
+    # seconds it may be behind before it is not asked any more.
+    database_read_url: SecretStr = SecretStr("")
+    database_read_lag_seconds: float = Field(5, ge=1, le=300)
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
     files_url: str = "file:///var/lib/genba/files"
@@ -57,6 +78,9 @@ class Settings(BaseSettings):
     watchdog_token: SecretStr = SecretStr("")
     # When the daily backup is taken, in Tokyo; off: by somebody else.
     backup_at: str = Field("03:00", pattern=r"^(off|([01]\d|2[0-3]):[0-5]\d)$")
+
+    # How long a service that was asked to end goes on answering, so that the proxy asks the others first.
+    drain_seconds: float = Field(0, ge=0, le=30)
 
     session_hours: float = Field(12, gt=0, le=24 * 30)
     session_idle_minutes: int = Field(120, ge=5, le=60 * 24)

@@ -15,6 +15,8 @@ from service.core.db import SYSTEM, transaction
 from service.core.files import retention as unused_files
 from service.core.files.records import UNUSED
 from service.core.imports.records import KEPT, Import
+from service.core.once import KEPT as ANSWERS_KEPT
+from service.core.once import Answer
 from service.core.retention import Going, cut, report
 from service.core.throttle import Throttle
 from service.core.traffic import KEPT as TRAFFIC_KEPT
@@ -81,6 +83,7 @@ def _files(keep: timedelta, dry: bool) -> Going:
 
 # The files last: their storage may be away.
 SWEEPS = (
+    Sweep("answers", "二重送信を防ぐための応答の控え", ANSWERS_KEPT, _rows(Answer.created_at)),
     Sweep("throttles", "試行回数の記録", timedelta(), _rows(Throttle.expires_at)),
     Sweep("imports", "取り込み途中のデータ", KEPT, _rows(Import.created_at)),
     Sweep("traffic_minutes", "アクセス数の記録", TRAFFIC_KEPT, _rows(TrafficMinute.minute)),

@@ -10,7 +10,7 @@ import redis
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from service.core import backups, traffic
+from service.core import backups, replica, traffic
 from service.core.areas import TICK_QUEUE, ticks
 from service.core.clock import app_now, real_now
 from service.core.health import JobHeartbeat
@@ -27,6 +27,7 @@ def state(db: Session) -> dict[str, Any]:
     return {
         "as_of": app_now(db),
         "database": _database(db),
+        "replica": replica.state(),
         "redis": _redis(),
         "instances": _instances(db, now),
         "jobs": _jobs(db, now),

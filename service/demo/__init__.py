@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 
 from sqlalchemy.orm import Session
@@ -11,9 +12,9 @@ from service.core.installation import mark_as_demo
 from service.demo import people
 
 
-def fill(db: Session) -> None:
+def fill(db: Session, areas: Iterable[str] = AREAS) -> None:
     """People first: an area's data may be somebody's."""
     mark_as_demo(db)
     people.fill(db)
-    for area in AREAS:
+    for area in areas:
         import_module(f"service.demo.{area}").fill(db)

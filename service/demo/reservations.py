@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core.identity import User, hash_token
-from service.demo import reservations_chores, reservations_enquiries, reservations_past
+from service.demo import reservations_chores, reservations_enquiries, reservations_measures, reservations_past
 from service.reservations.assistants.models import Assistant
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop, ShopService
@@ -75,6 +75,7 @@ def fill(db: Session) -> None:
     reservations_past.fill(db)
     reservations_chores.fill(db)
     reservations_enquiries.fill(db)
+    reservations_measures.fill(db)
 
 
 def _management(db: Session) -> None:

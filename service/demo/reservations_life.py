@@ -27,6 +27,7 @@ from service.reservations.events.rules import OVER, Effect, Event, Purpose, Stat
 from service.reservations.letters import rules as letters
 from service.reservations.listening.rules import read
 from service.reservations.machine import rules as machine
+from service.reservations.news.rules import not_arrived, refund_cause
 from service.reservations.operations.rules import PRIORITIES, TARGETS, TASK_WORDS
 from service.reservations.seeking.rules import free
 
@@ -235,7 +236,7 @@ class World:
         if life.fate.takes_sms:
             sms |= {"status": "delivered", "delivered_at": sent + SECOND * (2 + 2 * life.chance.random())}
             return
-        why = f"届きませんでした（{LANDLINE}）。"
+        why = not_arrived(LANDLINE)
         sms |= {"status": "undelivered", "error_code": LANDLINE, "error": why}
         failed = e.SmsFailed(purpose=purpose.value)
         self.later(sent + 4 * SECOND, lambda at: self._happened(life, failed, at, "twilio", why))
@@ -292,7 +293,7 @@ class World:
                 seconds=reading.seconds,
             )
             ended = e.CallEnded(number=effect.number, shop=shop.id, answer=reading.answer)
-            self.happen(life, ended, at, "bland", note=reading.why)
+            self.happen(life, ended, at, "bland", note=reading.told)
 
         self.later(now + SECOND + ringing + SECOND * (reading.seconds or 0), end)
 
@@ -370,7 +371,7 @@ class World:
         def settle(at: datetime) -> None:
             refund["settled_at"] = at
             if life.fate.refund_fails:
-                refund.update(status="failed", error="expired_or_canceled_card")
+                refund.update(status="failed", error=refund_cause("expired_or_canceled_card"))
                 self.happen(life, e.RefundFailed(intent=effect.intent), at, "stripe", note=refund["error"])
             else:
                 refund["status"] = "succeeded"

@@ -99,7 +99,7 @@ def people(
 
 @router.get("/parents", response_model=Page[schemas.ParentItem])
 async def parents(
-    asking: Annotated[Asking, lists("entries:parent:read")],
+    asking: Annotated[Asking, lists("entries:parent:read", may_lag=True)],
     filters: Annotated[schemas.ParentFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -138,7 +138,7 @@ def restore_parent(actor: Annotated[Actor, allow("entries:parent:update")], db: 
 
 @router.get("/children", response_model=Page[schemas.ChildItem])
 async def children(
-    asking: Annotated[Asking, lists("entries:child:read")],
+    asking: Annotated[Asking, lists("entries:child:read", may_lag=True)],
     filters: Annotated[schemas.ChildFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -13,6 +13,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.fleet import actions, exports, queries, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_REFUSALS)
 
 
 @router.get("/summary")
-def summary(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db) -> schemas.Summary:
+def summary(actor: Annotated[Actor, allow("fleet:terminal:read")], db: ReadDb) -> schemas.Summary:
     """The fleet in numbers, now."""
     return schemas.Summary.model_validate(queries.summary(db))
 
@@ -32,7 +33,7 @@ doors.add(router, "/terminals", exports.TERMINALS)
 
 @router.get("/customers", response_model=Page[schemas.CustomerItem])
 async def customers(
-    asking: Annotated[Asking, lists("fleet:customer:read")],
+    asking: Annotated[Asking, lists("fleet:customer:read", may_lag=True)],
     filters: Annotated[schemas.CustomerFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -49,7 +50,7 @@ def create_customer(
 
 @router.get("/terminals", response_model=Page[schemas.TerminalItem])
 async def terminals(
-    asking: Annotated[Asking, lists("fleet:terminal:read")],
+    asking: Annotated[Asking, lists("fleet:terminal:read", may_lag=True)],
     filters: Annotated[schemas.TerminalFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -88,7 +89,7 @@ def remove_photo(
 
 @router.get("/alerts", response_model=Page[schemas.AlertItem])
 async def alerts(
-    asking: Annotated[Asking, lists("fleet:incident:read")],
+    asking: Annotated[Asking, lists("fleet:incident:read", may_lag=True)],
     limit: Limit = 50,
     cursor: Cursor = None,
     state: Literal["open", "all"] = "open",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from alembic import context
@@ -16,6 +15,7 @@ import service.core.holidays
 import service.core.imports.records
 import service.core.installation
 import service.core.instances
+import service.core.once
 import service.core.outbox
 import service.core.probes
 import service.core.retention
@@ -23,6 +23,7 @@ import service.core.tasks.records
 import service.core.throttle  # noqa: F401  # every module with tables, so that `alembic check` sees them
 from service.core import areas
 from service.core.db import Base, sqlalchemy_url
+from service.core.settings import from_environment
 
 for _ in areas.modules("models"):
     pass  # imported, which is all it takes
@@ -35,7 +36,7 @@ def include_name(name: str | None, kind: str, _: object) -> bool:
     return not (kind == "table" and name and PARTITION.search(name))
 
 
-url = os.environ.get("DATABASE_OWNER_URL")
+url = from_environment("DATABASE_OWNER_URL")
 if not url:
     raise SystemExit("DATABASE_OWNER_URL is missing: migrations connect as the role genba_owner.")
 

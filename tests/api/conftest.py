@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio.from_thread import BlockingPortal
@@ -10,16 +11,16 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from tests import cast
+from tests.conftest import at
+
+if TYPE_CHECKING:
+    from service.main import FrontDoor
 
 
 @pytest.fixture
-def client(db: Session, portal: BlockingPortal) -> TestClient:
+def client(db: Session, served: FrontDoor, portal: BlockingPortal) -> TestClient:
     """The whole front door in-process, nobody signed in."""
-    from service.main import app
-
-    client = TestClient(app(), raise_server_exceptions=False)
-    client.portal = portal
-    return client
+    return at(served, portal)
 
 
 @pytest.fixture

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 from anyio.from_thread import BlockingPortal
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -19,7 +22,11 @@ from dashboards import client, session
 from dashboards.session import COOKIE
 from service.core.identity import open_session
 from tests import cast
+from tests.conftest import at
 from tests.processes import free_port
+
+if TYPE_CHECKING:
+    from service.main import FrontDoor
 
 
 @dataclass
@@ -66,20 +73,23 @@ class Line:
         self._nowhere = None
 
 
-@pytest.fixture(scope="session")
-def front_door(portal: BlockingPortal) -> TestClient:
-    """The service's front door, with the doors and rules of production."""
-    from service.main import app
+@pytest.fixture(scope="session", autouse=True)
+def components_are_sought_once() -> Iterator[None]:
+    """Streamlit looks for them anew for each AppTest, in the metadata of every installed package: half of a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
-    door = TestClient(app(), raise_server_exceptions=False)
-    door.portal = portal
-    return door
+
+@pytest.fixture
+def front_door(served: FrontDoor, portal: BlockingPortal) -> TestClient:
+    return at(served, portal)
 
 
 @pytest.fixture
 def line(front_door: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
     made = Line(front_door)
-    monkeypatch.setattr(front_door, "event_hooks", {"request": [made.note]})
+    front_door.event_hooks = {"request": [made.note]}
     monkeypatch.setattr(client, "make_client", made.client)
     forget_sessions()
     yield made

@@ -8,18 +8,27 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dashboards.settings import Settings as DashboardSettings
+from service.agencies.cards.actions import OVERDUE
 from service.core import areas
 from service.core.settings import Settings as ServiceSettings
 from service.demo import people
+from service.fleet.rules import ALERT_WORDS
+from service.reservations.notices import rules as notices
+from stack import outages
 from stack.home import ROOT
 from stack.programs import DEFAULTS
+from tests.compose import services
 
 # Read by the launcher, the watchdog, Alembic and uvicorn, not by the processes' own settings.
 BY_OTHERS = {
     *("DATABASE_OWNER_URL", "DATABASE_BACKUP_URL", "GENBA_HOME", "POSTGRESQL_PROGRAMS", "FORWARDED_ALLOW_IPS"),
+    "SECRETS_FOLDER",
+    *("GENBA_SITE", "GENBA_TLS", "GENBA_VERSION", "GENBA_SUBNET", "GENBA_PROXY_ADDRESS"),
     *("WATCHDOG_SOURCE", "WATCHDOG_FILE", "WATCHDOG_DOWN_AFTER", "WATCHDOG_SLACK_CHANNEL", "BACKUP_FOLDER"),
+    *("BACKUP_KEY", "DATABASE_REHEARSAL_URL", "SMOKE_LOGIN_ID", "SMOKE_PASSWORD"),
 }
 README = (ROOT / "README.md").read_text()
 
@@ -114,3 +123,43 @@ def test_no_file_names_a_machine() -> None:
     for path in tracked("*.py", "*.md", "*.toml", "*.js", "*.html", "*.css", "Makefile", ".ci/run", ".env.example"):
         if path != Path(__file__).resolve():
             assert home.search(path.read_text()) is None, path
+
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_every_alert_and_every_notice_has_its_row_in_the_operations_manual() -> None:
+    """What it means, and what is to be done: nobody is woken by a word that stands nowhere."""
+    rules = yaml.safe_load((ROOT / "stack" / "production" / "alerts.yml").read_text())["groups"][0]["rules"]
+    severity = {"critical": "緊急", "warning": "注意"}
+    for rule in rules:
+        assert f"| `{rule['alert']}` | {severity[rule['labels']['severity']]} |" in OPERATIONS, rule["alert"]
+    listed = (
+        *(word for doors in (notices.alarm_notices, notices.burst_notices, notices.clock_notices) for word in doors()),
+        *(word for doors in (notices.enquiry_notices, notices.incident_notices) for word in doors()),
+        *notices.other_notices(),
+    )
+    for title in (*(notice.title for notice in listed), outages.DOWN, outages.STALLED, *ALERT_WORDS.values()):
+        assert f"\n| {title} |" in OPERATIONS, title
+    assert OVERDUE in OPERATIONS
+
+
+def test_the_operations_manual_names_no_alert_that_is_none() -> None:
+    rules = yaml.safe_load((ROOT / "stack" / "production" / "alerts.yml").read_text())["groups"][0]["rules"]
+
+    assert set(re.findall(r"`(Genba\w+)`", OPERATIONS)) == {rule["alert"] for rule in rules}
+
+
+def test_the_operations_manual_knows_every_job_that_may_be_missed() -> None:
+    for name, tick in areas.ticks().items():
+        if tick.silence is not None:
+            assert f"| `{name}` |" in OPERATIONS, name
+
+
+def test_the_operations_manual_speaks_of_containers_that_there_are() -> None:
+    command = r"docker compose (?:logs|ps|restart|exec|stop)((?: --[\w-]+(?: \d+\w?)?)*(?: [a-z]+)+)"
+    named = re.findall(command, OPERATIONS)
+    words = {word for one in named for word in re.findall(r"(?<!-)\b[a-z]{4,}\b", one)} - {"psql", "python", "vacuumdb"}
+    flags = {"tail", "since", "log", "prefix"}
+
+    assert words - flags <= services().keys()

@@ -1,5 +1,5 @@
 """Every sender dies at its first message of each kind, before, during and after the vendor's part: nothing is
-forgotten, and nothing is done twice at a vendor. Processes are killed in `tests/load/test_faults_reservations`."""
+forgotten, and nothing is done twice at a vendor. Processes are killed in `tests/load/test_faults_everyone`."""
 
 from __future__ import annotations
 

@@ -217,7 +217,9 @@ def test_a_refund_that_fails_after_it_had_succeeded_is_for_people(world: World) 
     world.until(lambda: world.tasks() == ["refund_failed"])
 
     assert world.state is State.REFUND_PENDING
-    assert [one.status for one in world.refunds()] == ["failed"]
+    assert [(one.status, one.error) for one in world.refunds()] == [
+        ("failed", "カードが有効期限切れか、解約されています（expired_or_canceled_card）。")
+    ]
     late = world.sandbox.refunds()[0] | {"status": "succeeded"}
     world.stripe_says("refund.updated", **late)
     world.settle()

@@ -13,6 +13,7 @@ from service.core.db import SYSTEM, transaction
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State
 from service.reservations.flow.models import PhoneCall
+from service.reservations.operations.models import Operation
 from service.reservations.shops.models import ShopService
 from tests.api.reservations import scene
 from tests.jobs.reservations_world import FIRST, SECOND, World, desk, world
@@ -124,6 +125,7 @@ def test_a_shop_that_wants_a_change_waits_for_people(world: World) -> None:
     assert call.reading is not None
     assert call.reading["change"] == "開始時間を15時に変更"
     assert world.tasks() == ["change_requested"]
+    assert [one.detail for one in world.rows(Operation)] == ["店舗が変更を求めました。開始時間を15時に変更。"]
     assert world.sandbox.sessions() == []
     world.happen(e.ChangeRefused(), source="operator")
     world.await_link()

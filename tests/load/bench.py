@@ -22,7 +22,9 @@ import psycopg
 from tests.load import (
     agency_pages,
     agency_work,
+    backup_work,
     door_work,
+    doubling,
     loaner_work,
     log_work,
     long_work,
@@ -224,12 +226,14 @@ ALONE: dict[str, Callable[[], Part]] = {
     "stack": whole_stack,
     "agency-pages": agency_pages.claims,
     "paper": on_paper,
+    "backup": backup_work.claims,
     "reservations": reservation_work.claims,
 }
 ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
     # Before the heartbeats, whose tables the server would still be tidying up.
     "lists": lists,
     "heartbeats": heartbeats,
+    "doubling": doubling.claims,
     "storm": storm.claims,
     "sweep": sweeps.claims,
     "door": at_the_door,

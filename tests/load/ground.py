@@ -80,7 +80,7 @@ class Ground:
 
     def cpu_seconds(self, process: subprocess.Popen[bytes]) -> float:
         """User and system time so far of the process and its children and of all of PostgreSQL."""
-        return _cpu(process.pid) + _cpu(self.postgres.pid)
+        return cpu_of(process.pid) + cpu_of(self.postgres.pid)
 
 
 def open_session(
@@ -103,7 +103,8 @@ def _docs(port: int) -> str:
     return f"http://127.0.0.1:{port}/openapi.json"
 
 
-def _cpu(pid: int) -> float:
+def cpu_of(pid: int) -> float:
+    """User and system time of the process and its children, those that have ended included."""
     total = 0.0
     root = psutil.Process(pid)
     for process in [root, *root.children(recursive=True)]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -29,7 +30,6 @@ from service.reservations.assistants.models import Assistant
 from service.reservations.flow.models import Reservation
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop, ShopService
-from stack import servers
 from tests.sight import seeing_all
 from tests.stack import Stack
 
@@ -47,6 +47,8 @@ class World:
     token: str
     assistant: int
     starts_at: str
+    service: str
+    trusted: ssl.SSLContext | bool = True
     codes: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -72,7 +74,18 @@ class World:
                 group.create_task(one())
 
     async def _wish(self, number: int) -> str:
-        wish = {
+        wish, until = self.wish(number), time.monotonic() + 60
+        while True:
+            try:
+                return await self.request(wish)
+            except Exception as error:  # whatever it is that a client makes of a service that is away
+                trouble = error
+            assert time.monotonic() < until, f"nobody took the request: {trouble}"
+            await asyncio.sleep(0.5)
+
+    def wish(self, number: int) -> dict[str, str]:
+        """Sent again, it is the same request."""
+        return {
             "client_request_id": str(uuid4()),
             "service": SERVICE,
             "plan": PLAN,
@@ -80,22 +93,22 @@ class World:
             "customer_name": f"証明 {number}",
             "phone": f"090-7{number // 1000:03}-{number % 1000:04}",
         }
+
+    async def request(self, wish: dict[str, str]) -> str:
+        """The reservation's number."""
+        return str((await self.call("request_reservation", wish))["reservation_id"])
+
+    async def call(self, tool: str, arguments: dict[str, str]) -> dict[str, Any]:
+        """By a client of its own. Raises RuntimeError for a refusal, and whatever that client makes of no answer."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        until = time.monotonic() + 60
-        while True:
-            try:
-                async with (
-                    httpx2.AsyncClient(headers=headers, timeout=20) as http,
-                    Client(streamable_http_client(f"{self.stack.service}/mcp", http_client=http)) as client,
-                ):
-                    said = await client.call_tool("request_reservation", wish)
-                if isinstance(said, CallToolResult) and not said.is_error and said.structured_content:
-                    return str(said.structured_content["reservation_id"])
-                trouble: object = said
-            except Exception as error:  # whatever it is that a client makes of a service that is away
-                trouble = error
-            assert time.monotonic() < until, f"nobody took the request: {trouble}"
-            await asyncio.sleep(0.5)
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=20, trust_env=False, verify=self.trusted) as http,
+            Client(streamable_http_client(f"{self.service}/mcp", http_client=http)) as client,
+        ):
+            said = await client.call_tool(tool, arguments)
+        if isinstance(said, CallToolResult) and not said.is_error and said.structured_content:
+            return said.structured_content
+        raise RuntimeError(str(said))
 
     def reservations(self) -> list[Reservation]:
         with self.db() as db:
@@ -117,14 +130,15 @@ class World:
 
 
 @contextmanager
-def opened(stack: Stack, shops: int) -> Iterator[World]:
-    engine = create_engine(sqlalchemy_url(seeing_all(servers.url(stack.home, "app"))), pool_pre_ping=True)
+def opened(stack: Stack, shops: int, service: str = "", trusted: ssl.SSLContext | bool = True) -> Iterator[World]:
+    """`service`: where assistants find it, when not at its own port."""
+    engine = create_engine(sqlalchemy_url(seeing_all(stack.database)), pool_pre_ping=True)
     token = f"token-{uuid4()}"
     with Session(engine, expire_on_commit=False) as db, db.begin():
-        service = Service(code=SERVICE, name="証明の花束", description="", position=99)
-        db.add(service)
+        bouquet = Service(code=SERVICE, name="証明の花束", description="", position=99)
+        db.add(bouquet)
         db.flush()
-        db.add(Plan(service_id=service.id, code=PLAN, name="M", price=PRICE, position=0))
+        db.add(Plan(service_id=bouquet.id, code=PLAN, name="M", price=PRICE, position=0))
         for number in range(shops):
             shop = Shop(
                 code=f"P{number:03}",
@@ -136,11 +150,11 @@ def opened(stack: Stack, shops: int) -> Iterator[World]:
             )
             db.add(shop)
             db.flush()
-            db.add(ShopService(shop_id=shop.id, service_id=service.id, position=number + 1))
+            db.add(ShopService(shop_id=shop.id, service_id=bouquet.id, position=number + 1))
         assistant = Assistant(name="証明", token_hash=hash_token(token), is_shared=True, greeted_at=app_now(db))
         db.add(assistant)
         db.flush()
         day = (app_now(db) + timedelta(days=20)).astimezone(TOKYO).date()
-        made = World(stack, engine, token, assistant.id, f"{day}T14:00:00")
+        made = World(stack, engine, token, assistant.id, f"{day}T14:00:00", service or stack.service, trusted)
     yield made
     engine.dispose()

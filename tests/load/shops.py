@@ -3,6 +3,7 @@ beside each, fleets that are played, the maker who signs, and the person who rol
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx2
 
+from agent.spool import FILE_NAME
 from agent.tc200 import Info, Terminal
 from stack.home import ROOT
 from tests.processes import end, tied
@@ -147,10 +149,20 @@ class Shop:
         self.kills += 1
         self.run()
 
-    def stands(self) -> Info:
-        """What the TC-200 itself says, once its agent has stopped."""
+    def waiting(self) -> int:
+        """How many heartbeats are in the agent's spool."""
+        with sqlite3.connect(f"file:{self.folder / 'state' / FILE_NAME}?mode=ro", uri=True) as spool:
+            [[count]] = spool.execute("SELECT count(*) FROM heartbeat").fetchall()
+        return int(count)
+
+    def stop(self) -> None:
+        """The agent; the TC-200 goes on."""
         if self.agent is not None:
             end(self.agent)
+
+    def stands(self) -> Info:
+        """What the TC-200 itself says, once its agent has stopped."""
+        self.stop()
         with Terminal(str(self._port), 1.0) as terminal:
             return terminal.info()
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 
-from stack import firmware, servers
+from stack import firmware
 from stack.programs import demo_key
+from tests.load.falling import fall
 from tests.load.shops import OLD, Desk, Played, Shop, eventually, played
 from tests.sight import seeing_all
 from tests.stack import Stack, running_stack
@@ -66,7 +64,7 @@ class Ground:
         return self.desk.firmware(version, self.image, demo_key(self.stack.home))
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(seeing_all(servers.url(self.stack.home, "app"))) as connection:
+        with psycopg.connect(seeing_all(self.stack.database)) as connection:
             return connection.execute(statement, list(parameters)).fetchall()
 
 
@@ -104,15 +102,8 @@ class Killing:
         if name in self.beside:
             self.beside[name]()
         else:
-            # What was killed before may still be on its way back.
-            eventually(lambda: self._is_there(name), 60, lambda: f"{name} did not come back")
-            os.kill(self.stack.pid(name), signal.SIGKILL)
+            fall(self.stack, name)
         self.killed[name] += 1
-
-    def _is_there(self, name: str) -> bool:
-        with suppress(OSError, ValueError):
-            return psutil.pid_exists(self.stack.pid(name))
-        return False
 
 
 def test_a_roll_out_survives_kill_9_of_every_process(ground: Ground) -> None:

@@ -190,7 +190,7 @@ def test_only_the_application_may_go_through_pgbouncer(production: Production) -
 
 def test_a_wrong_password_opens_neither_door(production: Production) -> None:
     for pooled in (True, False):
-        wrong = production.url("app", pooled=pooled).replace(production.theirs.secrets()["app"], "wrong")
+        wrong = production.url("app", pooled=pooled).replace(production.password("app"), "wrong")
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(wrong)
 

@@ -29,7 +29,7 @@ def dialogs() -> None:
                 "端末 TC200-000123 を削除しますか？",
                 "ABC商事 - 新宿店 レジ1番の端末を一覧から外します。この操作は元に戻せません。",
                 action="削除する",
-                do=lambda _reason: None,
+                do=lambda _reason, _once: None,
                 done="端末 TC200-000123 を削除しました。",
                 reason="required",
             )
@@ -39,7 +39,7 @@ def dialogs() -> None:
                 "お知らせメールを48社へ送信しますか？",
                 "送信したメールは取り消せません。",
                 action="48社へ送信する",
-                do=lambda _reason: None,
+                do=lambda _reason, _once: None,
                 done="お知らせメールを48社へ送信しました。",
                 reason="optional",
                 danger=False,
@@ -66,5 +66,5 @@ def dialogs() -> None:
             )
 
 
-def _fail(_reason: str) -> None:
+def _fail(_reason: str, _once: str) -> None:
     raise AWAY

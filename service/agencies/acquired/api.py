@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Response
 
 from service.agencies.acquired import exports, queries, schemas
 from service.core.auth import Actor, allow
-from service.core.db import Db
 from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 
 router = APIRouter(
     prefix="/api/agencies",
@@ -24,7 +24,7 @@ doors.add(router, "/acquired", exports.ACQUIRED)
 
 @router.get("/acquired", response_model=Page[schemas.AcquiredItem])
 async def acquired(
-    asking: Annotated[Asking, lists("agencies:acquired:read")],
+    asking: Annotated[Asking, lists("agencies:acquired:read", may_lag=True)],
     filters: Annotated[schemas.AcquiredFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -36,7 +36,7 @@ async def acquired(
 @router.get("/acquired/counts")
 def counts(
     actor: Annotated[Actor, allow("agencies:acquired:read")],
-    db: Db,
+    db: ReadDb,
     filters: Annotated[schemas.AcquiredFilters, Query()],
 ) -> schemas.AcquiredCounts:
     return schemas.AcquiredCounts.model_validate(queries.counts(db, actor, filters))

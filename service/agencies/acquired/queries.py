@@ -20,6 +20,8 @@ from service.core.times import day_bounds
 
 # Of somebody who belongs to no agency and does not see all of them.
 NOBODYS = 0
+# Of each corporation on a page; the export has all of them.
+SITES = 50
 
 
 def _named(name: str) -> ColumnElement[bool]:
@@ -95,14 +97,16 @@ def _listing(names: frozenset[str]) -> Listing:
 def acquired(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.AcquiredFilters
 ) -> dict[str, Any]:
-    """A page of corporations, what was entered last first, each with its sites in that order."""
+    """A page of corporations, what was entered last first, each with the newest of its sites in that order."""
     values = asked(by, filters)
     names = frozenset(values)
     page = _listing(names).page(db, limit, cursor, filters.sort, asked=values)
     ids = [item["id"] for item in page["items"]]
     sites: dict[int, list[dict[str, Any]]] = {key: [] for key in ids}
-    found = _sites().where(*_wanted(names), Site.corporation_id.in_(ids))
-    for row in db.execute(found.order_by(Site.entered_at.desc(), Site.id.desc()), values).mappings():
+    newest = (Site.entered_at.desc(), Site.id.desc())
+    place = func.row_number().over(partition_by=Site.corporation_id, order_by=newest).label("place")
+    found = _sites().add_columns(place).where(*_wanted(names), Site.corporation_id.in_(ids)).subquery()
+    for row in db.execute(select(found).where(found.c.place <= SITES).order_by(found.c.place), values).mappings():
         sites[row["corporation_id"]].append(dict(row))
     named = _named_corporations(db, ids)
     return page | {"items": [item | named[item["id"]] | {"sites": sites[item["id"]]} for item in page["items"]]}

@@ -35,7 +35,7 @@ class AcquiredSite(BaseModel):
 
 
 class AcquiredItem(BaseModel):
-    """A corporation, and of its sites those that were asked for."""
+    """A corporation, how many of its sites were asked for, and the newest of these (`queries.SITES` at most)."""
 
     id: int
     corporation_name: str

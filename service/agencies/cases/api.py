@@ -18,6 +18,7 @@ from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page, whole
 from service.core.problems import RESPONSES
 from service.core.purposes import Kind
+from service.core.reading import ReadDb
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 _ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
@@ -31,13 +32,16 @@ router = APIRouter(prefix="/api/agencies/cases", tags=["agencies"], responses=_R
 
 @router.get("", response_model=Page[schemas.CaseItem])
 async def cases(
-    asking: Listed, filters: Annotated[schemas.CaseFilters, Query()], limit: Limit = 50, cursor: Cursor = None
+    asking: Annotated[Asking, lists("agencies:case:read", may_lag=True)],
+    filters: Annotated[schemas.CaseFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Response:
     return await asking.page(lambda db, actor: queries.cases(db, actor, limit, cursor, filters))
 
 
 @router.get("/counts")
-def counts(actor: Reader, db: Db) -> schemas.CaseCounts:
+def counts(actor: Reader, db: ReadDb) -> schemas.CaseCounts:
     return schemas.CaseCounts.model_validate(queries.counts(db, actor))
 
 

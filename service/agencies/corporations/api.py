@@ -33,7 +33,7 @@ doors.add(router, "/corporations", exports.CORPORATIONS)
 
 @router.get("/corporations", response_model=Page[schemas.CorporationItem])
 async def corporations(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.CorporationFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -61,7 +61,7 @@ def corporation(actor: Reader, db: Db, corporation_id: Id) -> schemas.Corporatio
 
 @router.get("/corporations/{corporation_id}/requests", response_model=Page[schemas.RequestOf], responses=_ABSENT)
 async def requests_of(
-    asking: Annotated[Asking, lists(READ)], corporation_id: Id, limit: Limit = 50, cursor: Cursor = None
+    asking: Annotated[Asking, lists(READ, may_lag=True)], corporation_id: Id, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     return await asking.page(lambda db, by: queries.requests_of(db, by, corporation_id, limit, cursor))
 

@@ -17,6 +17,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page, whole
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 _ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
@@ -33,7 +34,10 @@ doors.add(router, "", exports.REQUESTS)
 
 @router.get("", response_model=Page[schemas.RequestItem])
 async def listed(
-    asking: Listed, filters: Annotated[schemas.RequestFilters, Query()], limit: Limit = 50, cursor: Cursor = None
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
+    filters: Annotated[schemas.RequestFilters, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Response:
     """マイ依頼一覧."""
     return await asking.page(lambda db, actor: queries.listed(db, actor, limit, cursor, filters))
@@ -51,7 +55,7 @@ def check(actor: Sender, db: Db, new: schemas.NewRequest) -> None:
 
 
 @router.get("/counts")
-def counts(actor: Reader, db: Db) -> schemas.Counts:
+def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db, actor))
 
 

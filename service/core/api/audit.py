@@ -89,7 +89,10 @@ Asked = Annotated[trail.Wanted, Depends(wanted)]
 
 @router.get("", response_model=Page[AuditItem])
 async def entries(
-    asking: Annotated[Asking, lists("core:audit:read")], asked: Asked, limit: Limit = 50, cursor: Cursor = None
+    asking: Annotated[Asking, lists("core:audit:read", may_lag=True)],
+    asked: Asked,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Response:
     """Newest first."""
     return await asking.page(

@@ -12,9 +12,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from service.core import once
 from service.core.api.tasks import TaskAnswer, described
 from service.core.auth import Actor, allow
-from service.core.brief import allow_briefly, brief
+from service.core.brief import allow_briefly, brief, brief_once
 from service.core.db import Db
 from service.core.exports import answers, csv_file
 from service.core.imports import intake, records
@@ -185,6 +186,7 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[str]], name: str) -> Res
 
 
 @router.post("", status_code=201, responses={413: RESPONSES[413]})
+@once.by_itself
 async def begin(
     request: Request, actor: Annotated[Actor, allow_briefly("core:import:create")], new: NewImport
 ) -> ImportAnswer:
@@ -193,9 +195,10 @@ async def begin(
     file = await brief(request, actor.scopes, lambda db: intake.sent(db, actor, kind, new.file_id))
     async with _turn():
         sheet = await to_thread.run_sync(intake.read, file, new.sheet)
-        return await brief(
+        return await brief_once(
             request,
-            actor.scopes,
+            actor,
+            201,
             lambda db: answered(db, records.add(db, actor, kind, sheet, file.name), kind, sheet.sheets),
         )
 

@@ -16,6 +16,7 @@ from service.core.lists import Asking, lists
 from service.core.messages import READ, RESEND, State
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.core.texts import NO_NUL
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
@@ -92,13 +93,13 @@ class Discard(BaseModel):
 
 
 @router.get("/summary")
-def summary(actor: Annotated[Actor, allow(READ)], db: Db) -> MessageSummary:
+def summary(actor: Annotated[Actor, allow(READ)], db: ReadDb) -> MessageSummary:
     return MessageSummary.model_validate(messages.summary(db, actor))
 
 
 @router.get("", response_model=Page[MessageItem])
 async def listed(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     limit: Limit = 50,
     cursor: Cursor = None,
     state: State | None = None,

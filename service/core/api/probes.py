@@ -14,6 +14,7 @@ from service.core.clock import real_now
 from service.core.db import Db
 from service.core.machines import known_machine
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.core.texts import NO_NUL
 from service.core.times import month_of, parse_month
 
@@ -90,7 +91,7 @@ def deliver(db: Db, delivery: Delivery) -> Delivered:
 @router.get("/availability", responses={status: RESPONSES[status] for status in (401, 403, 422, 503)})
 def availability(
     actor: Annotated[Actor, allow("core:system:read")],
-    db: Db,
+    db: ReadDb,
     month: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM; without it, this month")] = None,
 ) -> Availability:
     """A Tokyo month against the target."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel
@@ -24,6 +24,16 @@ class Database(BaseModel):
     connections: int
     connections_allowed: int
     started_at: AwareDatetime
+
+
+class Replica(BaseModel):
+    """What answers that may lag are read from, as the process sees it that answers this. `state`: "ok", "late" (further
+    behind than `limit_seconds`), "away", "other" (it replays nothing: promoted, or the primary itself) or "off" (not
+    looked at yet); in all but the first the primary answers. `behind_seconds` is null when nobody knows."""
+
+    state: Literal["ok", "late", "away", "other", "off"]
+    behind_seconds: float | None
+    limit_seconds: float
 
 
 class Broker(BaseModel):
@@ -95,10 +105,13 @@ class LastBackup(BaseModel):
 
 
 class Rehearsal(BaseModel):
-    """The newest try to restore a backup and to compare what came back. `is_late`: there should have been another."""
+    """The newest try to restore a backup and to compare what came back, and how long it took. `is_slow`: longer than a
+    restore may take; `is_late`: there should have been another."""
 
     at: AwareDatetime
     ok: bool
+    seconds: float
+    is_slow: bool
     is_late: bool
 
 
@@ -115,10 +128,11 @@ class Backups(BaseModel):
 
 
 class SystemState(BaseModel):
-    """`redis` is null when it cannot be reached."""
+    """`redis` is null when it cannot be reached, `replica` when there is none."""
 
     as_of: datetime
     database: Database
+    replica: Replica | None
     redis: Broker | None
     instances: list[InstanceItem]
     jobs: list[JobItem]

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.orm import Session
 
-from service.core import hashing, identity, passwords
+from service.core import hashing, identity, once, passwords
 from service.core.auth import Actor, allow
-from service.core.brief import allow_briefly, brief
+from service.core.brief import allow_briefly, brief_once
 from service.core.db import Db
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
@@ -87,14 +88,18 @@ def roles(actor: Reader, db: Db) -> list[AreaChoice]:
 
 
 @router.post("/users", status_code=201, responses=_CONFLICT)
+@once.by_itself
 async def create_user(
     request: Request, actor: AdministratorBriefly, new: schemas.NewUser, response: Response
 ) -> schemas.OneTimePassword:
     password = passwords.one_time_password()
     hashed = await hashing.hash_password(password)
-    user = await brief(request, actor.scopes, lambda db: actions.create_user(db, actor, new, hashed))
+
+    def create(db: Session) -> schemas.OneTimePassword:
+        return schemas.OneTimePassword(id=actions.create_user(db, actor, new, hashed).id, password=password)
+
     response.headers["Cache-Control"] = "no-store"
-    return schemas.OneTimePassword(id=user.id, password=password)
+    return await brief_once(request, actor, 201, create)
 
 
 @router.get("/users/{user_id}")
@@ -108,15 +113,19 @@ def change_user(actor: Administrator, db: Db, user_id: UserId, change: schemas.U
 
 
 @router.post("/users/{user_id}/password", responses=_CONFLICT)
+@once.by_itself
 async def reset_password(
     request: Request, actor: AdministratorBriefly, user_id: UserId, response: Response
 ) -> schemas.OneTimePassword:
     """A new one-time password; all sessions of the person end. One's own is changed at /api/auth/password."""
     password = passwords.one_time_password()
     hashed = await hashing.hash_password(password)
-    user = await brief(request, actor.scopes, lambda db: actions.reset_password(db, actor, user_id, hashed))
+
+    def reset(db: Session) -> schemas.OneTimePassword:
+        return schemas.OneTimePassword(id=actions.reset_password(db, actor, user_id, hashed).id, password=password)
+
     response.headers["Cache-Control"] = "no-store"
-    return schemas.OneTimePassword(id=user.id, password=password)
+    return await brief_once(request, actor, 200, reset)
 
 
 @router.post("/users/{user_id}/deactivate", responses=_CONFLICT)

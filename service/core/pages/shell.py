@@ -64,6 +64,14 @@ def page(template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLRespo
     return HTMLResponse(TEMPLATES.get_template(template).render(**values), status, HEADERS)
 
 
-def notice(status: int, *, title: str, text: str, reference: str = "", retry: bool = False) -> HTMLResponse:
-    """What happened, why, and what to do now."""
-    return page("notice.html", status, title=title, text=text, reference=reference, retry=retry)
+def notice(
+    status: int,
+    *,
+    title: str,
+    text: str,
+    reference: str = "",
+    retry: bool = False,
+    way_on: tuple[str, str] | None = None,
+) -> HTMLResponse:
+    """What happened, why, and what to do now. `way_on`: an address, and what the link to it says."""
+    return page("notice.html", status, title=title, text=text, reference=reference, retry=retry, way_on=way_on)

@@ -21,7 +21,7 @@ router = APIRouter(
 
 @router.get("/archives", response_model=Page[schemas.ArchiveItem])
 async def archives(
-    asking: Annotated[Asking, lists("entries:nursery:update")],
+    asking: Annotated[Asking, lists("entries:nursery:update", may_lag=True)],
     nursery_id: Annotated[Key | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 from service.core.auth import Actor, allow
 from service.core.db import Db
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.core.texts import MonthText
 from service.core.times import parse_month
 from service.entries.attendance import actions, queries, schemas
@@ -49,7 +50,7 @@ def write(
 
 @router.get("/api/entries/children/{child_id}/months/{month}")
 def month(
-    actor: Annotated[Actor, allow("entries:attendance:read")], db: Db, child_id: Id, month: MonthText
+    actor: Annotated[Actor, allow("entries:attendance:read")], db: ReadDb, child_id: Id, month: MonthText
 ) -> schemas.MonthReport:
     """詳細レポート."""
     return schemas.MonthReport.model_validate(queries.month(db, actor, child_id, parse_month(month)))

@@ -11,6 +11,7 @@ from service.core.db import Db
 from service.core.exports import answers
 from service.core.problems import RESPONSES
 from service.core.purposes import Kind
+from service.core.reading import ReadDb
 from service.entries.exports import file_of
 from service.entries.insights import queries, rules, schemas
 
@@ -33,7 +34,7 @@ def now(
 
 @router.get("/statistics")
 def statistics(
-    actor: Annotated[Actor, allow("entries:log:read")], db: Db, period: Annotated[schemas.Period, Query()]
+    actor: Annotated[Actor, allow("entries:log:read")], db: ReadDb, period: Annotated[schemas.Period, Query()]
 ) -> schemas.Statistics:
     return schemas.Statistics.model_validate(queries.statistics(db, actor, period))
 

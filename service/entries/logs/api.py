@@ -70,7 +70,7 @@ def purge(actor: Annotated[Actor, allow("entries:log:purge")], db: Db, log_id: I
 
 @router.get("/api/entries/logs", response_model=Page[schemas.LogRow])
 async def logs(
-    asking: Annotated[Asking, lists("entries:log:read")],
+    asking: Annotated[Asking, lists("entries:log:read", may_lag=True)],
     filters: Annotated[schemas.LogFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,

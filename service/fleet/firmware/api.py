@@ -15,6 +15,7 @@ from service.core.files.records import File
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.fleet.agents.api import known_agent
 from service.fleet.firmware import actions, queries, schemas
 from service.fleet.firmware.rules import RolloutState, TaskState
@@ -86,7 +87,7 @@ def preview(
 
 
 @router.get("/rollouts/overview")
-def overview(actor: Reader, db: Db) -> schemas.Overview:
+def overview(actor: Reader, db: ReadDb) -> schemas.Overview:
     return schemas.Overview.model_validate(queries.overview(db))
 
 
@@ -103,7 +104,7 @@ def rollout(actor: Reader, db: Db, rollout_id: Id) -> schemas.RolloutDetail:
 
 @router.get("/rollouts/{rollout_id}/tasks", responses=ABSENT, response_model=Page[schemas.TaskItem])
 async def tasks(
-    asking: Annotated[Asking, lists("fleet:firmware:read")],
+    asking: Annotated[Asking, lists("fleet:firmware:read", may_lag=True)],
     rollout_id: Id,
     limit: Limit = 50,
     cursor: Cursor = None,

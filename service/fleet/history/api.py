@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from service.core.auth import Actor, allow
-from service.core.db import Db
 from service.core.paging import Cursor, Limit
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.fleet.history import queries, schemas
 from service.fleet.history.rules import Hours
 
@@ -23,7 +23,7 @@ Id = Annotated[int, Path(ge=1, lt=2**63)]
 
 @router.get("/{terminal_id}/metrics")
 def metrics(
-    actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id, hours: Hours = Hours.DAY
+    actor: Annotated[Actor, allow("fleet:terminal:read")], db: ReadDb, terminal_id: Id, hours: Hours = Hours.DAY
 ) -> schemas.Metrics:
     """The readings of the last day, week, month or year, in steps that a chart can show."""
     return schemas.Metrics.model_validate(queries.metrics(db, terminal_id, hours))
@@ -32,7 +32,7 @@ def metrics(
 @router.get("/{terminal_id}/timeline")
 def timeline(
     actor: Annotated[Actor, allow("fleet:terminal:read")],
-    db: Db,
+    db: ReadDb,
     terminal_id: Id,
     limit: Limit = 50,
     cursor: Cursor = None,

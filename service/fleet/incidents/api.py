@@ -12,6 +12,7 @@ from service.core.db import Db
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.fleet.incidents import actions, queries, schemas
 from service.fleet.incidents.rules import CONTACT, OPERATE, STEPS
 
@@ -42,7 +43,7 @@ ABSENT_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409:
 
 @router.get("", response_model=Page[schemas.IncidentItem])
 async def incidents(
-    asking: Annotated[Asking, lists("fleet:incident:read")],
+    asking: Annotated[Asking, lists("fleet:incident:read", may_lag=True)],
     filters: Annotated[schemas.IncidentFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -52,7 +53,7 @@ async def incidents(
 
 
 @router.get("/counts")
-def counts(actor: Annotated[Actor, allow("fleet:incident:read")], db: Db) -> schemas.Counts:
+def counts(actor: Annotated[Actor, allow("fleet:incident:read")], db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db))
 
 

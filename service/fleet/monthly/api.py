@@ -12,6 +12,7 @@ from service.core.db import Db
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.core.tasks import records
 from service.core.texts import MonthText
 from service.core.times import parse_month
@@ -27,7 +28,7 @@ Id = Annotated[int, Path(ge=1, lt=2**63)]
 
 @router.get("", response_model=Page[schemas.ReportItem])
 async def reports(
-    asking: Annotated[Asking, lists("fleet:report:read")],
+    asking: Annotated[Asking, lists("fleet:report:read", may_lag=True)],
     filters: Annotated[schemas.ReportFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -38,7 +39,7 @@ async def reports(
 
 @router.get("/overview")
 def overview(
-    actor: Annotated[Actor, allow("fleet:report:read")], db: Db, month: MonthText | None = None
+    actor: Annotated[Actor, allow("fleet:report:read")], db: ReadDb, month: MonthText | None = None
 ) -> schemas.Overview:
     """How far the reports of a month (of last month, without one) are, and how it went."""
     return schemas.Overview.model_validate(queries.overview(db, parse_month(month) if month else None))

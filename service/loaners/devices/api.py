@@ -38,7 +38,7 @@ doors.add(router, "/devices/others", exports.MASTERS[Kind.OTHER])
 
 @router.get("/devices", response_model=Page[schemas.DeviceItem])
 async def devices(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.DeviceFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -13,6 +13,7 @@ from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.purposes import Kind
+from service.core.reading import ReadDb
 from service.loaners.lending import exports, queries, schemas
 from service.loaners.lists.exports import as_csv, as_excel
 
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
 
 @router.get("/loans", response_model=Page[schemas.LoanItem])
 async def loans(
-    asking: Annotated[Asking, lists("loaners:device:read")],
+    asking: Annotated[Asking, lists("loaners:device:read", may_lag=True)],
     filters: Annotated[schemas.LoanFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -31,7 +32,7 @@ async def loans(
 
 
 @router.get("/loans/counts")
-def counts(actor: Annotated[Actor, allow("loaners:device:read")], db: Db) -> schemas.LoanCounts:
+def counts(actor: Annotated[Actor, allow("loaners:device:read")], db: ReadDb) -> schemas.LoanCounts:
     return schemas.LoanCounts.model_validate(queries.counts(db))
 
 

@@ -50,7 +50,7 @@ def list_as_excel(
 
 @router.get("/lists/{view}", response_model=schemas.ListPage, responses=_ABSENT)
 async def listed(
-    asking: Annotated[Asking, lists("loaners:device:read")],
+    asking: Annotated[Asking, lists("loaners:device:read", may_lag=True)],
     view: ViewKey,
     filters: Annotated[schemas.ListFilters, Query()],
     limit: Limit = 50,

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/loaners/stocktakes", tags=["loaners"], responses
 
 @router.get("", response_model=Page[schemas.StocktakeItem])
 async def stocktakes(
-    asking: Annotated[Asking, lists("loaners:stocktake:read")],
+    asking: Annotated[Asking, lists("loaners:stocktake:read", may_lag=True)],
     filters: Annotated[schemas.StocktakeFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,

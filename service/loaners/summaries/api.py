@@ -13,6 +13,7 @@ from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
 from service.core.purposes import Kind
+from service.core.reading import ReadDb
 from service.loaners.lists.exports import as_csv, as_excel
 from service.loaners.summaries import exports, queries, schemas
 
@@ -23,7 +24,7 @@ router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
 @router.get("/summary")
 def summary(
     actor: Annotated[Actor, allow("loaners:device:read")],
-    db: Db,
+    db: ReadDb,
     filters: Annotated[schemas.SummaryFilters, Query()],
 ) -> schemas.Summary:
     """Section 3.1, of now or of the end of a day."""
@@ -51,7 +52,7 @@ def summary_as_excel(
 @router.get("/summary/trend")
 def trend(
     actor: Annotated[Actor, allow("loaners:device:read")],
-    db: Db,
+    db: ReadDb,
     filters: Annotated[schemas.TrendFilters, Query()],
 ) -> schemas.Trend:
     """The last quarter, week by week."""
@@ -78,7 +79,7 @@ def differences_as_excel(
 
 @router.get("/differences", response_model=Page[schemas.Difference])
 async def differences(
-    asking: Annotated[Asking, lists("loaners:device:read")],
+    asking: Annotated[Asking, lists("loaners:device:read", may_lag=True)],
     filters: Annotated[schemas.DifferenceFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 from service.core.auth import Actor, allow
 from service.core.db import Db
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.loaners.history.schemas import Number
 from service.loaners.timeline import queries, schemas
 
@@ -28,7 +29,7 @@ def device(
 @router.get("/timeline")
 def timeline(
     actor: Annotated[Actor, allow("loaners:device:read")],
-    db: Db,
+    db: ReadDb,
     number: Number,
     limit: Limit = 100,
 ) -> schemas.Timeline:

@@ -151,7 +151,7 @@ def accept(db: Session, by: Actor, proposal_id: int, new: schemas.Accepted) -> i
     proposal = _undecided(db, proposal_id)
     incident = incidents.open(db, by, new.incident)
     proposal.incident_id = incident.id
-    _decide(db, by, proposal, {"incident_id": incident.id}, f"インシデントを登録しました（{by.name}）")
+    _decide(db, by, proposal, {"incident_id": incident.id}, rules.accepted(by.name))
     return incident.id
 
 
@@ -159,13 +159,13 @@ def dismiss(db: Session, by: Actor, proposal_id: int, new: schemas.Dismissal) ->
     """Nothing to be opened, and why. Raises as `accept`."""
     proposal = _undecided(db, proposal_id)
     proposal.reason = new.reason
-    _decide(db, by, proposal, {"reason": new.reason}, f"見送りました（{by.name}）: {new.reason}")
+    _decide(db, by, proposal, {"reason": new.reason}, rules.dismissed(by.name, new.reason))
 
 
 def _undecided(db: Session, proposal_id: int) -> Proposal:
     proposal = queries.proposal(db, proposal_id, lock=True)
     if proposal.decided_at is not None:
-        raise Conflict(f"この提案は{proposal.decided_by}が先に判断しました。画面を更新してください。")
+        raise Conflict(rules.decided(proposal.decided_by or ""))
     return proposal
 
 

@@ -12,6 +12,7 @@ from service.core.db import Db
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.reservations.alarms import actions, queries, schemas
 from service.reservations.alarms.rules import Kind
 
@@ -31,7 +32,7 @@ router = APIRouter(
 
 @router.get("", response_model=Page[schemas.AlarmItem])
 async def alarms(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     kind: Kind | None = None,
     state: Literal["open", "over"] | None = None,
     sort: Sort = "-begun_at",
@@ -48,19 +49,19 @@ def state(actor: Reader, db: Db) -> schemas.State:
 
 
 @router.get("/counts")
-def counts(actor: Reader, db: Db) -> schemas.Counts:
+def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     """For the menu."""
     return schemas.Counts(as_of=app_now(db), open=len(queries.open_alarms(db)))
 
 
 @router.get("/charts")
-def charts(actor: Reader, db: Db) -> schemas.Charts:
+def charts(actor: Reader, db: ReadDb) -> schemas.Charts:
     """The last 24 hours."""
     return schemas.Charts.model_validate(queries.charts(db))
 
 
 @router.get("/outages")
-def outages(actor: Reader, db: Db) -> schemas.Outages:
+def outages(actor: Reader, db: ReadDb) -> schemas.Outages:
     """When the system was down this month."""
     return schemas.Outages.model_validate(queries.outages(db))
 

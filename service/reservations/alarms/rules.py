@@ -210,6 +210,20 @@ def proposed(found: Found) -> str:
     return f"インシデントの登録を提案します\n{found.title}\n{found.impact}"
 
 
+def accepted(by: str) -> str:
+    """What the proposal's thread is told."""
+    return f"インシデントを登録しました（{by}）"
+
+
+def dismissed(by: str, reason: str) -> str:
+    return f"見送りました（{by}）: {reason}"
+
+
+def decided(by: str) -> str:
+    """What is told to whoever comes second."""
+    return f"この提案は{by}が先に判断しました。画面を更新してください。"
+
+
 def joined(parts: Sequence[tuple[str, int]]) -> str:
     """内訳: 定期処理 3件、通知の送信 120件"""
     there = [f"{word} {count:,}件" for word, count in parts if count]

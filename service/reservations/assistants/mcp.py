@@ -149,8 +149,8 @@ class Tools:
             Tool.from_function(
                 self.cancel_reservation,
                 title="予約をキャンセルする",
-                description="予約をキャンセルします。確定した予約は、予約日時の48時間前まで全額返金で承ります。"
-                "元には戻せないため、必ずお客様の意思を確かめてから使ってください。",
+                description=f"予約をキャンセルします。確定した予約は、予約日時の{rules.CANCEL_HOURS}時間前まで全額返金で"
+                "承ります。元には戻せないため、必ずお客様の意思を確かめてから使ってください。",
                 annotations=end,
             ),
         ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from service.core.texts import plain
 from service.core.times import TOKYO
 from service.reservations.cases.rules import CANCEL_BEFORE, PAY_MINUTES
 
+CANCEL_HOURS = CANCEL_BEFORE // timedelta(hours=1)
 # 2026-11-21T14:00, with or without seconds and a zone. A day alone would be midnight to Python.
 _MOMENT = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?")
 
@@ -47,8 +48,7 @@ def instructions(guides: str) -> str:
 
 def guide(guides: str) -> str:
     """What a first answer explains."""
-    hours = int(CANCEL_BEFORE.total_seconds()) // 3600
-    return _GUIDE.format(pay_minutes=PAY_MINUTES, cancel_hours=hours, guides=guides)
+    return _GUIDE.format(pay_minutes=PAY_MINUTES, cancel_hours=CANCEL_HOURS, guides=guides)
 
 
 def crowded(name: str, whose: str, limit: str) -> str:

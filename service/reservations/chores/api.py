@@ -12,6 +12,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.reservations.chores import actions, exports, queries, schemas
 
 _ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
@@ -53,13 +54,13 @@ def owners(actor: Reader, db: Db) -> list[str]:
 
 
 @router.get("/calendar")
-def calendar(actor: Reader, db: Db, filters: Annotated[schemas.CalendarFilters, Query()]) -> schemas.Calendar:
+def calendar(actor: Reader, db: ReadDb, filters: Annotated[schemas.CalendarFilters, Query()]) -> schemas.Calendar:
     return schemas.Calendar.model_validate(queries.calendar(db, filters))
 
 
 @router.get("/turns", response_model=Page[schemas.TurnItem])
 async def turns(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.TurnFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -68,7 +69,7 @@ async def turns(
 
 
 @router.get("/turns/counts")
-def counts(actor: Reader, db: Db) -> schemas.Counts:
+def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db))
 
 

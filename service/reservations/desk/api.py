@@ -13,6 +13,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.core.texts import NO_NUL
 from service.reservations.desk import actions, exports, queries, schemas
 
@@ -35,7 +36,7 @@ doors.add(router, "", exports.RESERVATIONS)
 
 @router.get("", response_model=Page[schemas.ReservationItem])
 async def reservations(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.ReservationFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -52,7 +53,7 @@ def create(
 
 
 @router.get("/counts")
-def counts(actor: Reader, db: Db) -> schemas.Counts:
+def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db))
 
 

@@ -271,7 +271,7 @@ def _timeline(db: Session, reservation: Reservation, shops: Mapping[int, str]) -
             "title": EVENT_WORDS[one.kind],
             "state_before": one.state_before,
             "state": one.state,
-            "state_title": STATE_WORDS[State(one.state)],
+            "state_title": WAITING_WORDS if one.kind == "shops_closed" else STATE_WORDS[State(one.state)],
             "ignored": one.ignored,
             "source": one.source,
             "source_title": _source_title(one),

@@ -13,7 +13,7 @@ from service.reservations.events.rules import Event, Purpose, Task
 from service.reservations.machine import rules as machine
 from service.reservations.machine.rules import Outcome
 from service.reservations.operations.rules import TASK_WORDS
-from service.reservations.progress.rules import progress
+from service.reservations.progress.rules import progress, waits_until
 
 SOURCE_WORDS = {
     "system": "システム",
@@ -71,11 +71,13 @@ def actions(case: Case, now: datetime) -> list[str]:
 def step(outcome: Outcome, at: datetime, shops: Mapping[int, str]) -> dict[str, Any]:
     """How it stood once an event had been decided."""
     case = outcome.case
+    later = waits_until(case, at)
     return {
         "ignored": outcome.ignored,
         "led_to": effects_in_words([e.told(effect) for effect in outcome.effects], shops),
         "state": case.state,
-        "state_title": e.STATE_WORDS[case.state],
+        "state_title": e.STATE_WORDS[case.state] if later is None else e.WAITING_WORDS,
+        "waits_until": later,
         "progress": progress(case, at).sentence,
         "round": case.round,
         "calls": case.calls,

@@ -212,6 +212,7 @@ class StepItem(BaseModel):
     state_before: State | None
     state: State
     state_title: str
+    waits_until: datetime | None
     agrees: bool
     progress: str
     round: int

@@ -12,6 +12,7 @@ from service.core.db import Db, transaction
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
 from service.reservations.drafts import actions, queries, rules, schemas
@@ -33,7 +34,7 @@ router = APIRouter(
 
 @router.get("", response_model=Page[schemas.ReportItem])
 async def reports(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.ReportFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -51,7 +52,7 @@ def draft(actor: Writer, db: Db, new: schemas.NewDraft) -> schemas.Made:
 
 
 @router.get("/counts")
-def counts(actor: Reader, db: Db) -> schemas.Counts:
+def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db, with_drafts=_sees_drafts(actor)))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
 
+from service.core.reports.colours import Tone
 from service.core.reports.model import (
     Badge,
     Block,
@@ -392,7 +393,7 @@ def _operations(kind: Kind, lines: Sequence[OperationLine]) -> Iterator[Block]:
 
 
 def _incidents(lines: Sequence[IncidentLine]) -> Table:
-    tones = {Level.CRITICAL: "bad", Level.HIGH: "warning", Level.MEDIUM: "info", Level.LOW: "quiet"}
+    tones: dict[Level, Tone] = {Level.CRITICAL: "bad", Level.HIGH: "warning", Level.MEDIUM: "info", Level.LOW: "quiet"}
     columns = [
         Column("番号", 0),
         Column("レベル", 0),
@@ -403,7 +404,7 @@ def _incidents(lines: Sequence[IncidentLine]) -> Table:
     rows: list[list[Cell]] = [
         [
             one.code,
-            Badge(LEVEL_WORDS[Level(one.level)], tones[Level(one.level)]),  # type: ignore[arg-type]
+            Badge(LEVEL_WORDS[Level(one.level)], tones[Level(one.level)]),
             one.title,
             in_words(one.detected_at),
             in_words(one.recovered_at) if one.recovered_at else "対応中" if one.is_open else None,

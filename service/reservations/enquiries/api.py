@@ -12,6 +12,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.reservations.enquiries import actions, exports, queries, schemas
 from service.reservations.roster.schemas import Person
 
@@ -33,7 +34,7 @@ doors.add(router, "", exports.ENQUIRIES)
 
 @router.get("", response_model=Page[schemas.EnquiryItem])
 async def enquiries(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.EnquiryFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -43,7 +44,7 @@ async def enquiries(
 
 
 @router.get("/counts")
-def counts(actor: Annotated[Actor, allow("reservations:quality:read")], db: Db) -> schemas.Counts:
+def counts(actor: Annotated[Actor, allow("reservations:quality:read")], db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db, actor))
 
 

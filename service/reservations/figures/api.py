@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from service.core.auth import Actor, allow
-from service.core.db import Db
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.reservations.figures import queries, schemas
 
 Reader = Annotated[Actor, allow("reservations:dashboard:read")]
@@ -20,18 +20,18 @@ router = APIRouter(
 
 
 @router.get("/today")
-def today(actor: Reader, db: Db) -> schemas.Today:
+def today(actor: Reader, db: ReadDb) -> schemas.Today:
     """Today's reservations by status, and today's 手動対応."""
     return schemas.Today.model_validate(queries.today(db))
 
 
 @router.get("/week")
-def week(actor: Reader, db: Db) -> schemas.Week:
+def week(actor: Reader, db: ReadDb) -> schemas.Week:
     """予約成功率 and 決済成功率 of each day of this week; キャンセル率 beside the week before."""
     return schemas.Week.model_validate(queries.week(db))
 
 
 @router.get("/notices")
-def notices(actor: Reader, db: Db) -> schemas.Notices:
+def notices(actor: Reader, db: ReadDb) -> schemas.Notices:
     """What Slack was told last."""
     return schemas.Notices.model_validate(queries.notices(db))

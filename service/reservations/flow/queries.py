@@ -9,6 +9,7 @@ from sqlalchemy import Select, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
+from service.core import phones
 from service.core.clock import in_words, now_sql
 from service.core.identity import hash_token
 from service.core.problems import NotFound
@@ -16,8 +17,9 @@ from service.reservations.cases.rules import Case
 from service.reservations.effects.actions import Booking
 from service.reservations.events.rules import OVER, State, Task
 from service.reservations.flow.models import Link, Payment, PhoneCall, Reservation, TimelineEvent
-from service.reservations.letters.rules import at_home, yen
+from service.reservations.letters.rules import yen
 from service.reservations.operations.models import Operation
+from service.reservations.rules import CONTACT_PAGE
 from service.reservations.seeking.rules import Line
 from service.reservations.services.models import Plan, Service
 from service.reservations.settings import settings
@@ -158,6 +160,10 @@ def waiting_for_line(shop: int, now: datetime, until: datetime) -> Select[int]:
     )
 
 
+class LinkUnknown(NotFound):
+    way_on = (CONTACT_PAGE, "お問い合わせフォームを開く")
+
+
 def opened(db: Session, purpose: str, token: str) -> Reservation:
     """What a link opens. Raises NotFound, alike for links that are unknown, too old or for something else."""
     found = db.scalars(
@@ -169,7 +175,7 @@ def opened(db: Session, purpose: str, token: str) -> Reservation:
         config = settings()
         known = "、".join(one for one in (config.support_phone, config.support_mail) if one)
         contact = f"カスタマーサポート（{known}）" if known else "カスタマーサポート"
-        raise NotFound(
+        raise LinkUnknown(
             "このリンクは使えません。アドレスが途中で切れているか、有効期限が過ぎています。"
             f"SMSやメールのリンクをもう一度開くか、{contact}までお問い合わせください。"
         )
@@ -209,5 +215,5 @@ def shown(db: Session, reservation: Reservation) -> list[tuple[str, str]]:
     ]
     if reservation.state in (State.CONFIRMED, State.COMPLETED):
         shop = db.get(Shop, reservation.shop_id) if reservation.shop_id is not None else None
-        listed.append(("店舗", f"{shop.name} {at_home(shop.phone)}" if shop else booking.shop_note))
+        listed.append(("店舗", f"{shop.name}（{phones.shown(shop.phone)}）" if shop else booking.shop_note))
     return listed

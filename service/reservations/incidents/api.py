@@ -12,6 +12,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.reservations.incidents import actions, exports, queries, schemas
 from service.reservations.incidents.rules import Mark
 
@@ -32,7 +33,7 @@ doors.add(router, "", exports.INCIDENTS)
 
 @router.get("", response_model=Page[schemas.IncidentItem])
 async def incidents(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.IncidentFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -41,7 +42,7 @@ async def incidents(
 
 
 @router.get("/counts")
-def counts(actor: Reader, db: Db) -> schemas.Counts:
+def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db))
 
 

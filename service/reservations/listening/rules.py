@@ -58,6 +58,11 @@ class Reading(BaseModel):
     seconds: int | None = None
     transcript: tuple[Line, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """Why, and which change the shop asked for: what people have to know to act."""
+        return f"{self.why}{self.change}。" if self.change else self.why
+
 
 def read(details: Mapping[str, Any], wanted: datetime) -> Reading | None:
     """The vendor's details of a call about a reservation for `wanted`; None while it goes on."""

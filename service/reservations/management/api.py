@@ -14,6 +14,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
 from service.core.texts import MonthText
@@ -34,20 +35,20 @@ doors.add(router, "/services", exports.SERVICES)
 
 
 @router.get("")
-def overview(actor: Reader, db: Db) -> schemas.Overview:
+def overview(actor: Reader, db: ReadDb) -> schemas.Overview:
     """The newest months in figures, and when they were counted."""
     return schemas.Overview.model_validate(queries.overview(db))
 
 
 @router.get("/parts", responses={404: RESPONSES[404]})
-def parts(actor: Reader, db: Db, month: MonthText | None = None) -> schemas.Parts:
+def parts(actor: Reader, db: ReadDb, month: MonthText | None = None) -> schemas.Parts:
     """Services, shops and days of a month; of the newest twelve together without one."""
     return schemas.Parts.model_validate(queries.parts(db, parse_month(month) if month else None))
 
 
 @router.get("/months", response_model=Page[schemas.MonthItem])
 async def months(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.MonthFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,

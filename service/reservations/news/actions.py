@@ -29,8 +29,11 @@ from service.reservations.news.rules import (
     PASSING_CODES,
     REFUND_RANKS,
     SMS_PAUSES,
+    dispute_cause,
     is_further,
     letter_status,
+    not_arrived,
+    refund_cause,
     refund_status,
 )
 from service.reservations.rules import AREA
@@ -85,7 +88,7 @@ def sms_told(db: Session, sid: str, status: str, code: str, effect: str) -> tupl
     if now == "sent":
         letter.status, letter.sent_at = now, letter.sent_at or app_now(db)
         return reservation.id, "送信されました。"
-    letter.error_code, letter.error = code or None, f"届きませんでした（{code or 'コードなし'}）。"
+    letter.error_code, letter.error = code or None, not_arrived(code)
     if _sent_again(db, letter, case, code):
         return reservation.id, "届かなかったため、時間をおいて送り直します。"
     letter.status = "undelivered"
@@ -177,7 +180,7 @@ def call_seen(db: Session, call: PhoneCall, details: Mapping[str, Any]) -> str:
     call.reading = reading.model_dump(mode="json", exclude={"transcript"})
     call.transcript = [line.model_dump() for line in reading.transcript]
     call.read_answer, call.seconds = reading.answer.value, reading.seconds
-    _ended(db, call, reading.answer, reading.why)
+    _ended(db, call, reading.answer, reading.told)
     return reading.why
 
 
@@ -260,8 +263,8 @@ def refund_told(db: Session, refund_id: str, effect: str, status: str, reason: s
         refund.look_at = _next_look(db, refund)
         happen(db, reservation.id, e.RefundDone(intent=refund.intent, amount=refund.amount), source="stripe")
         return reservation.id, "返金されました。"
-    refund.error = reason[:500]
-    refund_failed(db, refund, reason)
+    refund.error = refund_cause(reason)[:500]
+    refund_failed(db, refund, refund.error)
     return reservation.id, "返金に失敗しました。"
 
 
@@ -280,5 +283,5 @@ def disputed(db: Session, intent: str, reason: str) -> tuple[int, str]:
     payment = queries.payment_by_intent(db, intent)
     if payment is None:
         raise NotKnownYet
-    happen(db, payment.reservation_id, e.Disputed(), source="stripe", note=reason)
+    happen(db, payment.reservation_id, e.Disputed(), source="stripe", note=dispute_cause(reason))
     return payment.reservation_id, "支払いへの異議がありました。"

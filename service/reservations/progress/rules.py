@@ -32,12 +32,19 @@ def progress(case: Case, now: datetime) -> Progress:
     return _OF_STATE[case.state](case, now)
 
 
+def waits_until(case: Case, now: datetime) -> datetime | None:
+    """No telephone rings until then: the shops open, or the second round begins."""
+    if case.state is not State.CALLING or case.call is not None or case.resume_at is None:
+        return None
+    return case.resume_at if case.resume_at > now + WORTH_SAYING else None
+
+
 def _seeking(case: Case, now: datetime) -> Progress:
     give_up = case.starts_at - GIVE_UP_BEFORE
     if case.call is not None:
         doing = "お店に電話をかけて、予約できるか確認しています。"
-    elif case.resume_at is not None and case.resume_at > now + WORTH_SAYING:
-        doing = f"{_why_later(case)}、{in_words(case.resume_at)}ごろから、お店に電話で確認します。"
+    elif (later := waits_until(case, now)) is not None:
+        doing = f"{_why_later(case)}、{in_words(later)}ごろから、お店に電話で確認します。"
     else:
         doing = "これから、お店に順番に電話をかけて確認します。"
     return Progress(f"{doing}{_LATER_BY_SMS}遅くとも{in_words(give_up)}までに結果をお知らせします。", give_up)

@@ -12,6 +12,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.reservations.queue import actions, exports, queries, schemas
 
 _ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
@@ -41,7 +42,7 @@ async def operations(
 
 
 @router.get("/counts")
-def counts(actor: Reader, db: Db) -> schemas.Counts:
+def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db, actor))
 
 

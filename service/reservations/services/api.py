@@ -11,6 +11,7 @@ from service.core.db import Db
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.reservations.services import actions, queries, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
@@ -44,7 +45,7 @@ def service(actor: Reader, db: Db, service_id: Id) -> schemas.ServiceDetail:
 
 
 @router.get("/services/{service_id}/history", responses=_ABSENT)
-def history(actor: Reader, db: Db, service_id: Id) -> schemas.History:
+def history(actor: Reader, db: ReadDb, service_id: Id) -> schemas.History:
     """Newest first, its plans included."""
     return schemas.History.model_validate(queries.history(db, service_id))
 

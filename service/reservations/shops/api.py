@@ -12,6 +12,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.reservations.services.schemas import Created, History
 from service.reservations.shops import actions, exports, queries, schemas
 
@@ -38,7 +39,7 @@ async def shops(
 
 
 @router.get("/shops/summary")
-def summary(actor: Reader, db: Db) -> schemas.Summary:
+def summary(actor: Reader, db: ReadDb) -> schemas.Summary:
     """How many there are, and what of them needs attention."""
     return schemas.Summary.model_validate(queries.summary(db))
 
@@ -54,7 +55,7 @@ def shop(actor: Reader, db: Db, shop_id: Id) -> schemas.ShopItem:
 
 
 @router.get("/shops/{shop_id}/history", responses=_ABSENT)
-def history(actor: Reader, db: Db, shop_id: Id) -> History:
+def history(actor: Reader, db: ReadDb, shop_id: Id) -> History:
     """Newest first."""
     return History.model_validate(queries.history(db, shop_id))
 

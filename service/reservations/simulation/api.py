@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from service.core.auth import Actor, allow
-from service.core.db import Db
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.reservations.simulation import queries, schemas
 
 Id = Annotated[int, Path(ge=1, lt=2**63)]
@@ -22,7 +22,7 @@ router = APIRouter(
 @router.get("/{service_id}")
 def simulation(
     actor: Annotated[Actor, allow("reservations:simulation:read")],
-    db: Db,
+    db: ReadDb,
     service_id: Id,
     wanted: Annotated[schemas.Wanted, Query()],
 ) -> schemas.Simulation:

@@ -12,6 +12,7 @@ from service.core.exports import doors
 from service.core.lists import Asking, lists
 from service.core.paging import Cursor, Limit, Page
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.reservations.surveys import actions, exports, queries, schemas
 
 _ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
@@ -31,7 +32,7 @@ doors.add(router, "/answers", exports.ANSWERS)
 
 @router.get("", response_model=Page[schemas.SurveyItem])
 async def surveys(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.SurveyFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -41,19 +42,19 @@ async def surveys(
 
 
 @router.get("/overview")
-def overview(actor: Reader, db: Db) -> schemas.Overview:
+def overview(actor: Reader, db: ReadDb) -> schemas.Overview:
     return schemas.Overview.model_validate(queries.overview(db))
 
 
 @router.get("/quality")
-def quality(actor: Reader, db: Db, by: Literal["week", "quarter"] = "week") -> schemas.Quality:
+def quality(actor: Reader, db: ReadDb, by: Literal["week", "quarter"] = "week") -> schemas.Quality:
     """The KPI of support by week or by quarter, with what surveys found."""
     return schemas.Quality.model_validate(queries.quality(db, by))
 
 
 @router.get("/answers", response_model=Page[schemas.AnswerItem])
 async def answers(
-    asking: Annotated[Asking, lists(READ)],
+    asking: Annotated[Asking, lists(READ, may_lag=True)],
     filters: Annotated[schemas.AnswerFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,

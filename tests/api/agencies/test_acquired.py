@@ -7,6 +7,9 @@ import io
 from datetime import date, time
 from typing import Any
 
+import pytest
+
+from service.agencies.acquired import queries
 from service.agencies.requests.models import Request
 from service.agencies.rules import Status
 from service.core.audit import AuditEntry
@@ -49,6 +52,17 @@ def test_sites_stand_below_their_corporation_and_what_was_entered_last_comes_fir
     assert shown(team, team.alice) == [("有限会社XYZ", ["本社"]), ("株式会社ABC", ["渋谷店", "新宿店", "池袋店"])]
     assert shown(team, team.alice, sort="-sites_count")[0][0] == "株式会社ABC"
     assert shown(team, team.alice, sort="last_entered_at")[0][0] == "株式会社ABC"
+
+
+def test_a_corporation_of_many_sites_answers_the_newest_and_how_many_there_are(
+    team: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents_own(team)
+    monkeypatch.setattr(queries, "SITES", 2)
+
+    xyz, abc = team.sign_in(team.alice).get(PATH).json()["items"]
+    assert (xyz["sites_count"], len(xyz["sites"])) == (1, 1)
+    assert (abc["sites_count"], [site["branch_name"] for site in abc["sites"]]) == (3, ["渋谷店", "新宿店"])
 
 
 def test_a_site_says_what_the_document_lists(team: Scene) -> None:

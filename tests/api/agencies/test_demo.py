@@ -34,8 +34,8 @@ def test_it_holds_the_documents_figures_on_any_day_and_nothing_of_the_future(
     db: Session, client: TestClient, days: int
 ) -> None:
     db.execute(text("UPDATE app_clock SET shift = make_interval(days => :days)"), {"days": days})
-    fill(db)
-    fill(db)
+    fill(db, ["agencies"])
+    fill(db, ["agencies"])
 
     found: list[dict[str, Any]] = signed_in(db, client, "agencies-admin").get("/api/agencies/figures").json()["items"]
     assert [tuple(item[name] for name in COLUMNS) for item in found] == [*TABLE]
@@ -52,7 +52,7 @@ def test_it_holds_the_documents_figures_on_any_day_and_nothing_of_the_future(
 
 
 def test_its_requests_are_what_their_sites_and_deficiencies_say(db: Session) -> None:
-    fill(db)
+    fill(db, ["agencies"])
     for request in db.scalars(select(Request)):
         statuses = queries.statuses(queries.sites(db, request))
         deficient = any(one.site_id is None for one in queries.open_deficiencies(db, request))
@@ -65,7 +65,7 @@ def test_its_requests_are_what_their_sites_and_deficiencies_say(db: Session) -> 
 
 
 def test_its_numbers_names_and_addresses_pass_the_products_own_checks(db: Session) -> None:
-    fill(db)
+    fill(db, ["agencies"])
     today = local_date(app_now(db))
     for one in db.scalars(select(Corporation)):
         if one.customer_type == "2":
@@ -102,7 +102,7 @@ def places(zip_code: str) -> list[tuple[str, str, str]]:
 
 
 def test_what_is_entered_begins_with_the_documents_example(db: Session, client: TestClient) -> None:
-    fill(db)
+    fill(db, ["agencies"])
     asked = {"mine": "false", "q": "株式会社ABC"}
     [abc] = signed_in(db, client, "agencies-sales-a").get("/api/agencies/acquired", params=asked).json()["items"]
     assert [(site["branch_name"], site["service_type"]) for site in abc["sites"]] == [
@@ -115,7 +115,7 @@ def test_what_is_entered_begins_with_the_documents_example(db: Session, client: 
 
 
 def test_its_images_are_its_agencies_and_are_seen_by_them_alone(db: Session, client: TestClient) -> None:
-    fill(db)
+    fill(db, ["agencies"])
     images = db.execute(select(Image.agency_id, File).join(File, File.id == Image.file_id)).all()
     assert 6 <= len(images) <= 12
     for agency_id, file in images:
@@ -129,7 +129,7 @@ def test_its_images_are_its_agencies_and_are_seen_by_them_alone(db: Session, cli
 
 
 def test_each_side_has_something_unread(db: Session) -> None:
-    fill(db)
+    fill(db, ["agencies"])
     ids = dict(db.execute(select(User.login_id, User.id)).all())
     for login_id, deficiencies in (
         ("agencies-sales-a", True),

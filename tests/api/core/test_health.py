@@ -91,6 +91,15 @@ def test_a_database_behind_the_code_is_named(client: TestClient, db: Session, mo
     assert "マイグレーション" in answer.json()["parts"]["migrations"]
 
 
+def test_a_database_made_ready_for_the_next_release_is_no_outage(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "newest_revision", lambda: "0001_floor")
+    monkeypatch.setattr(health, "known_revisions", lambda: frozenset({"0001_floor"}))
+
+    assert client.get("/api/health/ready").json()["parts"]["migrations"] == "ok"
+
+
 def test_metrics_are_exposed_by_route_never_by_path(client: TestClient) -> None:
     client.get("/api/health/live")
     client.get("/api/nowhere/42")

@@ -43,6 +43,7 @@ def test_administrators_see_the_plan_and_the_past_nights(db: Session, sign_in: C
         "reservations_webhooks": ("nightly", 180),
         "sessions": ("nightly", 30),
         "tasks": ("nightly", 90),
+        "answers": ("hourly", 2),
         "files": ("hourly", 1),
         "imports": ("hourly", 7),
         "throttles": ("hourly", 0),

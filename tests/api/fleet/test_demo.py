@@ -22,10 +22,10 @@ from service.fleet.models import Day, Terminal, terminal_logs
 def test_the_demo_has_a_month_behind_it_and_filling_it_again_adds_nothing(
     db: Session, sign_in: Callable[..., TestClient]
 ) -> None:
-    fill(db)
+    fill(db, ["fleet"])
     db.commit()
     before = [db.scalar(select(func.count()).select_from(table)) for table in (Day, terminal_logs, Maintenance)]
-    fill(db)
+    fill(db, ["fleet"])
     db.commit()
 
     assert [db.scalar(select(func.count()).select_from(table)) for table in (Day, terminal_logs, Maintenance)] == before

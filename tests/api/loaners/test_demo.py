@@ -16,7 +16,7 @@ from service.loaners.models import Device, Site
 
 
 def test_the_demo_has_every_deposit_overdue_loans_a_transfer_and_a_past(db: Session) -> None:
-    fill(db)
+    fill(db, ["loaners"])
     now = select(DeviceState).where(func.upper_inf(DeviceState.during)).subquery()
     lent = now.c.status == 1
 
@@ -40,9 +40,9 @@ def test_the_demo_has_every_deposit_overdue_loans_a_transfer_and_a_past(db: Sess
 
 
 def test_the_demos_projection_is_what_its_events_say_and_filling_again_adds_nothing(db: Session) -> None:
-    fill(db)
+    fill(db, ["loaners"])
     count = db.scalar(select(func.count(Event.id)))
-    fill(db)
+    fill(db, ["loaners"])
 
     ids = list(db.scalars(select(Device.id)))
     facts = queries.facts(db, ids)

@@ -22,6 +22,7 @@ from service.core.times import TOKYO
 from service.demo import reservations as demo
 from service.reservations.assistants import actions, rules
 from service.reservations.assistants.models import Assistant
+from service.reservations.cases.rules import CANCEL_BEFORE
 from stack.home import ROOT
 from tests.conftest import Service
 
@@ -128,6 +129,8 @@ def test_the_tools_say_in_japanese_what_they_do_and_take_nothing_else(service: S
     assert all(tool.input_schema["additionalProperties"] is False for tool in listed)
     assert all("message" in tool.output_schema["properties"] for tool in listed)
     assert {tool.name for tool in listed if tool.annotations.destructive_hint} == {"cancel_reservation"}
+    [ends] = [tool for tool in listed if tool.name == "cancel_reservation"]
+    assert f"{CANCEL_BEFORE // timedelta(hours=1)}時間前まで" in ends.description
 
 
 def test_the_first_answer_to_a_token_explains_the_steps_and_no_other(service: Service) -> None:

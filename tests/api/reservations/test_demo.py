@@ -13,11 +13,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.clock import app_now, real_now
 from service.core.identity import User
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO
-from service.demo import people, reservations, reservations_payments
+from service.demo import people, reservations, reservations_measures, reservations_payments
+from service.reservations.alarms import queries as alarms
+from service.reservations.alarms.models import Alarm
 from service.reservations.events.rules import EVENT, OVER, SEEKING, Answer, State, Task
 from service.reservations.flow import queries
 from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund, Reservation, TimelineEvent
@@ -177,3 +179,16 @@ def test_who_waits_for_the_shops_to_open_is_not_said_to_be_on_the_telephone(db: 
     operator = db.scalars(select(User).where(User.login_id == "reservations-operator")).one()
     found = cast.signed_in(db, client, operator).get("/api/reservations/reservations?state=calling").json()["items"]
     assert [(one["state_title"], one["waits_until"]) for one in found] == [("店舗への電話待ち", "2031-01-09T00:00:00Z")]
+
+
+def test_the_demo_has_a_day_of_measures_and_leaves_the_present_to_real_looks(db: Session) -> None:
+    reservations_measures.fill(db)
+    now = real_now()
+
+    points = alarms.charts(db, now)["points"]
+    known = [place for place, point in enumerate(points) if None not in (point["cpu"], point["queue"], point["errors"])]
+    assert known == [*range(len(points) - 3)] or known == [*range(len(points) - 2)]
+    assert all(point["cpu"] < 95 for point in points if point["cpu"] is not None)
+    assert alarms.past(db, now) == {}
+    assert [one.kind for one in db.scalars(select(Alarm).where(Alarm.over_at.is_not(None)))] == ["cpu", "queue"]
+    assert alarms.open_alarms(db) == {}

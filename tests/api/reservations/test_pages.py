@@ -142,7 +142,7 @@ def test_back_from_stripe_the_page_waits_and_asks_stripe_at_once(stage: Session,
     assert payment.look_at is not None
     assert payment.look_at < due
     assert title(paid) == "予約が確定しました"
-    assert "フラワー銀座 0312340001" in paid.text
+    assert "フラワー銀座（03-1234-0001）" in paid.text
 
 
 def test_cancelling_takes_a_form_and_happens_once(stage: Session, visitor: TestClient) -> None:
@@ -208,6 +208,7 @@ def test_unknown_and_outdated_links_are_one_friendly_page(stage: Session, visito
     assert [page.status_code for page in pages] == [404] * len(pages)
     assert len({page.text for page in pages}) == 1
     assert "SMSやメールのリンクをもう一度開くか、カスタマーサポート" in pages[0].text
+    assert '<a href="/contact">お問い合わせフォームを開く</a>' in pages[0].text
 
 
 def test_too_late_to_cancel_the_page_says_so_and_people_hear_of_it(stage: Session, visitor: TestClient) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
+from service.core.times import TOKYO
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer
 from service.reservations.flow import actions as flow
@@ -94,6 +95,24 @@ def test_a_step_that_would_be_decided_otherwise_today_says_so(olivia: TestClient
     db.commit()
 
     assert [one["agrees"] for one in steps(olivia, reservation)] == [True, False]
+
+
+def test_while_the_shops_are_closed_neither_steps_nor_timeline_say_that_one_is_on_the_telephone(
+    olivia: TestClient, db: Session
+) -> None:
+    scene.set_clock(db, datetime(2031, 1, 7, 22, 30, tzinfo=TOKYO))
+    reservation = scene.ask(db)
+    scene.pass_time(db)
+    db.commit()
+
+    last, told = steps(olivia, reservation)[-1], asked(olivia, reservation.code)["timeline"][0]
+    assert (last["state"], last["state_title"], told["state_title"]) == ("calling", *["店舗への電話待ち"] * 2)
+    assert last["waits_until"] == last["next_action_at"]
+    scene.set_clock(db, datetime(2031, 1, 8, 9, 0, tzinfo=TOKYO))
+    scene.pass_time(db)
+    db.commit()
+    called = steps(olivia, reservation)[-1]
+    assert (called["state_title"], called["waits_until"]) == ("店舗に電話中", None)
 
 
 def test_a_shop_in_no_list_is_named_so(olivia: TestClient, db: Session) -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import httpx2
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import GenerationMode
 
-from tests.api.walks.walk import DOCUMENT, LOCKED, PARAMETER, Operation, Walker, strangers
+from tests.api.walks.walk import LOCKED, PARAMETER, Operation, Walker, bodies, strangers
 
 # Lists of an area that are the same for all its tenants, each for a reason of its own.
 SHARED_LISTS = frozenset(
@@ -22,10 +17,6 @@ SHARED_LISTS = frozenset(
 )
 # An id that no row has.
 NOBODYS = str(2**62)
-GENERATED = {
-    (operation.method.upper(), operation.path): operation
-    for operation in (found.ok() for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations())
-}
 
 
 def test_people_of_two_agencies_or_nurseries_have_no_row_in_common(walkers: list[Walker]) -> None:
@@ -49,7 +40,7 @@ def test_rows_of_others_are_not_there_whatever_one_does_with_their_ids(walkers: 
         for one in (walker for walker in walkers if walker.may(operation)):
             # All that one can list, and not only the first ROWS_FOLLOWED: what is further down is one's own too.
             for place in places - one.all_places(operation.path):
-                for body in _bodies(operation.method, operation.path):
+                for body in bodies(operation):
                     answer = one.call(operation.method, place, json=body)
                     if answer.status_code not in (403, 404) and not _is_refused_anyway(one, operation, body, answer):
                         wrong.append((one.login_id, operation.method, place, answer.status_code, answer.text[:300]))
@@ -63,22 +54,3 @@ def _is_refused_anyway(one: Walker, operation: Operation, body: object, answer: 
         return False
     absent = one.call(operation.method, PARAMETER.sub(NOBODYS, operation.path), json=body)
     return (absent.status_code, absent.json()) == (answer.status_code, answer.json())
-
-
-@cache
-def _bodies(method: str, path: str) -> list[object]:
-    """Bodies that follow the document, so that a refusal is about the row and not about the form."""
-    operation = GENERATED[method, path]
-    if not operation.body:
-        return [None]
-    made: list[object] = []
-
-    @settings(
-        max_examples=2, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
-    )
-    @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
-    def collect(case: schemathesis.Case) -> None:
-        made.append(case.body)
-
-    collect()
-    return made

@@ -11,12 +11,15 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import httpx2
 import openpyxl
+import schemathesis
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
 
 from service.main import app
 from tests import paper
@@ -78,6 +81,31 @@ LOCKED = [operation for operation in OPERATIONS if operation.permission]
 LISTS = sorted((operation for operation in OPERATIONS if operation.is_list), key=lambda one: one.parameters)
 
 
+GENERATED = {
+    (operation.method.upper(), operation.path): operation
+    for operation in (found.ok() for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations())
+}
+
+
+@cache
+def bodies(operation: Operation) -> list[object]:
+    """Bodies that follow the document, so that a refusal is about the row and not about the form."""
+    generated = GENERATED[operation.method, operation.path]
+    if not generated.body:
+        return [None]
+    made: list[object] = []
+
+    @settings(
+        max_examples=2, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+    )
+    @given(case=generated.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    def collect(case: schemathesis.Case) -> None:
+        made.append(case.body)
+
+    collect()
+    return made
+
+
 @dataclass
 class Walker:
     """One signed-in person in front of the API."""
@@ -89,7 +117,7 @@ class Walker:
     _lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
         answer: httpx2.Response = self.client.request(method, path, headers=headers, **options)
         return answer
 

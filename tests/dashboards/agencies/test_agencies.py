@@ -175,7 +175,7 @@ def test_the_drawer_shows_every_field_of_the_agency(page: AppTest) -> None:
 
 
 def test_the_demos_agencies_are_the_documents_with_their_people(screen: Screen, db: Session) -> None:
-    fill(db)
+    fill(db, ["agencies"])
     db.commit()
 
     page = opened_at(screen("adam", agencies="admin"), "agencies")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date, time, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
 from sqlalchemy.orm import Session
 
+from service.agencies.acquired import queries
 from service.agencies.rules import Status
 from service.core.clock import app_now
 from service.core.times import at
@@ -42,6 +44,18 @@ def test_sales_open_and_close_corporations_with_their_sites(team: Scene, opened:
     assert "代理店AAA" not in labels[1]
     page.toggle(key="opened").set_value(False).run()
     assert not page.exception
+
+
+def test_of_many_sites_the_newest_stand_there_and_the_page_says_where_the_others_are(
+    team: Scene, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example(team)
+    monkeypatch.setattr(queries, "SITES", 1)
+    page = opened_at(opened(team.alice), "acquired")
+
+    assert "（3地点）" in page.expander[1].label
+    assert "新しい順に1地点を表示しています。ほかの2地点は、" in texts(page)
+    assert "池袋店</td>" not in htmls(page)
 
 
 def test_a_word_leaves_what_it_finds_and_goes_along_into_the_file(team: Scene, opened: Opened) -> None:

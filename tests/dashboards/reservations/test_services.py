@@ -28,7 +28,7 @@ def page(screen: Screen) -> AppTest:
 
 
 def test_the_page_says_what_can_be_reserved_and_at_which_prices(page: AppTest) -> None:
-    assert "サービスは3種類で、そのうち3種類の予約を手配できます。" in texts(page)
+    assert "サービスは3種類で、すべて予約を手配できます。" in texts(page)
     assert [row["サービス名"] for row in rows(page)] == ["花束", "ホールケーキ", "オードブル"]
     assert rows(page)[0]["サイズ・料金"] == "S（約10本） ¥3,300、M（約20本） ¥5,500、L（約30本） ¥8,800"
 

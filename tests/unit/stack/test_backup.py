@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy.orm import Session
 
-from stack import backup, contents, servers
+from stack import backup, contents, sealing, servers
 from stack.home import Home
 from tests import factories
 from tests.conftest import committed_database
@@ -33,6 +33,9 @@ class Place:
         for role, name in (("app", "DATABASE_URL"), ("owner", "DATABASE_OWNER_URL")):
             self._patch.setenv(name, servers.url(self.home, role, database))
         self._patch.setenv("DATABASE_BACKUP_URL", servers.url(self.home, backup_role, database))
+
+    def seal_with(self, *keys: str) -> None:
+        self._patch.setenv("BACKUP_KEY", ",".join(keys))
 
     def back_up(self, **options: str) -> tuple[int, Path]:
         to = self.folder / f"backup{next(_numbers)}"
@@ -281,3 +284,73 @@ def test_only_its_owner_can_read_a_backup(shared: tuple[Place, Path]) -> None:
 
     assert folder.stat().st_mode & 0o077 == 0
     assert [file.name for file in folder.iterdir() if file.stat().st_mode & 0o077] == []
+
+
+@pytest.fixture
+def sealed(place: Place) -> tuple[str, Path]:
+    """The key, and what was sealed with it."""
+    secret, _ = sealing.generate()
+    place.seal_with(secret)
+    done, folder = place.back_up()
+    assert done == 0
+    return secret, folder
+
+
+def test_a_sealed_backup_shows_nothing_and_comes_back_with_its_key(
+    place: Place, sealed: tuple[str, Path], empty: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret, folder = sealed
+    assert {file.name for file in folder.iterdir()} == {
+        *("SHA256SUMS", "manifest.json.age", "database.dump.age", "files.tar.age")
+    }
+    shown = b"".join(file.read_bytes() for file in folder.iterdir())
+    assert b"fleet_terminals" not in shown
+    assert bytes(range(256)) not in shown
+    # The key goes on being known when a new one stands before it.
+    place.seal_with(sealing.generate()[0], secret)
+
+    assert place.restore_to(empty, folder) == 0, capsys.readouterr().out
+
+    assert place.rows(empty, "SELECT count(*) FROM fleet_terminals") == [(3,)]
+    assert (place.folder / empty / "files" / "ab" / "写真.bin").read_bytes() == bytes(range(256)) * 40
+
+
+def test_the_wrong_key_and_none_are_refused_in_words(
+    place: Place, sealed: tuple[str, Path], empty: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret, folder = sealed
+    other, public = sealing.generate()
+    for key, said in ((other, "does not open"), (public, "can only seal"), ("", "is sealed. Set BACKUP_KEY")):
+        place.seal_with(key)
+        assert place.restore_to(empty, folder) == 1
+        told = capsys.readouterr().out
+        assert said in told
+        assert secret not in told
+    assert place.rows(empty, contents.TABLES) == []
+
+
+@pytest.mark.parametrize("name", ["database.dump.age", "files.tar.age", "manifest.json.age"])
+def test_a_sealed_file_that_was_changed_together_with_its_sum_is_refused(
+    place: Place, sealed: tuple[str, Path], empty: str, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    _, folder = sealed
+    damage(name, 700)(folder)
+    sums = (folder / "SHA256SUMS").read_text().splitlines()
+    changed = [line for line in sums if not line.endswith(name)] + [f"{backup._sha256(folder / name)}  {name}"]
+    (folder / "SHA256SUMS").write_text("\n".join(changed) + "\n")
+
+    assert place.restore_to(empty, folder) == 1
+
+    assert "has changed since it was backed up" in capsys.readouterr().out
+    if name != "files.tar.age":
+        assert place.rows(empty, contents.TABLES) == []
+
+
+def test_a_key_that_is_none_stops_the_backup_before_it_begins(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.seal_with("no-key-of-age")
+
+    done, folder = place.back_up()
+
+    assert done == 1
+    assert "BACKUP_KEY must be a key of age" in capsys.readouterr().out
+    assert list(folder.parent.glob("backup*")) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import time as clocks
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -11,8 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from stack import backup, contents, daily, servers
+from stack import backup, contents, daily, rehearsal, sealing, servers
 from stack.daily import AGAIN_AFTER, FIRST_AFTER, Memory, due
+from stack.drill import drill
 from stack.home import Home
 from stack.programs import environment
 from tests.conftest import Service, committed_database
@@ -47,7 +50,10 @@ def test_one_that_failed_is_tried_again_soon_and_a_restart_does_not_hurry_it() -
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("BACKUP_AT", "25:00"), ("BACKUP_AT", "3am"), ("BACKUP_KEEP", "0"), ("BACKUP_FOLDER", "backups")],
+    [
+        *(("BACKUP_AT", "25:00"), ("BACKUP_AT", "3am"), ("BACKUP_KEEP", "0"), ("BACKUP_FOLDER", "backups")),
+        *(("BACKUP_KEEP_WEEKS", "x"), ("BACKUP_KEEP_MONTHS", "-1"), ("BACKUP_KEY", "secret")),
+    ],
 )
 def test_settings_that_cannot_be_are_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
@@ -192,3 +198,66 @@ def test_a_rehearsal_never_touches_the_database_that_genba_works_with(
     assert "it needs its own" in capsys.readouterr().out
     with psycopg.connect(rehearsed.environ["DATABASE_OWNER_URL"]) as real:
         assert not contents.is_empty(real)
+
+
+def test_the_newest_ones_stay_and_the_newest_of_some_weeks_and_months() -> None:
+    days = [datetime(2026, 9, 1) + n * DAY for n in range(83)]  # noqa: DTZ001  # names of days; until Sunday 22 November
+    names = [f"daily-{day:%Y%m%d}-030000" for day in days]
+
+    stay = daily.staying(names, keep=3, weeks=3, months=3)
+
+    assert sorted(name[6:14] for name in stay) == [
+        *("20260930", "20261031"),  # the last days of those months
+        *("20261108", "20261115"),  # Sundays
+        *("20261120", "20261121", "20261122"),
+    ]
+    assert daily.staying(names, keep=3, weeks=0, months=0) == set(names[-3:])
+
+
+def test_what_stays_day_by_day_is_what_stays_at_the_end() -> None:
+    """Nothing that a later day needs was cleared away by an earlier one."""
+    days = [datetime(2026, 1, 1) + n * DAY for n in range(400)]  # noqa: DTZ001  # names of days
+    every = [f"daily-{day:%Y%m%d}-030000" for day in days]
+    there: list[str] = []
+    for name in every:
+        stay = daily.staying([*there, name], keep=7, weeks=4, months=6)
+        there = sorted(stay)
+
+    assert there == sorted(daily.staying(every, keep=7, weeks=4, months=6))
+
+
+def test_a_drill_restores_the_newest_and_tells_the_minutes(
+    rehearsed: Nightly, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BACKUP_KEY", sealing.generate()[0])
+    rehearsed.environ |= {"BACKUP_KEY": os.environ["BACKUP_KEY"], "DATABASE_REHEARSAL_URL": ""}
+    monkeypatch.setenv("DATABASE_REHEARSAL_URL", servers.url(rehearsed.home, "owner", "genba_scratch"))
+    monkeypatch.setenv("WATCHDOG_TOKEN", rehearsed.how.token)
+    rehearsed.take()
+
+    assert drill(rehearsed.home, None) == 0, capsys.readouterr().out
+
+    assert re.search(r"Restored \d+ rows from .*daily-.* in \d+\.\d minutes, of 24 hours", capsys.readouterr().out)
+    told = rehearsed.service.rows("SELECT kind, ok, seconds FROM backups WHERE source = %s", rehearsed.how.source)
+    assert [(kind, ok) for kind, ok, _ in told] == [("rehearsal", True)]
+    assert 0 < told[0][2] < 60  # type: ignore[operator]
+
+
+def test_a_drill_that_fails_is_told_and_one_beside_another_is_refused(
+    rehearsed: Nightly, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scratch = servers.url(rehearsed.home, "owner", "genba_scratch")
+    monkeypatch.setenv("DATABASE_REHEARSAL_URL", scratch)
+    rehearsed.environ["DATABASE_REHEARSAL_URL"] = ""
+    rehearsed.take()
+    with psycopg.connect(scratch) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [rehearsal.LOCK])
+        assert drill(rehearsed.home, None) == 1
+    assert "try again later" in capsys.readouterr().out
+
+    (daily.whole(rehearsed.how.folder)[-1] / backup.DUMP).write_bytes(b"")
+    assert drill(rehearsed.home, None) == 1
+
+    assert "has changed since it was backed up" in capsys.readouterr().out
+    told = rehearsed.service.rows("SELECT kind, ok FROM backups WHERE source = %s", rehearsed.how.source)
+    assert told == [("rehearsal", False)]

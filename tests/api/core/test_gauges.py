@@ -1,0 +1,124 @@
+"""What Prometheus reads of the whole is what システム状態 shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+import yaml
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from service.core import gauges, system
+from service.core.clock import real_now
+from service.core.health import record_job
+from service.core.instances import GONE_AFTER, Instance, Presence
+from service.core.outbox import OutboxMessage
+from service.core.probes import Probe
+from stack.home import ROOT
+from tests.jobs.outbox_scene import publish
+
+
+def measured(client: TestClient) -> dict[str, float]:
+    gauges.MEASURED.measure()
+    return {
+        name: float(value)
+        for name, value in re.findall(r"^(genba_\S+) (\S+)$", client.get("/metrics").text, re.MULTILINE)
+    }
+
+
+def test_processes_that_are_there_and_those_that_fell_silent_are_counted(client: TestClient, db: Session) -> None:
+    for name in ("service", "service", "worker"):
+        Presence(name).report(db)
+    gone = update(Instance).values(seen_at=real_now() - GONE_AFTER - timedelta(seconds=1))
+    db.execute(gone.where(Instance.name == "worker"))
+    db.commit()
+
+    found = measured(client)
+
+    assert found['genba_processes{name="service"}'] == 2
+    assert found['genba_processes{name="worker"}'] == 0
+    assert found['genba_processes_missing{name="worker"}'] == 1
+    assert found['genba_processes_missing{name="service"}'] == 0
+
+
+def test_a_worker_that_left_in_order_is_none_not_nothing(client: TestClient, db: Session) -> None:
+    assert measured(client)['genba_processes{name="worker"}'] == 0
+
+
+def test_messages_are_counted_and_the_oldest_has_an_age(client: TestClient, db: Session) -> None:
+    for _ in range(2):
+        publish(db, "mail")
+    dead = publish(db, "slack")
+    db.flush()
+    dead.dead_at = real_now()
+    db.execute(update(OutboxMessage).values(created_at=real_now() - timedelta(hours=1)))
+    db.commit()
+
+    found = measured(client)
+
+    assert found['genba_outbox_messages{state="waiting"}'] == 2
+    assert found['genba_outbox_messages{state="dead"}'] == 1
+    assert 3590 < found["genba_outbox_oldest_seconds"] < 3700
+
+
+def test_a_silent_job_is_late(client: TestClient, db: Session) -> None:
+    record_job(db, "outbox.send")
+    db.commit()
+
+    found = measured(client)
+
+    assert found['genba_tick_late{tick="outbox.send"}'] == 0
+    assert found['genba_tick_late{tick="fleet.watch"}'] == 1
+
+
+def test_a_database_that_is_away_is_said_and_nothing_old_with_it(
+    client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: Session) -> None:
+        raise OperationalError("SELECT", {}, Exception("away"))
+
+    assert "genba_database_bytes" in measured(client)
+    monkeypatch.setattr(system, "_database", away)
+
+    assert "genba_database_bytes" not in measured(client)
+
+
+def expressions() -> list[str]:
+    """What Prometheus' rules and the panels of the Grafana dashboard ask."""
+    shipped = ROOT / "stack" / "production"
+    rules = yaml.safe_load((shipped / "alerts.yml").read_text())["groups"][0]["rules"]
+    panels = json.loads((shipped / "grafana.json").read_text())["panels"]
+    return [rule["expr"] for rule in rules] + [
+        target["expr"] for panel in panels for target in panel.get("targets", ())
+    ]
+
+
+def test_whatever_rules_and_panels_ask_for_is_exported(client: TestClient, db: Session) -> None:
+    db.add(Probe(at=real_now(), source="x", target="service", every_seconds=30, ok=True, latency_ms=3))
+    Presence("worker").report(db)
+    db.commit()
+    client.get("/api/health/live")
+    measured(client)
+    exposed = client.get("/metrics").text
+
+    types = re.findall(r"^# TYPE (\S+) (\w+)$", exposed, re.MULTILINE)
+    families = {name for name, _ in types} | {f"{name}_{part}" for name, _ in types for part in ("bucket", "count")}
+    asked = {name for expr in expressions() for name in re.findall(r"\b(?:genba|process)_\w+", expr)}
+    assert asked - families == set()
+    # And with the labels that they choose by.
+    for name, label, value in {
+        found for expr in expressions() for found in re.findall(r'(genba_\w+)\{(\w+)="(\w+)"\}', expr)
+    }:
+        assert re.search(rf'^{name}{{{label}="{value}"}} ', exposed, re.MULTILINE), (name, label, value)
+
+
+def test_every_metric_of_the_whole_is_looked_at(client: TestClient, db: Session) -> None:
+    measured(client)
+    asked = " ".join(expressions())
+
+    assert [family.name for family in gauges.MEASURED.collect() if family.name not in asked] == []

@@ -1,0 +1,70 @@
+"""One id from the door to the vendor: the request's log line, the trail's, the message, the job, the request out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from jobs import outbox as outbox_jobs
+from service.core import logs
+from service.core.clock import app_now, real_now
+from service.core.outbox import REQUEST_ID, OutboxMessage
+from tests.api.reservations import scene
+from tests.jobs.conftest import point
+from tests.sandbox.ear import listening_ear
+
+ASKED = "journey-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_a_request_is_followed_to_the_vendor_by_its_id(
+    sign_in: Callable[..., TestClient],
+    db: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scene.fill(db)
+    db.commit()
+    olivia = sign_in("olivia", reservations="operator")
+    new = {
+        **{"client_request_id": "followed", "service": "cake", "plan": "5", "customer_name": "百瀬 桃"},
+        **{"phone": "090-8888-1234", "starts_at": (app_now(db) + timedelta(days=3)).isoformat()},
+    }
+    logs.configure_logging("info")
+    made = olivia.post("/api/reservations/reservations", json=new, headers={"X-Request-Id": ASKED})
+    assert (made.status_code, made.headers["x-request-id"]) == (201, ASKED)
+
+    [message] = db.scalars(select(OutboxMessage).where(OutboxMessage.topic == "sms"))
+    assert message.payload[REQUEST_ID] == ASKED
+
+    with listening_ear() as ear:
+        account = {"twilio_account_sid": "AC" + "0" * 32, "twilio_auth_token": SecretStr("x"), "twilio_from": "+8150"}
+        point(monkeypatch, twilio_base_url=ear.url.rstrip("/"), **account)
+        db.execute(update(OutboxMessage).values(next_attempt_at=real_now()))
+        db.commit()
+        outbox_jobs.send_topic("sms")
+        [(headers, _)] = ear.heard
+    assert headers["X-Request-Id"] == ASKED
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    said = [line["event"] for line in lines if line.get("request_id") == ASKED]
+    assert "audited" in said
+    assert "request" in said
+    # The ear is no Twilio: what the job makes of its answer stands under the same id.
+    assert "message not sent" in said

@@ -1,0 +1,49 @@
+"""As `test_faults_everyone`, of production: TLS and one origin before two services and two dashboards, PgBouncer before
+PostgreSQL, and whatever of these dies."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from tests.load import reservation_end as end
+from tests.load.crowd import Scene
+from tests.load.everyone import gathered, playing, settle, too_late
+from tests.load.falling import FLUSH
+from tests.load.reservation_world import ENVIRON, opened
+from tests.production import Production, running_production
+
+pytestmark = pytest.mark.production
+
+PARTNERS = 12
+ONE_BY_ONE = (
+    *("service", "service-2", "dashboards", "dashboards-2", "worker", "beat", "watchdog"),
+    *("postgres", "pgbouncer", "valkey", FLUSH, "caddy"),
+)
+
+
+@pytest.fixture(scope="module")
+def vended() -> Iterator[Production]:
+    with running_production(vendors=True, more=ENVIRON | {"BACKUP_AT": "off"}) as running:
+        yield running
+
+
+def test_whatever_dies_of_production_all_that_was_answered_is_there_once(vended: Production) -> None:
+    stack, trusted = vended.stack, ssl.create_default_context(cafile=str(vended.ca))
+    servers = {name: server.fall for name, server in vended.servers.items()}
+    scene = Scene(stack, vended.origin, vended.origin, trusted, servers)
+    with (
+        opened(stack, PARTNERS, vended.origin, trusted) as world,
+        gathered(scene, world, stack.sandbox, vended.folder / "sandbox.sqlite") as everyone,
+        playing(world),
+    ):
+        with everyone.crowd.at_work():
+            everyone.begin()
+            took = everyone.through(ONE_BY_ONE)
+        print(f"failures: {everyone.crowd.failures()}")
+        settle(world, everyone)
+        everyone.count()
+        end.agree(world)
+    assert too_late(took) == {}

@@ -1,0 +1,115 @@
+"""Point-in-time recovery with the lines of docs/recovery.md, on a PostgreSQL of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from stack import contents, servers
+from stack.home import ROOT, Home, server_account
+from tests.processes import tied
+from tests.production import wait_for
+from tests.stack import some_folder
+
+pytestmark = pytest.mark.production
+
+DOCUMENT = (ROOT / "docs" / "recovery.md").read_text()
+
+
+def settings(number: int, **changes: str) -> list[str]:
+    """The lines of one of the document's blocks of postgresql.conf, with other folders and moments."""
+    block = re.findall(r"```ini\n(.*?)```", DOCUMENT, re.DOTALL)[number]
+    for shipped, ours in changes.items():
+        assert shipped in block
+        block = block.replace(shipped, ours)
+    return block.splitlines()
+
+
+def as_server(command: list[str]) -> None:
+    done = subprocess.run(tied(command, as_server=True), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def lend(folder: Path) -> Path:
+    folder.mkdir(mode=0o700)
+    if account := server_account():
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    return folder
+
+
+@contextmanager
+def running(home: Home) -> Iterator[None]:
+    with (home.logs / "postgres.log").open("ab") as log:
+        command = tied(servers.postgres_command(home), "INT", as_server=True)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        servers.await_postgres(home)
+        yield
+    finally:
+        process.send_signal(2)
+        process.wait(60)
+
+
+def figures(home: Home) -> dict[str, dict[str, object]]:
+    with psycopg.connect(servers.url(home, "backup")) as reader:
+        return contents.tables(reader)
+
+
+def test_the_database_goes_back_to_the_moment_before_a_loss() -> None:
+    with some_folder() as folder:
+        home = Home(folder / "home")
+        home.prepare()
+        servers.initialise(home)
+        wal, base = lend(folder / "wal"), folder / "base"
+        conf = home.postgres / "postgresql.conf"
+        conf.write_text("\n".join([conf.read_text(), *settings(0, **{"/mnt/wal": str(wal)})]) + "\n")
+
+        with running(home):
+            servers.create_database(home)
+            environ = os.environ | {"DATABASE_OWNER_URL": servers.url(home, "owner")}
+            subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environ, check=True)
+            shipped = re.search(r"^pg_basebackup (.*)$", DOCUMENT, re.MULTILINE)
+            assert shipped is not None
+            options = shipped[1].replace("/mnt/base/$(date +%Y%m%d)", str(lend(base))).split()
+            url = servers.url(home, "superuser", "postgres")
+            as_server([str(servers.bin_dir(home) / "pg_basebackup"), f"--dbname={url}", *options])
+            with psycopg.connect(servers.url(home, "superuser"), autocommit=True) as connection:
+                # After the base backup: only the WAL knows of these.
+                connection.execute(
+                    "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
+                    "SELECT '顧客' || n, '担当', 'a@example.com', '03' FROM generate_series(1, 1000) n"
+                )
+                before = figures(home)
+                time.sleep(1)
+                [[moment]] = connection.execute("SELECT clock_timestamp()").fetchall()
+                assert isinstance(moment, datetime)
+                time.sleep(1)
+                connection.execute("DELETE FROM fleet_customers")
+                connection.execute("DROP TABLE audit_entries CASCADE")
+                [[last]] = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchall()
+                wait_for(lambda: (wal / str(last)).exists(), "the WAL was not archived")
+            assert before["public.fleet_customers"]["rows"] == 1000
+
+        shutil.rmtree(home.postgres)
+        base.rename(home.postgres)
+        changes = {"/mnt/wal": str(wal), "2026-11-22 14:05:00+09": moment.isoformat()}
+        conf.write_text("\n".join([conf.read_text(), *settings(1, **changes)]) + "\n")
+        (home.postgres / "recovery.signal").touch()
+        begun = time.monotonic()
+        with running(home), psycopg.connect(servers.url(home, "superuser"), autocommit=True) as connection:
+            wait_for(
+                lambda: connection.execute("SELECT pg_is_in_recovery()").fetchone() == (False,), "it is not back", 60
+            )
+            print(f"back at {moment} in {time.monotonic() - begun:.1f} s")
+            assert contents.differences(before, figures(home)) == []

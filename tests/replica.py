@@ -1,0 +1,115 @@
+"""A real streaming replica: pg_basebackup of a running server, started beside it as a hot standby."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from stack import servers
+from stack.home import ROOT, Home
+from tests.processes import own_folder, tied
+
+
+@dataclass
+class Replica:
+    """`primary`: the home of the server that it follows, whose roles and passwords it has; `source`: where that is."""
+
+    primary: Home
+    source: str
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def url(self, role: str, database: str = servers.DATABASE) -> str:
+        user = servers.ROLES.get(role, "postgres")
+        password = quote(self.primary.secrets()[role])
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        command: list[str | Path] = [servers.bin_dir(self.primary) / "postgres", "-D", self.folder / "data"]
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            # What replay needs is taken from a question at once, so that a test need not wait half a minute for it.
+            "max_standby_streaming_delay": "0",
+            "hot_standby_feedback": "off",
+            # Beside the others of a test.
+            "shared_buffers": "32MB",
+        }
+        command += [f"--{name}={value}" for name, value in settings.items()]
+        with (self.folder / "replica.log").open("ab") as log:
+            self.process = subprocess.Popen(tied(command, "INT", as_server=True), cwd=ROOT, stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                psycopg.connect(self.url("superuser", "postgres"), connect_timeout=5).close()
+                return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{error}\n{(self.folder / 'replica.log').read_text()[-2000:]}") from None
+                time.sleep(0.1)
+
+    def end(self, by: signal.Signals = signal.SIGINT) -> None:
+        assert self.process is not None
+        self.process.send_signal(by)
+        self.process.wait(30)
+
+    def asked(self, statement: str) -> object:
+        """As its superuser; the first column of the first row."""
+        with psycopg.connect(self.url("superuser", "postgres"), autocommit=True) as connection:
+            row = connection.execute(statement).fetchone()
+        return row[0] if row else None
+
+    def catch_up(self) -> None:
+        with psycopg.connect(self.source, autocommit=True) as connection:
+            row = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
+        assert row is not None
+        deadline = time.monotonic() + 30
+        while not self.asked(f"SELECT pg_last_wal_replay_lsn() >= '{row[0]}'"):
+            assert time.monotonic() < deadline, "the replica does not catch up"
+            time.sleep(0.02)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What the primary does meanwhile arrives when the block ends."""
+        self.catch_up()
+        self.asked("SELECT pg_wal_replay_pause()")
+        while self.asked("SELECT pg_get_wal_replay_pause_state()") != "paused":
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            self.asked("SELECT pg_wal_replay_resume()")
+
+
+@contextmanager
+def replica_of(primary: Home, port: int, source: str = "") -> Iterator[Replica]:
+    """`source`: the primary's address, where it is not its own socket."""
+    folder = own_folder("replica")
+    made = Replica(primary, source or servers.url(primary, "superuser", "postgres"), folder, port)
+    account = servers.server_account()
+    if account:
+        shutil.chown(folder, account.pw_uid, account.pw_gid)
+    command = [servers.bin_dir(primary) / "pg_basebackup", "--dbname", made.source]
+    command += ["--pgdata", folder / "data", "--write-recovery-conf", "--wal-method", "stream"]
+    try:
+        copied = subprocess.run(
+            tied([*command, "--checkpoint", "fast", "--no-sync"], as_server=True), cwd=ROOT, capture_output=True
+        )
+        assert copied.returncode == 0, copied.stderr.decode()
+        made.start()
+        yield made
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.end()
+        shutil.rmtree(folder, ignore_errors=True)
