@@ -12,6 +12,7 @@ from stack import contents
 from stack.home import ROOT
 from stack.programs import MIGRATE
 
+
 def known() -> set[str]:
     """Every revision that this release knows."""
     return {script.revision for script in ScriptDirectory(str(ROOT / "service" / "migrations")).walk_revisions()}
