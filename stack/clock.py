@@ -4,19 +4,26 @@ heard of all the while."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import urllib.request
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+import psutil
 import psycopg
 
 from stack.home import Home
 from stack.programs import environment
+from stack.supervise import leftovers
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 # Of the fleet's rows, which the owner sees none of otherwise.
 _SIGHT = "-c genba.areas={fleet}"
+# Every page shows this time, wherever the machine stands.
+_TOKYO = ZoneInfo("Asia/Tokyo")
 
 
 def clock(place: Home, ahead: str) -> int:
@@ -30,12 +37,12 @@ def clock(place: Home, ahead: str) -> int:
         print("Only the demo's clock can be moved.")
         return 1
     try:
-        shift = move(environ["DATABASE_OWNER_URL"], int(environ["SANDBOX_PORT"]), span)
+        shift = move(environ["DATABASE_OWNER_URL"], _sandbox_port(place, environ), span)
     except (psycopg.OperationalError, OSError) as why:
         print(f"Genba does not answer, and its clock is where it was ({type(why).__name__}). Start it with: make up")
         return 1
-    now = datetime.now(UTC) + shift
-    print(f"It is {now.astimezone():%Y-%m-%d %H:%M} for Genba and its vendors: {shift} ahead of the real time.")
+    now = (datetime.now(UTC) + shift).astimezone(_TOKYO)
+    print(f"It is {now:%Y-%m-%d %H:%M} in Tokyo for Genba and its vendors: {shift} ahead of the real time.")
     return 0
 
 
@@ -58,6 +65,15 @@ def move(owner_url: str, sandbox_port: int, span: timedelta, silent: str = "") -
             )
         _tell(sandbox_port, shift)
     return shift
+
+
+def _sandbox_port(place: Home, environ: Mapping[str, str]) -> int:
+    """Of the sandbox that runs: `make up` may have been told another port than this command was."""
+    for name, process in leftovers(place):
+        if name == "sandbox":
+            with contextlib.suppress(psutil.Error):
+                return int(process.environ()["SANDBOX_PORT"])
+    return int(environ["SANDBOX_PORT"])
 
 
 def _tell(port: int, shift: timedelta) -> None:

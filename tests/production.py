@@ -260,6 +260,8 @@ def _configure(made: Production) -> None:
     door = f"127.0.0.1:{made.ports['door']}"
     # Ports next to one another, as the launcher numbers replicas.
     service, dashboards = _two_free_ports(), _two_free_ports()
+    made.stack.theirs |= {role: made.url(role) for role in ("app", "owner")}
+    made.stack.theirs["redis"] = f"redis://:{quote(made.password('valkey'))}@127.0.0.1:{made.ports['valkey']}/0"
     made.stack.environ |= {
         "GENBA_MODE": "production",
         # SECRET_KEY, DATABASE_URL and the others.

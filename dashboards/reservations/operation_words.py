@@ -50,7 +50,7 @@ _EVENTS = {
     "released": ("担当を外しました", "update"),
     "note": ("メモ", "comment"),
     "resolved": ("対応を完了しました", "resolve"),
-    "closed": ("予約が進み、自動で完了しました", "resolve"),
+    "closed": ("予約が進み、完了しました", "resolve"),
     "warned": ("期限が近いことを知らせました", "alert"),
     "breached": ("期限を過ぎたことを知らせました", "alert"),
 }

@@ -28,7 +28,7 @@ from service.reservations.letters import rules as letters
 from service.reservations.listening.rules import read
 from service.reservations.machine import rules as machine
 from service.reservations.news.rules import not_arrived, refund_cause
-from service.reservations.operations.rules import PRIORITIES, TARGETS, TASK_WORDS
+from service.reservations.operations.rules import MOVED_ON, PRIORITIES, TARGETS, TASK_WORDS, WENT_ON
 from service.reservations.seeking.rules import free
 
 SECOND = timedelta(seconds=1)
@@ -97,7 +97,7 @@ class World:
             values["closed_at"] = (values.get("closed_at") or now) if outcome.case.state in OVER else None
             if isinstance(event, e.ShopOk) and event.shop is None:
                 values["shop_note"] = event.note
-        said = [one for effect in outcome.effects if (one := self._carry_out(life, effect, now, note))]
+        said = [one for effect in outcome.effects if (one := self._carry_out(life, effect, now, note, by))]
         life.events.append(
             {
                 "number": len(life.events) + 1,
@@ -136,7 +136,7 @@ class World:
 
     # What has to be done
 
-    def _carry_out(self, life: Life, effect: Effect, now: datetime, note: str) -> str | None:
+    def _carry_out(self, life: Life, effect: Effect, now: datetime, note: str, by: Person | None) -> str | None:
         match effect:
             case e.ToCustomer():
                 return self._to_customer(life, effect, now)
@@ -155,7 +155,7 @@ class World:
             case e.ForPeople():
                 self._for_people(life, effect.task, now, note)
             case e.Solved():
-                self._solved(life, effect.tasks, now)
+                self._solved(life, effect.tasks, now, by)
         return None
 
     def _facts(self, life: Life, shop: ShopFacts | None) -> letters.Facts:
@@ -464,10 +464,10 @@ class World:
         operation.update(resolved_at=now, resolved_by=person.name, outcome=note, version=operation["version"] + 1)
         self.note(operation, "resolved", person, now, note)
 
-    def _solved(self, life: Life, tasks: Sequence[Task], now: datetime) -> None:
+    def _solved(self, life: Life, tasks: Sequence[Task], now: datetime, by: Person | None) -> None:
         for one in life.operations:
             if one["kind"] in [task.value for task in tasks] and one["resolved_at"] is None:
                 self.hurry(one, now)
-                one.update(resolved_at=now, resolved_by="システム", version=one["version"] + 1)
-                one["outcome"] = "予約が先へ進んだため、自動で完了にしました。"
-                self.note(one, "closed", None, now, None)
+                one.update(resolved_at=now, resolved_by=by.name if by else "システム", version=one["version"] + 1)
+                one["outcome"] = MOVED_ON if by else WENT_ON
+                self.note(one, "closed", by, now, None)

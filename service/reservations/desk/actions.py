@@ -67,12 +67,30 @@ def shop_refused(db: Session, by: Actor, code: str, new: schemas.Noted) -> None:
 
 
 def accept_change(db: Session, by: Actor, code: str, new: schemas.Change) -> None:
-    """変更を反映: the customer agreed. Raises Invalid for a time that cannot be, or a size that is not offered."""
+    """変更を反映: the customer agreed.
+
+    Raises:
+        Invalid: nobody agreed, the time cannot be, the size is not offered, or nothing is different: a customer would
+            pay for what the shop cannot do.
+    """
     reservation = _hold(db, code, new)
+    if not new.consented:
+        message = (
+            "依頼者に電話で説明し、承諾を得てから、「承諾を得ました」を選んでください。"
+            "承諾されないときは、「承諾なし」で次の提携店への電話を再開できます。"
+        )
+        raise Invalid(message, [("consented", message)])
     _refuse_past(new.starts_at, app_now(db))
     plan = _plan(db, reservation, new.plan)
     changed = plan.id != reservation.plan_id
     price = new.price if new.price is not None else plan.price if changed else reservation.price
+    same = not changed and (new.starts_at, price) == (reservation.starts_at, reservation.price)
+    if same and not new.note.strip():
+        message = (
+            "日時もサイズも料金も、今の予約と同じです。承諾された内容に書き換えてください。"
+            "ほかの変更（色など）だけのときは、その内容をメモに書いてください。"
+        )
+        raise Invalid(message, [("starts_at", message)])
     _take_over(db, by, reservation, starts_at=new.starts_at, price=price, plan=plan)
     _happen(db, by, reservation, e.ChangeAccepted(starts_at=new.starts_at, price=price), new.note)
 

@@ -272,7 +272,7 @@ class Noted(Edit):
 class Change(Edit):
     """What the shop asked for and the customer agreed with; `plan` and `price` as before where nothing is said."""
 
-    consented: Literal[True]
+    consented: bool
     starts_at: Moment
     plan: Code | None = None
     price: Price | None = None

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core import outbox
+from service.core.auth import Actor
 from service.core.identity import hash_token
 from service.core.pages import shell
 from service.reservations.cases.rules import CALL_LIMIT, FINISH_AFTER, LONGEST_NOTICE, PAY_MINUTES, Case
@@ -68,6 +69,7 @@ class _Work:
     case: Case
     now: datetime
     detail: str
+    by: Actor | None
 
 
 def carry_out(
@@ -79,10 +81,11 @@ def carry_out(
     *,
     moved: bool,
     detail: str = "",
+    by: Actor | None = None,
 ) -> list[str]:
     """What people should read in the timeline beside it. `case` is what it has become; `moved`: to another state.
-    `detail` goes with tasks."""
-    work = _Work(db, booking, case, now, detail)
+    `detail` goes with tasks; `by`: who moved it on, where that was a person of ours."""
+    work = _Work(db, booking, case, now, detail, by)
     said = [_carry_out(work, effect) for effect in effects]
     if moved:
         _withdraw_letters(work)
@@ -108,7 +111,7 @@ def _carry_out(work: _Work, effect: Effect) -> str | None:
         case e.ForPeople():
             operations.open(work.db, work.booking.id, work.booking.code, effect.task, work.detail)
         case e.Solved():
-            operations.close_automatically(work.db, work.booking.id, effect.tasks)
+            operations.close(work.db, work.booking.id, effect.tasks, work.by)
     return None
 
 

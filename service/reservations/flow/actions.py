@@ -353,7 +353,7 @@ def _follow(
     said = []
     if outcome.effects or moved:
         booking = queries.booking_of(db, reservation)
-        said = effects.carry_out(db, booking, outcome.case, outcome.effects, now, moved=moved, detail=note)
+        said = effects.carry_out(db, booking, outcome.case, outcome.effects, now, moved=moved, detail=note, by=by)
     db.add(
         TimelineEvent(
             reservation_id=reservation.id,

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.core import outbox
+from service.core.auth import Actor
 from service.core.calendar import add_working_time
 from service.core.clock import app_now
 from service.core.holidays import calendar_named
@@ -22,11 +23,13 @@ from service.reservations.operations.rules import (
     BURST,
     BURST_WITHIN,
     MOST_GATHERED,
+    MOVED_ON,
     NOBODY_ON_CALL,
     PRIORITIES,
     TARGETS,
     TASK_WORDS,
     THREAD_LASTS,
+    WENT_ON,
     Priority,
     Told,
     call_out,
@@ -230,9 +233,11 @@ def ring(db: Session, code: str, text: str, subject: str = "reservation") -> boo
     return True
 
 
-def close_automatically(db: Session, reservation_id: int, tasks: Iterable[Task]) -> None:
-    """What has been settled by what happened: nobody has to do it any more."""
+def close(db: Session, reservation_id: int, tasks: Iterable[Task], by: Actor | None = None) -> None:
+    """What has been settled by what happened: nobody has to do it any more. `by`: who moved the reservation on, and by
+    that has done it; otherwise it happened by itself."""
     now = app_now(db)
+    who = by.name[:100] if by else "システム"
     closed = db.scalars(
         update(Operation)
         .where(
@@ -240,8 +245,9 @@ def close_automatically(db: Session, reservation_id: int, tasks: Iterable[Task])
             Operation.kind.in_([task.value for task in tasks]),
             Operation.resolved_at.is_(None),
         )
-        .values(resolved_at=now, resolved_by="システム", outcome="予約が先へ進んだため、自動で完了にしました。")
+        .values(resolved_at=now, resolved_by=who, outcome=MOVED_ON if by else WENT_ON)
         .values(version=Operation.version + 1)
         .returning(Operation.id)
     )
-    db.add_all(OperationEvent(operation_id=one, at=now, kind="closed", by="システム") for one in closed)
+    user_id = by.user_id if by else None
+    db.add_all(OperationEvent(operation_id=one, at=now, kind="closed", by=who, user_id=user_id) for one in closed)

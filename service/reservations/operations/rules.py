@@ -18,6 +18,9 @@ THREAD_LASTS = timedelta(hours=1)
 BURST, BURST_WITHIN = 5, timedelta(minutes=5)
 # More than can be read at a glance begin another message.
 MOST_GATHERED = 30
+# How a task ended when its reservation was moved on: by a person of ours, or by itself.
+MOVED_ON = "予約を進めて、完了にしました。"
+WENT_ON = "予約が先へ進んだため、自動で完了にしました。"
 NOBODY_ON_CALL = "営業時間外ですが、オンコール当番が登録されていません。"
 
 

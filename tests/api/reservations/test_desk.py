@@ -23,6 +23,7 @@ from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Letter, Reservation
+from service.reservations.operations.models import Operation, OperationEvent
 from tests.api.reservations import scene
 
 SignIn = Callable[..., TestClient]
@@ -148,7 +149,8 @@ def test_what_the_shop_asked_for_is_taken_over_with_the_customers_consent(olivia
     """2.2.5, 承諾."""
     reservation = asked(db, Answer.CHANGE_REQUESTED)
     half_an_hour_later = (reservation.starts_at + timedelta(minutes=30)).isoformat()
-    assert do(olivia, reservation, "change-accepted", 422, consented=False, starts_at=half_an_hour_later)["errors"]
+    refused = do(olivia, reservation, "change-accepted", 422, consented=False, starts_at=half_an_hour_later)
+    assert refused["errors"][0]["message"].startswith("依頼者に電話で説明し、承諾を得てから、")
 
     now = do(olivia, reservation, "change-accepted", consented=True, starts_at=half_an_hour_later, plan="s")
 
@@ -159,6 +161,34 @@ def test_what_the_shop_asked_for_is_taken_over_with_the_customers_consent(olivia
         "フラワー銀座",
     )
     assert money(db) == ["checkout"]
+
+
+def test_a_change_that_changes_nothing_is_refused_unless_a_note_says_what_it_is(
+    olivia: TestClient, db: Session
+) -> None:
+    """The form begins with what the reservation has, which the shop has just said it cannot do."""
+    reservation = asked(db, Answer.CHANGE_REQUESTED)
+    same = {"consented": True, "starts_at": reservation.starts_at.isoformat(), "plan": "m"}
+
+    refused = do(olivia, reservation, "change-accepted", 422, **same)
+    assert [error["field"] for error in refused["errors"]] == ["starts_at"]
+    assert (shown(olivia, reservation)["state"], money(db)) == ("change_requested", [])
+
+    assert do(olivia, reservation, "change-accepted", **same, note="赤いバラになる")["state"] == "calling_success"
+
+
+def test_who_moves_a_reservation_on_has_done_its_task(olivia: TestClient, db: Session) -> None:
+    by_olivia, by_itself = asked(db, Answer.VAGUE), asked(db, Answer.VAGUE)
+    do(olivia, by_olivia, "shop-refused")
+    flow.happen(db, by_itself.id, e.CancelAsked(by="customer"), source="customer")
+    db.commit()
+
+    tasks = {one.reservation_id: one for one in db.scalars(select(Operation))}
+    ends = {(event.operation_id, event.by) for event in db.scalars(select(OperationEvent).filter_by(kind="closed"))}
+    done, over = tasks[by_olivia.id], tasks[by_itself.id]
+    assert (done.resolved_by, done.outcome) == ("olivia さん", "予約を進めて、完了にしました。")
+    assert (over.resolved_by, over.outcome) == ("システム", "予約が先へ進んだため、自動で完了にしました。")
+    assert ends == {(done.id, "olivia さん"), (over.id, "システム")}
 
 
 def test_without_the_consent_the_shop_is_told_and_the_next_one_called(olivia: TestClient, db: Session) -> None:

@@ -100,7 +100,7 @@ def test_what_is_done_is_said_in_its_place_once(db: Session) -> None:
 def test_what_ends_by_itself_is_said_as_well(db: Session) -> None:
     [operation] = burst(db, 1)
     assert operation.reservation_id is not None
-    operations.close_automatically(db, operation.reservation_id, [Task.VAGUE_ANSWER])
+    operations.close(db, operation.reservation_id, [Task.VAGUE_ANSWER])
     db.commit()
 
     operations.tell_of_ends(db)

@@ -195,6 +195,19 @@ def test_a_link_opens_what_it_was_made_for_and_that_reservation_only(stage: Sess
     assert visitor.get(paths[mine.code].replace("/cancel/", "/pay/")).status_code == 404
 
 
+def test_every_page_of_a_reservation_leads_to_people_once(stage: Session, visitor: TestClient) -> None:
+    asked, waiting, confirmed = scene.ask(stage), scene.awaiting(stage), scene.confirmed(stage)
+    ways = [(asked, "cancel"), (waiting, "pay"), (waiting, "cancel"), (confirmed, "pay"), (confirmed, "cancel")]
+    paths = [(one.code, scene.link(stage, one, what)) for one, what in ways]
+    stage.commit()
+    for code, path in paths:
+        assert visitor.get(path).text.count(f'href="/contact?code={code}"') == 1, path
+
+    scene.set_clock(stage, confirmed.starts_at - timedelta(hours=1))
+    stage.commit()
+    assert visitor.get(paths[-1][1]).text.count(f'href="/contact?code={confirmed.code}"') == 1
+
+
 def test_unknown_and_outdated_links_are_one_friendly_page(stage: Session, visitor: TestClient) -> None:
     reservation = scene.confirmed(stage)
     path = scene.link(stage, reservation, "pay")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import psutil
 import psycopg
 import pytest
 
@@ -66,10 +71,31 @@ def test_the_command_says_what_time_it_is_and_refuses_what_it_cannot_read(
     monkeypatch.setenv("SANDBOX_PORT", str(vendors.port))
 
     assert clock(running_servers, "36h") == 0
-    assert "1 day, 12:00:00 ahead of the real time" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 day, 12:00:00 ahead of the real time" in said
+    there = datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(hours=36)
+    assert any(f"{now:%Y-%m-%d %H:%M} in Tokyo" in said for now in (there, there - timedelta(minutes=1)))
     assert clock(running_servers, "") == 0
     assert shift(owner) == timedelta(hours=36)
     assert clock(running_servers, "-2h") == 2
     monkeypatch.setenv("GENBA_MODE", "production")
     assert clock(running_servers, "1h") == 1
     assert shift(owner) == timedelta(hours=36)
+
+
+def test_the_sandbox_that_runs_is_told_wherever_make_up_was_told_to_put_it(
+    owner: str, vendors: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """README: SERVICE_PORT=8800 make up. Nobody thinks of saying it again to `make clock`."""
+    place = Home(tmp_path)
+    place.pids.mkdir()
+    monkeypatch.setenv("SANDBOX_PORT", str(vendors.port))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as sandbox:
+        (place.pids / "sandbox").write_text(f"{sandbox.pid} {psutil.Process(sandbox.pid).create_time()}")
+        monkeypatch.setenv("DATABASE_OWNER_URL", owner)
+        monkeypatch.setenv("SANDBOX_PORT", str(free_port()))
+
+        assert clock(place, "1h") == 0
+        sandbox.kill()
+
+    assert vendors.clock()["shift"] == shift(owner).total_seconds() == 3600
