@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture test-deep test-faults test-production
+.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture audit test-deep test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ format: setup-tests
 	@$(VENV) -m ruff check --fix
 	@$(VENV) -m ruff format
 
+audit: setup ## ask OSV for known vulnerabilities of what is pinned (says so when it is out of reach)
+	@$(VENV) -m stack.audit
+
 test-deep: setup-tests ## what chance draws, ten times as often: every route, every rule (minutes)
 	@$(SHARED) --hypothesis-profile=deep tests/unit tests/agent tests/api/test_openapi.py
 
@@ -93,4 +96,5 @@ lock: setup ## compile the requirements anew from pyproject.toml
 	@UV="$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate"; \
 	$$UV pyproject.toml -o requirements.txt && \
 	$$UV --group test -c requirements.txt -o tests/requirements.txt && \
-	$$UV --group ocr -c requirements.txt -o requirements-ocr.txt
+	$$UV --group ocr -c requirements.txt -o requirements-ocr.txt && \
+	$$UV --group audit -c requirements.txt -c tests/requirements.txt -o requirements-audit.txt

@@ -26,6 +26,7 @@ from service.core import (
     crowds,
     gauges,
     hosts,
+    leaving,
     logs,
     observe,
     once,
@@ -52,6 +53,7 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(_refuse_demo_in_production)
+        leaving.linger(settings().drain_seconds)
         with Presence("service", gauges.MEASURED.measure), replica.watching():
             async with ingest.run(), assistants.run():
                 yield

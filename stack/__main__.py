@@ -28,9 +28,9 @@ from stack.clock import clock
 from stack.drill import drill
 from stack.home import ROOT, Home, home
 from stack.lock import holder, only_one
+from stack.migrations import migrate
 from stack.programs import (
     BACKUPS_OFF,
-    MIGRATE,
     Program,
     demo_key,
     environment,
@@ -165,7 +165,8 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
     if own_valkey:
         _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))
     _say("migrating the database")
-    _run(MIGRATE, environ)
+    if told := migrate(environ):
+        _say(told)
     if environ["GENBA_MODE"] == "demo":
         _say("filling in the demo data")
         _prepare_field(place, environ)

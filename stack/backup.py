@@ -25,10 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from alembic.script import ScriptDirectory
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from stack import attachments, contents, sealing, servers
+from stack import attachments, contents, migrations, sealing, servers
 from stack.borrowed import running_postgres
 from stack.home import ROOT, Home
 from stack.programs import environment, is_embedded
@@ -172,8 +171,7 @@ def checked(folder: Path, environ: Mapping[str, str]) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(source.read())
     if manifest["format"] != FORMAT:
         raise Refused(f"The backup is in format {manifest['format']}; this version reads {FORMAT}.")
-    known = {script.revision for script in ScriptDirectory(str(ROOT / "service" / "migrations")).walk_revisions()}
-    if manifest["revision"] not in known:
+    if manifest["revision"] not in migrations.known():
         raise Refused(
             f"The backup is of version {manifest['version']} with migration {manifest['revision']}, which this version "
             "does not know. Restore it with that version or a newer one."

@@ -53,6 +53,8 @@ DEMO_DEFAULTS = {
     "REFRESH_SECONDS": "5",
 }
 MOST_REPLICAS = 16
+# The proxy asks every second who is there (Caddyfile).
+DRAIN_SECONDS = "3"
 PYTHON = sys.executable
 
 
@@ -94,6 +96,8 @@ def environment(home: Home) -> dict[str, str]:
         "FILES_URL": (home.path / "files").as_uri(),
         "PYTHONUNBUFFERED": "1",
     }
+    if merged["SERVICE_REPLICAS"] != "1":
+        standard["DRAIN_SECONDS"] = DRAIN_SECONDS
     if demo:
         sandbox = f"http://127.0.0.1:{merged['SANDBOX_PORT']}"
         standard |= DEMO_DEFAULTS | {

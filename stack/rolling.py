@@ -6,14 +6,13 @@ has its turn once this one answers. With two of a kind nobody notices. Servers, 
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
 
-from stack.home import ROOT, Home
+from stack.home import Home
 from stack.lock import holder
+from stack.migrations import migrate
 from stack.programs import environment, programs
 from stack.smoke import is_ok
 from stack.supervise import restarted
@@ -29,10 +28,10 @@ def restart(place: Home) -> int:
         print("Genba is not running from this folder; start it with: make up")
         return 1
     environ = environment(place)
-    done = subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environ)
-    if done.returncode:
-        print("The migrations failed; nothing was restarted, the previous release goes on.")
-        return 1
+    # When it fails, nothing is restarted: the previous release goes on.
+    print("migrating the database", flush=True)
+    if told := migrate(environ):
+        print(told, flush=True)
     listed = [program for program in programs(place, environ) if program.name.partition("-")[0] in KINDS]
     for program in listed:
         begun = time.monotonic()

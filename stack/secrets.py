@@ -16,7 +16,7 @@ def with_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     if not folder.is_dir():
         raise ValueError(f"SECRETS_FOLDER must be a folder, and {folder} is none.")
     files = {file.name.upper(): file.read_text().strip() for file in folder.iterdir() if _is_setting(file)}
-    return files | given
+    return {name: value for name, value in files.items() if value} | given
 
 
 def _is_setting(file: Path) -> bool:

@@ -155,7 +155,7 @@ def running_production(vendors: bool = False, more: Mapping[str, str] | None = N
 
 
 @contextmanager
-def _process(
+def running_process(
     made: Production,
     name: str,
     command: list[str],
@@ -200,7 +200,7 @@ def _postgres(made: Production) -> Iterator[None]:
     servers.initialise(made.theirs)
     tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
     command = [*servers.postgres_command(made.theirs), *services()["postgres"]["command"][1:], *tcp]
-    with _process(made, "postgres", command, stop="INT", as_server=True) as log:
+    with running_process(made, "postgres", command, stop="INT", as_server=True) as log:
         url = made.url("superuser", "postgres")
         _await(lambda: psycopg.connect(url).close(), log)
         environ = {
@@ -219,7 +219,7 @@ def _valkey(made: Production) -> Iterator[None]:
     [_, _, *options] = services()["valkey"]["command"]
     here = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--dir", str(made.theirs.valkey)]
     program = servers.valkey_command(made.theirs)[0]
-    with _process(made, "valkey", [program, str(made.secrets / "valkey.conf"), *options, *here]) as log:
+    with running_process(made, "valkey", [program, str(made.secrets / "valkey.conf"), *options, *here]) as log:
         _await(lambda: redis.Redis(port=made.ports["valkey"], password=password).ping(), log)
         yield
 
@@ -250,7 +250,7 @@ def _pgbouncer(made: Production) -> Iterator[None]:
             os.chown(file, account.pw_uid, account.pw_gid)
         file.chmod(0o700 if file.is_dir() else 0o600)
     command = [str(program("pgbouncer")), str(folder / "pgbouncer.ini")]
-    with _process(made, "pgbouncer", command, stop="INT", as_server=True) as log:
+    with running_process(made, "pgbouncer", command, stop="INT", as_server=True) as log:
         _await(lambda: psycopg.connect(made.url("app", pooled=True)).close(), log)
         yield
 
@@ -260,6 +260,8 @@ def _configure(made: Production) -> None:
     door = f"127.0.0.1:{made.ports['door']}"
     # Ports next to one another, as the launcher numbers replicas.
     service, dashboards = _two_free_ports(), _two_free_ports()
+    made.stack.theirs |= {role: made.url(role) for role in ("app", "owner")}
+    made.stack.theirs["redis"] = f"redis://:{quote(made.password('valkey'))}@127.0.0.1:{made.ports['valkey']}/0"
     made.stack.environ |= {
         "GENBA_MODE": "production",
         # SECRET_KEY, DATABASE_URL and the others.
@@ -341,7 +343,7 @@ def running_caddy(made: Production, other: dict[str, str]) -> Iterator[None]:
         **other,
     }
     command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
-    with _process(made, f"caddy-{environ['GENBA_HTTPS_PORT']}", command, environ=environ) as log:
+    with running_process(made, f"caddy-{environ['GENBA_HTTPS_PORT']}", command, environ=environ) as log:
         _await(lambda: made.ca.stat(), log)
         yield
 

@@ -21,9 +21,10 @@ from tests.processes import own_folder, tied
 
 @dataclass
 class Replica:
-    """`primary`: the home of the server that it follows, whose roles and passwords it has."""
+    """`primary`: the home of the server that it follows, whose roles and passwords it has; `source`: where that is."""
 
     primary: Home
+    source: str
     folder: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
@@ -70,7 +71,7 @@ class Replica:
         return row[0] if row else None
 
     def catch_up(self) -> None:
-        with psycopg.connect(servers.url(self.primary, "superuser", "postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.source, autocommit=True) as connection:
             row = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
         assert row is not None
         deadline = time.monotonic() + 30
@@ -95,11 +96,11 @@ class Replica:
 def replica_of(primary: Home, port: int, source: str = "") -> Iterator[Replica]:
     """`source`: the primary's address, where it is not its own socket."""
     folder = own_folder("replica")
-    made = Replica(primary, folder, port)
+    made = Replica(primary, source or servers.url(primary, "superuser", "postgres"), folder, port)
     account = servers.server_account()
     if account:
         shutil.chown(folder, account.pw_uid, account.pw_gid)
-    command = [servers.bin_dir(primary) / "pg_basebackup", "--dbname", source or _superuser(primary)]
+    command = [servers.bin_dir(primary) / "pg_basebackup", "--dbname", made.source]
     command += ["--pgdata", folder / "data", "--write-recovery-conf", "--wal-method", "stream"]
     try:
         copied = subprocess.run(
@@ -112,7 +113,3 @@ def replica_of(primary: Home, port: int, source: str = "") -> Iterator[Replica]:
         if made.process is not None and made.process.poll() is None:
             made.end()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _superuser(primary: Home) -> str:
-    return servers.url(primary, "superuser", "postgres")

@@ -27,12 +27,16 @@ PATIENCE_SECONDS = 300
 
 @dataclass
 class Stack:
-    """One `python -m stack up` with a home and ports of its own."""
+    """One `python -m stack up` with a home and ports of its own.
+
+    `theirs`: the URLs, by role, of servers that are not its own.
+    """
 
     home: Home
     environ: dict[str, str]
     lines: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
+    theirs: dict[str, str] = field(default_factory=dict)
 
     @property
     def dashboards(self) -> str:
@@ -49,7 +53,7 @@ class Stack:
     @property
     def database(self) -> str:
         """As the application's role, past any pooler."""
-        return self.environ.get("DATABASE_DIRECT_URL") or servers.url(self.home, "app")
+        return self.theirs.get("app") or servers.url(self.home, "app")
 
     def start(self) -> float:
         """Starts and waits for the block that says it is ready; seconds it took."""
@@ -91,7 +95,7 @@ class Stack:
 
     def move_clock(self, minutes: int, silent: str = "") -> None:
         """As `make clock` does; all terminals but the `silent` one are heard of all the while."""
-        owner = self.environ.get("DATABASE_OWNER_URL") or servers.url(self.home, "owner")
+        owner = self.theirs.get("owner") or servers.url(self.home, "owner")
         clock.move(owner, int(self.environ["SANDBOX_PORT"]), timedelta(minutes=minutes), silent)
 
     def is_ready(self) -> bool:

@@ -34,6 +34,11 @@ REPLICA = {
     "away": "接続できません",
     "other": "複製として動いていません",
 }
+REPLICA_TROUBLES = {
+    "late": "読み取り用データベースが大きく遅れています。",
+    "away": "読み取り用データベースに接続できません。",
+    "other": "読み取り用データベースが複製として動いていません（DATABASE_READ_URLの接続先を確認してください）。",
+}
 SLOW_MS = 5000
 HIGH_ERROR_RATE = 0.01
 
@@ -141,11 +146,10 @@ def replica_troubles(state: dict[str, Any] | None) -> list[str]:
     """Nothing is wrong for those who read: the database itself answers them."""
     if state is None or state["state"] in ("ok", "off"):
         return []
-    why = REPLICA[state["state"]]
-    if state["state"] == "late":
-        behind = state["behind_seconds"]
-        why = "大きく遅れています" if behind is None else f"{times.duration(timedelta(seconds=behind))}遅れています"
-    return [f"読み取り用データベースが{why}（その間は元のデータベースから表示します）。"]
+    told = REPLICA_TROUBLES[state["state"]]
+    if state["state"] == "late" and state["behind_seconds"] is not None:
+        told = f"読み取り用データベースが{times.duration(timedelta(seconds=state['behind_seconds']))}遅れています。"
+    return [f"{told}その間は元のデータベースから表示するため、表示は古くなりません。"]
 
 
 def last_backup(backup: dict[str, Any]) -> tuple[str, str]:
@@ -240,6 +244,8 @@ def servers(state: dict[str, Any]) -> None:
         st.markdown(f"**データベース**（PostgreSQL {plain(database['version'].split(' ')[0])}）")
         used = f"接続 {database['connections']:,}本（上限 {database['connections_allowed']:,}本）"
         st.markdown(small(f"データ量 {megabytes(database['size_bytes'])}　{used}　{since(database)}から稼働"))
+        if restored := rehearsed(state["backup"]["rehearsal"]):
+            st.markdown(small(restored))
         if state["replica"] is not None:
             st.markdown(replica(state["replica"]))
         if redis is None:

@@ -46,10 +46,10 @@ ANYTIME = (
     columns.number("30日間の実施（件）", "done_lately", width=140),
 )
 DEFINED = (
-    columns.text("作業内容", "title", width=320, sort="title"),
-    columns.text("周期", lambda row: RHYTHM[row["rhythm"]], width=76),
-    columns.text("実施", "when", width=140),
-    columns.text("所要時間", lambda row: chore_words.minutes(row["minutes"]), width=84),
+    columns.text("作業内容", "title", width=306, sort="title"),
+    columns.text("周期", lambda row: RHYTHM[row["rhythm"]], width=64),
+    columns.text("実施", "when", width=130),
+    columns.text("所要時間", lambda row: chore_words.minutes(row["minutes"]), width=76),
     columns.text("担当者", "owner", width=150, sort="owner"),
     columns.text("前回の実施", lambda row: brief(row["last_at"]) if row["last_at"] else "–", width=130),
     columns.text("次回の開始", lambda row: brief(row["next_at"]) if row["next_at"] else "–", width=130),

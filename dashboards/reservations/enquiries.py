@@ -28,7 +28,7 @@ SORTS = {
 }
 STATES = {code: one.word for code, one in STATUS.items()} | {"all": "すべて（解決済みを含む）"}
 COLUMNS = (
-    columns.text("件名", "topic", width=180),
+    columns.text("件名", "topic", width=164),
     columns.badge("ステータス", "status", STATUS, width=88),
     columns.text("次の目標", next_target, width=216, sort="due_at"),
     columns.badge("期限", lambda row: row["response"] or "running", RESPONSE, width=104),

@@ -35,13 +35,13 @@ CHECKS = (
     columns.text("内容", lambda row: row["detail"] or "–", width=330),
 )
 ALARMS = (
-    columns.text("アラート", "text", width=220),
+    columns.text("アラート", "text", width=190),
     columns.badge("状態", lambda row: "over" if row["over_at"] else "open", ALARM, width=104),
     columns.stamp("発生", "begun_at", sort="begun_at"),
     columns.stamp("解決", "over_at"),
-    columns.text("継続時間", lambda row: lasting(row), width=96),
-    columns.text("最大値", "worst", width=80, alignment="right"),
-    columns.text("発生時の内容", lambda row: row["detail"] or "–", width=260),
+    columns.text("継続時間", lambda row: lasting(row), width=84),
+    columns.text("最大値", "worst", width=72, alignment="right"),
+    columns.text("発生時の内容", lambda row: row["detail"] or "–", width=310),
 )
 SORTS = {"-begun_at": "発生が新しい順", "begun_at": "発生が古い順"}
 

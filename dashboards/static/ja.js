@@ -116,6 +116,8 @@ const PATTERNS = [
 ];
 // "year, 設置日": a part of a date that is typed in.
 const PARTS = { "year, ": "年、", "month, ": "月、", "day, ": "日、", "hour, ": "時、", "minute, ": "分、" };
+// An empty part of a time: mm is a month elsewhere.
+const EMPTY = { hour: "時", minute: "分" };
 const ATTRIBUTES = ["aria-label", "title", "placeholder", "alt"];
 const RECORDS = "[data-testid=stMarkdownContainer], [data-testid=stHtml], [data-testid=stDataFrame] table, textarea";
 // Streamlit writes some words of its own as Markdown too.
@@ -134,6 +136,11 @@ function translated(text) {
 function translateText(node) {
   const parent = node.parentElement;
   if (!parent) return;
+  const part = /^(hh|mm)$/i.test(node.data.trim()) && EMPTY[parent.closest("[data-type]")?.dataset.type];
+  if (part) {
+    node.data = part;
+    return;
+  }
   const isRecord = parent.closest(RECORDS) && !parent.closest(CHROME);
   const text = SENTENCES.get(node.data.trim()) ?? (isRecord ? null : translated(node.data));
   if (text !== null) node.data = text;

@@ -82,8 +82,7 @@ def record(
             after=masked(after),
         )
     )
-    # With the request's id, by which the line is found: who and what is in the trail itself.
-    log.info("audited", area=area, action=action, subject=subject)
+    _note(area, action, subject, 1)
 
 
 def record_many(
@@ -104,7 +103,13 @@ def record_many(
     ]
     if entries:
         db.execute(insert(AuditEntry).inline(), entries)
-        log.info("audited", area=area, action=action, subject=subject, count=len(entries))
+        _note(area, action, subject, len(entries))
+
+
+def _note(area: str, action: Action, subject: str, count: int) -> None:
+    """A line under the request's id, by which the entries are found; who and what stands in the trail alone."""
+    if structlog.contextvars.get_contextvars().get("request_id"):
+        log.info("audited", area=area, action=action, subject=subject, count=count)
 
 
 def masked(values: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -39,10 +39,10 @@ async def _session_that_may_lag(request: Request, actor: Recognised, primary: Db
     if session is None:
         yield only_reads(primary)
         return
-    # Its connection goes to others.
-    await in_a_thread(commit, primary)
     with replica.failing_over():
         try:
+            # Its connection goes to others.
+            await in_a_thread(commit, primary)
             yield session
         finally:
             await in_a_thread(session.close)

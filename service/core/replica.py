@@ -21,7 +21,7 @@ import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -207,7 +207,7 @@ def _found(scopes: Scopes, since_write: str | None) -> Session | str:
     named = scopes.as_settings()
     try:
         row = session.execute(_BEGIN, {"areas": named["genba.areas"], "tenants": named["genba.tenants"]}).one()
-    except (OperationalError, PoolTimeout):
+    except (DBAPIError, PoolTimeout):
         session.close()
         seen.told("away", None)
         return "away"

@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     # When the daily backup is taken, in Tokyo; off: by somebody else.
     backup_at: str = Field("03:00", pattern=r"^(off|([01]\d|2[0-3]):[0-5]\d)$")
 
+    # How long a service that was asked to end goes on answering, so that the proxy asks the others first.
+    drain_seconds: float = Field(0, ge=0, le=30)
+
     session_hours: float = Field(12, gt=0, le=24 * 30)
     session_idle_minutes: int = Field(120, ge=5, le=60 * 24)
     sign_in_attempts: int = Field(5, ge=1, le=100)

@@ -46,7 +46,7 @@ def fill(db: Session, now: datetime | None = None) -> None:
                 whole(now - QUEUED_BEFORE),
                 whole(now - QUEUED_BEFORE) + QUEUED_FOR,
                 143,
-                "内訳: Celeryのキュー 9件、通知の送信 128件、外部サービスからの連絡 6件",
+                "内訳: 通知の送信 131件、予約の進行 12件",
             ),
         ]
     )

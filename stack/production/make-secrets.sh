@@ -36,7 +36,8 @@ put redis_url "redis://:$(value valkey_password)@$valkey/0"
 put valkey.conf "requirepass $(value valkey_password)"
 put userlist.txt "\"genba_app\" \"$(value app_password)\""
 # Yours to fill in; empty means not set.
-for name in smtp_password slack_bot_token twilio_auth_token bland_api_key bland_webhook_secret stripe_api_key \
-    stripe_webhook_secrets agencies_card_keys agencies_code_keys files_secret_key; do
+for name in database_read_url smtp_password slack_bot_token \
+    twilio_auth_token bland_api_key bland_webhook_secret stripe_api_key \
+    stripe_webhook_secrets agencies_card_keys agencies_code_keys files_secret_key backup_key; do
     put "$name" ""
 done

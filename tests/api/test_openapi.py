@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any, NamedTuple
 
 import httpx2
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -18,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from service.core.areas import AREAS
+from service.core.areas import AREAS, areas
 from service.core.identity import hash_token, new_token, open_session
 from service.fleet.models import TerminalToken
 from service.main import app
@@ -102,6 +103,71 @@ def test_no_request_makes_the_service_fail(
     @given(case=operation.as_strategy(generation_mode=mode))
     def whatever_is_sent(case: schemathesis.Case) -> None:
         case.validate_response(case.call(base_url=service.url, headers=headers), checks=checks)
+
+    whatever_is_sent()
+
+
+class Role(NamedTuple):
+    area: str
+    name: str
+
+    @property
+    def held(self) -> frozenset[str]:
+        return areas()[self.area].roles[self.name].permissions
+
+
+@pytest.fixture(scope="module")
+def role_tokens(service: Service) -> dict[Role, str]:
+    """Of somebody in each role of each area; where a role is bound to a tenant, to one that has no rows."""
+    found = {}
+    with service.committed() as db:
+        for role in ROLES:
+            tenant = NOBODYS_TENANT if areas()[role.area].roles[role.name].scope else None
+            person = cast.person(db, f"role-{role.area}-{role.name}", tenant, **{role.area: role.name})
+            found[role], _ = open_session(db, person, "testclient", timedelta(hours=1))
+    return found
+
+
+NOBODYS_TENANT = 2**40
+ROLES = [Role(area, name) for area in AREAS for name in areas()[area].roles if name != "admin"]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=[f"{role.area}-{role.name}" for role in ROLES])
+def test_no_role_whatever_it_sends_makes_the_service_fail(
+    role: Role, service: Service, role_tokens: dict[Role, str], document: dict[str, Any]
+) -> None:
+    """Administrators are asked above, each operation many times; here each operation once, and refused as it should be.
+    `make test-deep` asks ten times as often."""
+    headers = {"Authorization": f"Bearer {role_tokens[role]}"}
+    checks = [not_a_server_error, content_type_conformance, response_schema_conformance]
+    mine = [one for one in OPERATIONS if one.path.startswith((f"/api/{role.area}/", "/api/core/"))]
+    # Documents are set in a process of their own, passwords are slow on purpose.
+    quick = [one for one in mine if not one.path.endswith((".pdf", ".xlsx")) and one.label not in SLOW]
+    for operation in quick:
+        lock = document["paths"][operation.path][operation.method.lower()].get("x-permission")
+        _ask(service, operation, headers, checks, is_refused=lock is not None and lock not in role.held)
+
+
+def _ask(
+    service: Service,
+    operation: schemathesis.APIOperation,
+    headers: dict[str, str],
+    checks: list[Any],
+    *,
+    is_refused: bool,
+) -> None:
+    @settings(
+        max_examples=max(1, settings.default.max_examples // 100),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=[Phase.generate],
+    )
+    @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    def whatever_is_sent(case: schemathesis.Case) -> None:
+        answer = case.call(base_url=service.url, headers=headers)
+        case.validate_response(answer, checks=checks)
+        assert (answer.status_code == 403) >= is_refused, operation.label
 
     whatever_is_sent()
 

@@ -194,3 +194,43 @@ def test_all_sessions_share_one_client() -> None:
     finally:
         client.make_client().close()
         client.make_client.cache_clear()
+
+
+def test_the_service_is_told_how_long_ago_this_person_wrote(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of somebody who is new here nobody knows: they count as having just written."""
+    now = 1000.0
+    monkeypatch.setattr(client, "writes", client.Writes())
+    monkeypatch.setattr(client.time, "monotonic", lambda: now)
+    asked = answering(line, 200, json={})
+
+    def said() -> str | None:
+        return asked[-1].headers.get(client.SINCE_WRITE_HEADER)
+
+    hanako, taro = Api("hanako"), Api("taro")
+    hanako.get("/a")
+    assert said() == "0.000"
+    now += 60
+    hanako.get("/a")
+    assert said() == "60.000"
+    taro.get("/a")
+    assert said() == "0.000"
+    hanako.post("/a", {})
+    assert said() is None
+    now += 2.5
+    hanako.get("/a")
+    assert said() == "2.500"
+    taro.get("/a")
+    assert said() == "2.500"
+    Api().get("/a")
+    assert said() is None
+
+
+def test_a_write_that_nobody_heard_the_end_of_counts(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "writes", client.Writes())
+    client.writes._last["hanako"] = 0.0
+    with peer(silence) as http:
+        line.use(http)
+        with pytest.raises(ApiProblem):
+            Api("hanako").put("/a", {})
+
+    assert client.writes.seconds_since("hanako") < 60

@@ -1,4 +1,4 @@
-"""docs/scaling.md is true: every table has its place in the plan, and what a program wrote there is what it would write."""
+"""docs/scaling.md is true: each table has its place in the plan, and what a program wrote is what it would write."""
 
 from __future__ import annotations
 

@@ -183,8 +183,8 @@ def trail(scene: Scene, area: str, subject: str, ids: list[str], *, creates: int
 def messages(scene: Scene, crowd: Crowd, sandbox: str) -> None:
     """Slack can be asked whether an earlier try arrived. Mail cannot: what came twice has the same Message-ID."""
     for one in [client for client in crowd.clients if isinstance(client, Decisions)]:
-        rows = scene.rows("SELECT title FROM outbox_messages WHERE title LIKE %s", f"{one.mark} %")
-        once_each(one.done, [title for (title,) in rows[::2]] if len(rows) == 2 * len(one.done) else [], "messages")
+        rows = scene.rows("SELECT title, topic FROM outbox_messages WHERE title LIKE %s", f"{one.mark} %")
+        once_each([(text, topic) for text in one.done for topic in ("mail", "slack")], rows, "messages")
         posts, mails = arrived(sandbox, "slack", one.mark), arrived(sandbox, "mail", one.mark)
         once_each(one.done, posts.elements(), "posts")
         assert set(mails) == set(one.done)

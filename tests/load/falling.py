@@ -40,7 +40,7 @@ class Fall:
 def fall(stack: Stack, name: str) -> Fall:
     """kill -9 now. Whatever was killed before is back first."""
     if name == FLUSH:
-        redis.Redis.from_url(stack.environ.get("REDIS_URL") or servers.redis_url(stack.home)).flushall()
+        redis.Redis.from_url(stack.theirs.get("redis") or servers.redis_url(stack.home)).flushall()
         return Fall(name, time.monotonic(), None)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not is_there(stack, name):

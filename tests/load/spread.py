@@ -1,5 +1,5 @@
-"""The plan for more than one PostgreSQL (Citus) in docs/scaling.md: which table is distributed by which column, and what
-stands in the way. `python -m tests.load.spread` works its last two columns out anew from the product's tables.
+"""The plan for more than one PostgreSQL (Citus) in docs/scaling.md: which table is distributed by which column, and
+what stands in the way. `python -m tests.load.spread` works its last two columns out anew from the product's tables.
 
 The rules of Citus 14: each unique key of a distributed table holds the column that it is distributed by; a foreign key
 of a distributed table leads to a reference table, or to one distributed alike over that very column; none leads from a

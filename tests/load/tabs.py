@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 from urllib.parse import quote
 
+import httpx2
 from playwright.sync_api import Browser, Error, Page
 
 from tests import cast
@@ -178,7 +179,10 @@ class Tablet(Screen):
 
     def _turn(self) -> None:
         if self._page is None:
-            self._page = self._begun()
+            try:
+                self._page = self._begun()
+            except (Away, httpx2.TransportError):
+                return  # whoever puts a tablet up tries again
         ahead = time.time() - time.monotonic()
         taken: list[float] = self._page.evaluate("() => window.taken.splice(0)")
         self.answered += [(moment / 1000 - ahead,) * 2 for moment in taken]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ import pytest
 from stack.home import ROOT
 from tests import cast, factories
 from tests.load.test_production import _give_token, asking, heartbeat, session
-from tests.production import Production, wait_for
+from tests.production import Production, is_live, wait_for
 
 pytestmark = pytest.mark.production
 
@@ -44,6 +46,17 @@ def test_smoke_finds_everything_well_and_says_what_is_not(production: Production
     nowhere = stack(production, "smoke", "https://localhost:9")
     assert nowhere.returncode == 1
     assert "  ok  " not in nowhere.stdout
+
+
+def test_a_service_that_was_asked_to_end_says_so_and_goes_on_answering_for_a_moment(production: Production) -> None:
+    url, pid = production.replica("service-2"), production.stack.pid("service-2")
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: httpx2.get(f"{url}/api/health/live", trust_env=False).status_code == 503, "it does not say so", 2)
+
+    assert httpx2.get(f"{url}/api/auth/me", trust_env=False).status_code == 401
+
+    wait_for(lambda: production.stack.pid("service-2") != pid, "it has not ended")
+    wait_for(lambda: is_live(production, "service-2"), "it is not back", 60)
 
 
 def test_a_rolling_restart_costs_no_request_and_no_heartbeat(production: Production) -> None:

@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from service.core import health
+from service.core.leaving import is_leaving
 
 router = APIRouter()
 
@@ -16,10 +17,11 @@ class Health(BaseModel):
     parts: dict[str, str] = {}
 
 
-@router.get("/api/health/live", tags=["health"])
-def live() -> Health:
-    """The process answers; nothing else is asked."""
-    return Health(status="ok")
+@router.get("/api/health/live", responses={503: {"model": Health}}, tags=["health"])
+def live(response: Response) -> Health:
+    """The process answers; nothing else is asked. 503 when it was asked to end: it still answers, for a moment."""
+    response.status_code = 503 if is_leaving() else 200
+    return Health(status="leaving" if is_leaving() else "ok")
 
 
 @router.get("/api/health/ready", responses={503: {"model": Health}}, tags=["health"])

@@ -113,6 +113,7 @@ def test_a_rehearsal_is_shown_beside_the_backups_and_is_none_of_them(client: Tes
 
     found = client.get("/api/core/system").json()["backup"]
     assert (found["rehearsal"]["ok"], found["rehearsal"]["is_late"]) == (True, False)
+    assert (found["rehearsal"]["seconds"], found["rehearsal"]["is_slow"]) == (told(1)["seconds"], False)
     assert found["last"]["at"] == found["tried_at"] != found["rehearsal"]["at"]
 
 

@@ -105,18 +105,26 @@ def test_the_replica_answers_whoever_says_that_nothing_was_written_lately(pair: 
 
 
 def test_a_write_is_seen_by_who_made_it_and_lags_for_who_did_not(pair: Pair) -> None:
-    with pair.signed_in(fleet="admin") as http, pair.replica.paused():
-        with pair.service.committed() as db:
-            name = factories.customer(db, "株式会社いま保存").company_name
-        mine = http.get(CUSTOMERS, params={"q": name}, headers={SINCE_WRITE: "0"})
-        others = http.get(CUSTOMERS, params={"q": name}, headers={SINCE_WRITE: str(LIMIT)})
-
-        assert names(mine) == {name}
-        assert names(others) == set()  # or the pause did not pause, and nothing here proves anything
+    with pair.signed_in(fleet="admin") as http:
+        for _ in range(10):
+            before = pair.reads("replica")
+            with pair.replica.paused():
+                with pair.service.committed() as db:
+                    name = factories.customer(db).company_name
+                others = http.get(CUSTOMERS, params={"q": name}, headers=LONG_AGO)
+                mine = http.get(CUSTOMERS, params={"q": name}, headers={SINCE_WRITE: "0"})
+            assert names(mine) == {name}
+            # A busy machine may take longer over it than the answer may lag: then it is the primary's.
+            if pair.reads("replica") == before + 1:
+                break
+            pair.await_state("ok")
+        else:
+            pytest.fail("the replica never answered within the limit")
+    assert names(others) == set()  # or the pause did not pause, and nothing here proves anything
 
 
 def test_the_dashboards_read_what_they_have_just_written(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pair.signed_in(fleet="admin") as http, pair.replica.paused():
+    with pair.signed_in(fleet="admin") as http:
         monkeypatch.setattr(dashboards_client, "make_client", lambda: http)
         monkeypatch.setattr(dashboards_client, "writes", dashboards_client.Writes())
         api = dashboards_client.Api(http.headers["Authorization"].removeprefix("Bearer "))
@@ -124,13 +132,13 @@ def test_the_dashboards_read_what_they_have_just_written(pair: Pair, monkeypatch
         before = pair.reads("replica")
         assert api.get(CUSTOMERS, q="株式会社ただいま登録")["total"] == 0
         assert pair.reads("replica") == before + 1
-        new = {"company_name": "株式会社ただいま登録", "contact_person": "青木", "contact_phone": "03-1234-5678"}
-        api.post(CUSTOMERS, new | {"contact_email": "aoki@example.com"})
-        for _ in range(3):
-            assert [row["company_name"] for row in api.get(CUSTOMERS, q="株式会社ただいま登録")["items"]] == [
-                "株式会社ただいま登録"
-            ]
-            time.sleep(0.4)
+        with pair.replica.paused():
+            new = {"company_name": "株式会社ただいま登録", "contact_person": "青木", "contact_phone": "03-1234-5678"}
+            api.post(CUSTOMERS, new | {"contact_email": "aoki@example.com"})
+            for _ in range(3):
+                [row] = api.get(CUSTOMERS, q="株式会社ただいま登録")["items"]
+                assert row["company_name"] == "株式会社ただいま登録"
+                time.sleep(0.4)
 
 
 def test_a_replica_that_falls_behind_is_passed_over_until_it_has_caught_up(pair: Pair) -> None:
@@ -176,36 +184,37 @@ def test_a_replica_that_was_killed_costs_no_answer(pair: Pair) -> None:
         assert pair.reads("replica") == before + 1
 
 
-def test_an_answer_that_replay_cuts_short_is_given_by_the_primary(pair: Pair) -> None:
+@pytest.mark.parametrize(("path", "table"), [(CUSTOMERS, "fleet_customers"), (SUMMARY, "fleet_terminal_states")])
+def test_an_answer_that_replay_cuts_short_is_given_by_the_primary(pair: Pair, path: str, table: str) -> None:
     """A real conflict: the statement waits on the replica while the primary takes a table for itself."""
     with pair.service.committed() as db:
-        marked = factories.customer(db, "再生と競合").company_name
+        factories.terminal(db)
     with psycopg.connect(pair.service.owner_url, autocommit=True) as owner:
         owner.execute(
-            "CREATE OR REPLACE FUNCTION slowly() RETURNS boolean VOLATILE LANGUAGE sql AS "
+            "CREATE FUNCTION slowly() RETURNS boolean VOLATILE LANGUAGE sql AS "
             "'SELECT pg_sleep(CASE WHEN pg_is_in_recovery() THEN 20 ELSE 0 END) IS NOT NULL'"
         )
-        owner.execute("CREATE POLICY slow ON fleet_customers AS RESTRICTIVE FOR SELECT USING (slowly())")
+        owner.execute(f"CREATE POLICY slow ON {table} AS RESTRICTIVE FOR SELECT USING (slowly())")
     pair.replica.catch_up()
     failed, answers = pair.reads("primary", "failed"), []
     try:
         with pair.signed_in(fleet="admin") as http:
-            asking = threading.Thread(
-                target=lambda: answers.append(http.get(CUSTOMERS, params={"q": marked}, headers=LONG_AGO))
-            )
+            asking = threading.Thread(target=lambda: answers.append(http.get(path, headers=LONG_AGO)))
             asking.start()
             deadline = time.monotonic() + 15
             while not pair.replica.asked("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
                 assert time.monotonic() < deadline, answers
                 time.sleep(0.05)
             with psycopg.connect(pair.service.owner_url) as owner:
-                owner.execute("LOCK TABLE fleet_customers IN ACCESS EXCLUSIVE MODE")
-            asking.join(15)
-        assert names(answers[0]) == {marked}
+                owner.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            asking.join(30)
+            assert answers[0].status_code == 200, answers[0].text
+            told, again = answers[0].json(), http.get(path).json()
+            assert told | {"as_of": ""} == again | {"as_of": ""}
         assert pair.reads("primary", "failed") == failed + 1
     finally:
         with psycopg.connect(pair.service.owner_url, autocommit=True) as owner:
-            owner.execute("DROP POLICY slow ON fleet_customers")
+            owner.execute(f"DROP POLICY slow ON {table}")
             owner.execute("DROP FUNCTION slowly()")
 
 

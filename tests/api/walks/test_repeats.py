@@ -9,14 +9,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.core.once import HEADER, REPEATED
-from tests.api.walks.walk import LOCKED, OPERATIONS, Operation, Walker, bodies
+from tests.api.walks.walk import OPERATIONS, Operation, Walker, bodies
 
 # All of a walk is one transaction, whose own doings the server counts. What it notes of a session is no work.
 DONE = text(
     "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_xact_user_tables "
     "WHERE relname NOT IN ('answers', 'sessions')"
 )
-POSTS = [operation for operation in LOCKED if operation.method == "POST"]
 # People last: somebody may be signed out.
 KNOWING = sorted(
     (operation for operation in OPERATIONS if HEADER in operation.asked),
@@ -25,13 +24,6 @@ KNOWING = sorted(
 # Bodies are drawn, and most rows are in a state in which most things cannot be done: that much is done at least.
 AT_LEAST = 20
 TRIES = 4
-
-
-def test_every_door_for_people_knows_a_repeat() -> None:
-    """But the one that shows a card number: that may be asked for again, and no copy of it is kept."""
-    assert [one.path for one in POSTS if one not in KNOWING] == [
-        "/api/agencies/corporations/{corporation_id}/card/reveal"
-    ]
 
 
 def test_a_repeat_changes_nothing_and_is_told_the_same(db: Session, walkers: list[Walker]) -> None:

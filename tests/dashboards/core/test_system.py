@@ -6,18 +6,20 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.agencies import rules
 from service.agencies.settings import settings
-from service.core import backups
+from service.core import backups, replica
 from service.core.areas import ticks
 from service.core.clock import real_now
 from service.core.health import record_job
 from service.core.instances import GONE_AFTER, Instance, Presence
 from service.core.probes import store
+from service.core.settings import settings as core_settings
 from tests.dashboards.conftest import Line
 
 Screen = Callable[..., AppTest]
@@ -121,10 +123,10 @@ def test_an_operator_is_told_that_the_page_is_not_hers(screen: Screen) -> None:
     assert "システム状態" not in [link.label for link in page.sidebar.get("page_link")]
 
 
-def backed_up(db: Session, hours_ago: float, ok: bool = True, kind: str = backups.TAKEN) -> None:
+def backed_up(db: Session, hours_ago: float, ok: bool = True, kind: str = backups.TAKEN, seconds: float = 2.5) -> None:
     at = real_now() - timedelta(hours=hours_ago)
     size = 12_300_000 if ok else None
-    told = {"source": "a", "at": at, "seconds": 2.5, "ok": ok, "bytes": size, "kept": 14, "kind": kind}
+    told = {"source": "a", "at": at, "seconds": seconds, "ok": ok, "bytes": size, "kept": 14, "kind": kind}
     backups.store(db, told)
     db.commit()
 
@@ -166,3 +168,72 @@ def test_a_backup_that_could_not_be_restored_is_named(db: Session, screen: Scree
     backed_up(db, 1, ok=False, kind=backups.REHEARSED)
 
     assert "バックアップの復元の確認に失敗しました。" in open_page(screen).error[0].value
+
+
+@pytest.fixture
+def following(monkeypatch: pytest.MonkeyPatch) -> replica.Watch:
+    """This process's view of a replica whose address is one where nobody answers."""
+    nowhere = core_settings().database_url.get_secret_value().replace("sockets", "nowhere")
+    monkeypatch.setattr(core_settings(), "database_read_url", SecretStr(nowhere))
+    seen = replica.Watch(5)
+    monkeypatch.setattr(replica, "watch", lambda: seen)
+    return seen
+
+
+def shown(page: AppTest) -> str:
+    return " ".join(shown.value for shown in page.markdown)
+
+
+def test_a_replica_that_is_away_is_named_and_the_page_is_there_all_the_same(
+    db: Session, screen: Screen, following: replica.Watch
+) -> None:
+    everything_runs(db)
+    following.look()
+    following.close()
+
+    page = open_page(screen)
+
+    assert "読み取り用データベースに接続できません。その間は元のデータベースから表示するため" in page.error[0].value
+    assert "**読み取り用データベース**　:orange[接続できません]" in shown(page)
+
+
+@pytest.mark.parametrize(("behind", "said"), [(95.0, "1分遅れています。"), (None, "大きく遅れています。")])
+def test_a_replica_that_is_late_is_named_with_how_much(
+    db: Session, screen: Screen, following: replica.Watch, behind: float | None, said: str
+) -> None:
+    everything_runs(db)
+    following.told("late", behind)
+
+    page = open_page(screen)
+
+    assert f"読み取り用データベースが{said}" in page.error[0].value
+    assert "**読み取り用データベース**　:orange[遅れています]" in shown(page)
+
+
+def test_a_replica_that_follows_says_how_far_it_is(db: Session, screen: Screen, following: replica.Watch) -> None:
+    everything_runs(db)
+    following.told("ok", 2.4)
+
+    page = open_page(screen)
+
+    assert not page.error
+    assert "遅れ 2秒" in shown(page)
+
+
+def test_how_long_a_restore_takes_stands_against_its_target(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    backed_up(db, 3)
+    backed_up(db, 2, kind=backups.REHEARSED, seconds=372)
+
+    page = open_page(screen)
+
+    assert page.success
+    assert "かかった時間は6分です（目標は24時間以内）。" in " ".join(shown.value for shown in page.markdown)
+
+
+def test_a_restore_that_took_longer_than_it_may_is_named(db: Session, screen: Screen) -> None:
+    everything_runs(db)
+    backed_up(db, 3)
+    backed_up(db, 1, kind=backups.REHEARSED, seconds=25 * 3600)
+
+    assert "バックアップの復元に1日1時間かかりました（目標は24時間以内）。" in open_page(screen).error[0].value

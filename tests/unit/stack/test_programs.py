@@ -71,3 +71,14 @@ def test_statements_are_read_by_a_process_of_its_own_where_that_is_switched_on(
     assert "reader" not in names()
     monkeypatch.setenv("AGENCIES_OCR", "True")
     assert names().count("reader") == 1
+
+
+def test_two_services_take_leave_before_they_end_and_one_does_not(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+
+    assert "DRAIN_SECONDS" not in environment(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERVICE_REPLICAS", "2")
+        assert environment(home)["DRAIN_SECONDS"] == "3"
+        patch.setenv("DRAIN_SECONDS", "1")
+        assert environment(home)["DRAIN_SECONDS"] == "1"

@@ -34,6 +34,7 @@ def folder(tmp_path: Path) -> Path:
         "database_owner_url": "postgresql://owner",
         "agencies_card_keys": CARD_KEYS,
         "watchdog_token": "of-the-file",
+        "smtp_password": "",
     }.items():
         (tmp_path / name).write_text(f"{value}\n")
     return tmp_path
@@ -60,6 +61,7 @@ def test_the_watchdog_reads_its_token_from_a_file(folder: Path) -> None:
     found = with_secrets({"SECRETS_FOLDER": str(folder), "WATCHDOG_TOKEN": "", "SLACK_BOT_TOKEN": "xoxb"})
 
     assert (found["WATCHDOG_TOKEN"], found["SLACK_BOT_TOKEN"]) == ("of-the-file", "xoxb")
+    assert "SMTP_PASSWORD" not in found
     assert watchdog_settings(found).token == "of-the-file"
 
 

@@ -1,0 +1,44 @@
+"""The migrations as `make up` and `make restart` run them: also by a release that comes after a newer one."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+
+import psycopg
+from alembic.script import ScriptDirectory
+
+from stack import contents
+from stack.home import ROOT
+from stack.programs import MIGRATE
+
+
+def known() -> set[str]:
+    """Every revision that this release knows."""
+    return {script.revision for script in ScriptDirectory(str(ROOT / "service" / "migrations")).walk_revisions()}
+
+
+def migrate(environ: Mapping[str, str]) -> str:
+    """What is to be known about it, in words, or nothing. A schema that a newer release has made suits this one, too
+    (docs/upgrades.md).
+
+    Raises:
+        RuntimeError: what the migrations said.
+    """
+    at = _revision(environ.get("DATABASE_OWNER_URL", ""))
+    if at is not None and at not in known():
+        return f"the database is a newer release's ({at}); it is left as it is"
+    done = subprocess.run(MIGRATE, cwd=ROOT, env=dict(environ), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"The migrations failed:\n{done.stdout}{done.stderr}")
+    return ""
+
+
+def _revision(url: str) -> str | None:
+    if not url:
+        return None
+    with psycopg.connect(url) as connection:
+        if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone() == (None,):
+            return None
+        row = connection.execute(contents.REVISION).fetchone()
+        return str(row[0]) if row else None

@@ -1,0 +1,188 @@
+"""Replicas found by name, as in docker-compose.yml: the same Caddyfile follows a name server's answers."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from tests.compose import services
+from tests.processes import free_port
+from tests.production import Production, running_caddy, wait_for
+
+pytestmark = pytest.mark.production
+
+# Containers have an address each and the same port: so have these.
+FIRST, SECOND = "127.0.0.2", "127.0.0.3"
+
+
+@dataclass
+class Names:
+    """A name server: an A record for each address that a name has just now."""
+
+    addresses: dict[str, list[str]]
+    port: int = field(default_factory=free_port)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            line.bind(("127.0.0.1", self.port))
+            line.settimeout(0.2)
+            stopping = threading.Event()
+            thread = threading.Thread(target=self._answer, args=(line, stopping))
+            thread.start()
+            try:
+                yield
+            finally:
+                stopping.set()
+                thread.join()
+
+    def _answer(self, line: socket.socket, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            with suppress(TimeoutError):
+                asked, whom = line.recvfrom(512)
+                end = asked.index(b"\0", 12)
+                name = asked[13 : 13 + asked[12]].decode()
+                kind = struct.unpack(">H", asked[end + 1 : end + 3])[0]
+                found = self.addresses.get(name, []) if kind == 1 else []
+                head = asked[:2] + struct.pack(">HHHHH", 0x8580, 1, len(found), 0, 0)
+                records = b"".join(
+                    b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 0, 4) + socket.inet_aton(one) for one in found
+                )
+                line.sendto(head + asked[12 : end + 5] + records, whom)
+
+
+@dataclass
+class Container:
+    """Stands for one: what comes to its address goes to a replica on this machine."""
+
+    address: str
+    port: int
+    replica: str
+    passed: int = 0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        server = socket.create_server((self.address, self.port))
+        thread = threading.Thread(target=self._serve, args=(server,))
+        thread.start()
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            server.close()
+            thread.join()
+
+    def _serve(self, server: socket.socket) -> None:
+        to = urlsplit(self.replica)
+        with suppress(OSError):
+            while True:
+                line, _ = server.accept()
+                self.passed += 1
+                onward = socket.create_connection((to.hostname, to.port))
+                for one, other in ((line, onward), (onward, line)):
+                    threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()
+
+
+def _pass_on(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while part := one.recv(65_536):
+            other.sendall(part)
+    with suppress(OSError):
+        other.shutdown(socket.SHUT_WR)
+
+
+@dataclass
+class Field:
+    origin: str
+    names: Names
+    containers: dict[str, Container]
+
+
+@pytest.fixture
+def field_of_two(production: Production) -> Iterator[Field]:
+    ports = {name: free_port() for name in ("service", "dashboards", "https", "http", "door")}
+    names = Names({"service": [FIRST, SECOND], "dashboards": [FIRST, SECOND]})
+    containers = {
+        f"{name}-{number}": Container(address, ports[name], production.replica(name if number == 1 else f"{name}-2"))
+        for name in ("service", "dashboards")
+        for number, address in ((1, FIRST), (2, SECOND))
+    }
+    shipped = services()["proxy"]["environment"]
+    assert shipped["GENBA_REPLICAS"] == "named"
+    other = {
+        "GENBA_REPLICAS": shipped["GENBA_REPLICAS"],
+        "GENBA_RESOLVER": f"127.0.0.1:{names.port}",
+        "GENBA_SERVICE_PORT": str(ports["service"]),
+        "GENBA_DASHBOARDS_PORT": str(ports["dashboards"]),
+        "GENBA_HTTPS_PORT": str(ports["https"]),
+        "GENBA_HTTP_PORT": str(ports["http"]),
+        "GENBA_SERVICE_DOOR": f"127.0.0.1:{ports['door']}",
+    }
+    with names.answering(), running_caddy(production, other):
+        running = {name: one.running() for name, one in containers.items()}
+        for one in running.values():
+            one.__enter__()
+        try:
+            yield Field(f"https://localhost:{ports['https']}", names, containers)
+        finally:
+            for one in running.values():
+                one.__exit__(None, None, None)
+
+
+def asked(production: Production, origin: str) -> httpx2.Client:
+    client = production.http()
+    client.base_url = httpx2.URL(origin)
+    return client
+
+
+def test_both_are_asked_and_one_that_has_gone_is_asked_no_more(production: Production, field_of_two: Field) -> None:
+    first, second = (field_of_two.containers[f"service-{number}"] for number in (1, 2))
+    with closing(asked(production, field_of_two.origin)) as http:
+        wait_for(lambda: http.get("/api/health/live").status_code == 200, "the proxy found nobody")
+        answers = Counter(http.get("/api/health/live").status_code for _ in range(40))
+        assert answers == {200: 40}
+        wait_for(lambda: (first.passed and second.passed) or not http.get("/api/health/live"), "one of them never")
+
+        # As Docker does: the name goes when the container has ended.
+        field_of_two.names.addresses["service"] = [SECOND]
+        threading.Event().wait(1.5)
+        before = first.passed
+        assert {http.get("/api/health/live").status_code for _ in range(40)} == {200}
+        assert first.passed == before
+
+
+def test_a_browser_stays_with_its_dashboards(production: Production, field_of_two: Field) -> None:
+    def passed() -> tuple[int, int]:
+        return (field_of_two.containers["dashboards-1"].passed, field_of_two.containers["dashboards-2"].passed)
+
+    with closing(asked(production, field_of_two.origin)) as http:
+        wait_for(lambda: http.get("/login").status_code == 200, "the proxy found nobody")
+        assert "genba_place" in http.cookies
+        before = passed()
+        for _ in range(12):
+            # Idle connections are let go after 4 s; a new one each time shows where it leads.
+            assert http.get("/login", headers={"Connection": "close"}).status_code == 200
+        after = passed()
+
+    assert sum(then == now for then, now in zip(before, after, strict=True)) >= 1
+
+
+def test_a_replica_that_dies_costs_no_get(production: Production, field_of_two: Field) -> None:
+    """Its name is still there for a moment: the other one is tried."""
+    with closing(asked(production, field_of_two.origin)) as http:
+        wait_for(lambda: http.get("/api/health/live").status_code == 200, "the proxy found nobody")
+        # Nobody listens there.
+        field_of_two.names.addresses["service"] = ["127.0.0.4", SECOND]
+        threading.Event().wait(1.5)
+
+        assert {http.get("/api/health/live").status_code for _ in range(30)} == {200}
