@@ -82,8 +82,7 @@ class Everyone:
     def stop_agents(self) -> None:
         """Once their spools are empty."""
         for shop in self.shops:
-            eventually(lambda shop=shop: shop.waiting() == 0, 60, shop.said)  # type: ignore[misc]  # a shop of its own
-            shop.stop()
+            eventually(shop.is_emptied, 60, shop.said)
 
     def count(self) -> None:
         scene, crowd = self.scene, self.crowd

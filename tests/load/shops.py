@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,11 +149,15 @@ class Shop:
         self.kills += 1
         self.run()
 
-    def waiting(self) -> int:
-        """How many heartbeats are in the agent's spool."""
-        with sqlite3.connect(f"file:{self.folder / 'state' / FILE_NAME}?mode=ro", uri=True) as spool:
+    def is_emptied(self) -> bool:
+        """Stops the agent, whose spool is its own while it runs; one that has something left goes on."""
+        self.stop()
+        with closing(sqlite3.connect(f"file:{self.folder / 'state' / FILE_NAME}?mode=ro", uri=True)) as spool:
             [[count]] = spool.execute("SELECT count(*) FROM heartbeat").fetchall()
-        return int(count)
+        if count:
+            self.run()
+            time.sleep(2)
+        return not count
 
     def stop(self) -> None:
         """The agent; the TC-200 goes on."""
