@@ -43,6 +43,8 @@ class Replica:
             # What replay needs is taken from a question at once, so that a test need not wait half a minute for it.
             "max_standby_streaming_delay": "0",
             "hot_standby_feedback": "off",
+            # A standby refuses to start with fewer than its primary.
+            "max_connections": "200",
             # Beside the others of a test.
             "shared_buffers": "32MB",
         }

@@ -9,8 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.fleet.agents.models import Command
-from service.fleet.models import Customer, EnrolmentCode, Terminal
+from service.fleet.models import Customer, EnrolmentCode
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
 
@@ -87,17 +86,3 @@ def test_a_code_that_is_shown_once_is_still_shown(screen: Screen, db: Session, l
 
     assert len(db.scalars(select(EnrolmentCode)).all()) == 1
     assert page.code[0].value
-
-
-def test_a_press_on_a_button_is_known_again_and_the_next_one_is_another(
-    screen: Screen, db: Session, line: Line
-) -> None:
-    terminal = factories.terminal(db)
-    db.commit()
-    page = opened_at(screen("anna", fleet="admin"), "terminal", id=str(terminal.id))
-    assert db.get_one(Terminal, terminal.id)
-
-    lost(page, line, "terminal.bundle")
-    press(page, "terminal.bundle")
-
-    assert len(db.scalars(select(Command)).all()) == 1

@@ -121,7 +121,7 @@ def field_of_two(production: Production) -> Iterator[Field]:
     assert shipped["GENBA_REPLICAS"] == "named"
     other = {
         "GENBA_REPLICAS": shipped["GENBA_REPLICAS"],
-        "GENBA_RESOLVER": f"127.0.0.1:{names.port}",
+        "GENBA_RESOLVER": f"udp/127.0.0.1:{names.port}",
         "GENBA_SERVICE_PORT": str(ports["service"]),
         "GENBA_DASHBOARDS_PORT": str(ports["dashboards"]),
         "GENBA_HTTPS_PORT": str(ports["https"]),

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -129,12 +130,10 @@ def test_the_dashboards_read_what_they_have_just_written(pair: Pair, monkeypatch
         monkeypatch.setattr(dashboards_client, "writes", dashboards_client.Writes())
         api = dashboards_client.Api(http.headers["Authorization"].removeprefix("Bearer "))
         dashboards_client.writes._last[api.token or ""] = time.monotonic() - 3600
-        before = pair.reads("replica")
         assert api.get(CUSTOMERS, q="株式会社ただいま登録")["total"] == 0
-        assert pair.reads("replica") == before + 1
         with pair.replica.paused():
             new = {"company_name": "株式会社ただいま登録", "contact_person": "青木", "contact_phone": "03-1234-5678"}
-            api.post(CUSTOMERS, new | {"contact_email": "aoki@example.com"})
+            api.post(CUSTOMERS, new | {"contact_email": "aoki@example.com"}, once=str(uuid.uuid4()))
             for _ in range(3):
                 [row] = api.get(CUSTOMERS, q="株式会社ただいま登録")["items"]
                 assert row["company_name"] == "株式会社ただいま登録"
