@@ -119,7 +119,9 @@ def test_large_files_go_through_little_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["much-too-short", SECRET[:-1] + ("Q" if SECRET[-1] != "Q" else "P"), SECRET[:-1], PUBLIC.title()]
+    "words",
+    ["much-too-short", SECRET[:-1] + ("Q" if SECRET[-1] != "Q" else "P"), SECRET[:-1], PUBLIC.title()],
+    ids=["short", "other letter", "letter missing", "both cases"],
 )
 def test_a_key_with_a_slip_of_the_pen_is_refused_without_being_shown(words: str) -> None:
     with pytest.raises(ValueError, match="BACKUP_KEY must be a key of age") as refused:
