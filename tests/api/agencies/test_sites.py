@@ -209,7 +209,8 @@ def test_images_are_tied_to_sites_and_untied(olga: TestClient, case: Request, te
     assert olga.patch(path(case, f"/images/{foreign.id}"), json=tied).status_code == 404
     assert olga.post(path(case, "/sites"), json={"image_ids": [foreign.id]}).status_code == 404
     assert [one["site_id"] for one in olga.get(path(case, "/images")).json()["items"]] == [site["id"], None]
-    changes = team.db.scalars(select(AuditEntry).where(AuditEntry.subject == "image", AuditEntry.action == "update"))
+    found = select(AuditEntry).where(AuditEntry.subject == "image", AuditEntry.action == "update")
+    changes = team.db.scalars(found.order_by(AuditEntry.id))
     assert [one.after for one in changes] == [{"site_id": site["id"]}, {"site_id": site["id"]}, {"site_id": None}]
 
 

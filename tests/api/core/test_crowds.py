@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from anyio.from_thread import BlockingPortal
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
@@ -19,15 +20,19 @@ Stranger = Callable[[str], TestClient]
 
 
 @pytest.fixture
-def stranger(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Stranger:
-    """stranger("198.51.100.7") → a browser over there, in front of a service that soon has enough, in one minute."""
+def stranger(db: Session, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch) -> Stranger:
+    """stranger("198.51.100.7") → a browser over there, in front of a service that soon has enough, in one minute. It
+    has counted nobody yet."""
+    from service.main import app
+
+    fresh = app()
     monkeypatch.setattr(settings(), "public_requests_per_minute", MOST)
     monkeypatch.setattr(settings(), "refusals_per_minute", MOST)
     monkeypatch.setattr(time, "time", lambda: 1_800_000_030.0)
 
     def at(address: str) -> TestClient:
-        made = TestClient(client.app, raise_server_exceptions=False, client=(address, 50000))
-        made.portal = client.portal
+        made = TestClient(fresh, raise_server_exceptions=False, client=(address, 50000))
+        made.portal = portal
         return made
 
     return at

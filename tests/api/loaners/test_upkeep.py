@@ -292,7 +292,8 @@ def test_tables_that_differ_are_made_of_the_history_again(
     assert rebuilt == wrong
     assert [projected(db, one) for one in made] == whole
     assert history.compare(db) == admin.get(f"{PATH}/findings").json()["different"] == []
-    told = db.scalars(select(AuditEntry).where(AuditEntry.action == "update", AuditEntry.subject == "device")).all()
+    found = select(AuditEntry).where(AuditEntry.action == "update", AuditEntry.subject == "device")
+    told = db.scalars(found.order_by(AuditEntry.id)).all()
     assert [(one.actor, one.subject_id, one.after) for one in told] == [
         ("alice", str(one.id), {"rebuilt": True}) for one in (made[0], made[2])
     ]

@@ -188,7 +188,7 @@ def test_a_reservation_that_waits_for_people_is_not_forgotten_by_ticking_it_off(
     assert olivia.post(f"/api/reservations/reservations/{reservation.code}/shop-refused", json=body).status_code == 200
 
     shown = olivia.get(f"{OPERATIONS}/{key}").json()
-    assert (shown["resolved_by"], shown["reservation"]["state"]) == ("システム", "calling")
+    assert (shown["resolved_by"], shown["reservation"]["state"]) == ("olivia さん", "calling")
 
 
 def test_the_drawer_has_the_procedure_the_customer_and_the_call(olivia: TestClient, db: Session) -> None:
