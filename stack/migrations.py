@@ -1,8 +1,13 @@
-"""The migrations as `make up` and `make restart` run them: also by a release that comes after a newer one."""
+"""The migrations as `make up`, `make restart` and a container run them: also by a release that comes after a newer one.
+
+python -m stack.migrations
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Mapping
 
 import psycopg
@@ -10,7 +15,7 @@ from alembic.script import ScriptDirectory
 
 from stack import contents
 from stack.home import ROOT
-from stack.programs import MIGRATE
+from stack.secrets import with_secrets
 
 
 def known() -> set[str]:
@@ -28,7 +33,8 @@ def migrate(environ: Mapping[str, str]) -> str:
     at = _revision(environ.get("DATABASE_OWNER_URL", ""))
     if at is not None and at not in known():
         return f"the database is a newer release's ({at}); it is left as it is"
-    done = subprocess.run(MIGRATE, cwd=ROOT, env=dict(environ), capture_output=True, text=True)
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    done = subprocess.run(command, cwd=ROOT, env=dict(environ), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"The migrations failed:\n{done.stdout}{done.stderr}")
     return ""
@@ -42,3 +48,17 @@ def _revision(url: str) -> str | None:
             return None
         row = connection.execute(contents.REVISION).fetchone()
         return str(row[0]) if row else None
+
+
+def main() -> int:
+    try:
+        told = migrate(with_secrets(os.environ))
+    except (RuntimeError, ValueError, psycopg.Error) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"Genba: {told}" if told else "Genba: the database is up to date")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

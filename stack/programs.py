@@ -206,7 +206,7 @@ def _port(environ: dict[str, str], name: str) -> int:
 
 
 # Before a new version starts.
-MIGRATE = [PYTHON, "-m", "alembic", "upgrade", "head"]
+MIGRATE = [PYTHON, "-m", "stack.migrations"]
 
 # Threads, because ticks wait for servers rather than compute. One machine has one worker: it listens for no others.
 _WORKER = ["worker", "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]

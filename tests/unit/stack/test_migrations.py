@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
 
@@ -10,7 +12,9 @@ from stack.home import Home
 from tests.conftest import committed_database
 
 
-def test_a_release_leaves_the_schema_of_a_newer_one_as_it_is(running_servers: Home) -> None:
+def test_a_release_leaves_the_schema_of_a_newer_one_as_it_is(
+    running_servers: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with committed_database(running_servers, "genba_ahead"):
         url = servers.url(running_servers, "owner", "genba_ahead")
         assert migrations.migrate({"DATABASE_OWNER_URL": url}) == ""
@@ -18,9 +22,16 @@ def test_a_release_leaves_the_schema_of_a_newer_one_as_it_is(running_servers: Ho
             owner.execute("UPDATE alembic_version SET version_num = '9999_newer'")
 
         assert "a newer release's (9999_newer)" in migrations.migrate({"DATABASE_OWNER_URL": url})
+        (tmp_path / "database_owner_url").write_text(url)
+        monkeypatch.delenv("DATABASE_OWNER_URL", raising=False)
+        monkeypatch.setenv("SECRETS_FOLDER", str(tmp_path))
+        assert migrations.main() == 0
+        assert "a newer release's (9999_newer)" in capsys.readouterr().out
 
         with psycopg.connect(url) as owner:
             owner.execute("UPDATE alembic_version SET version_num = '0034_reservations_guides'")
         # What that one leads to is there already.
         with pytest.raises(RuntimeError, match="The migrations failed"):
             migrations.migrate({"DATABASE_OWNER_URL": url})
+        assert migrations.main() == 1
+        assert "The migrations failed" in capsys.readouterr().err
