@@ -13,6 +13,7 @@ session lose nothing. Nothing of a card leaves the page this way.
 from __future__ import annotations
 
 import re
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, is_dataclass
@@ -56,6 +57,8 @@ class Draft:
     stale: ApiProblem | None = None
     # What was sent since the last answer: the service may have stored any of it all the same.
     unanswered: list[dict[str, Any]] = field(default_factory=list)
+    # Streamlit begins the next run of a page while the last one still waits for its answer.
+    one_at_a_time: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def path(self) -> str:
@@ -69,8 +72,9 @@ class Draft:
         """To be called once the form was drawn, with what stands in it now: saves it when it has changed, and says
         how it stands with the draft. `labels` are the fields with their words."""
         self.values = {**values}
-        if self.stale is None:
-            self._save()
+        with self.one_at_a_time:
+            if self.stale is None:
+                self._save()
         if self.stale is not None:
             self._say_stale(labels)
         elif self.problem is not None:

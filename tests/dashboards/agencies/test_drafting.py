@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.runtime.scriptrunner_utils.exceptions import StopException
@@ -173,6 +176,35 @@ def test_a_click_that_ends_the_run_between_saving_and_noting_it_is_no_conflict(
     line.mend()
     box(page, "town").input("渋谷").run()
     assert not page.warning
+    assert stored(db) == {**stored(db), "last_name": "株式会社青空", "town": "渋谷"}
+
+
+@dataclass
+class Overtaken(httpx2.BaseTransport):
+    """While the service's first answer is on its way, the next run of the page begins and saves what it found."""
+
+    service: TestClient
+    next_run: threading.Thread
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.read()
+        answer = self.service.send(request)
+        if self.next_run.ident is None and request.method == "PUT":
+            self.next_run.start()
+            self.next_run.join(0.5)
+        return answer
+
+
+def test_two_runs_of_a_page_at_once_are_in_no_conflict(tab: Callable[[], AppTest], db: Session, line: Line) -> None:
+    page = tab()
+    draft = page.session_state[KEY]
+    next_run = threading.Thread(target=lambda: draft.keep({**draft.values, "town": "渋谷"}, {}))
+    way = Overtaken(line.service, next_run)
+    line.use(httpx2.Client(base_url=line.service.base_url, transport=way, trust_env=False))
+    box(page, "last_name").input("株式会社青空").run()
+    next_run.join()
+    assert draft.number == 2
+    assert draft.stale is None
     assert stored(db) == {**stored(db), "last_name": "株式会社青空", "town": "渋谷"}
 
 
