@@ -21,14 +21,14 @@ from tests.load.falling import PATIENCE_SECONDS
 # A page that has not got there by then is opened anew, as a person does.
 PATIENCE_MS = 15_000
 
-# Scans all day, as a scanner does: digits and Enter. Kept in the page are the moments at which the service had taken
-# one, in ms since 1970.
+# Scans all day, as a scanner does: digits and Enter. Kept in the page is which scan the service had taken at which
+# moment, in ms since 1970.
 SCANNING = """async (given) => {
   const { on } = await import("/entry-exit-station/news.js");
   const scanner = document.getElementById("scan");
   window.taken = [];
   on("settled", (outcomes) => {
-    for (const one of outcomes) if (one.result === "done") window.taken.push(Date.now());
+    for (const one of outcomes) if (one.result === "done") window.taken.push([one.clientEventId, Date.now()]);
   });
   const press = (key, code) => scanner.dispatchEvent(new KeyboardEvent("keydown", { key, code, bubbles: true }));
   let turn = 0;
@@ -183,9 +183,13 @@ class Tablet(Screen):
                 self._page = self._begun()
             except (Away, httpx2.TransportError):
                 return  # whoever puts a tablet up tries again
+        self._note_taken(self._page)
+
+    def _note_taken(self, page: Page) -> None:
         ahead = time.time() - time.monotonic()
-        taken: list[float] = self._page.evaluate("() => window.taken.splice(0)")
-        self.answered += [(moment / 1000 - ahead,) * 2 for moment in taken]
+        taken: list[tuple[str, float]] = page.evaluate("() => window.taken.splice(0)")
+        self.done += [name for name, _ in taken]
+        self.answered += [(moment / 1000 - ahead,) * 2 for _, moment in taken]
 
     def _begun(self) -> Page:
         with self.scene.http() as http:
@@ -216,4 +220,5 @@ class Tablet(Screen):
                     time.sleep(0.5)
                 self.left = self._page.evaluate(QUEUE, "queue")
                 self.aside = self._page.evaluate(QUEUE, "attention")
+                self._note_taken(self._page)
         super().close()
