@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from jobs.app import app
-from jobs.vendors import PermanentFailure, VendorFailure, payments, voice
+from jobs.vendors import PermanentFailure, VendorFailure, payments, sms, voice
 from service.core.db import SYSTEM, transaction
 from service.core.files import deposit
 from service.core.health import record_job
@@ -98,7 +98,7 @@ def _looked(one: Look) -> bool:
     try:
         seen: Mapping[str, Any] | None = _ASK[one.kind](one.name)
     except PermanentFailure as failure:
-        if failure.code not in ("404", "resource_missing"):
+        if failure.code not in ("404", "20404", "resource_missing"):
             told.warning("not looked at", error=str(failure))
             return False
         seen = None
@@ -118,6 +118,7 @@ _ASK: Mapping[Kind, Callable[[str], Mapping[str, Any]]] = {
     "call": voice.details,
     "payment": payments.session,
     "refund": payments.refund,
+    "sms": sms.details,
 }
 
 

@@ -99,6 +99,16 @@ def reconcile(message: Claimed) -> Sent | NotSent | Unknown:
     return Unknown()
 
 
+def details(sid: str) -> Mapping[str, Any]:
+    """The SMS as Twilio has it now: its `status`, and its `error_code` if it did not arrive.
+
+    Raises:
+        PermanentFailure: there is none (code 20404), or Twilio does not let us in.
+        RateLimited, VendorFailure: it cannot be asked just now.
+    """
+    return _call(Line("Twilio"), "GET", _messages().replace(".json", f"/{sid}.json"))
+
+
 def _sent(sms: Mapping[str, Any]) -> Sent:
     return Sent(str(sms["sid"]), {"status": sms.get("status")})
 

@@ -48,6 +48,7 @@ _WAITING = (
     "UPDATE reservations_calls SET look_at = look_at - :span",
     "UPDATE reservations_payments SET look_at = look_at - :span",
     "UPDATE reservations_refunds SET look_at = look_at - :span",
+    "UPDATE reservations_messages SET look_at = look_at - :span",
     "UPDATE reservations_webhooks SET next_try_at = next_try_at - :span, received_at = received_at - :span",
 )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from jobs import reservations as jobs
 from jobs.vendors import sms as client
+from service.core.clock import app_now, real_now
 from service.core.db import SYSTEM, transaction
 from service.core.outbox import OutboxMessage
 from service.reservations.events import rules as e
@@ -181,3 +182,28 @@ def test_people_send_the_link_by_mail_instead(world: World) -> None:
     assert world.tasks() == []
     world.pay()
     world.until_state(State.CONFIRMED)
+
+
+def test_what_twilio_told_while_nobody_listened_is_found_by_asking(world: World) -> None:
+    """Twilio tells of each status once, and not again."""
+    world.sandbox.fault("twilio", "drop", door="callback")
+    world.sandbox.script("sms", {"kind": "undelivered", "code": 30005})
+    world.ask().until(lambda: [one["status"] for one in world.sandbox.sms()] == ["undelivered"])
+    world.settle()
+    assert first(world).status == "sent"
+
+    world.pass_time(timedelta(minutes=2)).until(lambda: world.tasks() == ["sms_failed"])
+
+    assert world.webhooks("twilio") == []
+    assert (first(world).status, first(world).error_code, first(world).look_at) == ("undelivered", "30005", None)
+
+
+def test_an_sms_of_which_nobody_says_that_it_arrived_is_not_asked_about_for_ever(world: World) -> None:
+    world.sandbox.script("sms", then="stuck")
+    world.ask().until(lambda: first(world).status == "sent" and first(world).look_at)
+
+    with transaction(SYSTEM) as db:
+        db.execute(update(Letter).values(sent_at=app_now(db) - timedelta(hours=11), look_at=real_now()))
+    world.until(lambda: first(world).look_at is None)
+
+    assert first(world).status == "sent"

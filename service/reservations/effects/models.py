@@ -115,7 +115,7 @@ class Refund(Base):
 
 
 class Letter(Base):
-    """An SMS or a mail to the customer or a shop, and what became of it."""
+    """An SMS or a mail to the customer or a shop, and what became of it. `look_at`: when Twilio is asked."""
 
     __tablename__ = "reservations_messages"
     __table_args__ = (
@@ -127,6 +127,7 @@ class Letter(Base):
         Index("ix_reservations_messages_reservation_id", "reservation_id", "id"),
         Index("uq_reservations_messages_message_key", "message_key", unique=True),
         Index("ix_reservations_messages_external_id", "external_id"),
+        Index("ix_reservations_messages_look_at", "look_at", postgresql_where=text("look_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -147,6 +148,7 @@ class Letter(Base):
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     delivered_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    look_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class Link(Base):

@@ -10,15 +10,16 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core.clock import real_now
-from service.reservations.flow.models import Payment, PhoneCall, Refund
+from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund
 from service.reservations.news import actions as news
 from service.reservations.news.rules import LOOK_PAUSES
 
-Kind = Literal["call", "payment", "refund"]
+Kind = Literal["call", "payment", "refund", "sms"]
 _TABLES: Mapping[Kind, tuple[type[Any], Any]] = {
     "call": (PhoneCall, PhoneCall.external_id),
     "payment": (Payment, Payment.session_id),
     "refund": (Refund, Refund.refund_id),
+    "sms": (Letter, Letter.external_id),
 }
 
 
@@ -62,5 +63,7 @@ def seen(db: Session, look: Look, told: Mapping[str, Any] | None) -> str:
         return "相手先に記録がありません。"
     if look.kind == "payment":
         return news.session_told(db, told)[1]
+    if look.kind == "sms":
+        return news.sms_seen(db, look.name, told)
     reason = str(told.get("failure_reason") or "")
     return news.refund_told(db, look.name, "", str(told["status"]), reason)[1]

@@ -28,6 +28,7 @@ from service.reservations.news.rules import (
     LETTER_RANKS,
     PASSING_CODES,
     REFUND_RANKS,
+    SMS_LOOKED_AT,
     SMS_PAUSES,
     dispute_cause,
     is_further,
@@ -83,17 +84,27 @@ def sms_told(db: Session, sid: str, status: str, code: str, effect: str) -> tupl
     if now is None or not is_further(LETTER_RANKS, letter.status, now):
         return reservation.id, KNOWN
     if now == "delivered":
-        letter.status, letter.delivered_at = now, app_now(db)
+        letter.status, letter.delivered_at, letter.look_at = now, app_now(db), None
         return reservation.id, "届きました。"
     if now == "sent":
         letter.status, letter.sent_at = now, letter.sent_at or app_now(db)
         return reservation.id, "送信されました。"
-    letter.error_code, letter.error = code or None, not_arrived(code)
+    letter.error_code, letter.error, letter.look_at = code or None, not_arrived(code), None
     if _sent_again(db, letter, case, code):
         return reservation.id, "届かなかったため、時間をおいて送り直します。"
     letter.status = "undelivered"
     sms_failed(db, letter, letter.error)
     return reservation.id, "届きませんでした。"
+
+
+def sms_seen(db: Session, sid: str, told: Mapping[str, Any]) -> str:
+    """How it stands when Twilio is asked."""
+    _, outcome = sms_told(db, sid, str(told["status"]), str(told.get("error_code") or ""), "")
+    letter = queries.letter_by_sid(db, sid)
+    is_old = letter is not None and letter.sent_at is not None and app_now(db) - letter.sent_at > SMS_LOOKED_AT
+    if letter is not None and is_old:
+        letter.look_at = None
+    return outcome
 
 
 def _sent_again(db: Session, letter: Letter, case: Case, code: str) -> bool:

@@ -10,12 +10,16 @@ LOOK_PAUSES: Mapping[str, timedelta] = {
     "call": timedelta(seconds=15),
     "payment": timedelta(seconds=60),
     "refund": timedelta(minutes=15),
+    "sms": timedelta(minutes=15),
 }
 FIRST_LOOK: Mapping[str, timedelta] = {
     "call": timedelta(seconds=30),
     "payment": timedelta(seconds=60),
     "refund": timedelta(seconds=60),
+    "sms": timedelta(minutes=2),
 }
+# After that Twilio gives up, too; not every carrier says whether an SMS arrived.
+SMS_LOOKED_AT = timedelta(hours=10)
 # Between one try of an SMS and the next, also when it was accepted and did not arrive (jobs.vendors.sms has the same).
 SMS_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15))
 # Of the telephone or the moment: the same SMS may arrive later. All other codes are for good.

@@ -61,6 +61,8 @@ def _letter(db: Session, letter: Letter, what: Settled) -> None:
         arrives = letter.status in ("waiting", "sent", "delivered")
         if is_further(LETTER_RANKS, letter.status, "sent") or letter.status in ("failed", "dropped"):
             letter.status, letter.error, letter.error_code, arrives = "sent", "", None, True
+        if letter.channel == "sms" and letter.status == "sent":
+            letter.look_at = letter.look_at or real_now() + FIRST_LOOK["sms"]
         by_mail = letter.channel == "mail"
         # A link that another one has taken the place of begins no ten minutes.
         if is_link and arrives and case.by_mail == by_mail and queries.is_newest(db, letter):
