@@ -36,7 +36,7 @@ from service.core.texts import NO_NUL, ONE_LINE, Mail, Name
 from service.reservations.assistants import actions, queries, rules, schemas
 from service.reservations.assistants.actions import PATH, Wish
 from service.reservations.assistants.models import Assistant
-from service.reservations.rules import AREA
+from service.reservations.rules import AREA, SERVICE_NAME
 
 METADATA = f"/.well-known/oauth-protected-resource{PATH}"
 PATHS = (PATH, METADATA)
@@ -216,7 +216,7 @@ class Tools:
 def server(token: Callable[[], str], **access: Any) -> Server:
     return Server(
         "genba-reservations",
-        title="予約代行サービス QRV",
+        title=SERVICE_NAME,
         instructions=rules.instructions(actions.guides()),
         version="1",
         tools=Tools(token).listed(),
