@@ -196,9 +196,7 @@ class Tools:
         ] = "",
         hours_confirmed: Annotated[
             bool,
-            Field(
-                description="提携店の電話受付時間の外（深夜など）でよいと、お客様に確かめたときだけ true にします。"
-            ),
+            Field(description="提携店の電話受付時間の外（深夜など）でよいと、お客様に確かめたときだけ true にします。"),
         ] = False,
     ) -> schemas.ReservationAnswer:
         wish = Wish(
