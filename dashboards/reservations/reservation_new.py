@@ -7,11 +7,15 @@ from datetime import timedelta
 import streamlit as st
 
 from dashboards import session
+from dashboards.client import ApiProblem
 from dashboards.reservations import choices, operation_actions, words
 from dashboards.ui import dialogs, flash, forms, times
 from dashboards.ui.text import plain
 
 KEY = "reservations.reservation.new"
+# The time about which the service has asked.
+ASKED = f"{KEY}.asked"
+ODD_TIME = "urn:genba:outside-hours"
 
 
 def new() -> None:
@@ -46,7 +50,7 @@ def _form(service: str, plans: dict[str, str]) -> None:
         )
         phone = form.field(
             "phone", st.text_input, "電話番号", required=True, max_chars=30, placeholder="090-1234-5678",
-            help="決済リンクをSMSで送る番号です。",
+            help="決済リンクをSMSで送る番号です。携帯電話の番号を入力します。",
         )  # fmt: skip
         mail = form.field(
             "mail", st.text_input, "メールアドレス", max_chars=254, placeholder="hanako@mail.example",
@@ -64,5 +68,13 @@ def _form(service: str, plans: dict[str, str]) -> None:
 
 
 def _post(wish: dict[str, str], once: str) -> None:
-    made = session.api().post(operation_actions.PATH, wish | {"client_request_id": once}, once=None)
+    """Pressing again after the question about an odd time is the answer to it: for that time, and for no other."""
+    body = wish | {"client_request_id": once, "hours_confirmed": st.session_state.get(ASKED) == wish["starts_at"]}
+    try:
+        made = session.api().post(operation_actions.PATH, body, once=None)
+    except ApiProblem as problem:
+        if problem.type == ODD_TIME:
+            st.session_state[ASKED] = wish["starts_at"]
+        raise
+    st.session_state.pop(ASKED, None)
     flash.say(f"{plain(made['customer_name'])}様の予約 {made['code']} を受け付けました。")

@@ -33,6 +33,8 @@ class Form:
         self._required: dict[str, tuple[str, str]] = {}
         self._summary: DeltaGenerator | None = None
         self._kept = st.session_state.setdefault(f"form.{key}", {"errors": {}, "round": 0, "once": new_key()})
+        if self._kept.get("in") is not dialogs.noted():  # Opened anew: what was said as a whole was of another time.
+            self._kept |= {"in": dialogs.noted(), "summary": ""}
 
     @property
     def once(self) -> str:
@@ -85,7 +87,7 @@ class Form:
             if problem.sent_before:
                 self._kept["once"] = new_key()
             return self._refused(problem)
-        self._kept |= {"errors": {}, "round": self._kept["round"] + 1, "once": new_key()}
+        self._kept |= {"errors": {}, "summary": "", "round": self._kept["round"] + 1, "once": new_key()}
         if dialogs.noted() is mine:
             dialogs.close()
         if done:
@@ -105,14 +107,19 @@ class Form:
         return problem
 
     def _show_errors(self, errors: Mapping[str, str], summary: str = "") -> None:
-        self._kept["errors"] = dict(errors)
+        self._kept |= {"errors": dict(errors), "summary": summary}
         for field, slot in self._slots.items():
             slot.empty()
             self._complain(field)
-        if self._summary is not None:
-            self._summary.empty()
-            if summary:
-                self._summary.error(summary, icon=":material/error:")
+        self._summarise()
+
+    def _summarise(self) -> None:
+        """It stays while the page around it is drawn anew, as what is said at the fields does."""
+        if self._summary is None:
+            return
+        self._summary.empty()
+        if summary := self._kept.get("summary"):
+            self._summary.error(summary, icon=":material/error:")
 
 
 @contextmanager
@@ -124,6 +131,7 @@ def form(key: str, *, submit: str, icon: str | None = None, width: int | None = 
     drawn = Form(key)
     with st.form(f"{key}.form", enter_to_submit=False, width=width or "stretch"):
         drawn._summary = st.empty()
+        drawn._summarise()
         yield drawn
         drawn.submitted = st.form_submit_button(submit, type="primary", icon=icon, key=f"{key}.submit")
 

@@ -79,6 +79,18 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Sign:
+    """What is written over an area's public pages when they are not headed Genba: the name that its customers know it
+    by. `paths`: where they begin; a notice (not found, say) on a path below one is headed so, too."""
+
+    name: str
+    paths: tuple[str, ...]
+
+    def is_over(self, path: str) -> bool:
+        return any(path == start or path.startswith(f"{start}/") for start in self.paths)
+
+
+@dataclass(frozen=True)
 class Area:
     name: str
     title: str
@@ -93,6 +105,7 @@ class Area:
     purposes: tuple[Purpose, ...] = ()
     # What is noted about its people beside the role: name → title.
     details: Mapping[str, str] = field(default_factory=dict)
+    sign: Sign | None = None
 
 
 CORE_TICKS: Mapping[str, Tick] = {
@@ -124,6 +137,10 @@ def areas() -> Mapping[str, Area]:
     if wrong:
         raise RuntimeError(f"service/{wrong[0]}/rules.py declares an area of another name")
     return found
+
+
+def sign_over(path: str) -> Sign | None:
+    return next((area.sign for area in areas().values() if area.sign and area.sign.is_over(path)), None)
 
 
 def ticks() -> dict[str, Tick]:

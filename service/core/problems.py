@@ -186,6 +186,7 @@ def answer(path: str, problem: Problem) -> Response:
         return problem.response()
     response = shell.notice(
         problem.status,
+        path=path,
         title=problem.title,
         text=problem.detail,
         retry=isinstance(problem, Unavailable),

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
+from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Sign, Tick
 from service.core.purposes import Kind, Purpose
 from service.core.times import WEEKDAYS
+
+# What customers and shops know it by: in SMS and mails, on the telephone and over the public pages.
+SERVICE_NAME = "予約代行サービス QRV"
 
 # The public form for questions; pages and mails lead there.
 CONTACT_PAGE = "/contact"
 
 # Where everybody reads the guides, below the address of the public pages.
 GUIDES_PATH = "/guides"
+
+SURVEY_PATH = "/survey"
 
 READ = frozenset(
     {
@@ -304,4 +309,5 @@ AREA = Area(
         },
     },
     purposes=(GUIDE_FILE, IMPORT_FILE, MANAGEMENT_REPORT, REPORT_FILE),
+    sign=Sign(SERVICE_NAME, ("/pay", "/cancel", CONTACT_PAGE, GUIDES_PATH, SURVEY_PATH)),
 )

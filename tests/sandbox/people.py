@@ -98,7 +98,8 @@ class People:
 
     async def calls(self, _: Request) -> Response:
         listed = list(reversed(self._calls.listed()))[:SHOWN]
-        return self._page("calls.html", calls=listed, states=STATES, kinds=KINDS["shop"])
+        wishes = {call["call_id"]: Wish.of(call["request_data"].get("request_data") or {}) for call in listed}
+        return self._page("calls.html", calls=listed, wishes=wishes, states=STATES, kinds=KINDS["shop"])
 
     async def call(self, request: Request) -> Response:
         return self._call(request.path_params["call_id"])

@@ -82,7 +82,7 @@ def test_a_call_is_queued_rings_is_answered_and_ends(sandbox: Sandbox) -> None:
     lines = [(line["user"], line["text"]) for line in call["transcripts"]]
     assert lines[0] == ("user", "お電話ありがとうございます。さくらクリーン 渋谷店でございます。")
     assert lines[1] == ("assistant", "お世話になっております。QRVです。")
-    wish = "12月1日（火）の14時から、ハウスクリーニング（2LDK）を1件お願いできますでしょうか。お名前は田中様です。"
+    wish = "12月1日（火）の14時から、ハウスクリーニング 2LDKを1件お願いできますでしょうか。お名前は田中様です。"
     assert ("assistant", wish) in lines
     assert ("user", call["analysis"]["quote"]) in lines
     assert call["analysis"]["quote"] in call["concatenated_transcript"]

@@ -35,6 +35,9 @@ def test_a_call_shows_what_was_said_and_what_was_made_of_it(sandbox: Sandbox) ->
     listed, page = sandbox.http.get("/calls").text, sandbox.http.get(f"/calls/{call_id}").text
 
     assert "店舗は12月1日（火）の14時の予約を断りました。" in listed
+    assert "さくらクリーン 渋谷店" in listed
+    assert "<h1>さくらクリーン 渋谷店 への電話</h1>" in page
+    assert f"<dd>{SHOP}</dd>" in page
     assert page.count("申し訳ございません。その日は予約がいっぱいで、お受けできません。") == 2
     assert "お断り" in page
     assert sandbox.http.get("/calls/none").status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from service.core.areas import AREAS
+from service.core.areas import AREAS, Sign, areas, sign_over
 from service.core.pages import assets
 from service.core.settings import settings
 
@@ -60,18 +61,26 @@ def address() -> str:
 
 
 def page(template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
-    """A rendered template with the headers of all public pages."""
-    return HTMLResponse(TEMPLATES.get_template(template).render(**values), status, HEADERS)
+    """A rendered template with the headers of all public pages; an area's is under the area's sign, if it has one."""
+    area = areas().get(template.partition("/")[0])
+    return _headed(template, status, area.sign if area else None, values)
+
+
+def _headed(template: str, status: int, sign: Sign | None, values: Mapping[str, Any]) -> HTMLResponse:
+    html = TEMPLATES.get_template(template).render(values, sign=sign)
+    return HTMLResponse(html, status, HEADERS)
 
 
 def notice(
     status: int,
     *,
+    path: str,
     title: str,
     text: str,
     reference: str = "",
     retry: bool = False,
     way_on: tuple[str, str] | None = None,
 ) -> HTMLResponse:
-    """What happened, why, and what to do now. `way_on`: an address, and what the link to it says."""
-    return page("notice.html", status, title=title, text=text, reference=reference, retry=retry, way_on=way_on)
+    """What happened on `path`, why, and what to do now. `way_on`: an address, and what the link to it says."""
+    said = {"title": title, "text": text, "reference": reference, "retry": retry, "way_on": way_on}
+    return _headed("notice.html", status, sign_over(path), said)

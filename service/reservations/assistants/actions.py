@@ -59,6 +59,7 @@ class Wish:
     phone: str
     mail: str
     wishes: str
+    hours_confirmed: bool = False
 
 
 def guides() -> str:
@@ -118,7 +119,7 @@ def ask(db: Session, assistant: Assistant, wish: Wish) -> schemas.ReservationAns
     which is to be told after it was stored that people are told of it.
 
     Raises:
-        Invalid: as `flow.actions.create`, or the time cannot be read.
+        Invalid: as `flow.actions.create`, or the time cannot be read, or the customer has to be asked about it.
         Conflict: the request's id is that of another reservation.
     """
     starts_at = _moment(wish.starts_at)
@@ -135,8 +136,11 @@ def ask(db: Session, assistant: Assistant, wish: Wish) -> schemas.ReservationAns
                 phone=wish.phone,
                 mail=wish.mail,
                 wishes=wish.wishes,
+                hours_confirmed=wish.hours_confirmed,
                 admit=partial(_admit, db, assistant),
             )
+    except flow.OutsideHours as odd:
+        raise Invalid(rules.asked_about_hours(odd.asks)) from odd
     except _Crowd as crowd:
         _tell_of_crowd(db, assistant, crowd)
         return crowd
@@ -252,7 +256,8 @@ def _found(db: Session, assistant: Assistant, code: str, phone: str | None) -> R
     for limit, whose in attempts:
         if wait := throttle.hit(db, limit, *whose):
             return throttle.too_many("予約が見つからない問い合わせ", wait)
-    found = queries.reservation_of(db, assistant, wanted, number)
+    # Who names a number asks for that customer's reservation, also with a token of one's own.
+    found = queries.reservation_of(db, assistant, wanted, number, by_phone=assistant.is_shared or bool(phone))
     if found is None:
         return NotFound(NOT_FOUND)
     for limit, whose in attempts:

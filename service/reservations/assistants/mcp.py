@@ -36,7 +36,7 @@ from service.core.texts import NO_NUL, ONE_LINE, Mail, Name
 from service.reservations.assistants import actions, queries, rules, schemas
 from service.reservations.assistants.actions import PATH, Wish
 from service.reservations.assistants.models import Assistant
-from service.reservations.rules import AREA
+from service.reservations.rules import AREA, SERVICE_NAME
 
 METADATA = f"/.well-known/oauth-protected-resource{PATH}"
 PATHS = (PATH, METADATA)
@@ -71,7 +71,9 @@ ReservationId = Annotated[
 ]
 SharedPhone = Annotated[
     PhoneText | None,
-    Field(description="予約したときの電話番号。複数のお客様で共用する接続では必須です。"),
+    Field(
+        description="予約したときの電話番号。複数のお客様で共用する接続では必須です。指定すると、一致する予約だけを探します。"
+    ),
 ]
 
 
@@ -185,15 +187,21 @@ class Tools:
         customer_name: Annotated[Name, Field(description="お客様のお名前。お店に伝えます。")],
         phone: Annotated[
             PhoneText,
-            Field(description="SMSを受け取れる日本の電話番号（090-1234-5678 または +819012345678）"),
+            Field(description="SMSを受け取れる日本の携帯電話番号（090-1234-5678 または +819012345678）"),
         ],
         mail: Annotated[Mail | None, Field(description="メールアドレス。SMSと同じ内容をメールでも送ります。")] = None,
         wishes: Annotated[
             str,
             Field(max_length=500, pattern=NO_NUL, description="お店に伝えるご要望（プレートの文字、色など）"),
         ] = "",
+        hours_confirmed: Annotated[
+            bool,
+            Field(description="提携店の電話受付時間の外（深夜など）でよいと、お客様に確かめたときだけ true にします。"),
+        ] = False,
     ) -> schemas.ReservationAnswer:
-        wish = Wish(client_request_id, service, plan, starts_at, customer_name, phone, mail or "", wishes)
+        wish = Wish(
+            client_request_id, service, plan, starts_at, customer_name, phone, mail or "", wishes, hours_confirmed
+        )
         return self._with(lambda db, assistant: actions.ask(db, assistant, wish))
 
     def get_reservation_status(
@@ -216,7 +224,7 @@ class Tools:
 def server(token: Callable[[], str], **access: Any) -> Server:
     return Server(
         "genba-reservations",
-        title="予約代行サービス QRV",
+        title=SERVICE_NAME,
         instructions=rules.instructions(actions.guides()),
         version="1",
         tools=Tools(token).listed(),

@@ -70,10 +70,12 @@ def by_token(db: Session, token: str) -> Assistant | None:
     ).one_or_none()
 
 
-def reservation_of(db: Session, assistant: Assistant, code: str, phone: str | None) -> Reservation | None:
-    """Its own, by the id; of a shared token only the one with that telephone number. None for all others alike."""
+def reservation_of(
+    db: Session, assistant: Assistant, code: str, phone: str | None, *, by_phone: bool
+) -> Reservation | None:
+    """Its own, by the id; `by_phone`: only with that telephone number. None for all others alike."""
     mine = select(Reservation).where(Reservation.assistant_id == assistant.id, Reservation.code == code)
-    if assistant.is_shared:
+    if by_phone:
         mine = mine.where(Reservation.phone == phone)
     return db.scalars(mine).one_or_none()
 

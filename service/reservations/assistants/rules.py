@@ -65,6 +65,14 @@ def received(code: str, what: str, *, is_new: bool) -> str:
     return f"{said}（予約ID: {code}、{what}）。"
 
 
+def asked_about_hours(asks: str) -> str:
+    """`asks`: what is odd about the time, and that the customer is to be asked."""
+    return (
+        f"{asks}まだ申し込みを受け付けていません。この時刻で間違いなければ、hours_confirmed を true にして、"
+        "もう一度申し込んでください。"
+    )
+
+
 def moment(text: str) -> datetime | None:
     """What an assistant wrote as a date and a time; without a zone it is Tokyo's. None when it is none."""
     if not _MOMENT.fullmatch(written := plain(text)):

@@ -14,6 +14,7 @@ from service.core import audit
 from service.core.auth import Actor
 from service.core.clock import app_now, in_words
 from service.core.problems import Conflict, Invalid, Stale
+from service.core.texts import international
 from service.reservations.cases.rules import LONGEST_NOTICE
 from service.reservations.desk import queries, schemas
 from service.reservations.events import rules as e
@@ -40,6 +41,7 @@ def create(db: Session, by: Actor, new: schemas.NewReservation) -> Reservation:
         phone=new.phone,
         mail=new.mail,
         wishes=new.wishes,
+        hours_confirmed=new.hours_confirmed,
     )
 
 
@@ -174,10 +176,12 @@ def correct_customer(db: Session, by: Actor, code: str, new: schemas.CustomerCor
     nothing any more.
 
     Raises:
-        Invalid: the number is none of Japan's, or nothing is different.
+        Invalid: the number is none of Japan's mobile ones, or nothing is different.
     """
     reservation = _hold(db, code, new)
-    right = {"customer_name": new.customer_name.strip(), "phone": flow.number_of(new.phone), "mail": new.mail.strip()}
+    # Who is known by a number that takes no SMS may keep it.
+    phone = reservation.phone if international(new.phone) == reservation.phone else flow.number_of(new.phone)
+    right = {"customer_name": new.customer_name.strip(), "phone": phone, "mail": new.mail.strip()}
     was = {name: getattr(reservation, name) for name in right}
     changed = [name for name in right if right[name] != was[name]]
     if not changed:

@@ -235,7 +235,8 @@ class Replay(BaseModel):
 
 
 class NewReservation(BaseModel):
-    """`client_request_id` is the asker's own: a repeat is answered with the first one."""
+    """`client_request_id` is the asker's own: a repeat is answered with the first one. `hours_confirmed`: the customer
+    means that time, though no shop answers its telephone at it; without it such a time is refused (`starts_at`)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -247,6 +248,7 @@ class NewReservation(BaseModel):
     phone: Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
     mail: Mail | Literal[""] = ""
     wishes: Annotated[str, Field(max_length=500, pattern=NO_NUL)] = ""
+    hours_confirmed: bool = False
 
 
 class Edit(BaseModel):

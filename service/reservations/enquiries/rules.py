@@ -11,10 +11,11 @@ from service.core.calendar import Calendar, Name, add_working_time, working_time
 from service.core.targets import NEAR, Target
 from service.core.times import in_words
 from service.reservations.incidents.rules import Level
+from service.reservations.rules import SERVICE_NAME
 
 HOUR = timedelta(hours=1)
 CALENDAR: Name = "business"
-SENDER = "予約代行サービス QRV"
+SENDER = SERVICE_NAME
 HOURS = "平日9:00〜18:00"
 
 

@@ -18,6 +18,7 @@ from service.core import audit
 from service.core.auth import Actor
 from service.core.clock import app_now, in_words, real_now
 from service.core.db import violates
+from service.core.phones import is_mobile
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.texts import international
 from service.reservations.cases.rules import LONGEST_NOTICE, SHORTEST_NOTICE, Case
@@ -29,7 +30,7 @@ from service.reservations.flow.models import Payment, PhoneCall, Reservation, Ti
 from service.reservations.machine import rules as machine
 from service.reservations.machine.rules import Outcome
 from service.reservations.rules import AREA
-from service.reservations.seeking.rules import BUSY_PAUSE, Line, free
+from service.reservations.seeking.rules import BUSY_PAUSE, Line, free, odd_time
 from service.reservations.services.models import Plan, Service
 
 Source = Literal["system", "assistant", "customer", "stripe", "twilio", "bland", "operator"]
@@ -62,15 +63,17 @@ def create(
     phone: str,
     mail: str = "",
     wishes: str = "",
+    hours_confirmed: bool = False,
     admit: Callable[[str], None] = lambda _: None,
 ) -> Reservation:
     """A reservation asked for by an assistant or a person. Who repeats a request gets the first one's reservation, and
-    so does who asks for the same within ten minutes. `admit` is asked, with the number, about one that is new; it may
-    raise.
+    so does who asks for the same within ten minutes. `hours_confirmed`: the customer means that time, though no shop
+    can be reached at it. `admit` is asked, with the number, about one that is new; it may raise.
 
     Raises:
         Invalid: there is no such service or size, the time is too soon or too far away, or the number is none of
-            Japan's. That no shop offers it is no refusal: people are told.
+            Japan's mobile ones. That no shop offers it is no refusal: people are told.
+        OutsideHours: the customer has to be asked about the time first.
     """
     user_id = by.user_id if by is not None else None
     mine = queries.of_request(assistant_id, user_id)
@@ -87,8 +90,11 @@ def create(
     if same := db.scalars(queries.same_wish(mine, number, service.id, starts_at, now - SAME_WISH)).one_or_none():
         return same
     refuse_time(starts_at, now)
+    order = queries.order_of(db, service.id)
+    if not hours_confirmed:
+        _ask_about_hours(db, order, starts_at)
     admit(number)
-    asked = e.Requested(starts_at=starts_at, price=plan.price, order=queries.order_of(db, service.id))
+    asked = e.Requested(starts_at=starts_at, price=plan.price, order=order)
     outcome = machine.begin(asked, now)
     reservation = Reservation(
         assistant_id=assistant_id,
@@ -219,11 +225,15 @@ def _free(shop: int, lines: Mapping[int, Line], taken: set[int], now: datetime) 
 
 
 def number_of(phone: str) -> str:
-    """As it is dialled from anywhere. Raises Invalid for one that is none of Japan's."""
+    """As it is dialled from anywhere. Raises Invalid for one that is none of Japan's, or takes no SMS: the link to pay
+    comes by it."""
     number = international(phone)
     if number is None:
-        message = "日本の電話番号を、090-1234-5678 や +819012345678 のように指定してください。"
+        message = "日本の携帯電話の番号を、090-1234-5678 や +819012345678 のように指定してください。"
         raise Invalid(f"電話番号を確認できません。{message}", [("phone", message)])
+    if not is_mobile(number):
+        message = "お支払いの案内をSMSで送るため、携帯電話の番号（070・080・090など）を指定してください。"
+        raise Invalid(f"この番号はSMSを受け取れません。{message}", [("phone", message)])
     return number
 
 
@@ -254,6 +264,23 @@ def refuse_time(starts_at: datetime, now: datetime) -> None:
     else:
         return
     raise Invalid(message, [("starts_at", message)])
+
+
+class OutsideHours(Invalid):
+    """3時 is often 15:00: `why` says what is odd about the time, in a sentence."""
+
+    type = "urn:genba:outside-hours"
+
+    def __init__(self, why: str) -> None:
+        self.asks = f"{why}午前と午後の取り違えがないか、お客様に確かめてください。"
+        message = f"{self.asks}この日時でよければ、もう一度「受け付ける」を押してください。"
+        super().__init__(message, [("starts_at", message)])
+
+
+def _ask_about_hours(db: Session, order: tuple[int, ...], starts_at: datetime) -> None:
+    lines = queries.lines(db, 0, order).values()
+    if (why := odd_time(lines, starts_at)) is not None:
+        raise OutsideHours(why)
 
 
 def _insert(db: Session, reservation: Reservation) -> None:

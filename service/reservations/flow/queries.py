@@ -205,7 +205,7 @@ def has_late_enquiry(db: Session, reservation_id: int) -> bool:
 
 
 def shown(db: Session, reservation: Reservation) -> list[tuple[str, str]]:
-    """What a page says of it, to whoever has the link; where it is, as long as it is certain."""
+    """What a page says of it, to whoever has the link: which shop keeps it, and once it is paid for, its telephone."""
     booking = booking_of(db, reservation)
     listed = [
         ("予約ID", booking.code),
@@ -213,7 +213,9 @@ def shown(db: Session, reservation: Reservation) -> list[tuple[str, str]]:
         ("日時", in_words(reservation.starts_at)),
         ("料金", yen(reservation.price)),
     ]
+    shop = db.get(Shop, reservation.shop_id) if reservation.shop_id is not None else None
     if reservation.state in (State.CONFIRMED, State.COMPLETED):
-        shop = db.get(Shop, reservation.shop_id) if reservation.shop_id is not None else None
         listed.append(("店舗", f"{shop.name}（{phones.shown(shop.phone)}）" if shop else booking.shop_note))
+    elif reservation.state in (State.CALLING_SUCCESS, State.AWAITING_PAYMENT):
+        listed.append(("店舗", shop.name if shop else booking.shop_note))
     return listed

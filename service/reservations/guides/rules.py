@@ -34,9 +34,9 @@ from service.reservations.operations import rules as operations
 from service.reservations.operations.rules import Priority
 from service.reservations.progress.rules import progress
 from service.reservations.queue import rules as queue
-from service.reservations.rules import AREA, CONTACT_PAGE, GUIDES_PATH
+from service.reservations.rules import AREA, CONTACT_PAGE, GUIDES_PATH, SERVICE_NAME
 
-MAKER = "予約代行サービス QRV"
+MAKER = SERVICE_NAME
 # Who reads Japanese without haste, in letters a minute.
 READING_SPEED = 500
 # A long one has its contents at its head.
@@ -425,7 +425,7 @@ def mail(facts: Facts, shop: str, contact: str) -> tuple[str, str]:
         f"{shop} 御中",
         *([f"{contact} 様"] if contact else []),
         "",
-        "いつもお世話になっております。予約代行サービス QRV です。",
+        f"いつもお世話になっております。{SERVICE_NAME} です。",
         "予約の電話をお受けいただくための手引きをお送りします。",
         "",
         *listed,

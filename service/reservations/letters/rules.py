@@ -9,6 +9,7 @@ from datetime import datetime
 
 from service.core.times import TOKYO, in_words
 from service.reservations.events.rules import Purpose
+from service.reservations.rules import SERVICE_NAME
 
 # The document's own sentences.
 NOT_POSSIBLE = "現在、予約できませんでした。別の日時をご検討いただくか、カスタマーサポートまでご連絡ください"
@@ -214,7 +215,10 @@ def _how_to_cancel(facts: Facts) -> list[str]:
 
 
 def _details(facts: Facts) -> list[str]:
-    shop = [f"店舗: {facts.shop}", f"店舗の電話番号: {at_home(facts.shop_phone)}"] if facts.shop and facts.paid else []
+    shop = [f"店舗: {facts.shop}"] if facts.shop else []
+    # Who has not paid has no business there yet.
+    if facts.shop_phone and facts.paid:
+        shop.append(f"店舗の電話番号: {at_home(facts.shop_phone)}")
     wishes = [f"ご要望: {facts.wishes}"] if facts.wishes else []
     return [
         "――――――――――",
@@ -231,7 +235,7 @@ def _details(facts: Facts) -> list[str]:
 def _signature(facts: Facts, guide: str, name: str) -> list[str]:
     contact = [f"お問い合わせ: カスタマーサポート {facts.support}（平日9:00〜18:00）"] if facts.support else []
     further = [f"{guide}: {facts.guides_url}{name}"] if facts.guides_url else []
-    return ["予約代行サービス QRV", *further, *contact, "このメールは自動でお送りしています。"]
+    return [SERVICE_NAME, *further, *contact, "このメールは自動でお送りしています。"]
 
 
 def to_shop(purpose: Purpose, facts: Facts) -> Mail:
@@ -248,7 +252,7 @@ def to_shop(purpose: Purpose, facts: Facts) -> Mail:
     body = [
         f"{facts.shop} 御中",
         "",
-        "いつもお世話になっております。予約代行サービス QRV です。",
+        f"いつもお世話になっております。{SERVICE_NAME} です。",
         *lines,
         "",
         "――――――――――",

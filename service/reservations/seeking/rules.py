@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, time, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from service.core.times import DAY, at, local_date
+from service.core.times import DAY, TOKYO, at, in_words, local_date
 from service.reservations.cases.rules import OF_PAYING, OF_SEEKING, Case, Result, go_on, resumed, taken, with_
 from service.reservations.events import rules as e
 from service.reservations.events.rules import OVER, SEEKING, Answer, Effect, Purpose, State, Task
@@ -184,6 +184,21 @@ class Line(BaseModel):
     closed_weekdays: frozenset[int] = frozenset()
     is_out: bool = False
     is_busy: bool = False
+
+
+def odd_time(lines: Iterable[Line], starts_at: datetime) -> str | None:
+    """What is odd about the time of a reservation: none of the shops answers its telephone then. None: nothing is, or
+    there are no shops."""
+    there = [line for line in lines if not line.is_out]
+    local = starts_at.astimezone(TOKYO)
+    today = [line for line in there if local.isoweekday() not in line.closed_weekdays]
+    if not there or any(line.opens_at <= local.time() <= line.closes_at for line in today):
+        return None
+    if not today:
+        return f"ご希望の日時（{in_words(starts_at)}）は、どの提携店も定休日です。"
+    opens, closes = min(line.opens_at for line in today), max(line.closes_at for line in today)
+    hours = f"{opens.hour}:{opens.minute:02}〜{closes.hour}:{closes.minute:02}"
+    return f"ご希望の日時（{in_words(starts_at)}）は、提携店の電話受付時間（{hours}）の外です。"
 
 
 # Another reservation's call is on the line.

@@ -18,14 +18,13 @@ from service.core.identity import hash_token
 from service.core.pages import shell
 from service.core.problems import Conflict, Invalid, Stale
 from service.reservations.enquiries.rules import signature
-from service.reservations.rules import AREA
+from service.reservations.rules import AREA, SURVEY_PATH
 from service.reservations.settings import settings
 from service.reservations.surveys import queries, rules, schemas
 from service.reservations.surveys.models import Invitation, Survey, SurveyLink
 from service.reservations.surveys.rules import Quarter
 
 SUBJECT = "survey"
-PATH = "/survey"
 _ONE_OF_A_QUARTER = "uq_reservations_surveys_year_quarter"
 
 
@@ -152,7 +151,7 @@ def _invite(db: Session, survey: Survey, invitation: Invitation, *, again: bool)
     """A letter with a link of its own. It is of no use when the survey is over."""
     token = secrets.token_urlsafe(16)
     db.add(SurveyLink(token_hash=hash_token(token), invitation_id=invitation.id))
-    url, quarter = f"{shell.address()}{PATH}/{token}", Quarter(survey.year, survey.quarter)
+    url, quarter = f"{shell.address()}{SURVEY_PATH}/{token}", Quarter(survey.year, survey.quarter)
     to, closes_at = _to(invitation), survey.closes_at or app_now(db)
     payload: dict[str, Any]
     if invitation.channel == "mail":

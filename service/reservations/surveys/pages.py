@@ -12,8 +12,8 @@ from service.core.clock import app_now, in_words
 from service.core.db import Db, Scopes, set_scopes
 from service.core.pages import forms, shell
 from service.reservations.rules import AREA
+from service.reservations.rules import SURVEY_PATH as PATH
 from service.reservations.surveys import actions, queries, rules
-from service.reservations.surveys.actions import PATH
 from service.reservations.surveys.models import Invitation, Survey
 from service.reservations.surveys.rules import Quarter
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from service.core.clock import app_now
 from service.core.identity import hash_token
 from service.core.paging import Key, Listing, equals, when
+from service.core.phones import is_mobile
 from service.core.problems import NotFound
 from service.core.times import DAY, at, local_date
 from service.reservations.enquiries import queries as enquiries
@@ -205,7 +206,7 @@ def recipients(db: Session, quarter: Quarter) -> Asked:
     mails = {mail.lower() for mail, _ in found if mail}
     reached = {phone for mail, phone in found if mail and phone}
     others = {phone for mail, phone in found if not mail and phone} - reached
-    mobile = {phone for phone in others if rules.takes_sms(phone)}
+    mobile = {phone for phone in others if is_mobile(phone)}
     return Asked(tuple(sorted(mails)), tuple(sorted(mobile)), len(others - mobile))
 
 

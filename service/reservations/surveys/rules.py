@@ -17,7 +17,6 @@ REMINDER_AFTER = timedelta(days=4)
 DAY_BEGINS, DAY_ENDS = time(9), time(20)
 STARS = {1: "とても不満", 2: "やや不満", 3: "どちらともいえない", 4: "やや満足", 5: "とても満足"}
 LONGEST_COMMENT = 1000
-_MOBILE = re.compile(r"\+81[789]0")
 _QUARTER = re.compile(r"([0-9]{4})-Q([1-4])")
 # How far back a quarter may lie of which customers are asked.
 YEAR = 4
@@ -83,11 +82,6 @@ def may_be_asked_about(quarter: Quarter, now: datetime) -> bool:
 def may_disturb(now: datetime) -> bool:
     """Whether an SMS would wake nobody."""
     return DAY_BEGINS <= now.astimezone(TOKYO).time() < DAY_ENDS
-
-
-def takes_sms(phone: str) -> bool:
-    """Of a number as it is kept: only mobile ones do."""
-    return _MOBILE.match(phone) is not None
 
 
 def sms(url: str, closes_at: datetime, *, again: bool) -> str:

@@ -74,7 +74,9 @@ def told(db: Session, reservation: Reservation) -> dict[str, Any]:
         ({"starts_at": "2031-02-30T14:00"}, "日付と時刻を、"),
         ({"service": "sushi"}, "指定できるサービス: bouquet、cake、platter"),
         ({"plan": "xl"}, "指定できるサイズ: s（S（約10本））"),
-        ({"phone": "+1 212 555 0100"}, "日本の電話番号を、090-1234-5678 や +819012345678 のように"),
+        ({"phone": "+1 212 555 0100"}, "日本の携帯電話の番号を、090-1234-5678 や +819012345678 のように"),
+        ({"phone": "03-1234-5678"}, "この番号はSMSを受け取れません"),
+        ({"starts_at": "2031-01-15T03:00"}, "hours_confirmed を true にして、もう一度"),
         ({"customer_name": " "}, "customer_name: 空白以外の文字を入力してください。"),
         ({"mail": "nowhere"}, "mail: 使えない文字が含まれているか、形式が正しくありません。"),
         ({"notes": "窓際で"}, "notes: 使えない項目です。"),
@@ -98,6 +100,15 @@ def test_a_time_without_a_zone_is_tokyo_s(db: Session, assistant: Assistant, wri
     assert made["starts_at"] == "2031-01-15T14:00:00+09:00"
     assert "2031/1/15（水）14:00" in made["message"]
     assert db.scalars(select(Reservation)).one().phone == "+819012345678"
+
+
+def test_who_means_three_at_night_says_so_under_the_same_id(db: Session, assistant: Assistant) -> None:
+    odd = WISH | {"starts_at": "2031-01-15T03:00"}
+    asked = refusal(call("request_reservation", **odd))
+
+    assert "提携店の電話受付時間（9:00〜20:00）の外です。午前と午後の取り違えがないか" in asked
+    assert "受け付ける」を押して" not in asked
+    assert facts(call("request_reservation", **odd, hours_confirmed=True))["starts_at"] == "2031-01-15T03:00:00+09:00"
 
 
 def test_a_tool_that_is_not_there_is_said_not_to_be(assistant: Assistant) -> None:

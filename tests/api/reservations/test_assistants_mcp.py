@@ -227,6 +227,17 @@ def test_a_shared_token_also_needs_the_customer_s_telephone_number(service: Serv
     assert facts(ended)["status"] == "cancelled"
 
 
+def test_a_wrong_number_finds_nothing_with_a_token_of_one_s_own_either(service: Service) -> None:
+    token = token_for(service)
+    code = reserved(service, token, phone="090-4321-5678")
+
+    for tool in ("get_reservation_status", "cancel_reservation"):
+        for wrong in ("090-4321-5679", "なし"):
+            assert refusal(call(service, token, tool, reservation_id=code, phone=wrong)) == actions.NOT_FOUND
+    for right in ({}, {"phone": "+81 90 4321 5678"}):
+        assert facts(call(service, token, "get_reservation_status", reservation_id=code, **right))["status"] != ""
+
+
 def test_who_tries_telephone_numbers_has_to_wait_and_then_the_right_one_is_no_use(service: Service) -> None:
     token = token_for(service, shared=True)
     code, other = (reserved(service, token, phone=phone) for phone in ("090-4321-0001", "090-4321-0002"))

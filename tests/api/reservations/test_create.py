@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from service.core.problems import Invalid
 from service.core.times import TOKYO
 from service.reservations.events import rules as e
 from service.reservations.flow import actions
+from service.reservations.flow.actions import OutsideHours
 from service.reservations.flow.models import Letter, Reservation
 from service.reservations.operations.models import Operation
 from service.reservations.shops.models import ShopService
@@ -109,11 +110,13 @@ def test_twenty_requests_at_once_make_one_reservation_and_one_sms(several: Engin
         ({"plan_code": "xxl"}, "plan", "指定できるサイズ: s（S（約10本））、m（M（約20本））、l（L（約30本））"),
         ({"phone": "+1 650 555 0100"}, "phone", "090-1234-5678"),
         ({"phone": "12345"}, "phone", "電話番号を確認できません"),
+        ({"phone": "03-1234-5678"}, "phone", "この番号はSMSを受け取れません"),
+        ({"phone": "+81 50 1234 5678"}, "phone", "070・080・090"),
         ({"in": timedelta(hours=3, seconds=-1)}, "starts_at", "今なら2031/1/8（水）13:00以降"),
         ({"in": timedelta(days=-1)}, "starts_at", "3時間後より先"),
         ({"in": timedelta(days=90, seconds=1)}, "starts_at", "90日先まで"),
     ],
-    ids=["service", "plan", "foreign number", "no number", "too soon", "past", "too far"],
+    ids=["service", "plan", "foreign number", "no number", "land line", "internet", "too soon", "past", "too far"],
 )
 def test_what_cannot_be_is_refused_in_words_that_say_what_can(
     stage: Session, said: dict[str, Any], field: str, words: str
@@ -128,6 +131,37 @@ def test_what_cannot_be_is_refused_in_words_that_say_what_can(
     assert words in refused.value.detail
     assert [error.field for error in refused.value.errors] == [field]
     assert count(stage, Reservation) == 0
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "said"),
+    [
+        (15, 3, "ご希望の日時（2031/1/15（水）3:00）は、提携店の電話受付時間（9:00〜20:00）の外です。"),
+        (15, 21, "提携店の電話受付時間（9:00〜20:00）の外です"),
+        (14, 14, "どの提携店も定休日です"),
+    ],
+)
+def test_at_an_odd_time_the_customer_is_asked_before_anybody_is_called(
+    stage: Session, day: int, hour: int, said: str
+) -> None:
+    for code in ("S001", "S002"):
+        scene.shop(stage, code).closed_weekdays = [2]
+    starts_at = datetime(2031, 1, day, hour, tzinfo=TOKYO)
+
+    with pytest.raises(OutsideHours) as asked:
+        scene.ask(stage, starts_at=starts_at)
+
+    assert said in asked.value.detail
+    assert count(stage, Reservation) == count(stage, Letter) == 0
+    assert scene.ask(stage, starts_at=starts_at, hours_confirmed=True).starts_at == starts_at
+
+
+@pytest.mark.parametrize("hour", [9, 16, 20])
+def test_a_time_at_which_one_of_the_shops_answers_is_no_odd_one(stage: Session, hour: int) -> None:
+    scene.shop(stage, "S001").closes_at = time(12)
+    scene.shop(stage, "S001").closed_weekdays = [3]
+
+    assert scene.ask(stage, starts_at=datetime(2031, 1, 15, hour, tzinfo=TOKYO)).state == "requested"
 
 
 def test_what_no_shop_offers_is_no_refusal_but_a_task_for_people(stage: Session) -> None:

@@ -160,13 +160,26 @@ def test_what_the_wrong_number_says_later_is_nobodys_failure(olivia: TestClient,
 
 @pytest.mark.parametrize(
     ("said", "field"),
-    [({}, "phone"), ({"phone": "12345"}, "phone"), ({"phone": RIGHT, "reason": " "}, "reason")],
+    [
+        ({}, "phone"),
+        ({"phone": "12345"}, "phone"),
+        ({"phone": "03-1234-5678"}, "phone"),
+        ({"phone": RIGHT, "reason": " "}, "reason"),
+    ],
 )
 def test_what_corrects_nothing_is_refused(olivia: TestClient, db: Session, said: dict[str, str], field: str) -> None:
     reservation = scene.ask(db)
     db.commit()
 
     assert correct(olivia, reservation, 422, **said)["errors"][0]["field"] == field
+
+
+def test_who_was_known_by_a_land_line_keeps_it_while_the_name_is_corrected(olivia: TestClient, db: Session) -> None:
+    reservation = scene.ask(db)
+    reservation.phone = "+81312345678"
+    db.commit()
+
+    assert correct(olivia, reservation, customer_name="青木 華子")["customer_name"] == "青木 華子"
 
 
 def test_a_stale_correction_is_a_conflict_and_support_may_not(olivia: TestClient, db: Session, sign_in: SignIn) -> None:

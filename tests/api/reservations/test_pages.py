@@ -11,11 +11,13 @@ from httpx2 import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core import phones
 from service.core.clock import app_now
 from service.reservations.events import rules as e
 from service.reservations.flow import actions
 from service.reservations.flow.models import Letter, Payment, Refund, Reservation
 from service.reservations.operations.models import Operation
+from service.reservations.shops.models import Shop
 from tests.api.reservations import scene
 
 AT_STRIPE = "https://stripe.example/c/pay"
@@ -73,6 +75,33 @@ def test_who_pays_in_time_is_led_to_stripe_and_nowhere_else(stage: Session, visi
     assert "form-action 'self' https://stripe.example;" in page.headers["content-security-policy"]
     assert "stripe.example" not in page.text
     assert (sent.status_code, sent.headers["location"]) == (303, AT_STRIPE)
+
+
+def test_whoever_pays_knows_which_shop_keeps_it_and_after_that_its_telephone(
+    stage: Session, visitor: TestClient
+) -> None:
+    reservation, path = to_pay(stage)
+    shop = stage.get_one(Shop, reservation.shop_id)
+
+    before = visitor.get(path).text
+    scene.pay(stage, reservation)
+    stage.commit()
+    after = visitor.get(path).text
+
+    assert f"<dt>店舗</dt><dd>{shop.name}</dd>" in before
+    assert f"<dt>店舗</dt><dd>{shop.name}（{phones.shown(shop.phone)}）</dd>" in after
+
+
+def test_customers_pages_are_headed_by_the_name_that_stands_in_their_sms(stage: Session, visitor: TestClient) -> None:
+    reservation, path = to_pay(stage)
+    headed = (path, scene.link(stage, reservation, "cancel"), "/contact", "/contact/done", "/guides/", "/guides/faq")
+    # What was never there, and a link that opens nothing.
+    for page in (*headed, "/pay/nothing", "/survey/nothing", "/guides/nothing"):
+        text = visitor.get(page).text
+        assert '<p class="brand"><span>予約代行サービス QRV</span></p>' in text, page
+        assert "｜予約代行サービス QRV</title>" in text, page
+        assert "Genba" not in text, page
+    assert "｜Genba（現場）</title>" in visitor.get("/payments").text
 
 
 def test_looking_changes_nothing_however_often(stage: Session, visitor: TestClient) -> None:

@@ -33,7 +33,7 @@ def test_a_wrong_number_is_put_right_on_the_page(screen: Screen, db: Session) ->
     page.text_input(key=f"{form}.phone.0").input("12")
     page.text_input(key=f"{form}.reason.0").input("お電話で伺った")
     press(page, f"{form}.submit")
-    assert "日本の電話番号を" in said(page)
+    assert "日本の携帯電話の番号を" in said(page)
 
     page.text_input(key=f"{form}.phone.0").input("090-5555-0001")
     press(page, f"{form}.submit")

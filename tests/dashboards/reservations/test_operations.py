@@ -51,8 +51,8 @@ def vague(db: Session) -> Reservation:
     return reservation
 
 
-def opened(screen: Screen, role: str = "operator") -> AppTest:
-    return opened_at(screen("olivia", reservations=role), "operations")
+def opened(screen: Screen, role: str = "operator", name: str = "olivia") -> AppTest:
+    return opened_at(screen(name, reservations=role), "operations")
 
 
 def draw(page: AppTest) -> AppTest:
@@ -128,6 +128,23 @@ def test_the_shops_word_is_recorded_and_the_drawer_shows_what_has_become_of_it(s
     assert state(db, reservation) == "calling_success"
     assert "店舗OK（決済準備中）" in texts(page)
     assert "期限内に完了" in texts(page)
+
+
+def test_who_comes_second_is_told_what_has_happened_until_she_closes_it(screen: Screen, db: Session) -> None:
+    reservation = vague(db)
+    first, second = (draw(opened(screen, name=name)) for name in ("olivia", "oscar"))
+    form = f"{ACT}.shop_ok.{reservation.code}.{reservation.version}"
+    for page in (first, second):
+        press(page, f"{ACT}.shop_ok")
+        press(page, f"{form}.submit")
+    told = "この予約は、画面を開いたあとに変わりました"
+    assert told in texts(second)
+
+    # The page around it refreshes.
+    second.run()
+
+    assert told in texts(second)
+    assert state(db, reservation) == "calling_success"
 
 
 def test_a_refusal_is_confirmed_before_the_next_shop_is_called(screen: Screen, db: Session) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -16,6 +16,7 @@ from dashboards.reservations import words
 from dashboards.ui.status import Status
 from service.core.clock import app_now
 from service.core.db import Base
+from service.core.times import TOKYO
 from service.reservations.events import rules as e
 from service.reservations.events.rules import STATE_WORDS, Answer
 from service.reservations.flow import actions as flow
@@ -141,7 +142,7 @@ def test_an_operator_takes_a_reservation_and_its_complaints_stand_at_their_field
     page.text_input(key=f"{NEW}.customer_name.0").input("電話 太郎")
     page.text_input(key=f"{NEW}.phone.0").input("12345")
     press(page, f"{NEW}.submit")
-    assert "日本の電話番号を" in texts(page)
+    assert "日本の携帯電話の番号を" in texts(page)
     assert db.scalars(select(Reservation)).all() == []
 
     page.text_input(key=f"{NEW}.phone.0").input("090-1234-5678")
@@ -150,6 +151,25 @@ def test_an_operator_takes_a_reservation_and_its_complaints_stand_at_their_field
     assert (made.customer_name, made.price, made.phone) == ("電話 太郎", 4800, "+819012345678")
     assert [toast.value for toast in page.toast] == [f"電話 太郎様の予約 {made.code} を受け付けました。"]
     assert rows(page)[0]["予約ID"] == made.code
+
+
+def test_at_an_odd_time_an_operator_is_asked_and_pressing_again_is_the_answer_for_that_time(
+    screen: Screen, db: Session
+) -> None:
+    page = listed(screen)
+    press(page, "reservations.reservations.new")
+    page.selectbox(key=f"{NEW}.service").select("cake").run()
+    page.selectbox(key=f"{NEW}.plan.0").select("5")
+    page.text_input(key=f"{NEW}.customer_name.0").input("電話 太郎")
+    page.text_input(key=f"{NEW}.phone.0").input("090-1234-5678")
+    for hour in (3, 4):
+        page.time_input(key=f"{NEW}.time.0").set_value(time(hour))
+        press(page, f"{NEW}.submit")
+        assert "午前と午後の取り違えがないか" in texts(page)
+        assert db.scalars(select(Reservation)).all() == []
+
+    press(page, f"{NEW}.submit")
+    assert db.scalars(select(Reservation)).one().starts_at.astimezone(TOKYO).hour == 4
 
 
 def test_support_takes_no_reservations_and_finds_no_buttons_that_would_be_refused(screen: Screen, db: Session) -> None:

@@ -71,8 +71,8 @@ class Wish:
 
     @property
     def what(self) -> str:
-        size = f"（{self.size}）" if self.size else ""
-        return f"{self.service or 'ご予約'}{size}"
+        """花束 M（約20本）: in brackets of their own a size's would be doubled."""
+        return f"{self.service or 'ご予約'} {self.size}".rstrip()
 
     @property
     def when(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.core.phones import is_mobile
 from service.core.texts import international
 
 
@@ -46,3 +47,10 @@ def test_landlines_and_others_are_numbers_too(typed: str, expected: str) -> None
 )
 def test_what_is_no_japanese_number_is_none(typed: str) -> None:
     assert international(typed) is None
+
+
+def test_only_mobile_numbers_take_an_sms() -> None:
+    mobile = ("+819012345678", "+818012345678", "+817012345678", "+816012345678")
+    others = ("+81312345678", "+81601234567", "+815012345678", "+81120123456", "+18005550100", "09012345678")
+
+    assert [one for one in (*mobile, *others) if is_mobile(one)] == [*mobile]

@@ -107,9 +107,3 @@ def test_a_survey_by_sms_takes_three_segments_at_most() -> None:
     url = f"https://reservations.example.co.jp/survey/{'x' * 22}"
 
     assert all(segments(surveys.sms(url, WEDNESDAY, again=again)) <= 3 for again in (False, True))
-
-
-def test_only_mobile_numbers_take_an_sms() -> None:
-    takes = [surveys.takes_sms(one) for one in ("+819012345678", "+817012345678", "+81312345678", "+815012345678")]
-
-    assert takes == [True, True, False, False]

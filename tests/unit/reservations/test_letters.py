@@ -54,6 +54,15 @@ def test_customers_read_the_documents_own_sentences() -> None:
     assert "決済期限が切れました。再度予約をお願いします" in timed_out
 
 
+def test_who_is_to_pay_reads_which_shop_keeps_it_and_its_telephone_once_it_is_paid() -> None:
+    asked = letters.to_customer(Purpose.PAYMENT_LINK, FACTS).mail
+    booked = letters.to_customer(Purpose.CONFIRMED, replace(FACTS, paid=5500)).mail
+
+    assert "店舗: フラワー銀座" in asked
+    assert "0312340001" not in asked
+    assert "店舗の電話番号: 0312340001" in booked
+
+
 def test_the_assistant_ends_calls_in_the_documents_own_words() -> None:
     """2.2.4 and 2.2.5."""
     task = letters.call(FACTS).task
