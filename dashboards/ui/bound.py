@@ -32,6 +32,7 @@ def begin(page: str) -> None:
         name: st.session_state.pop(name) for name in st.session_state.pop(_KEYS, ()) if name in st.session_state
     }
     found = left.pop(page, {})
-    if not any(name in st.query_params for name in found):
+    if found and not any(name in st.query_params for name in found):
         for name, value in found.items():
             st.session_state[name] = value
+        st.rerun()  # In a run that the browser's own buttons began, what is set here would be overlooked.
