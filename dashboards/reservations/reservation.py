@@ -174,7 +174,9 @@ def _money(one: Row) -> None:
         if one["state"] == "cancelled":
             feedback.empty("決済はありません", "決済の前にキャンセルになりました。", icon=":material/payments:")
         else:
-            feedback.empty("まだ決済はありません", "決済ページを用意すると、ここに並びます。", icon=":material/payments:")
+            feedback.empty(
+                "まだ決済はありません", "決済ページを用意すると、ここに並びます。", icon=":material/payments:"
+            )
         return
     with st.container(border=True, gap="small", key=f"{KEY}.money"):
         for entry in one["money"]:
