@@ -18,7 +18,7 @@ from dashboards.client import ApiProblem
 from dashboards.core import password
 from dashboards.core.menu import ACCOUNT
 from dashboards.menu import MENU, allowed
-from dashboards.ui import dialogs, feedback, flash
+from dashboards.ui import bound, dialogs, feedback, flash, times
 from dashboards.ui.text import plain
 
 STATIC = Path(__file__).parent / "static"
@@ -27,6 +27,7 @@ SIDEBAR_WIDTH = 224
 
 def show(user: session.User) -> None:
     """The menu of this person, and the page they are on. Pages they may not see say so at their address."""
+    times.begin(user.clock_ahead)
     mine = allowed(user)
     waits = waiting.numbers(mine)
     entries = {entry: entry.page(waits.get(entry.url_path, 0)) for entry in mine}
@@ -54,6 +55,7 @@ def show(user: session.User) -> None:
         account(user, entries[ACCOUNT])
         waiting.watch(mine, waits)
     flash.show()
+    bound.begin(page.url_path)
     with dialogs.after(page.url_path):
         page.run()
 

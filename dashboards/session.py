@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import streamlit as st
@@ -29,10 +30,21 @@ class User:
     name: str
     permissions: frozenset[str]
     must_change_password: bool = False
+    # How far the product's clock is ahead of the real time: nothing but in the demo and in tests.
+    clock_ahead: timedelta = timedelta()
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> User:
-        return cls(answer["login_id"], answer["name"], frozenset(answer["permissions"]), answer["must_change_password"])
+        now = datetime.now(UTC)
+        # A service of the release before, while they are replaced one after the other, does not tell it.
+        told = datetime.fromisoformat(answer["as_of"]) if "as_of" in answer else now
+        return cls(
+            answer["login_id"],
+            answer["name"],
+            frozenset(answer["permissions"]),
+            answer["must_change_password"],
+            told - now,
+        )
 
 
 class Sessions:

@@ -41,7 +41,7 @@ def ask(entries: Iterable[Entry], before: dict[str, int]) -> dict[str, int]:
         if entry.waiting is None:
             continue
         try:
-            number = live.ask(entry.waiting.path)[entry.waiting.field]
+            number = live.answer(entry.waiting.path)[entry.waiting.field]
         except ApiProblem:
             number = before.get(entry.url_path, 0)
         if number:

@@ -12,7 +12,7 @@ from dashboards.agencies import master_forms
 from dashboards.agencies.master_forms import list_name, words
 from dashboards.client import ApiProblem
 from dashboards.session import may
-from dashboards.ui import columns, dialogs, feedback, filters, heading, tables, times
+from dashboards.ui import bound, columns, dialogs, feedback, filters, heading, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.masters import ARCHIVED, Master, drawer
@@ -192,7 +192,7 @@ def page() -> None:
         PARTS_OF_PAGE,
         default=PARTS_OF_PAGE[0],
         required=True,
-        key="part",
+        key=bound.key("part"),
         bind="query-params",
         label_visibility="collapsed",
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.session import may
-from dashboards.ui import columns, confirm, dialogs, forms, live, tables, times
+from dashboards.ui import bound, columns, confirm, dialogs, forms, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain
@@ -41,7 +41,7 @@ def chosen_year() -> int:
     now = times.now().year
     years = list(range(now - YEARS_BACK, now + YEARS_AHEAD + 1))
     year = st.selectbox(
-        "年", years, index=YEARS_BACK, format_func="{}年".format, key="year", bind="query-params", width=140
+        "年", years, index=YEARS_BACK, format_func="{}年".format, key=bound.key("year"), bind="query-params", width=140
     )
     return int(year)
 

@@ -81,9 +81,9 @@ def nursery_to_write_in() -> int | None:
 
 
 def nursery_fields(otherwise: str = "すべて", width: int = 180) -> tuple[filters.Choice, ...]:
-    """For a filter bar: nothing where there is nothing to choose."""
+    """For a filter bar: nothing where there is nothing to choose. Whoever chose a nursery goes on looking at it."""
     offered = nurseries()
-    return (filters.Choice(NURSERY, "保育園", offered, width, otherwise),) if len(offered) > 1 else ()
+    return (filters.Choice(NURSERY, "保育園", offered, width, otherwise, stays=True),) if len(offered) > 1 else ()
 
 
 def asked(name: str, offered: dict[Any, str]) -> Any:

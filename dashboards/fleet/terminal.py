@@ -18,7 +18,7 @@ from dashboards.fleet import (
 from dashboards.fleet.terminal_reading import KEY, first_look, read
 from dashboards.fleet.words import TERMINAL
 from dashboards.session import may
-from dashboards.ui import dialogs, feedback, figures, heading, live, times
+from dashboards.ui import bound, dialogs, feedback, figures, heading, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import asked_id, link
@@ -127,7 +127,7 @@ def show(number: int) -> None:
         default="overview",
         required=True,
         format_func=lambda view: VIEWS[view],
-        key="view",
+        key=bound.key("view"),
         label_visibility="collapsed",
         bind="query-params",
     )

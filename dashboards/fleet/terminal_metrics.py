@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards.fleet.terminals_table import PATH
 from dashboards.fleet.words import DAY
-from dashboards.ui import charts, live, times
+from dashboards.ui import bound, charts, live, times
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import small
 
@@ -26,7 +26,7 @@ def show(number: int) -> None:
         default=24,
         required=True,
         format_func=lambda hours: SPANS[hours],
-        key="span",
+        key=bound.key("span"),
         bind="query-params",
     )
     _drawn(number, hours or 24)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards.loaners import device_forms, differences, lists, words
 from dashboards.session import may
-from dashboards.ui import dialogs, filters, live, tables
+from dashboards.ui import bound, dialogs, filters, live, tables
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 
@@ -50,7 +50,7 @@ def conditions() -> tuple[str, filters.Filters]:
             "ステータス",
             [*words.STATUS],
             format_func=lambda code: words.STATUS[code].word,
-            key="status",
+            key=bound.key("status"),
             bind="query-params",
             label_visibility="collapsed",
         )
@@ -99,7 +99,7 @@ def listed(view: str, chosen: filters.Filters) -> None:
 
 headline()
 shown = st.segmented_control(
-    "表示", [LIST, DIFFERENCES], default=LIST, required=True, key="shown", bind="query-params",
+    "表示", [LIST, DIFFERENCES], default=LIST, required=True, key=bound.key("shown"), bind="query-params",
     label_visibility="collapsed",
 )  # fmt: skip
 if shown == DIFFERENCES:

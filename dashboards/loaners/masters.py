@@ -10,7 +10,7 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.loaners import choices, master_forms, view_editor, words
 from dashboards.session import may
-from dashboards.ui import columns, dialogs, feedback, filters, heading, tables
+from dashboards.ui import bound, columns, dialogs, feedback, filters, heading, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
@@ -204,7 +204,13 @@ def column_drawer(row: Row) -> None:
 def page() -> None:
     headline()
     part = st.pills(
-        "マスタ", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
+        "マスタ",
+        PARTS,
+        default=PARTS[0],
+        required=True,
+        key=bound.key("part"),
+        bind="query-params",
+        label_visibility="collapsed",
     )
     if part == "拠点":
         sites(filters.bar(filters.Text("q", "キーワード", "拠点名・ID・コード"), _jurisdiction(), ARCHIVED))

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
 from dashboards.loaners import lists, words
-from dashboards.ui import charts, figures, live
+from dashboards.ui import bound, charts, figures, live
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
@@ -44,7 +44,7 @@ def boxes() -> None:
         "管轄",
         [*lists.jurisdictions()],
         index=None,
-        key="jurisdiction",
+        key=bound.key("jurisdiction"),
         placeholder="全管轄",
         bind="query-params",
         label_visibility="collapsed",
@@ -53,7 +53,7 @@ def boxes() -> None:
     st.date_input(
         "時点",
         None,
-        key="as_of",
+        key=bound.key("as_of"),
         format="YYYY/MM/DD",
         bind="query-params",
         label_visibility="collapsed",

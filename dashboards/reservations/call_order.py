@@ -11,7 +11,7 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations import choices, words
 from dashboards.session import may
-from dashboards.ui import conflict, dialogs, feedback, flash, live
+from dashboards.ui import bound, conflict, dialogs, feedback, flash, live
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
@@ -42,7 +42,12 @@ def section() -> None:
         )
         return
     chosen = st.selectbox(
-        "サービス", [*offered], format_func=lambda key: offered[key], key="service", bind="query-params", width=280
+        "サービス",
+        [*offered],
+        format_func=lambda key: offered[key],
+        key=bound.key("service"),
+        bind="query-params",
+        width=280,
     )
     path = f"{choices.SERVICES}/{chosen}/shops"
     try:

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards.reservations.chore_drawer import drawer
 from dashboards.reservations.chore_forms import PATH
 from dashboards.reservations.chore_words import STATE
-from dashboards.ui import dialogs, live, times
+from dashboards.ui import bound, dialogs, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
@@ -30,7 +30,7 @@ def section() -> None:
             VIEWS,
             default=VIEWS[0],
             required=True,
-            key="view",
+            key=bound.key("view"),
             bind="query-params",
             label_visibility="collapsed",
         )

@@ -13,7 +13,7 @@ from dashboards.reservations.chore_drawer import chore_drawer, drawer
 from dashboards.reservations.chore_forms import PATH, TURNS
 from dashboards.reservations.chore_words import RHYTHM, STATE, brief, done, due
 from dashboards.session import may
-from dashboards.ui import columns, dialogs, figures, filters, live, tables
+from dashboards.ui import bound, columns, dialogs, figures, filters, live, tables
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
 from dashboards.ui.kept import kept
@@ -169,7 +169,13 @@ def defined(chosen: filters.Filters) -> None:
 def page() -> None:
     headline()
     part = st.pills(
-        "表示", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
+        "表示",
+        PARTS,
+        default=PARTS[0],
+        required=True,
+        key=bound.key("part"),
+        bind="query-params",
+        label_visibility="collapsed",
     )
     if part == PARTS[1]:
         chore_calendar.section()

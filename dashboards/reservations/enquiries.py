@@ -13,7 +13,7 @@ from dashboards.reservations.enquiry_words import CATEGORY, CHANNEL, FAQ, PARTY,
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.reservations.operation_words import RESPONSE
 from dashboards.session import may
-from dashboards.ui import columns, dialogs, figures, filters, live, tables
+from dashboards.ui import bound, columns, dialogs, figures, filters, live, tables
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
@@ -129,7 +129,13 @@ def page() -> None:
     headline()
     parts = [LIST, QUALITY, SURVEY] if may("reservations:enquiry:read") else [QUALITY, SURVEY]
     part = st.pills(
-        "表示", parts, default=parts[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
+        "表示",
+        parts,
+        default=parts[0],
+        required=True,
+        key=bound.key("part"),
+        bind="query-params",
+        label_visibility="collapsed",
     )
     if part == QUALITY:
         enquiry_quality.section()

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.reservations.enquiry_words import minutes, percent
-from dashboards.ui import charts, columns, feedback, figures, live, tables, times
+from dashboards.ui import bound, charts, columns, feedback, figures, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
@@ -22,7 +22,7 @@ _LAST = {"week": "前週比", "quarter": "前四半期比"}
 
 def section() -> None:
     by = st.segmented_control(
-        "期間", [*SPANS], default="week", required=True, format_func=lambda code: SPANS[code], key="by",
+        "期間", [*SPANS], default="week", required=True, format_func=lambda code: SPANS[code], key=bound.key("by"),
         bind="query-params", label_visibility="collapsed",
     )  # fmt: skip
     _shown(by)

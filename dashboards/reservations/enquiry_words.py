@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboards.reservations import figure_words
 from dashboards.reservations.incident_words import counted
 from dashboards.ui import times
 from dashboards.ui.columns import Row
@@ -106,7 +107,7 @@ def standing(target: Row) -> str:
 
 
 def percent(measure: Row) -> str:
-    return "–" if measure["share"] is None else f"{measure['share']:.0%}"
+    return figure_words.percent({"part": measure["met"], "whole": measure["due"], "share": measure["share"]})
 
 
 def happened(event: Row) -> Happening:

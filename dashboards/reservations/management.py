@@ -87,6 +87,18 @@ def overview() -> None:
     if not faded:
         state_sentence(found)
     key_figures(found, faded=faded)
+    if any(one["requested"] or one["confirmed"] or one["paid"] or one["refunded"] for one in found["months"]):
+        movements(found)
+    else:
+        feedback.empty(
+            "集計した月には、予約も売上もありません",
+            "予約を受け付けると、翌日の集計から、月ごとの推移が表示されます。",
+            icon=":material/bar_chart:",
+        )
+    st.markdown(small(DEFINITION))
+
+
+def movements(found: Row) -> None:
     left, right = st.columns(2, gap="large")
     labels = [short_month(one["month"]) for one in found["months"]]
     with left:
@@ -111,7 +123,6 @@ def overview() -> None:
             key=f"{KEY}.sales",
             notes=[f"支払 {yen(one['paid'])}・返金 {yen(one['refunded'])}" for one in found["months"]],
         )
-    st.markdown(small(DEFINITION))
 
 
 def state_sentence(found: Row) -> None:

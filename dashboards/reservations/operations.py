@@ -9,7 +9,7 @@ import streamlit as st
 from dashboards.reservations import choices, roster
 from dashboards.reservations.operation_drawer import PATH, drawer
 from dashboards.reservations.operation_words import KINDS, PRIORITY, RESPONSE, left, owner
-from dashboards.ui import columns, figures, filters, live, tables, times
+from dashboards.ui import bound, columns, figures, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
@@ -104,7 +104,13 @@ def listed(chosen: filters.Filters) -> None:
 def page() -> None:
     headline()
     part = st.pills(
-        "表示", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
+        "表示",
+        PARTS,
+        default=PARTS[0],
+        required=True,
+        key=bound.key("part"),
+        bind="query-params",
+        label_visibility="collapsed",
     )
     if part == PARTS[1]:
         roster.section()

@@ -42,7 +42,8 @@ def share(one: Mapping[str, int]) -> float | None:
 
 
 def percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}%"
+    """92%, 91.7%, as on the dashboards; – of nothing. Never 100 for what was not whole."""
+    return "–" if value is None else f"{min(round(100 * value, 1), 99.9) if value < 1 else 100:g}%"
 
 
 def yen(amount: int) -> str:

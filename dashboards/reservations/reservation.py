@@ -171,7 +171,12 @@ def _letter(letter: Row) -> None:
 def _money(one: Row) -> None:
     st.subheader("決済・返金", anchor=False)
     if not one["money"]:
-        feedback.empty("まだ決済はありません", "決済ページを用意すると、ここに並びます。", icon=":material/payments:")
+        if one["state"] == "cancelled":
+            feedback.empty("決済はありません", "決済の前にキャンセルになりました。", icon=":material/payments:")
+        else:
+            feedback.empty(
+                "まだ決済はありません", "決済ページを用意すると、ここに並びます。", icon=":material/payments:"
+            )
         return
     with st.container(border=True, gap="small", key=f"{KEY}.money"):
         for entry in one["money"]:

@@ -24,12 +24,13 @@ SORTS = {
     "-state_since": "最近ステータスが変わった順",
 }
 COLUMNS = (
-    columns.text("予約ID", "code", width=104),
+    columns.text("予約ID", "code", width=100),
     columns.badge("ステータス", words.state, words.SHOWN, width=152),
-    columns.text("依頼者", "customer_name", width=104),
-    columns.text("サービス", "service_name", width=104),
+    columns.text("依頼者", "customer_name", width=96),
+    columns.text("サービス", "service_name", width=100),
     columns.stamp("予約日時", "starts_at", sort="starts_at"),
-    columns.text("店舗", lambda row: row["shop_name"] or "", width=120),
+    # A shop that is in no list is written down with its number.
+    columns.text("店舗", lambda row: row["shop_name"] or "", width=176),
     columns.text("手動対応", lambda row: f"{row['open_operations']:,}件" if row["open_operations"] else "", width=72),
     columns.ago("受付", "created_at", sort="created_at"),
 )

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboards.reservations import call_order, choices, shop_drawer, shop_forms, words
 from dashboards.reservations.shop_forms import PATH
 from dashboards.session import may
-from dashboards.ui import columns, dialogs, filters, live, tables
+from dashboards.ui import bound, columns, dialogs, filters, live, tables
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -82,7 +82,13 @@ def listed(chosen: filters.Filters) -> None:
 def page() -> None:
     headline()
     part = st.pills(
-        "表示", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
+        "表示",
+        PARTS,
+        default=PARTS[0],
+        required=True,
+        key=bound.key("part"),
+        bind="query-params",
+        label_visibility="collapsed",
     )
     if part == PARTS[1]:
         call_order.section()

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboards.ui import bound
 from dashboards.ui.status import Status
 
 Options = Mapping[Any, str] | Mapping[Any, Status]
@@ -41,13 +42,14 @@ class Text:
 @dataclass(frozen=True)
 class Choice:
     """One of several, or none: すべて, or what `otherwise` says. Options: what the service is asked for → the word for
-    it, or the status."""
+    it, or the status. `stays`: it goes along to the next page that asks the same."""
 
     name: str
     label: str
     options: Options
     width: int = 180
     otherwise: str = "すべて"
+    stays: bool = False
     nothing = None
 
     def draw(self, key: str) -> None:
@@ -155,6 +157,9 @@ def bar(*first: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
     """Draws the conditions and returns what was asked for. `prefix` keeps the names of two bars on a page apart."""
     fields = [*first, *more]
     keys = {field.name: f"{prefix}{field.name}" for field in fields}
+    for field in fields:
+        if not (isinstance(field, Choice) and field.stays):
+            bound.key(keys[field.name])
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{prefix or 'page'}.filters"):
         for field in first:
             field.draw(keys[field.name])

@@ -114,7 +114,16 @@ def forget_failure() -> None:
 
 
 def ask(path: Source, **query: Any) -> Any:
-    """The answer alone, for what is no block. Blocks that come just after a service that hangs do not wait again."""
+    """The answer alone, for what is no block; the page goes by its time."""
+    data = answer(path, **query)
+    if "as_of" in data:
+        times.follow(times.parse(data["as_of"]))
+    return data
+
+
+def answer(path: Source, **query: Any) -> Any:
+    """For what is not of the page, whose time may be another one: messages go by the real time. Whoever comes just
+    after a service that hangs does not wait again."""
     until, failure = st.session_state.get(_AWAY, (0.0, None))
     if time.monotonic() < until:
         raise replace(failure)
@@ -124,8 +133,6 @@ def ask(path: Source, **query: Any) -> Any:
         if problem.status == 0:
             st.session_state[_AWAY] = (time.monotonic() + SHARED_SECONDS, problem)
         raise
-    if "as_of" in data:
-        times.follow(times.parse(data["as_of"]))
     return data
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboards.ui import dialogs, exports, feedback, live
+from dashboards.ui import bound, dialogs, exports, feedback, live
 from dashboards.ui.columns import Column, Row
 from dashboards.ui.exports import Export
 from dashboards.ui.filters import Filters
@@ -223,7 +223,7 @@ def _order_box(sorts: Mapping[str, str], sort_name: str) -> None:
         "並べ替え",
         [*sorts],
         format_func=lambda sort: sorts[sort],
-        key=sort_name,
+        key=bound.key(sort_name),
         bind="query-params",
         filter_mode=None,
         label_visibility="collapsed",

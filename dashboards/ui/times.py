@@ -22,6 +22,11 @@ def follow(as_of: datetime) -> None:
     st.session_state[_AHEAD] = as_of - datetime.now(UTC)
 
 
+def begin(ahead: timedelta) -> None:
+    """For the frame: each page begins with the product's clock, whatever the page before has followed."""
+    st.session_state[_AHEAD] = ahead
+
+
 def now() -> datetime:
     ahead: timedelta = st.session_state.get(_AHEAD, timedelta())
     return (datetime.now(UTC) + ahead).astimezone(TOKYO)

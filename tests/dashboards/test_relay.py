@@ -28,6 +28,7 @@ USER = {
     "name": "Olivia",
     "permissions": ["fleet:terminal:read"],
     "must_change_password": False,
+    "as_of": "2031-01-08T01:00:00Z",
 }
 PROBLEM = {
     "type": "about:blank",

@@ -14,7 +14,7 @@ from service.core import audit, hashing, identity, throttle
 from service.core.addresses import source_of
 from service.core.auth import CLOSED_OUT, Actor, BearerToken, Recognised, actor_of, client_address
 from service.core.brief import brief
-from service.core.clock import real_now
+from service.core.clock import app_now, real_now
 from service.core.db import NOBODY, Db
 from service.core.problems import RESPONSES, Forbidden, Problem, Unauthorized, Unavailable
 from service.core.settings import settings
@@ -41,7 +41,8 @@ class AreaRole(BaseModel):
 
 
 class Me(BaseModel):
-    """The signed-in person: what the menus are cut to. The service checks every call again."""
+    """The signed-in person: what the menus are cut to. The service checks every call again. `as_of`: the product's
+    time, which pages go by."""
 
     login_id: str
     name: str
@@ -49,6 +50,7 @@ class Me(BaseModel):
     permissions: list[str]
     session_expires_at: datetime
     must_change_password: bool
+    as_of: datetime
 
 
 class SignedInAnswer(BaseModel):
@@ -57,7 +59,7 @@ class SignedInAnswer(BaseModel):
     user: Me
 
 
-def _me(actor: Actor) -> Me:
+def _me(db: Session, actor: Actor) -> Me:
     # Who has to change the password first can do nothing else yet.
     permissions = [] if actor.must_change_password else sorted(actor.permissions)
     return Me(
@@ -67,6 +69,7 @@ def _me(actor: Actor) -> Me:
         permissions=permissions,
         session_expires_at=actor.session_expires_at,
         must_change_password=actor.must_change_password,
+        as_of=app_now(db),
     )
 
 
@@ -148,7 +151,7 @@ class Attempt:
             identity.close_session(db, token)
             return Forbidden(CLOSED_OUT)
         audit.record(db, actor, "login", "core", "user", user.id)
-        return SignedInAnswer(token=token, expires_at=actor.session_expires_at, user=_me(actor))
+        return SignedInAnswer(token=token, expires_at=actor.session_expires_at, user=_me(db, actor))
 
 
 def _open_session(db: Session, user: identity.User, address: str) -> tuple[str, Actor]:
@@ -161,8 +164,8 @@ def _open_session(db: Session, user: identity.User, address: str) -> tuple[str, 
 
 
 @router.get("/api/auth/me", responses={status: RESPONSES[status] for status in (401, 403)}, tags=["auth"])
-def who_am_i(actor: Recognised) -> Me:
-    return _me(actor)
+def who_am_i(actor: Recognised, db: Db) -> Me:
+    return _me(db, actor)
 
 
 @router.post("/api/auth/logout", status_code=204, responses={401: RESPONSES[401]}, tags=["auth"])

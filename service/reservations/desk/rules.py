@@ -124,7 +124,9 @@ def led_to(effect: Mapping[str, Any], shops: Mapping[int, str]) -> str:
             how = "メール" if effect["by_mail"] else "SMS"
             return f"依頼者へ{PURPOSE_WORDS[Purpose(effect['purpose'])]}（{how}）"
         case "ToShop":
-            return f"{shop}へ{PURPOSE_WORDS[Purpose(effect['purpose'])]}（メール）"
+            # There is no address of an unlisted shop: people tell it.
+            how = "メール" if effect.get("shop") else "電話などで"
+            return f"{shop}へ{PURPOSE_WORDS[Purpose(effect['purpose'])]}（{how}）"
         case "Call":
             return f"{shop}へ電話"
         case "StopCall":

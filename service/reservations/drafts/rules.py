@@ -252,8 +252,10 @@ def yen(amount: int) -> str:
 
 
 def percent(share: Share) -> str:
-    """92.3%; – of nothing."""
-    return "–" if share.value is None else f"{100 * share.value:.1f}%"
+    """92%, 91.7%, as on the dashboards; – of nothing. Never 100 for what was not whole."""
+    if share.value is None:
+        return "–"
+    return f"{min(round(100 * share.value, 1), 99.9) if share.value < 1 else 100:g}%"
 
 
 def drafted(kind: Kind, days: Days) -> str:

@@ -78,7 +78,7 @@ def test_periods_read_as_people_write_them() -> None:
     assert rules.period_in_words(Kind.WEEKLY, over_new_year) == "2030/12/27（金）〜2031/1/2（木）"
     assert rules.period_in_words(Kind.MONTHLY, Days(date(2030, 12, 1), date(2030, 12, 31))) == "2030年12月"
     assert rules.file_name(Kind.WEEKLY, over_new_year) == "予約運用_週次レポート_20301227-20310102.pdf"
-    assert (rules.percent(Share(0, 0)), rules.percent(Share(23, 25)), rules.yen(-5500)) == ("–", "92.0%", "-¥5,500")
+    assert (rules.percent(Share(0, 0)), rules.percent(Share(23, 25)), rules.yen(-5500)) == ("–", "92%", "-¥5,500")
 
 
 def draft(contents: Contents, **said: str | None) -> rules.Draft:
@@ -103,7 +103,7 @@ def test_the_paper_has_the_figures_with_those_before_and_what_people_wrote() -> 
     flat = text.replace("\n", "").replace(" ", "")
 
     for said in (
-        "2026/11/13（金）〜11/19（木）", "下書き（まだ完成していません）", "92.0%", "前週75.0%（23/25件）", "¥114,500",
+        "2026/11/13（金）〜11/19（木）", "下書き（まだ完成していません）", "92%", "前週75%（23/25件）", "¥114,500",
         "前週¥80,000", "4.2", "予約は好調でした。", "来週は連休です。", "まだ書かれていません。",
         "全店舗予約NG", "1/3件", "25分",
         "15〜30分", "INC-0007", "対応中", "期限を迎えた30件のうち、27件を実施しました（うち期限後2件）。", "ログ確認",
@@ -127,5 +127,5 @@ def test_the_mail_says_the_most_important_figures() -> None:
     subject, body = rules.mail(Kind.WEEKLY, days, contents, "https://genba.example/reservations-reports")
 
     assert subject == "【予約運用】週次レポート 2026/11/13（金）〜11/19（木）"
-    assert "・予約成功率: 92.0%\n" in body
+    assert "・予約成功率: 92%\n" in body
     assert "・売上: ¥100,000\n" in body

@@ -106,7 +106,7 @@ def test_every_effect_has_words() -> None:
     assert told[:3] == [
         "依頼者へ予約確定のお知らせ（SMS）",
         "花へ仮予約のお知らせ（メール）",
-        "一覧にない店舗へ仮予約のお知らせ（メール）",
+        "一覧にない店舗へ仮予約のお知らせ（電話などで）",
     ]
     assert len(set(told)) == len(told)
 
