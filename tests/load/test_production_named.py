@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
+import subprocess
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
-from tests.compose import services
-from tests.processes import free_port
+from stack import programs
+from stack.home import ROOT
+from tests import factories
+from tests.compose import filled, services
+from tests.load.test_production import _give_token, asking, heartbeat
+from tests.processes import await_ok, free_port, tied
 from tests.production import Production, running_caddy, wait_for
 
 pytestmark = pytest.mark.production
 
 # Containers have an address each and the same port: so have these.
-FIRST, SECOND = "127.0.0.2", "127.0.0.3"
+FIRST, SECOND, THIRD, FOURTH = (f"127.0.0.{number}" for number in range(2, 6))
 
 
 @dataclass
@@ -161,6 +168,75 @@ def test_both_are_asked_and_one_that_has_gone_is_asked_no_more(production: Produ
         assert first.passed == before
 
 
+@contextmanager
+def serving(production: Production, address: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """One more service, at an address of its own as in a container, with Compose's settings for its end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", production.stack.environ)
+        environ = programs.environment(production.stack.home)
+    environ |= {"LISTEN_ADDRESS": address, "SERVICE_PORT": str(port), "SERVICE_REPLICAS": "1"}
+    environ["DRAIN_SECONDS"] = filled(services()["service"]["environment"]["DRAIN_SECONDS"])
+    [service] = [one for one in programs.programs(production.stack.home, environ) if one.name == "service"]
+    with (production.stack.home.logs / "named.log").open("ab") as log:
+        started = subprocess.Popen(tied(service.command), cwd=ROOT, env=environ, stdout=log, stderr=log)
+    try:
+        await_ok(f"http://{address}:{port}/api/health/live", started)
+        yield started
+    finally:
+        if started.poll() is None:
+            started.kill()
+        started.wait(10)
+
+
+def test_replacing_one_container_after_the_other_costs_no_post(production: Production) -> None:
+    """The new one is beside the old one first; a name goes when its container has ended, as Docker does it."""
+    port, door = free_port(), free_port()
+    names = Names({"service": [FIRST, SECOND], "dashboards": []})
+    other = {
+        "GENBA_REPLICAS": "named",
+        "GENBA_RESOLVER": f"udp/127.0.0.1:{names.port}",
+        "GENBA_SERVICE_PORT": str(port),
+    }
+    other |= {"GENBA_HTTPS_PORT": str(free_port()), "GENBA_HTTP_PORT": str(free_port())}
+    other["GENBA_SERVICE_DOOR"] = f"127.0.0.1:{door}"
+    answers: Counter[str] = Counter()
+    stream, tokens = str(uuid.uuid4()), [f"named-{uuid.uuid4()}" for _ in range(4)]
+    with production.committed() as db:
+        for token in tokens:
+            _give_token(db, factories.terminal(db).id, token)
+
+    def send(number: int, stopping: threading.Event) -> None:
+        headers, sequence = {"Authorization": f"Bearer {tokens[number]}"}, 1
+        with httpx2.Client(base_url=f"http://127.0.0.1:{door}", headers=headers, timeout=15, trust_env=False) as http:
+            while not stopping.wait(0.02):
+                try:
+                    status = str(http.post("/api/fleet/heartbeats", json=heartbeat(sequence, stream)).status_code)
+                except httpx2.TransportError as error:
+                    status = type(error).__name__
+                answers[status] += 1
+                sequence += status == "200"
+
+    with names.answering(), ExitStack() as running:
+        first, second = (running.enter_context(serving(production, one, port)) for one in (FIRST, SECOND))
+        running.enter_context(running_caddy(production, other))
+        with asking(len(tokens), send):
+            wait_for(lambda: answers["200"] > 100, "no answers")
+            answers.clear()
+            for old, new, stays in ((first, THIRD, SECOND), (second, FOURTH, THIRD)):
+                running.enter_context(serving(production, new, port))
+                names.addresses["service"] = [*names.addresses["service"], new]
+                threading.Event().wait(2)
+                before = answers["200"]
+                old.terminate()
+                assert old.wait(30) == 0
+                assert answers["200"] > before
+                names.addresses["service"] = [stays, new]
+                threading.Event().wait(2)
+    print(f"while both were replaced: {dict(answers)}")
+    assert answers.keys() == {"200"}
+    assert answers.total() > 200
+
+
 def test_a_browser_stays_with_its_dashboards(production: Production, field_of_two: Field) -> None:
     def passed() -> tuple[int, int]:
         return (field_of_two.containers["dashboards-1"].passed, field_of_two.containers["dashboards-2"].passed)
@@ -182,7 +258,7 @@ def test_a_replica_that_dies_costs_no_get(production: Production, field_of_two: 
     with closing(asked(production, field_of_two.origin)) as http:
         wait_for(lambda: http.get("/api/health/live").status_code == 200, "the proxy found nobody")
         # Nobody listens there.
-        field_of_two.names.addresses["service"] = ["127.0.0.4", SECOND]
+        field_of_two.names.addresses["service"] = ["127.0.0.9", SECOND]
         threading.Event().wait(1.5)
 
         assert {http.get("/api/health/live").status_code for _ in range(30)} == {200}
