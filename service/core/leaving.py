@@ -1,9 +1,8 @@
 """An ordered end that costs no request: asked to stop, the service says so at /live and goes on answering for a moment,
 so that the proxy asks the others before this one is gone. Without it, a POST on a connection just closed is lost.
 
-A proxy that does not ask /live (named replicas, DECISIONS D1) goes on until the end. It is told with every answer that
-the connection ends here: when the moment is longer than it keeps idle connections, it has none left to send on. Then
-nobody new is let in (who is refused is free to ask another one), and what came in last is still answered.
+A proxy that does not ask /live (named replicas) goes on until the end. It is told with every answer that
+the connection ends here: when the moment is longer than it keeps idle connections, it has none left to send on.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ from types import FrameType
 
 from starlette.types import Message, Send
 
-# Between the door and the end: for what was let in and has not said yet what it wants.
-LAST_SECONDS = 0.5
 _asked = threading.Event()
 
 
@@ -48,12 +45,6 @@ def linger(seconds: float) -> None:
             obey(number, frame)
             return
         _asked.set()
-        loop.call_soon_threadsafe(loop.call_later, seconds, close_doors)
-        loop.call_soon_threadsafe(loop.call_later, seconds + LAST_SECONDS, obey, number, None)
-
-    def close_doors() -> None:
-        # uvicorn does both at once: it would hang up on who has just been let in.
-        for door in getattr(getattr(obey, "__self__", None), "servers", ()):
-            door.close()
+        loop.call_soon_threadsafe(loop.call_later, seconds, obey, number, None)
 
     signal.signal(signal.SIGTERM, leave)

@@ -67,6 +67,17 @@ def test_whoever_is_asked_to_end_has_the_time_for_it(tmp_path: Path) -> None:
     assert all(drain > float(one) for one in kept)
 
 
+def test_the_proxy_asks_the_containers_by_the_names_that_compose_gives_them() -> None:
+    environ = services()["proxy"]["environment"]
+    assert filled(environ["GENBA_REPLICAS"]) == "listed"
+    for name, listed in (("service", "GENBA_SERVICES"), ("dashboards", "GENBA_DASHBOARDS")):
+        replicas = int(filled(services()[name]["deploy"]["replicas"]))
+        command = services()[name]["command"]
+        port = command[command.index("--port") + 1]
+        made = [f"{compose()['name']}-{name}-{number}:{port}" for number in range(1, replicas + 1)]
+        assert filled(environ[listed]).split() == made
+
+
 def test_the_service_believes_the_proxys_own_address_alone() -> None:
     address = services()["proxy"]["networks"]["front"]["ipv4_address"]
     for name in ("service", "dashboards"):

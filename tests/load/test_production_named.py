@@ -1,4 +1,4 @@
-"""Replicas found by name, as in docker-compose.yml: the same Caddyfile follows a name server's answers."""
+"""Replicas found by name, which docker-compose.yml offers: the same Caddyfile follows a name server's answers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx2
+import psycopg
 import pytest
 
 from stack import programs
@@ -125,10 +126,8 @@ def field_of_two(production: Production) -> Iterator[Field]:
         for name in ("service", "dashboards")
         for number, address in ((1, FIRST), (2, SECOND))
     }
-    shipped = services()["proxy"]["environment"]
-    assert shipped["GENBA_REPLICAS"] == "named"
     other = {
-        "GENBA_REPLICAS": shipped["GENBA_REPLICAS"],
+        "GENBA_REPLICAS": "named",
         "GENBA_RESOLVER": f"udp/127.0.0.1:{names.port}",
         "GENBA_SERVICE_PORT": str(ports["service"]),
         "GENBA_DASHBOARDS_PORT": str(ports["dashboards"]),
@@ -189,8 +188,10 @@ def serving(production: Production, address: str, port: int) -> Iterator[subproc
         started.wait(10)
 
 
-def test_replacing_one_container_after_the_other_costs_no_post(production: Production) -> None:
-    """The new one is beside the old one first; a name goes when its container has ended, as Docker does it."""
+def test_replacing_one_container_after_the_other_costs_no_get_and_no_heartbeat(production: Production) -> None:
+    """The new one is beside the old one first; a name goes when its container has ended, as Docker does it. Until Caddy
+    has noticed, it answers 502 to a POST (its issue 7546: it has closed the body when it tries the next one), and the
+    terminal sends it again."""
     port, door = free_port(), free_port()
     names = Names({"service": [FIRST, SECOND], "dashboards": []})
     other = {
@@ -200,42 +201,47 @@ def test_replacing_one_container_after_the_other_costs_no_post(production: Produ
     }
     other |= {"GENBA_HTTPS_PORT": str(free_port()), "GENBA_HTTP_PORT": str(free_port())}
     other["GENBA_SERVICE_DOOR"] = f"127.0.0.1:{door}"
-    answers: Counter[str] = Counter()
-    stream, tokens = str(uuid.uuid4()), [f"named-{uuid.uuid4()}" for _ in range(4)]
+    answers: Counter[tuple[str, int]] = Counter()
+    stream, tokens, sent = str(uuid.uuid4()), [f"named-{uuid.uuid4()}" for _ in range(3)], Counter[str]()
     with production.committed() as db:
         for token in tokens:
             _give_token(db, factories.terminal(db).id, token)
 
-    def send(number: int, stopping: threading.Event) -> None:
-        headers, sequence = {"Authorization": f"Bearer {tokens[number]}"}, 1
-        with httpx2.Client(base_url=f"http://127.0.0.1:{door}", headers=headers, timeout=15, trust_env=False) as http:
+    def ask(number: int, stopping: threading.Event) -> None:
+        url, sequence = f"http://127.0.0.1:{door}", 1
+        token = tokens[number % len(tokens)]
+        with httpx2.Client(base_url=url, timeout=15, trust_env=False) as http:
             while not stopping.wait(0.02):
-                try:
-                    status = str(http.post("/api/fleet/heartbeats", json=heartbeat(sequence, stream)).status_code)
-                except httpx2.TransportError as error:
-                    status = type(error).__name__
-                answers[status] += 1
-                sequence += status == "200"
+                if number >= len(tokens):
+                    answers["GET", http.get("/api/auth/me").status_code] += 1
+                    continue
+                body, headers = heartbeat(sequence, stream), {"Authorization": f"Bearer {token}"}
+                status = http.post("/api/fleet/heartbeats", json=body, headers=headers).status_code
+                answers["POST", status] += 1
+                sequence += status == 200
+                sent[token] = sequence - 1
 
     with names.answering(), ExitStack() as running:
         first, second = (running.enter_context(serving(production, one, port)) for one in (FIRST, SECOND))
         running.enter_context(running_caddy(production, other))
-        with asking(len(tokens), send):
-            wait_for(lambda: answers["200"] > 100, "no answers")
-            answers.clear()
+        wait_for(
+            lambda: httpx2.get(f"http://127.0.0.1:{door}/api/auth/me", trust_env=False).status_code == 401, "nobody"
+        )
+        with asking(2 * len(tokens), ask):
             for old, new, stays in ((first, THIRD, SECOND), (second, FOURTH, THIRD)):
                 running.enter_context(serving(production, new, port))
                 names.addresses["service"] = [*names.addresses["service"], new]
                 threading.Event().wait(2)
-                before = answers["200"]
                 old.terminate()
                 assert old.wait(30) in (0, -signal.SIGTERM)  # uvicorn ends, and then by the signal
-                assert answers["200"] > before
                 names.addresses["service"] = [stays, new]
                 threading.Event().wait(2)
     print(f"while both were replaced: {dict(answers)}")
-    assert answers.keys() == {"200"}
-    assert answers.total() > 200
+    with psycopg.connect(production.url("backup")) as reader:
+        stored = reader.execute("SELECT count(*) FROM fleet_heartbeats WHERE stream_id = %s", [stream]).fetchone()
+    assert stored == (sent.total(),)
+    assert answers.total() > 500
+    assert answers.keys() <= {("GET", 401), ("POST", 200), ("POST", 502)}
 
 
 def test_a_browser_stays_with_its_dashboards(production: Production, field_of_two: Field) -> None:
