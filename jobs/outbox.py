@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
+from celery.signals import worker_shutting_down
 
 from jobs.app import app
 from jobs.reactions import CHECKS, REACTIONS
@@ -27,6 +28,14 @@ TICK_SECONDS = 30
 log = structlog.get_logger()
 # One task per topic at a time in this process: a slow vendor must not take every thread and stop the other jobs.
 _sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+# Asked to end, the worker settles the messages at hand and claims no more: whoever ends it waits for a moment only, and
+# a mail whose sender was killed may arrive twice.
+_stopping = threading.Event()
+
+
+@worker_shutting_down.connect
+def _stop(**_: object) -> None:
+    _stopping.set()
 
 
 @app.task(name="outbox.send")
@@ -47,7 +56,7 @@ def send_topic(topic: str) -> None:
         return
     try:
         until = time.monotonic() + TICK_SECONDS
-        while time.monotonic() < until:
+        while time.monotonic() < until and not _stopping.is_set():
             with transaction(SYSTEM) as db:
                 message = outbox.claim(db, topic, back_off, REACTIONS, CHECKS)
             if message is None:

@@ -173,6 +173,8 @@ class FrontDoor:
         if scope["type"] != "http":
             await self.rest(scope, receive, send)
             return
+        if leaving.is_leaving():
+            send = leaving.last_of_its_connection(send)
         path = scope["path"]
         if not hosts.is_ours(hosts.host_of(scope)) and path not in hosts.OPEN_PATHS:
             await hosts.refuse(scope, receive, send)

@@ -162,7 +162,7 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
         for name, port in replicas(environ, "service")
     ]
     listed += [
-        Program("worker", [*celery, "jobs.app", *_WORKER]),
+        Program("worker", [*celery, "jobs.app", *_WORKER], stop_seconds=30),
         Program("beat", [*celery, "jobs.timetable", "beat", "--pidfile", ""]),
     ]
     if reads_statements(environ):

@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery staple"
 
 
 @cache
-def _hashed() -> str:
+def cheaply_hashed() -> str:
     """One hash for everybody in tests, and a cheap one: a quarter of a second for each sign-in proves nothing more."""
     with patch.object(identity, "BCRYPT_COST", 4):
         return hash_password(PASSWORD)
@@ -25,7 +25,7 @@ def _hashed() -> str:
 
 def person(db: Session, login_id: str, tenant_id: int | None = None, **roles: str) -> User:
     """A user with memberships, e.g. person(db, "alice", fleet="admin"); bound to an agency or nursery if so."""
-    user = User(login_id=login_id, name=f"{login_id} さん", password_hash=_hashed())
+    user = User(login_id=login_id, name=f"{login_id} さん", password_hash=cheaply_hashed())
     user.memberships.extend(Membership(area=area, role=role, tenant_id=tenant_id) for area, role in roles.items())
     db.add(user)
     db.flush()

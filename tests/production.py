@@ -345,6 +345,9 @@ def running_caddy(made: Production, other: dict[str, str]) -> Iterator[None]:
     command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
     with running_process(made, f"caddy-{environ['GENBA_HTTPS_PORT']}", command, environ=environ) as log:
         _await(lambda: made.ca.stat(), log)
+        # The CA may be there from another one.
+        door = ("127.0.0.1", int(environ["GENBA_HTTPS_PORT"]))
+        _await(lambda: socket.create_connection(door, 5).close(), log)
         yield
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from service.core.times import parse_month
 
@@ -63,5 +63,16 @@ Edition = Annotated[int, Field(ge=1, lt=2**31)]
 Key = Annotated[int, Field(ge=1, lt=2**63)]
 # Of a period: it has a next day, whose first moment is its end, and PostgreSQL knows both.
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
+
+
+def _known_moment(moment: datetime) -> datetime:
+    """In UTC, since PostgreSQL takes no zone further away than 15:59. A clock that has lost its time begins at 1970."""
+    if not 1970 <= moment.year <= 9000:
+        raise ValueError("年は1970から9000の間で指定してください。")
+    return moment.astimezone(UTC)
+
+
+# A moment that somebody tells.
+Instant = Annotated[AwareDatetime, AfterValidator(_known_moment)]
 # A month of Tokyo, written 2026-11.
 MonthText = Annotated[str, Field(max_length=7), AfterValidator(lambda text: str(parse_month(text)))]

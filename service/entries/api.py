@@ -24,8 +24,8 @@ _ABSENT_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 router = APIRouter(prefix="/api/entries", tags=["entries"], responses=_REFUSALS)
 
-doors.add(router, "/parents", exports.PARENTS)
-doors.add(router, "/children", exports.CHILDREN)
+doors.add(router, "/parents", exports.PARENTS, _ABSENT)
+doors.add(router, "/children", exports.CHILDREN, _ABSENT)
 
 
 class LoggedOut(BaseModel):
@@ -97,7 +97,7 @@ def people(
     return schemas.People.model_validate(queries.people(db, actor, nursery_id))
 
 
-@router.get("/parents", response_model=Page[schemas.ParentItem])
+@router.get("/parents", response_model=Page[schemas.ParentItem], responses=_ABSENT)
 async def parents(
     asking: Annotated[Asking, lists("entries:parent:read", may_lag=True)],
     filters: Annotated[schemas.ParentFilters, Query()],
@@ -136,7 +136,7 @@ def restore_parent(actor: Annotated[Actor, allow("entries:parent:update")], db: 
     actions.archive_parent(db, actor, parent_id, False)
 
 
-@router.get("/children", response_model=Page[schemas.ChildItem])
+@router.get("/children", response_model=Page[schemas.ChildItem], responses=_ABSENT)
 async def children(
     asking: Annotated[Asking, lists("entries:child:read", may_lag=True)],
     filters: Annotated[schemas.ChildFilters, Query()],

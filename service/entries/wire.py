@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
+
+from service.core.texts import Instant
 
 
 def in_utc(moment: datetime) -> str:
@@ -15,7 +17,7 @@ def in_utc(moment: datetime) -> str:
 
 
 Moment = Annotated[datetime, PlainSerializer(in_utc, return_type=str)]
-GivenMoment = AwareDatetime
+GivenMoment = Instant
 
 
 class Wire(BaseModel):

@@ -6,19 +6,12 @@ import uuid
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from service.core.texts import NO_NUL, Key, Mail, Name, NotBlank, Phone
+from service.core.texts import NO_NUL, Instant, Key, Mail, Name, NotBlank, Phone
 from service.fleet.rules import LONGEST_TAG, MOST_TAGS, AlertType, ContractType, Status, distinct
 
-
-def _a_year_we_know(moment: datetime) -> datetime:
-    if not 2000 <= moment.year <= 9000:
-        raise ValueError("年は2000から9000の間で指定してください。")
-    return moment
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_a_year_we_know)]
+Moment = Instant
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Version = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NUL)]
 Serial = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]

@@ -22,6 +22,7 @@ from stack.programs import DEFAULTS, MIGRATE, PYTHON, programs
 from tests.compose import compose, filled, ours, services
 
 SCHEMA = ROOT / "tests" / "schemas" / "compose-spec.json"
+CADDYFILE = (ROOT / "stack" / "production" / "Caddyfile").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 
 
@@ -44,6 +45,37 @@ def test_every_container_runs_what_the_launcher_runs(tmp_path: Path) -> None:
     assert {name: one["command"] for name, one in ours().items()} == {
         name: ["python" if word == PYTHON else word for word in command] for name, command in launched.items()
     }
+
+
+def seconds(said: str) -> float:
+    return float(said[:-1]) * {"s": 1, "m": 60}[said[-1]]
+
+
+def test_whoever_is_asked_to_end_has_the_time_for_it(tmp_path: Path) -> None:
+    """The launcher's seconds at least; a service also those in which it says goodbye to the proxy."""
+    environ = DEFAULTS | {"GENBA_MODE": "production", "AGENCIES_OCR": "true"}
+    environ |= {"DATABASE_URL": "postgresql://postgres", "REDIS_URL": "redis://valkey"}
+    launched = {one.name: one.stop_seconds for one in programs(Home(tmp_path), environ)}
+    given = {name: seconds(one.get("stop_grace_period", "10s")) for name, one in ours().items() if name in launched}
+    drain = float(filled(services()["service"]["environment"]["DRAIN_SECONDS"]))
+    command = services()["service"]["command"]
+    kept = re.findall(r"^\s*keepalive (\d+)s$", CADDYFILE, re.MULTILINE)
+
+    assert [name for name in given if given[name] < launched[name]] == []
+    assert given["service"] > drain + float(command[command.index("--timeout-graceful-shutdown") + 1])
+    assert len(kept) == 2
+    assert all(drain > float(one) for one in kept)
+
+
+def test_the_proxy_asks_the_containers_by_the_names_that_compose_gives_them() -> None:
+    environ = services()["proxy"]["environment"]
+    assert filled(environ["GENBA_REPLICAS"]) == "listed"
+    for name, listed in (("service", "GENBA_SERVICES"), ("dashboards", "GENBA_DASHBOARDS")):
+        replicas = int(filled(services()[name]["deploy"]["replicas"]))
+        command = services()[name]["command"]
+        port = command[command.index("--port") + 1]
+        made = [f"{compose()['name']}-{name}-{number}:{port}" for number in range(1, replicas + 1)]
+        assert filled(environ[listed]).split() == made
 
 
 def test_the_service_believes_the_proxys_own_address_alone() -> None:

@@ -28,6 +28,7 @@ from tests.load import (
     loaner_work,
     log_work,
     long_work,
+    once_work,
     paper_work,
     reservation_work,
     screens,
@@ -232,6 +233,7 @@ ALONE: dict[str, Callable[[], Part]] = {
 ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
     # Before the heartbeats, whose tables the server would still be tidying up.
     "lists": lists,
+    "once": once_work.claims,
     "heartbeats": heartbeats,
     "doubling": doubling.claims,
     "storm": storm.claims,

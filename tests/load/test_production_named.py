@@ -1,27 +1,36 @@
-"""Replicas found by name, as in docker-compose.yml: the same Caddyfile follows a name server's answers."""
+"""Replicas found by name, which docker-compose.yml offers: the same Caddyfile follows a name server's answers."""
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import struct
+import subprocess
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx2
+import psycopg
 import pytest
 
-from tests.compose import services
-from tests.processes import free_port
+from stack import programs
+from stack.home import ROOT
+from tests import factories
+from tests.compose import filled, services
+from tests.load.test_production import _give_token, asking, heartbeat
+from tests.processes import await_ok, free_port, tied
 from tests.production import Production, running_caddy, wait_for
 
 pytestmark = pytest.mark.production
 
 # Containers have an address each and the same port: so have these.
-FIRST, SECOND = "127.0.0.2", "127.0.0.3"
+FIRST, SECOND, THIRD, FOURTH = (f"127.0.0.{number}" for number in range(2, 6))
 
 
 @dataclass
@@ -117,10 +126,8 @@ def field_of_two(production: Production) -> Iterator[Field]:
         for name in ("service", "dashboards")
         for number, address in ((1, FIRST), (2, SECOND))
     }
-    shipped = services()["proxy"]["environment"]
-    assert shipped["GENBA_REPLICAS"] == "named"
     other = {
-        "GENBA_REPLICAS": shipped["GENBA_REPLICAS"],
+        "GENBA_REPLICAS": "named",
         "GENBA_RESOLVER": f"udp/127.0.0.1:{names.port}",
         "GENBA_SERVICE_PORT": str(ports["service"]),
         "GENBA_DASHBOARDS_PORT": str(ports["dashboards"]),
@@ -161,6 +168,82 @@ def test_both_are_asked_and_one_that_has_gone_is_asked_no_more(production: Produ
         assert first.passed == before
 
 
+@contextmanager
+def serving(production: Production, address: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """One more service, at an address of its own as in a container, with Compose's settings for its end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", production.stack.environ)
+        environ = programs.environment(production.stack.home)
+    environ |= {"LISTEN_ADDRESS": address, "SERVICE_PORT": str(port), "SERVICE_REPLICAS": "1"}
+    environ["DRAIN_SECONDS"] = filled(services()["service"]["environment"]["DRAIN_SECONDS"])
+    [service] = [one for one in programs.programs(production.stack.home, environ) if one.name == "service"]
+    with (production.stack.home.logs / "named.log").open("ab") as log:
+        started = subprocess.Popen(tied(service.command), cwd=ROOT, env=environ, stdout=log, stderr=log)
+    try:
+        await_ok(f"http://{address}:{port}/api/health/live", started)
+        yield started
+    finally:
+        if started.poll() is None:
+            started.kill()
+        started.wait(10)
+
+
+def test_replacing_one_container_after_the_other_costs_no_get_and_no_heartbeat(production: Production) -> None:
+    """The new one is beside the old one first; a name goes when its container has ended, as Docker does it. Until Caddy
+    has noticed, it answers 502 to a POST (its issue 7546: it has closed the body when it tries the next one), and the
+    terminal sends it again."""
+    port, door = free_port(), free_port()
+    names = Names({"service": [FIRST, SECOND], "dashboards": []})
+    other = {
+        "GENBA_REPLICAS": "named",
+        "GENBA_RESOLVER": f"udp/127.0.0.1:{names.port}",
+        "GENBA_SERVICE_PORT": str(port),
+    }
+    other |= {"GENBA_HTTPS_PORT": str(free_port()), "GENBA_HTTP_PORT": str(free_port())}
+    other["GENBA_SERVICE_DOOR"] = f"127.0.0.1:{door}"
+    answers: Counter[tuple[str, int]] = Counter()
+    stream, tokens, sent = str(uuid.uuid4()), [f"named-{uuid.uuid4()}" for _ in range(3)], Counter[str]()
+    with production.committed() as db:
+        for token in tokens:
+            _give_token(db, factories.terminal(db).id, token)
+
+    def ask(number: int, stopping: threading.Event) -> None:
+        url, sequence = f"http://127.0.0.1:{door}", 1
+        token = tokens[number % len(tokens)]
+        with httpx2.Client(base_url=url, timeout=15, trust_env=False) as http:
+            while not stopping.wait(0.02):
+                if number >= len(tokens):
+                    answers["GET", http.get("/api/auth/me").status_code] += 1
+                    continue
+                body, headers = heartbeat(sequence, stream), {"Authorization": f"Bearer {token}"}
+                status = http.post("/api/fleet/heartbeats", json=body, headers=headers).status_code
+                answers["POST", status] += 1
+                sequence += status == 200
+                sent[token] = sequence - 1
+
+    with names.answering(), ExitStack() as running:
+        first, second = (running.enter_context(serving(production, one, port)) for one in (FIRST, SECOND))
+        running.enter_context(running_caddy(production, other))
+        wait_for(
+            lambda: httpx2.get(f"http://127.0.0.1:{door}/api/auth/me", trust_env=False).status_code == 401, "nobody"
+        )
+        with asking(2 * len(tokens), ask):
+            for old, new, stays in ((first, THIRD, SECOND), (second, FOURTH, THIRD)):
+                running.enter_context(serving(production, new, port))
+                names.addresses["service"] = [*names.addresses["service"], new]
+                threading.Event().wait(2)
+                old.terminate()
+                assert old.wait(30) in (0, -signal.SIGTERM)  # uvicorn ends, and then by the signal
+                names.addresses["service"] = [stays, new]
+                threading.Event().wait(2)
+    print(f"while both were replaced: {dict(answers)}")
+    with psycopg.connect(production.url("backup")) as reader:
+        stored = reader.execute("SELECT count(*) FROM fleet_heartbeats WHERE stream_id = %s", [stream]).fetchone()
+    assert stored == (sent.total(),)
+    assert answers.total() > 500
+    assert answers.keys() <= {("GET", 401), ("POST", 200), ("POST", 502)}
+
+
 def test_a_browser_stays_with_its_dashboards(production: Production, field_of_two: Field) -> None:
     def passed() -> tuple[int, int]:
         return (field_of_two.containers["dashboards-1"].passed, field_of_two.containers["dashboards-2"].passed)
@@ -182,7 +265,7 @@ def test_a_replica_that_dies_costs_no_get(production: Production, field_of_two: 
     with closing(asked(production, field_of_two.origin)) as http:
         wait_for(lambda: http.get("/api/health/live").status_code == 200, "the proxy found nobody")
         # Nobody listens there.
-        field_of_two.names.addresses["service"] = ["127.0.0.4", SECOND]
+        field_of_two.names.addresses["service"] = ["127.0.0.9", SECOND]
         threading.Event().wait(1.5)
 
         assert {http.get("/api/health/live").status_code for _ in range(30)} == {200}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.core import backups
 from service.core.db import Db
 from service.core.machines import known_machine
 from service.core.problems import RESPONSES
+from service.core.texts import Instant
 
 router = APIRouter(prefix="/api/core/backups", tags=["system"])
 
@@ -22,7 +23,7 @@ class Told(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-    at: AwareDatetime
+    at: Instant
     seconds: Annotated[float, Field(ge=0, lt=1e9)]
     ok: bool
     bytes: Annotated[int | None, Field(ge=0, lt=2**63)] = None

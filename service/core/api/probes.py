@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.core import probes
 from service.core.auth import Actor, allow
@@ -15,7 +15,7 @@ from service.core.db import Db
 from service.core.machines import known_machine
 from service.core.problems import RESPONSES
 from service.core.reading import ReadDb
-from service.core.texts import NO_NUL
+from service.core.texts import NO_NUL, Instant
 from service.core.times import month_of, parse_month
 
 router = APIRouter(prefix="/api/core/probes", tags=["system"])
@@ -25,7 +25,7 @@ MONTH = r"^20\d{2}-(0[1-9]|1[0-2])$"
 class Probe(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    at: AwareDatetime
+    at: Instant
     target: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
     every_seconds: Annotated[int, Field(ge=1, le=3600)]
     ok: bool

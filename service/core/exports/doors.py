@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -15,16 +16,18 @@ from service.core.exports.declared import List
 from service.core.purposes import Kind
 
 WRITERS: dict[Kind, Callable[..., Response]] = {Kind.CSV: answers.as_csv, Kind.XLSX: answers.as_excel}
+Refusals = Mapping[int | str, dict[str, Any]]
 
 
-def add(router: APIRouter, path: str, listed: List) -> None:
-    """`path`.csv and `path`.xlsx. A list too long for Excel here is a task of its own (POST /api/core/exports)."""
+def add(router: APIRouter, path: str, listed: List, refusals: Refusals = MappingProxyType({})) -> None:
+    """`path`.csv and `path`.xlsx. A list too long for Excel here is a task of its own (POST /api/core/exports).
+    `refusals`: what the list itself may answer beside the router's."""
     for kind, write in WRITERS.items():
         router.add_api_route(
             f"{path}{kind.endings[0]}",
             _door(listed, write),
             response_class=Response,
-            responses=answers.described(kind),
+            responses={**answers.described(kind), **refusals},
             summary=f"{listed.title} ({kind.name})",
         )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Edition, Instant, Key, NotBlank
 from service.loaners.rules import LONGEST_NUMBER, Deposit, Kind, normal_number, number_refusal
 from service.loaners.schemas import CategoryKey, Search, Sort
 
@@ -93,7 +93,7 @@ class Transfer(Why):
     """移管 to another site; `effective_at` null: now."""
 
     site_id: Key
-    effective_at: AwareDatetime | None = None
+    effective_at: Instant | None = None
 
 
 class DeviceItem(BaseModel):

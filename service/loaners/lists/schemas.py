@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from service.core.texts import NO_NUL, Key
+from service.core.texts import NO_NUL, Day, Key
 from service.loaners.rules import Deposit, Kind, Status
 
 Text = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
@@ -31,7 +31,7 @@ class ListFilters(Cut):
     nested: Text | None = None
     deposit: Literal["1", "2", "3", "4", "unset"] | None = None
     q: Text | None = None
-    as_of: date | None = None
+    as_of: Day | None = None
     moved: bool = False
     archived: bool = False
     sort: Annotated[str, Field(max_length=50)] = "number"

@@ -6,9 +6,9 @@ import uuid
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key
+from service.core.texts import NO_NUL, ONE_LINE, Edition, Instant, Key
 from service.loaners.forms.rules import LONGEST_ANSWER
 from service.loaners.forms.schemas import QuestionKey, ShownQuestion
 from service.loaners.rules import Deposit, Kind
@@ -24,7 +24,7 @@ class Answers(BaseModel):
 
     form: Edition
     answers: Annotated[dict[QuestionKey, Answer], Field(max_length=200)]
-    effective_at: AwareDatetime | None = None
+    effective_at: Instant | None = None
     based_on: Key | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from service.core.texts import NO_NUL
+from service.core.texts import NO_NUL, Day
 from service.loaners.lists.schemas import Cut
 from service.loaners.rules import Deposit, Kind, Status
 
@@ -17,7 +17,7 @@ class TrendFilters(BaseModel):
 
 
 class SummaryFilters(TrendFilters):
-    as_of: date | None = None
+    as_of: Day | None = None
 
 
 class SummaryRow(BaseModel):
@@ -66,8 +66,8 @@ class Trend(BaseModel):
 class DifferenceFilters(Cut):
     """Between the ends of two Tokyo days: the last 30 days, unless said otherwise."""
 
-    since: date | None = None
-    until: date | None = None
+    since: Day | None = None
+    until: Day | None = None
     kind: Kind | None = None
     sort: Annotated[str, Field(max_length=50)] = "number"
 

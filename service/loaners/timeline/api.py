@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from service.core.auth import Actor, allow
 from service.core.db import Db
 from service.core.problems import RESPONSES
 from service.core.reading import ReadDb
+from service.core.texts import Instant
 from service.loaners.history.schemas import Number
 from service.loaners.timeline import queries, schemas
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/loaners/devices/{number}", tags=["loaners"], res
 
 @router.get("/state")
 def device(
-    actor: Annotated[Actor, allow("loaners:device:read")], db: Db, number: Number, as_of: AwareDatetime | None = None
+    actor: Annotated[Actor, allow("loaners:device:read")], db: Db, number: Number, as_of: Instant | None = None
 ) -> schemas.DeviceShown:
     return schemas.DeviceShown.model_validate(queries.device(db, number, as_of))
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.core import phones
-from service.core.texts import ONE_LINE, Edition, Key
+from service.core.texts import ONE_LINE, Edition, Instant, Key
 
-
-def _a_year_we_know(moment: datetime) -> datetime:
-    if not 2000 <= moment.year <= 9000:
-        raise ValueError("年は2000から9000の間で指定してください。")
-    return moment
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_a_year_we_know)]
+Moment = Instant
 # However it is written; kept as +81….
 Phone = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE), AfterValidator(phones.e164)]
 

@@ -10,7 +10,7 @@ from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from service.agencies import rules
-from service.core import health
+from service.core import health, leaving
 from service.core.areas import ticks
 from service.core.clock import real_now
 from service.core.health import JobHeartbeat, record_job
@@ -115,3 +115,14 @@ def test_the_application_cannot_rewrite_the_audit_trail(db: Session) -> None:
         text("SELECT has_table_privilege('audit_entries', 'update'), has_table_privilege('audit_entries', 'delete')")
     ).one()
     assert tuple(may) == (False, False)
+
+
+@pytest.mark.parametrize("path", ["/api/health/live", "/api/auth/me", "/api/fleet/heartbeats"])
+def test_every_door_of_a_service_that_leaves_closes_its_connections(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    assert "connection" not in client.get(path).headers
+
+    monkeypatch.setattr(leaving, "is_leaving", lambda: True)
+
+    assert client.get(path).headers["connection"] == "close"

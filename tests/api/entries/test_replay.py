@@ -72,6 +72,28 @@ def test_what_is_refused_of_a_queue_keeps_nothing_else_back(
     assert len(db.scalars(select(EntryExitLog)).all()) == 1
 
 
+@pytest.mark.parametrize(
+    ("moment", "status"),
+    [
+        ("2026-01-14T09:15:32+19:29", 200),  # further away than PostgreSQL's zones go
+        ("2026-01-14T09:15:32-23:59", 200),
+        ("1970-01-01T00:00:03Z", 200),  # a clock that has lost its time
+        ("0001-01-01T00:00:00+19:29", 422),
+        ("9999-12-31T23:59:59-19:29", 422),
+    ],
+)
+def test_a_moment_of_any_clock_is_stored_or_refused_in_words(
+    client: TestClient, sakura: Nursery, moment: str, status: int
+) -> None:
+    scan = {"parentId": 123456, "entryType": "Entry", "scannedAt": moment, "sentAt": moment}
+
+    answer = client.post("/api/entries/station/logs", json={"scans": [scan]}, headers=log_in(client))
+
+    assert answer.status_code == status, answer.text
+    if status == 200:
+        assert [result["status"] for result in answer.json()["results"]] == [201]
+
+
 def test_a_queue_that_was_sent_before_is_answered_as_then(db: Session, client: TestClient, sakura: Nursery) -> None:
     headers, scans = log_in(client), [waiting(123456, 0), waiting(1, 5)]
 

@@ -348,3 +348,15 @@ def sheet_of(person: TestClient, name: str, asked: dict[str, str]) -> list[tuple
 @pytest.mark.parametrize("path", ["lists/NORMAL", "summary", "options", "loans", "stocktakes"])
 def test_who_belongs_to_another_area_sees_nothing(filled: Session, sign_in: SignIn, path: str) -> None:
     assert sign_in("charlie", fleet="admin").get(f"/api/loaners/{path}").status_code == 403
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("lists/SUMMARY", "as_of"), ("summary", "as_of"), ("differences", "since"), ("differences.xlsx", "until")],
+)
+def test_a_day_that_has_no_bounds_is_refused_in_words(person: TestClient, path: str, name: str, day: str) -> None:
+    answer = person.get(f"/api/loaners/{path}", params={name: day})
+
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [name]

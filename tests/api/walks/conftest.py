@@ -3,16 +3,21 @@ nothing. Areas join by having demo data; nothing here names one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select, text
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.orm import Session
 
+from service.core.areas import AREAS
+from service.core.db import SYSTEM
 from service.core.identity import User, open_session
 from service.demo import fill
+from stack.home import Home
 from tests.api.walks.walk import LEFT_OUT, Walker
+from tests.conftest import committed_database
 
 
 def _walking(people: list[User]) -> list[User]:
@@ -23,13 +28,29 @@ def _walking(people: list[User]) -> list[User]:
     return [*inside, next(user for user in people if user not in inside)]
 
 
+@pytest.fixture(scope="package")
+def _engine(running_servers: Home) -> Iterator[Engine]:
+    """On a database that the demo is in already: to live it takes as long as the longest walk. What a walk does is
+    rolled back as everywhere. Of areas that are left out nothing is walked, so nothing is filled."""
+    with committed_database(running_servers, "genba_walks") as url:
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            for name, value in SYSTEM.as_settings().items():
+                connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value})
+            connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
+            connection.commit()
+            with Session(connection, expire_on_commit=False) as db, db.begin():
+                fill(db, [name for name in AREAS if not f"/api/{name}/".startswith(LEFT_OUT)])
+        engine.dispose()  # its connection sees everything
+        yield engine
+        engine.dispose()
+
+
 @pytest.fixture
 def walkers(db: Session, client: TestClient) -> list[Walker]:
     """Every demo account, signed in, in front of the demo's data."""
     # All of a walk is one transaction, which looks idle while the test thinks.
     db.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-    fill(db)
-    db.commit()
     people = _walking(list(db.scalars(select(User).order_by(User.id))))
     tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in people]
     db.commit()

@@ -7,14 +7,14 @@ from sqlalchemy.orm import Session
 
 from service.core.areas import AREAS, areas
 from service.core.identity import User
-from tests.api.walks.walk import LOCKED, PARAMETER, Walker
+from tests.api.walks.walk import LEFT_OUT, LOCKED, PARAMETER, Walker
 
 
 def test_there_is_an_account_for_every_role(db: Session, walkers: list[Walker]) -> None:
     """And two of different tenants where a role is bound to one, or the walk would prove nothing."""
     memberships = [membership for user in db.scalars(select(User)) for membership in user.memberships]
 
-    for name in AREAS:
+    for name in (name for name in AREAS if not f"/api/{name}/".startswith(LEFT_OUT)):
         for role, described in areas()[name].roles.items():
             held = {m.tenant_id for m in memberships if (m.area, m.role) == (name, role)}
             assert len(held) >= (2 if described.scope else 1), f"no demo account for {name}:{role}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
@@ -155,6 +155,28 @@ def test_why_a_task_was_not_begun_is_said(terminals: AppTest, line: Line, monkey
     terminals.button(key="fleet.all_terminals.export.excel").click().run()
 
     assert any("保存はされていません" in error.value for error in terminals.error)
+
+
+def test_who_presses_again_after_a_lost_answer_has_one_task(
+    terminals: AppTest, db: Session, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And another one for what is pressed anew once the answer was seen."""
+    monkeypatch.setattr(exports, "MOST_EXCEL_ROWS", 1)
+    terminals.run()
+    tasks = select(func.count()).select_from(Task)
+
+    line.lose_answers()
+    terminals.button(key="fleet.all_terminals.export.excel").click().run()
+    line.mend()
+    assert db.scalar(tasks) == 1
+    assert any("二重には保存されません" in error.value for error in terminals.error)
+
+    terminals.button(key="fleet.all_terminals.export.excel").click().run()
+    assert db.scalar(tasks) == 1
+    assert "順番を待っています。" in texts(terminals)
+
+    terminals.button(key="fleet.all_terminals.export.excel").click().run()
+    assert db.scalar(tasks) == 2
 
 
 def test_both_sides_know_the_same_limit() -> None:
