@@ -187,15 +187,7 @@ def field_drawer(row: Row) -> None:
 
 def page() -> None:
     headline()
-    part = st.pills(
-        "マスタ",
-        PARTS_OF_PAGE,
-        default=PARTS_OF_PAGE[0],
-        required=True,
-        key=bound.key("part"),
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    part = bound.part(PARTS_OF_PAGE, "マスタ")
     if part == "オプションサービス":
         options(filters.bar(filters.Text("q", "キーワード", "コード・オプション名"), ARCHIVED))
     elif part == "元フィールド":

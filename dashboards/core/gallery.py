@@ -9,5 +9,4 @@ from dashboards.ui import bound, heading
 
 heading.page("部品一覧")
 st.markdown("画面の共通部品を、すべての状態で確認できます。ここでの操作はデータに影響しません。")
-part = st.pills("部品", [*PARTS], default=next(iter(PARTS)), required=True, key=bound.key("part"), bind="query-params")
-PARTS[part or next(iter(PARTS))]()
+PARTS[bound.part([*PARTS], "部品")]()

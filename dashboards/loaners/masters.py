@@ -203,15 +203,7 @@ def column_drawer(row: Row) -> None:
 
 def page() -> None:
     headline()
-    part = st.pills(
-        "マスタ",
-        PARTS,
-        default=PARTS[0],
-        required=True,
-        key=bound.key("part"),
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    part = bound.part(PARTS, "マスタ")
     if part == "拠点":
         sites(filters.bar(filters.Text("q", "キーワード", "拠点名・ID・コード"), _jurisdiction(), ARCHIVED))
     elif part == "機種":

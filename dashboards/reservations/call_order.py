@@ -11,7 +11,7 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations import choices, words
 from dashboards.session import may
-from dashboards.ui import bound, conflict, dialogs, feedback, flash, live
+from dashboards.ui import conflict, dialogs, feedback, flash, live
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
@@ -41,14 +41,7 @@ def section() -> None:
             "まだサービスが登録されていません", "「サービス・料金」でサービスを登録すると、順番を決められます。"
         )
         return
-    chosen = st.selectbox(
-        "サービス",
-        [*offered],
-        format_func=lambda key: offered[key],
-        key=bound.key("service"),
-        bind="query-params",
-        width=280,
-    )
+    chosen = choices.service(offered)
     path = f"{choices.SERVICES}/{chosen}/shops"
     try:
         found = live.ask(path)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import streamlit as st
 
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS
 from dashboards.session import may
+from dashboards.ui import bound
 from dashboards.ui.kept import every, kept
 
 SERVICES = "/api/reservations/services"
@@ -17,6 +21,19 @@ def services() -> dict[int, str]:
     if not may("reservations:service:read"):
         return {}
     return kept("reservations.services", lambda: {row["id"]: row["name"] for row in every(SERVICES)})
+
+
+def service(offered: Mapping[int, str]) -> int:
+    """Which of them the page is about; it stands in its address."""
+    chosen: int = st.selectbox(
+        "サービス",
+        [*offered],
+        format_func=lambda key: offered[key],
+        key=bound.key("service"),
+        bind="query-params",
+        width=280,
+    )
+    return chosen
 
 
 def offers() -> dict[str, dict[str, Any]]:

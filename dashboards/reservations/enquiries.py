@@ -128,15 +128,7 @@ def _conditions() -> filters.Filters:
 def page() -> None:
     headline()
     parts = [LIST, QUALITY, SURVEY] if may("reservations:enquiry:read") else [QUALITY, SURVEY]
-    part = st.pills(
-        "表示",
-        parts,
-        default=parts[0],
-        required=True,
-        key=bound.key("part"),
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    part = bound.part(parts)
     if part == QUALITY:
         enquiry_quality.section()
     elif part == SURVEY:

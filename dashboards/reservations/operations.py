@@ -103,15 +103,7 @@ def listed(chosen: filters.Filters) -> None:
 
 def page() -> None:
     headline()
-    part = st.pills(
-        "表示",
-        PARTS,
-        default=PARTS[0],
-        required=True,
-        key=bound.key("part"),
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    part = bound.part(PARTS)
     if part == PARTS[1]:
         roster.section()
         return

@@ -12,7 +12,7 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations import choices, words
 from dashboards.session import may
-from dashboards.ui import bound, confirm, dialogs, feedback, figures, heading, live, times
+from dashboards.ui import confirm, dialogs, feedback, figures, heading, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure, Good
 from dashboards.ui.text import plain, small
@@ -44,14 +44,7 @@ def page() -> None:
         feedback.empty("まだサービスが登録されていません", "「サービス・料金」でサービスを登録すると、順番を試せます。")
         return
     with st.container(horizontal=True):
-        service = st.selectbox(
-            "サービス",
-            [*offered],
-            format_func=lambda key: offered[key],
-            key=bound.key("service"),
-            bind="query-params",
-            width=280,
-        )
+        service = choices.service(offered)
         months = st.selectbox("対象の期間", [*MONTHS], 2, format_func=lambda key: MONTHS[key], key="months", width=200)
     kept: Tried | None = st.session_state.get(KEY)
     known = kept if kept is not None and kept.service_id == service else None

@@ -7,6 +7,7 @@ nobody understands. So each page has values of its own, and finds them again whe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -19,6 +20,20 @@ def key(name: str) -> str:
     ask the same, as the nursery does."""
     st.session_state.setdefault(_KEYS, set()).add(name)
     return name
+
+
+def part(parts: Sequence[str], label: str = "表示") -> str:
+    """Which of its parts a page shows; the first one, unless its address says another."""
+    chosen: str = st.pills(
+        label,
+        parts,
+        default=parts[0],
+        required=True,
+        key=key("part"),
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return chosen
 
 
 def begin(page: str) -> None:
