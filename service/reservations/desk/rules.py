@@ -16,7 +16,7 @@ from service.reservations.operations.rules import TASK_WORDS
 from service.reservations.progress.rules import progress, waits_until
 
 SOURCE_WORDS = {
-    "system": "システム",
+    "system": "自動処理",
     "assistant": "AIアシスタント",
     "customer": "依頼者",
     "stripe": "Stripe",
