@@ -2,6 +2,7 @@
 
 import ipaddress
 import json as json_text
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,8 +123,11 @@ class Transport:
         """`timeout`: seconds for one whole request. Raises UnsafeUrl."""
         self.url = safe_service_url(service_url)
         self._timeout = timeout
-        # Shops may sit behind a proxy named in the environment; the way to this machine itself never does.
-        self._client = httpx2.Client(timeout=timeout, trust_env=not is_loopback(self.url), follow_redirects=False)
+        # Shops may sit behind a proxy named in the environment; the way to this machine itself never does, but the
+        # authority that the environment names (SSL_CERT_FILE) holds for it too.
+        here = is_loopback(self.url)
+        verify = ssl.create_default_context() if here else True
+        self._client = httpx2.Client(timeout=timeout, trust_env=not here, verify=verify, follow_redirects=False)
 
     def request(
         self,

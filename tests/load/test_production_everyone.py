@@ -30,7 +30,11 @@ def vended() -> Iterator[Production]:
         yield running
 
 
-def test_whatever_dies_of_production_all_that_was_answered_is_there_once(vended: Production) -> None:
+def test_whatever_dies_of_production_all_that_was_answered_is_there_once(
+    vended: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The agents' programs trust the proxy by it.
+    monkeypatch.setenv("SSL_CERT_FILE", str(vended.ca))
     stack, trusted = vended.stack, ssl.create_default_context(cafile=str(vended.ca))
     servers = {name.partition("-")[0]: server.fall for name, server in vended.servers.items()}
     scene = Scene(stack, vended.origin, vended.origin, trusted, servers)
