@@ -19,9 +19,9 @@ import psycopg
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends
 from sqlalchemy import CheckConstraint, Engine, MetaData, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InvalidRequestError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from service.core.areas import AREAS, CORE
 from service.core.settings import settings
@@ -76,9 +76,21 @@ def engine() -> Engine:
     return engine_of(settings().database_url.get_secret_value())
 
 
+class _Pool(QueuePool):
+    """Behind PgBouncer connections are made while PostgreSQL is away, and each one that is tried turns out dead. To
+    SQLAlchemy that is a wrong use of the pool."""
+
+    def connect(self) -> PoolProxiedConnection:
+        try:
+            return super().connect()
+        except InvalidRequestError as error:
+            raise OperationalError(None, None, error) from error
+
+
 def engine_of(url: str, connect_seconds: int = 5) -> Engine:
     made = create_engine(
         sqlalchemy_url(url),
+        poolclass=_Pool,
         pool_size=settings().database_pool_size,
         max_overflow=0,
         # The one used last: its server still has everything at hand.
