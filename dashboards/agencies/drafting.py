@@ -58,7 +58,7 @@ class Draft:
     # What was sent since the last answer: the service may have stored any of it all the same.
     unanswered: list[dict[str, Any]] = field(default_factory=list)
     # Streamlit begins the next run of a page while the last one still waits for its answer.
-    one_at_a_time: threading.RLock = field(default_factory=threading.RLock)
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def path(self) -> str:

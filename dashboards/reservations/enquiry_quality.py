@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards.reservations.enquiry_words import minutes, percent
+from dashboards.reservations.enquiry_words import minutes
+from dashboards.reservations.figure_words import percent
 from dashboards.ui import bound, charts, columns, feedback, figures, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dashboards.reservations import figure_words
 from dashboards.reservations.incident_words import counted
 from dashboards.ui import times
 from dashboards.ui.columns import Row
@@ -104,10 +103,6 @@ def standing(target: Row) -> str:
         return f"目標 {due}"
     done = times.full(times.parse(target["done_at"]))
     return f"{done}・{target['done_by']}（営業時間で{minutes(target['minutes'])}、目標 {due}）"
-
-
-def percent(measure: Row) -> str:
-    return figure_words.percent({"part": measure["met"], "whole": measure["due"], "share": measure["share"]})
 
 
 def happened(event: Row) -> Happening:

@@ -8,16 +8,24 @@ NONE = "–"
 
 
 def percent(rate: Row) -> str:
+    return in_percent(rate["share"])
+
+
+def in_percent(of_one: float | None) -> str:
     """92%, 91.7%; – of nothing. Never 100 for what was not whole."""
-    found = value(rate)
+    found = _rounded(of_one)
     return NONE if found is None else f"{found:g}%"
 
 
 def value(rate: Row) -> float | None:
     """In percent, for a chart."""
-    if rate["share"] is None:
+    return _rounded(rate["share"])
+
+
+def _rounded(of_one: float | None) -> float | None:
+    if of_one is None:
         return None
-    return 100.0 if rate["part"] == rate["whole"] else min(round(rate["share"] * 100, 1), 99.9)
+    return min(round(of_one * 100, 1), 99.9) if of_one < 1 else 100.0
 
 
 def counted(rate: Row) -> str:

@@ -11,6 +11,7 @@ from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
 from dashboards.reservations import report_forms
 from dashboards.reservations.chore_words import brief, minutes
+from dashboards.reservations.figure_words import in_percent, yen
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.reservations.report_forms import KEY, PATH, WRITTEN
 from dashboards.reservations.report_words import (
@@ -20,11 +21,9 @@ from dashboards.reservations.report_words import (
     happened,
     in_time,
     name,
-    percent,
     sales,
     share,
     state,
-    yen,
 )
 from dashboards.session import may
 from dashboards.ui import columns, details, dialogs, feedback, figures, tables, times
@@ -140,7 +139,7 @@ def _figures(report: Row) -> None:
         share_now, share_before = share(now[field]), share(before[field])
         known = share_now is not None and share_before is not None
         return Figure(
-            label, percent(share_now), f"{now[field]['part']:,} / {now[field]['whole']:,}件",
+            label, in_percent(share_now), f"{now[field]['part']:,} / {now[field]['whole']:,}件",
             change=round(100 * ((share_now or 0) - (share_before or 0)), 1) if known else None, change_unit="pt",
             against=f"{word}比", good=good,
         )  # fmt: skip

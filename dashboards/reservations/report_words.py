@@ -41,15 +41,6 @@ def share(one: Mapping[str, int]) -> float | None:
     return one["part"] / one["whole"] if one["whole"] else None
 
 
-def percent(value: float | None) -> str:
-    """92%, 91.7%, as on the dashboards; – of nothing. Never 100 for what was not whole."""
-    return "–" if value is None else f"{min(round(100 * value, 1), 99.9) if value < 1 else 100:g}%"
-
-
-def yen(amount: int) -> str:
-    return f"¥{amount:,}" if amount >= 0 else f"-¥{-amount:,}"
-
-
 def sales(numbers: Row) -> int:
     return int(numbers["paid"] - numbers["refunded"])
 

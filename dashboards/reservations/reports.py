@@ -8,9 +8,10 @@ import streamlit as st
 
 from dashboards.reservations import report_forms
 from dashboards.reservations.chore_words import brief
+from dashboards.reservations.figure_words import in_percent, yen
 from dashboards.reservations.report_drawer import drawer
 from dashboards.reservations.report_forms import PATH
-from dashboards.reservations.report_words import KIND, STATE, percent, state, yen
+from dashboards.reservations.report_words import KIND, STATE, state
 from dashboards.session import may
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.live import refreshing
@@ -22,7 +23,7 @@ COLUMNS = (
     columns.text("種類", lambda row: KIND[row["kind"]], width=104),
     columns.badge("状態", state, STATE, width=84),
     columns.number("予約件数", "requested", width=76),
-    columns.text("予約成功率", lambda row: percent(row["success"]), width=86, alignment="right"),
+    columns.text("予約成功率", lambda row: in_percent(row["success"]), width=86, alignment="right"),
     columns.text("売上", lambda row: yen(row["sales"]), width=90, alignment="right"),
     columns.text("完成", lambda row: _who(row["finished_at"], row["finished_by"]), width=178),
     columns.text("送信", lambda row: _who(row["sent_at"], row["sent_by"]), width=178),

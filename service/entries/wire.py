@@ -8,8 +8,6 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from service.core.texts import Instant
-
 
 def in_utc(moment: datetime) -> str:
     """`2026-01-14T09:15:32Z`, as in the document's examples."""
@@ -17,7 +15,6 @@ def in_utc(moment: datetime) -> str:
 
 
 Moment = Annotated[datetime, PlainSerializer(in_utc, return_type=str)]
-GivenMoment = Instant
 
 
 class Wire(BaseModel):

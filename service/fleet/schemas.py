@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from service.core.texts import NO_NUL, Instant, Key, Mail, Name, NotBlank, Phone
 from service.fleet.rules import LONGEST_TAG, MOST_TAGS, AlertType, ContractType, Status, distinct
 
-Moment = Instant
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Version = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NUL)]
 Serial = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
@@ -48,10 +47,10 @@ class Heartbeat(BaseModel):
     agent_version: Version
     terminal_connected: bool
     error: Annotated[str, Field(max_length=500, pattern=NO_NUL)] | None = None
-    sent_at: Moment
+    sent_at: Instant
     stream_id: uuid.UUID
     sequence: Annotated[int, Field(ge=1, lt=2**63)]
-    agent_time: Moment | None = None
+    agent_time: Instant | None = None
     terminal_serial: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
     event: Annotated[str, Field(max_length=20, pattern=NO_NUL)] | None = None
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Key, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Instant, Key, NotBlank
 from service.entries.rules import EntryType
-from service.entries.wire import GivenMoment, Moment, Wire
+from service.entries.wire import Moment, Wire
 
 
 class Scan(Wire):
@@ -21,8 +21,8 @@ class Scan(Wire):
     nursery_id: int | None = None
     entry_type: EntryType
     client_event_id: uuid.UUID | None = None
-    scanned_at: GivenMoment | None = None
-    sent_at: GivenMoment | None = None
+    scanned_at: Instant | None = None
+    sent_at: Instant | None = None
 
 
 class Recorded(Wire):
@@ -78,7 +78,7 @@ def _day_or_moment(given: object) -> object:
     return date.fromisoformat(given) if len(given) == len("2026-01-14") else datetime.fromisoformat(given)
 
 
-DayOrMoment = Annotated[date | GivenMoment, BeforeValidator(_day_or_moment)]
+DayOrMoment = Annotated[date | Instant, BeforeValidator(_day_or_moment)]
 Part = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE
-from service.entries.wire import GivenMoment, Moment, Wire
+from service.core.texts import NO_NUL, ONE_LINE, Instant
+from service.entries.wire import Moment, Wire
 
 Version = Annotated[str, Field(max_length=20, pattern=NO_NUL)]
 Count = Annotated[int, Field(ge=0, le=100_000)]
@@ -34,10 +34,10 @@ class LoggedIn(Wire):
 class Pulse(Wire):
     """What a station says of itself; a heartbeat without a body (A.4) says nothing."""
 
-    sent_at: GivenMoment | None = None
+    sent_at: Instant | None = None
     queue_depth: Count = 0
     needs_attention: Count = 0
-    oldest_queued_at: GivenMoment | None = None
+    oldest_queued_at: Instant | None = None
     app_version: Version = ""
 
 

@@ -8,11 +8,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.targets import State
-from service.core.texts import NO_NUL, NotBlank
+from service.core.texts import NO_NUL, Instant, NotBlank
 from service.fleet.impact.rules import Impact
 from service.fleet.incidents.rules import Scope
 from service.fleet.rules import AlertType
-from service.fleet.schemas import Moment
 
 Version = Annotated[int, Field(ge=1, lt=2**31)]
 Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL), NotBlank]
@@ -142,7 +141,7 @@ class Assignment(Edit):
 class Snooze(Edit):
     """Null ends it."""
 
-    until: Moment | None
+    until: Instant | None
 
 
 class Resolution(Edit):

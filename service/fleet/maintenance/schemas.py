@@ -7,9 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import ONE_LINE, Key, Name, NotBlank
+from service.core.texts import ONE_LINE, Instant, Key, Name, NotBlank
 from service.fleet.maintenance.rules import Phase
-from service.fleet.schemas import Moment
 
 MOST_AT_ONCE = 20_000
 
@@ -23,8 +22,8 @@ class NewMaintenance(BaseModel):
     terminal_ids: Annotated[list[Key], Field(min_length=1, max_length=MOST_AT_ONCE)] | None = None
     customer_id: Key | None = None
     store: Name | None = None
-    starts_at: Moment | None = None
-    ends_at: Moment
+    starts_at: Instant | None = None
+    ends_at: Instant
     reason: Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
 
 

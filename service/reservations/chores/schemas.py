@@ -7,9 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.texts import NO_NUL, Day, Edition, Key, Name, NotBlank
+from service.core.texts import NO_NUL, Day, Edition, Instant, Key, Name, NotBlank
 from service.reservations.chores.rules import Rhythm, State
-from service.reservations.roster.schemas import Moment
 
 
 def _while_people_work(clock: time) -> time:
@@ -234,7 +233,7 @@ class Finish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: Edition
-    done_at: Moment | None = None
+    done_at: Instant | None = None
     minutes: Taken | None = None
     note: Note = ""
 
@@ -267,7 +266,7 @@ class NewRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    done_at: Moment | None = None
+    done_at: Instant | None = None
     minutes: Taken | None = None
     note: Note = ""
 

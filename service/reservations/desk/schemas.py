@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Key, Mail, Name, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Instant, Key, Mail, Name, NotBlank
 from service.reservations.events.rules import Answer, State, Task
 from service.reservations.operations.rules import Priority
-from service.reservations.roster.schemas import Moment
 
 Words = Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NUL), NotBlank]
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL), NotBlank]
@@ -243,7 +242,7 @@ class NewReservation(BaseModel):
     client_request_id: Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
     service: Code
     plan: Code
-    starts_at: Moment
+    starts_at: Instant
     customer_name: Name
     phone: Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
     mail: Mail | Literal[""] = ""
@@ -275,14 +274,14 @@ class Change(Edit):
     """What the shop asked for and the customer agreed with; `plan` and `price` as before where nothing is said."""
 
     consented: bool
-    starts_at: Moment
+    starts_at: Instant
     plan: Code | None = None
     price: Price | None = None
     note: Said = ""
 
 
 class Rearrangement(Edit):
-    starts_at: Moment
+    starts_at: Instant
     plan: Code | None = None
     note: Said = ""
 

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from service.core import phones
 from service.core.targets import State as Target
-from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Key, Mail, NotBlank, plain
+from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Instant, Key, Mail, NotBlank, plain
 from service.reservations.enquiries.rules import Category, Channel, Faq, Party, Status, Way
 from service.reservations.incidents.rules import Level
-from service.reservations.roster.schemas import Moment, Person
+from service.reservations.roster.schemas import Person
 
 NEEDS_CONTACT = "メールアドレスか電話番号のどちらかを入力してください。"
 
@@ -209,7 +209,7 @@ class NewEnquiry(BaseModel):
     level: Level = Level.LOW
     reservation: Given = ""
     shop: Given = ""
-    received_at: Moment | None = None
+    received_at: Instant | None = None
     was_answered: bool = True
     way: Way | None = None
     outcome: Annotated[str, Field(max_length=2000, pattern=NO_NUL)] = ""

@@ -8,9 +8,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.targets import State as Target
-from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Instant, NotBlank
 from service.reservations.incidents.rules import Level, Mark, Status
-from service.reservations.roster.schemas import Moment
 
 Title = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
 Words = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
@@ -106,7 +105,7 @@ class NewIncident(BaseModel):
 
     title: Title
     level: Level
-    detected_at: Moment | None = None
+    detected_at: Instant | None = None
     impact: Words = ""
 
 
@@ -117,11 +116,11 @@ class IncidentChange(BaseModel):
 
     version: Edition
     title: Title | None = None
-    detected_at: Moment | None = None
+    detected_at: Instant | None = None
     impact: Words | None = None
     cause: Words | None = None
     response: Words | None = None
-    recovered_at: Moment | None = None
+    recovered_at: Instant | None = None
     prevention: Words | None = None
     report: Annotated[str, Field(max_length=20000, pattern=NO_NUL)] | None = None
 
@@ -154,7 +153,7 @@ class Resolution(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: Edition
-    recovered_at: Moment | None = None
+    recovered_at: Instant | None = None
 
 
 class Waiting(BaseModel):

@@ -64,6 +64,6 @@ def seen(db: Session, look: Look, told: Mapping[str, Any] | None) -> str:
     if look.kind == "payment":
         return news.session_told(db, told)[1]
     if look.kind == "sms":
-        return news.sms_seen(db, look.name, told)
+        return news.sms_seen(db, db.get_one(Letter, look.id), look.name, told)
     reason = str(told.get("failure_reason") or "")
     return news.refund_told(db, look.name, "", str(told["status"]), reason)[1]

@@ -97,12 +97,12 @@ def sms_told(db: Session, sid: str, status: str, code: str, effect: str) -> tupl
     return reservation.id, "届きませんでした。"
 
 
-def sms_seen(db: Session, sid: str, told: Mapping[str, Any]) -> str:
+def sms_seen(db: Session, letter: Letter, sid: str, told: Mapping[str, Any]) -> str:
     """How it stands when Twilio is asked."""
+    if letter.external_id != sid:
+        return EARLIER
     _, outcome = sms_told(db, sid, str(told["status"]), str(told.get("error_code") or ""), "")
-    letter = queries.letter_by_sid(db, sid)
-    is_old = letter is not None and letter.sent_at is not None and app_now(db) - letter.sent_at > SMS_LOOKED_AT
-    if letter is not None and is_old:
+    if letter.sent_at is not None and app_now(db) - letter.sent_at > SMS_LOOKED_AT:
         letter.look_at = None
     return outcome
 

@@ -10,7 +10,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from service.core import phones
 from service.core.texts import ONE_LINE, Edition, Instant, Key
 
-Moment = Instant
 # However it is written; kept as +81….
 Phone = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE), AfterValidator(phones.e164)]
 
@@ -54,8 +53,8 @@ class NewShift(BaseModel):
 
     user_id: Key
     phone: Phone
-    starts_at: Moment
-    ends_at: Moment
+    starts_at: Instant
+    ends_at: Instant
 
 
 class ShiftChange(BaseModel):
@@ -66,8 +65,8 @@ class ShiftChange(BaseModel):
     version: Edition
     user_id: Key | None = None
     phone: Phone | None = None
-    starts_at: Moment | None = None
-    ends_at: Moment | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
 
 
 class Made(BaseModel):

@@ -134,13 +134,19 @@ def test_a_row_leads_to_its_page(screen: Screen, db: Session) -> None:
     assert "百瀬 桃" in said(page)
 
 
-def test_an_operator_takes_a_reservation_and_its_complaints_stand_at_their_fields(screen: Screen, db: Session) -> None:
+def begun(screen: Screen, phone: str) -> AppTest:
+    """A cake for 電話 太郎, not sent yet."""
     page = listed(screen)
     press(page, "reservations.reservations.new")
     page.selectbox(key=f"{NEW}.service").select("cake").run()
     page.selectbox(key=f"{NEW}.plan.0").select("5")
     page.text_input(key=f"{NEW}.customer_name.0").input("電話 太郎")
-    page.text_input(key=f"{NEW}.phone.0").input("12345")
+    page.text_input(key=f"{NEW}.phone.0").input(phone)
+    return page
+
+
+def test_an_operator_takes_a_reservation_and_its_complaints_stand_at_their_fields(screen: Screen, db: Session) -> None:
+    page = begun(screen, "12345")
     press(page, f"{NEW}.submit")
     assert "日本の携帯電話の番号を" in texts(page)
     assert db.scalars(select(Reservation)).all() == []
@@ -156,12 +162,7 @@ def test_an_operator_takes_a_reservation_and_its_complaints_stand_at_their_field
 def test_at_an_odd_time_an_operator_is_asked_and_pressing_again_is_the_answer_for_that_time(
     screen: Screen, db: Session
 ) -> None:
-    page = listed(screen)
-    press(page, "reservations.reservations.new")
-    page.selectbox(key=f"{NEW}.service").select("cake").run()
-    page.selectbox(key=f"{NEW}.plan.0").select("5")
-    page.text_input(key=f"{NEW}.customer_name.0").input("電話 太郎")
-    page.text_input(key=f"{NEW}.phone.0").input("090-1234-5678")
+    page = begun(screen, "090-1234-5678")
     for hour in (3, 4):
         page.time_input(key=f"{NEW}.time.0").set_value(time(hour))
         press(page, f"{NEW}.submit")
