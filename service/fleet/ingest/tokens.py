@@ -41,7 +41,8 @@ WITH gap AS (
     UPDATE fleet_terminal_states AS state SET alert_after = greatest(alert_after, app_now() + %s)
     FROM waiting WHERE state.terminal_id = waiting.terminal_id AND waiting.status = 'offline'
 )
-UPDATE fleet_liveness SET alive_at = app_now() FROM gap WHERE id = 1 RETURNING absent
+-- Never back: a clock that was moved on while this waited for the row is not the one this began with.
+UPDATE fleet_liveness SET alive_at = greatest(alive_at, app_now()) FROM gap WHERE id = 1 RETURNING absent
 """
 
 # Which terminal a token lets in; the doors of agents beside this one ask the same.

@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from service.core.identity import hash_token, new_token
 from service.core.problems import Invalid, Problem, Unauthorized, Unavailable
 from service.fleet.ingest import batches as batches_module
 from service.fleet.ingest.batches import Batches, Waiting
-from service.fleet.ingest.tokens import Tokens
+from service.fleet.ingest.tokens import ABSENT_AFTER, ALIVE, Tokens
 from service.fleet.models import TerminalToken
 from service.fleet.schemas import Heartbeat
 from service.fleet.watch import actions
@@ -332,6 +333,28 @@ def test_after_our_absence_deadlines_move_but_never_beyond_the_silence_allowed(p
     assert 4 * 60 < left[waiting] < 6 * 60
     assert 10 * 60 < left[fresh] <= 11 * 60
     assert left[offline] < 0
+
+
+def test_a_sign_of_life_begun_before_the_clock_moved_does_not_set_it_back(place: Place) -> None:
+    """It would look like an absence of ours afterwards, and the silent would get time that they did not have."""
+    waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with (
+        psycopg.connect(seeing_all(place.owner_url)) as mover,
+        psycopg.connect(seeing_all(place.app_url), autocommit=True) as ours,
+        psycopg.connect(place.superuser_url, autocommit=True) as watching,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        mover.execute("UPDATE app_clock SET shift = shift + interval '3 minutes'")
+        mover.execute("UPDATE fleet_liveness SET alive_at = app_now()")
+        sign = beside.submit(ours.execute, ALIVE, [ABSENT_AFTER] * 3, binary=True)
+        deadline = time.monotonic() + 10
+        while watching.execute(waits).fetchone() is None:
+            assert time.monotonic() < deadline, "the sign of life did not wait for the clock"
+        mover.commit()
+        sign.result(10)
+
+    [(behind,)] = place.owner("SELECT app_now() - alive_at FROM fleet_liveness")
+    assert behind < timedelta(seconds=30)
 
 
 def test_two_sweeps_at_once_do_the_work_once_and_do_not_wait(place: Place) -> None:
