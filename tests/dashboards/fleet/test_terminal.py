@@ -181,6 +181,16 @@ def test_a_diagnosis_is_asked_for_followed_and_told_in_words(db: Session, screen
 
 
 @pytest.mark.usefixtures("morning")
+def test_a_refresh_that_comes_late_does_not_lead_away_from_the_diagnosis(db: Session, screen: Screen) -> None:
+    page = opened(screen, db, "TC200-000001", "operator")
+    page.button(key="terminal.diagnose_now").click().run()
+    # It left the browser before the answer was there, with the view of then.
+    page.session_state["view"] = "overview"
+    page.run()
+    assert "店舗PCの次の通信で伝えます。" in texts(page)
+
+
+@pytest.mark.usefixtures("morning")
 def test_a_diagnosis_is_called_off(db: Session, screen: Screen) -> None:
     page = opened(screen, db, "TC200-000001", "operator")
     page.button(key="terminal.diagnose_now").click().run()
