@@ -131,9 +131,9 @@ async def download(request: Request) -> Response:
         )
     answer = await _ask(request, "GET", f"/{path}", params=request.query_params.multi_items())
     if isinstance(answer, Relayed):
-        # Whatever it is, it is saved, never opened as a page of ours.
-        if not answer.headers.get("content-disposition", "").startswith("attachment"):
-            answer.headers["content-disposition"] = "attachment"
+        # Whatever it is, it is saved, never opened as a page of ours; under the name that the service gave it.
+        _, *named = answer.headers.get("content-disposition", "").split(";")
+        answer.headers["content-disposition"] = ";".join(["attachment", *named])
         answer.headers["content-security-policy"] = "default-src 'none'; sandbox"
     return answer
 

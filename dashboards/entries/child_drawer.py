@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -62,7 +63,8 @@ def _state(child: Row) -> str:
 
 def _buttons(child: Row) -> None:
     with st.container(horizontal=True):
-        link("出欠表管理を開く", "/attendance", primary=True)
+        query = f"?{urlencode({choices.NURSERY: child['nursery_name']})}" if choices.sees_several() else ""
+        link("出欠表管理を開く", f"/attendance{query}", primary=True)
         if not may("entries:child:update"):
             return
         if child["archived_at"]:

@@ -86,7 +86,7 @@ def _create() -> None:
 def _state_sentence(counts: dict[str, Any]) -> None:
     if counts["paused"]:
         st.error(
-            f"一時停止中の配信が{counts['paused']:,}件あります。失敗の理由を確認し、再開するか中止するかを決めてください。",
+            f"一時停止中の配信が{counts['paused']:,}件あります。停止の理由を確認し、再開するか中止するかを決めてください。",
             icon=":material/pause_circle:",
         )
     elif counts["running"]:

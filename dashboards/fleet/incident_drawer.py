@@ -117,22 +117,23 @@ def _do(incident: Row, path: str, body: dict[str, Any] | None, done: str) -> Non
 def _assign(incident: Row) -> None:
     people = responders()
     now = str(incident["assignee"]["id"]) if incident["assignee"] else None
-    chosen = st.selectbox(
+    key = f"incident.assignee.{incident['id']}.{incident['version']}"
+    st.selectbox(
         "担当者",
         [*people],
         index=[*people].index(now) if now in people else None,
         format_func=lambda person: people[person],
         placeholder="未割り当て",
-        key=f"incident.assignee.{incident['id']}.{incident['version']}",
+        key=key,
     )
+    st.button("担当を決める", key="incident.assign", on_click=_assigned, args=(incident, key, people))
+
+
+def _assigned(incident: Row, key: str, people: dict[str, str]) -> None:
+    """For callbacks, as `_finished`: who was chosen just now may be later than what was drawn last."""
+    chosen = st.session_state.get(key)
     body = {"version": incident["version"], "user_id": int(chosen) if chosen else None}
-    name = people.get(chosen or "", "未割り当て")
-    st.button(
-        "担当を決める",
-        key="incident.assign",
-        on_click=_do,
-        args=(incident, "assignment", body, f"担当を{name}にしました。"),
-    )
+    _do(incident, "assignment", body, f"担当を{people.get(chosen or '', '未割り当て')}にしました。")
 
 
 def _snooze(incident: Row) -> None:
@@ -207,20 +208,22 @@ def _step_lines(step: dict[str, Any], incident: Row) -> str:
 
 def _finish(incident: Row, step: dict[str, Any]) -> None:
     key = f"incident.step.{incident['id']}.{step['step']}"
-    note = st.text_area("メモ（任意）", key=key, max_chars=500, height=96)
-    door = "contacts" if step["step"] in (4, 6) else "steps"
+    st.text_area("メモ（任意）", key=key, max_chars=500, height=96)
     st.button(
         f"「{step['title']}」を完了にする",
         key=f"{key}.done",
         type="primary",
-        on_click=_do,
-        args=(
-            incident,
-            f"{door}/{step['step']}",
-            {"note": note or ""},
-            f"「{step['title']}」を完了にしました。",
-        ),
+        on_click=_finished,
+        args=(incident, step, key),
     )
+
+
+def _finished(incident: Row, step: dict[str, Any], key: str) -> None:
+    """For callbacks: the note as it stands now. Who goes from the note straight to the button presses one that was
+    drawn before there was a note."""
+    door = "contacts" if step["step"] in (4, 6) else "steps"
+    note = st.session_state.get(key) or ""
+    _do(incident, f"{door}/{step['step']}", {"note": note}, f"「{step['title']}」を完了にしました。")
 
 
 def _members(incident: Row) -> None:

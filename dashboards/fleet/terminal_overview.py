@@ -29,7 +29,6 @@ def show(terminal: Row) -> None:
         _alerts(terminal)
         _facts(terminal)
         if terminal["archived_at"] is None:
-            st.subheader(terminal_hours.TITLE, anchor=False)
             terminal_hours.show(terminal)
     with right:
         if terminal["archived_at"] is None:

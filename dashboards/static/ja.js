@@ -113,6 +113,7 @@ const PATTERNS = [
   [/^([\d.]+) ?([KMG]?B) per file$/, "1ファイル$1$2まで"],
   [/^Limit ([\d.]+) ?([KMG]?B) per file(?: • (.+))?$/, "1ファイル$1$2まで $3"],
   [/^Press Enter to (?:apply|submit form)$/, "Enterキーで確定"],
+  [/^Press (Ctrl|⌘)\+Enter to (?:apply|submit form)$/, "$1+Enterキーで確定"],
 ];
 // "year, 設置日": a part of a date that is typed in.
 const PARTS = { "year, ": "年、", "month, ": "月、", "day, ": "日、", "hour, ": "時、", "minute, ": "分、" };

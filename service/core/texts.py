@@ -58,6 +58,10 @@ NotBlank = AfterValidator(_not_blank)
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
 Mail = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$")]
 Phone = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9+()\- ]+$")]
+# Or empty, where none has to be known. Of a union (`Mail | Literal[""]`) pydantic complains once for each half, about
+# fields that no form has.
+MaybeMail = Annotated[str, Field(max_length=254, pattern=r"^(?:[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+)?$")]
+MaybePhone = Annotated[str, Field(max_length=20, pattern=r"^[0-9+()\- ]*$")]
 # The version of a record that was read, and an id.
 Edition = Annotated[int, Field(ge=1, lt=2**31)]
 Key = Annotated[int, Field(ge=1, lt=2**63)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, select
+from sqlalchemy import ColumnElement, Select, String, bindparam, cast, exists, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.core.auth import Actor
@@ -123,7 +123,8 @@ PARENTS = Listing(
         "class_name": Filter(_has_child_in),
         "has_card": when(_has_card),
         "has_no_card": when(~_has_card),
-        "q": contains(Parent.name, Parent.kana),
+        # The number too: a station that does not know a card shows that alone.
+        "q": contains(Parent.name, Parent.kana, cast(Parent.id, String)),
         **put_away(Parent.archived_at),
     },
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Mail, Name, NotBlank, Phone
+from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, MaybeMail, MaybePhone, Name, NotBlank
 
 Code = Annotated[str, Field(min_length=4, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Kana = Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
@@ -129,8 +129,8 @@ class NewParent(BaseModel):
     nursery_id: Key
     name: Name
     kana: Kana = ""
-    phone_number: Phone | Literal[""] = ""
-    mail: Mail | Literal[""] = ""
+    phone_number: MaybePhone = ""
+    mail: MaybeMail = ""
     children: Annotated[list[Tie], Field(max_length=LONGEST_FAMILY)] = []
 
 
@@ -142,8 +142,8 @@ class ParentChange(BaseModel):
     version: Edition
     name: Name | None = None
     kana: Kana | None = None
-    phone_number: Phone | Literal[""] | None = None
-    mail: Mail | Literal[""] | None = None
+    phone_number: MaybePhone | None = None
+    mail: MaybeMail | None = None
     children: Annotated[list[Tie], Field(max_length=LONGEST_FAMILY)] | None = None
 
 
@@ -221,6 +221,6 @@ class ParentRow(BaseModel):
     nursery_code: Code
     name: Annotated[Name, NotBlank]
     kana: Kana = ""
-    phone_number: Phone | Literal[""] = ""
-    mail: Mail | Literal[""] = ""
+    phone_number: MaybePhone = ""
+    mail: MaybeMail = ""
     children: Annotated[list[Name], Field(max_length=LONGEST_FAMILY)] = []

@@ -141,6 +141,7 @@ def test_a_dangerous_action_asks_for_its_reason_first(gallery: Callable[[str], P
     expect(dialog).to_contain_text("理由を入力してください。")
 
     dialog.get_by_label("理由").fill("二重に登録したため")
+    expect(dialog.get_by_text("Ctrl+Enterキーで確定")).to_be_visible()
     dialog.get_by_role("button", name="削除する").click()
 
     expect(page.get_by_text("端末 TC200-000123 を削除しました。")).to_be_visible()

@@ -74,6 +74,9 @@ class Far:
             return JSONResponse(PROBLEM | {"status": 401}, 401, media_type="application/problem+json")
         if name == "page":
             return HTMLResponse("<script>alert(1)</script>", headers={"Set-Cookie": "stolen=1"})
+        if name == "paper":
+            named = "inline; filename*=UTF-8''%E5%87%BA%E6%AC%A0.pdf"
+            return Response(b"%PDF-1.7", media_type="application/pdf", headers={"Content-Disposition": named})
         return StreamingResponse(self._large(), media_type="text/csv", headers={"Content-Length": str(LARGE)})
 
     async def _large(self) -> AsyncIterator[bytes]:
@@ -296,6 +299,13 @@ def test_whatever_is_downloaded_is_saved_and_never_opened_as_a_page_of_ours(dash
     assert answer.headers["content-disposition"] == "attachment"
     assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert "set-cookie" not in answer.headers
+
+
+def test_what_is_downloaded_keeps_the_name_that_the_service_gave_it(dashboards: Dashboards) -> None:
+    with dashboards.browser() as browser:
+        answer = browser.get("/download/api/paper")
+
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''%E5%87%BA%E6%AC%A0.pdf"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Instant, Key, Mail, Name, NotBlank
+from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Instant, Key, Mail, MaybeMail, Name, NotBlank
 from service.reservations.events.rules import Answer, State, Task
 from service.reservations.operations.rules import Priority
 
@@ -245,7 +245,7 @@ class NewReservation(BaseModel):
     starts_at: Instant
     customer_name: Name
     phone: Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
-    mail: Mail | Literal[""] = ""
+    mail: MaybeMail = ""
     wishes: Annotated[str, Field(max_length=500, pattern=NO_NUL)] = ""
     hours_confirmed: bool = False
 
@@ -310,7 +310,7 @@ class CustomerCorrection(Edit):
 
     customer_name: Name
     phone: Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
-    mail: Mail | Literal[""] = ""
+    mail: MaybeMail = ""
     reason: Reason
 
 

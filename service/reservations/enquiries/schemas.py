@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from service.core import phones
 from service.core.targets import State as Target
-from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Instant, Key, Mail, NotBlank, plain
+from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Instant, Key, Mail, MaybeMail, NotBlank, plain
 from service.reservations.enquiries.rules import Category, Channel, Faq, Party, Status, Way
 from service.reservations.incidents.rules import Level
 from service.reservations.roster.schemas import Person
@@ -28,7 +28,7 @@ Body = Annotated[str, Field(min_length=1, max_length=4000, pattern=NO_NUL), NotB
 Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL), NotBlank]
 SenderName = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
 # Empty: none is known.
-Address = Literal[""] | Mail
+Address = MaybeMail
 Telephone = Annotated[str, Field(max_length=30, pattern=ONE_LINE), AfterValidator(_telephone)]
 # 予約ID and 提携店ID, however they are typed.
 Given = Annotated[str, Field(max_length=30, pattern=ONE_LINE), AfterValidator(plain)]

@@ -130,6 +130,20 @@ def test_a_parent_is_listed_with_children_and_changed_with_them(
     assert (stale.status_code, stale.json()["current"]["name"]) == (409, "山田花子")
 
 
+def test_what_is_wrong_with_a_parent_is_said_of_the_fields_that_the_form_has(
+    db: Session, client: TestClient, sakura: Nursery
+) -> None:
+    manager(db, client, sakura)
+    wrong = {"phone_number": "09x", "mail": "hanako"}
+    asked = client.post("/api/entries/parents", json={"nursery_id": sakura.id, "name": "山田花子", **wrong})
+    assert asked.status_code == 422
+    assert [error["field"] for error in asked.json()["errors"]] == ["phone_number", "mail"]
+
+    none = {"phone_number": "", "mail": ""}
+    made = client.post("/api/entries/parents", json={"nursery_id": sakura.id, "name": "山田花子", **none})
+    assert made.status_code == 201
+
+
 def test_a_child_of_another_nursery_is_tied_to_nobody_here(
     db: Session, client: TestClient, sakura: Nursery, himawari: Nursery, sign_in: SignIn
 ) -> None:

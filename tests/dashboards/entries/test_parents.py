@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import select
@@ -47,6 +48,11 @@ def test_the_first_line_says_who_has_no_card_yet(page: AppTest) -> None:
         ("山田花子", "123456", "山田太郎、山田次郎"),
         ("佐藤太郎", "1", "佐藤次郎"),
     }
+
+
+def test_a_parent_is_found_by_the_number_that_a_station_shows(page: AppTest) -> None:
+    page.text_input(key="q").input("123456").run()
+    assert [*page.dataframe[0].value["保護者名"]] == ["山田花子"]
 
 
 def test_conditions_find_by_class_and_card(page: AppTest) -> None:
@@ -199,3 +205,14 @@ def test_an_empty_nursery_is_told_what_to_do_first(desk: Desk, db: Session, addr
     page = opened_at(desk("nursery_admin", nursery), address)
     assert "登録されていません" in texts(page)
     assert not page.exception
+
+
+def test_from_a_child_its_own_nurserys_sheet_is_opened(
+    desk: Desk, db: Session, sakura: Nursery, himawari: Nursery
+) -> None:
+    db.add(Child(nursery_id=himawari.id, name="松本律", class_name="たんぽぽ組"))
+    db.commit()
+    page = opened_at(desk("admin"), "children")
+    open_drawer(page, CHILDREN, "松本律")
+    leads_to = f"/attendance?{urlencode({'nursery_id': himawari.name})}"
+    assert any(f'href="{leads_to}"' in one.value for one in page.html)

@@ -110,10 +110,22 @@ def test_the_drawer_says_why_it_weighs_what_it_weighs_and_the_list_sorts_by_it(a
 
 def test_a_step_is_finished_with_a_note(alerts: AppTest, db: Session) -> None:
     incident = open_drawer(alerts, db)
-    alerts.text_area(key=f"incident.step.{incident.id}.3").input("回線は正常。PCが無応答。").run()
+    # No run in between: from the note straight to the button.
+    alerts.text_area(key=f"incident.step.{incident.id}.3").input("回線は正常。PCが無応答。")
     alerts.button(key=f"incident.step.{incident.id}.3.done").click().run()
     db.expire_all()
     assert db.get_one(IncidentStep, (incident.id, 3)).note == "回線は正常。PCが無応答。"
+
+
+def test_who_was_chosen_just_now_is_in_charge(alerts: AppTest, db: Session) -> None:
+    incident = open_drawer(alerts, db)
+    chosen = alerts.selectbox(key=f"incident.assignee.{incident.id}.{incident.version}")
+    [somebody] = [option for option in chosen.options if option.startswith("olivia")]
+    chosen.select(somebody)
+    alerts.button(key="incident.assign").click().run()
+    assert [toast.value for toast in alerts.toast] == [f"担当を{somebody}にしました。"]
+    db.expire_all()
+    assert db.get_one(Incident, incident.id).assignee_id is not None
 
 
 def test_snoozing_takes_it_to_the_end_of_the_queue(alerts: AppTest, db: Session) -> None:

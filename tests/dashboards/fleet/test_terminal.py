@@ -181,6 +181,16 @@ def test_a_diagnosis_is_asked_for_followed_and_told_in_words(db: Session, screen
 
 
 @pytest.mark.usefixtures("morning")
+def test_a_refresh_that_comes_late_does_not_lead_away_from_the_diagnosis(db: Session, screen: Screen) -> None:
+    page = opened(screen, db, "TC200-000001", "operator")
+    page.button(key="terminal.diagnose_now").click().run()
+    # It left the browser before the answer was there, with the view of then.
+    page.session_state["view"] = "overview"
+    page.run()
+    assert "店舗PCの次の通信で伝えます。" in texts(page)
+
+
+@pytest.mark.usefixtures("morning")
 def test_a_diagnosis_is_called_off(db: Session, screen: Screen) -> None:
     page = opened(screen, db, "TC200-000001", "operator")
     page.button(key="terminal.diagnose_now").click().run()
@@ -341,6 +351,7 @@ def test_learned_hours_are_told_by_weekday_and_a_closed_shop_is_no_trouble(db: S
     assert not page.exception
     assert "いまは営業時間外です。2026/11/21（土）11:15までに通信がなければ、アラートを通知します。" in texts(page)
     assert hours_shown(page) == ["11:00～21:00", "休み", "11:00～21:00"]
+    assert [title.value for title in page.subheader].count("学習した営業時間") == 1
     for days in ("月・火", "木～日"):
         assert days in texts(page)
     assert "通信はありませんが、学習した営業時間の外です。最終通信は" in said(page.info)
