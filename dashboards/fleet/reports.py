@@ -214,8 +214,11 @@ def drafting() -> None:
         st.markdown("選んだ月の報告書を、顧客企業ごとと全体で作成します。")
         st.markdown(small("送信していない報告書は新しい内容に置き換わります。送信済みの報告書は変わりません。"))
         months = past_months()
-        month = st.selectbox("対象月", months, format_func=month_words, key=f"{KEY}.draft.month")
-        st.button("作成を始める", key=f"{KEY}.draft.start", type="primary", on_click=start, args=({"month": month},))
+        key = f"{KEY}.draft.month"
+        st.selectbox("対象月", months, format_func=month_words, key=key)
+        # The month as it stands when the button is pressed, which may have been drawn before it was chosen.
+        began = lambda: start({"month": st.session_state[key]})  # noqa: E731
+        st.button("作成を始める", key=f"{KEY}.draft.start", type="primary", on_click=began)
 
     show()
 

@@ -26,6 +26,7 @@ from dashboards.reservations.enquiry_words import (
     standing,
     ways,
 )
+from dashboards.reservations.hand_over import hand_over
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.reservations.operation_words import RESPONSE
 from dashboards.session import may
@@ -108,7 +109,7 @@ def _answering(enquiry: Row, back: _Back) -> None:
     if enquiry["owner"] is None:
         _button("自分が対応する", "claim", "front_hand", enquiry, {}, done="担当になりました。")
     with st.popover("引き継ぐ" if enquiry["owner"] else "担当を決める", icon=":material/person:"):
-        _hand_over(enquiry)
+        hand_over(KEY, enquiry, choices.answerers(), _do)
     if enquiry["mail"]:
         dialogs.button(
             "メールで回答する",
@@ -158,30 +159,6 @@ def _do(enquiry: Row, what: str, body: dict[str, Any], done: str) -> None:
             flash.say(done)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
-
-
-def _hand_over(enquiry: Row) -> None:
-    people = choices.answerers()
-    chosen = st.selectbox(
-        "担当者",
-        [*people],
-        index=None,
-        format_func=lambda person: people[person],
-        placeholder="選ぶ",
-        key=f"{KEY}.owner.{enquiry['id']}.{enquiry['version']}",
-    )
-    st.button(
-        "担当を決める",
-        key=f"{KEY}.hand_over",
-        disabled=chosen is None,
-        on_click=_do,
-        args=(
-            enquiry,
-            "hand-over",
-            {"version": enquiry["version"], "user_id": int(chosen or 0)},
-            f"担当を{people.get(chosen or '', '')}にしました。",
-        ),
-    )
 
 
 def _asked(enquiry: Row) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations import choices, customer_correction, operation_actions, reservation_parts
+from dashboards.reservations.hand_over import hand_over
 from dashboards.reservations.operation_words import (
     PRIORITY,
     RESPONSE,
@@ -96,7 +97,7 @@ def _whose(task: Row) -> None:
         if task["owner"] is None:
             _button("自分が対応する", "claim", "front_hand", task, done="担当になりました。", primary=True)
         with st.popover("引き継ぐ" if task["owner"] else "担当を決める", icon=":material/person:"):
-            _hand_over(task)
+            hand_over(KEY, task, choices.people(), _do)
         if task["owner"] is not None:
             _button("担当を外す", "release", "person_off", task, done="担当を外しました。")
         if task["may_resolve"]:
@@ -124,30 +125,6 @@ def _do(task: Row, what: str, body: dict[str, Any], done: str) -> None:
             flash.say(done)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
-
-
-def _hand_over(task: Row) -> None:
-    people = choices.people()
-    chosen = st.selectbox(
-        "担当者",
-        [*people],
-        index=None,
-        format_func=lambda person: people[person],
-        placeholder="選ぶ",
-        key=f"{KEY}.owner.{task['id']}.{task['version']}",
-    )
-    st.button(
-        "担当を決める",
-        key=f"{KEY}.hand_over",
-        disabled=chosen is None,
-        on_click=_do,
-        args=(
-            task,
-            "hand-over",
-            {"version": task["version"], "user_id": int(chosen or 0)},
-            f"担当を{people.get(chosen or '', '')}にしました。",
-        ),
-    )
 
 
 def _resolve(task: Row) -> None:
