@@ -47,6 +47,8 @@ def show(case_id: int) -> None:
     if case["deficiency"]:
         st.error(f"依頼全体の不備: {plain(case['deficiency'])}", icon=":material/report:")
     chosen = now_typed(sites)
+    if case["status"] == "entered" and words.unregistered(case):
+        st.warning(left_out(case), icon=":material/add_location:")
     if may_update:
         actions(case, path, sites, chosen)
     left, right = st.columns([6, 7], gap="medium")
@@ -74,6 +76,13 @@ def sentence(case: Row) -> str:
     )
 
 
+def left_out(case: Row) -> str:
+    return (
+        f"申告は{case['site_count']:,}地点ですが、投入済の地点は{case['entered_sites']:,}地点です。残りの地点は"
+        "「＋地点を追加」で続けて入力できます。残りがなければ、「地点数を変更する」で実際の数に直してください。"
+    )
+
+
 def now_typed(sites: Sequence[Row]) -> int | None:
     """The site that is chosen, or the first on which something is left to do."""
     ids = [one["id"] for one in sites]
@@ -96,7 +105,7 @@ def actions(case: Row, path: str, sites: Sequence[Row], chosen: int | None) -> N
             dialogs.button(
                 "不備を解決済みにする", case_talk.put_right, path, case["version"], key="case.put_right", icon="check"
             )
-        if case["is_open"]:
+        if case["is_open"] or (case["status"] == "entered" and words.unregistered(case)):
             dialogs.button("地点数を変更する", count_sites, case, path, key="case.count", type="tertiary", icon="tag")
 
 

@@ -154,6 +154,10 @@ def test_what_is_entered_offers_nothing_to_take_back(open_page: Open, team: Scen
     team.db.commit()
     page = open_page(team.alice, "request", id=str(made.id))
     assert "すべての地点の投入が終わりました。" in texts(page)
+    made.site_count = 2
+    team.db.commit()
+    page.run()
+    assert "申告2地点のうち、1地点の投入が終わりました。" in texts(page)
     assert not {f"{KEY}.cancel", f"{KEY}.more", f"{KEY}.resubmit"} & keys(page)
 
 
