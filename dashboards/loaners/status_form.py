@@ -210,7 +210,10 @@ def check(state: dict[str, Any], sent: Row) -> None:
     """What it would change, before it is stored."""
     try:
         expected = session.api().post(
-            f"{path(state['number'])}/status/check", {**sent, "client_id": state["client_id"]}, once=None
+            f"{path(state['number'])}/status/check",
+            {**sent, "client_id": state["client_id"]},
+            once=None,
+            reads=True,
         )
     except ApiProblem as problem:
         state["problem"] = problem

@@ -190,6 +190,18 @@ def test_what_was_stored_although_its_answer_got_lost_is_found_and_stored_once(
     assert told(db) == 2
 
 
+def test_a_check_that_gets_no_answer_has_stored_nothing_and_says_so(page: AppTest, db: Session, line: Line) -> None:
+    fill_in(page)
+    line.lose_answers()
+    press(page, f"{KEY}.check")
+    assert "この操作では何も保存されていません" in said(page.error)
+    assert "確認できません" not in said(page.error)
+    line.mend()
+    press(page, f"{KEY}.check")
+    press(page, f"{KEY}.send")
+    assert told(db) == 1
+
+
 def test_whoever_left_the_form_after_a_lost_answer_stores_nothing_twice(page: AppTest, db: Session, line: Line) -> None:
     fill_in(page)
     press(page, f"{KEY}.check")
