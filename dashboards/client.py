@@ -122,7 +122,7 @@ class Api:
         once. Forms and dialogs have one, a button has that of `ui.once`. None: twice does no harm, because it only
         reads, or its body has an id of its own; tests/house/test_once.py names these. `reads`: what gets no answer has
         stored nothing, and that is said."""
-        return self._call("POST", path, {"Idempotency-Key": once} if once else {}, reads=reads, json=body)
+        return self._call("POST", path, {"Idempotency-Key": once} if once else {}, reads, json=body)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._call("PUT", path, json=body)
@@ -131,14 +131,14 @@ class Api:
         return self._call("PATCH", path, json=body)
 
     def delete(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        return self._call("DELETE", path, **({"json": body} if body is not None else {}))
+        options: dict[str, Any] = {"json": body} if body is not None else {}
+        return self._call("DELETE", path, **options)
 
     def _call(
         self,
         method: str,
         path: str,
         extra: Mapping[str, str] = MappingProxyType({}),
-        *,
         reads: bool = False,
         **options: Any,
     ) -> Any:

@@ -36,11 +36,10 @@ def show(case_id: int) -> None:
     case = reading.data
     if problem := st.session_state.pop("case.problem", None):
         st.error(problem, icon=":material/error:")
-    try:
-        sites, images, said = (live.ask(f"{path}/{part}")["items"] for part in ("sites", "images", "comments"))
-    except ApiProblem as failure:
-        feedback.failed(failure, key=KEY)
+    parts = belongings(path)
+    if parts is None:
         return
+    sites, images, said = parts
     may_update = may("agencies:case:update")
     st.markdown(sentence(case))
     case_talk.viewers(path, case["version"])
@@ -57,6 +56,22 @@ def show(case_id: int) -> None:
         typed = site_box(case, sites, images, chosen, may_update)
     with left:
         beside(case, path, sites, images, said, typed, may_update)
+
+
+def belongings(path: str) -> list[Sequence[Row]] | None:
+    """The sites, images and comments. While the service is away those of before, so that the form stays on the page
+    with what is typed in it: the head says how old all is. None when there are none, and that is said."""
+    slot = f"case.belongings.{path}"
+    last: list[Sequence[Row]] | None = st.session_state.get(slot)
+    try:
+        found = [live.ask(f"{path}/{part}")["items"] for part in ("sites", "images", "comments")]
+    except ApiProblem as failure:
+        if last is None or not failure.temporary:
+            feedback.failed(failure, key=KEY)
+            return None
+        return last
+    st.session_state[slot] = found
+    return found
 
 
 def back() -> None:
