@@ -32,7 +32,7 @@ OPEN = {
     "/login": "ログイン",
     "/entry-exit-login": "保育園コード",
     "/parent-card": "入退管理",
-    "/guides/": "手引き",
+    "/guides/": "ご利用ガイド",
     "/contact": "お問い合わせ",
     "/_stcore/health": "ok",
 }
