@@ -117,11 +117,12 @@ class Api:
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, once: str | None) -> Any:
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, once: str | None, reads: bool = False) -> Any:
         """`once`, a UUID, goes out as Idempotency-Key: a repeat with the same one is answered like the first and stored
         once. Forms and dialogs have one, a button has that of `ui.once`. None: twice does no harm, because it only
-        reads, or its body has an id of its own; tests/house/test_once.py names these."""
-        return self._call("POST", path, {"Idempotency-Key": once} if once else {}, json=body)
+        reads, or its body has an id of its own; tests/house/test_once.py names these. `reads`: what gets no answer has
+        stored nothing, and that is said."""
+        return self._call("POST", path, {"Idempotency-Key": once} if once else {}, reads, json=body)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._call("PUT", path, json=body)
@@ -130,9 +131,17 @@ class Api:
         return self._call("PATCH", path, json=body)
 
     def delete(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        return self._call("DELETE", path, **({"json": body} if body is not None else {}))
+        options: dict[str, Any] = {"json": body} if body is not None else {}
+        return self._call("DELETE", path, **options)
 
-    def _call(self, method: str, path: str, extra: Mapping[str, str] = MappingProxyType({}), **options: Any) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        extra: Mapping[str, str] = MappingProxyType({}),
+        reads: bool = False,
+        **options: Any,
+    ) -> Any:
         reference = new_reference()
         headers = {"X-Request-Id": reference, **extra}
         if self.token:
@@ -149,6 +158,8 @@ class Api:
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise _never_sent(method, reference) from error
         except httpx2.HTTPError as error:
+            if reads:
+                raise _unread(reference) from error
             raise _no_answer(method, reference, known="Idempotency-Key" in extra) from error
         finally:
             # Also one that nobody heard the end of: it may have been stored.
@@ -196,6 +207,15 @@ def _no_answer(method: str, reference: str, *, known: bool) -> ApiProblem:
             "画面を読み込み直して、内容が変わったかどうかをお確かめください。"
         )
     return ApiProblem(0, "サービスから応答がありません", detail, reference=reference)
+
+
+def _unread(reference: str) -> ApiProblem:
+    """Of a question that has to be posted."""
+    detail = (
+        "サービスから応答がありませんでした。この操作では何も保存されていません。"
+        "入力した内容はこの画面に残っています。しばらく待ってから、もう一度お試しください。"
+    )
+    return ApiProblem(0, "サービスから応答がありません", detail, reference=reference, was_sent=False)
 
 
 def _refused(response: httpx2.Response, body: Any, reference: str) -> ApiProblem:

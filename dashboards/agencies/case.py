@@ -36,17 +36,18 @@ def show(case_id: int) -> None:
     case = reading.data
     if problem := st.session_state.pop("case.problem", None):
         st.error(problem, icon=":material/error:")
-    try:
-        sites, images, said = (live.ask(f"{path}/{part}")["items"] for part in ("sites", "images", "comments"))
-    except ApiProblem as failure:
-        feedback.failed(failure, key=KEY)
+    parts = belongings(path)
+    if parts is None:
         return
+    sites, images, said = parts
     may_update = may("agencies:case:update")
     st.markdown(sentence(case))
     case_talk.viewers(path, case["version"])
     if case["deficiency"]:
         st.error(f"依頼全体の不備: {plain(case['deficiency'])}", icon=":material/report:")
     chosen = now_typed(sites)
+    if case["status"] == "entered" and words.unregistered(case):
+        st.warning(left_out(case), icon=":material/add_location:")
     if may_update:
         actions(case, path, sites, chosen)
     left, right = st.columns([6, 7], gap="medium")
@@ -55,6 +56,22 @@ def show(case_id: int) -> None:
         typed = site_box(case, sites, images, chosen, may_update)
     with left:
         beside(case, path, sites, images, said, typed, may_update)
+
+
+def belongings(path: str) -> list[Sequence[Row]] | None:
+    """The sites, images and comments. While the service is away those of before, so that the form stays on the page
+    with what is typed in it: the head says how old all is. None when there are none, and that is said."""
+    slot = f"case.belongings.{path}"
+    last: list[Sequence[Row]] | None = st.session_state.get(slot)
+    try:
+        found = [live.ask(f"{path}/{part}")["items"] for part in ("sites", "images", "comments")]
+    except ApiProblem as failure:
+        if last is None or not failure.temporary:
+            feedback.failed(failure, key=KEY)
+            return None
+        return last
+    st.session_state[slot] = found
+    return found
 
 
 def back() -> None:
@@ -71,6 +88,13 @@ def sentence(case: Row) -> str:
     return (
         f"依頼 **{case['id']}**　**{plain(case['corporation_name'])}** {badge.badge()}　"
         f"地点 **{words.entered_of(case)}** が投入済です。{claimed}  \n" + small(f"{who}が{plain(at)}に依頼")
+    )
+
+
+def left_out(case: Row) -> str:
+    return (
+        f"申告は{case['site_count']:,}地点ですが、投入済の地点は{case['entered_sites']:,}地点です。残りの地点は"
+        "「＋地点を追加」で続けて入力できます。残りがなければ、「地点数を変更する」で実際の数に直してください。"
     )
 
 
@@ -96,7 +120,7 @@ def actions(case: Row, path: str, sites: Sequence[Row], chosen: int | None) -> N
             dialogs.button(
                 "不備を解決済みにする", case_talk.put_right, path, case["version"], key="case.put_right", icon="check"
             )
-        if case["is_open"]:
+        if case["is_open"] or (case["status"] == "entered" and words.unregistered(case)):
             dialogs.button("地点数を変更する", count_sites, case, path, key="case.count", type="tertiary", icon="tag")
 
 

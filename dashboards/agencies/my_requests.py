@@ -20,7 +20,7 @@ KEY = "agencies.my_requests"
 MOST_SENT_BACK = 5
 PATH = sending.PATH
 NEW = Status("未読", "red", "notifications_active")
-WHOSE = {"true": "自分の依頼", "false": "代理店のすべて"}
+WHOSE = {"false": "代理店のすべて"}
 READ = {"true": "未読の不備通知あり"}
 
 Row = Mapping[str, Any]
@@ -82,11 +82,15 @@ def conditions() -> filters.Filters:
         filters.Choice("status", "ステータス", words.STATUS, width=150),
         filters.Text("q", "法人名", "法人名・カナの一部", width=220),
         filters.Choice("unread", "不備通知", READ, width=190),
-        more=(
-            filters.Choice("mine", "依頼者", WHOSE, otherwise="指定なし"),
-            filters.Dates("created", "投入依頼日", asked=("since", "until")),
-        ),
+        more=(*whose(), filters.Dates("created", "投入依頼日", asked=("since", "until"))),
     )
+
+
+def whose() -> tuple[filters.Field, ...]:
+    """One's own at first. Who sees all agencies has none of their own."""
+    if session.may("agencies:agency:read"):
+        return ()
+    return (filters.Choice("mine", "依頼者", WHOSE, otherwise="自分の依頼"),)
 
 
 @live.refreshing

@@ -53,6 +53,9 @@ def sentence(one: Row) -> str:
     how_far = f"{words.entered_of(one)}地点が投入済です。"
     if one["status"] == "deficient":
         return f"{name}は {badge} で差し戻されています。内容を確認し、直してから「再提出する」を押してください。"
+    if one["status"] == "entered" and words.unregistered(one):
+        done = f"申告{one['site_count']:,}地点のうち、{one['entered_sites']:,}地点の投入が終わりました。"
+        return f"{name}は {badge} です。{done}"
     if one["status"] == "entered":
         return f"{name}は {badge} です。すべての地点の投入が終わりました。"
     if one["status"] == "cancelled":

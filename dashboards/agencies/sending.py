@@ -203,7 +203,7 @@ def _say_refused(sending: Sending, known: Mapping[str, str]) -> None:
 def _check(sending: Sending, sent: dict[str, Any]) -> None:
     sending.problem = None
     try:
-        session.api().post(f"{PATH}/check", sent, once=None)
+        session.api().post(f"{PATH}/check", sent, once=None, reads=True)
     except ApiProblem as problem:
         _failed(sending, problem)
         return

@@ -226,15 +226,27 @@ def _ask_to_enter(site: Site, stored: Row) -> None:
 
 def _confirm_entered(site: Site, stored: Row) -> None:
     body = {"to": "entered", "version": stored["version"]}
+    too_early = ends_too_early(site.case)
     confirm.confirm(
         f"{site.slot}.entered",
         f"{site.name}を投入済にしますか？",
-        "キャリア管理画面への投入が終わった地点だけを投入済にしてください。投入済にすると、元に戻すことも"
+        f"{too_early}キャリア管理画面への投入が終わった地点だけを投入済にしてください。投入済にすると、元に戻すことも"
         "キャンセルすることもできません。獲得案件一覧に表示されます。",
         action="投入済にする",
         do=lambda _, once: session.api().post(f"{site.path}/status", body, once=once),
         done=f"{site.name}を投入済にしました。",
-        danger=False,
+        danger=bool(too_early),
+    )
+
+
+def ends_too_early(case: Row) -> str:
+    """By 4.2 a request is 投入済 with the last of its sites, and sites that nobody has added yet are none."""
+    if not words.unregistered(case) or case["entered_sites"] + 1 < case["sites"]:
+        return ""
+    return (
+        f"**申告は{case['site_count']:,}地点ですが、登録した地点は{case['sites']:,}地点だけです。** "
+        "このまま投入済にすると、依頼全体が投入済になり、投入案件一覧の「残りあり」から外れます。"
+        "残りの地点があれば、先に「＋地点を追加」で追加してください。\n\n"
     )
 
 

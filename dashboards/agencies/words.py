@@ -30,6 +30,11 @@ def entered_of(case: Mapping[str, Any]) -> str:
     return f"{case['entered_sites']:,}/{max(case['sites'], case['site_count']):,}"
 
 
+def unregistered(case: Mapping[str, Any]) -> int:
+    """Of the sites that were declared, those that nobody has added yet."""
+    return max(int(case["site_count"]) - int(case["sites"]), 0)
+
+
 def titles(masters: Mapping[str, Any], name: str) -> dict[str, str]:
     """Of a list of the masters: code → name in their order, those out of use included."""
     return {one["code"]: one["name"] for one in masters["choices"].get(name, ())}

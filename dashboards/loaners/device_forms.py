@@ -46,7 +46,7 @@ def new() -> None:
         if form.submitted and wanted:
             _register(form, wanted | typed)
         elif form.submitted:
-            st.error("機種と製造番号を入力してください。", icon=":material/error:")
+            st.error("まだ登録されていません。拠点・機種・製造番号を入力してください。", icon=":material/error:")
 
     ask()
 
@@ -60,7 +60,15 @@ def _round() -> int:
 def _what(sites: Mapping[int, str], models: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
     """What the number is made of; None while something is missing. Outside of the form: the number follows at once."""
     left, right = st.columns(2)
-    site = left.selectbox("拠点 :red-badge[必須]", [*sites], format_func=lambda key: sites[key], key=f"{NEW}.site")
+    # None is offered first: the number begins with the site, and never changes.
+    site = left.selectbox(
+        "拠点 :red-badge[必須]",
+        [*sites],
+        index=None,
+        placeholder="選んでください",
+        format_func=lambda key: sites[key],
+        key=f"{NEW}.site",
+    )
     model = right.selectbox(
         "機種 :red-badge[必須]",
         [*models],
@@ -75,6 +83,7 @@ def _what(sites: Mapping[int, str], models: Mapping[int, Mapping[str, Any]]) -> 
         "カテゴリ",
         [*categories],
         index=[*categories].index(usual) if usual in categories else None,
+        placeholder="機種を選ぶと決まります",
         format_func=lambda key: f"{categories[key]}（{key}）",
         key=f"{NEW}.category.{model}",
         help="機種のカテゴリと違う使い方をする機器だけ、変更してください（例: サーバーとして使うパソコン）。",

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.loaners import questions, words
+from dashboards.loaners import begun, questions, words
 from dashboards.ui import dialogs, feedback, heading, times
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
@@ -103,6 +103,7 @@ def opened(number: str) -> dict[str, Any] | None:
     name = unseen().setdefault(form["number"], uuid.uuid4().hex)
     made = {"number": number, "form": form, "client_id": name, "draft": uuid.uuid4().hex}
     made |= {"problem": None, "done": None, "unsure": False, "opened": times.now()}
+    made |= {"begun": begun.of(form), "first": None, "kept": False}
     st.session_state[KEY] = made
     return made
 
@@ -129,8 +130,13 @@ def fill_in(state: dict[str, Any]) -> None:
         return
     errors = {error["field"]: error["message"] for error in state["problem"].errors} if state["problem"] else {}
     by_question = {field.removeprefix("answers."): message for field, message in errors.items()}
-    answers = questions.fill_in(f"{KEY}.{state['draft']}", form["questions"], form["answers"], by_question)
+    before: begun.Begun | None = state["begun"]
+    if before:
+        continued(before)
+    start = before.answers if before else form["answers"]
+    answers = questions.fill_in(f"{KEY}.{state['draft']}", form["questions"], start, by_question)
     moment = happened(state, errors.get("effective_at"))
+    keep(state, answers, moment)
     sent = {"form": form["form"], "based_on": form["based_on"], "answers": answers, "effective_at": moment}
     if state["problem"]:
         complain(state)
@@ -143,17 +149,44 @@ def fill_in(state: dict[str, Any]) -> None:
         st.rerun()
 
 
+def continued(before: begun.Begun) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{KEY}.continued"):
+        saved = words.stamp(before.at)
+        st.markdown(f":material/history: 前回の入力の続きです（{saved}）。まだ登録されていません。", width="content")
+        st.button("破棄して最初から入力する", key=f"{KEY}.begin", type="tertiary", on_click=discard)
+
+
+def discard() -> None:
+    begun.forget(st.session_state[KEY]["form"]["number"])
+    again()
+
+
+def keep(state: dict[str, Any], answers: dict[str, str], moment: str | None) -> None:
+    """What differs from how the form was offered is kept until it is stored: a phone may load the page anew."""
+    told = (answers, moment)
+    if state["first"] is None and state["begun"] is None:
+        state["first"] = told
+    if told != state["first"]:
+        begun.keep(state["form"], answers, moment)
+        state["kept"] = True
+    elif state["kept"]:  # Another tab may have begun, too.
+        begun.forget(state["form"]["number"])
+
+
 def happened(state: Row, error: str | None) -> str | None:
     """When it happened, if not now."""
     key = f"{KEY}.{state['draft']}.late"
-    if not st.toggle("あとから登録する（発生日時を指定する）", key=key):
+    before: begun.Begun | None = state["begun"]
+    told = times.parse(before.effective_at) if before and before.effective_at else None
+    if not st.toggle("あとから登録する（発生日時を指定する）", told is not None, key=key):
         return None
     now = state["opened"]
+    began = told or now.replace(minute=0)
     with st.container(horizontal=True):
         day = st.date_input(
-            "発生日", now.date(), key=f"{key}.day", format="YYYY/MM/DD", max_value=now.date(), width=150
+            "発生日", began.date(), key=f"{key}.day", format="YYYY/MM/DD", max_value=now.date(), width=150
         )
-        clock = st.time_input("発生時刻", time(now.hour), key=f"{key}.time", step=300, width=150)
+        clock = st.time_input("発生時刻", time(began.hour, began.minute), key=f"{key}.time", step=300, width=150)
     if error:
         st.markdown(f":red[:material/error: {plain(error)}]")
     return datetime.combine(day, clock, times.TOKYO).isoformat()
@@ -177,7 +210,10 @@ def check(state: dict[str, Any], sent: Row) -> None:
     """What it would change, before it is stored."""
     try:
         expected = session.api().post(
-            f"{path(state['number'])}/status/check", {**sent, "client_id": state["client_id"]}, once=None
+            f"{path(state['number'])}/status/check",
+            {**sent, "client_id": state["client_id"]},
+            once=None,
+            reads=True,
         )
     except ApiProblem as problem:
         state["problem"] = problem
@@ -237,6 +273,7 @@ def send(state: dict[str, Any], sent: Row) -> None:
 def succeed(state: dict[str, Any], done: Row) -> None:
     state["done"] = done
     unseen().pop(done["number"], None)
+    begun.forget(done["number"])
 
 
 def stored(state: dict[str, Any]) -> None:

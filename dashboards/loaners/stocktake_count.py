@@ -4,6 +4,7 @@ tablet in the storeroom, and for a phone."""
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
@@ -51,12 +52,16 @@ def _back() -> None:
 @refreshing
 def head(stocktake: str) -> bool:
     """Whether there is one."""
-    reading = live.block(f"{KEY}_head", "棚卸", path(stocktake), headline=True, right=lambda: _right(stocktake))
+    ends: list[DeltaGenerator] = []
+    reading = live.block(f"{KEY}_head", "棚卸", path(stocktake), headline=True, right=lambda: ends.append(_right()))
     if reading is None:
         return False
     one = reading.data
     st.markdown(sentence(one))
     if one["closed_at"] is None and may("loaners:stocktake:update"):
+        # What it was when it was read last says nothing of now: it may be over, or not known before.
+        with ends[0]:
+            dialogs.button("棚卸を終了する", close, one, key=f"{KEY}.close", icon="task_alt")
         scan_box(stocktake)
     figures.row(
         [
@@ -79,11 +84,10 @@ def _share(one: Row) -> float:
     return one["found"] / one["expected"] if one["expected"] else 0.0
 
 
-def _right(stocktake: str) -> None:
+def _right() -> DeltaGenerator:
+    """The place for what ends it."""
     _back()
-    shown = live.shown(f"{KEY}_head")
-    if shown and str(shown["id"]) == stocktake and not shown["closed_at"] and may("loaners:stocktake:update"):
-        dialogs.button("棚卸を終了する", close, shown, key=f"{KEY}.close", icon="task_alt")
+    return st.container(width="content")
 
 
 def sentence(one: Row) -> str:

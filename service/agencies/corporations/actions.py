@@ -41,21 +41,26 @@ def create(
     Raises:
         Invalid: fields are missing or cannot be; all of them at once.
     """
-    values = new.model_dump(exclude={"card"})
-    checks = Checks()
-    values = written(checks, values, local_date(app_now(db)))
-    values |= emptied(values)
-    for name, message in missing(values):
-        checks.complain(name, message)
-    _look_up(db, checks, values)
-    _check_card(db, checks, values["payment_type"], new.card)
-    _refuse(checks, place)
+    values = checked(db, new, place=place)
     corporation = Corporation(agency_id=agency_id, **values)
     shown = {name: value for name, value in values.items() if value not in ("", None)}
     CORPORATIONS.create(db, by, corporation, shown | {"agency_id": agency_id})
     if new.card is not None:
         cards.store(db, by, corporation.id, agency_id, new.card, has_open=has_open)
     return corporation
+
+
+def checked(db: Session, new: schemas.NewCorporation, *, place: str = "") -> dict[str, Any]:
+    """As it is kept, but for its card. Raises Invalid as `create`."""
+    checks = Checks()
+    values = written(checks, new.model_dump(exclude={"card"}), local_date(app_now(db)))
+    values |= emptied(values)
+    for name, message in missing(values):
+        checks.complain(name, message)
+    _look_up(db, checks, values)
+    _check_card(db, checks, values["payment_type"], new.card)
+    _refuse(checks, place)
+    return values
 
 
 def change(db: Session, by: Actor, corporation_id: int, new: schemas.CorporationChange) -> None:

@@ -4,6 +4,7 @@ first: of two at once the second one sees what the first one did."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import urlencode
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -30,6 +31,7 @@ from service.core.auth import Actor
 from service.core.clock import app_now, real_now
 from service.core.identity import User
 from service.core.problems import Conflict
+from service.core.settings import settings
 
 NOTHING_OPEN = "この依頼には、差し戻しや取り消しができる地点が残っていません。最新の状態を確認してください。"
 
@@ -129,8 +131,13 @@ def report(db: Session, by: Actor, request: Request, message: str, sites: Iterab
     for site in about:
         say(db, by, request, message, site=site, type=CommentType.DEFICIENCY)
     settle(db, by, request)
+    names = queries.site_names(db, request)
+    where = "、".join(names[one.id] for one in listed) or "依頼全体"
     tell_sales(
-        db, request, "不備の連絡", f"次の不備があります。内容を確認して、修正のうえ再提出してください。\n\n{message}"
+        db,
+        request,
+        "不備の連絡",
+        f"次の不備があります。内容を確認して、修正のうえ再提出してください。\n\n対象: {where}\n{message}",
     )
 
 
@@ -193,7 +200,9 @@ def tell_sales(db: Session, request: Request, subject: str, body: str) -> None:
     corporation = queries.get_corporation_of(db, request)
     if not person.mail or not queries.is_sales_of(db, person.id, request.agency_id):
         return
-    lines = f"{person.name} 様\n\n依頼 {request.id}（{corporation.name}）について、{body}\n\nGenba 申込投入"
+    page = f"{settings().public_base_url.rstrip('/')}/request?{urlencode({'id': request.id})}"
+    about = f"依頼 {request.id}（{corporation.name}）について、{body}"
+    lines = f"{person.name} 様\n\n{about}\n\n依頼の確認と再提出:\n{page}\n\nGenba 申込投入"
     outbox.publish(
         db,
         "mail",

@@ -62,6 +62,11 @@ def images(db: Session, request: Request) -> Sequence[Image]:
     return db.scalars(select(Image).where(Image.request_id == request.id).order_by(Image.id)).all()
 
 
+def site_names(db: Session, request: Request) -> dict[int, str]:
+    """By id, as those who sell read them."""
+    return {site.id: site.power_branch_name or f"地点{place}" for place, site in enumerate(sites(db, request), 1)}
+
+
 def statuses(sites: Iterable[Site]) -> list[Status]:
     return [Status(site.status) for site in sites]
 
@@ -97,7 +102,7 @@ def comments(db: Session, by: Actor, request: Request) -> list[dict[str, Any]]:
     不備通知 that nobody has put right."""
     mark = select(Read.comment_id).where(Read.request_id == request.id, Read.user_id == by.user_id)
     read = db.scalar(mark) or 0
-    names = {site.id: site.power_branch_name or f"地点{place}" for place, site in enumerate(sites(db, request), 1)}
+    names = site_names(db, request)
     rows = db.execute(
         select(
             Comment.id,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -26,6 +27,7 @@ from service.core.edits import Edits
 from service.core.problems import Conflict, Forbidden, Invalid
 
 REQUESTS = Edits(AREA.name, "request", "依頼")
+OF_CORPORATION = "corporation."
 PUT_RIGHT = "修正して再提出しました。"
 NOTHING_TO_READ = "明細画像を追加してください。画像がない場合は、備考に明細の内容を入力してください。"
 ONE_CORPORATION = "新しい法人を入力するか、登録済みの法人を選んでください。"
@@ -42,7 +44,7 @@ def submit(db: Session, by: Actor, new: schemas.NewRequest) -> int:
     """投入依頼 with all that belongs to it, once however often it is sent; its draft goes.
 
     Raises:
-        Invalid: by field, those of the corporation as `corporation.…`.
+        Invalid: by field, those of the corporation as `corporation.…`; all of them at once.
         NotFound: a corporation that is absent or another agency's.
     """
     # Of two at once the second one waits, and finds what the first one made.
@@ -51,15 +53,12 @@ def submit(db: Session, by: Actor, new: schemas.NewRequest) -> int:
         return before
     if (new.corporation is None) == (new.corporation_id is None):
         raise Invalid(ONE_CORPORATION, [("corporation", ONE_CORPORATION)])
-    if not new.images and not new.remarks:
-        raise Invalid(NOTHING_TO_READ, [("images", NOTHING_TO_READ)])
     own = by.tenant_in(AREA.name)
     if own is not None and new.agency_id not in (None, own):
         raise Invalid(OTHER_AGENCY, [("agency_id", OTHER_AGENCY)])
     known = _known(db, by, new, own) if new.corporation_id is not None else None
     agency_id = known.agency_id if known else own or new.agency_id
-    person = _person(db, by, new, agency_id)
-    corporation = known or _create(db, by, agency_id, new)
+    person, corporation = _both(db, by, new, agency_id, known)
     request = Request(
         agency_id=corporation.agency_id,
         corporation_id=corporation.id,
@@ -103,10 +102,37 @@ def _known(db: Session, by: Actor, new: schemas.NewRequest, own: int | None) -> 
     return known
 
 
+def _both(
+    db: Session, by: Actor, new: schemas.NewRequest, agency_id: int | None, known: Corporation | None
+) -> tuple[int, Corporation]:
+    """Who asks, and for whom. What is wrong with either, and with the statements, is said together: one press of a
+    button tells a person on a phone all that is left to do."""
+    wrong: list[tuple[str, str]] = []
+    person = 0
+    if not new.images and not new.remarks:
+        wrong.append(("images", NOTHING_TO_READ))
+    with _noted(wrong):
+        person = _person(db, by, new, agency_id)
+    if wrong and new.corporation is not None:
+        with _noted(wrong):
+            corporations.checked(db, new.corporation, place=OF_CORPORATION)
+    if wrong:
+        raise Invalid(wrong[0][1] if len(wrong) == 1 else corporations.UNKNOWN, wrong)
+    return person, known or _create(db, by, agency_id, new)
+
+
+@contextmanager
+def _noted(wrong: list[tuple[str, str]]) -> Iterator[None]:
+    try:
+        yield
+    except Invalid as refusal:
+        wrong += [(error.field, error.message) for error in refusal.errors]
+
+
 def _create(db: Session, by: Actor, agency_id: int | None, new: schemas.NewRequest) -> Corporation:
     assert new.corporation is not None
     assert agency_id is not None
-    return corporations.create(db, by, agency_id, new.corporation, place="corporation.", has_open=True)
+    return corporations.create(db, by, agency_id, new.corporation, place=OF_CORPORATION, has_open=True)
 
 
 def _person(db: Session, by: Actor, new: schemas.NewRequest, agency_id: int | None) -> int:

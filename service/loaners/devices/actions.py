@@ -33,6 +33,10 @@ DEVICES = Edits(
     {"number": "拠点管理番号"},
     archived=INACTIVE,
 )
+STILL_LENT = (
+    "貸出中の機器は無効にできません。先に「ステータス登録」で回収を登録して、貸出を終えてください。"
+    "紛失などで戻らない機器も、「2.回収後社内保管」を選んで備考に事情を書けば、無効にできます。"
+)
 
 
 def preview(db: Session, wanted: schemas.Wanted) -> schemas.Preview:
@@ -126,7 +130,7 @@ def archive(db: Session, by: Actor, device_id: int, archived: bool, reason: str)
     if (device.archived_at is not None) == archived:
         return
     if archived and queries.state_now(db, device.id).status == Status.LENT:
-        raise Conflict("貸出中の機器は無効にできません。先に返却（回収）のステータスを登録してください。")
+        raise Conflict(STILL_LENT)
     DEVICES.set_archived(db, by, device, archived)
     kind = EventKind.ARCHIVED if archived else EventKind.RESTORED
     db.flush()

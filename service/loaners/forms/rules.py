@@ -184,7 +184,8 @@ def checked(questions: Sequence[Question], answers: Mapping[str, str]) -> tuple[
         value = given.get(question.key, "")
         if not value:
             if question.required:
-                wrong[question.key] = f"「{question.title}」を入力してください。"
+                verb = "選んで" if question.type is Type.CHOICE else "入力して"
+                wrong[question.key] = f"「{question.title}」を{verb}ください。"
         elif refusal := _refusal(question, value):
             wrong[question.key] = refusal
         else:

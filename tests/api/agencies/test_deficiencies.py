@@ -53,6 +53,10 @@ def test_a_deficiency_shows_in_the_menu_in_the_list_and_by_mail(team: Scene, def
     assert (listed["status"], listed["unread"]) == ("deficient", 1)
     [mail] = team.db.scalars(select(OutboxMessage))
     assert (mail.recipient, "番号が読めません。" in mail.payload["body"]) == ("alice@aaa.example", True)
+    # Which site it is about, and one touch to where it is put right.
+    name = queries.site_names(team.db, deficient)[queries.sites(team.db, deficient)[0].id]
+    assert f"対象: {name}" in mail.payload["body"]
+    assert f"/request?id={deficient.id}\n" in mail.payload["body"]
     # A colleague is not told, nor the administrator's menu.
     assert counts(team.sign_in(team.anna))["waiting"] == 0
     assert (counts(team.sign_in(team.adam))["waiting"], counts(team.client)["deficient"]) == (0, 1)

@@ -123,6 +123,15 @@ def test_without_an_image_the_remarks_say_what_the_statement_says(team: Scene, a
     assert team.db.get_one(Request, answer.json()["id"]).site_count == 1
 
 
+def test_all_that_is_left_to_do_is_said_at_once(team: Scene, alice: TestClient) -> None:
+    wrong = NEW | {"zip_code": "12", "sales_channel_id": ""}
+    said = fields(send(alice, remarks="", corporation=wrong))
+    assert said == ["images", "corporation.zip_code", "corporation.sales_channel_id"]
+    said = fields(send(team.sign_in(team.adam), remarks="", corporation=wrong, agency_id=2**40))
+    assert said == ["images", "requested_by", "corporation.zip_code", "corporation.sales_channel_id"]
+    assert team.db.scalars(select(Corporation)).all() == []
+
+
 def test_twenty_images_and_no_more(team: Scene, alice: TestClient) -> None:
     sent = files(team, team.alice, 21)
     assert fields(send(alice, images=sent)) == ["images"]

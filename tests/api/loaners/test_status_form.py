@@ -141,6 +141,10 @@ def test_what_is_missing_or_wrong_is_said_by_question(staff: TestClient, db: Ses
         "answers.1-4": "「ユーザー機の預り有無」は選択肢から選んでください。",
         "answers.1-7": "「貸出日」は日付（例: 2026/11/21）で入力してください。",
     }
+    answer = send(staff, NUMBER, {name: value for name, value in LENT.items() if name != "1-4"})
+    assert answer.json()["errors"] == [
+        {"field": "answers.1-4", "message": "「ユーザー機の預り有無」を選んでください。"}
+    ]
     answer = send(staff, NUMBER, LENT | {"1-8": "2026-06-30"})
     assert answer.json()["errors"] == [
         {"field": "answers.1-8", "message": "「返却予定日」は「貸出日」以降の日付にしてください。"}

@@ -153,10 +153,29 @@ def test_a_site_is_added_filled_in_and_entered_after_one_question(page: AppTest,
     # Saved, and asked once.
     assert site_of(db, case).power_plan_name == "従量電灯C"
     assert "キャリア管理画面への投入が終わった地点だけ" in texts(page)
+    # Two were declared: with this one the request would be done.
+    assert "申告は2地点ですが、登録した地点は1地点だけです" in texts(page)
     press(page, f"{slot}.entered.confirm")
     assert site_of(db, case).status == "entered"
     assert "**1/2** が投入済です" in texts(page)
+    assert "残りの地点は「＋地点を追加」で続けて入力できます" in texts(page)
     assert db.scalars(select(Draft)).all() == []
+
+
+def test_what_is_typed_stays_on_the_page_while_the_service_is_away(
+    page: AppTest, case: Request, db: Session, line: Line
+) -> None:
+    add_site(page)
+    slot = f"case.site.{site_of(db, case).id}"
+    line.cut()
+    type_in(page, power_branch_name="渋谷店")
+    press(page, f"{slot}.save")
+    assert page.text_input(key=key_of(page, ".power_branch_name")).value == "渋谷店"
+    assert "最新の状態を取得できません" in texts(page)
+
+    line.mend()
+    press(page, f"{slot}.save")
+    assert site_of(db, case).power_branch_name == "渋谷店"
 
 
 def test_what_the_service_refuses_stands_below_its_field(page: AppTest, case: Request, db: Session) -> None:

@@ -154,6 +154,10 @@ def test_what_is_entered_offers_nothing_to_take_back(open_page: Open, team: Scen
     team.db.commit()
     page = open_page(team.alice, "request", id=str(made.id))
     assert "すべての地点の投入が終わりました。" in texts(page)
+    made.site_count = 2
+    team.db.commit()
+    page.run()
+    assert "申告2地点のうち、1地点の投入が終わりました。" in texts(page)
     assert not {f"{KEY}.cancel", f"{KEY}.more", f"{KEY}.resubmit"} & keys(page)
 
 
@@ -176,3 +180,13 @@ def test_a_comment_reaches_the_request(open_page: Open, team: Scene, request_: R
     page.text_area[-1].set_value("急ぎです。")
     press(page, f"{KEY}.comment.{request_.id}.submit")
     assert "急ぎです。" in texts(page)
+
+
+def whose(page: AppTest) -> list[str]:
+    return [str(one.placeholder) for one in page.selectbox if one.label == "依頼者"]
+
+
+def test_the_list_says_whose_requests_it_shows(open_page: Open, team: Scene) -> None:
+    assert whose(open_page(team.alice, "my-requests")) == ["自分の依頼"]
+    # An administrator has none of their own.
+    assert whose(open_page(team.adam, "my-requests")) == []

@@ -62,6 +62,8 @@ def test_the_number_is_shown_while_it_is_typed_and_a_twin_is_pointed_out(
     page: AppTest, db: Session, device: Device
 ) -> None:
     opened(page, "new")
+    # No site is offered first: the number begins with it.
+    assert page.selectbox(key=f"{NEW}.site").value is None
     page.selectbox(key=f"{NEW}.site").select(key(db, Site, "osaka")).run()
     model = key(db, Model, "ThinkPad-X1-Carbon")
     page.selectbox(key=f"{NEW}.model").select(model).run()

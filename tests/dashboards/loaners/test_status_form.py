@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from dashboards import app as dashboards_app
 from service.core.times import local_date
 from service.loaners.forms.queries import current
 from service.loaners.history import actions as history
@@ -189,6 +190,18 @@ def test_what_was_stored_although_its_answer_got_lost_is_found_and_stored_once(
     assert told(db) == 2
 
 
+def test_a_check_that_gets_no_answer_has_stored_nothing_and_says_so(page: AppTest, db: Session, line: Line) -> None:
+    fill_in(page)
+    line.lose_answers()
+    press(page, f"{KEY}.check")
+    assert "この操作では何も保存されていません" in said(page.error)
+    assert "確認できません" not in said(page.error)
+    line.mend()
+    press(page, f"{KEY}.check")
+    press(page, f"{KEY}.send")
+    assert told(db) == 1
+
+
 def test_whoever_left_the_form_after_a_lost_answer_stores_nothing_twice(page: AppTest, db: Session, line: Line) -> None:
     fill_in(page)
     press(page, f"{KEY}.check")
@@ -226,6 +239,54 @@ def test_who_was_overtaken_loads_what_is_new(page: AppTest, db: Session, device:
     press(page, f"{KEY}.again")
     assert widget(page, "1-6").value == "○○商事株式会社"
     assert told(db) == 1
+
+
+def anew() -> AppTest:
+    """As a phone opens it that has thrown the page away: the same person's."""
+    frame = AppTest.from_file(str(dashboards_app.FRAME), default_timeout=30)
+    return opened_at(frame, "status-form", number=NUMBER)
+
+
+def test_a_page_that_is_loaded_anew_goes_on_with_what_was_typed(page: AppTest, db: Session) -> None:
+    fill_in(page)
+    page.toggle(key=f"{KEY}.{page.session_state[KEY]['draft']}.late").set_value(True).run()
+    page.date_input(key=f"{KEY}.{page.session_state[KEY]['draft']}.late.day").set_value(days(150).date()).run()
+
+    page = anew()
+
+    assert "前回の入力の続きです" in texts(page)
+    assert widget(page, "1-6").value == "○○商事株式会社"
+    assert widget(page, "1-4").value == "有り"
+    press(page, f"{KEY}.check")
+    press(page, f"{KEY}.send")
+    event = db.scalars(select(Event).where(Event.kind == "form")).one()
+    assert local_date(event.effective_at) == days(150).date()
+    # It is stored: nothing is left of it.
+    assert "前回の入力の続きです" not in texts(anew())
+
+
+def test_what_one_person_typed_is_shown_to_nobody_else(page: AppTest, screen: Screen) -> None:
+    fill_in(page)
+    page = opened_at(screen("suzuki", loaners="staff"), "status-form", number=NUMBER)
+    assert "前回の入力の続きです" not in texts(page)
+    assert widget(page, "0-4").value is None
+
+
+def test_what_was_typed_before_can_be_thrown_away(page: AppTest) -> None:
+    fill_in(page)
+    page = anew()
+    press(page, f"{KEY}.begin")
+    assert widget(page, "0-4").value is None
+    assert "前回の入力の続きです" not in texts(anew())
+
+
+def test_what_was_typed_into_an_older_state_is_not_gone_on_with(page: AppTest, db: Session, device: Device) -> None:
+    fill_in(page)
+    widget(page, "1-6").input("別の会社").run()
+    lend(db, device)
+    page = anew()
+    assert "前回の入力の続きです" not in texts(page)
+    assert widget(page, "1-6").value == "○○商事株式会社"
 
 
 def test_a_late_entry_says_when_it_happened(page: AppTest, db: Session) -> None:

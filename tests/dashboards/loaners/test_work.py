@@ -51,12 +51,17 @@ def begun(db: Session, page: AppTest) -> str:
     return str(db.scalars(select(Stocktake.id)).one())
 
 
+def may_be_ended(page: AppTest) -> bool:
+    return any(one.key == "loaners.count.close" for one in page.button)
+
+
 def test_a_count_is_begun_scanned_and_ended(filled: Session, screen: Screen) -> None:
     page = opened_at(screen("anna", loaners="auditor"), "stocktakes")
     assert "実施中の棚卸はありません。" in texts(page)
     stocktake = begun(filled, page)
     page = opened_at(page, "stocktakes", stocktake=stocktake)
     assert "**大阪**で、まだ確認していない機器が**1台**あります。" in texts(page)
+    assert may_be_ended(page)  # At once, not only when the page has refreshed itself.
 
     scan(page, f"https://genba.example/d/{LAPTOP}")
     assert f"**{LAPTOP}**（ThinkPad-X1-Carbon） を確認しました。" in said(page.success)
@@ -73,6 +78,7 @@ def test_a_count_is_begun_scanned_and_ended(filled: Session, screen: Screen) -> 
     press(page, f"loaners.count.close.{stocktake}.confirm")
     filled.expire_all()
     assert filled.scalars(select(Stocktake.closed_by)).one() == "anna さん"
+    assert not may_be_ended(page)
     assert not page.exception
 
 

@@ -1,0 +1,17 @@
+"""Of the pages of 代替機管理."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dashboards.loaners import begun
+
+
+@pytest.fixture(autouse=True)
+def nothing_begun() -> Iterator[None]:
+    """People of one test have typed nothing in another one."""
+    begun.forget_all()
+    yield
+    begun.forget_all()
