@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,8 +16,6 @@ from dashboards.ui.text import plain, small
 PATH = "/api/core/system"
 STATE = "core.system"
 TARGETS = {"service": "データサービス", "dashboards": "画面"}
-# The program's own word for it, which the watchdog adds.
-SYMBOL = re.compile(r"（[A-Za-z]+）$")
 NAMES = {"service": "データサービス", "worker": "定期処理", "reader": "明細の読み取り"}
 PRESENCE = {"there": Status("稼働中", "green", "check_circle"), "gone": Status("応答なし", "red", "cloud_off")}
 RUNNING = {
@@ -309,9 +306,7 @@ def month() -> None:
     )
     for outage in told["outages"][-5:]:
         start, end = times.parse(outage["start"]), times.parse(outage["end"])
-        what = "、".join(
-            f"{TARGETS.get(name, name)}: {plain(SYMBOL.sub('', said))}" for name, said in outage["down"].items()
-        )
+        what = "、".join(f"{TARGETS.get(name, name)}: {plain(said)}" for name, said in outage["down"].items())
         st.markdown(small(f"{times.full(start)}から{times.duration(end - start)}　{what}"))
 
 

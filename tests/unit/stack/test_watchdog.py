@@ -96,7 +96,10 @@ def test_any_other_answer_is_down_with_its_status(product: Product) -> None:
 
 
 def test_a_door_that_is_not_there_or_keeps_silent_is_down() -> None:
-    assert "接続できません" in str(watchdog.probe("service", f"http://127.0.0.1:{free_port()}", 5).down)
+    refused = watchdog.probe("service", f"http://127.0.0.1:{free_port()}", 5)
+    assert refused.down == "接続できません（プログラムが動いていません）"
+    nowhere = watchdog.probe("service", "http://no-such-name.invalid/", 5)
+    assert nowhere.down == "接続できません（サーバーの名前が見つかりません）"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         seen = watchdog.probe("service", f"http://127.0.0.1:{silent.getsockname()[1]}", 0.2)
     assert seen.down == "0.2秒以内に応答がありません"
