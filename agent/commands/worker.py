@@ -67,7 +67,9 @@ class Worker:
         log.info("コマンド %d（%s）を始めます。", entry.id, entry.name)
         handler = HANDLERS.get(entry.name)
         try:
-            self._accept(entry.id)
+            # Else it was taken by the run of the agent before this one, and is its own to end.
+            if not journal.is_beyond_return(self._context.settings.state_dir, entry.id):
+                self._accept(entry.id)
             if handler is None:
                 raise CommandFailed("unknown_command", f"このエージェントは {entry.name} に対応していません。")
             result = handler(self._context, Progress(self._desk, entry.id, self._context.stop), entry.arguments)

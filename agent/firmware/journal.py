@@ -65,6 +65,12 @@ class Journal:
         return self.folder / f"{sha256}.part"
 
 
+def is_beyond_return(state_dir: Path, command_id: int) -> bool:
+    """Whether this command's update has asked the TC-200 to restart: it is led to its end, whoever calls it off."""
+    found = _read(state_dir / FOLDER / _FILE)
+    return found is not None and found.command_id == command_id and found.step not in (DOWNLOADING, INSTALLING)
+
+
 def _read(path: Path) -> Place | None:
     try:
         found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))

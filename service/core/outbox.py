@@ -66,7 +66,7 @@ class OutboxMessage(Base):
     __tablename__ = "outbox_messages"
     __table_args__ = (
         # The queue is the few rows still open; the many that are done stay out of its index.
-        Index("ix_outbox_messages_due", "topic", "next_attempt_at", postgresql_where=text(_OPEN)),
+        Index("ix_outbox_messages_queue", "topic", "next_attempt_at", "id", postgresql_where=text(_OPEN)),
         Index(
             "ix_outbox_messages_dead",
             "area",

@@ -434,3 +434,27 @@ def test_kill_9_on_the_way_back_ends_in_the_old_firmware_all_the_same(
     assert end["result"] == {"code": "device_refused", "rolled_back": True}
     assert (terminal.firmware.version, terminal.firmware.on_trial) == (OLD, False)
     assert os.path.exists(tmp_path / "commands.json")
+
+
+@pytest.mark.parametrize(("fault", "left"), [(None, NEW), (Fault.UNWELL, OLD)])
+def test_an_update_that_is_called_off_while_the_agent_is_dead_is_led_to_its_end(
+    bench: Bench,
+    desk: CommandService,
+    plugged: Make,
+    killed: Callable[..., int],
+    tmp_path: Path,
+    fault: Fault | None,
+    left: str,
+) -> None:
+    """The TC-200 runs the new firmware on trial: left alone, it would stay on it for another ten minutes."""
+    terminal = plugged(fault)
+    desk.order_update(1, NEW, FILE)
+    bench.take()
+    bench.end()
+    assert killed(tmp_path, desk.url, "written:confirming") == signal.SIGKILL
+    desk.stop_at = "accepted"
+    bench._open()
+    bench.start()
+    end = desk.wait_for_end(1, 20)
+    assert end["state"] == ("failed" if fault else "done")
+    assert (terminal.firmware.version, terminal.firmware.on_trial) == (left, False)

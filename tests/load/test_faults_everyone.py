@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.load import losses
 from tests.load import reservation_end as end
 from tests.load.crowd import Scene
 from tests.load.everyone import gathered, playing, settle, too_late
@@ -53,7 +54,8 @@ def test_whatever_dies_all_that_was_answered_is_there_once(world: World) -> None
             print(f"failures: {everyone.crowd.failures()}")
             settle(world, everyone)
         everyone.count()
-    end.agree(world)
+        end.agree(world)
+        losses.are_noticed(everyone, world)
     assert too_late(took) == {}
 
 

@@ -98,8 +98,15 @@ class Container:
                 line, _ = server.accept()
                 self.passed += 1
                 onward = socket.create_connection((to.hostname, to.port))
-                for one, other in ((line, onward), (onward, line)):
-                    threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()
+                threading.Thread(target=_join, args=(line, onward), daemon=True).start()
+
+
+def _join(line: socket.socket, onward: socket.socket) -> None:
+    with line, onward:
+        back = threading.Thread(target=_pass_on, args=(onward, line), daemon=True)
+        back.start()
+        _pass_on(line, onward)
+        back.join()
 
 
 def _pass_on(one: socket.socket, other: socket.socket) -> None:
