@@ -164,7 +164,8 @@ def _words(refused: urllib.error.HTTPError) -> str:
         return "、".join(f"{name}: {state}" for name, state in parts.items() if state != "ok")[:LONGEST_WORDS]
     except (ValueError, TypeError, KeyError, AttributeError):
         sentence = text.strip() if refused.headers.get_content_type() == "text/plain" else ""
-        return f"状態 {refused.code} {sentence}".strip()[:LONGEST_WORDS]
+        # Its first sentence: what to do is for those who look at the page.
+        return f"状態 {refused.code} {sentence.partition('。')[0]}".strip()[:LONGEST_WORDS]
 
 
 class Memory:

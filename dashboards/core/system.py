@@ -49,7 +49,7 @@ PROGRAMS = (
     columns.ago("最終報告", "seen_at"),
 )
 JOBS = (
-    columns.text("定期処理", "title", width=250),
+    columns.text("定期処理", "title", width=264),
     columns.badge("状態", "running", RUNNING, width=88),
     columns.text("間隔", lambda row: times.duration(timedelta(seconds=row["every_seconds"])), width=80),
     columns.ago("最終実行", "last_at", missing="–"),
@@ -305,9 +305,9 @@ def month() -> None:
         faded=reading.problem is not None,
     )
     for outage in told["outages"][-5:]:
-        start, end = times.parse(outage["start"]), times.parse(outage["end"])
+        start = times.parse(outage["start"])
         what = "、".join(f"{TARGETS.get(name, name)}: {plain(said)}" for name, said in outage["down"].items())
-        st.markdown(small(f"{times.full(start)}から{times.duration(end - start)}　{what}"))
+        st.markdown(small(f"{times.full(start)}から{words(outage['minutes'])}　{what}"))
 
 
 def month_in_words(told: dict[str, Any]) -> str:

@@ -91,8 +91,8 @@ def test_the_parts_that_are_down_are_written_down_by_name(product: Product) -> N
 def test_any_other_answer_is_down_with_its_status(product: Product) -> None:
     product.status, product.body = 502, "not json"
     assert watchdog.probe("service", product.url, 5).down == "状態 502"
-    product.status, product.body, product.content_type = 503, "接続できません。", "text/plain; charset=utf-8"
-    assert watchdog.probe("service", product.url, 5).down == "状態 503 接続できません。"
+    product.status, product.body, product.content_type = 503, "接続できません。しばらくお待ちください。", "text/plain"
+    assert watchdog.probe("service", product.url, 5).down == "状態 503 接続できません"
 
 
 def test_a_door_that_is_not_there_or_keeps_silent_is_down() -> None:
