@@ -138,11 +138,7 @@ def probe(target: str, url: str, timeout_seconds: float) -> Probe:
         down = _words(refused)
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
-        down = (
-            f"{timeout_seconds:g}秒以内に応答がありません"
-            if isinstance(reason, TimeoutError)
-            else _why(reason)
-        )
+        down = f"{timeout_seconds:g}秒以内に応答がありません" if isinstance(reason, TimeoutError) else _why(reason)
     return Probe(target, at, round((time.monotonic() - begun) * 1000), down)
 
 

@@ -121,7 +121,9 @@ def _draw(
         else:
             figure.add_bar(**drawn, marker_color=colors[name])
     if goal is not None:
-        figure.add_hline(y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"{goal_word} {before}{goal:,}{after}")
+        figure.add_hline(
+            y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"{goal_word} {before}{goal:,}{after}"
+        )
     figure.update_layout(
         template=template(),
         title_text=finding,

@@ -176,7 +176,9 @@ def test_every_error_is_said_by_row_and_column_and_nothing_can_be_run(ground: Gr
     rows = list(csv.reader(io.StringIO(listed.content.decode("utf-8-sig"), newline="")))
     assert rows[0][:3] == ["行", "エラー内容", "シリアル番号（必須）"]
     assert rows[1][::2][:2] == ["5", "TC200 0004"]
-    assert rows[1][1].startswith("設置日: 日付として読み取れません。2026/11/21 の形で入力してください。 / シリアル番号: ")
+    assert rows[1][1].startswith(
+        "設置日: 日付として読み取れません。2026/11/21 の形で入力してください。 / シリアル番号: "
+    )
     assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(0,)]
 
 
