@@ -22,7 +22,7 @@ from service.core import outbox
 from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
 
-# A topic's task ends after this, whatever is left; the next one goes on.
+# A topic's task ends after this, so that others get its thread; what is left has another one at once.
 TICK_SECONDS = 30
 
 log = structlog.get_logger()
@@ -40,37 +40,50 @@ def _stop(**_: object) -> None:
 
 @app.task(name="outbox.send")
 def send() -> None:
-    """Wakes a sender for each topic that has something due."""
+    """Wakes a sender for each topic that has something due, whoever sends it here: another worker may be idle."""
     with transaction(SYSTEM) as db:
         topics = outbox.topics_due(db)
         record_job(db, "outbox.send")
     for topic in topics:
-        if not _sending[topic].locked():
-            send_topic.apply_async((topic,), expires=10)
+        _wake(topic)
 
 
 @app.task(name="outbox.send_topic")
 def send_topic(topic: str) -> None:
-    lock, back_off = _sending[topic], _back_off(topic)
+    lock = _sending[topic]
     if not lock.acquire(blocking=False):
         return
     try:
-        until = time.monotonic() + TICK_SECONDS
-        while time.monotonic() < until and not _stopping.is_set():
-            with transaction(SYSTEM) as db:
-                message = outbox.claim(db, topic, back_off, REACTIONS, CHECKS)
-            if message is None:
-                return
-            try:
-                # What is done for a request is logged under its id, what follows from it is written under it, and its
-                # vendor is told.
-                with structlog.contextvars.bound_contextvars(**_request(message)):
-                    _deliver(message)
-            except Exception:
-                # The lease runs out, and whoever is next asks the vendor. The others need not wait for that.
-                log.exception("message not settled", topic=message.topic, key=str(message.key), attempt=message.attempt)
+        is_done = _send(topic, time.monotonic() + TICK_SECONDS)
     finally:
         lock.release()
+    if not is_done:
+        _wake(topic)
+
+
+def _send(topic: str, until: float) -> bool:
+    """One message after the other. False when there was no time for all of them."""
+    back_off = _back_off(topic)
+    while not _stopping.is_set():
+        if time.monotonic() >= until:
+            return False
+        with transaction(SYSTEM) as db:
+            message = outbox.claim(db, topic, back_off, REACTIONS, CHECKS)
+        if message is None:
+            break
+        try:
+            # What is done for a request is logged under its id, what follows from it is written under it, and its
+            # vendor is told.
+            with structlog.contextvars.bound_contextvars(**_request(message)):
+                _deliver(message)
+        except Exception:
+            # The lease runs out, and whoever is next asks the vendor. The others need not wait for that.
+            log.exception("message not settled", topic=message.topic, key=str(message.key), attempt=message.attempt)
+    return True
+
+
+def _wake(topic: str) -> None:
+    send_topic.apply_async((topic,), expires=10)
 
 
 def _request(message: outbox.Claimed) -> dict[str, str]:

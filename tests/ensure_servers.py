@@ -1,4 +1,4 @@
-"""Caddy, PgBouncer and Prometheus for `make test-production`: there, or one sentence that says how to get them.
+"""Caddy, PgBouncer, Prometheus and age for `make test-production`: there, or one sentence that says how to get them.
 
 They are not installed by themselves: on most machines their packages start a web server on port 80 at once.
 """
@@ -18,7 +18,7 @@ def program(name: str) -> str | None:
 
 
 def main() -> int:
-    missing = [name for name in ("caddy", "pgbouncer", "prometheus") if program(name) is None]
+    missing = [name for name in ("caddy", "pgbouncer", "prometheus", "age") if program(name) is None]
     if not missing:
         return 0
     names = " ".join(missing)

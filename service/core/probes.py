@@ -41,7 +41,8 @@ class Probe(Base):
 
 
 # Probes of one source and target that are all well or all not, without a break, as one run with its first words: a
-# month has 170,000 probes and few runs. Older words ended with a program's own (ConnectionRefusedError): left out. A run begins where the answer changes or where the one before no longer spoke.
+# month has 170,000 probes and few runs. A run begins where the answer changes or where the one before no longer spoke.
+# Older words ended with a program's own (ConnectionRefusedError), which is left out.
 RUNS = text("""
 WITH spoken AS (
     SELECT source, target, at, ok, down,

@@ -255,8 +255,8 @@ def _place(error: Mapping[str, Any]) -> str:
 
 
 def _of_what_may_be_empty(errors: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """`Mail | Literal[""]` is refused once for each of the two, under names of pydantic's own: what is said of the first
-    is said of the field, and nothing of the second."""
+    """`Mail | Literal[""]` is refused once for each of the two, under names of pydantic's own: what is said of the
+    first is said of the field, and nothing of the second."""
     listed = list(errors)
     fields = {error["loc"][:-1] for error in listed if error["loc"][-1:] == EMPTY}
     for error in listed:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from stack import backup, contents, sealing, servers
-from stack.home import Home
+from stack.home import ROOT, Home
 from tests import factories
 from tests.conftest import committed_database
 
@@ -313,6 +315,35 @@ def test_a_sealed_backup_shows_nothing_and_comes_back_with_its_key(
 
     assert place.rows(empty, "SELECT count(*) FROM fleet_terminals") == [(3,)]
     assert (place.folder / empty / "files" / "ab" / "写真.bin").read_bytes() == bytes(range(256)) * 40
+
+
+@pytest.mark.production
+def test_the_documents_own_lines_open_a_sealed_backup_without_genba(
+    place: Place, sealed: tuple[str, Path], empty: str
+) -> None:
+    """With age's own program, as whoever has nothing but the backup and the key would."""
+    secret, folder = sealed
+    document = (ROOT / "docs" / "recovery.md").read_text(encoding="utf-8")
+    [lines] = re.findall(r"```sh\n(sha256sum .*?)```", document, re.DOTALL)
+    files = place.folder / "without"
+    files.mkdir()
+    (folder / "key.txt").write_text(f"{secret}\n")
+    for shipped, ours in (
+        ("postgresql://genba_owner@…/genba", servers.url(place.home, "owner", empty)),
+        ("/var/lib/genba/files", str(files)),
+        ("pg_restore", str(servers.bin_dir(place.home) / "pg_restore")),
+    ):
+        assert shipped in lines
+        lines = lines.replace(shipped, ours)
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", lines], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    tables = []
+    for database in (place.source, empty):
+        with psycopg.connect(servers.url(place.home, "backup", database)) as reader:
+            tables.append(contents.tables(reader))
+    assert contents.differences(*tables) == []
+    assert (files / "ab" / "写真.bin").read_bytes() == bytes(range(256)) * 40
 
 
 def test_the_wrong_key_and_none_are_refused_in_words(
