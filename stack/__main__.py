@@ -1,4 +1,4 @@
-"""The commands behind `make`: up, down, reset, logs, restart, smoke, backup, restore, drill, clock."""
+"""The commands behind `make`: up, down, reset, logs, restart, smoke, backup, restore, drill, clock; and `users`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ def main() -> int:
     commands.add_parser("backup-key")
     commands.add_parser("smoke").add_argument("url", nargs="?", help="what people type; PUBLIC_BASE_URL if left out")
     commands.add_parser("clock").add_argument("--ahead", default="", metavar="90m|48h|3d")
-    asked = parser.parse_args()
+    commands.add_parser("users", add_help=False)  # What follows is for service.core.users.
+    asked, rest = parser.parse_known_args()
+    if rest and asked.command != "users":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     run: dict[str, Callable[[Home], int]] = {
         **{"up": up, "down": down, "reset": reset, "logs": logs, "restart": restart},
         "smoke": lambda _: smoke(asked.url),
@@ -70,12 +73,19 @@ def main() -> int:
         "restore": lambda place: restore(place, asked.folder),
         "drill": lambda place: drill(place, asked.folder),
         "backup-key": backup_key,
+        "users": lambda place: users(place, rest),
     }
     try:
         return run[asked.command](home())
     except (PermissionError, ValueError, RuntimeError) as error:
         print(error)
         return 1
+
+
+def users(place: Home, given: list[str]) -> int:
+    """The accounts' own command, with the settings of `.env` and of the embedded servers, which it does not know."""
+    command = [sys.executable, "-m", "service.core.users", *given]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment(place), check=False).returncode
 
 
 def up(place: Home) -> int:

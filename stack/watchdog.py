@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import sqlite3
+import ssl
 import sys
 import time
 import urllib.error
@@ -37,6 +38,15 @@ LONGEST_WORDS = 500
 # While a round decides whether something is down, or well again, the next one comes this much sooner: with two answers
 # that do not come in time, an outage is told within a minute.
 HURRY = 6
+# Why a door could not be asked, the narrower kind first.
+REASONS: dict[type[Exception], str] = {
+    ConnectionRefusedError: "プログラムが動いていません",
+    ConnectionError: "応答の途中で切断されました",
+    HTTPException: "応答を読み取れません",
+    socket.gaierror: "サーバーの名前が見つかりません",
+    ssl.SSLCertVerificationError: "証明書を確認できません",
+    ssl.SSLError: "暗号化した接続ができません",
+}
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS probes (
@@ -128,12 +138,16 @@ def probe(target: str, url: str, timeout_seconds: float) -> Probe:
         down = _words(refused)
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
-        down = (
-            f"{timeout_seconds:g}秒以内に応答がありません"
-            if isinstance(reason, TimeoutError)
-            else f"接続できません（{type(reason).__name__}）"
-        )
+        down = f"{timeout_seconds:g}秒以内に応答がありません" if isinstance(reason, TimeoutError) else _why(reason)
     return Probe(target, at, round((time.monotonic() - begun) * 1000), down)
+
+
+def _why(reason: object) -> str:
+    """People read it in システム状態, 監視 and Slack."""
+    for kind, said in REASONS.items():
+        if isinstance(reason, kind):
+            return f"接続できません（{said}）"
+    return "接続できません"
 
 
 def _words(refused: urllib.error.HTTPError) -> str:
@@ -146,7 +160,8 @@ def _words(refused: urllib.error.HTTPError) -> str:
         return "、".join(f"{name}: {state}" for name, state in parts.items() if state != "ok")[:LONGEST_WORDS]
     except (ValueError, TypeError, KeyError, AttributeError):
         sentence = text.strip() if refused.headers.get_content_type() == "text/plain" else ""
-        return f"状態 {refused.code} {sentence}".strip()[:LONGEST_WORDS]
+        # Its first sentence: what to do is for those who look at the page.
+        return f"状態 {refused.code} {sentence.partition('。')[0]}".strip()[:LONGEST_WORDS]
 
 
 class Memory:

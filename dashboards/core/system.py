@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,8 +16,6 @@ from dashboards.ui.text import plain, small
 PATH = "/api/core/system"
 STATE = "core.system"
 TARGETS = {"service": "データサービス", "dashboards": "画面"}
-# The program's own word for it, which the watchdog adds.
-SYMBOL = re.compile(r"（[A-Za-z]+）$")
 NAMES = {"service": "データサービス", "worker": "定期処理", "reader": "明細の読み取り"}
 PRESENCE = {"there": Status("稼働中", "green", "check_circle"), "gone": Status("応答なし", "red", "cloud_off")}
 RUNNING = {
@@ -52,7 +49,7 @@ PROGRAMS = (
     columns.ago("最終報告", "seen_at"),
 )
 JOBS = (
-    columns.text("定期処理", "title", width=200),
+    columns.text("定期処理", "title", width=264),
     columns.badge("状態", "running", RUNNING, width=88),
     columns.text("間隔", lambda row: times.duration(timedelta(seconds=row["every_seconds"])), width=80),
     columns.ago("最終実行", "last_at", missing="–"),
@@ -308,11 +305,9 @@ def month() -> None:
         faded=reading.problem is not None,
     )
     for outage in told["outages"][-5:]:
-        start, end = times.parse(outage["start"]), times.parse(outage["end"])
-        what = "、".join(
-            f"{TARGETS.get(name, name)}: {plain(SYMBOL.sub('', said))}" for name, said in outage["down"].items()
-        )
-        st.markdown(small(f"{times.full(start)}から{times.duration(end - start)}　{what}"))
+        start = times.parse(outage["start"])
+        what = "、".join(f"{TARGETS.get(name, name)}: {plain(said)}" for name, said in outage["down"].items())
+        st.markdown(small(f"{times.full(start)}から{words(outage['minutes'])}　{what}"))
 
 
 def month_in_words(told: dict[str, Any]) -> str:

@@ -121,11 +121,11 @@ def _tenant_field(form: forms.Form, area: Mapping[str, Any], held: int | None, s
     return chosen
 
 
-def _sent(call: Callable[[], None], chosen: Mapping[str, Chosen]) -> None:
+def _sent(call: Callable[[], None], chosen: Mapping[str, Chosen], what_else: str = "") -> None:
     """Makes the call; what the service says of the memberships it got stands below the fields they were chosen in."""
     listed = [area for area, one in chosen.items() if one.role]
     if not listed:
-        message = "役割を1つ以上選んでください。利用を止めるときは「無効にする」をお使いください。"
+        message = f"役割を1つ以上選んでください。{what_else}"
         raise ApiProblem(422, "", message, [{"field": f"role.{area}", "message": message} for area in chosen])
     try:
         call()
@@ -208,7 +208,8 @@ def _edit(user: Row, areas: Areas) -> None:
     def change() -> None:
         session.api().patch(f"/api/core/users/{user['id']}", body)
 
-    problem = form.send(lambda _once: _sent(change, chosen), done=f"{user['name']}さんを変更しました。")
+    instead = "利用を止めるときは「無効にする」をお使いください。"
+    problem = form.send(lambda _once: _sent(change, chosen, instead), done=f"{user['name']}さんを変更しました。")
     if problem and problem.current:
         dialogs.open(_conflict, problem.yours, problem.current)
         st.rerun()

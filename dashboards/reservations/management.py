@@ -119,7 +119,7 @@ def movements(found: Row) -> None:
             finding(found, "売上", [yen(one["sales"]) for one in found["months"]], "sales"),
             labels,
             {"売上": [one["sales"] for one in found["months"]]},
-            unit="円",
+            unit="¥",
             key=f"{KEY}.sales",
             notes=[f"支払 {yen(one['paid'])}・返金 {yen(one['refunded'])}" for one in found["months"]],
         )
@@ -194,7 +194,7 @@ def key_figures(found: Row, *, faded: bool) -> None:
             amount(
                 "予約件数", "requested", f"{now['requested']:,}件", f"{before['requested']:,}件" if before else "", "件"
             ),
-            amount("売上", "sales", yen(now["sales"]), yen(before["sales"]) if before else "", "円"),
+            amount("売上", "sales", yen(now["sales"]), yen(before["sales"]) if before else "", "¥"),
             amount(
                 "手動対応",
                 "operations",

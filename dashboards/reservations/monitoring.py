@@ -195,7 +195,9 @@ def outages() -> None:
     st.markdown(f"今月の停止は{told['total']:,}回、合わせて{minutes(told['down_minutes'])}です。")
     for outage in told["items"]:
         start, end = times.parse(outage["start"]), times.parse(outage["end"])
-        st.markdown(small(f"{times.full(start)}から{times.duration(end - start)}　{plain(outage['words'])}"))
+        st.markdown(
+            small(f"{times.full(start)}から{minutes((end - start).total_seconds() / 60)}　{plain(outage['words'])}")
+        )
 
 
 def minutes(count: float) -> str:

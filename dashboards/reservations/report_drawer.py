@@ -156,7 +156,7 @@ def _figures(report: Row) -> None:
     figures.row(
         [
             Figure(
-                "売上", yen(sales(now)), "", change=sales(now) - sales(before), change_unit="円", against=f"{word}比"
+                "売上", yen(sales(now)), "", change=sales(now) - sales(before), change_unit="¥", against=f"{word}比"
             ),
             moved("手動対応", "operations", "件", "down"),
             moved("問い合わせ", "enquiries", "件", "down"),

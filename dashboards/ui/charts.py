@@ -108,10 +108,12 @@ def _draw(
 
     labels = [_label(value) for value in x]
     colors = _colors(series, kinds)
+    # Money is written as everywhere: ¥ before the amount.
+    before, after = (unit, "") if unit == "¥" else ("", unit)
     figure = go.Figure()
     for name, values in series.items():
         note = "<br>%{customdata}" if notes else ""
-        hover = f"%{{x}}<br>{name} <b>%{{y:,~r}}{unit}</b>{note}<extra></extra>"
+        hover = f"%{{x}}<br>{name} <b>{before}%{{y:,~r}}{after}</b>{note}<extra></extra>"
         drawn: dict[str, Any] = {"x": labels, "y": [*values], "name": name, "hovertemplate": hover}
         drawn["customdata"] = [*notes] or None
         if kind == "line":
@@ -119,7 +121,9 @@ def _draw(
         else:
             figure.add_bar(**drawn, marker_color=colors[name])
     if goal is not None:
-        figure.add_hline(y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"{goal_word} {goal:,}{unit}")
+        figure.add_hline(
+            y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"{goal_word} {before}{goal:,}{after}"
+        )
     figure.update_layout(
         template=template(),
         title_text=finding,
@@ -128,7 +132,7 @@ def _draw(
         barmode="stack" if kind == "stacked" else "group",
     )
     figure.update_xaxes(type="category", tickvals=ticks(labels), tickangle=0)
-    figure.update_yaxes(ticksuffix=unit, rangemode="normal" if kind == "line" else "tozero")
+    figure.update_yaxes(tickprefix=before, ticksuffix=after, rangemode="normal" if kind == "line" else "tozero")
     if top is not None:
         figure.update_yaxes(range=[0, top])
     elif kind != "line" and _is_a_few(series.values()):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from dashboards.ui import times
+from dashboards.ui import figures, times
 from dashboards.ui.status import UNKNOWN, Status
 
 Row = Mapping[str, Any]
@@ -138,7 +138,7 @@ def trend(
         change = value(row)
         if change is None:
             return []
-        return [f"{'↑' if change > 0 else '↓' if change < 0 else '→'} {abs(change):,.4g}{unit}"]
+        return [f"{'↑' if change > 0 else '↓' if change < 0 else '→'} {figures.amount(change)}{unit}"]
 
     def draw(label: str, cells: Sequence[Any]) -> ColumnConfig:
         words = sorted({word for words in cells for word in words})

@@ -86,4 +86,11 @@ def _signed(change: float | None, unit: str) -> str | None:
     """Streamlit reads the direction from the sign."""
     if change is None:
         return None
-    return f"±0{unit}" if change == 0 else f"{change:+,.4g}{unit}"
+    before, after = (unit, "") if unit == "¥" else ("", unit)
+    sign = "±" if change == 0 else "+" if change > 0 else "-"
+    return f"{sign}{before}{amount(change)}{after}"
+
+
+def amount(change: float) -> str:
+    """Without its sign, four digits of what is no whole number: 12,345 and 1.235, never 1.235e+04."""
+    return f"{abs(change):,.0f}" if abs(change) >= 1000 else f"{abs(change):.4g}"

@@ -42,6 +42,7 @@ class Probe(Base):
 
 # Probes of one source and target that are all well or all not, without a break, as one run with its first words: a
 # month has 170,000 probes and few runs. A run begins where the answer changes or where the one before no longer spoke.
+# Older words ended with a program's own (ConnectionRefusedError), which is left out.
 RUNS = text("""
 WITH spoken AS (
     SELECT source, target, at, ok, down,
@@ -56,7 +57,7 @@ WITH spoken AS (
     SELECT *, sum(begins) OVER (PARTITION BY source, target ORDER BY at) AS run FROM begun
 )
 SELECT source, target, min(at) AS start, max(until) AS end,
-       (array_agg(down ORDER BY at))[1] AS down
+       regexp_replace((array_agg(down ORDER BY at))[1], '（[A-Za-z]+）$', '') AS down
 FROM numbered GROUP BY source, target, run ORDER BY start
 """)
 

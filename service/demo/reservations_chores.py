@@ -27,7 +27,7 @@ FORGOTTEN = frozenset({"logs", "operation_count"})
 SKIPPED = {"support_review": "連休の前で問い合わせが2件だけだったため、次の週にまとめて行う"}
 NOTES = {
     "dashboard": "いつもと変わりなし",
-    "vulnerabilities": "pip-auditで該当なし。PostgreSQLの更新が1件あり、次の保守日に適用する",
+    "vulnerabilities": "make auditで該当なし。PostgreSQLの更新が1件あり、次の保守日に適用する",
     "backups": "毎日成功、復元の確認も成功",
     "briefing": "3店舗が参加。電話の受け方の質問が多かった",
 }

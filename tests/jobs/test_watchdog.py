@@ -29,7 +29,7 @@ from tests.sandbox.process import TOKEN, Sandbox
 
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
 BEGUN = in_words(BEGIN)
-REFUSED = "接続できません（ConnectionRefusedError）"
+REFUSED = "接続できません（プログラムが動いていません）"
 
 
 @dataclass

@@ -36,7 +36,8 @@ class RowError:
 
 @dataclass
 class Planned:
-    """One row. `values` are what was given, as a person reads it; `action` is None when there is nothing to do."""
+    """One row. `values` are what was given, as a person reads it; `action` is None when there is nothing to do.
+    `refused` are the names of the fields of `errors`."""
 
     row: Row
     values: dict[str, str]
@@ -46,6 +47,7 @@ class Planned:
     action: New | Change | None = None
     given: Values = field(default_factory=dict)
     is_repeat: bool = False
+    refused: set[str] = field(default_factory=set)
 
 
 def plan(
@@ -108,23 +110,27 @@ def _find_repeats(kind: Kind, planned: list[Planned], first_with: dict[str, Plan
 
 def _decide(db: Session, by: Actor, kind: Kind, planned: list[Planned]) -> None:
     """Compares with what is there; two questions to the database for the whole chunk."""
-    sound = [made for made in planned if not made.errors]
-    there = kind.existing(db, by, [kind.identify(made.given) for made in sound])
+    known = {id(made): kind.identify(made.given) for made in planned if kind.natural_key in made.given}
+    there = kind.existing(db, by, [known[id(made)] for made in planned if id(made) in known])
     checked: list[tuple[Planned, Values]] = []
-    for made in sound:
-        _, before = there.get(kind.identify(made.given), (0, {}))
+    for made in planned:
+        # Also one that is refused already: whoever mends the file hears of everything in it at once, of a field once.
+        earlier = set(made.refused)
+        _, before = there.get(known.get(id(made), ""), (0, {}))
         try:
             after = kind.model.model_validate(before | made.given).model_dump()
         except ValidationError as error:
             for name, message in field_errors(error.errors()):
-                _refuse(kind, made, name.partition(".")[0], message)
+                if name.partition(".")[0] not in earlier:
+                    _refuse(kind, made, name.partition(".")[0], message)
         else:
             checked.append((made, after))
     for place, (name, message) in kind.missing(db, by, [after for _, after in checked]).items():
-        _refuse(kind, checked[place][0], name, message)
+        if name not in checked[place][0].refused:
+            _refuse(kind, checked[place][0], name, message)
     for made, after in checked:
         if not made.errors:
-            _compare(kind, made, after, there.get(kind.identify(made.given)))
+            _compare(kind, made, after, there.get(known[id(made)]))
 
 
 def _compare(kind: Kind, made: Planned, after: Values, there: tuple[int, Values] | None) -> None:
@@ -143,6 +149,7 @@ def _compare(kind: Kind, made: Planned, after: Values, there: tuple[int, Values]
 
 def _refuse(kind: Kind, made: Planned, name: str, message: str) -> None:
     label = next((field.label for field in kind.fields if field.name == name), "")
+    made.refused.add(name)
     made.outcome = "error"
     made.errors.append(RowError(made.row.number, label, message))
 

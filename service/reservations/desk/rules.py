@@ -132,11 +132,11 @@ def led_to(effect: Mapping[str, Any], shops: Mapping[int, str]) -> str:
         case "StopCall":
             return f"{effect['number']}回目の電話を中止"
         case "Checkout":
-            return f"決済ページを作成（{effect['amount']:,}円）"
+            return f"決済ページを作成（¥{effect['amount']:,}）"
         case "Expire":
             return "決済ページを閉じる"
         case "Refund":
-            return f"返金（{effect['amount']:,}円）"
+            return f"返金（¥{effect['amount']:,}）"
         case "ForPeople":
             return f"手動対応「{TASK_WORDS[Task(effect['task'])]}」"
     return "対応済みの手動対応を完了"

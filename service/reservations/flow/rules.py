@@ -41,7 +41,14 @@ def to_pay(case: Case, is_open: bool, now: datetime) -> View:
         return View("お支払いの準備をしています", lines, refresh=True)
     if case.state in (State.CALLING_SUCCESS, State.AWAITING_PAYMENT) and is_open and _in_time(case, now):
         left = None if case.deadline is None else int((case.deadline - now).total_seconds())
-        lines = ("お店の仮予約が取れました。内容を確認して、お支払いへお進みください。",)
+        # Before the money is given, not after: whoever books for tomorrow cannot change their mind any more.
+        until = in_words(case.cancel_until)
+        terms = (
+            f"お支払いのあとも、{until}までは全額返金でキャンセルできます。"
+            if now <= case.cancel_until
+            else f"キャンセルの期限（{until}）を過ぎているため、お支払いのあとはキャンセルできません。"
+        )
+        lines = ("お店の仮予約が取れました。内容を確認して、お支払いへお進みください。", terms)
         return View("お支払い", lines, offer="pay", seconds_left=left)
     return _after(case, now)
 

@@ -12,6 +12,7 @@ from service.core import audit
 from service.core.auth import Actor
 from service.core.clock import app_now, in_words
 from service.core.edits import Edits
+from service.core.phones import is_mobile
 from service.core.problems import Conflict, Invalid, Stale
 from service.reservations.roster import queries, schemas
 from service.reservations.roster.models import Shift
@@ -23,9 +24,11 @@ LONGEST = timedelta(days=14)
 
 
 def create(db: Session, by: Actor, new: schemas.NewShift) -> Shift:
-    """Raises Invalid for a person who cannot be on call or a time that cannot be, Conflict when somebody else is."""
+    """Raises Invalid for a person who cannot be on call, a number that takes no SMS or a time that cannot be, Conflict
+    when somebody else is."""
     _hold(db)
     _refuse_person(db, new.user_id)
+    _refuse_phone(new.phone)
     _refuse_time(db, new.starts_at, new.ends_at)
     values = new.model_dump()
     shift = Shift(**values)
@@ -40,6 +43,8 @@ def change(db: Session, by: Actor, shift_id: int, new: schemas.ShiftChange) -> N
     if new.version == shift.version:
         if new.user_id is not None and new.user_id != shift.user_id:
             _refuse_person(db, new.user_id)
+        if new.phone is not None:
+            _refuse_phone(new.phone)
         _refuse_time(db, new.starts_at or shift.starts_at, new.ends_at or shift.ends_at, but=shift.id)
     SHIFTS.change(db, by, shift, new)
 
@@ -71,6 +76,13 @@ def _refuse_person(db: Session, user_id: int) -> None:
     if user_id not in {person["id"] for person in queries.responders(db)}:
         message = "運営担当者か予約運用管理者の中から選んでください。"
         raise Invalid(message, [("user_id", message)])
+
+
+def _refuse_phone(phone: str) -> None:
+    """Whoever is on call is told by SMS and by nothing else."""
+    if not is_mobile(phone):
+        message = "この番号はSMSを受け取れません。携帯電話の番号（070・080・090など）を入力してください。"
+        raise Invalid(message, [("phone", message)])
 
 
 def _refuse_time(db: Session, starts_at: datetime, ends_at: datetime, but: int | None = None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,6 +16,9 @@ from service.core.audit import MASK, AuditEntry
 from service.core.clock import real_now
 from service.core.identity import User
 from service.core.users.__main__ import main
+from stack import programs
+from stack.__main__ import users
+from stack.home import Home
 from tests.cast import PASSWORD, person
 
 ASKED = ["create", "--login-id", "t.yamada", "--name", "山田 太郎", "--area", "fleet"]
@@ -81,3 +86,15 @@ def test_a_reset_ends_open_sessions_and_lets_nobody_in_who_is_closed_out(
     for login_id in ("alice", "nobody"):
         assert main(["reset", "--login-id", login_id]) == 1
         assert login_id in capsys.readouterr().err
+
+
+def test_the_stacks_command_finds_the_database_in_the_settings_file(
+    db: Session, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(f"DATABASE_URL={os.environ['DATABASE_URL']}\n")
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setattr(programs, "ROOT", tmp_path)
+
+    assert users(Home(tmp_path), ["reset", "--login-id", "nobody"]) == 1
+
+    assert "Nobody signs in as nobody" in capfd.readouterr().err

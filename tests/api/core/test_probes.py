@@ -63,6 +63,14 @@ def test_minutes_down_in_a_month_and_what_was_down(db: Session) -> None:
     ]
 
 
+def test_words_of_before_come_without_the_programs_own(db: Session) -> None:
+    probes.store(db, "a", [seen(0, "service", "接続できません（ConnectionRefusedError）"), seen(0, "dashboards")])
+
+    month = probes.month_availability(db, OCTOBER, until(1))
+
+    assert month["outages"][0]["down"] == {"service": "接続できません"}
+
+
 def test_a_silent_watchdog_is_a_gap_that_begins_after_two_intervals(db: Session) -> None:
     probes.store(db, "a", both(range(10)))
     probes.store(db, "a", both(range(20, 30)))

@@ -100,7 +100,7 @@ def test_a_vague_shop_that_agrees_on_the_telephone_leads_to_the_link_to_pay(oliv
     assert [task["resolved_at"] is not None for task in now["operations"]] == [True]
     told = now["timeline"][0]
     assert (told["kind"], told["by"], told["note"]) == ("shop_ok", "olivia さん", "佐藤さんが確認")
-    assert "決済ページを作成（5,500円）" in told["led_to"]
+    assert "決済ページを作成（¥5,500）" in told["led_to"]
 
 
 def test_a_vague_shop_that_refuses_on_the_telephone_leads_to_the_next_one(olivia: TestClient, db: Session) -> None:

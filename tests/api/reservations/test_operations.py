@@ -324,6 +324,9 @@ def test_the_roster_is_kept_without_two_at_a_time(olivia: TestClient, db: Sessio
     assert shift(olivia, oscar.id, night + timedelta(days=3), -1).json()["errors"][0]["field"] == "ends_at"
     assert shift(olivia, oscar.id, night - timedelta(days=3), 1).status_code == 422
     assert shift(olivia, oscar.id, night + timedelta(days=3), 5, phone="12").json()["errors"][0]["field"] == "phone"
+    landline = shift(olivia, oscar.id, night + timedelta(days=3), 5, phone="03-1234-5678")
+    assert landline.status_code == 422
+    assert "SMSを受け取れません" in landline.json()["errors"][0]["message"]
 
     assert olivia.get(f"{ROSTER}/now").json()["shift"] is None
     scene.set_clock(db, night + timedelta(hours=1))
@@ -342,6 +345,7 @@ def test_a_shift_is_changed_and_removed_on_the_version_that_was_read(olivia: Tes
     longer = {"version": 1, "ends_at": (night + timedelta(hours=25)).isoformat()}
     assert olivia.patch(f"{ROSTER}/{key}", json=longer).status_code == 409
     assert olivia.patch(f"{ROSTER}/{key}", json={"version": 1, "phone": "080-1111-2222"}).status_code == 204
+    assert olivia.patch(f"{ROSTER}/{key}", json={"version": 2, "phone": "06-1234-5678"}).status_code == 422
     stale = olivia.patch(f"{ROSTER}/{key}", json={"version": 1, "phone": "080-1111-3333"})
     assert (stale.status_code, stale.json()["current"]["phone"]) == (409, "+818011112222")
     assert olivia.delete(f"{ROSTER}/{key}", params={"version": 1}).status_code == 409

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -49,8 +50,8 @@ def send(visitor: TestClient, path: str, **more: str) -> Response:
     return visitor.post(action, data=hidden | more)
 
 
-def to_pay(db: Session) -> tuple[Reservation, str]:
-    reservation = scene.awaiting(db)
+def to_pay(db: Session, **said: Any) -> tuple[Reservation, str]:
+    reservation = scene.awaiting(db, **said)
     scene.page_at_stripe(db, reservation, AT_STRIPE)
     path = scene.link(db, reservation, "pay")
     db.commit()
@@ -75,6 +76,14 @@ def test_who_pays_in_time_is_led_to_stripe_and_nowhere_else(stage: Session, visi
     assert "form-action 'self' https://stripe.example;" in page.headers["content-security-policy"]
     assert "stripe.example" not in page.text
     assert (sent.status_code, sent.headers["location"]) == (303, AT_STRIPE)
+
+
+def test_whoever_pays_hears_before_whether_it_can_be_cancelled_after(stage: Session, visitor: TestClient) -> None:
+    _, path = to_pay(stage)
+    assert "お支払いのあとも、2031/1/13（月）14:00までは全額返金でキャンセルできます。" in visitor.get(path).text
+
+    _, tomorrow = to_pay(stage, starts_at=app_now(stage) + timedelta(hours=47))
+    assert "を過ぎているため、お支払いのあとはキャンセルできません。" in visitor.get(tomorrow).text
 
 
 def test_whoever_pays_knows_which_shop_keeps_it_and_after_that_its_telephone(

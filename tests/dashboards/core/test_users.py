@@ -119,6 +119,7 @@ def test_what_is_wrong_stands_below_its_field(page: AppTest) -> None:
 
     press(page, "users.create.submit")
     assert "役割を1つ以上選んでください。" in texts(page)
+    assert "無効にする" not in texts(page)  # There is nobody yet whom one could deactivate.
     field(page, "selectbox", "端末管理での役割").select("support")
     press(page, "users.create.submit")
     assert "使えない文字が含まれているか、形式が正しくありません。" in texts(page)

@@ -324,6 +324,15 @@ def test_few_things_are_counted_in_whole_ones() -> None:
     assert [axis.get("dtick") for axis in axes] == [1, None, None, None]
 
 
+def test_money_that_moved_is_written_as_money_however_much_it_is() -> None:
+    from dashboards.ui.figures import _signed
+
+    assert _signed(-123456, "¥") == "-¥123,456"
+    assert _signed(1234, "件") == "+1,234件"
+    assert _signed(12345.6, "") == "+12,346"
+    assert (_signed(0, "¥"), _signed(1.25, "pt"), _signed(None, "件")) == ("±¥0", "+1.25pt", None)
+
+
 def test_a_chart_says_its_finding_its_unit_and_its_days_and_starts_at_zero() -> None:
     import json
 

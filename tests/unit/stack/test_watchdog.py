@@ -91,12 +91,15 @@ def test_the_parts_that_are_down_are_written_down_by_name(product: Product) -> N
 def test_any_other_answer_is_down_with_its_status(product: Product) -> None:
     product.status, product.body = 502, "not json"
     assert watchdog.probe("service", product.url, 5).down == "状態 502"
-    product.status, product.body, product.content_type = 503, "接続できません。", "text/plain; charset=utf-8"
-    assert watchdog.probe("service", product.url, 5).down == "状態 503 接続できません。"
+    product.status, product.body, product.content_type = 503, "接続できません。しばらくお待ちください。", "text/plain"
+    assert watchdog.probe("service", product.url, 5).down == "状態 503 接続できません"
 
 
 def test_a_door_that_is_not_there_or_keeps_silent_is_down() -> None:
-    assert "接続できません" in str(watchdog.probe("service", f"http://127.0.0.1:{free_port()}", 5).down)
+    refused = watchdog.probe("service", f"http://127.0.0.1:{free_port()}", 5)
+    assert refused.down == "接続できません（プログラムが動いていません）"
+    nowhere = watchdog.probe("service", "http://no-such-name.invalid/", 5)
+    assert nowhere.down == "接続できません（サーバーの名前が見つかりません）"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         seen = watchdog.probe("service", f"http://127.0.0.1:{silent.getsockname()[1]}", 0.2)
     assert seen.down == "0.2秒以内に応答がありません"
