@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -236,8 +236,6 @@ MESSAGES = {
 }
 
 
-# Pydantic's name of what stands for nothing in `Mail | Literal[""]`.
-EMPTY = ("literal['']",)
 # A field of a model; what is none was made up by the sender, and may be anything.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
@@ -254,20 +252,10 @@ def _place(error: Mapping[str, Any]) -> str:
     return ".".join(parts)
 
 
-def _of_what_may_be_empty(errors: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """`Mail | Literal[""]` is refused once for each of the two, under names of pydantic's own: what is said of the
-    first is said of the field, and nothing of the second."""
-    listed = list(errors)
-    fields = {error["loc"][:-1] for error in listed if error["loc"][-1:] == EMPTY}
-    for error in listed:
-        if error["loc"][-1:] != EMPTY:
-            yield {**error, "loc": error["loc"][:-1]} if error["loc"][:-1] in fields else error
-
-
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """pydantic's errors as (field, Japanese message)."""
     found = []
-    for error in _of_what_may_be_empty(errors):
+    for error in errors:
         place = _place(error)
         values = dict(error.get("ctx") or {})
         values["reason"] = str(values.get("error", ""))
