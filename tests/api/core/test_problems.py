@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
 
 import pytest
 from fastapi.testclient import TestClient
-from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.exc import OperationalError
 
 from service.core import health, identity, problems
@@ -100,16 +98,3 @@ def test_a_field_that_nobody_knows_is_no_reason_to_fail_whatever_its_name(client
     assert answer.status_code == 422
     [error] = answer.json()["errors"]
     assert error == {"field": name if name.isascii() and name.isalpha() else "?", "message": "使えない項目です。"}
-
-
-def test_a_field_that_may_be_empty_is_refused_by_its_own_name() -> None:
-    class Person(BaseModel):
-        mail: Annotated[str, Field(pattern="@")] | Literal[""] = ""
-
-    with pytest.raises(ValidationError) as refused:
-        Person(mail="somebody")
-
-    assert problems.field_errors(refused.value.errors()) == [
-        ("mail", "使えない文字が含まれているか、形式が正しくありません。")
-    ]
-    assert Person(mail="").mail == ""

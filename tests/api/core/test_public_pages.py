@@ -15,7 +15,6 @@ from service.core.clock import real_now
 from service.core.pages import assets, forms, shell
 from service.core.problems import Invalid
 from service.core.seats import Seats
-from stack.smoke import OPEN
 
 
 def test_the_start_page_leads_to_the_dashboards_and_the_reference(client: TestClient) -> None:
@@ -187,11 +186,3 @@ def test_a_form_of_a_foreign_page_is_refused_in_words(public: TestClient, monkey
     late = real_now().timestamp() + forms.VALID_SECONDS + 1
     monkeypatch.setattr(forms, "real_now", lambda: type("Later", (), {"timestamp": lambda _: late})())
     refused(public, token)
-
-
-@pytest.mark.parametrize("path", [path for path in OPEN if path not in ("/login", "/_stcore/health")])
-def test_what_make_smoke_looks_for_is_there_before_anybody_has_entered_anything(client: TestClient, path: str) -> None:
-    """The two others are the dashboards'."""
-    answer = client.get(path)
-    assert answer.status_code == 200
-    assert OPEN[path] in answer.text
