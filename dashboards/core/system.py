@@ -49,9 +49,9 @@ PROGRAMS = (
     columns.ago("最終報告", "seen_at"),
 )
 JOBS = (
-    columns.text("定期処理", "title", width=264),
+    columns.text("定期処理", "title", width=220),
     columns.badge("状態", "running", RUNNING, width=88),
-    columns.text("間隔", lambda row: times.duration(timedelta(seconds=row["every_seconds"])), width=80),
+    columns.text("間隔", lambda row: times.duration(timedelta(seconds=row["every_seconds"])), width=76),
     columns.ago("最終実行", "last_at", missing="–"),
 )
 
