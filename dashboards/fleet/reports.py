@@ -216,11 +216,14 @@ def drafting() -> None:
         months = past_months()
         key = f"{KEY}.draft.month"
         st.selectbox("対象月", months, format_func=month_words, key=key)
-        # The month as it stands when the button is pressed, which may have been drawn before it was chosen.
-        began = lambda: start({"month": st.session_state[key]})  # noqa: E731
-        st.button("作成を始める", key=f"{KEY}.draft.start", type="primary", on_click=began)
+        st.button("作成を始める", key=f"{KEY}.draft.start", type="primary", on_click=_begin, args=(key,))
 
     show()
+
+
+def _begin(key: str) -> None:
+    """For callbacks: the month that was chosen just now may be later than what was drawn last."""
+    start({"month": st.session_state[key]})
 
 
 def past_months() -> list[str]:

@@ -15,7 +15,7 @@ from unicodedata import east_asian_width
 
 import streamlit as st
 
-from dashboards.ui import feedback, times
+from dashboards.ui import feedback, figures, times
 from dashboards.ui.status import Status
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ def _draw(
 
     labels = [_label(value) for value in x]
     colors = _colors(series, kinds)
-    # Money is written as everywhere: ¥ before the amount.
-    before, after = (unit, "") if unit == "¥" else ("", unit)
+    before, after = figures.around(unit)
     figure = go.Figure()
     for name, values in series.items():
         note = "<br>%{customdata}" if notes else ""

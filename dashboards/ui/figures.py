@@ -86,9 +86,14 @@ def _signed(change: float | None, unit: str) -> str | None:
     """Streamlit reads the direction from the sign."""
     if change is None:
         return None
-    before, after = (unit, "") if unit == "¥" else ("", unit)
+    before, after = around(unit)
     sign = "±" if change == 0 else "+" if change > 0 else "-"
     return f"{sign}{before}{amount(change)}{after}"
+
+
+def around(unit: str) -> tuple[str, str]:
+    """What stands before and after an amount: money is written ¥12,345 everywhere, all else with its unit behind."""
+    return (unit, "") if unit == "¥" else ("", unit)
 
 
 def amount(change: float) -> str:
