@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service import __version__
 from service.core import api as core_api
 from service.core import (
     areas,
@@ -60,7 +61,7 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
 
     api = FastAPI(
         title="Genba",
-        version="0.1.0",
+        version=__version__,
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",

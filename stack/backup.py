@@ -18,7 +18,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from service import __version__
 from stack import attachments, contents, migrations, sealing, servers
 from stack.borrowed import running_postgres
 from stack.home import ROOT, Home
@@ -145,7 +145,7 @@ def _dump(place: Home, environ: dict[str, str], url: str, target: sealing.Target
         return {
             "format": FORMAT,
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "version": _version(),
+            "version": __version__,
             "revision": revision[0] if revision else None,
             "postgresql": server,
             "tables": contents.tables(connection),
@@ -307,10 +307,6 @@ def _url(environ: dict[str, str], name: str, role: str) -> str:
 
 def _files(manifest: dict[str, Any]) -> str:
     return f"{manifest['files']['count']} files" if manifest["files"] else "no files"
-
-
-def _version() -> str:
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 
 
 def _sha256(file: Path) -> str:

@@ -7,7 +7,6 @@ read little, let it look into each area that this person has.
 from __future__ import annotations
 
 import json
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -16,7 +15,8 @@ from functools import partial
 from http.client import HTTPException
 from typing import Any
 
-from stack.home import ROOT, home
+from service import __version__
+from stack.home import home
 from stack.programs import environment
 
 # One list of each area, which its people may read.
@@ -154,10 +154,9 @@ def _ready(site: Site) -> None:
 
 
 def _version(site: Site) -> None:
-    ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     theirs = site.expect("/api/openapi.json", 200).json()["info"]["version"]
-    if theirs != ours:
-        raise Wrong(f"{theirs} instead of {ours}")
+    if theirs != __version__:
+        raise Wrong(f"{theirs} instead of {__version__}")
 
 
 def _shows(site: Site, path: str, word: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import __version__
 from agent.__main__ import main
 from agent.simulator.tc200 import SimulatedTerminal
 from agent.spool import Spool
@@ -35,7 +36,7 @@ def test_enrol_reads_the_serial_number_from_the_terminal_and_keeps_the_token_pri
     assert "登録しました（シリアル番号 TC200-000123、端末ID 1）" in out
     assert TOKEN not in out
     assert service.enrolments == [
-        {"enrolment_code": CODE, "serial_number": "TC200-000123", "store_name": "新宿店", "agent_version": "0.1.0"}
+        {"enrolment_code": CODE, "serial_number": "TC200-000123", "store_name": "新宿店", "agent_version": __version__}
     ]
     kept = tmp_path / "state/credentials.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import logs
+from agent import __version__, logs
 from agent.backoff import Backoff
 from agent.commands import Command, book, bundle, read_commands, report, worker
 from agent.commands.book import Book
@@ -101,7 +101,7 @@ def test_the_bundle_has_everything_but_a_secret(bench: Bench, desk: CommandServi
     assert json.loads(texts["settings.json"])["service_url"] == desk.url
     assert json.loads(texts["spool.json"])["waiting"] == 1
     assert json.loads(texts["readings.json"]) == [{"cpu_usage": 12.5}]
-    assert json.loads(texts["versions.json"])["agent"] == "0.1.0"
+    assert json.loads(texts["versions.json"])["agent"] == __version__
 
 
 def test_a_huge_log_still_makes_a_bundle_of_the_size_allowed(

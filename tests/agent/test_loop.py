@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import __version__
 from agent import loop as loop_module
 from agent.backoff import Backoff
 from agent.config import Settings
@@ -103,7 +104,7 @@ def test_the_first_heartbeat_goes_out_at_once_and_says_everything(
         "memory_usage": body["memory_usage"],
         "disk_usage": body["disk_usage"],
         "firmware_version": "2.3.4",
-        "agent_version": "0.1.0",
+        "agent_version": __version__,
         "terminal_connected": True,
         "terminal_serial": SERIAL,
         "error": None,

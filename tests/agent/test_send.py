@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from agent import __version__
 from agent.send import (
     Accepted,
     EnrolmentRefused,
@@ -128,7 +129,7 @@ def test_an_enrolment_gives_id_and_token_and_hides_the_token_in_its_repr(service
         "enrolment_code": CODE,
         "serial_number": "TC200-1",
         "store_name": "新宿店",
-        "agent_version": "0.1.0",
+        "agent_version": __version__,
     }
 
 

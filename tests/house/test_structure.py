@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import grimp
 import pytest
 
+import agent
+import service
 from service.core.areas import areas
 from service.main import FrontDoor, locks
 from stack import servers
@@ -156,3 +159,10 @@ def test_no_file_is_an_attic() -> None:
     ]
 
     assert [str(path.relative_to(ROOT)) for path in long if path != Path()] == []
+
+
+def test_what_is_released_together_has_one_version() -> None:
+    """The agent is installed alone and knows its own; `make smoke` asks the service for the release it belongs to."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert {project["version"], agent.__version__, service.__version__} == {project["version"]}
