@@ -14,7 +14,7 @@ from service.core.logs import configure_logging
 from service.core.settings import settings
 
 # A tick that waited for three of its turns is dropped: the next one does its work.
-TICKS = {
+TICKS: dict[str, dict[str, Any]] = {
     name: {
         "task": name,
         "schedule": tick.every,

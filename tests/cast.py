@@ -23,7 +23,7 @@ def cheaply_hashed() -> str:
         return hash_password(PASSWORD)
 
 
-def person(db: Session, login_id: str, tenant_id: int | None = None, **roles: str) -> User:
+def person(db: Session, login_id: str, tenant_id: int | None = None, /, **roles: str) -> User:
     """A user with memberships, e.g. person(db, "alice", fleet="admin"); bound to an agency or nursery if so."""
     user = User(login_id=login_id, name=f"{login_id} さん", password_hash=cheaply_hashed())
     user.memberships.extend(Membership(area=area, role=role, tenant_id=tenant_id) for area, role in roles.items())
@@ -32,7 +32,9 @@ def person(db: Session, login_id: str, tenant_id: int | None = None, **roles: st
     return user
 
 
-def actor(db: Session, login_id: str, address: str = "192.0.2.1", tenant_id: int | None = None, **roles: str) -> Actor:
+def actor(
+    db: Session, login_id: str, address: str = "192.0.2.1", tenant_id: int | None = None, /, **roles: str
+) -> Actor:
     """The same person as actions know them, without a session."""
     return acting(db, person(db, login_id, tenant_id, **roles), address)
 

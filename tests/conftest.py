@@ -66,9 +66,9 @@ os.environ |= {
 }
 
 # A busy machine is slow, and that is nothing that a test may fail for. `make test-deep` asks much more often.
-PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("everyday", max_examples=100, **PATIENT)
-settings.register_profile("deep", max_examples=1000, **PATIENT)
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("everyday", PATIENT, max_examples=100)
+settings.register_profile("deep", PATIENT, max_examples=1000)
 settings.load_profile("everyday")
 
 # A sixth area, which tests/house/test_sixth_area.py lays over a copy of the product.

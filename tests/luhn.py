@@ -61,7 +61,7 @@ def left_behind(home: Home) -> dict[str, list[str]]:
     for (name,) in names:
         with psycopg.connect(seeing_all(servers.url(home, "app", name)), autocommit=True) as connection:
             for table in WATCHED:
-                rows = connection.execute(f"SELECT to_jsonb(t)::text FROM {table} t").fetchall()  # type: ignore[arg-type]
+                rows = connection.execute(f"SELECT to_jsonb(t)::text FROM {table} t").fetchall()
                 texts[f"{name}.{table}"] = "\n".join(row for (row,) in rows)
     found = {place: card_numbers(text) for place, text in texts.items()}
     return {place: numbers for place, numbers in found.items() if numbers}

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import psycopg
 
 from stack import servers
-from stack.home import ROOT, Home
+from stack.home import ROOT, Home, server_account
 from tests.processes import own_folder, tied
 
 
@@ -99,10 +99,10 @@ def replica_of(primary: Home, port: int, source: str = "") -> Iterator[Replica]:
     """`source`: the primary's address, where it is not its own socket."""
     folder = own_folder("replica")
     made = Replica(primary, source or servers.url(primary, "superuser", "postgres"), folder, port)
-    account = servers.server_account()
+    account = server_account()
     if account:
         shutil.chown(folder, account.pw_uid, account.pw_gid)
-    command = [servers.bin_dir(primary) / "pg_basebackup", "--dbname", made.source]
+    command: list[str | Path] = [servers.bin_dir(primary) / "pg_basebackup", "--dbname", made.source]
     command += ["--pgdata", folder / "data", "--write-recovery-conf", "--wal-method", "stream"]
     try:
         copied = subprocess.run(

@@ -66,7 +66,7 @@ class Ground:
 
     def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         with transaction(SYSTEM) as db:
-            found = db.execute(text(statement), values)
+            found = db.connection().execute(text(statement), values)
             return [tuple(row) for row in found] if found.returns_rows else []
 
     def lease_runs_out(self) -> None:

@@ -16,6 +16,7 @@ from service.core.clock import app_now
 from service.core.holidays import calendar_named
 from service.core.identity import User
 from service.core.times import DAY, at, is_business_day, local_date
+from service.demo.reservations_stage import AS_ONE
 from service.reservations.enquiries import rules
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
 from service.reservations.enquiries.rules import Channel, Party
@@ -113,9 +114,11 @@ def _past(world: _World) -> None:
             done.append(events)
     if not enquiries:
         return
-    ids = world.db.scalars(insert(Enquiry).returning(Enquiry.id, sort_by_parameter_order=True), enquiries).all()
+    ids = world.db.scalars(
+        insert(Enquiry).returning(Enquiry.id, sort_by_parameter_order=True), enquiries, execution_options=AS_ONE
+    ).all()
     rows = [event | {"enquiry_id": key} for key, events in zip(ids, done, strict=True) for event in events]
-    world.db.execute(insert(EnquiryEvent), rows)
+    world.db.execute(insert(EnquiryEvent), rows, execution_options=AS_ONE)
 
 
 def _moments(world: _World, dice: random.Random) -> Iterator[datetime]:

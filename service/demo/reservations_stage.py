@@ -40,6 +40,8 @@ EARLIER: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "cake": (210, ("S006", "S003", "S004")),
 }
 SLACK_DAYS = 30
+# Of an insert of many rows: left out, each None would make a statement of its own of its row.
+AS_ONE = {"render_nulls": True}
 _FAMILY = (
     "佐藤",
     "鈴木",
@@ -188,7 +190,7 @@ def store(db: Session, lives: Sequence[Life]) -> dict[str, int]:
     lives = sorted(lives, key=lambda life: (life.at, life.code))
     rows = [_row(life, number) for number, life in enumerate(lives, 1)]
     statement = insert(Reservation).returning(Reservation.id, sort_by_parameter_order=True)
-    ids = dict(zip((life.code for life in lives), db.scalars(statement, rows), strict=True))
+    ids = dict(zip((life.code for life in lives), db.scalars(statement, rows, execution_options=AS_ONE), strict=True))
     keep = partial(_keep, db, [(ids[life.code], life) for life in lives])
     keep(TimelineEvent, lambda life: life.events)
     keep(PhoneCall, lambda life: life.calls)
@@ -209,7 +211,7 @@ def _keep(
 ) -> None:
     rows = [{"reservation_id": key} | row for key, life in lives for row in of(life)]
     if rows:
-        db.execute(insert(table), rows)
+        db.execute(insert(table), rows, execution_options=AS_ONE)
 
 
 def _hashed(link: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,14 +222,14 @@ def _operations(db: Session, listed: list[tuple[int, dict[str, Any]]]) -> None:
     listed.sort(key=lambda one: one[1]["opened_at"])
     rows = [{"reservation_id": key} | {n: v for n, v in one.items() if n != "events"} for key, one in listed]
     statement = insert(Operation).returning(Operation.id, sort_by_parameter_order=True)
-    ids = db.scalars(statement, rows).all() if rows else []
+    ids = db.scalars(statement, rows, execution_options=AS_ONE).all() if rows else []
     told = [
         {"operation_id": key} | event
         for key, (_, one) in zip(ids, listed, strict=True)
         for event in sorted(one["events"], key=lambda event: event["at"])
     ]
     if told:
-        db.execute(insert(OperationEvent), told)
+        db.execute(insert(OperationEvent), told, execution_options=AS_ONE)
 
 
 def _row(life: Life, number: int) -> dict[str, Any]:

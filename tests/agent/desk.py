@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.firmware.order import signed_bytes
-from tests.agent.doubles import PATIENCE_SECONDS, TOKEN, Reply, SmallService, problem
+from tests.agent.doubles import PATIENCE_SECONDS, TOKEN, Headers, Reply, SmallService, problem
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 PUBLIC_KEY = KEY.public_key().public_bytes_raw()
@@ -94,7 +94,7 @@ class CommandService(SmallService):
             self._changed.notify_all()
             return Reply(200, {"go_on": self.stop_at is None or self.stop_at not in (body["step"], body["state"])})
 
-    def put(self, path: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+    def put(self, path: str, content: bytes, headers: Headers) -> Reply:
         with self._changed:
             if not self._known(headers.get("Authorization")):
                 return problem(401, "トークンが無効です。")
@@ -112,7 +112,7 @@ class CommandService(SmallService):
             self.bundles[int(found[1])] = content
             return Reply(201, {})
 
-    def get(self, path: str, headers: Mapping[str, str]) -> Reply:
+    def get(self, path: str, headers: Headers) -> Reply:
         with self._changed:
             found = re.fullmatch(r"/api/fleet/agent/firmware/(\d+)", path)
             assert found, path

@@ -7,6 +7,7 @@ import threading
 import tty
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 PATIENCE_SECONDS = 10.0
 TOKEN = "secret-token-of-the-terminal"
 CODE = "GOOD-CODE"
+Headers = Mapping[str, str] | Message
 
 
 @dataclass
@@ -86,10 +88,10 @@ class SmallService:
             self._over.wait(PATIENCE_SECONDS)
         return answer
 
-    def put(self, path: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+    def put(self, path: str, content: bytes, headers: Headers) -> Reply:
         return problem(404, path)
 
-    def get(self, path: str, headers: Mapping[str, str]) -> Reply:
+    def get(self, path: str, headers: Headers) -> Reply:
         return problem(404, path)
 
     def wait_for_heartbeats(self, count: int) -> list[dict[str, Any]]:

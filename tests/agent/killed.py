@@ -29,7 +29,7 @@ def die() -> NoReturn:
 def run(folder: Path, url: str, moment: str) -> None:
     """`moment`: `write:STEP`, `written:STEP` (around the journal), `COMMAND`, `COMMAND:answered`, `forget`."""
     for module in (report, worker):
-        module.Backoff = lambda *_: Backoff(base=0.01, cap=0.02)  # type: ignore[attr-defined,assignment,misc]
+        module.Backoff = lambda *_: Backoff(base=0.01, cap=0.02)  # type: ignore[attr-defined]
     for module in (device, trial):
         module.LOOK_SECONDS = 0.02  # type: ignore[attr-defined]
     trial.GRACE_SECONDS, trial.CONFIRM_SECONDS = 0.6, 0.5

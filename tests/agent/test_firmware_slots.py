@@ -21,7 +21,7 @@ def piece(offset: int) -> tuple[str, dict[str, str]]:
     return "FWDATA", {"offset": str(offset), "data": text}
 
 
-REQUESTS = st.one_of(
+REQUESTS: st.SearchStrategy[tuple[str, dict[str, str]]] = st.one_of(
     st.just(BEGIN),
     st.sampled_from([0, 336, 672]).map(piece),
     st.sampled_from(["FWCOMMIT", "FWCONFIRM", "FWROLLBACK", "FWABORT", "RESTART", "WAIT"]).map(lambda name: (name, {})),

@@ -34,8 +34,8 @@ Make = Callable[..., SimulatedTerminal]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("firmware.download", "commands.report", "commands.worker"):
-        monkeypatch.setattr(f"agent.{module}.Backoff", lambda *_: Backoff(base=0.01, cap=0.02))
+    for name in ("firmware.download", "commands.report", "commands.worker"):
+        monkeypatch.setattr(f"agent.{name}.Backoff", lambda *_: Backoff(base=0.01, cap=0.02))
     for module in (device, trial):
         monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(trial, "GRACE_SECONDS", 0.6)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import schemathesis
+from schemathesis.core.result import Ok
 
 from service.agencies.models import Agency
 from service.core.areas import AREAS, areas
@@ -40,12 +42,23 @@ class Caller:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-def permission(operation: schemathesis.APIOperation) -> str | None:
+Operation = schemathesis.APIOperation[Any, Any, Any, Any]
+
+
+def drawn(document: dict[str, Any]) -> list[Operation]:
+    found = []
+    for one in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(one, Ok), one.err()
+        found.append(one.ok())
+    return found
+
+
+def permission(operation: Operation) -> str | None:
     found: str | None = operation.definition.raw.get("x-permission")
     return found
 
 
-def area(operation: schemathesis.APIOperation) -> str | None:
+def area(operation: Operation) -> str | None:
     """Whose door it is; None for the floor's. The documents' own paths have no area in them, their permissions do."""
     named = {(permission(operation) or "").partition(":")[0], *operation.path.split("/")[2:3]}
     return next((one for one in AREAS if one in named), None)
@@ -74,7 +87,7 @@ class Everybody:
         self.administrators = {one.area: one for one in found if one.name.endswith(f"-{ADMIN}")}
         self.others = [one for one in found if one not in self.administrators.values()]
 
-    def at(self, operation: schemathesis.APIOperation) -> list[Caller]:
+    def at(self, operation: Operation) -> list[Caller]:
         """Who is at home at this door, the administrator first; a machine where it is one's."""
         if operation.path.startswith(TERMINALS):
             return [self._terminal()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -21,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from service.main import app
 from stack.home import Home
-from tests.api.callers import Caller, Everybody, permission
+from tests.api.callers import Caller, Everybody, Operation, drawn, permission
 from tests.conftest import Service, start_service
 from tests.processes import end
 
@@ -58,14 +59,14 @@ SLOW = ("POST /api/core/users", "POST /api/core/users/{user_id}/password", "POST
 schemathesis.serializer.alias("application/zip", "application/octet-stream")
 
 
-def _operations() -> list[schemathesis.APIOperation]:
+def _operations() -> list[Operation]:
     """Without what the document says of keys: chance would leave ours out of half of what breaks the form, and a
     request without one says nothing more than 401."""
     said = copy.deepcopy(app().fastapi.openapi())
     for item in said["paths"].values():
         for operation in item.values():
             operation.pop("security", None)
-    return [result.ok() for result in schemathesis.openapi.from_dict(said).get_all_operations()]
+    return drawn(said)
 
 
 OPERATIONS = _operations()
@@ -80,7 +81,10 @@ CASES = [(operation, GenerationMode.POSITIVE) for operation in OPERATIONS] + [
     ("operation", "mode"), CASES, ids=[f"{operation.label} {mode.value}" for operation, mode in CASES]
 )
 def test_no_request_makes_the_service_fail(
-    operation: schemathesis.APIOperation, mode: GenerationMode, service: Service, everybody: Everybody
+    operation: Operation,
+    mode: GenerationMode,
+    service: Service,
+    everybody: Everybody,
 ) -> None:
     """The area's administrator sends all that is drawn, for whoever may do nothing would prove nothing, and each time
     one of the other roles the same. Where a machine's key is asked for, that machine sends it."""
@@ -94,11 +98,11 @@ def test_no_request_makes_the_service_fail(
     lock = permission(operation)
 
     # Each run draws others, so that what one run leaves out the next ones ask.
-    examples = settings.default.max_examples // (50 if dear else 6)
+    examples = settings().max_examples // (50 if dear else 6)
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(case=operation.as_strategy(generation_mode=mode), other=sampled_from([None, *others]))
-    def whatever_is_sent(case: schemathesis.Case, other: Caller | None) -> None:
+    def whatever_is_sent(case: schemathesis.Case[Any], other: Caller | None) -> None:
         for caller in filter(None, (other, first)):
             answer = case.call(base_url=service.url, headers=caller.headers)
             case.validate_response(answer, checks=checks)

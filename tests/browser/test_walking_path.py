@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +135,15 @@ def test_the_browser_reports_no_error_and_no_policy_violation(page: Page, stack:
     assert said == []
 
 
+def restarted(stack: Stack, name: str, before: int) -> bool:
+    return stack.pid(name) != before
+
+
 def test_a_killed_process_is_started_again(stack: Stack) -> None:
     for name in ("service", "worker", "beat", "dashboards", "valkey", "postgres"):
         before = stack.pid(name)
         os.kill(before, signal.SIGKILL)
-        wait_for(lambda name=name, before=before: stack.pid(name) != before, 20, f"{name} was not started again")
+        wait_for(partial(restarted, stack, name, before), 20, f"{name} was not started again")
         wait_for(stack.is_ready, 30, f"not ready within 30 s after {name} was killed")
 
 

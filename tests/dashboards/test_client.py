@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
@@ -200,7 +201,7 @@ def test_the_service_is_told_how_long_ago_this_person_wrote(line: Line, monkeypa
     """Of somebody who is new here nobody knows: they count as having just written."""
     now = 1000.0
     monkeypatch.setattr(client, "writes", client.Writes())
-    monkeypatch.setattr(client.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     asked = answering(line, 200, json={})
 
     def said() -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,8 +14,7 @@ from dashboards.core.menu import ACCOUNT
 from service.core.clock import real_now
 from service.core.identity import Membership, UserSession
 from tests.dashboards.conftest import Line, forget_sessions, opened_at
-
-Screen = Callable[..., AppTest]
+from tests.dashboards.pages import Screen
 
 
 def links(page: AppTest) -> list[str]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from dashboards import login
 from dashboards.session import COOKIE
-from dashboards.settings import Settings
+from dashboards.settings import Settings, settings
 from service.core.audit import AuditEntry
 from service.core.identity import UserSession, find_session
 from service.core.settings import settings as service_settings
@@ -257,7 +257,7 @@ def accounts_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As `python -m service.demo` writes it."""
     written = tmp_path / "accounts.json"
     written.write_text(json.dumps(people.as_shown()))
-    monkeypatch.setattr(login.settings(), "demo_accounts_file", str(written))
+    monkeypatch.setattr(settings(), "demo_accounts_file", str(written))
     return written
 
 

@@ -13,7 +13,7 @@ from dashboards.session import sessions
 from service.core.times import TOKYO
 from tests.api.reservations import scene
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.loaners.test_masters import Screen, texts
+from tests.dashboards.pages import Screen, texts
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+import streamlit as st
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import dashboards.app as dashboards_app
-from dashboards import session
-from dashboards.client import Api
+from dashboards import client, session
 from dashboards.session import ADDRESS, COOKIE
+from dashboards.settings import settings
 from service.core import addresses
 from service.core.audit import AuditEntry
 from service.core.identity import UserSession
@@ -87,7 +88,7 @@ def test_a_write_from_a_page_leaves_the_browsers_address(
 ) -> None:
     """What a page's script calls goes out through `session.api`, with the header that the gate wrote."""
     screen("alice", fleet="admin")
-    monkeypatch.setattr(session.st, "context", type("Context", (), {"headers": {ADDRESS: BROWSER}, "cookies": {}}))
+    monkeypatch.setattr(st, "context", type("Context", (), {"headers": {ADDRESS: BROWSER}, "cookies": {}}))
 
     customer = {
         "company_name": "佐々木商店",
@@ -129,10 +130,7 @@ def test_a_cookie_that_was_carried_elsewhere_opens_nothing_there(running: TestCl
 
 
 def test_without_the_secret_nothing_is_vouched_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dashboards import client
-
     assert client.vouched(BROWSER, "token")
-    monkeypatch.setattr(client.settings(), "secret_key", client.settings().secret_key.__class__(""))
+    monkeypatch.setattr(settings(), "secret_key", settings().secret_key.__class__(""))
 
     assert client.vouched(BROWSER, "token") == {}
-    assert Api("token", address=BROWSER)

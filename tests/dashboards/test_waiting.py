@@ -31,7 +31,7 @@ def page(db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> AppTes
 
 def label(page: AppTest) -> str:
     assert not page.exception
-    return next(link.label for link in page.sidebar.page_link if link.label.startswith("アラート一覧"))
+    return next(str(link.label) for link in page.sidebar.page_link if link.label.startswith("アラート一覧"))
 
 
 def a_while_later(page: AppTest) -> AppTest:

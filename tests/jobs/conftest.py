@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from jobs import outbox as outbox_jobs
 from jobs.vendors import mail, payments, slack, sms, voice, wire
 from service.core.outbox import Settled
+from service.core.settings import settings
 from tests.sandbox.process import BLAND_KEY, STRIPE_KEY, TOKEN, TWILIO_SID, TWILIO_TOKEN, Sandbox, running_sandbox
 
 CLIENTS = (mail, slack, sms, voice, payments, wire)
@@ -43,7 +44,7 @@ def sandbox(sandbox_process: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbo
 
 def point(monkeypatch: pytest.MonkeyPatch, **changed: object) -> None:
     """The clients' settings from now on."""
-    pointed = sms.settings().model_copy(update=changed)
+    pointed = settings().model_copy(update=changed)
     for client in CLIENTS:
         monkeypatch.setattr(client, "settings", lambda: pointed)
 

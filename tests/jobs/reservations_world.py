@@ -42,6 +42,8 @@ FIRST, SECOND = "+81312340001", "+81312340002"
 DATABASE = "genba_reservations"
 _EMPTY = "TRUNCATE reservations_reservations, reservations_webhooks, outbox_messages, audit_entries CASCADE"
 _events = itertools.count(1)
+# Seconds; far more than the vendors take for anything that they do of themselves.
+JUST_NOW = 0.5
 # What waits in real time; it passes with the product's.
 _WAITING = (
     "UPDATE outbox_messages SET next_attempt_at = next_attempt_at - :span WHERE sent_at IS NULL AND dead_at IS NULL",
@@ -108,12 +110,13 @@ class World:
 
     def settle(self) -> World:
         """Until the vendors have nothing more to say and we have nothing more to do just now."""
-        still = 0
-        while still < 3:
-            before = self._trace()
-            time.sleep(0.15)
+        still, before = 0, self._trace()
+        while still < 2:
+            time.sleep(0.03)
             self.turn()
-            still = still + 1 if self._trace() == before else 0
+            after = self._trace()
+            still = still + 1 if after == before and not self.sandbox.ahead(JUST_NOW) else 0
+            before = after
         return self
 
     def pass_time(self, span: timedelta) -> World:

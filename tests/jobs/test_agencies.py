@@ -16,6 +16,7 @@ from service.agencies.cards.models import Card
 from service.agencies.cards.rules import generate
 from service.agencies.cards.schemas import CardIn
 from service.agencies.corporations.models import Corporation
+from service.agencies.settings import settings as agencies_settings
 from service.core.audit import AuditEntry
 from service.core.auth import Actor
 from service.core.health import JobHeartbeat
@@ -30,7 +31,7 @@ NUMBER = "4111111111111111"
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def to(**changes: Any) -> None:
-        changed = queries.settings().model_copy(update=changes)
+        changed = agencies_settings().model_copy(update=changes)
         for module in (queries, actions):
             monkeypatch.setattr(module, "settings", lambda: changed)
 
@@ -150,7 +151,7 @@ def test_cards_follow_a_new_key_in_portions_and_one_that_does_not_open_keeps_no_
 ) -> None:
     monkeypatch.setattr(actions, "PORTION", 2)
     made = [paying(db, olga, has_open=True, code="987") for _ in range(5)]
-    old, new = queries.settings(), generate()
+    old, new = agencies_settings(), generate()
     db.execute(text("UPDATE agencies_cards SET number = '\\xdeadbeef' WHERE corporation_id = :id"), {"id": made[1].id})
     db.commit()
     settings(card_keys=SecretStr(f"{new},{old.card_keys.get_secret_value()}"))

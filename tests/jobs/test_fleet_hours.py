@@ -199,7 +199,7 @@ def test_who_is_always_open_or_taught_nothing_is_missed_at_night_too(db: Session
 
 def test_learned_hours_say_how_long_an_orderly_end_is_forgiven(db: Session, today: datetime) -> None:
     """Shut down at half past eight: twelve hours later the shop is not open yet. And one that never closes."""
-    shop, always = (taught(db, today, lambda _, mask=mask: mask) for mask in (NINE_TO_NINE, ALWAYS))
+    shop, always = taught(db, today, lambda _: NINE_TO_NINE), taught(db, today, lambda _: ALWAYS)
     actions.learn(db, today)
     evening = today + 20.5 * HOUR
     for terminal in (shop, always):

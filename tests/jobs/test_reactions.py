@@ -120,10 +120,11 @@ def test_a_sender_that_lost_its_lease_tells_nothing(db: Session, heard: list[Set
     assert slow is not None
     assert fast is not None
 
-    outbox.failed(db, slow, "too slow", permanent=True, reactions=outbox_jobs.REACTIONS)
-    outbox.sent(db, slow, reactions=outbox_jobs.REACTIONS)
+    reactions = {"fleet": lambda _, settled: heard.append(settled)}
+    outbox.failed(db, slow, "too slow", permanent=True, reactions=reactions)
+    outbox.sent(db, slow, reactions=reactions)
     assert heard == []
-    outbox.sent(db, fast, reactions=outbox_jobs.REACTIONS)
+    outbox.sent(db, fast, reactions=reactions)
 
     assert len(heard) == 1
 

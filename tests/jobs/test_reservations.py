@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -12,8 +12,11 @@ from jobs import reservations
 from service.core.clock import app_now
 from service.core.health import JobHeartbeat
 from service.core.outbox import OutboxMessage
+from service.reservations.cases.rules import Case
 from service.reservations.events import rules as e
-from service.reservations.flow import actions, queries
+from service.reservations.flow import queries
+from service.reservations.machine import rules as machine
+from service.reservations.machine.rules import Free
 from tests.api.reservations import scene
 
 
@@ -52,15 +55,15 @@ def test_a_deadline_is_served_by_the_next_tick(stage: Session) -> None:
 def test_what_fails_in_one_takes_nothing_back_of_the_others(stage: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     broken, sound = scene.ask(stage), scene.ask(stage, service_code="cake", plan_code="5")
     stage.commit()
-    real = actions.machine.due
+    real = machine.due
 
-    def due(case: object, now: object, free: object) -> e.Event | None:
+    def due(case: Case, now: datetime, free: Free) -> e.Event | None:
         if case == before:
             raise RuntimeError("a case that nobody expected")
-        return real(case, now, free)  # type: ignore[arg-type]
+        return real(case, now, free)
 
     before = queries.case_of(broken)
-    monkeypatch.setattr(actions.machine, "due", due)
+    monkeypatch.setattr(machine, "due", due)
     reservations.move_on()
 
     stage.refresh(broken)

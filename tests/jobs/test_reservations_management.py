@@ -16,6 +16,7 @@ from service.core.clock import app_now
 from service.core.files.records import File
 from service.core.files.storage import storage
 from service.core.health import JobHeartbeat
+from service.core.identity import User
 from service.reservations.management import actions, schemas
 from service.reservations.management.models import ManagementReport, MonthCounts
 from tests import cast, paper
@@ -90,7 +91,7 @@ def test_without_anybody_to_send_it_to_the_report_is_kept_and_nobody_written_to(
     december: Session, sandbox: Sandbox
 ) -> None:
     for number in (1, 2):
-        user = december.scalars(select(cast.User).where(cast.User.login_id == f"manager{number}")).one()
+        user = december.scalars(select(User).where(User.login_id == f"manager{number}")).one()
         user.mail = None
     at(december, 2031, 1, 1, 2, 30)
     reservations.tell_management()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select, update
@@ -69,11 +70,15 @@ def test_a_link_that_did_not_arrive_is_sent_again_and_its_ten_minutes_begin_anew
     assert world.tasks(is_open=False) == []
 
 
+def waits_after(world: World, tries: int) -> bool:
+    return (first(world).tries, first(world).status) == (tries, "waiting")
+
+
 def test_after_three_repeats_people_are_told_once(world: World) -> None:
     world.sandbox.script("sms", then=PASSING)
     world.ask()
     for number, minutes in enumerate((1, 5, 15), 1):
-        world.until(lambda number=number: first(world).tries == number and first(world).status == "waiting")
+        world.until(partial(waits_after, world, number))
         assert abs(pause_of(first(world), world) - timedelta(minutes=minutes)) < timedelta(seconds=5)
         world.pass_time(timedelta(minutes=minutes))
 

@@ -20,7 +20,13 @@ from tests.sandbox.process import Sandbox
 def publish(db: Session, text: str, follows: OutboxMessage | None = None, **more: Any) -> OutboxMessage:
     payload = {"channel": "#fleet-alerts", "text": text} | more
     message = outbox.publish(
-        db, "slack", payload, area="fleet", recipient="#fleet-alerts", title=text, follows=follows and follows.key
+        db,
+        "slack",
+        payload,
+        area="fleet",
+        recipient="#fleet-alerts",
+        title=text,
+        follows=follows.key if follows else None,
     )
     db.commit()
     return message

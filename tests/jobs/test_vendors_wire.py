@@ -198,14 +198,14 @@ send_topic(sys.argv[2])
 
 
 def there(sandbox: Sandbox, what: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = {
+    found: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "sms": sandbox.sms,
         "call": sandbox.calls,
         "checkout": sandbox.sessions,
         "refund": sandbox.refunds,
         "expire": lambda: [one for one in sandbox.sessions() if one["status"] == "expired"],
-    }[what]()
-    return found
+    }
+    return found[what]()
 
 
 @pytest.mark.parametrize(("moment", "ends"), [(BEFORE, "sent"), (AFTER, "found")], ids=["before", "after"])

@@ -56,7 +56,7 @@ def beat() -> bool:
 def given_back() -> bool:
     """Nothing that a worker reserved is still reserved."""
     with Redis.from_url(settings().redis_url.get_secret_value()) as queue:
-        return queue.hlen("unacked") == 0
+        return bool(queue.hlen("unacked") == 0)
 
 
 @pytest.mark.faults

@@ -112,7 +112,8 @@ class Client(threading.Thread):
             # Nobody leaves while something of theirs may or may not be stored.
             while not self.stopping.is_set() or self._open is not None:
                 self._turn()
-                self.stopping.wait(self.pause) and time.sleep(0.2)
+                if self.stopping.wait(self.pause):
+                    time.sleep(0.2)
         except BaseException as error:
             self.broken = error
         finally:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 import psycopg
+from playwright.sync_api import StorageState
 
 from service.core.identity import hash_password
 from tests.chromium import chromium
@@ -91,11 +92,14 @@ def _nursery(made: Ground) -> list[int]:
 
 def _scanned(url: str, session: dict[str, object], parents: list[int]) -> dict[str, list[float]]:
     kept = json.dumps(session | {"offlineCap": 100, "skewSeconds": 0})
-    local = [{"name": "genba.station.session", "value": kept}]
+    local: StorageState = {
+        "cookies": [],
+        "origins": [{"origin": url, "localStorage": [{"name": "genba.station.session", "value": kept}]}],
+    }
     with chromium() as browser:
         context = browser.new_context(
             viewport={"width": 1280, "height": 800},
-            storage_state={"cookies": [], "origins": [{"origin": url, "localStorage": local}]},  # type: ignore[typeddict-item]  # as Playwright writes it
+            storage_state=local,
         )
         page = context.new_page()
         page.goto(f"{url}/entry-exit-registration")

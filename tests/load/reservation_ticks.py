@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,4 +107,4 @@ def _figures(quiet: list[float], burst: list[float], due: datetime) -> dict[str,
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -107,7 +107,7 @@ class World:
         ):
             said = await client.call_tool(tool, arguments)
         if isinstance(said, CallToolResult) and not said.is_error and said.structured_content:
-            return said.structured_content
+            return dict(said.structured_content)
         raise RuntimeError(str(said))
 
     def reservations(self) -> list[Reservation]:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx2
-from playwright.sync_api import Browser, Error, Page
+from playwright.sync_api import Browser, Error, Page, StorageState
 
 from tests import cast
 from tests.chromium import at_a_desk, chromium
@@ -196,12 +196,20 @@ class Tablet(Screen):
             known = {"nurseryCode": self._code, "password": self._password}
             told: Any = checked(http.post("/api/auth/entry-exit-login", json=known)).json()
         session = json.dumps(told | {"offlineCap": 100, "skewSeconds": 0})
-        local = [{"name": "genba.station.session", "value": session}]
+        local: StorageState = {
+            "cookies": [],
+            "origins": [
+                {
+                    "origin": self.scene.service,
+                    "localStorage": [{"name": "genba.station.session", "value": session}],
+                }
+            ],
+        }
         assert self._browser is not None
         context = self._browser.new_context(
             viewport={"width": 1280, "height": 800},
             ignore_https_errors=self.scene.trusted is not True,
-            storage_state={"cookies": [], "origins": [{"origin": self.scene.service, "localStorage": local}]},  # type: ignore[typeddict-item]  # as Playwright writes it
+            storage_state=local,
         )
         context.set_default_timeout(PATIENCE_SECONDS * 1000)
         page = context.new_page()

@@ -57,7 +57,7 @@ class Ground:
 
     def fleet(self, held: ExitStack, name: str, code: str, count: int, *options: str, **how: str) -> Played:
         return held.enter_context(
-            played(self.folder / name, self.stack.service, code, count, *options, interval=5, **how)  # type: ignore[arg-type]
+            played(self.folder / name, self.stack.service, code, count, *options, interval=5, **how)
         )
 
     def firmware(self, version: str) -> int:

@@ -126,7 +126,8 @@ def test_no_container_writes_to_anything_but_its_volumes(production: Production,
             port = {"service": "8000", "dashboards": "8501"}[check]
             asked = [word.replace(port, str(ports[check])) for word in health]
             assert subprocess.run(asked, cwd=image.app, env=image.environ).returncode == 0, check
-        died = [name for name in logs if production.servers[f"container-{name}"].process.poll() is not None]
+        processes = {name: production.servers[f"container-{name}"].process for name in logs}
+        died = [name for name, process in processes.items() if process is None or process.poll() is not None]
         folders = [image.app, image.app.parent / "venv"]
         written = [
             str(path)

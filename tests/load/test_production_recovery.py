@@ -29,7 +29,7 @@ DOCUMENT = (ROOT / "docs" / "recovery.md").read_text()
 
 def settings(number: int, **changes: str) -> list[str]:
     """The lines of one of the document's blocks of postgresql.conf, with other folders and moments."""
-    block = re.findall(r"```ini\n(.*?)```", DOCUMENT, re.DOTALL)[number]
+    block: str = re.findall(r"```ini\n(.*?)```", DOCUMENT, re.DOTALL)[number]
     for shipped, ours in changes.items():
         assert shipped in block
         block = block.replace(shipped, ours)

@@ -66,6 +66,7 @@ class Control:
             Route("/_control/script", self._forget_scripts, methods=["DELETE"]),
             post("clock", self._move_clock),
             get("clock", lambda _: self._clock()),
+            get("ahead", self._ahead),
             post("targets", self._targets),
             get("webhooks", lambda request: self._house.webhooks.listed(request.query_params.get("vendor"))),
             post("webhooks/{webhook_id:int}/again", self._again),
@@ -99,6 +100,10 @@ class Control:
 
     def _clock(self) -> Any:
         return {"shift": self._house.clock.shift, "now": self._house.clock.now()}
+
+    def _ahead(self, request: Request) -> Any:
+        seconds = float(request.query_params["seconds"])
+        return {"count": self._house.agenda.ahead(seconds) + self._house.webhooks.ahead(seconds)}
 
     def _targets(self, _: Request, given: Any) -> Any:
         for vendor, target in given.items():

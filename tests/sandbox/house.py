@@ -78,6 +78,11 @@ class Agenda:
     def drop(self, vendor: str, thing: str) -> None:
         self._store.sql.execute("DELETE FROM agenda WHERE vendor = ? AND thing = ?", [vendor, thing])
 
+    def ahead(self, seconds: float) -> int:
+        """How much is due until then."""
+        until = self._clock.now() + seconds
+        return int(self._store.sql.execute("SELECT count(*) FROM agenda WHERE at <= ?", [until]).fetchone()[0])
+
     async def run(self) -> None:
         """Does what is due, for ever; cancelled when the sandbox ends."""
         while True:

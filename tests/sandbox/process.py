@@ -116,6 +116,10 @@ class Sandbox:
         """The vendors' clock: {"shift", "now"} in seconds. Sessions, calls and SMS go by it."""
         return dict(self._control("clock", {"shift": shift, "advance": advance}))
 
+    def ahead(self, seconds: float) -> int:
+        """How much the vendors have to do and to tell within so many seconds."""
+        return int(self.http.get("/_control/ahead", params={"seconds": seconds}).json()["count"])
+
     def target(self, vendor: str, url: str | None = None, secrets: Sequence[str] | None = None) -> None:
         """Where its webhooks go, whatever address a request names ("" for as the request says), and what they are
         signed with. Stripe signs with each of several secrets."""

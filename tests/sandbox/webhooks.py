@@ -48,6 +48,13 @@ class Webhooks:
         )
         return [dict(row) | {"body": row["body"].decode()} for row in rows]
 
+    def ahead(self, seconds: float) -> int:
+        """How many are to go out until then, those on their way included."""
+        found = self._store.sql.execute(
+            "SELECT count(*) FROM webhooks WHERE held = 0 AND done = 0 AND due <= ?", [time.time() + seconds]
+        )
+        return int(found.fetchone()[0])
+
     def again(self, webhook_id: int) -> bool:
         """Sends a copy, whatever became of the first; no switch hits it."""
         row = self._store.sql.execute(

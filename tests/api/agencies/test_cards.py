@@ -24,7 +24,7 @@ from service.agencies.corporations.schemas import NewCorporation
 from service.agencies.requests import actions as requests
 from service.agencies.requests.queries import sites
 from service.agencies.rules import Status
-from service.agencies.settings import Settings
+from service.agencies.settings import Settings, settings
 from service.core.audit import AuditEntry
 from service.core.problems import Invalid
 from tests.api.agencies import scene
@@ -52,7 +52,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """configured(keep_security_code=True): the settings that cards are kept by."""
 
     def to(**changes: Any) -> None:
-        changed = queries.settings().model_copy(update=changes)
+        changed = settings().model_copy(update=changes)
         for module in (queries, actions):
             monkeypatch.setattr(module, "settings", lambda: changed)
 
@@ -430,7 +430,7 @@ def test_cards_sealed_with_an_older_key_are_sealed_anew_and_then_the_old_one_may
 ) -> None:
     configured(keep_security_code=True)
     made = company(team, card=CARD | {"security_code": CODE})
-    old = queries.settings()
+    old = settings()
     new_number, new_code = generate(), generate()
     configured(
         card_keys=SecretStr(f"{new_number},{old.card_keys.get_secret_value()}"),

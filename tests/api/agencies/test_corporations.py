@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.agencies.cards import actions as card_actions
 from service.agencies.cards import queries as cards
 from service.agencies.corporations import actions
 from service.agencies.corporations.models import Corporation
 from service.agencies.corporations.schemas import NewCorporation
+from service.agencies.settings import settings
 from service.core.audit import AuditEntry
 from service.core.problems import Invalid
 from tests.api.agencies import scene
@@ -249,8 +252,8 @@ def test_where_cards_are_not_taken_the_corporation_is_kept_and_the_reason_told(
     team: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make(team)
-    without = cards.settings().model_copy(update={"card_keys": type(cards.settings().card_keys)("")})
-    for module in (cards, actions.cards):
+    without = settings().model_copy(update={"card_keys": SecretStr("")})
+    for module in (cards, card_actions):
         monkeypatch.setattr(module, "settings", lambda: without)
     client = team.sign_in(team.alice)
 

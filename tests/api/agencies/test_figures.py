@@ -88,7 +88,9 @@ def test_it_can_be_sorted_and_read_page_by_page(team: Scene, sort: str) -> None:
     found: list[str] = []
     cursor = None
     while True:
-        asked = {"limit": 1, "sort": sort} | ({"cursor": cursor} if cursor else {})
+        asked: dict[str, str | int] = {"limit": 1, "sort": sort}
+        if cursor:
+            asked["cursor"] = cursor
         page = team.client.get(PATH, params=asked).json()
         found += [item["name"] for item in page["items"]]
         if (cursor := page["next_cursor"]) is None:

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy import select
@@ -155,7 +155,7 @@ def test_the_choices_are_the_documents_in_its_order(team: Scene) -> None:
 def test_every_list_of_the_product_has_values_and_a_word(team: Scene) -> None:
     answer = team.sign_in(team.adam).get("/api/agencies/masters").json()["choices"]
 
-    assert {name for name, listed in answer.items() if listed} == set(LISTS) == set(ListName.__args__)
+    assert {name for name, listed in answer.items() if listed} == set(LISTS) == set(get_args(ListName))
 
 
 def test_pages_ask_for_the_words_of_lists_records_and_parts(team: Scene) -> None:
@@ -193,8 +193,8 @@ def test_every_carrier_field_says_what_goes_there(team: Scene) -> None:
     fields = team.db.scalars(select(CarrierField)).all()
 
     assert all(one.field in COLUMNS[one.record] for one in fields)
-    assert set(RECORDS) == set(RecordName.__args__) == set(COLUMNS)
-    assert set(PARTS) == set(PartName.__args__)
+    assert set(RECORDS) == set(get_args(RecordName)) == set(COLUMNS)
+    assert set(PARTS) == set(get_args(PartName))
     # 2.4 and 2.5 give each column its field, but for these: they are read off another one, or are our own.
     ours = {"service_type", "power_area"}
     told = {one.field for one in fields if one.record in ("corporation", "site")}

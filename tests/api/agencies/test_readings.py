@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -153,7 +154,7 @@ def test_a_proposal_is_taken_over_as_the_sites_own_form_would_save_it(
     db.refresh(site)
 
     assert (taken.status_code, corrected.status_code) == (200, 200)
-    assert (site.latest_charges, site.latest_power_usage, site.version) == (45678, 1234, 3)
+    assert (site.latest_charges, site.latest_power_usage, site.version) == (45678, Decimal(1234), 3)
     decisions = {one["field"]: one["decision"] for one in corrected.json()["fields"] if one["decision"]}
     assert decisions == {"latest_charges": "accepted", "latest_power_usage": "corrected"}
     entries = db.scalars(select(AuditEntry).where(AuditEntry.actor == "olga").order_by(AuditEntry.id)).all()

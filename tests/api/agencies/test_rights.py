@@ -111,7 +111,7 @@ def test_a_role_is_answered_what_the_table_gives_it_and_refused_the_rest(
     found = {}
     for user, mark in ((team.alice, sales), (team.olga, operator), (team.adam, admin)):
         client = team.sign_in(user)
-        body = {"POST": {}, "PATCH": {}, "PUT": {}, "DELETE": {}}
+        body: dict[str, dict[str, str]] = {"POST": {}, "PATCH": {}, "PUT": {}, "DELETE": {}}
         for method, path in ROUTES[function]:
             answer = client.request(method, path, json=body.get(method))
             found[user.login_id, method, path] = (mark, "❌" if answer.status_code == 403 else "✅", answer.status_code)

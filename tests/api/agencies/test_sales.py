@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from service.agencies.corporations.models import Corporation
 from service.agencies.drafts.models import Draft
 from service.agencies.requests import actions as requests
+from service.agencies.requests import queries
 from service.agencies.requests.models import Image, Request
 from service.agencies.rules import Status
 from service.core.audit import AuditEntry
@@ -78,6 +79,7 @@ def test_a_request_for_a_new_corporation_is_stored_with_all_that_belongs_to_it(t
     assert all(alice.get(f"/api/core/files/{file}").status_code == 200 for file in sent)
     assert team.db.scalars(select(Draft)).all() == []
     [entry] = team.db.scalars(select(AuditEntry).where(AuditEntry.subject == "request"))
+    assert entry.after is not None
     assert (entry.action, entry.after["images"], entry.actor) == ("create", 3, "alice")
 
 
@@ -278,7 +280,7 @@ def test_what_has_nothing_left_is_not_counted_as_being_worked_on(team: Scene, al
 
 def test_of_a_site_sales_see_its_name_its_status_and_what_is_wrong(team: Scene, alice: TestClient) -> None:
     made = scene.request(team.db, scene.corporation(team.db, team.a), team.alice, Status.WORKING)
-    [site] = requests.queries.sites(team.db, made)
+    [site] = queries.sites(team.db, made)
     requests.report(team.db, team.acting(team.olga), made, "番号が読めません。", [site])
     [seen] = alice.get(f"{LIST}/{made.id}/sites").json()["items"]
     assert seen == {

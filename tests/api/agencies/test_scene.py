@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.agencies.requests import actions, queries
+from service.agencies.requests.models import Request
 from service.agencies.rules import Status
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
@@ -17,9 +18,7 @@ def test_requests_of_each_agency_are_seen_by_its_sales_and_by_operators_only(tea
         user.login_id: [
             one.id
             for one in (ours, theirs)
-            if team.db.query(scene.Request)
-            .filter(scene.Request.id == one.id, queries.seen_by(team.acting(user)))
-            .count()
+            if team.db.query(Request).filter(Request.id == one.id, queries.seen_by(team.acting(user))).count()
         ]
         for user in (team.alice, team.anna, team.bob, team.olga, team.adam)
     }

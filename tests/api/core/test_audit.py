@@ -7,7 +7,7 @@ import io
 import tracemalloc
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fastapi.testclient import TestClient
@@ -197,11 +197,12 @@ def test_the_filters_offer_what_one_may_see_in_words(admin: TestClient) -> None:
 
 
 def test_every_action_has_its_word() -> None:
-    assert set(trail.ACTION_WORDS) == set(audit.Action.__args__)  # type: ignore[attr-defined]  # a Literal has them
+    assert set(trail.ACTION_WORDS) == set(get_args(audit.Action))
 
 
 def test_what_the_fleet_writes_into_the_trail_has_words(db: Session) -> None:
-    factories.enrolment_code(db, factories.terminal(db) and None)
+    factories.terminal(db)
+    factories.enrolment_code(db, None)
     written = db.scalars(select(AuditEntry)).all()
 
     assert {entry.subject for entry in written} <= set(rules.AREA.subjects)
@@ -403,7 +404,7 @@ def test_the_trail_is_taken_along_as_excel_too(db: Session, admin: TestClient, m
 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == Kind.XLSX.value
-    sheet = load_workbook(io.BytesIO(answer.content)).active
+    [sheet] = load_workbook(io.BytesIO(answer.content)).worksheets
     header, row = sheet.iter_rows(values_only=True)
     assert header == trail_csv.HEADER
     assert (row[2], row[4], row[6]) == ("エージェント TC200-000001", "登録", "'=1+1")

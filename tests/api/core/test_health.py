@@ -10,6 +10,7 @@ from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from service.agencies import rules
+from service.agencies.settings import settings as agencies_settings
 from service.core import health, leaving
 from service.core.areas import ticks
 from service.core.clock import real_now
@@ -51,7 +52,7 @@ def test_a_reader_that_does_not_run_makes_nothing_else_unready(
     for name in ticks():
         record_job(db, name)
     db.commit()
-    on = rules.settings().model_copy(update={"ocr": True})
+    on = agencies_settings().model_copy(update={"ocr": True})
     monkeypatch.setattr(rules, "settings", lambda: on)
 
     assert "agencies.read" in ticks()

@@ -198,7 +198,11 @@ def test_a_sender_who_says_nothing_any_more_is_not_waited_for(
     path, _, query = ADDRESS.partition("?")
     scope = {"type": "http", "method": "PUT", "path": path, "query_string": query.encode(), "http_version": "1.1"}
     headers = [(b"host", b"testserver"), (b"authorization", token.encode())]
-    asyncio.run(client.app({**scope, "headers": headers, "client": ("127.0.0.1", 1)}, receive, send))
+
+    async def ask() -> None:
+        await client.app({**scope, "headers": headers, "client": ("127.0.0.1", 1)}, receive, send)
+
+    asyncio.run(ask())
 
     assert said[0]["status"] == 408
     assert "ファイルが届かなくなりました" in said[1]["body"].decode()

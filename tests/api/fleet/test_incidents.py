@@ -60,7 +60,7 @@ def test_the_list_is_sorted_by_what_is_due_next_and_what_sleeps_comes_last(db: S
     answer = operator.post(f"{PATH}/{asleep['id']}/snooze", json={"version": asleep["version"], "until": until})
     assert answer.status_code == 200
 
-    def listed(**query: object) -> list[str]:
+    def listed(**query: str | int) -> list[str]:
         return [item["customer_name"] for item in operator.get(PATH, params=query).json()["items"]]
 
     assert listed() == ["急ぐ", "新しい", "寝ている"]

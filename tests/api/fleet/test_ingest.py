@@ -68,8 +68,8 @@ def place(running_servers: Home) -> Iterator[Place]:
                 terminal, token = factories.terminal(db, customer), new_token()
                 db.add(TerminalToken(token_hash=hash_token(token), terminal_id=terminal.id))
                 tokens[terminal.id] = token
-        urls = [servers.url(running_servers, role, name) for role in ("owner", "superuser")]
-        yield Place(app_url, *urls, tokens)
+        owner_url, superuser_url = (servers.url(running_servers, role, name) for role in ("owner", "superuser"))
+        yield Place(app_url, owner_url, superuser_url, tokens)
 
 
 def heartbeat(sequence: int = 1, stream: uuid.UUID | None = None) -> Heartbeat:

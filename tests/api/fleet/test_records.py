@@ -112,7 +112,7 @@ def test_terminals_in_trouble_come_first_on_every_page(sign_in: Callable[..., Te
     seen: list[str] = []
     cursor: str | None = None
     while not seen or cursor:
-        query = {"limit": 2, "cursor": cursor} if cursor else {"limit": 2}
+        query: dict[str, str | int] = {"limit": 2, "cursor": cursor} if cursor else {"limit": 2}
         page = client.get("/api/fleet/terminals", params=query).json()
         seen += [item["serial_number"] for item in page["items"]]
         cursor = page["next_cursor"]

@@ -129,7 +129,7 @@ def test_labels_carry_the_serial_number_of_each_terminal_of_a_customer(
     ],
 )
 def test_labels_that_cannot_be_printed_are_refused_in_words(
-    sign_in: Callable[..., TestClient], query: dict[str, object], status: int, words: str
+    sign_in: Callable[..., TestClient], query: dict[str, str | int], status: int, words: str
 ) -> None:
     answer = sign_in("alice", fleet="admin").get(LABELS, params=query)
 

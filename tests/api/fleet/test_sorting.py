@@ -24,7 +24,10 @@ def pages(client: TestClient, limit: int = 2, **query: str) -> list[dict[str, An
     seen: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
-        answer = client.get(LIST, params={"limit": limit, **query} | ({"cursor": cursor} if cursor else {}))
+        asked: dict[str, str | int] = {"limit": limit, **query}
+        if cursor:
+            asked["cursor"] = cursor
+        answer = client.get(LIST, params=asked)
         assert answer.status_code == 200, answer.text
         seen += answer.json()["items"]
         if (cursor := answer.json()["next_cursor"]) is None:
@@ -76,7 +79,7 @@ def test_without_a_sort_those_in_trouble_come_first(operator: TestClient) -> Non
 
 
 def test_rows_that_come_and_go_neither_repeat_nor_hide_others(operator: TestClient, db: Session) -> None:
-    query = {"limit": 3, "sort": "serial_number"}
+    query: dict[str, str | int] = {"limit": 3, "sort": "serial_number"}
     first = operator.get(LIST, params=query).json()
     assert [row["serial_number"] for row in first["items"]] == ["SORT-0", "SORT-1", "SORT-2"]
 

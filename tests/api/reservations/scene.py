@@ -47,7 +47,7 @@ def ask(db: Session, **said: Any) -> Reservation:
     if "assistant_id" not in said and "by" not in said:
         said["assistant_id"] = assistant(db).id
     week = (app_now(db).astimezone(TOKYO) + 7 * DAY).replace(hour=14, minute=0, second=0, microsecond=0)
-    wish = {
+    wish: dict[str, Any] = {
         "client_request_id": f"request-{next(_requests)}",
         "service_code": "bouquet",
         "plan_code": "m",

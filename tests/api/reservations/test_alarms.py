@@ -224,7 +224,7 @@ def test_the_alarms_are_listed_and_cut(sign_in: SignIn, db: Session) -> None:
     actions.watch(db, now + 10 * MINUTE)
     client = sign_in("olivia", reservations="operator")
 
-    def kinds(**asked: object) -> list[str]:
+    def kinds(**asked: str | int) -> list[str]:
         return [one["kind"] for one in client.get(URL, params=asked).json()["items"]]
 
     assert sorted(kinds()) == ["cpu", "queue"]

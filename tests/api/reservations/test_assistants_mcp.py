@@ -76,7 +76,7 @@ def call(service: Service, token: str, tool: str, /, **arguments: Any) -> CallTo
 def facts(result: CallToolResult) -> dict[str, Any]:
     assert not result.is_error, result.content
     assert result.structured_content is not None
-    return result.structured_content
+    return dict(result.structured_content)
 
 
 def refusal(result: CallToolResult) -> str:

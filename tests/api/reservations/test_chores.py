@@ -160,6 +160,7 @@ def test_a_turn_is_checked_off_once_with_who_when_how_long_and_a_note(
     assert not done["was_late"]
     assert [event["kind"] for event in done["events"]] == ["done"]
     entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "chore_turn")).one()
+    assert entry.after is not None
     assert (entry.actor, entry.action, entry.after["minutes"]) == ("olivia", "status_change", 7)
     again = post(sign_in("oscar", reservations="operator"), turn, "finish", 409)
     assert "olivia さんが「完了」にしています" in again["detail"]

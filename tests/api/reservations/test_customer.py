@@ -25,8 +25,12 @@ __all__ = ["olivia", "world"]
 RIGHT = "090-5555-0001"
 
 
-def right(reservation: Reservation, **said: str) -> dict[str, str]:
-    now = {"customer_name": reservation.customer_name, "phone": reservation.phone, "mail": reservation.mail}
+def right(reservation: Reservation, **said: Any) -> dict[str, Any]:
+    now: dict[str, Any] = {
+        "customer_name": reservation.customer_name,
+        "phone": reservation.phone,
+        "mail": reservation.mail,
+    }
     return now | {"reason": "お電話で伺った"} | said
 
 

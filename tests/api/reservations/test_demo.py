@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
+from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now, real_now
+from service.core.clock import app_now
 from service.core.identity import User
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO
-from service.demo import people, reservations, reservations_measures, reservations_payments
-from service.reservations.alarms import queries as alarms
-from service.reservations.alarms.models import Alarm
+from service.demo import reservations_payments
 from service.reservations.events.rules import EVENT, OVER, SEEKING, Answer, State, Task
 from service.reservations.flow import queries
 from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund, Reservation, TimelineEvent
@@ -28,18 +28,43 @@ from service.reservations.machine import rules as machine
 from service.reservations.operations.models import Operation
 from service.reservations.roster.models import Shift
 from service.reservations.shops.models import Shop
+from stack.home import Home
 from tests import cast
-from tests.api.reservations import scene
+from tests.api.reservations.demo import MOMENTS, Moment, begin
+from tests.conftest import committed_database
+from tests.sight import seeing_all
 
-# In the middle of a working day, in the night, on a holiday, when shops have just opened, and when they are closing.
-MOMENTS = [(1, 8, 11, 0), (1, 9, 3, 12), (1, 13, 14, 0), (1, 10, 9, 1), (1, 12, 19, 57)]
+
+@pytest.fixture(scope="module")
+def worlds(running_servers: Home) -> Iterator[Callable[[Moment], Engine]]:
+    """A database for each moment, in which the demo has begun then: whoever only looks needs none of their own."""
+    with ExitStack() as held:
+
+        @cache
+        def begun(moment: Moment) -> Engine:
+            name = f"genba_demo_{'_'.join(map(str, moment))}"
+            url = held.enter_context(committed_database(running_servers, name))
+            made = create_engine(seeing_all(url))
+            with Session(made) as db, db.begin():
+                begin(db, moment)
+            made.dispose()
+            engine = create_engine(url)
+            held.callback(engine.dispose)
+            return engine
+
+        yield begun
 
 
-def begin(db: Session, moment: tuple[int, int, int, int] = MOMENTS[0]) -> None:
-    month, day, hour, minute = moment
-    scene.set_clock(db, datetime(2031, month, day, hour, minute, tzinfo=TOKYO))
-    people.fill(db)
-    reservations.fill(db)
+@pytest.fixture
+def moment(request: pytest.FixtureRequest) -> Moment:
+    found: Moment = getattr(request, "param", MOMENTS[0])
+    return found
+
+
+@pytest.fixture
+def _engine(worlds: Callable[[Moment], Engine], moment: Moment) -> Engine:
+    """What a test does there is rolled back, as anywhere else."""
+    return worlds(moment)
 
 
 def lived(db: Session) -> dict[int, list[TimelineEvent]]:
@@ -49,9 +74,8 @@ def lived(db: Session) -> dict[int, list[TimelineEvent]]:
     return found
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_every_timeline_folds_into_the_case_that_is_stored(db: Session, moment: tuple[int, int, int, int]) -> None:
-    begin(db, moment)
+@pytest.mark.parametrize("moment", MOMENTS, indirect=True)
+def test_every_timeline_folds_into_the_case_that_is_stored(db: Session) -> None:
     now, timelines = app_now(db), lived(db)
     stored = {one.id: one for one in db.scalars(select(Reservation))}
     assert timelines.keys() == stored.keys()
@@ -67,11 +91,8 @@ def test_every_timeline_folds_into_the_case_that_is_stored(db: Session, moment: 
         assert events[-1].at <= now
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_there_is_one_in_each_state_a_task_of_each_kind_and_somebody_on_call(
-    db: Session, moment: tuple[int, int, int, int]
-) -> None:
-    begin(db, moment)
+@pytest.mark.parametrize("moment", MOMENTS, indirect=True)
+def test_there_is_one_in_each_state_a_task_of_each_kind_and_somebody_on_call(db: Session) -> None:
     assert set(db.scalars(select(Reservation.state))) == {state.value for state in State}
     now, waiting = app_now(db), db.scalars(select(Operation).where(Operation.resolved_at.is_(None))).all()
     assert {one.kind for one in waiting} >= {
@@ -87,7 +108,6 @@ def test_there_is_one_in_each_state_a_task_of_each_kind_and_somebody_on_call(
 
 
 def test_nothing_of_the_past_goes_out_and_what_does_is_of_the_newest(db: Session) -> None:
-    begin(db)
     open_ = select(OutboxMessage).where(OutboxMessage.sent_at.is_(None))
     newest = db.scalars(select(Reservation).where(Reservation.client_request_id == "demo-now")).one()
     closing = db.scalars(select(Reservation).where(Reservation.state == State.EXPIRING)).one()
@@ -100,7 +120,6 @@ def test_nothing_of_the_past_goes_out_and_what_does_is_of_the_newest(db: Session
 
 
 def test_the_shares_are_those_of_the_document(db: Session) -> None:
-    begin(db)
     past = db.scalars(select(Reservation).where(Reservation.client_request_id != "demo-now")).all()
     months = Counter((one.created_at.year, one.created_at.month) for one in past)
     assert 560 < len(past) < 640
@@ -116,7 +135,6 @@ def test_the_shares_are_those_of_the_document(db: Session) -> None:
 
 
 def test_calls_were_made_while_shops_answer_and_one_at_a_time(db: Session) -> None:
-    begin(db)
     shops = {one.id: one for one in db.scalars(select(Shop))}
     until: dict[int, datetime] = {}
     for call in db.scalars(select(PhoneCall).order_by(PhoneCall.planned_at)):
@@ -131,7 +149,6 @@ def test_calls_were_made_while_shops_answer_and_one_at_a_time(db: Session) -> No
 
 
 def test_money_agrees(db: Session) -> None:
-    begin(db)
     paid = select(func.sum(Payment.amount)).where(Payment.status == "paid")
     assert db.scalar(paid) == db.scalar(select(func.sum(Reservation.paid)))
     given_back = select(func.sum(Refund.amount)).where(Refund.status == "succeeded")
@@ -139,17 +156,7 @@ def test_money_agrees(db: Session) -> None:
     assert db.scalar(select(func.count()).select_from(Letter).where(Letter.status == "waiting")) == 2
 
 
-def test_a_second_time_adds_nothing_and_the_first_is_quick(db: Session) -> None:
-    began = time.process_time()
-    begin(db)
-    assert time.process_time() - began < 6
-    count = db.scalar(select(func.count()).select_from(Reservation))
-    reservations.fill(db)
-    assert db.scalar(select(func.count()).select_from(Reservation)) == count
-
-
 def test_the_pages_read_it(db: Session, client: TestClient) -> None:
-    begin(db)
     operator = db.scalars(select(User).where(User.login_id == "reservations-operator")).one()
     page = cast.signed_in(db, client, operator)
     for state in State:
@@ -162,7 +169,6 @@ def test_the_pages_read_it(db: Session, client: TestClient) -> None:
 
 
 def test_the_demos_stripe_knows_what_may_still_be_paid_or_given_back(db: Session) -> None:
-    begin(db)
     told = {one["id"]: one for one in reservations_payments.known(db)}
     wanted = select(Payment).join(Reservation, Reservation.id == Payment.reservation_id)
     for state in (State.AWAITING_PAYMENT, State.EXPIRING, State.CONFIRMED, State.REFUND_PENDING):
@@ -174,21 +180,8 @@ def test_the_demos_stripe_knows_what_may_still_be_paid_or_given_back(db: Session
     assert queries.opened(db, "pay", back.rpartition("/")[2]).code == waiting.code
 
 
+@pytest.mark.parametrize("moment", [MOMENTS[1]], indirect=True)
 def test_who_waits_for_the_shops_to_open_is_not_said_to_be_on_the_telephone(db: Session, client: TestClient) -> None:
-    begin(db, MOMENTS[1])
     operator = db.scalars(select(User).where(User.login_id == "reservations-operator")).one()
     found = cast.signed_in(db, client, operator).get("/api/reservations/reservations?state=calling").json()["items"]
     assert [(one["state_title"], one["waits_until"]) for one in found] == [("店舗への電話待ち", "2031-01-09T00:00:00Z")]
-
-
-def test_the_demo_has_a_day_of_measures_and_leaves_the_present_to_real_looks(db: Session) -> None:
-    reservations_measures.fill(db)
-    now = real_now()
-
-    points = alarms.charts(db, now)["points"]
-    known = [place for place, point in enumerate(points) if None not in (point["cpu"], point["queue"], point["errors"])]
-    assert known == [*range(len(points) - 3)] or known == [*range(len(points) - 2)]
-    assert all(point["cpu"] < 95 for point in points if point["cpu"] is not None)
-    assert alarms.past(db, now) == {}
-    assert [one.kind for one in db.scalars(select(Alarm).where(Alarm.over_at.is_not(None)))] == ["cpu", "queue"]
-    assert alarms.open_alarms(db) == {}

@@ -68,7 +68,7 @@ def shown(client: TestClient, reservation: Reservation) -> dict[str, Any]:
     return found
 
 
-def do(client: TestClient, reservation: Reservation, what: str, status: int = 200, **said: Any) -> dict[str, Any]:
+def do(client: TestClient, reservation: Reservation, what: str, status: int = 200, /, **said: Any) -> dict[str, Any]:
     """On the version as it is now, unless said otherwise."""
     body = {"version": shown(client, reservation)["version"]} | said
     answer = client.post(f"{RESERVATIONS}/{reservation.code}/{what}", json=body)
@@ -168,7 +168,7 @@ def test_a_change_that_changes_nothing_is_refused_unless_a_note_says_what_it_is(
 ) -> None:
     """The form begins with what the reservation has, which the shop has just said it cannot do."""
     reservation = asked(db, Answer.CHANGE_REQUESTED)
-    same = {"consented": True, "starts_at": reservation.starts_at.isoformat(), "plan": "m"}
+    same: dict[str, Any] = {"consented": True, "starts_at": reservation.starts_at.isoformat(), "plan": "m"}
 
     refused = do(olivia, reservation, "change-accepted", 422, **same)
     assert [error["field"] for error in refused["errors"]] == ["starts_at"]
@@ -401,7 +401,7 @@ def test_reservations_are_found_cut_and_taken_along(olivia: TestClient, db: Sess
     scene.ask(db)
     db.commit()
 
-    def codes(**cut: object) -> list[str]:
+    def codes(**cut: Any) -> list[str]:
         answer = olivia.get(RESERVATIONS, params=cut)
         assert answer.status_code == 200, answer.text
         return [one["code"] for one in answer.json()["items"]]

@@ -20,6 +20,7 @@ from service.core.files.records import File
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO
 from service.reservations.chores import actions as chores
+from service.reservations.chores import schemas as chore_schemas
 from service.reservations.chores.models import Chore, ChoreTurn
 from service.reservations.drafts import actions
 from service.reservations.drafts.models import ActivityReport
@@ -153,7 +154,7 @@ def test_a_report_has_the_periods_figures_and_keeps_them(olivia: TestClient, db:
     chores.finish_many(
         db,
         by,
-        chores.schemas.FinishMany(
+        chore_schemas.FinishMany(
             turns=[
                 {"id": turn.id, "version": 1}
                 for turn in db.scalars(select(ChoreTurn).where(ChoreTurn.slot == date(2031, 1, 8)))

@@ -65,7 +65,7 @@ def shown(client: TestClient, key: int) -> dict[str, Any]:
     return found
 
 
-def post(client: TestClient, enquiry: dict[str, Any], what: str, status: int = 200, **said: Any) -> dict[str, Any]:
+def post(client: TestClient, enquiry: dict[str, Any], what: str, status: int = 200, /, **said: Any) -> dict[str, Any]:
     body = said if what == "notes" else {"version": enquiry["version"]} | said
     answer = client.post(f"{ENQUIRIES}/{enquiry['id']}/{what}", json=body)
     assert answer.status_code == status, answer.text
@@ -73,14 +73,14 @@ def post(client: TestClient, enquiry: dict[str, Any], what: str, status: int = 2
     return found
 
 
-def patch(client: TestClient, enquiry: dict[str, Any], status: int = 200, **said: Any) -> dict[str, Any]:
+def patch(client: TestClient, enquiry: dict[str, Any], status: int = 200, /, **said: Any) -> dict[str, Any]:
     answer = client.patch(f"{ENQUIRIES}/{enquiry['id']}", json={"version": enquiry["version"]} | said)
     assert answer.status_code == status, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
 
-def listed(client: TestClient, **asked: object) -> list[str]:
+def listed(client: TestClient, **asked: str | int) -> list[str]:
     answer = client.get(ENQUIRIES, params=asked)
     assert answer.status_code == 200, answer.text
     return [one["topic"] for one in answer.json()["items"]]

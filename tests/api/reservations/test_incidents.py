@@ -28,7 +28,7 @@ from tests.api.reservations import scene
 SignIn = Callable[..., TestClient]
 INCIDENTS = "/api/reservations/incidents"
 MINUTE = timedelta(minutes=1)
-RECORD = {"impact": "SMSの送信、約30人", "response": "送信を止め、復旧を待った"}
+RECORD: dict[str, Any] = {"impact": "SMSの送信、約30人", "response": "送信を止め、復旧を待った"}
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def post(client: TestClient, key: int, what: str, body: dict[str, Any], status: 
     return found
 
 
-def patch(client: TestClient, incident: dict[str, Any], status: int = 200, **said: Any) -> dict[str, Any]:
+def patch(client: TestClient, incident: dict[str, Any], status: int = 200, /, **said: Any) -> dict[str, Any]:
     answer = client.patch(f"{INCIDENTS}/{incident['id']}", json={"version": incident["version"]} | said)
     assert answer.status_code == status, answer.text
     found: dict[str, Any] = answer.json()
@@ -100,7 +100,7 @@ def manager(db: Session, login_id: str, mail: str | None) -> None:
     db.commit()
 
 
-def listed(client: TestClient, **asked: object) -> list[str]:
+def listed(client: TestClient, **asked: str | int) -> list[str]:
     answer = client.get(INCIDENTS, params=asked)
     assert answer.status_code == 200, answer.text
     return [one["title"] for one in answer.json()["items"]]
@@ -344,8 +344,8 @@ def test_incidents_are_found_and_taken_along(olivia: TestClient, db: Session) ->
     assert listed(olivia, level="critical") == listed(olivia, q=first["code"].lower()) == ["決済が止まった"]
     assert listed(olivia, q="0%") == ["電話がつながらない"]
     today = app_now(db).astimezone(TOKYO).date()
-    assert len(listed(olivia, since=today, until=today)) == 2
-    assert listed(olivia, until=today - timedelta(days=1)) == listed(olivia, late=True) == []
+    assert len(listed(olivia, since=str(today), until=str(today))) == 2
+    assert listed(olivia, until=str(today - timedelta(days=1))) == listed(olivia, late=True) == []
     for wrong in ({"sort": "title"}, {"since": "9999-12-31"}, {"until": "9999-12-31"}):
         assert olivia.get(INCIDENTS, params=wrong).status_code == 422
 

@@ -17,6 +17,7 @@ from service.core.audit import AuditEntry
 from service.core.identity import User
 from service.core.times import Month
 from service.reservations.figures import queries as figures
+from service.reservations.flow.models import Refund
 from service.reservations.management import actions, queries
 from service.reservations.management.models import DayCounts, ManagementReport, MonthCounts
 from tests import cast, paper
@@ -113,7 +114,7 @@ def test_only_whole_days_count(past: Session) -> None:
 
 def test_a_refund_that_fails_two_months_later_is_still_seen(past: Session) -> None:
     night(past, 2031, 1, 8, 2, 30)
-    refund = past.scalars(select(outcomes.Refund)).one()
+    refund = past.scalars(select(Refund)).one()
     outcomes.refund(past, refund, tokyo(2031, 3, 5, 10, 0), "failed")
     night(past, 2031, 3, 6, 2, 30)
 

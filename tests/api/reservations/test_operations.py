@@ -55,14 +55,14 @@ def vague(db: Session, **said: Any) -> Reservation:
     return reservation
 
 
-def listed(client: TestClient, **asked: object) -> list[dict[str, Any]]:
+def listed(client: TestClient, **asked: str | int) -> list[dict[str, Any]]:
     answer = client.get(OPERATIONS, params=asked)
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["items"]
     return found
 
 
-def titles(client: TestClient, **asked: object) -> list[str]:
+def titles(client: TestClient, **asked: str | int) -> list[str]:
     return [one["title"] for one in listed(client, **asked)]
 
 

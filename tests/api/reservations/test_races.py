@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from service.core.auth import Actor
 from service.core.clock import app_now
 from service.core.outbox import OutboxMessage
 from service.core.problems import Conflict, Stale
@@ -24,6 +26,10 @@ from service.reservations.queue import actions as queue
 from service.reservations.queue import schemas as in_the_queue
 from tests import cast
 from tests.api.reservations import scene
+
+
+def cancelled_at_the_desk(db: Session, by: Actor, code: str, version: int) -> None:
+    desk.cancel(db, by, code, at_the_desk.Cancellation(version=version, reason="お客様の希望"))
 
 
 def at_once(several: Engine, *work: Callable[[Session], object]) -> list[object]:
@@ -89,11 +95,10 @@ def test_an_operator_and_the_time_at_once_do_one_thing(several: Engine) -> None:
             by = cast.actor(db, f"olivia-{reservation_id}", reservations="operator")
             scene.set_clock(db, app_now(db) + timedelta(minutes=10))
 
-        wish = at_the_desk.Cancellation(version=version, reason="お客様の希望")
         _, cancelled = at_once(
             several,
             lambda db: flow.step(db, 10),
-            lambda db, by=by, code=code, wish=wish: desk.cancel(db, by, code, wish),
+            partial(cancelled_at_the_desk, by=by, code=code, version=version),
         )
 
         with Session(several) as db:

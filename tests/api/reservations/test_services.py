@@ -32,7 +32,7 @@ def test_services_stand_in_their_order_and_are_found_by_name_and_code(sign_in: S
     for code, name in (("bouquet", "花束"), ("cake", "ケーキ"), ("platter", "オードブル")):
         partners.service(client, code, name)
 
-    def listed(**asked: object) -> list[str]:
+    def listed(**asked: str | int) -> list[str]:
         return [one["code"] for one in client.get(SERVICES, params=asked).json()["items"]]
 
     assert listed() == ["bouquet", "cake", "platter"]

@@ -26,7 +26,7 @@ FILE = HEADER + (
 )
 
 
-def codes(client: TestClient, **asked: object) -> list[str]:
+def codes(client: TestClient, **asked: str | int) -> list[str]:
     answer = client.get(SHOPS, params=asked)
     assert answer.status_code == 200, answer.text
     return [one["code"] for one in answer.json()["items"]]

@@ -9,17 +9,19 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.requests import Request
 
 from dashboards.session import COOKIE
 from service.core.pages import forms, shell
 from service.core.settings import settings
 from service.main import app, locks
+from service.reservations.assistants.actions import PATH as MCP
 from service.reservations.assistants.mcp import METADATA
-from service.reservations.assistants.mcp import PATH as MCP
 
 # What a parameter may be: one that no row has, and for pages that everybody may see, one that is there.
 NOBODYS = {"name": "quick-start", "number": "OSAKA_SV_X_1_001"}
 MOST = 3
+ANYBODY = Request({"type": "http", "headers": []})
 
 
 def doors() -> Iterator[tuple[str, str, bool]]:
@@ -94,8 +96,8 @@ def test_every_cookie_is_out_of_reach_of_scripts_and_of_other_sites(
 def test_every_form_takes_only_what_was_filled_in_on_it(browser: TestClient, method: str, path: str) -> None:
     """Whatever else is right about it: without the token, with that of another browser, of another form, without the
     cookie, from a foreign page."""
-    theirs = forms.browser_secret(_Anybody())
-    mine = forms.browser_secret(_Anybody())
+    theirs = forms.browser_secret(ANYBODY)
+    mine = forms.browser_secret(ANYBODY)
     elsewhere = forms.token(mine, "/elsewhere")
 
     def refused(given: str, cookie: str | None) -> bool:
@@ -113,10 +115,6 @@ def test_every_form_takes_only_what_was_filled_in_on_it(browser: TestClient, met
     assert refused(forms.token("", path), "")
     # The right one is let through, to whatever the link opens: here nothing.
     assert not refused(forms.token(mine, path), mine)
-
-
-class _Anybody:
-    cookies: dict[str, str] = {}  # noqa: RUF012
 
 
 def test_no_door_of_the_api_opens_to_a_cookie(browser: TestClient) -> None:

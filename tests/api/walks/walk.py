@@ -23,6 +23,7 @@ from schemathesis import GenerationMode
 
 from service.main import app
 from tests import paper
+from tests.api.callers import drawn
 
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PARAMETER = re.compile(r"\{[^}]+\}")
@@ -81,10 +82,7 @@ LOCKED = [operation for operation in OPERATIONS if operation.permission]
 LISTS = sorted((operation for operation in OPERATIONS if operation.is_list), key=lambda one: one.parameters)
 
 
-GENERATED = {
-    (operation.method.upper(), operation.path): operation
-    for operation in (found.ok() for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations())
-}
+GENERATED = {(operation.method.upper(), operation.path): operation for operation in drawn(dict(DOCUMENT))}
 
 
 @cache
@@ -99,7 +97,7 @@ def bodies(operation: Operation) -> list[object]:
         max_examples=2, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
     )
     @given(case=generated.as_strategy(generation_mode=GenerationMode.POSITIVE))
-    def collect(case: schemathesis.Case) -> None:
+    def collect(case: schemathesis.Case[Any]) -> None:
         made.append(case.body)
 
     collect()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -17,9 +16,8 @@ from service.core.identity import open_session
 from service.demo import fill
 from tests.api.agencies import scene
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.entries.test_parents import press, texts
+from tests.dashboards.pages import Screen, act, choose, press, rows, texts
 
-Screen = Callable[..., AppTest]
 TABLE = "agencies.agencies"
 
 
@@ -39,29 +37,12 @@ def page(screen: Screen, aaa: Agency) -> AppTest:
     return opened_at(screen("adam", agencies="admin"), "agencies")
 
 
-def act(page: AppTest, table: str, word: str, place: int = 0) -> None:
-    row = page.session_state[f"live.{table}"].data["items"][place]
-    page.session_state[f"{table}.clicked"] = (word, row)
-    page.run()
-    assert not page.exception
-
-
-def choose(page: AppTest, part: str) -> None:
-    page.session_state["part"] = part
-    page.run()
-    assert not page.exception
-
-
 def masters(screen: Screen, name: str) -> AppTest:
     """The choices of one list."""
     page = opened_at(screen("adam", agencies="admin"), "agencies-masters")
     page.selectbox(key="list").select(name).run()
     assert not page.exception
     return page
-
-
-def rows(page: AppTest) -> list[dict[str, object]]:
-    return [{str(name): value for name, value in row.items()} for row in page.dataframe[0].value.to_dict("records")]
 
 
 def labels(page: AppTest) -> list[str]:

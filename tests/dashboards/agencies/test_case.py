@@ -22,6 +22,7 @@ from service.core.identity import User, open_session
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.pages import press
 
 Desk = Callable[[User], AppTest]
 CASES = "/api/agencies/cases"
@@ -64,16 +65,13 @@ def texts(page: AppTest) -> str:
     return "\n".join(str(element.value) for element in said).replace("\\", "")
 
 
-def press(page: AppTest, key: str) -> None:
-    page.button(key=key).click().run()
-    assert not page.exception
-
-
 def key_of(page: AppTest, field: str) -> str:
     """The key of a site's field as it is drawn now."""
     widgets = [*page.text_input, *page.selectbox, *page.number_input, *page.text_area, *page.date_input]
     widgets += [*page.checkbox, *page.button_group]
-    return next(one.key for one in widgets if one.key and one.key.startswith("case.site.") and one.key.endswith(field))
+    return next(
+        str(one.key) for one in widgets if one.key and one.key.startswith("case.site.") and one.key.endswith(field)
+    )
 
 
 def type_in(page: AppTest, **values: Any) -> None:

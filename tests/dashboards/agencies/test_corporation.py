@@ -22,7 +22,7 @@ from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.api.agencies.test_corporations import CARD, COMPANY
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.entries.test_parents import press, texts
+from tests.dashboards.pages import press, texts
 
 Opened = Callable[[User], AppTest]
 NUMBER = "4111111111111111"
@@ -124,11 +124,11 @@ def test_complaints_stand_below_their_fields(team: Scene, opened: Opened, compan
 def test_what_is_asked_follows_from_the_kind_of_customer(team: Scene, opened: Opened, company: Corporation) -> None:
     page = at(opened, team.alice, company)
     press(page, "agencies.corporation.edit")
-    before = {one.key.rpartition(".")[2] for one in page.text_input}
+    before = {str(one.key).rpartition(".")[2] for one in page.text_input}
     field(page, "customer_type", "radio").set_value("1").run()
     field(page, "payment_type", "radio").set_value("2").run()
     field(page, "billing_address_same", "radio").set_value(False).run()
-    after = {one.key.rpartition(".")[2] for one in page.text_input}
+    after = {str(one.key).rpartition(".")[2] for one in page.text_input}
 
     assert {"representative_last_name", "corporation_number", "number"} <= before
     assert not {"representative_last_name", "corporation_number", "number"} & after
@@ -205,7 +205,7 @@ def test_an_operator_sees_the_number_with_a_reason_and_only_for_a_while(
     assert [code.value for code in page.code] == [NUMBER]
     assert db.query(AuditEntry).filter_by(action="reveal").one().after["reason"] == "キャリア画面への投入"  # type: ignore[index]
 
-    monkeypatch.setattr(card_dialogs.time, "monotonic", lambda: time.time() * 2)
+    monkeypatch.setattr(time, "monotonic", lambda: time.time() * 2)
     page.run()
     assert not page.code
     assert NUMBER not in texts(page)

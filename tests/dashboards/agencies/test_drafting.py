@@ -19,7 +19,7 @@ from dashboards import session
 from service.agencies.drafts.models import Draft
 from tests.api.agencies.scene import Scene
 from tests.dashboards.conftest import Deaf, Line
-from tests.dashboards.fleet.test_customers import press, said, texts
+from tests.dashboards.pages import press, said, texts
 
 KEY = "drafting.new_request.-"
 CARD = "4111 1111 1111 1111"

@@ -18,7 +18,7 @@ from tests.api.agencies.test_acquired import documents_own as example
 from tests.api.agencies.test_figures import documents_own as table
 from tests.dashboards.agencies.conftest import Opened
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.fleet.test_customers import said, texts
+from tests.dashboards.pages import said, texts
 
 
 def htmls(page: object) -> str:

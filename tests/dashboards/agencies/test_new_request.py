@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from service.core.identity import User, UserSession
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.dashboards.conftest import Line, forget_sessions
-from tests.dashboards.fleet.test_customers import press, said, texts
+from tests.dashboards.pages import press, said, texts
 
 Open = Callable[..., AppTest]
 FORM = "new_request"
@@ -68,7 +69,7 @@ def test_sections_stand_in_the_documents_order(page: AppTest) -> None:
     assert not page.exception
     order = ["契約者区分", "契約者名", "代表者名", "住所", "連絡先", "生年月日", "業種", "支払方法", "営業チャネル"]
     order += ["明細画像", "備考"]
-    above = [str(one.value if one.type == "markdown" else getattr(one, "label", "")) for one in page.main]
+    above = [str(getattr(one, "value" if one.type == "markdown" else "label", "")) for one in page.main]
     titles = [found[1] for text in above if (found := re.match(r"\*\*(.+?)\*\*", text))]
     assert [title for title in titles if title in order] == order
 
@@ -262,9 +263,9 @@ def test_what_is_typed_stays_on_the_page_while_the_service_is_away(page: AppTest
     assert "下書きを保存できていません。" in said(page.warning)
 
     # Longer than anything is kept from before.
-    later = kept.time.monotonic() + kept.SECONDS + 1
+    later = time.monotonic() + kept.SECONDS + 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kept.time, "monotonic", lambda: later)
+        patch.setattr(time, "monotonic", lambda: later)
         box(page, "city").set_value("渋谷区").run()
     assert (box(page, "street").value, box(page, "city").value) == ("1-2-3", "渋谷区")
 
@@ -276,7 +277,7 @@ def test_what_is_typed_stays_on_the_page_while_the_service_is_away(page: AppTest
 def test_it_is_said_before_a_card_is_typed_that_no_draft_keeps_it(page: AppTest) -> None:
     assert "カード情報のほかは、入力するたびに下書きに保存されます。" in texts(page)
     box(page, "payment_type").set_value("1").run()
-    above = [str(one.value if one.type == "markdown" else getattr(one, "label", "")) for one in page.main]
+    above = [str(getattr(one, "value" if one.type == "markdown" else "label", "")) for one in page.main]
     [told] = [place for place, text in enumerate(above) if "カード情報は下書きに残りません。" in text]
     [number] = [place for place, text in enumerate(above) if text.startswith("カード番号 ")]
     assert told < number

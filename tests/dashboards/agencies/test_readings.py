@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from service.agencies.settings import settings
 from service.core.health import record_job
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
-from tests.dashboards.agencies.test_case import Desk, desk, press, team, texts
+from tests.dashboards.agencies.test_case import Desk, desk, team, texts
 from tests.dashboards.conftest import opened_at
+from tests.dashboards.pages import press
 
 __all__ = ["desk", "team"]
 RESULT: dict[str, Any] = {
@@ -107,7 +109,7 @@ def test_an_image_is_read_and_its_values_are_taken_over_one_by_one(
     press(page, f"case.proposal.{loan.reading_id}.latest_power_usage.use")
 
     db.refresh(site)
-    assert (site.latest_charges, site.latest_power_usage) == (45678, 1234)
+    assert (site.latest_charges, site.latest_power_usage) == (45678, Decimal(1234))
     assert "訂正して使用しました" in texts(page)
 
 

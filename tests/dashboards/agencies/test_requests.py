@@ -16,7 +16,7 @@ from service.agencies.rules import Status
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.dashboards.conftest import Line
-from tests.dashboards.fleet.test_customers import press, said, texts
+from tests.dashboards.pages import press, said, texts
 
 Open = Callable[..., AppTest]
 KEY = "agencies.request"

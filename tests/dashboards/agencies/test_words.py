@@ -21,8 +21,8 @@ def test_statuses_and_services_have_one_word_each() -> None:
 
 def test_each_field_stands_in_one_section_and_has_a_word() -> None:
     for listed, ours in ((case_words, SITE_FIELDS), (corporation_words, CORPORATION_FIELDS)):
-        drawn = [field for fields in listed.SECTIONS.values() for field in fields]  # type: ignore[attr-defined]
-        assert sorted(drawn) == sorted(ours) == sorted(listed.LABELS)  # type: ignore[attr-defined]
+        drawn = [field for fields in listed.SECTIONS.values() for field in fields]
+        assert sorted(drawn) == sorted(ours) == sorted(listed.LABELS)
 
 
 def test_codes_are_of_the_same_lists() -> None:

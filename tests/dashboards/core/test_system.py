@@ -120,7 +120,7 @@ def test_a_service_that_is_away_is_said_and_the_last_state_stays(db: Session, sc
 def test_an_operator_is_told_that_the_page_is_not_hers(screen: Screen) -> None:
     page = screen("olivia", fleet="operator").run()
 
-    assert "システム状態" not in [link.label for link in page.sidebar.get("page_link")]
+    assert "システム状態" not in [link.label for link in page.sidebar.page_link]
 
 
 def backed_up(db: Session, hours_ago: float, ok: bool = True, kind: str = backups.TAKEN, seconds: float = 2.5) -> None:

@@ -18,7 +18,7 @@ TODAY = date(2026, 11, 20)
 
 def moment(clock: str, day: date = TODAY) -> datetime:
     """Tokyo time, H:MM or H:MM:SS."""
-    return at(day, time(*map(int, clock.split(":"))))
+    return at(day, time.fromisoformat(clock.zfill(len("09:00:00") if clock.count(":") == 2 else len("09:00"))))
 
 
 def set_clock(db: Session, clock: str) -> None:

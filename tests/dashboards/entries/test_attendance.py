@@ -14,7 +14,7 @@ from service.entries.models import Nursery
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.entries.conftest import Screen
 from tests.dashboards.entries.scene import TODAY, child, scan, set_clock
-from tests.dashboards.fleet.test_customers import press, said, texts
+from tests.dashboards.pages import press, said, texts
 
 KEY = "entries.attendance"
 

@@ -15,7 +15,8 @@ from service.core.clock import real_now
 from service.entries.models import Nursery
 from service.entries.station.models import Station
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.entries.test_parents import open_drawer, press, texts
+from tests.dashboards.entries.test_parents import open_drawer
+from tests.dashboards.pages import act, press, texts
 
 Desk = Callable[..., AppTest]
 STATIONS, NURSERIES = "entries.stations", "entries.nurseries_list"
@@ -39,13 +40,6 @@ def station(
     db.add(made)
     db.commit()
     return made
-
-
-def act(page: AppTest, table: str, word: str, place: int = 0) -> None:
-    row = page.session_state[f"live.{table}"].data["items"][place]
-    page.session_state[f"{table}.clicked"] = (word, row)
-    page.run()
-    assert not page.exception
 
 
 def test_a_nursery_without_a_password_is_told_so_first_and_sets_one(desk: Desk, db: Session, sakura: Nursery) -> None:

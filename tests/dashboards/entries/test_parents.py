@@ -14,19 +14,10 @@ from service.core.outbox import OutboxMessage
 from service.entries.cards.models import Card
 from service.entries.models import Child, Guardianship, Nursery, Parent
 from tests.dashboards.conftest import opened_at
+from tests.dashboards.pages import press, texts
 
 Desk = Callable[..., AppTest]
 PARENTS, CHILDREN = "entries.parents_list", "entries.children_list"
-
-
-def texts(page: AppTest) -> str:
-    said = [*page.markdown, *page.warning, *page.success, *page.error, *page.info]
-    return "\n".join(element.value for element in said).replace("\\", "")
-
-
-def press(page: AppTest, key: str) -> None:
-    page.button(key=key).click().run()
-    assert not page.exception
 
 
 def open_drawer(page: AppTest, table: str, name: str) -> None:

@@ -11,7 +11,7 @@ from service.entries.models import Nursery
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.entries.conftest import Screen
 from tests.dashboards.entries.scene import scan, set_clock
-from tests.dashboards.fleet.test_customers import said, texts
+from tests.dashboards.pages import said, texts
 
 FIRST = date(2026, 11, 2)
 

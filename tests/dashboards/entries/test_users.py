@@ -13,7 +13,7 @@ from service.core.memberships import suspend
 from service.entries.models import Nursery
 from tests import cast
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.entries.test_parents import press, texts
+from tests.dashboards.pages import press, texts
 
 Desk = Callable[..., AppTest]
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,17 +13,9 @@ from service.fleet.rules import CONTRACT_WORDS
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.scene import a_morning
+from tests.dashboards.pages import Screen, press, said, texts
 
-Screen = Callable[..., AppTest]
 LIST = "fleet.customers_list"
-
-
-def texts(page: AppTest) -> str:
-    return "\n".join(element.value for element in page.markdown).replace("\\", "")
-
-
-def said(elements: Iterable[Any]) -> str:
-    return "\n".join(element.value for element in elements).replace("\\", "")
 
 
 def stored(db: Session, company_name: str) -> Customer:
@@ -39,10 +28,6 @@ def open_drawer(page: AppTest, company_name: str) -> None:
     row = next(item for item in items if item["company_name"] == company_name)
     page.session_state[f"{LIST}.clicked"] = ("詳細", row)
     page.run()
-
-
-def press(page: AppTest, key: str) -> None:
-    page.button(key=key).click().run()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from service.fleet.monthly.models import MonthlyReport
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.scene import set_clock
+from tests.dashboards.pages import rows
 
 Screen = Callable[..., AppTest]
 KEY = "fleet.reports"
@@ -33,11 +34,6 @@ SPENT = ("online_seconds", "offline_seconds", "error_seconds", "maintenance_seco
 
 def texts(page: AppTest) -> str:
     return "\n".join(element.value for element in page.markdown).replace("\\", "")
-
-
-def rows(page: AppTest) -> list[dict[str, Any]]:
-    table: list[dict[str, Any]] = page.dataframe[0].value.to_dict("records") if page.dataframe else []
-    return table
 
 
 @pytest.fixture

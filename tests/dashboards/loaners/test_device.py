@@ -19,7 +19,7 @@ from service.loaners.models import Device, Site
 from tests import cast
 from tests.api.loaners.telling import COLLECTED, LENT, NUMBER, days, registered
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.fleet.test_customers import press, texts
+from tests.dashboards.pages import press, texts
 
 Screen = Callable[..., AppTest]
 KEY, PAST = "loaners.device", "loaners.timeline"

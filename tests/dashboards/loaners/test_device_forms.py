@@ -18,7 +18,7 @@ from service.loaners.history.models import DeviceState, Event
 from service.loaners.models import Alias, Device, Model, Site
 from tests import cast
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.entries.test_parents import press, texts
+from tests.dashboards.pages import press, texts
 
 Screen = Callable[..., AppTest]
 NEW = "loaners.device.new"

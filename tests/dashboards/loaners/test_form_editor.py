@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from service.loaners.forms.models import Form
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.fleet.test_customers import press, said, texts
+from tests.dashboards.pages import press, said, texts
 
 Screen = Callable[..., AppTest]
 LIST, EDITOR = "loaners.forms", "loaners.form"

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
 from sqlalchemy.orm import Session
-from streamlit.testing.v1 import AppTest
 
 from service.core.times import local_date
 from tests import cast
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.fleet.test_customers import said, texts
-from tests.dashboards.test_frame import Screen
+from tests.dashboards.pages import Screen, html, rows, said, texts
 
 
 @pytest.fixture
@@ -34,14 +31,6 @@ def filled(db: Session) -> Session:
     stock.form(db, staff, router, 10, STORED)
     db.commit()
     return db
-
-
-def rows(page: AppTest, place: int = 0) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in page.dataframe[place].value.to_dict("records")]
-
-
-def html(page: AppTest) -> str:
-    return "\n".join(one.value for one in page.html)
 
 
 def test_the_devices_stand_in_the_integrated_list_with_those_that_were_moved_marked(

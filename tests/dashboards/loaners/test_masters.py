@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
-from streamlit.testing.v1 import AppTest
 
 from service.loaners.devices import actions, schemas
 from service.loaners.models import Device, Model, Site
 from tests import cast
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.entries.test_parents import press, texts
+from tests.dashboards.pages import Screen, act, choose, html, press, rows, texts
 
-Screen = Callable[..., AppTest]
 SITES = "loaners.masters.sites"
 
 
@@ -32,27 +27,6 @@ def device(db: Session) -> Device:
     made = actions.register(db, cast.actor(db, "registrar", loaners="admin"), new)
     db.commit()
     return made
-
-
-def act(page: AppTest, table: str, word: str, place: int = 0) -> None:
-    row = page.session_state[f"live.{table}"].data["items"][place]
-    page.session_state[f"{table}.clicked"] = (word, row)
-    page.run()
-    assert not page.exception
-
-
-def rows(page: AppTest) -> list[dict[Any, Any]]:
-    return [dict(row) for row in page.dataframe[0].value.to_dict("records")]
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(getattr(one, "value", "")) for one in page.get("html"))
-
-
-def choose(page: AppTest, part: str) -> None:
-    page.session_state["part"] = part
-    page.run()
-    assert not page.exception
 
 
 def test_the_masters_page_says_how_many_there_are_and_whose_notification_is_off(as_role: Screen) -> None:

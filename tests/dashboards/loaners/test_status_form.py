@@ -21,7 +21,7 @@ from service.loaners.models import Device
 from tests import cast
 from tests.api.loaners.telling import LENT, NUMBER, days, registered
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.fleet.test_customers import press, said, texts
+from tests.dashboards.pages import press, said, texts
 
 Screen = Callable[..., AppTest]
 KEY = "loaners.status_form"

@@ -20,9 +20,7 @@ from tests import cast
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.fleet.test_customers import press, said, texts
-from tests.dashboards.loaners.test_lists import rows
-from tests.dashboards.test_frame import Screen
+from tests.dashboards.pages import Screen, press, rows, said, texts
 
 LAPTOP = "OSAKA_Laptop_ThinkPad-X1-Carbon_AAA1_001"
 

@@ -15,7 +15,7 @@ from service.demo import reservations as demo
 from service.reservations.assistants import actions
 from service.reservations.assistants.models import Assistant
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.loaners.test_masters import Screen, act, press, rows, texts
+from tests.dashboards.pages import Screen, act, press, rows, texts
 
 KEY = "reservations.assistants"
 LIST = f"{KEY}.list"

@@ -16,7 +16,7 @@ from service.reservations.chores import actions
 from service.reservations.chores.models import Chore, ChoreTurn
 from tests.api.reservations import scene
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.loaners.test_masters import Screen, act, press, rows, texts
+from tests.dashboards.pages import Screen, act, html, press, rows, texts
 
 PAGE, KEY = "reservations.chores", "reservations.chore"
 LIST = f"{PAGE}.list"
@@ -81,7 +81,7 @@ def test_a_turn_is_checked_off_from_the_drawer_which_shows_it(screen: Screen, db
     page = opened(screen)
     draw(page, "ダッシュボード確認")
     assert "毎営業日 10:00" in texts(page)
-    assert "運営ダッシュボードを開く" in "".join(str(one.value) for one in page.get("html"))
+    assert "運営ダッシュボードを開く" in html(page)
     press(page, f"{KEY}.finish")
     known = turn(db, "ダッシュボード確認")
     form = f"{KEY}.finish.{known.id}.1"

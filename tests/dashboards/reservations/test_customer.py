@@ -11,8 +11,8 @@ from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Letter
 from tests.api.reservations import scene
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.loaners.test_masters import Screen, press
-from tests.dashboards.reservations.test_reservations import ACT, keys, opened, said
+from tests.dashboards.pages import Screen, press, texts
+from tests.dashboards.reservations.test_reservations import ACT, keys, opened
 
 KEY = "reservations.customer"
 
@@ -28,20 +28,20 @@ def test_a_wrong_number_is_put_right_on_the_page(screen: Screen, db: Session) ->
     db.commit()
     page = opened(screen, reservation)
     press(page, f"{KEY}.open")
-    assert "決済リンクを作り直して新しい番号に送り" in said(page)
+    assert "決済リンクを作り直して新しい番号に送り" in texts(page)
     form = f"{ACT}.customer.{reservation.code}.{reservation.version}"
     page.text_input(key=f"{form}.phone.0").input("12")
     page.text_input(key=f"{form}.reason.0").input("お電話で伺った")
     press(page, f"{form}.submit")
-    assert "日本の携帯電話の番号を" in said(page)
+    assert "日本の携帯電話の番号を" in texts(page)
 
     page.text_input(key=f"{form}.phone.0").input("090-5555-0001")
     press(page, f"{form}.submit")
 
     db.expire_all()
     assert reservation.phone == "+819055550001"
-    assert "依頼者の連絡先を訂正しました" in said(page)
-    assert "理由: お電話で伺った" in said(page)
+    assert "依頼者の連絡先を訂正しました" in texts(page)
+    assert "理由: お電話で伺った" in texts(page)
 
 
 def test_whose_sms_fail_is_helped_from_the_task(screen: Screen, db: Session) -> None:

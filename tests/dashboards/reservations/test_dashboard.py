@@ -16,7 +16,7 @@ from service.reservations.settings import settings
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.loaners.test_masters import Screen, texts
+from tests.dashboards.pages import Screen, texts
 
 
 @pytest.fixture(autouse=True)

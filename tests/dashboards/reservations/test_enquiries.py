@@ -19,7 +19,7 @@ from service.reservations.surveys.models import Invitation, Survey
 from tests import cast
 from tests.api.reservations import scene
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.loaners.test_masters import Screen, act, choose, press, rows, texts
+from tests.dashboards.pages import Screen, act, choose, press, rows, texts
 
 LIST, KEY, SURVEYS = "reservations.enquiries.list", "reservations.enquiry", "reservations.surveys"
 
@@ -102,7 +102,7 @@ def test_an_answer_goes_out_by_mail_and_stands_in_the_history(screen: Screen, db
     press(page, f"{KEY}.answer")
     form = f"{KEY}.answer.{enquiry.id}.1"
     text = page.text_area(key=f"{form}.text.0")
-    assert text.value.startswith("青木 花子 様")
+    assert str(text.value).startswith("青木 花子 様")
     text.input("発行できます。")
     page.radio(key=f"{form}.waits.0").set_value(True)
     press(page, f"{form}.submit")

@@ -15,7 +15,7 @@ from service.reservations.shops.models import Shop
 from tests.api.reservations import scene
 from tests.api.reservations.test_guides import send, words
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.loaners.test_masters import Screen, act, html, press, texts
+from tests.dashboards.pages import Screen, act, html, press, texts
 
 LIST, KEY = "reservations.guides", "reservations.shop.manual"
 

@@ -21,7 +21,7 @@ from service.reservations.incidents.rules import Level
 from tests import cast
 from tests.api.reservations import scene
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.loaners.test_masters import Screen, act, press, rows, texts
+from tests.dashboards.pages import Screen, act, press, rows, texts
 
 LIST, KEY = "reservations.incidents.list", "reservations.incident"
 
@@ -118,8 +118,8 @@ def test_the_record_is_edited_and_the_report_begins_with_the_template(screen: Sc
     draw(page.run())
     press(page, f"{KEY}.report")
     report = page.text_area(key=f"{KEY}.report.edit.{incident.id}.2.False.report.0")
-    assert report.value.startswith(f"# インシデントレポート: INC-{incident.id:04}")
-    assert "Twilioの障害" in report.value
+    assert str(report.value).startswith(f"# インシデントレポート: INC-{incident.id:04}")
+    assert "Twilioの障害" in str(report.value)
     press(page, f"{KEY}.report.edit.{incident.id}.2.False.submit")
     db.expire_all()
     assert "## 再発防止策" in incident.report
@@ -158,7 +158,7 @@ def test_customers_are_told_after_the_number_of_them_was_shown(screen: Screen, d
     press(page, f"{KEY}.customers")
     assert "**2人**の依頼者にSMSを1通ずつ送ります。" in texts(page)
     text = page.text_area(key=f"{KEY}.customers.{incident.id}.text.0")
-    assert text.value.startswith("【QRV】")
+    assert str(text.value).startswith("【QRV】")
     text.input("【QRV】しばらくお待ちください。")
     press(page, f"{KEY}.customers.{incident.id}.submit")
 

@@ -14,7 +14,7 @@ from tests import cast
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.loaners.test_masters import Screen, act, press, texts
+from tests.dashboards.pages import Screen, act, press, texts
 from tests.dashboards.reservations.test_dashboard import chart_titles, charts, grid
 
 LIST = "reservations.management.months"

@@ -19,7 +19,7 @@ from service.reservations.alarms import actions, rules
 from service.reservations.alarms.models import Measure
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.loaners.test_masters import Screen, rows, texts
+from tests.dashboards.pages import Screen, rows, texts
 
 KEY = "reservations.monitoring"
 

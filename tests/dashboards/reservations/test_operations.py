@@ -22,7 +22,7 @@ from service.reservations.roster.models import Shift
 from tests import cast
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.loaners.test_masters import Screen, act, press, rows, texts
+from tests.dashboards.pages import Screen, act, press, rows, texts
 
 LIST, KEY, ACT, ROSTER = (
     "reservations.operations.list",

@@ -13,6 +13,7 @@ from service.core import holidays
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO
 from service.reservations.chores import actions as chores
+from service.reservations.chores import queries
 from service.reservations.drafts import actions, schemas
 from service.reservations.drafts.models import ActivityReport
 from service.reservations.incidents import actions as incidents
@@ -21,7 +22,7 @@ from service.reservations.incidents.rules import Level
 from tests import cast
 from tests.api.reservations import scene
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.loaners.test_masters import Screen, act, press, rows, texts
+from tests.dashboards.pages import Screen, act, html, press, rows, texts
 
 PAGE, KEY = "reservations.reports", "reservations.report"
 LIST = f"{PAGE}.list"
@@ -106,7 +107,7 @@ def test_people_write_and_finish_it_with_the_chore_and_the_incident(screen: Scre
     press(page, f"{KEY}.finish.{report.id}.2.submit")
     db.expire_all()
     assert report.finished_by == "reservations-operator さん"
-    turn = chores.queries.to_check_off(db, "weekly_report")
+    turn = queries.to_check_off(db, "weekly_report")
     assert turn is None
     assert {"send", "reopen"} <= buttons(page)
     assert "write" not in buttons(page)
@@ -167,7 +168,7 @@ def test_management_reads_what_is_finished_and_has_no_button_but_the_pdf(screen:
     assert "最新の完成したレポートは、週次レポート 2031/1/3（金）〜1/9（木） です。" in texts(page)
     draw(page)
     assert buttons(page) == set()
-    assert f"/api/reservations/reports/{report.id}.pdf" in "".join(str(one.value) for one in page.get("html"))
+    assert f"/api/reservations/reports/{report.id}.pdf" in html(page)
 
 
 def test_a_draft_is_made_by_hand_when_it_is_missing(screen: Screen, db: Session) -> None:

@@ -24,7 +24,7 @@ from service.reservations.flow.models import Letter, Payment, Refund, Reservatio
 from tests import cast
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.loaners.test_masters import Screen, html, press, rows, texts
+from tests.dashboards.pages import Screen, html, press, rows, texts
 
 KEY, ACT, NEW, REPLAY = (
     "reservations.reservation",
@@ -61,12 +61,6 @@ def listed(screen: Screen, role: str = "operator", **query: str) -> AppTest:
 def opened(screen: Screen, reservation: Reservation | str, role: str = "operator") -> AppTest:
     code = reservation if isinstance(reservation, str) else reservation.code
     return opened_at(screen("olivia", reservations=role), "reservation", code=code)
-
-
-def said(page: AppTest) -> str:
-    """All that stands there, boxes of colour included."""
-    boxes = [one.value for kind in (page.info, page.warning, page.success, page.error) for one in kind]
-    return "\n".join([texts(page), *boxes]).replace("\\", "")
 
 
 def state(db: Session, reservation: Reservation) -> str:
@@ -131,7 +125,7 @@ def test_a_row_leads_to_its_page(screen: Screen, db: Session) -> None:
     page.run()
 
     assert [title.value for title in page.title] == ["予約詳細"]
-    assert "百瀬 桃" in said(page)
+    assert "百瀬 桃" in texts(page)
 
 
 def begun(screen: Screen, phone: str) -> AppTest:
@@ -185,9 +179,9 @@ def test_support_takes_no_reservations_and_finds_no_buttons_that_would_be_refuse
 def test_the_page_says_why_it_waits_and_offers_exactly_what_is_possible(screen: Screen, db: Session) -> None:
     page = opened(screen, vague(db))
 
-    assert "百瀬 桃**様の" in said(page)
-    assert "店舗の回答待ち" in said(page)
-    assert "お店が、その場では決められないと回答しました。" in said(page)
+    assert "百瀬 桃**様の" in texts(page)
+    assert "店舗の回答待ち" in texts(page)
+    assert "お店が、その場では決められないと回答しました。" in texts(page)
     assert "対応待ち" in [one.value for one in page.subheader]
     buttons = {key.removeprefix(f"{ACT}.") for key in keys(page) if key.startswith(f"{ACT}.")}
     assert buttons == {"shop_ok", "shop_refused", "rearrange", "cancel"}
@@ -209,8 +203,8 @@ def test_what_was_misheard_is_corrected_on_the_page(screen: Screen, db: Session)
     press(page, f"{form}.submit")
 
     assert state(db, reservation) == "calling_success"
-    assert "店舗OK（決済準備中）" in said(page)
-    assert "olivia さんが訂正しました（自動の判定: なし）" in said(page)
+    assert "店舗OK（決済準備中）" in texts(page)
+    assert "olivia さんが訂正しました（自動の判定: なし）" in texts(page)
 
 
 def test_whoever_corrects_too_late_is_told_and_nothing_happens(screen: Screen, db: Session, line: Line) -> None:
@@ -224,7 +218,7 @@ def test_whoever_corrects_too_late_is_told_and_nothing_happens(screen: Screen, d
     page.selectbox(key=f"{form}.answer.0").select("ok")
     press(page, f"{form}.submit")
 
-    assert "画面を開いたあとに変わりました（今は「キャンセル」です）" in said(page)
+    assert "画面を開いたあとに変わりました（今は「キャンセル」です）" in texts(page)
     assert state(db, reservation) == "cancelled"
 
 
@@ -245,16 +239,16 @@ def test_the_timeline_is_followed_from_its_first_event_to_its_last(screen: Scree
     last = len(scene.timeline(db, reservation))
     slider = page.slider(key=f"{REPLAY}.{reservation.code}")
     assert (slider.value, slider.max) == (last, last)
-    assert "決済が完了しました" in said(page)
+    assert "決済が完了しました" in texts(page)
 
     slider.set_value(1).run()
-    assert f"1 / {last}" in said(page)
+    assert f"1 / {last}" in texts(page)
     assert page.button(key=f"{REPLAY}.previous").disabled
-    assert "これから、お店に順番に電話をかけて確認します。" in said(page)
+    assert "これから、お店に順番に電話をかけて確認します。" in texts(page)
 
     press(page, f"{REPLAY}.next")
-    assert f"2 / {last}" in said(page)
-    assert "お店に電話をかけて、予約できるか確認しています。" in said(page)
+    assert f"2 / {last}" in texts(page)
+    assert "お店に電話をかけて、予約できるか確認しています。" in texts(page)
 
 
 def test_what_would_be_decided_otherwise_today_is_said(screen: Screen, db: Session) -> None:
@@ -263,8 +257,8 @@ def test_what_would_be_decided_otherwise_today_is_said(screen: Screen, db: Sessi
     db.commit()
 
     page = opened(screen, reservation)
-    assert "記録された経過のうち1件は、今の規則で計算し直すと当時と違う結果になります。" in said(page)
-    assert "当時の判断とは異なります。" in said(page)
+    assert "記録された経過のうち1件は、今の規則で計算し直すと当時と違う結果になります。" in texts(page)
+    assert "当時の判断とは異なります。" in texts(page)
 
 
 def test_money_that_could_not_be_given_back_stands_there_with_its_error_and_its_button(
@@ -276,8 +270,8 @@ def test_money_that_could_not_be_given_back_stands_there_with_its_error_and_its_
     db.commit()
     page = opened(screen, reservation)
 
-    assert "5,500円の返金が完了していないため、担当者が確認しています。" in said(page)
-    assert "返金 1回目" in said(page)
+    assert "5,500円の返金が完了していないため、担当者が確認しています。" in texts(page)
+    assert "返金 1回目" in texts(page)
     assert f"{ACT}.retry_refund" in keys(page)
 
 
@@ -291,7 +285,7 @@ def test_messages_say_whether_they_arrived_and_keep_the_customers_keys(screen: S
 
     labels = [one.label for one in page.expander]
     assert any("不達" in label and "決済リンク" in label for label in labels)
-    assert "番号が使われていません" in said(page)
+    assert "番号が使われていません" in texts(page)
     bodies = [one.value for one in page.text]
     assert any("/pay/…" in body for body in bodies)
     assert not any(link in body for body in bodies)
@@ -302,16 +296,16 @@ def test_a_new_reservation_has_neither_calls_nor_money_yet(screen: Screen, db: S
     db.commit()
     page = opened(screen, reservation)
 
-    assert "まだ電話をかけていません" in said(page)
-    assert "まだ決済はありません" in said(page)
+    assert "まだ電話をかけていません" in texts(page)
+    assert "まだ決済はありません" in texts(page)
     assert "対応待ち" not in [one.value for one in page.subheader]
     assert f"{REPLAY}.{reservation.code}" not in {str(slider.key) for slider in page.slider}
 
 
 def test_without_a_code_or_with_an_unknown_one_the_page_says_what_to_do(screen: Screen) -> None:
     page = opened_at(screen("oscar", reservations="operator"), "reservation")
-    assert "予約一覧から選んでください。" in said(page)
-    assert "この予約は見つかりません。予約IDを確認してください。" in said(opened(screen, "QRV-ZZZZZZ"))
+    assert "予約一覧から選んでください。" in texts(page)
+    assert "この予約は見つかりません。予約IDを確認してください。" in texts(opened(screen, "QRV-ZZZZZZ"))
 
 
 def test_the_page_keeps_what_it_knew_while_the_service_is_away(screen: Screen, db: Session, line: Line) -> None:
@@ -319,8 +313,8 @@ def test_the_page_keeps_what_it_knew_while_the_service_is_away(screen: Screen, d
     line.cut()
     page.run()
 
-    assert "最新の状態を取得できません。" in said(page)
-    assert "お店が、その場では決められないと回答しました。" in said(page)
+    assert "最新の状態を取得できません。" in texts(page)
+    assert "お店が、その場では決められないと回答しました。" in texts(page)
 
 
 def test_a_notification_about_a_reservation_leads_to_it() -> None:
@@ -348,4 +342,4 @@ def test_an_overdue_task_is_said_on_the_page(screen: Screen, db: Session) -> Non
     scene.set_clock(db, app_now(db) + timedelta(minutes=75))
     db.commit()
 
-    assert "期限を過ぎています" in said(opened(screen, reservation))
+    assert "期限を過ぎています" in texts(opened(screen, reservation))

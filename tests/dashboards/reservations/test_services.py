@@ -11,7 +11,7 @@ from service.demo import reservations as demo
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.loaners.test_masters import Screen, act, html, press, rows, texts
+from tests.dashboards.pages import Screen, act, html, press, rows, texts
 
 LIST, KEY = "reservations.services.list", "reservations.service"
 

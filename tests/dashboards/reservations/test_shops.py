@@ -15,7 +15,7 @@ from service.reservations.shops.models import Shop
 from tests import cast
 from tests.api.reservations import partners
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.loaners.test_masters import Screen, act, html, press, rows, texts
+from tests.dashboards.pages import Screen, act, html, press, rows, texts
 
 LIST, KEY, ORDER = "reservations.shops.list", "reservations.shop", "reservations.order"
 

@@ -16,7 +16,7 @@ from service.reservations.services.models import Service
 from service.reservations.shops import queries as shops
 from tests.api.reservations import scene
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.loaners.test_masters import Screen, press, texts
+from tests.dashboards.pages import Screen, press, texts
 
 KEY = "reservations.simulation"
 

@@ -158,7 +158,7 @@ class Workspace:
             return "断った", {"ok": False, "error": "channel_not_found"}
         # Unique within the workspace and rising, as Slack's are within a channel.
         self._last_ts = max(time.time(), self._last_ts + 0.000001)
-        post = {
+        post: dict[str, Any] = {
             "channel": _id_of(name),
             "channel_name": name,
             "ts": f"{self._last_ts:.6f}",

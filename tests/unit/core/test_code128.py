@@ -19,7 +19,9 @@ def read(text: str) -> str:
     """The text as a decoder sees it in a picture of the modules."""
     row = "0" * code128.QUIET + code128.modules(text) + "0" * code128.QUIET
     picture = numpy.repeat(numpy.array([[255 * (module == "0") for module in row]], dtype=numpy.uint8), 60, axis=0)
-    found = zxingcpp.read_barcode(numpy.repeat(picture, 3, axis=1), formats=zxingcpp.BarcodeFormat.Code128)
+    found = zxingcpp.read_barcode(
+        numpy.repeat(picture, 3, axis=1), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.Code128)
+    )
     return found.text if found else ""
 
 

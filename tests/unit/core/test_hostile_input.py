@@ -30,7 +30,7 @@ from service.core import addresses, hosts, paging, phones
 from service.core.files import pictures
 from service.core.files.content import recognise
 from service.core.imports.kinds import Field, kinds
-from service.core.problems import Invalid, Problem
+from service.core.problems import Invalid, Problem, field_errors
 from service.core.purposes import Kind, Purpose
 from service.core.reports import markdown
 from service.core.times import parse_month
@@ -40,6 +40,7 @@ from service.entries.station import rules as station
 from service.fleet.schemas import Heartbeat
 from service.reservations.assistants import mcp
 from service.reservations.assistants import rules as assistants
+from service.reservations.events.rules import Answer
 from service.reservations.inbox import rules as inbox
 from service.reservations.listening import rules as listening
 from service.reservations.signatures import rules as signatures
@@ -128,7 +129,7 @@ def test_a_vendors_body_is_read_or_unreadable(body: bytes, effect: str) -> None:
 @given(CALL)
 def test_a_calls_details_are_a_reading_or_nothing(details: dict[str, Any]) -> None:
     reading = listening.read(details, NOW)
-    assert reading is None or reading.answer in listening.Answer
+    assert reading is None or reading.answer in Answer
 
 
 @given(TEXT, st.binary(max_size=100), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="[]")))
@@ -175,7 +176,7 @@ def test_arguments_of_an_assistant_are_right_or_named(arguments: dict[str, Any])
         try:
             model.model_validate(arguments)
         except ValidationError as error:
-            named = mcp.field_errors([dict(one) for one in error.errors(include_url=False, include_input=False)])
+            named = field_errors([dict(one) for one in error.errors(include_url=False, include_input=False)])
             json.dumps(named).encode()
 
 
@@ -186,7 +187,7 @@ CELLS: list[tuple[str, Field]] = [(key, field) for key, kind in kinds().items() 
 def test_a_cell_is_a_value_or_refused_in_words(kind: str, field: Field) -> None:
     """Of every file that any area imports."""
 
-    @settings(max_examples=settings.default.max_examples // 4)
+    @settings(max_examples=settings().max_examples // 4)
     @given(TEXT.filter(bool))
     def whatever_stands_there(text: str) -> None:
         begun = time.process_time()
@@ -220,7 +221,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(content)
 
 
-@settings(max_examples=settings.default.max_examples * 2)
+@settings(max_examples=settings().max_examples * 2)
 @given(damaged() | st.binary(max_size=200))
 def test_a_file_is_what_it_is_or_refused_in_words(content: bytes) -> None:
     begun = time.process_time()

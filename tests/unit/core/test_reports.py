@@ -27,8 +27,8 @@ from service.core.reports import (
     Table,
     charts,
 )
-from service.core.reports.colours import CATEGORIES, PAPER, TONES
-from service.core.reports.model import Block
+from service.core.reports.colours import CATEGORIES, PAPER, TONES, Tone
+from service.core.reports.model import Block, Cell
 from service.core.reports.render import content, render
 from service.core.reports.typeset import TypesetFailed, printable, typeset
 from stack.home import ROOT
@@ -50,7 +50,9 @@ def every_block(rows: int = 3) -> Report:
         Column("件数", 0, right=True),
         Column("平均", 0, right=True, digits=1),
     ]
-    cells = [[f"新宿店 レジ{number}番", Badge("オンライン", "good"), 1000 + number, 2.5] for number in range(rows)]
+    cells: list[list[Cell]] = [
+        [f"新宿店 レジ{number}番", Badge("オンライン", "good"), 1000 + number, 2.5] for number in range(rows)
+    ]
     return report(
         Figures([Figure("全端末", 10234, "台"), Figure("稼働率", "96.5", "%", "オンライン÷全端末", "good")]),
         ShareBar("オンラインは90%です", "台", [Part("オンライン", 90, "good"), Part("ほか", 10)], "なし"),
@@ -152,7 +154,7 @@ def test_nothing_to_show_is_said_in_words(block: Block) -> None:
 
 def test_a_long_name_neither_leaves_its_cell_nor_the_page() -> None:
     names = ["W" * 100, "株式会社" * 25, "A-" * 50]
-    rows = [[name, Badge("オンライン", "good"), name] for name in names]
+    rows: list[list[Cell]] = [[name, Badge("オンライン", "good"), name] for name in names]
 
     pdf = render(report(Table([Column("a"), Column("状態", 0), Column("b")], rows, "なし")))
 
@@ -232,7 +234,7 @@ def test_typst_is_never_loaded_into_our_own_process() -> None:
 
 def test_the_colours_are_those_of_the_dashboards() -> None:
     theme = tomllib.loads((ROOT / "dashboards" / ".streamlit" / "config.toml").read_text())["theme"]
-    names = {"good": "green", "warning": "orange", "bad": "red", "info": "blue", "quiet": "gray"}
+    names: dict[Tone, str] = {"good": "green", "warning": "orange", "bad": "red", "info": "blue", "quiet": "gray"}
 
     assert list(CATEGORIES) == theme["chartCategoricalColors"]
     for tone, name in names.items():

@@ -17,15 +17,19 @@ NOW = datetime(2031, 1, 8, 10, 30, 40, tzinfo=TOKYO)
 MINUTE = timedelta(minutes=1)
 
 
+def minute(kind: Kind, value: float) -> Minute:
+    match kind:
+        case Kind.CPU:
+            return Minute(cpu=value)
+        case Kind.MEMORY:
+            return Minute(memory=value)
+    return Minute(queue_least=int(value), queue_most=int(value))
+
+
 def past(kind: Kind, values: Sequence[float | None]) -> dict[datetime, Minute]:
     """The whole minutes before this one, the last one first; None: nobody looked."""
-    made = {
-        Kind.CPU: lambda value: Minute(cpu=value),
-        Kind.MEMORY: lambda value: Minute(memory=value),
-        Kind.QUEUE: lambda value: Minute(queue_least=value, queue_most=value),
-    }[kind]
     begun = rules.whole(NOW)
-    return {begun - n * MINUTE: made(value) for n, value in enumerate(values, 1) if value is not None}
+    return {begun - n * MINUTE: minute(kind, value) for n, value in enumerate(values, 1) if value is not None}
 
 
 def is_on(kind: Kind, values: Sequence[float | None], *, was_on: bool = False) -> bool:

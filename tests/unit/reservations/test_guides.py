@@ -209,8 +209,8 @@ def test_procedures_targets_and_flows_are_those_of_the_system(monkeypatch: pytes
     manual, incident = said("operations"), said("incidents")
     for task in Task:
         assert operations.TASK_WORDS[task] in manual
-        for step in queue.STEPS[task]:
-            assert step in manual, step
+        for words in queue.STEPS[task]:
+            assert words in manual, words
     for flow in incidents.FLOWS.values():
         for step in flow.values():
             assert step.title in incident or step.title == "検知"
@@ -218,7 +218,7 @@ def test_procedures_targets_and_flows_are_those_of_the_system(monkeypatch: pytes
                 assert hint in incident, hint
 
     monkeypatch.setitem(operations.TARGETS, Priority.HIGH, Target("high", timedelta(hours=19), "business"))
-    monkeypatch.setitem(queue.STEPS, Task.VAGUE_ANSWER, ("店舗に手紙を書きます。",))  # type: ignore[arg-type]
+    monkeypatch.setitem(queue.STEPS, Task.VAGUE_ANSWER, ("店舗に手紙を書きます。",))
     monkeypatch.setitem(operations.TASK_WORDS, Task.DISPUTE, "苦情")
     for name in ("operations", "notices"):
         assert "19時間以内（平日9:00〜18:00）" in said(name)

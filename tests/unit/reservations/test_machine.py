@@ -65,6 +65,9 @@ class Life:
         self.refunds: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
 
+    def is_at(self, state: State) -> bool:
+        return self.case.state is state
+
     def happen(self, event: Event) -> Outcome:
         before = self.case
         outcome = machine.apply(before, event, self.now)
@@ -140,45 +143,44 @@ def rumour(life: Life, dice: Random) -> Event:
     # A payment has one amount, however often it is told.
     amount = 5000 + int(intent[-1])
     later, flag = life.now + minutes(dice, 10 * 24 * 60), dice.random() < 0.5
-    return dice.choice(
-        [
-            *[e.CallEnded(number=number, shop=shop, answer=answer, overruled=flag) for answer in Answer],
-            e.CallEnded(number=number, shop=case.shop or case.asked or shop, answer=Answer.VAGUE, overruled=True),
-            e.CallEnded(number=number, shop=case.shop or case.asked or shop, answer=Answer.REFUSED, overruled=True),
-            e.CallPlaced(number=number, shop=shop),
-            e.ShopSkipped(number=number, shop=shop, why="-"),
-            e.ShopsClosed(until=later),
-            e.ShopsExhausted(too_late=flag),
-            e.ShopOk(shop=1 if flag else None, note="-"),
-            e.ShopRefused(),
-            e.ChangeAccepted(starts_at=later, price=6600),
-            e.ChangeRefused(),
-            e.Rearranged(starts_at=later, price=3300, order=(1, 2) if flag else ()),
-            e.CheckoutReady(number=case.checkouts, session=f"cs_{case.checkouts}"),
-            e.CheckoutReady(number=case.checkouts + 1, session="cs_foreign"),
-            e.CheckoutFailed(number=case.checkouts),
-            e.CheckoutRetried(by_mail=flag),
-            e.LinkSent(minutes=10, by_mail=case.by_mail),
-            e.LinkSent(minutes=10, by_mail=not case.by_mail),
-            e.SmsFailed(purpose="payment_link" if flag else "reminder"),
-            e.DeadlinePassed(),
-            e.SessionClosed(session=session),
-            e.ExpiryUnclear(),
-            e.Paid(session=session, intent=intent, amount=amount),
-            e.ReminderDue(),
-            e.Finished(),
-            e.Lapsed(),
-            e.CancelAsked(by="operator" if flag else "customer", special=flag),
-            e.LateCancelAsked(),
-            e.RefundDone(intent=intent, amount=amount),
-            e.RefundFailed(intent=intent),
-            e.RefundRetried(),
-            e.Disputed(),
-            e.CustomerCorrected(phone=flag, mail=not flag, name=flag),
-            e.CustomerCorrected(phone=flag, new_mail=not flag),
-            e.Requested(starts_at=later, price=1, order=()),
-        ]
-    )
+    said: list[Event] = [
+        *[e.CallEnded(number=number, shop=shop, answer=answer, overruled=flag) for answer in Answer],
+        e.CallEnded(number=number, shop=case.shop or case.asked or shop, answer=Answer.VAGUE, overruled=True),
+        e.CallEnded(number=number, shop=case.shop or case.asked or shop, answer=Answer.REFUSED, overruled=True),
+        e.CallPlaced(number=number, shop=shop),
+        e.ShopSkipped(number=number, shop=shop, why="-"),
+        e.ShopsClosed(until=later),
+        e.ShopsExhausted(too_late=flag),
+        e.ShopOk(shop=1 if flag else None, note="-"),
+        e.ShopRefused(),
+        e.ChangeAccepted(starts_at=later, price=6600),
+        e.ChangeRefused(),
+        e.Rearranged(starts_at=later, price=3300, order=(1, 2) if flag else ()),
+        e.CheckoutReady(number=case.checkouts, session=f"cs_{case.checkouts}"),
+        e.CheckoutReady(number=case.checkouts + 1, session="cs_foreign"),
+        e.CheckoutFailed(number=case.checkouts),
+        e.CheckoutRetried(by_mail=flag),
+        e.LinkSent(minutes=10, by_mail=case.by_mail),
+        e.LinkSent(minutes=10, by_mail=not case.by_mail),
+        e.SmsFailed(purpose="payment_link" if flag else "reminder"),
+        e.DeadlinePassed(),
+        e.SessionClosed(session=session),
+        e.ExpiryUnclear(),
+        e.Paid(session=session, intent=intent, amount=amount),
+        e.ReminderDue(),
+        e.Finished(),
+        e.Lapsed(),
+        e.CancelAsked(by="operator" if flag else "customer", special=flag),
+        e.LateCancelAsked(),
+        e.RefundDone(intent=intent, amount=amount),
+        e.RefundFailed(intent=intent),
+        e.RefundRetried(),
+        e.Disputed(),
+        e.CustomerCorrected(phone=flag, mail=not flag, name=flag),
+        e.CustomerCorrected(phone=flag, new_mail=not flag),
+        e.Requested(starts_at=later, price=1, order=()),
+    ]
+    return dice.choice(said)
 
 
 def as_hoped(life: Life) -> Event:
@@ -284,7 +286,7 @@ def test_two_rounds_end_after_exactly_two_turns_of_each_shop(
         else:
             life.pass_until(life.case.next_action_at, free)
 
-    assert life.case.state is S.ALL_SHOPS_REFUSED
+    assert life.is_at(S.ALL_SHOPS_REFUSED)
     assert Counter(turns(life)) == dict.fromkeys(range(1, shops + 1), 2)
     assert sorted(turns(life)[:shops]) == list(range(1, shops + 1)), "each once before any a second time"
 
@@ -293,7 +295,7 @@ def test_nobody_to_call_is_told_to_people_at_once() -> None:
     life = Life(0, timedelta(days=7))
     life.pass_until(NOW, lambda _: None)
 
-    assert life.case.state is S.ALL_SHOPS_REFUSED
+    assert life.is_at(S.ALL_SHOPS_REFUSED)
     assert e.ForPeople(task=e.Task.ALL_SHOPS_REFUSED) in list(machine.replay(life.events))[-1][2].effects
 
 
@@ -307,7 +309,7 @@ def confirmed(starts_in: timedelta = timedelta(days=7)) -> Life:
         e.Paid(session="cs_1", intent="pi_1", amount=5500),
     ):
         assert life.happen(event).ignored is None
-    assert life.case.state is S.CONFIRMED
+    assert life.is_at(S.CONFIRMED)
     return life
 
 
@@ -344,11 +346,11 @@ def test_who_pays_while_the_page_is_being_closed_has_paid() -> None:
     for event in life.events[2:-1]:
         late.happen(event[1])
     late.pass_until(NOW + timedelta(minutes=10), lambda _: NOW)
-    assert late.case.state is S.EXPIRING
+    assert late.is_at(S.EXPIRING)
 
     assert purposes(late.happen(paid)) == [e.Purpose.CONFIRMED]
     assert late.happen(e.SessionClosed(session="cs_1")).ignored is not None
-    assert late.case.state is S.CONFIRMED
+    assert late.is_at(S.CONFIRMED)
 
 
 def test_money_after_the_end_is_given_back_once_however_often_it_is_told() -> None:
@@ -362,14 +364,14 @@ def test_money_after_the_end_is_given_back_once_however_often_it_is_told() -> No
         life.happen(event)
     life.pass_until(NOW + timedelta(minutes=10), lambda _: NOW)
     life.happen(e.SessionClosed(session="cs_1"))
-    assert life.case.state is S.PAYMENT_TIMEOUT
+    assert life.is_at(S.PAYMENT_TIMEOUT)
 
     for _ in range(3):
         life.happen(e.Paid(session="cs_1", intent="pi_1", amount=5500))
 
     assert life.refunds == {"pi_1": 1}
     life.happen(e.RefundDone(intent="pi_1", amount=5500))
-    assert life.case.state is S.REFUNDED
+    assert life.is_at(S.REFUNDED)
     # The customer's bank sends it back: somebody has to see to it, and it is tried again once.
     life.happen(e.RefundFailed(intent="pi_1"))
     life.happen(e.RefundRetried())
@@ -381,13 +383,13 @@ def test_a_yes_to_what_is_no_longer_wanted_books_nothing() -> None:
     """The call was given up; before the shop's answer came, the customer wanted another day."""
     life = Life(1, timedelta(days=7))
     life.pass_until(NOW, lambda _: NOW)
-    while life.case.state is S.CALLING:
+    while life.is_at(S.CALLING):
         life.pass_until(life.case.next_action_at or NOW, lambda _: life.now)
     life.happen(e.Rearranged(starts_at=NOW + timedelta(days=9), price=5500, order=(1,)))
 
     told = life.happen(e.CallEnded(number=1, shop=1, answer=Answer.OK))
 
-    assert life.case.state is S.CALLING
+    assert life.is_at(S.CALLING)
     assert e.ToShop(purpose=e.Purpose.RELEASED, shop=1) in told.effects
     assert life.happen(e.CallEnded(number=1, shop=1, answer=Answer.OK)).ignored == "この店舗には見送りを伝えました。"
 
@@ -415,7 +417,7 @@ def test_a_yes_that_was_misheard_can_be_taken_back_until_the_link_is_out() -> No
 
     back = life.happen(e.CallEnded(number=1, shop=1, answer=Answer.REFUSED, overruled=True))
 
-    assert life.case.state is S.CALLING
+    assert life.is_at(S.CALLING)
     assert e.Expire(session="cs_1") in back.effects
     assert e.ToShop(purpose=e.Purpose.RELEASED, shop=1) in back.effects
     life.pass_until(life.now, lambda _: life.now)

@@ -1,0 +1,37 @@
+"""The demo's reservations as they are made: once, quickly, with a day of measures."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.core.clock import real_now
+from service.demo import reservations, reservations_measures
+from service.reservations.alarms import queries as alarms
+from service.reservations.alarms.models import Alarm
+from service.reservations.flow.models import Reservation
+from tests.api.reservations.demo import begin
+
+
+def test_a_second_time_adds_nothing_and_the_first_is_quick(db: Session) -> None:
+    began = time.process_time()
+    begin(db)
+    assert time.process_time() - began < 6
+    count = db.scalar(select(func.count()).select_from(Reservation))
+    reservations.fill(db)
+    assert db.scalar(select(func.count()).select_from(Reservation)) == count
+
+
+def test_the_demo_has_a_day_of_measures_and_leaves_the_present_to_real_looks(db: Session) -> None:
+    reservations_measures.fill(db)
+    now = real_now()
+
+    points = alarms.charts(db, now)["points"]
+    known = [place for place, point in enumerate(points) if None not in (point["cpu"], point["queue"], point["errors"])]
+    assert known == [*range(len(points) - 3)] or known == [*range(len(points) - 2)]
+    assert all(point["cpu"] < 95 for point in points if point["cpu"] is not None)
+    assert alarms.past(db, now) == {}
+    assert [one.kind for one in db.scalars(select(Alarm).where(Alarm.over_at.is_not(None)))] == ["cpu", "queue"]
+    assert alarms.open_alarms(db) == {}
