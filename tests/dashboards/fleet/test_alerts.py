@@ -98,7 +98,8 @@ def test_an_address_opens_the_incident_and_closed_it_stays_closed(db: Session, s
     page.button(key="incident.acknowledge").click().run()
     db.expire_all()
     assert db.get_one(IncidentStep, (incident, 2)).done_by == "olivia さん"
-    assert "id" not in page.query_params and len(rows(page)) == 2
+    assert "id" not in page.query_params
+    assert len(rows(page)) == 2
 
     gone = opened_at(screen("oscar", fleet="operator"), "alerts", id="9999")
     assert not gone.exception
