@@ -101,8 +101,10 @@ def which_list() -> None:
             "選択肢の種類", [*lists], index=None, format_func=lists.__getitem__, key=f"{KEY}.which",
             placeholder="選んでください",
         )  # fmt: skip
-        if name:
-            dialogs.button("次へ", master_forms.new_choice, name, key=f"{KEY}.which.next", type="primary")
+        # In no callback: that would take what was drawn last, and a choice made just now is later.
+        if name and st.button("次へ", key=f"{KEY}.which.next", type="primary"):
+            dialogs.open(master_forms.new_choice, name)
+            dialogs.leave()
 
     ask()
 

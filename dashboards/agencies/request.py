@@ -187,13 +187,14 @@ def more_images(one: Row) -> None:
                 type="primary",
                 disabled=not sent or files.is_waiting(key),
                 on_click=_add,
-                args=(one, state, [file.id for file in sent]),
+                args=(one, state, key),
             )
 
     show()
 
 
-def _add(one: Row, state: dict[str, Any], images: list[str]) -> None:
+def _add(one: Row, state: dict[str, Any], key: str) -> None:
+    images = [file.id for file in files.stored(key)]
     state["problem"], asked = None, f"{path(one['id'])}/images"
     try:
         with pressed(asked) as once:

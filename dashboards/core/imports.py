@@ -107,8 +107,18 @@ def another_sheet(draft: dict[str, Any]) -> None:
         begin(draft["kind"], file_id, chosen)
 
 
+def chosen_columns(draft_id: int, names: list[str]) -> dict[str, int | None]:
+    return {name: st.session_state[f"{KEY}.column.{draft_id}.{name}"] for name in names}
+
+
+def is_changed(draft: dict[str, Any]) -> bool:
+    """Whether columns were chosen anew since the file was looked through."""
+    names = [field["name"] for field in draft["fields"]]
+    return any(place != draft["columns"].get(name) for name, place in chosen_columns(draft["id"], names).items())
+
+
 def remap(draft_id: int, names: list[str]) -> None:
-    columns = {name: st.session_state[f"{KEY}.column.{draft_id}.{name}"] for name in names}
+    columns = chosen_columns(draft_id, names)
     try:
         session.api().put(f"{PATH}/{draft_id}/mapping", {"columns": columns})
     except ApiProblem as problem:
@@ -242,8 +252,11 @@ def turn(page: int) -> None:
     st.session_state[f"{KEY}.errors_from"] = max(0, page)
 
 
-def run(draft_id: int) -> None:
-    asked = f"{PATH}/{draft_id}/run"
+def run(draft: dict[str, Any]) -> None:
+    """For callbacks: columns that were chosen right before the press are asked about first."""
+    if is_changed(draft):
+        return
+    asked = f"{PATH}/{draft['id']}/run"
     try:
         with pressed(asked) as once:
             session.api().post(asked, once=once)
@@ -274,15 +287,21 @@ def buttons(draft: dict[str, Any]) -> None:
     if problem := st.session_state.get(f"{KEY}.not_run"):
         feedback.not_done(problem)
     counts = draft["counts"]
+    changed = is_changed(draft)
+    if changed and counts is not None:
+        st.warning(
+            "列の割り当てを変更しました。「この割り当てで確認する」を押すと、内容を確認し直します。",
+            icon=":material/view_column:",
+        )
     with st.container(horizontal=True):
-        if counts is not None and not counts["error"]:
+        if counts is not None and not counts["error"] and not changed:
             st.button(
                 f"{draft['row_count']:,}行を取り込む",
                 key=f"{KEY}.run",
                 type="primary",
                 icon=":material/publish:",
                 on_click=run,
-                args=(draft["id"],),
+                args=(draft,),
             )
         another("別のファイルを選ぶ", draft)
 

@@ -190,5 +190,6 @@ def _pager(total: int, page: int) -> None:
         st.button("次へ", key=f"{KEY}.next", on_click=_turn, args=(1,), disabled=page == last)
 
 
-headline(day_asked(), choices.nursery_asked())
-listed(conditions())
+if choices.some_nursery("出欠表管理"):
+    headline(day_asked(), choices.nursery_asked())
+    listed(conditions())

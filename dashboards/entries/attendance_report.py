@@ -84,13 +84,14 @@ def downloads(address: str) -> None:
     link("CSVで出力", f"{DOWNLOAD}{address}/report.csv", download=True)
 
 
-heading.page("詳細レポート", right=lambda: link("出欠表管理へ戻る", "/attendance"))
-nursery_id = choices.nursery_asked()
-offered = choices.children(nursery_id)
-show(
-    filters.bar(
-        *choices.nursery_fields(),
-        filters.Choice("child_id", "園児", offered, width=240, otherwise="選んでください"),
-        filters.Choice("month", "対象月", months(), otherwise="今月", width=150),
+if choices.some_nursery("詳細レポート"):
+    heading.page("詳細レポート", right=lambda: link("出欠表管理へ戻る", "/attendance"))
+    nursery_id = choices.nursery_asked()
+    offered = choices.children(nursery_id)
+    show(
+        filters.bar(
+            *choices.nursery_fields(),
+            filters.Choice("child_id", "園児", offered, width=240, otherwise="選んでください"),
+            filters.Choice("month", "対象月", months(), otherwise="今月", width=150),
+        )
     )
-)

@@ -122,14 +122,14 @@ def many() -> None:
             wanted, words = {"parent_ids": some}, f"選んだ{len(some):,}人"
         incomplete = not any(wanted.values()) or (how == CLASS and not wanted["class_name"])
         with st.container(horizontal=True):
-            st.button(
-                "印刷を準備する", key="cards.print", icon=":material/print:", type="primary", disabled=incomplete,
-                on_click=_prepare, args=(wanted, words),
-            )  # fmt: skip
-            st.button(
-                "メールで送る", key="cards.mail", icon=":material/mail:", disabled=incomplete,
-                on_click=dialogs.open, args=(_send, wanted, words),
-            )  # fmt: skip
+            # In no callbacks: those would take what was drawn last, and a choice made just now is later.
+            if st.button(
+                "印刷を準備する", key="cards.print", icon=":material/print:", type="primary", disabled=incomplete
+            ):
+                _prepare(wanted, words)
+            if st.button("メールで送る", key="cards.mail", icon=":material/mail:", disabled=incomplete):
+                dialogs.open(_send, wanted, words)
+                dialogs.leave()
         _ready(wanted)
 
     ask()

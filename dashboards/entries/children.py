@@ -81,12 +81,13 @@ def listed(chosen: filters.Filters) -> None:
     )
 
 
-headline()
-listed(
-    filters.bar(
-        filters.Text("q", "キーワード", "園児名・ふりがな"),
-        *choices.nursery_fields(),
-        filters.Choice("class_name", "組", choices.classes(choices.nursery_asked())),
-        filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中"),
+if choices.some_nursery("園児"):
+    headline()
+    listed(
+        filters.bar(
+            filters.Text("q", "キーワード", "園児名・ふりがな"),
+            *choices.nursery_fields(),
+            filters.Choice("class_name", "組", choices.classes(choices.nursery_asked())),
+            filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中"),
+        )
     )
-)

@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS
+from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.session import may
-from dashboards.ui import filters
+from dashboards.ui import feedback, filters, heading
 from dashboards.ui.kept import every, kept
 from dashboards.ui.links import link
 
@@ -21,6 +21,24 @@ def nurseries() -> dict[int, str]:
     if not may("entries:nursery:read"):
         return {}
     return kept("entries.nurseries", lambda: {row["id"]: row["name"] for row in every("/api/entries/nurseries")})
+
+
+def some_nursery(title: str) -> bool:
+    """Before there is one, a page has nothing to be about: it says so under its title, and where one is registered."""
+    if nurseries() or not may("entries:nursery:create"):
+        return True
+    try:
+        if session.api(patience=PATIENCE_SECONDS).get("/api/entries/nurseries", limit=1)["items"]:
+            return True
+    except ApiProblem:
+        return True  # The page's own block says what is wrong.
+    heading.page(title)
+    feedback.empty(
+        "まだ保育園が登録されていません",
+        "先に「保育園一覧」で保育園を登録してください。",
+        action=lambda: link("保育園を登録する", "/nurseries", primary=True),
+    )
+    return False
 
 
 def sees_several() -> bool:

@@ -144,4 +144,5 @@ def _closed_at(now: Row) -> datetime:
     return times.parse(now["as_of"]).replace(hour=hour, minute=minute, second=0, microsecond=0)
 
 
-page()
+if choices.some_nursery("在園状況"):
+    page()

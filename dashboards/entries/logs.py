@@ -149,5 +149,6 @@ def purge(row: Row) -> None:
     )
 
 
-headline()
-listed(conditions())
+if choices.some_nursery("入退管理ログ"):
+    headline()
+    listed(conditions())

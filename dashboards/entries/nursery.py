@@ -148,7 +148,8 @@ def _open_archive(row: Row) -> None:
     show()
 
 
-page()
-devices()
-if may("entries:nursery:update"):
-    archives()
+if choices.some_nursery("園情報"):
+    page()
+    devices()
+    if may("entries:nursery:update"):
+        archives()

@@ -94,13 +94,14 @@ def listed(chosen: filters.Filters) -> None:
     )
 
 
-headline()
-listed(
-    filters.bar(
-        filters.Text("q", "キーワード", "氏名・ふりがな・保護者ID", 250),
-        *choices.nursery_fields(),
-        filters.Choice("class_name", "園児の組", choices.classes(choices.nursery_asked()), width=150),
-        filters.Choice("card", "カード", CARD, width=130),
-        filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中", width=150),
+if choices.some_nursery("保護者"):
+    headline()
+    listed(
+        filters.bar(
+            filters.Text("q", "キーワード", "氏名・ふりがな・保護者ID", 250),
+            *choices.nursery_fields(),
+            filters.Choice("class_name", "園児の組", choices.classes(choices.nursery_asked()), width=150),
+            filters.Choice("card", "カード", CARD, width=130),
+            filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中", width=150),
+        )
     )
-)

@@ -222,4 +222,5 @@ def _title(words: str, total: int, shown: int, address: str, query: dict[str, An
                 link("CSVで出力", f"{DOWNLOAD}{address}{asked}", download=True)
 
 
-page()
+if choices.some_nursery("統計"):
+    page()

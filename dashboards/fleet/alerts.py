@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.fleet.choices import customers, responders
-from dashboards.fleet.incident_drawer import PATH, drawer
+from dashboards.fleet.incident_drawer import PATH, drawer, open_asked
 from dashboards.fleet.incident_words import (
     IMPACT_HELP,
     IMPACTS,
@@ -133,3 +133,4 @@ listed(
         ],
     )
 )
+open_asked()

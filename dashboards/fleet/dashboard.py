@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.fleet.customer_drawer import PATH, drawer
+from dashboards.fleet.incident_drawer import address
 from dashboards.fleet.incident_words import in_all, where
 from dashboards.fleet.terminals_table import ENROL_FIRST, NO_TERMINALS, terminals_table
 from dashboards.fleet.words import ALERT, TERMINAL
@@ -127,7 +128,7 @@ def incident_lines(incident: dict[str, Any]) -> str:
     kind, since = ALERT.get(incident["alert_type"], UNKNOWN), times.parse(incident["opened_at"])
     more = plain(f"{times.full(since)}　{incident['serial_number']}　{incident['message']}")
     due = targets.countdown(times.parse(incident["due_at"]), incident["response"]) if incident["due_at"] else ""
-    target = f"/terminal?id={incident['terminal_id']}" if incident["scope"] == "terminal" else "/alerts"
+    target = f"/terminal?id={incident['terminal_id']}" if incident["scope"] == "terminal" else address(incident["id"])
     return f"**[{plain(where(incident))}]({target})**: {kind.badge()} ({times.ago(since)}) {due}  \n{small(more)}"
 
 

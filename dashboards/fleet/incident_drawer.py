@@ -8,14 +8,14 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import ApiProblem
+from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.fleet.choices import responders
 from dashboards.fleet.incident_words import INCIDENT_STATES, happened, state_of, where, why
 from dashboards.fleet.words import ALERT
 from dashboards.session import may
 from dashboards.ui import details, dialogs, feedback, flash, forms, targets, times
 from dashboards.ui.columns import Row
-from dashboards.ui.links import link
+from dashboards.ui.links import asked_id, link
 from dashboards.ui.once import pressed
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
@@ -25,6 +25,23 @@ PATH = "/api/fleet/incidents"
 MEMBERS_SHOWN = 10
 SNOOZES = {30: "30分", 60: "1時間", 4 * 60: "4時間", 24 * 60: "24時間"}
 _PROBLEM = "fleet.incident_problem"
+
+
+def address(incident_id: int) -> str:
+    """アラート一覧 with this one open."""
+    return f"/alerts?id={incident_id}"
+
+
+def open_asked() -> None:
+    """Once, whatever the page's address asks for: closed, it stays closed."""
+    asked = asked_id()
+    st.query_params.pop("id", None)
+    if asked is None:
+        return
+    try:
+        drawer(session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{asked}"))
+    except ApiProblem as problem:
+        feedback.not_done(problem)
 
 
 def drawer(row: Row) -> None:

@@ -22,7 +22,8 @@ PAGES = (
         icon=":material/notifications_active:",
         url_path="alerts",
         permission="fleet:incident:read",
-        about=("alert", "incident"),
+        about=("incident",),
+        names="id",
         waiting=Waiting("/api/fleet/incidents/counts", "open"),
     ),
     _page(

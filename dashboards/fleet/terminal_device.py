@@ -112,23 +112,24 @@ def _photos(terminal: Row) -> None:
 
 def _add(number: int) -> None:
     round_ = st.session_state.get("terminal.photos.round", 0)
-    sent = files.upload(f"terminal.photos.{number}.{round_}", "写真を追加", purpose="fleet.terminal_photo")
+    key = f"terminal.photos.{number}.{round_}"
+    sent = files.upload(key, "写真を追加", purpose="fleet.terminal_photo")
     if sent:
         st.button(
             f"{len(sent)}枚を設置写真に登録する",
             key="terminal.photos.add",
             type="primary",
             on_click=_attach,
-            args=(number, [one.id for one in sent]),
+            args=(number, key),
         )
     if refused := st.session_state.pop("terminal.photos.problem", None):
         feedback.not_done(refused)
 
 
-def _attach(number: int, ids: list[str]) -> None:
+def _attach(number: int, key: str) -> None:
     try:
-        for one in ids:
-            session.api().post(f"{PATH}/{number}/photos", {"file_id": one}, once=one)
+        for one in files.stored(key):
+            session.api().post(f"{PATH}/{number}/photos", {"file_id": one.id}, once=one.id)
     except ApiProblem as problem:
         st.session_state["terminal.photos.problem"] = problem
         return

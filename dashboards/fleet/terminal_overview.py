@@ -7,6 +7,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS, ApiProblem
 from dashboards.fleet import advice, terminal_hours
+from dashboards.fleet.incident_drawer import address
 from dashboards.fleet.terminal_words import happened
 from dashboards.fleet.terminals_table import PATH, installed
 from dashboards.fleet.words import ALERT, CONTRACT
@@ -45,7 +46,7 @@ def _alerts(terminal: Row) -> None:
             kind = ALERT.get(alert["alert_type"], UNKNOWN)
             when = small(plain(f"{times.full(since)}（{times.ago(since)}）"))
             st.markdown(f"{kind.badge()} {plain(alert['message'])}  \n{when}")
-        link("アラート一覧で対応する", "/alerts")
+        link("アラート一覧で対応する", address(terminal["alerts"][0]["incident_id"]))
 
 
 def _facts(terminal: Row) -> None:

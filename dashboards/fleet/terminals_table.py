@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.fleet.words import TERMINAL
+from dashboards.session import may
 from dashboards.ui import columns, details, dialogs, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -19,7 +20,7 @@ from dashboards.ui.text import plain
 
 PATH = "/api/fleet/terminals"
 NO_TERMINALS = "まだ端末が登録されていません"
-ENROL_FIRST = "登録コードを発行し、店舗PCのエージェントを登録してください。"
+ENROL_FIRST = "顧客を登録し、その顧客の登録コードを発行して、店舗PCのエージェントを登録してください。"
 SORTS = {
     "status": "対応が必要な順",
     "serial_number": "シリアル番号順",
@@ -67,8 +68,16 @@ def terminals_table(key: str, title: str, *, filters: Filters | None = None) -> 
         filters=filters,
         actions={"詳細": drawer},
         export=Export.of(PATH),
-        empty=tables.Empty(NO_TERMINALS, ENROL_FIRST),
+        empty=tables.Empty(NO_TERMINALS, ENROL_FIRST, _first_steps),
     )
+
+
+def _first_steps() -> None:
+    with st.container(horizontal=True, width="content"):
+        if may("fleet:customer:create"):
+            link("顧客一覧を開く", "/customers")
+        if may("fleet:enrolment:create"):
+            link("登録コードを開く", "/enrolments")
 
 
 def drawer(terminal: Row) -> None:

@@ -78,6 +78,11 @@ def upload(
     return [File(**file) for file in result["files"] or []]
 
 
+def stored(key: str) -> list[File]:
+    """For callbacks: what has arrived by now may be more than what was drawn last."""
+    return [File(**file) for file in (st.session_state.get(key) or {}).get("files") or []]
+
+
 def is_waiting(key: str) -> bool:
     """Whether some of those that were chosen are on their way yet."""
     return bool((st.session_state.get(key) or {}).get("waiting"))

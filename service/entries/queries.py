@@ -266,7 +266,7 @@ def get_shown_nursery(db: Session, by: Actor, nursery_id: int | None) -> Nursery
     if shown is None:
         shown = db.scalar(select(Nursery.id).where(Nursery.archived_at.is_(None)).order_by(Nursery.id).limit(1))
     if shown is None:
-        raise NotFound("まだ保育園が登録されていません。先に「園情報」から保育園を登録してください。")
+        raise NotFound("まだ保育園が登録されていません。先に「保育園一覧」で保育園を登録してください。")
     return get_nursery(db, by, shown)
 
 

@@ -49,6 +49,7 @@ def test_a_store_that_falls_silent_is_one_mail_and_then_one_for_each_target_miss
     minutes_pass(db, 12)
 
     [(subject, body)] = inbox(sandbox)
+    page = f"{PAGE}?id={db.scalars(select(Incident.id)).one()}"
     assert subject == "【Genba】ABC商事 - 新宿店: オフライン 2台"
     assert body == (
         "（日時） に、次の障害を検知しました。\n"
@@ -58,7 +59,7 @@ def test_a_store_that_falls_silent_is_one_mail_and_then_one_for_each_target_miss
         "  オフライン: 店舗PCからの通信が途絶えています。最終通信は （日時） です。\n"
         "・ABC商事 - 新宿店 レジ2番（TC200-000002）\n"
         "  オフライン: 店舗PCからの通信が途絶えています。最終通信は （日時） です。\n\n"
-        f"アラート一覧: {PAGE}\n"
+        f"アラート一覧: {page}\n"
     )
     assert {tuple(mail["recipients"]) for mail in sandbox.mails()} == {("support@techcore.example",)}
 
@@ -70,7 +71,7 @@ def test_a_store_that_falls_silent_is_one_mail_and_then_one_for_each_target_miss
             "（日時） の時点で、次の対応が目標時間を過ぎています。\n"
             "対応したら、アラート一覧で完了を記録してください。\n\n"
             "・初動確認（運用チーム）: ABC商事 - 新宿店\n\n"
-            f"アラート一覧: {PAGE}\n",
+            f"アラート一覧: {page}\n",
         )
     ]
     minutes_pass(db, 60)

@@ -95,7 +95,7 @@ def test_new_alerts_are_told_to_slack_too_where_a_channel_is_named(
     assert post.payload["channel"] == post.recipient == "#fleet-alerts"
     assert "障害を1件検知しました" in post.payload["text"]
     assert "• A&amp;B商事 - 新宿店 レジ1番: オフライン（TC200-000042）" in post.payload["text"]
-    assert post.payload["text"].endswith("/alerts|アラート一覧を開く>")
+    assert post.payload["text"].endswith(f"/alerts?id={mail.subject_id}|アラート一覧を開く>")
     assert (post.area, post.subject, post.expires_at) == ("fleet", "incident", app_now(db) + timedelta(days=1))
 
 

@@ -249,7 +249,7 @@ def _tell(db: Session, news: Sequence[News]) -> None:
 
 def _send(db: Session, news: Sequence[News]) -> None:
     now = app_now(db)
-    page = f"{core_settings().public_base_url.rstrip('/')}/alerts"
+    page = _page(one.incident_id for one in news)
     subject, body = rules.news_mail(news, in_words(now), page)
     _publish(db, subject, body, rules.news_post(news, in_words(now), page), news[0].incident_id)
 
@@ -265,10 +265,16 @@ def _remind(db: Session) -> int:
     )
     for one in missed:
         event(db, one.incident_id, "reminded", SYSTEM, step=one.step)
-    page = f"{core_settings().public_base_url.rstrip('/')}/alerts"
+    page = _page(one.incident_id for one in missed)
     subject, body = rules.reminder_mail(missed, in_words(now), page)
     _publish(db, subject, body, None, missed[0].incident_id)
     return len(missed)
+
+
+def _page(incident_ids: Iterable[int]) -> str:
+    """アラート一覧; where all is about one incident, with that one open."""
+    [first, *others] = dict.fromkeys(incident_ids)
+    return f"{core_settings().public_base_url.rstrip('/')}/alerts" + ("" if others else f"?id={first}")
 
 
 def _publish(db: Session, subject: str, body: str, post: str | None, incident_id: int) -> None:

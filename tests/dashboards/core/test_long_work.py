@@ -73,6 +73,25 @@ def test_rows_in_error_are_listed_and_nothing_can_be_imported(admin: AppTest, fr
         page.button(key="core.imports.run")
 
 
+def test_columns_that_were_chosen_anew_are_looked_through_before_anything_is_imported(
+    admin: AppTest, front_door: TestClient, db: Session
+) -> None:
+    draft = begun(front_door, CUSTOMERS)
+    page = opened_at(admin, "imports", id=draft)
+    contact = page.selectbox(key=f"core.imports.column.{draft}.contact_person")
+    contact.select(0)
+    page.button(key="core.imports.run").click().run()
+
+    assert not page.exception
+    assert not db.scalars(select(Task)).all()
+    assert "列の割り当てを変更しました。" in page.warning[0].value
+    assert "core.imports.run" not in {button.key for button in page.button}
+
+    page.selectbox(key=f"core.imports.column.{draft}.contact_person").select(1).run()
+    assert not page.warning
+    assert "core.imports.run" in {button.key for button in page.button}
+
+
 def test_columns_are_chosen_by_hand_when_they_cannot_be_guessed(admin: AppTest, front_door: TestClient) -> None:
     draft = begun(front_door, CUSTOMERS.replace("会社名", "なまえ"))
     page = opened_at(admin, "imports", id=draft)

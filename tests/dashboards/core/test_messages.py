@@ -22,7 +22,7 @@ Screen = Callable[..., AppTest]
 
 def publish(db: Session, title: str, recipient: str = "support@techcore.example") -> OutboxMessage:
     payload = {"to": [recipient], "subject": title, "body": "本文です。"}
-    message = outbox.publish(db, "mail", payload, area="fleet", recipient=recipient, title=title, about=("alert", 1))
+    message = outbox.publish(db, "mail", payload, area="fleet", recipient=recipient, title=title, about=("incident", 1))
     db.commit()
     return message
 
@@ -115,7 +115,7 @@ def test_the_details_show_each_try_and_the_text(db: Session, screen: Screen) -> 
     # As code: an id with an @ in it is no address to click on.
     assert str(message.key) in [code.value for code in page.code]
     [leads] = [element.value for element in page.html if "で確認する" in element.value]
-    assert 'href="/alerts"' in leads
+    assert 'href="/alerts?id=1"' in leads
 
 
 def test_a_dead_letter_is_sent_again_after_one_question(db: Session, screen: Screen) -> None:

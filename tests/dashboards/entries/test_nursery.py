@@ -146,3 +146,24 @@ def test_nurseries_are_founded_and_archived_by_who_sees_all(
 def test_one_nurserys_people_have_no_list_of_nurseries(desk: Desk, sakura: Nursery, role: str) -> None:
     page = opened_at(desk(role, sakura), "nurseries")
     assert "権限" in texts(page) or "見ることができません" in texts(page)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "in-nursery",
+        "entry-exit-logs",
+        "attendance",
+        "attendance-report",
+        "entries-statistics",
+        "parents",
+        "children",
+        "nursery",
+    ],
+)
+def test_before_there_is_a_nursery_each_page_leads_to_where_one_is_registered(desk: Desk, address: str) -> None:
+    page = opened_at(desk("admin"), address)
+    assert not page.exception
+    assert not page.error
+    assert "まだ保育園が登録されていません" in "".join(element.value for element in page.markdown)
+    assert any('href="/nurseries"' in element.value for element in page.html)

@@ -92,6 +92,23 @@ def test_cards_of_a_class_are_prepared_and_taken_along(page: AppTest, db: Sessio
     assert "メールアドレスが登録されていません" in texts(page)
 
 
+def test_cards_are_of_the_class_that_was_chosen_right_before_the_press(page: AppTest, db: Session) -> None:
+    db.get_one(Parent, 123456).mail = "hanako@example.com"
+    db.commit()
+    press(page, "parents.cards")
+    page.radio(key="cards.how").set_value("組を選ぶ").run()
+    page.selectbox(key="cards.class").select("きりん組").run()
+    page.selectbox(key="cards.class").select("うさぎ組")
+    press(page, "cards.print")
+    assert "うさぎ組の園児の保護者のカード1枚を用意しました。" in texts(page)
+    assert db.scalars(select(Card.parent_id)).all() == [1]
+
+    page.selectbox(key="cards.class").select("きりん組")
+    press(page, "cards.mail")
+    press(page, "cards.mail_now.confirm")
+    assert db.scalars(select(OutboxMessage.recipient)).all() == ["hanako@example.com"]
+
+
 def test_a_parent_is_registered_with_a_child(page: AppTest, db: Session, sakura: Nursery) -> None:
     child = db.scalars(select(Child).where(Child.name == "山田太郎")).one()
     press(page, "parents.new")

@@ -89,6 +89,25 @@ def test_conditions_are_those_of_the_service(alerts: AppTest) -> None:
     assert [row["対象"] for row in rows(alerts)] == ["ABC商事 - 新宿店 レジ1番"]
 
 
+def test_an_address_opens_the_incident_and_closed_it_stays_closed(db: Session, screen: Screen) -> None:
+    a_morning(db)
+    incident = db.scalars(select(Incident.id).order_by(Incident.id)).all()[1]
+    page = opened_at(screen("olivia", fleet="operator"), "alerts", id=str(incident))
+    assert not page.exception
+    assert "対応手順" in texts(page)
+    page.button(key="incident.acknowledge").click().run()
+    db.expire_all()
+    assert db.get_one(IncidentStep, (incident, 2)).done_by == "olivia さん"
+    assert "id" not in page.query_params
+    assert len(rows(page)) == 2
+
+    gone = opened_at(screen("oscar", fleet="operator"), "alerts", id="9999")
+    assert not gone.exception
+    assert "対応手順" not in texts(gone)
+    assert len(rows(gone)) == 2
+    assert len(gone.error) == 2
+
+
 def test_taking_an_incident_records_the_first_look(alerts: AppTest, db: Session) -> None:
     incident = open_drawer(alerts, db)
     assert "対応手順" in texts(alerts)

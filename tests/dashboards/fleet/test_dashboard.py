@@ -216,7 +216,7 @@ def test_without_alerts_but_not_all_online_it_says_who_is_where(db: Session, scr
 def test_an_empty_fleet_says_why_and_what_to_do_first(db: Session, screen: Screen) -> None:
     page = screen("olivia", fleet="operator").run()
 
-    enrol = "登録コードを発行し、店舗PCのエージェントを登録してください。"
+    enrol = "顧客を登録し、その顧客の登録コードを発行して、店舗PCのエージェントを登録してください。"
     assert [info.value for info in page.info] == [f"まだ端末が登録されていません。{enrol}"]
     assert figures(page) == {"総端末数": "0台", "オンライン": "0台", "アラート": "0件"}
     assert "稼働率: **–**" in texts(page)
