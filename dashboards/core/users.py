@@ -50,10 +50,10 @@ def listed(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
         "",
         "/api/core/users",
         (
-            columns.text("ログインID", "login_id", width=128),
+            columns.text("ログインID", "login_id", width=148),
             columns.text("氏名", "name", width=96),
             columns.badge("状態", "state", USER, width=104),
-            columns.text("業務と役割", lambda user: in_words(user, areas), width=352),
+            columns.text("業務と役割", lambda user: in_words(user, areas), width=332),
             columns.text("メールアドレス", "mail", width=164),
             columns.ago("最後のログイン", "last_signed_in_at", missing="まだありません"),
         ),
