@@ -45,7 +45,8 @@ class Entry:
         visibility: Literal["visible", "hidden"] = "visible" if self.in_menu else "hidden"
         return st.Page(
             f"{self.area}/{self.file}",
-            title=f"{self.title}（{waiting:,}）" if waiting else self.title,
+            # Narrow brackets: the longest title and a number just fit into the menu.
+            title=f"{self.title}({waiting:,})" if waiting else self.title,
             icon=self.icon,
             url_path=self.url_path,
             visibility=visibility,

@@ -10,9 +10,14 @@ POINTS_PER_MM = 72 / 25.4
 
 def pages(pdf: bytes) -> list[str]:
     """The text of each page, without line ends: where a line breaks is the template's business."""
+    return ["".join(found) for found in lines(pdf)]
+
+
+def lines(pdf: bytes) -> list[list[str]]:
+    """The text of each page as it is broken into lines."""
     document = PdfDocument(pdf)
     try:
-        return ["".join(page.get_textpage().get_text_bounded().split("\r\n")) for page in document]
+        return [page.get_textpage().get_text_bounded().split("\r\n") for page in document]
     finally:
         document.close()
 

@@ -29,7 +29,9 @@ def show(path: str, name: str) -> None:
             chosen = st.segmented_control(
                 "キャリア管理画面のページ", [*pages], default=[*pages][-1] if pages else None, key="case.sheet.page"
             )
-            link("CSVで保存する", f"{DOWNLOAD}{path}/entry.csv", download=True)
+            with st.container(horizontal=True, width="content"):
+                link("CSVで保存する", f"{DOWNLOAD}{path}/entry.csv", download=True)
+                link("Excelで保存する", f"{DOWNLOAD}{path}/entry.xlsx", download=True)
         st.markdown(
             small(
                 "値の右端のボタンでコピーできます。保存していない入力は含まれません。カード情報は法人詳細で確認します。"

@@ -97,6 +97,7 @@ def agencies() -> None:
         reading = live.block("agencies.dashboard.figures", "代理店別数値", numbers.everything)
         if reading is not None and reading.data["items"]:
             st.html(numbers.table(reading.data["items"], reading.data["whole"]))
+            st.markdown(small(numbers.DONE_TOO))
             link("期間を選んで見る", "/agency-figures")
         elif reading is not None:
             feedback.empty("代理店がまだ登録されていません", "「代理店管理」で代理店を登録すると、ここに並びます。")

@@ -50,7 +50,7 @@ def shown(chosen: filters.Filters, reading: live.Reading) -> None:
     st.markdown(
         small(
             "依頼件数とステータスは投入依頼日で、獲得地点は投入完了日で数えます。"
-            "不備率は、不備の件数 ÷ 依頼件数です。代理店名や件数を押すと、その案件の一覧を開きます。"
+            f"{numbers.DONE_TOO}不備率は、不備の件数 ÷ 依頼件数です。代理店名や件数を押すと、その案件の一覧を開きます。"
         )
     )
     left, right = st.columns(2, gap="large")

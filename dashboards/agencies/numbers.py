@@ -21,6 +21,7 @@ MOST = 1000
 ALL = "全件"
 # 4.2 calls what has nothing left 対応中, and 投入案件一覧 leaves it out unless asked.
 WITH_DONE = "含める"
+DONE_TOO = "対応中には、投入済とキャンセルだけで、残りのない依頼も含みます。"
 _CELL = "padding: 0.4rem 0.75rem; text-align: right; border-bottom: 1px solid #e5e7eb; white-space: nowrap"
 # The document's columns in its order; キャンセル, which it has no column for, stands with the other statuses.
 HEADER = ("依頼件数", "不備", "対応中", "投入済", "キャンセル", "獲得地点", "不備率")

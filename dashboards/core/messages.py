@@ -12,15 +12,6 @@ from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
 
 HEADLINE = "core.messages_headline"
-COLUMNS = (
-    columns.text("件名", "title", width=284),
-    columns.badge("状態", "state", STATES, width=104),
-    columns.text("宛先", "recipient", width=176),
-    columns.text("種類", lambda row: TOPICS.get(row["topic"], row["topic"]), width=64),
-    columns.ago("作成", "created_at"),
-    columns.number("回数", "attempts", width=56),
-    columns.text("最後のエラー", "last_error", width=164),
-)
 
 
 @refreshing
@@ -87,13 +78,25 @@ def areas() -> dict[str, str]:
 
 
 def shown_columns() -> tuple[columns.Column, ...]:
-    """With several areas, whose a message is: the title makes room for it."""
+    """What is not needed leaves its room to the title: whose a message is, with one area; tries and errors, while none
+    has failed."""
     known = areas()
-    if len(known) < 2:
-        return COLUMNS
-    title = columns.text("件名", "title", width=200)
-    area = columns.text("業務", lambda row: known.get(row["area"], row["area"]), width=84)
-    return (title, *COLUMNS[1:4], area, *COLUMNS[4:])
+    told: dict[str, Any] = live.shown(HEADLINE) or {}
+    whose = (columns.text("業務", lambda row: known.get(row["area"], row["area"]), width=84),) if len(known) > 1 else ()
+    failures = (
+        (columns.number("回数", "attempts", width=56), columns.text("最後のエラー", "last_error", width=164))
+        if told.get("tried") or told.get("dead")
+        else ()
+    )
+    return (
+        columns.text("件名", "title", width=504 - (84 if whose else 0) - (220 if failures else 0)),
+        columns.badge("状態", "state", STATES, width=104),
+        columns.text("宛先", "recipient", width=176),
+        columns.text("種類", lambda row: TOPICS.get(row["topic"], row["topic"]), width=64),
+        *whose,
+        columns.ago("作成", "created_at"),
+        *failures,
+    )
 
 
 def conditions() -> filters.Filters:

@@ -126,7 +126,9 @@ def _sent(call: Callable[[], None], chosen: Mapping[str, Chosen], what_else: str
     listed = [area for area, one in chosen.items() if one.role]
     if not listed:
         message = f"役割を1つ以上選んでください。{what_else}"
-        raise ApiProblem(422, "", message, [{"field": f"role.{area}", "message": message} for area in chosen])
+        # With several areas no single one of them is what is wrong.
+        fields = [*chosen] if len(chosen) == 1 else []
+        raise ApiProblem(422, "", message, [{"field": f"role.{area}", "message": message} for area in fields])
     try:
         call()
     except ApiProblem as problem:

@@ -86,9 +86,10 @@ def listed(form: Row, may_edit: bool) -> None:
     asked: Sequence[Row] = form["questions"]
     with st.container(border=True, gap="small", key=f"{KEY}.questions"):
         for place, question in enumerate(asked):
-            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top"):
-                st.markdown("  \n".join(lines(asked, question)), width="stretch")
-                if may_edit:
+            left, right = st.columns([9, 2])
+            left.markdown("  \n".join(lines(asked, question)))
+            if may_edit:
+                with right:
                     _buttons(form, place)
     if may_edit:
         dialogs.button("質問を追加する", add, form, key=f"{KEY}.add", icon="add")
@@ -143,7 +144,20 @@ def swap(form: Row, place: int, other: int) -> None:
 
 
 def add(form: Row) -> None:
-    question_dialog.ask(form, None, lambda new: save(form, [*form["questions"], new]))
+    asked = form["questions"]
+
+    def put(new: Row) -> None:
+        place = place_of(asked, new["key"])
+        save(form, [*asked[:place], new, *asked[place:]])
+
+    question_dialog.ask(form, None, put)
+
+
+def place_of(asked: Sequence[Row], key: str) -> int:
+    """Behind the last question of the same group (1-10 behind those of 1), at the end where there is none."""
+    group = key.rpartition("-")[0]
+    same = [place for place, one in enumerate(asked) if group and one["key"].startswith(f"{group}-")]
+    return same[-1] + 1 if same else len(asked)
 
 
 def edit(form: Row, place: int) -> None:

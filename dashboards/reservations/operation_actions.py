@@ -38,7 +38,8 @@ def buttons(reservation: Row, back: Back) -> None:
 
 
 def _permission(name: str) -> str:
-    return "reservations:reservation:refund" if name == "retry_refund" else "reservations:reservation:operate"
+    refunds = ("retry_refund", "refunded_otherwise")
+    return "reservations:reservation:refund" if name in refunds else "reservations:reservation:operate"
 
 
 def post(reservation: Row, what: str, back: Back, body: Mapping[str, Any], once: str) -> None:
@@ -243,6 +244,29 @@ def retry_refund(reservation: Row, back: Back) -> None:
     )  # fmt: skip
 
 
+def refunded_otherwise(reservation: Row, back: Back) -> None:
+    @dialogs.dialog(
+        plain(f"{name_of(reservation)}を別の方法で返金しましたか？"), width="medium", icon=":material/currency_yen:"
+    )
+    def ask() -> None:
+        st.warning(
+            f"¥{reservation['paid']:,}を、Stripeの管理画面や振込などで返金し終えたときに記録します。振込の前に、Stripeでは返金されて"
+            "いないことを確かめてください。予約は返金済みになり、依頼者にSMSは送りません。この操作は取り消せません。"
+        )
+        with forms.form(key_of(reservation, "refunded_otherwise"), submit="返金済みにする") as form:
+            how = form.field(
+                "how", st.text_area, "返金の方法", required=True, max_chars=500, height=80,
+                placeholder="例: 2026/11/23 に依頼者の口座へ振込",
+            )  # fmt: skip
+        if form.submitted:
+            form.send(
+                lambda once: post(reservation, "refunded-otherwise", back, {"how": how}, once),
+                done="返金済みにしました。",
+            )
+
+    ask()
+
+
 def correct(reservation: Row, call: Row, back: Back) -> None:
     @dialogs.dialog(
         plain(f"{call['number']}回目の電話（{call['shop_name']}）の判定を訂正"), width="medium", icon=":material/edit:"
@@ -296,6 +320,7 @@ _BUTTONS: Mapping[str, tuple[str, str, Callable[[Row, Back], None]]] = {
     "send_link": ("決済リンクを再作成", "sms", send_link),
     "mail_link": ("決済リンクをメールで送る", "mail", mail_link),
     "retry_refund": ("返金をやり直す", "currency_yen", retry_refund),
+    "refunded_otherwise": ("別の方法で返金した", "account_balance", refunded_otherwise),
     "cancel": ("キャンセルする", "cancel", cancel),
     "cancel_late": ("キャンセルする", "cancel", cancel_late),
 }

@@ -102,6 +102,7 @@ _KINDS_OF_EVENTS = {
     "sms_failed": "alert",
     "paid": "payment",
     "refund_done": "payment",
+    "refunded_otherwise": "payment",
     "refund_failed": "alert",
     "cancel_asked": "cancel",
     "contact_noted": "comment",

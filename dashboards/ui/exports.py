@@ -24,6 +24,7 @@ from dashboards.ui.text import small
 PATH = "/api/core/exports"
 # The service's limit for an answer at once (`service/core/exports/answers.py`).
 MOST_EXCEL_ROWS = 10_000
+FOR_EXCEL = "CSVをExcelで直接開くと、先頭の0や桁の多い番号が変わります。Excelで使うときは、Excelで出力してください。"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ def menu(key: str, export: Export, query: Mapping[str, Any], total: int, counter
                 link("Excelで出力", _with(export.excel, query), download=True)
             elif export.key:
                 st.button("Excelを作成する", key=f"{key}.export.excel", on_click=_start, args=(export.key, dict(query)))
+        if export.excel or export.key:
+            st.markdown(small(FOR_EXCEL))
         if export.key and total > MOST_EXCEL_ROWS:
             st.markdown(small(f"{MOST_EXCEL_ROWS:,}{counter}を超えるExcelは、少し時間をかけて作成します。"))
         elif export.excel and total > MOST_EXCEL_ROWS:

@@ -43,7 +43,8 @@ WORDS = {
     "charge_already_refunded": f"この支払いはすでに全額返金されています。{_SUPPORT}",
     "charge_disputed": f"この支払いには異議申し立てがあるため、返金できません。{_SUPPORT}",
     "charge_exceeds_source_limit": "Stripe の利用限度額を超えています。Stripe の管理画面を確認してください。",
-    "resource_missing": "Stripe にこの決済がありません。STRIPE_API_KEYが別のアカウントのものでないか確認してください。",
+    "resource_missing": "Stripe にこの決済の記録がありません。"
+    "STRIPE_API_KEYが別のアカウントのものでないか、管理者に確認してください。",
     "url_invalid": "決済後に戻るURLが正しくありません。PUBLIC_BASE_URLを確認してください。",
 }
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from service.core.clock import app_now
 from service.core.identity import User, hash_token
-from service.demo import reservations_chores, reservations_enquiries, reservations_measures, reservations_past
+from service.demo import (
+    reservations_chores,
+    reservations_enquiries,
+    reservations_measures,
+    reservations_past,
+    reservations_stage,
+)
 from service.reservations.assistants.models import Assistant
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop, ShopService
@@ -109,5 +116,8 @@ def masters(db: Session) -> None:
 def _assistant(db: Session) -> None:
     hashed = hash_token(ASSISTANT_TOKEN)
     if not db.scalars(select(Assistant.id).where(Assistant.token_hash == hashed)).all():
-        db.add(Assistant(name="デモ用アシスタント", token_hash=hashed))
+        # As old as the past that it asked for.
+        now = app_now(db)
+        since = now - timedelta(days=reservations_stage.DAYS)
+        db.add(Assistant(name="デモ用アシスタント", token_hash=hashed, created_at=since, last_used_at=now))
         db.flush()

@@ -282,7 +282,7 @@ def test_a_page_that_stripe_does_not_know_cannot_be_closed(db: Session, sandbox:
     send()
 
     assert [(one.outcome, one.code) for one in heard] == [("dead", "resource_missing")]
-    assert "別のアカウントのものでないか確認してください" in str(heard[0].error)
+    assert "別のアカウントのものでないか、管理者に確認してください" in str(heard[0].error)
 
 
 def refunding(intent: str, amount: int = 5500) -> dict[str, Any]:

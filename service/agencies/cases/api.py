@@ -138,4 +138,13 @@ async def entry(asking: Listed, case_id: Id, site_id: Id) -> Response:
 def entry_as_csv(actor: Reader, db: Db, case_id: Id, site_id: Id) -> Response:
     request = requests.get_request(db, actor, case_id)
     site = requests.get_site(db, request, site_id)
-    return exports.entry(db, actor, request, site, queries.entry(db, request, site))
+    return exports.entry_as_csv(db, actor, request, site, queries.entry(db, request, site))
+
+
+@router.get(
+    "/{case_id}/sites/{site_id}/entry.xlsx", response_class=Response, responses=answers.described(Kind.XLSX) | _ABSENT
+)
+def entry_as_excel(actor: Reader, db: Db, case_id: Id, site_id: Id) -> Response:
+    request = requests.get_request(db, actor, case_id)
+    site = requests.get_site(db, request, site_id)
+    return exports.entry_as_excel(db, actor, request, site, queries.entry(db, request, site))

@@ -1,4 +1,4 @@
-"""代理店別数値 as a file: the columns of the page, with a row for each agency and the sum of them."""
+"""代理店別数値 as a file: the columns of the page, with a row for each agency."""
 
 from __future__ import annotations
 

@@ -152,6 +152,11 @@ def retry_refund(db: Session, by: Actor, code: str, new: schemas.Noted) -> None:
     _happen(db, by, _hold(db, code, new), e.RefundRetried(), new.note)
 
 
+def refunded_otherwise(db: Session, by: Actor, code: str, new: schemas.RefundedOtherwise) -> None:
+    """別の方法で返金した: Stripe could not, and a person saw to it."""
+    _happen(db, by, _hold(db, code, new), e.RefundedOtherwise(), new.how)
+
+
 def correct(db: Session, by: Actor, code: str, number: int, new: schemas.Correction) -> bool:
     """判定を訂正: what was read from a call was wrong. It is corrected in any case; whether the reservation follows,
     or has gone on without it.

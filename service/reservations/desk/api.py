@@ -132,6 +132,18 @@ def retry_refund(
     return _now(db, code)
 
 
+@router.post("/{code}/refunded-otherwise", responses=_EITHER)
+def refunded_otherwise(
+    actor: Annotated[Actor, allow("reservations:reservation:refund")],
+    db: Db,
+    code: Code,
+    new: schemas.RefundedOtherwise,
+) -> schemas.ReservationDetail:
+    """別の方法で返金した."""
+    actions.refunded_otherwise(db, actor, code, new)
+    return _now(db, code)
+
+
 @router.post("/{code}/calls/{number}/answer", responses=_EITHER)
 def correct(actor: Operator, db: Db, code: Code, number: Number, new: schemas.Correction) -> schemas.ReservationDetail:
     """判定を訂正."""

@@ -58,6 +58,7 @@ def actions(case: Case, now: datetime) -> list[str]:
         "cancel": e.CancelAsked(by="operator"),
         "cancel_late": e.CancelAsked(by="operator", special=True),
         "retry_refund": e.RefundRetried(),
+        "refunded_otherwise": e.RefundedOtherwise(),
     }
     found = [name for name, event in tried.items() if machine.apply(case, event, now).ignored is None]
     if "cancel" in found:

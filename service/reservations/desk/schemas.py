@@ -300,6 +300,12 @@ class Cancellation(Edit):
     shop_agreed: bool = False
 
 
+class RefundedOtherwise(Edit):
+    """`how`: in Stripe's dashboard, by bank transfer, and when."""
+
+    how: Reason
+
+
 class Correction(Edit):
     answer: Literal["ok", "refused", "vague", "change_requested", "voicemail", "no_answer"]
     note: Said = ""

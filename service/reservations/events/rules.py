@@ -292,6 +292,12 @@ class RefundRetried(_Event):
     kind: Literal["refund_retried"] = "refund_retried"
 
 
+class RefundedOtherwise(_Event):
+    """A person gave the money back where we do not see it: in Stripe's dashboard, by bank transfer."""
+
+    kind: Literal["refunded_otherwise"] = "refunded_otherwise"
+
+
 class Disputed(_Event):
     """The customer's bank takes the money back."""
 
@@ -346,6 +352,7 @@ Event = Annotated[
     | RefundDone
     | RefundFailed
     | RefundRetried
+    | RefundedOtherwise
     | Disputed
     | ContactNoted
     | CustomerCorrected,
@@ -383,6 +390,7 @@ EVENT_WORDS = {
     "refund_done": "返金が完了しました",
     "refund_failed": "返金に失敗しました",
     "refund_retried": "返金をやり直します",
+    "refunded_otherwise": "運営担当者が別の方法で返金しました",
     "disputed": "カード会社から支払いへの異議がありました",
     "contact_noted": "連絡を記録しました",
     "customer_corrected": "依頼者の連絡先を訂正しました",

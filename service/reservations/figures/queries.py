@@ -50,6 +50,10 @@ FROM reservations_payments WHERE status = 'paid' AND closed_at >= :since AND clo
 UNION ALL
 SELECT reservation_id, settled_at, 'refunded', amount
 FROM reservations_refunds WHERE status = 'succeeded' AND settled_at >= :since AND settled_at < :until
+UNION ALL
+SELECT o.reservation_id, o.at, 'refunded', r.paid
+FROM reservations_events o JOIN reservations_reservations r ON r.id = o.reservation_id
+WHERE o.at >= :since AND o.at < :until AND o.kind = 'refunded_otherwise' AND o.ignored IS NULL
 """
 SUMS = ", ".join(f"coalesce(sum(f.amount) FILTER (WHERE f.what = '{name}'), 0) AS {name}" for name in COUNTS)
 _BY_SERVICE_AND_SHOP = text(f"""

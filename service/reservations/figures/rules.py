@@ -41,7 +41,7 @@ class Counts:
     `requested`: reservations made. `confirmed` and `failed`: it became clear that one succeeded, or that it did not; of
     each reservation it becomes clear once. `completed` and `cancelled`: what became of confirmed ones in the end.
     `links_paid` and `links_unpaid`: first payment links of reservations, by when they were sent; one that can still be
-    paid is neither. `paid` and `refunded`: what Stripe took and gave back.
+    paid is neither. `paid` and `refunded`: what Stripe took, and what it or a person gave back.
     """
 
     requested: int = 0

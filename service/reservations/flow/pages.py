@@ -99,6 +99,7 @@ def _page(
         "reservations/reservation.html",
         view=view,
         facts=queries.shown(db, reservation),
+        phone=queries.SHOP_PHONE,
         action=path,
         form_token=forms.token(secret, path),
         support=settings(),

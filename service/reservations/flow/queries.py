@@ -25,6 +25,7 @@ from service.reservations.services.models import Plan, Service
 from service.reservations.settings import settings
 from service.reservations.shops.models import Shop, ShopService
 
+SHOP_PHONE = "店舗の電話"
 ABSENT = "この予約は見つかりません。予約IDを確認してください。"
 
 
@@ -215,7 +216,9 @@ def shown(db: Session, reservation: Reservation) -> list[tuple[str, str]]:
     ]
     shop = db.get(Shop, reservation.shop_id) if reservation.shop_id is not None else None
     if reservation.state in (State.CONFIRMED, State.COMPLETED):
-        listed.append(("店舗", f"{shop.name}（{phones.shown(shop.phone)}）" if shop else booking.shop_note))
+        listed.append(("店舗", shop.name if shop else booking.shop_note))
+        if shop:
+            listed.append((SHOP_PHONE, phones.shown(shop.phone)))
     elif reservation.state in (State.CALLING_SUCCESS, State.AWAITING_PAYMENT):
         listed.append(("店舗", shop.name if shop else booking.shop_note))
     return listed

@@ -122,7 +122,7 @@ def _after(case: Case, now: datetime) -> View:
     if case.state is State.REFUNDED:
         lines = (
             f"{yen(case.refunded)}を返金しました。",
-            "カード会社により、明細に反映されるまで数日かかることがあります。",
+            "カードへの返金は、カード会社により、明細に反映されるまで数日かかることがあります。",
         )
         return View("返金しました", lines, "good")
     if case.state is State.PAYMENT_TIMEOUT:

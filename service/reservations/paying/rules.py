@@ -149,6 +149,16 @@ def _refund_retried(case: Case, event: e.RefundRetried, now: datetime) -> Result
     return with_(case, refunds=number, refund_fails=False), [e.Solved(tasks=(Task.REFUND_FAILED,)), refund]
 
 
+def _refunded_otherwise(case: Case, event: e.RefundedOtherwise, now: datetime) -> Result:
+    """Only when Stripe could not: nobody is to get it twice. The customer knows from the person who did it."""
+    if case.state is not State.REFUND_PENDING or case.intent is None:
+        return "返金を待っていません。"
+    if not case.refund_fails:
+        return "返金の結果を待っています。"
+    done = with_(case, state=State.REFUNDED, refunded=case.paid, refund_fails=False)
+    return done, [e.Solved(tasks=(Task.REFUND_FAILED,))]
+
+
 def _disputed(case: Case, event: e.Disputed, now: datetime) -> Result:
     if not case.paid:
         return "支払いのない予約です。"
@@ -169,5 +179,6 @@ HANDLERS: Mapping[str, Callable[..., Result]] = {
     "refund_done": _refund_done,
     "refund_failed": _refund_failed,
     "refund_retried": _refund_retried,
+    "refunded_otherwise": _refunded_otherwise,
     "disputed": _disputed,
 }

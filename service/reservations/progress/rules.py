@@ -145,7 +145,7 @@ def _refunding(case: Case, now: datetime) -> Progress:
 def _refunded(case: Case, now: datetime) -> Progress:
     return Progress(
         f"予約を取りやめ、{yen(case.refunded)}を返金しました。"
-        "カード会社により、明細に反映されるまで数日かかることがあります。"
+        "カードへの返金は、カード会社により、明細に反映されるまで数日かかることがあります。"
     )
 
 

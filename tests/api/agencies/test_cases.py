@@ -48,7 +48,7 @@ def test_everything_under_cases_is_closed_to_sales(team: Scene) -> None:
     doors = [
         ("GET", "", "/counts", "/sales-people", "/agencies", "/operators", f"/{case.id}"),
         ("GET", *(f"/{case.id}{rest}" for rest in ("/sites", "/images", "/comments", "/sites/1/entry"))),
-        ("GET", f"/{case.id}/sites/1/entry.csv"),
+        ("GET", f"/{case.id}/sites/1/entry.csv", f"/{case.id}/sites/1/entry.xlsx"),
         ("PATCH", f"/{case.id}", f"/{case.id}/sites/1", f"/{case.id}/images/1"),
         ("POST", *(f"/{case.id}{rest}" for rest in ("/sites", "/sites/1/status", "/deficiency", "/put-right"))),
         ("POST", *(f"/{case.id}{rest}" for rest in ("/claim", "/hand-over", "/release", "/viewing", "/comments"))),
@@ -288,7 +288,7 @@ def test_whoever_has_it_open_sees_who_else_has(olga: TestClient, team: Scene) ->
 def test_what_is_not_there_is_not_found(olga: TestClient, team: Scene) -> None:
     case, other = made(team, W), made(team, W)
     site = olga.get(path(other, "/sites")).json()["items"][0]["id"]
-    for rest in ("", "/sites", "/images", "/comments", "/sites/1/entry", "/sites/1/entry.csv"):
+    for rest in ("", "/sites", "/images", "/comments", "/sites/1/entry", "/sites/1/entry.csv", "/sites/1/entry.xlsx"):
         assert olga.get(f"{CASES}/{2**62}{rest}").status_code == 404
     # A site of another request.
     assert olga.patch(path(case, f"/sites/{site}"), json={"version": 1}).status_code == 404

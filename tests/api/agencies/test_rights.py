@@ -66,6 +66,7 @@ ROUTES: dict[str, tuple[tuple[str, str], ...]] = {
         ("DELETE", f"{CASES}/1/sites/1"),
         ("GET", f"{CASES}/1/sites/1/entry"),
         ("GET", f"{CASES}/1/sites/1/entry.csv"),
+        ("GET", f"{CASES}/1/sites/1/entry.xlsx"),
         ("GET", f"{CASES}/1/images"),
         ("PATCH", f"{CASES}/1/images/1"),
         ("GET", f"{CASES}/1/readings"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from openpyxl import load_workbook
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -369,6 +372,10 @@ def test_the_sheet_has_every_box_in_the_order_of_the_pages(olga: TestClient, tea
     rows = file.content.decode("utf-8-sig").split("\r\n")
     assert rows[0] == "ページ,元フィールド,項目,値,選択肢の名前"
     assert any(row.startswith("5page,power_supplier_type,現在の電力会社,03,東京電力") for row in rows)
+    # Excel would read 03 of the CSV as 3.
+    book = load_workbook(io.BytesIO(olga.get(f"{where}.xlsx").content)).active
+    cells = [[cell.value or "" for cell in row] for row in book.iter_rows()]
+    assert cells == [*csv.reader(rows[:-1])]
 
 
 def test_of_two_at_the_same_moment_one_is_told(service: Service) -> None:

@@ -21,6 +21,7 @@ from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer
+from service.reservations.figures import queries as figures
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Letter, Reservation
 from service.reservations.operations.models import Operation, OperationEvent
@@ -265,11 +266,31 @@ def test_a_refund_that_failed_is_tried_again(olivia: TestClient, db: Session) ->
     intent = scene.case(db, reservation).intent or ""
     flow.happen(db, reservation.id, e.RefundFailed(intent=intent), source="stripe")
     db.commit()
-    assert shown(olivia, reservation)["actions"] == ["retry_refund"]
+    assert shown(olivia, reservation)["actions"] == ["retry_refund", "refunded_otherwise"]
 
     do(olivia, reservation, "refund")
 
     assert money(db)[-2:] == ["refund", "refund"]
+
+
+def test_money_that_stripe_cannot_give_back_is_given_back_by_a_person(olivia: TestClient, db: Session) -> None:
+    reservation = scene.confirmed(db)
+    db.commit()
+    do(olivia, reservation, "cancel", reason="依頼者の都合")
+    assert do(olivia, reservation, "refunded-otherwise", 409, how="振込")["detail"].startswith("返金の結果を待って")
+    intent = scene.case(db, reservation).intent or ""
+    flow.happen(db, reservation.id, e.RefundFailed(intent=intent), source="stripe", note="カードの解約")
+    db.commit()
+    assert do(olivia, reservation, "refunded-otherwise", 422, how="")["status"] == 422
+    sent = money(db)
+
+    now = do(olivia, reservation, "refunded-otherwise", how="口座へ振込")
+
+    assert (now["state"], now["refunded"], money(db)) == ("refunded", now["paid"], sent)
+    assert {task["kind"]: task["resolved_at"] is not None for task in now["operations"]} == {"refund_failed": True}
+    today = app_now(db)
+    counted = figures.by_day(db, today - timedelta(minutes=1), today + timedelta(minutes=1))
+    assert [one.refunded for one in counted.values()] == [now["paid"]]
 
 
 def test_what_was_read_wrongly_from_a_call_is_corrected_by_a_person(olivia: TestClient, db: Session) -> None:
@@ -320,6 +341,7 @@ def test_no_action_is_offered_that_would_be_refused_and_none_is_refused_that_is_
         "mail_link": ("link-by-mail", {"mail": "a@b.example"}),
         "cancel": ("cancel", {"reason": "希望"}),
         "retry_refund": ("refund", {}),
+        "refunded_otherwise": ("refunded-otherwise", {"how": "振込"}),
     }
     makers: list[Callable[[], Reservation]] = [
         lambda: scene.ask(db),

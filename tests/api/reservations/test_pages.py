@@ -98,7 +98,9 @@ def test_whoever_pays_knows_which_shop_keeps_it_and_after_that_its_telephone(
     after = visitor.get(path).text
 
     assert f"<dt>店舗</dt><dd>{shop.name}</dd>" in before
-    assert f"<dt>店舗</dt><dd>{shop.name}（{phones.shown(shop.phone)}）</dd>" in after
+    number = phones.shown(shop.phone)
+    assert number not in before
+    assert f'<dt>店舗の電話</dt><dd><a href="tel:{number}">{number}</a></dd>' in after
 
 
 def test_customers_pages_are_headed_by_the_name_that_stands_in_their_sms(stage: Session, visitor: TestClient) -> None:
@@ -180,7 +182,8 @@ def test_back_from_stripe_the_page_waits_and_asks_stripe_at_once(stage: Session,
     assert payment.look_at is not None
     assert payment.look_at < due
     assert title(paid) == "予約が確定しました"
-    assert "フラワー銀座（03-1234-0001）" in paid.text
+    assert "<dd>フラワー銀座</dd>" in paid.text
+    assert '<a href="tel:03-1234-0001">03-1234-0001</a>' in paid.text
 
 
 def test_cancelling_takes_a_form_and_happens_once(stage: Session, visitor: TestClient) -> None:

@@ -407,7 +407,8 @@ def test_the_sheet_is_copied_box_by_box(page: AppTest, case: Request, team: Scen
 
     assert "987" in [one.value for one in page.code]
     assert "power_customer_number" in texts(page)
-    assert any(f"/download{CASES}/{case.id}/sites/{site.id}/entry.csv" in one.value for one in page.html)
+    for kind in ("csv", "xlsx"):
+        assert any(f"/download{CASES}/{case.id}/sites/{site.id}/entry.{kind}" in one.value for one in page.html)
 
 
 def test_a_site_added_by_mistake_is_removed(page: AppTest, case: Request, team: Scene) -> None:

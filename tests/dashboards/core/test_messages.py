@@ -77,6 +77,15 @@ def test_the_first_line_says_what_waits_and_what_failed(db: Session, screen: Scr
         "本日の送信": "0件",
     }
     assert [*page.dataframe[0].value["件名"]] == ["これから"] * 3 + ["届かない"]
+    assert {"回数", "最後のエラー"} <= {*page.dataframe[0].value.columns}
+
+
+def test_tries_and_errors_leave_their_room_to_the_title_while_nothing_failed(db: Session, screen: Screen) -> None:
+    publish(db, "これから")
+
+    page = open_page(screen)
+
+    assert not {"回数", "最後のエラー"} & {*page.dataframe[0].value.columns}
 
 
 def test_when_everything_left_it_says_so(db: Session, screen: Screen) -> None:

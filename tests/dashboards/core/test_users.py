@@ -112,6 +112,20 @@ def test_a_new_person_is_registered_and_the_password_shown_once(page: AppTest, d
     assert "二度と表示できません" not in "".join(warning.value for warning in page.warning)
 
 
+def test_that_a_role_is_missing_is_said_once_however_many_areas_there_are(screen: Screen) -> None:
+    page = (
+        screen("alice", fleet="admin", reservations="admin", loaners="admin").run().switch_page("core/users.py").run()
+    )
+    press(page, "users.new")
+    field(page, "text_input", "ログインID").set_value("taro")
+    field(page, "text_input", "氏名").set_value("太郎")
+
+    press(page, "users.create.submit")
+
+    assert [error.value for error in page.error] == ["役割を1つ以上選んでください。"]
+    assert "役割を1つ以上選んでください。" not in texts(page)
+
+
 def test_what_is_wrong_stands_below_its_field(page: AppTest) -> None:
     press(page, "users.new")
     field(page, "text_input", "ログインID").set_value("TARO")

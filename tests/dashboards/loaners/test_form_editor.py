@@ -63,6 +63,19 @@ def test_a_draft_is_edited_tried_out_and_published(page: AppTest, db: Session) -
     assert "公開中" in texts(page)
 
 
+def test_a_new_question_stands_behind_those_of_its_group(page: AppTest, db: Session) -> None:
+    press(page, f"{LIST}.draft.terminal")
+    name = f"loaners.question.{draft(db).id}.1.None"
+
+    press(page, f"{EDITOR}.add")
+    page.text_input(key=f"{name}.key.0").input("2-3")
+    page.text_input(key=f"{name}.title.0").input("回収した人")
+    press(page, f"{name}.submit")
+
+    keys = [one["key"] for one in draft(db).questions]
+    assert keys[keys.index("2-3") - 1 : keys.index("2-3") + 2] == ["2-2", "2-3", "3-0"]
+
+
 def test_what_keeps_a_draft_from_being_published_is_said(page: AppTest, db: Session) -> None:
     press(page, f"{LIST}.draft.terminal")
     press(page, f"{EDITOR}.remove.1-4")

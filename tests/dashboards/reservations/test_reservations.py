@@ -274,6 +274,13 @@ def test_money_that_could_not_be_given_back_stands_there_with_its_error_and_its_
     assert "返金 1回目" in texts(page)
     assert f"{ACT}.retry_refund" in keys(page)
 
+    page.button(key=f"{ACT}.refunded_otherwise").click().run()
+    page.text_area(key=next(one.key for one in page.text_area if ".how." in str(one.key))).set_value("口座へ振込")
+    next(one for one in page.button if one.label == "返金済みにする").click().run()
+
+    db.refresh(reservation)
+    assert (reservation.state, reservation.refunded) == ("refunded", 5500)
+
 
 def test_messages_say_whether_they_arrived_and_keep_the_customers_keys(screen: Screen, db: Session) -> None:
     reservation = scene.awaiting(db)

@@ -71,6 +71,15 @@ def test_the_number_is_whole_and_a_long_name_is_cut_with_dots() -> None:
     assert "ABC商事" in text
 
 
+@pytest.mark.parametrize("layout", ["24", "44"])
+def test_a_number_in_several_lines_is_broken_between_its_parts(layout: str) -> None:
+    number = "HIMEJI_Desktop_OptiPlex-7090_DE10380112_001"
+
+    [lines] = paper.lines(sheets([Label(number, (number, "OptiPlex-7090"))], STOCKS[layout], NOW))
+
+    assert lines == ["HIMEJI_Desktop_", "OptiPlex-7090_", "DE10380112_001", "OptiPlex-7090"]
+
+
 def test_a_code_too_long_for_the_stock_is_refused_before_it_is_printed_unreadable() -> None:
     long = [Label("A" * 60, ("A" * 60,))]
 

@@ -175,6 +175,7 @@ def rumour(life: Life, dice: Random) -> Event:
         e.RefundDone(intent=intent, amount=amount),
         e.RefundFailed(intent=intent),
         e.RefundRetried(),
+        e.RefundedOtherwise(),
         e.Disputed(),
         e.CustomerCorrected(phone=flag, mail=not flag, name=flag),
         e.CustomerCorrected(phone=flag, new_mail=not flag),
