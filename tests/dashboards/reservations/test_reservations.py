@@ -275,7 +275,7 @@ def test_money_that_could_not_be_given_back_stands_there_with_its_error_and_its_
     assert f"{ACT}.retry_refund" in keys(page)
 
     page.button(key=f"{ACT}.refunded_otherwise").click().run()
-    page.text_area(key=next(one.key for one in page.text_area if ".how." in str(one.key))).set_value("口座へ振込")
+    next(one for one in page.text_area if ".how." in str(one.key)).set_value("口座へ振込")
     next(one for one in page.button if one.label == "返金済みにする").click().run()
 
     db.refresh(reservation)
