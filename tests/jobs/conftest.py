@@ -10,7 +10,6 @@ from pydantic import SecretStr
 from jobs import outbox as outbox_jobs
 from jobs.vendors import mail, payments, slack, sms, voice, wire
 from service.core.outbox import Settled
-from service.core.settings import settings
 from tests.sandbox.process import BLAND_KEY, STRIPE_KEY, TOKEN, TWILIO_SID, TWILIO_TOKEN, Sandbox, running_sandbox
 
 CLIENTS = (mail, slack, sms, voice, payments, wire)
@@ -43,8 +42,8 @@ def sandbox(sandbox_process: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbo
 
 
 def point(monkeypatch: pytest.MonkeyPatch, **changed: object) -> None:
-    """The clients' settings from now on."""
-    pointed = settings().model_copy(update=changed)
+    """The clients' settings from now on: those that they have by now, with these changes."""
+    pointed = vars(sms)["settings"]().model_copy(update=changed)
     for client in CLIENTS:
         monkeypatch.setattr(client, "settings", lambda: pointed)
 

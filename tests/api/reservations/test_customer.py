@@ -92,7 +92,10 @@ def test_who_was_to_pay_gets_a_new_page_and_ten_new_minutes(olivia: TestClient, 
     after = scene.case(db, reservation)
     assert (now["state"], after.deadline, after.checkouts) == ("calling_success", None, before.checkouts + 1)
     done = [
-        message.payload["do"] for message in db.scalars(select(OutboxMessage).where(OutboxMessage.topic == "payments"))
+        message.payload["do"]
+        for message in db.scalars(
+            select(OutboxMessage).where(OutboxMessage.topic == "payments").order_by(OutboxMessage.id)
+        )
     ]
     assert done == ["checkout", "expire", "checkout"]
     ready = e.CheckoutReady(number=after.checkouts, session="cs_new")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
@@ -33,6 +33,9 @@ def page(screen: Screen) -> AppTest:
 
 
 def test_the_page_says_how_many_tokens_hold_and_which_are_not_used(page: AppTest, db: Session) -> None:
+    db.execute(update(Assistant).values(last_used_at=None))
+    db.commit()
+    page.run()
     assert "有効なトークンは1個です。そのうち1個は、まだ使われていません。" in texts(page)
     assert (rows(page)[0]["名前"], rows(page)[0]["最終利用"]) == ("デモ用アシスタント", "まだ使われていません")
 
