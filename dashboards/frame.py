@@ -28,6 +28,7 @@ SIDEBAR_WIDTH = 224
 def show(user: session.User) -> None:
     """The menu of this person, and the page they are on. Pages they may not see say so at their address."""
     times.begin(user.clock_ahead)
+    over = session.said()
     mine = allowed(user)
     waits = waiting.numbers(mine)
     entries = {entry: entry.page(waits.get(entry.url_path, 0)) for entry in mine}
@@ -58,6 +59,8 @@ def show(user: session.User) -> None:
     bound.begin(page.url_path)
     with dialogs.after(page.url_path):
         page.run()
+    if over:  # Last, so that nothing on the page loses its place, and with it what is typed there.
+        feedback.session_over()
 
 
 def account(user: session.User, page: StreamlitPage) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 
 from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from dashboards.addresses import FILES, HEALTH, LOGIN, LOGOUT, RELAYED, login_url
@@ -38,6 +40,55 @@ OURS_ALONE = IDENTITY_HEADERS | {ADDRESS.encode()}
 SESSION_ENDED = (
     "ログアウトしたか、セッションの有効期限が切れました。ページを読み込み直して、もう一度ログインしてください。"
 )
+
+
+class Connections:
+    """The open pages by the token that they came with.
+
+    A page keeps the cookie of the moment in which it was opened; one whose connection is closed opens another by
+    itself, with the cookie that is there now, and goes on as it was.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, set[Connection]] = {}
+
+    @contextmanager
+    def held(self, token: str, connection: Connection) -> Iterator[None]:
+        self._open.setdefault(token, set()).add(connection)
+        try:
+            yield
+        finally:
+            self._open[token].discard(connection)
+            if not self._open[token]:
+                del self._open[token]
+
+    async def renew(self, token: str, login_id: str) -> None:
+        """The pages of this person that came with the token: never those of somebody else at the same browser."""
+        for connection in [*self._open.get(token, ())]:
+            if connection.login_id == login_id:
+                await connection.close()
+
+
+class Connection:
+    """A page's connection, which may be closed from outside."""
+
+    def __init__(self, send: Send, login_id: str) -> None:
+        self._send = send
+        self._is_closed = False
+        self.login_id = login_id
+
+    async def send(self, message: Message) -> None:
+        if not self._is_closed:
+            await self._send(message)
+
+    async def close(self) -> None:
+        self._is_closed = True
+        with suppress(RuntimeError, OSError):  # It has just been closed from the other side.
+            await self._send({"type": "websocket.close", "code": SERVICE_RESTART})
+
+
+SERVICE_RESTART = 1012
+connections = Connections()
 
 
 class Gate:
@@ -89,7 +140,12 @@ class Gate:
         except ApiProblem:
             await WebSocketClose(code=1013)(scope, receive, send)
             return
-        await (self.app if user else WebSocketClose())(scope, receive, send)
+        if user is None:
+            await WebSocketClose()(scope, receive, send)
+            return
+        connection = Connection(send, user.login_id)
+        with connections.held(HTTPConnection(scope).cookies[COOKIE], connection):
+            await self.app(scope, receive, connection.send)
 
 
 async def signed_in(scope: Scope) -> User | None:

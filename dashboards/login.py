@@ -11,12 +11,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from anyio import to_thread
+from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from dashboards.addresses import login_url, safe_next
 from dashboards.client import Api, ApiProblem
-from dashboards.gate import address_of, same_origin, signed_in
+from dashboards.gate import address_of, connections, same_origin, signed_in
 from dashboards.plain import notice, page
 from dashboards.session import COOKIE, sessions
 from dashboards.settings import settings
@@ -81,6 +82,9 @@ async def _sign_in(request: Request, target: str) -> Response:
     response.set_cookie(
         COOKIE, answer["token"], httponly=True, secure=settings().session_cookie_secure, samesite="lax", path="/"
     )
+    if before := request.cookies.get(COOKIE):
+        # Once the browser has the new one.
+        response.background = BackgroundTask(connections.renew, before, answer["user"]["login_id"])
     return response
 
 

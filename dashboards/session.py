@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +22,7 @@ REMEMBER_FAILURE_SECONDS = 1
 REMEMBER_AT_MOST = 2048
 # The gate writes the browser's address into it, and lets none in from outside.
 ADDRESS = "x-browser-address"
-_LAST_KNOWN = "session.user"
+_LAST_KNOWN, _OVER, _SAID = "session.user", "session.over", "session.said"
 
 
 @dataclass(frozen=True)
@@ -111,23 +112,47 @@ def address() -> str:
 
 
 def current() -> User | None:
-    """The signed-in user, asked again on every rerun; None when the session has ended.
+    """The signed-in user, asked again on every rerun; None when nobody has been signed in in this tab.
 
-    While the service cannot be reached, a tab keeps the user it already knew, so that the page can go on showing its
-    last state. This grants nothing: every piece of data is still decided by the service.
+    While the service cannot be reached, and when the session has ended, a tab keeps the user it already knew, so that
+    the page stays as it was, with what is typed in it. This grants nothing: every piece of data is still decided by
+    the service, and the frame covers the page of an ended session.
     """
     mine = token()
-    if not mine:
-        return None
+    known: User | None = st.session_state.get(_LAST_KNOWN)
     try:
-        user = sessions.find(mine, address())
+        user = sessions.find(mine, address()) if mine else None
     except ApiProblem as problem:
-        known: User | None = st.session_state.get(_LAST_KNOWN)
         if problem.temporary and known:
             return known
         raise
+    st.session_state[_OVER] = user is None
+    if user is None:
+        return known
+    if known and known.login_id != user.login_id:
+        st.session_state.clear()  # Somebody else has signed in at this browser: what was typed and read is not theirs.
+        st.session_state[_LAST_KNOWN] = user
+        st.rerun()
     st.session_state[_LAST_KNOWN] = user
     return user
+
+
+def is_over() -> bool:
+    """Whether the session of the user whose page this is has ended, as far as `current` knows."""
+    return bool(st.session_state.get(_OVER, False))
+
+
+def said() -> bool:
+    """Whether the session is over, for the frame, which says it at the end of this run."""
+    st.session_state[_SAID] = is_over()
+    return is_over()
+
+
+def to_be_said() -> bool:
+    """Whether the session has ended, or somebody has signed in again, since the frame was drawn."""
+    with suppress(ApiProblem):
+        current()
+    return is_over() is not bool(st.session_state.get(_SAID, False))
 
 
 def may(permission: str) -> bool:
@@ -147,7 +172,8 @@ def changed_elsewhere() -> None:
 
 
 def ended() -> bool:
-    """Whether a 401 from the service means that the session is over, rather than that one call was refused."""
+    """Whether a 401 from the service means that the session is over, rather than that one call was refused, and a full
+    run is to say it. What is drawn below the frame's words goes on as with any answer that does not come."""
     if mine := token():
         sessions.forget(mine)
-    return current() is None
+    return to_be_said() and is_over()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.pages import Entry
 from dashboards.settings import settings
@@ -51,6 +52,7 @@ def ask(entries: Iterable[Entry], before: dict[str, int]) -> dict[str, int]:
 
 @st.fragment(run_every=settings().refresh_seconds)
 def watch(entries: Iterable[Entry], drawn: dict[str, int]) -> None:
-    """Draws the page anew when the menu is out of date: a block that refreshes itself cannot change the menu."""
-    if numbers(entries) != drawn:
+    """Draws the page anew when the menu is out of date, or the session has ended: a block that refreshes itself cannot
+    change the frame."""
+    if session.to_be_said() or numbers(entries) != drawn:
         st.rerun()

@@ -14,6 +14,9 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from dashboards import session
+from dashboards.ui import feedback
+
 _PAGE, _NOTED, _LEAVING, _DRAWING = "dialogs.page", "dialogs.noted", "dialogs.leaving", "dialogs.drawing"
 
 Draw = Callable[..., None]
@@ -27,6 +30,8 @@ def dialog(title: str, **options: Any) -> Callable[[Draw], Draw]:
             leave()
             st.session_state.pop(_DRAWING, None)
             body()
+            if session.is_over():  # Nothing outside of an open dialog can be pressed.
+                feedback.session_over("dialog")
 
         def opened() -> None:
             drawing = st.session_state.get(_DRAWING)

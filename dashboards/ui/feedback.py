@@ -56,12 +56,39 @@ def empty(
 
 
 def session_expired() -> None:
+    st.title("ログインし直してください", anchor=False)
+    st.markdown("ログアウトしたか、セッションの有効期限が切れました。もう一度ログインすると、この画面に戻ります。")
+    link("ログイン画面を開く", _way_back(), primary=True)
+
+
+def session_over(key: str = "page") -> None:
+    """Covers the page of a session that has ended while somebody was on it: nobody who comes along reads on, and what
+    is typed below is still there when the same person has signed in again in another tab (`gate.Connections`)."""
+    st.html(f"<style>{_COVER}</style>")
+    with st.container(key=f"session-over-{key}"):
+        st.title("ログインし直してください", anchor=False)
+        st.markdown(
+            "ログアウトしたか、セッションの有効期限が切れました。この画面に入力していた内容は、まだ残っています。\n\n"
+            "新しいタブで同じIDでログインしてから、このタブに戻ると、続きから操作できます。"
+        )
+        st.link_button("ログイン画面を開く", _way_back(), type="primary", icon=":material/open_in_new:")
+        st.markdown(small("続けられないときは、ページを読み込み直してください。入力していた内容は消えます。"))
+
+
+_COVER = """
+[class*="st-key-session-over"] {
+    position: fixed; inset: 0; z-index: 1000200; overflow: auto;
+    padding: 6rem 1.5rem 1.5rem max(1.5rem, 50vw - 20rem); background: #fff;
+}
+[class*="st-key-session-over"] > * { max-width: 40rem; }
+"""
+
+
+def _way_back() -> str:
     # Streamlit gives the address without its query, where the filters are.
     path = urlsplit(st.context.url or "/").path
     query = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
-    st.title("ログインし直してください", anchor=False)
-    st.markdown("ログアウトしたか、セッションの有効期限が切れました。もう一度ログインすると、この画面に戻ります。")
-    link("ログイン画面を開く", login_url(path, query, reason="expired"), primary=True)
+    return login_url(path, query, reason="expired")
 
 
 def forbidden() -> None:

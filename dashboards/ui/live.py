@@ -89,7 +89,7 @@ def block(
     except ApiProblem as problem:
         if problem.status == 401 and session.ended():
             st.rerun()  # The frame knows how to say it, and the way back.
-        if last is None or not problem.temporary:
+        if last is None or not (problem.temporary or session.is_over()):
             notice.empty()
             updated.empty()
             feedback.failed(problem, key=key, again=forget_failure)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
+import streamlit as st
 from anyio.from_thread import BlockingPortal
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
@@ -128,8 +129,10 @@ def screen(line: Line, token_of: Callable[..., str], monkeypatch: pytest.MonkeyP
 
     def of(login_id: str, **roles: str) -> AppTest:
         token = token_of(login_id, **roles)
-        monkeypatch.setattr(session, "token", lambda: token)
-        return AppTest.from_file(str(dashboards_app.FRAME), default_timeout=30)
+        monkeypatch.setattr(session, "token", lambda: st.session_state.get("test.token", token))
+        page = AppTest.from_file(str(dashboards_app.FRAME), default_timeout=30)
+        page.session_state["test.token"] = token  # Its own, also when somebody else's is opened beside it.
+        return page
 
     return of
 

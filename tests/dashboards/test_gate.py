@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -12,17 +13,19 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import Runtime
 
 import dashboards.app as dashboards_app
-from dashboards.gate import IDENTITY_HEADERS, OURS_ALONE, Gate
+from dashboards.gate import IDENTITY_HEADERS, OURS_ALONE, SERVICE_RESTART, Connection, Connections, Gate
 from dashboards.menu import MENU
 from dashboards.session import ADDRESS, COOKIE
 from service.core.clock import real_now
 from service.core.identity import UserSession
+from tests.cast import PASSWORD
 from tests.dashboards.conftest import Line, forget_sessions
 
 STREAM = "/_stcore/stream"
@@ -186,6 +189,36 @@ def test_a_websocket_of_a_foreign_page_is_refused_though_the_session_is_right(
 def test_a_websocket_of_a_foreign_page_is_known_by_its_fetch_metadata_too(signed_in: TestClient) -> None:
     assert_refused(signed_in, {"sec-fetch-site": "cross-site"})
     assert_refused(signed_in, {"sec-fetch-site": "same-site"})
+
+
+def test_who_signs_in_again_gets_the_open_pages_back(signed_in: TestClient) -> None:
+    with signed_in.websocket_connect(STREAM, subprotocols=["streamlit"]) as page:
+        answer = signed_in.post("/login", data={"login_id": "olivia", "password": PASSWORD})
+        assert answer.status_code == 303
+        told = next(message for message in iter(page.receive, None) if message["type"] == "websocket.close")
+
+    assert told["code"] == SERVICE_RESTART
+
+
+def test_pages_of_somebody_else_and_of_another_browser_stay_as_they_are() -> None:
+    closed: list[str] = []
+
+    def connection(name: str, login_id: str) -> Connection:
+        async def send(message: Message) -> None:
+            closed.append(f"{name} {message['type']}")
+
+        return Connection(send, login_id)
+
+    opened = Connections()
+    with (
+        opened.held("shared", connection("hers", "olivia")),
+        opened.held("shared", connection("his", "oscar")),
+        opened.held("elsewhere", connection("at home", "olivia")),
+    ):
+        asyncio.run(opened.renew("shared", "olivia"))
+        asyncio.run(opened.renew("unknown", "olivia"))
+
+    assert closed == ["hers websocket.close"]
 
 
 def test_a_websocket_is_asked_to_come_back_later_while_the_service_is_away(signed_in: TestClient, line: Line) -> None:

@@ -423,7 +423,7 @@ def test_the_service_never_reached_is_said_instead_of_an_empty_page(screen: Scre
     assert not page.sidebar.markdown
 
 
-def test_a_session_ended_elsewhere_ends_here_at_the_next_call(db: Session, morning: AppTest, line: Line) -> None:
+def test_a_session_ended_elsewhere_covers_the_page_at_the_next_call(db: Session, morning: AppTest, line: Line) -> None:
     db.execute(update(UserSession).values(revoked_at=real_now()))
     db.commit()
     morning.context = {"url": "http://genba.example/dashboard"}
@@ -431,11 +431,12 @@ def test_a_session_ended_elsewhere_ends_here_at_the_next_call(db: Session, morni
 
     morning.run()
 
-    assert [title.value for title in morning.title] == ["ログインし直してください"]
-    assert (
-        'href="/login?next=%2Fdashboard%3Fstatus%3Doffline%26status%3Derror&amp;reason=expired"'
-        in morning.html[0].value
-    )
-    assert not morning.dataframe
-    assert not morning.metric
+    assert [title.value for title in morning.title] == ["ダッシュボード", "ログインし直してください"]
+    [way_back] = morning.get("link_button")
+    assert way_back.proto.url == "/login?next=%2Fdashboard%3Fstatus%3Doffline%26status%3Derror&reason=expired"
+    assert morning.dataframe  # Below the cover, with what is typed on a page.
     assert not morning.exception
+    # Nothing asks on and on.
+    asked = len(line.calls)
+    morning.run()
+    assert len(line.calls) < asked + 20
