@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -98,6 +99,20 @@ def test_an_expired_session_says_so_and_leads_back_to_where_one_was(db: Session,
     assert 'href="/login?next=%2Fdashboard%3Fcustomer%3D3&amp;reason=expired" target="_self"' in page.html[0].value
     assert line.calls == ["GET /api/auth/me"]
     assert not page.sidebar.markdown
+
+
+def test_a_page_that_meets_somebody_elses_cookie_begins_anew(
+    screen: Screen, token_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = screen("olivia", fleet="operator").run()
+    page.session_state["typed"] = "hers"
+    his = token_of("oscar", fleet="operator")
+    monkeypatch.setattr(session, "token", lambda: his)
+
+    page.run()
+
+    assert "typed" not in page.session_state
+    assert not page.exception
 
 
 def test_without_a_cookie_there_is_no_question_to_the_service(
