@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from service.core.texts import international, plain
 
 REFUSAL = "日本の電話番号を、市外局番から入力してください（例: 03-1234-5678）。"
+LOST_ZERO = "先頭の0がありません。Excelでは、電話番号の列の表示形式を「文字列」にしてから入力してください。"
 _JAPAN = "+81"
 # 020 is of machines, 050 of telephones over the internet, which take none from vendors of SMS.
 _MOBILE = re.compile(r"\+81[6-9]0[0-9]{8}")
@@ -45,6 +46,15 @@ def e164(typed: str) -> str:
     if kept is None:
         raise ValueError(REFUSAL)
     return kept
+
+
+def from_cell(typed: str) -> str:
+    """A number in an imported file, as it stands there. Raises ValueError, in words, where a spreadsheet has taken it
+    for a number of another kind: 9012345678."""
+    number = plain(typed)
+    if re.fullmatch(r"[1-9][0-9]{8,9}", number):
+        raise ValueError(LOST_ZERO)
+    return number
 
 
 def is_mobile(kept: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
+from service.core import phones
 from service.core.auth import Actor
 from service.core.imports.kinds import Field, Kind, Values
 from service.core.texts import plain
@@ -47,7 +48,7 @@ PARENTS = Kind(
         Field("nursery_code", "保育園コード", "SKR001", ("園コード", "コード"), plain),
         Field("name", "保護者名", "田中恵子", ("氏名", "名前", "保護者氏名")),
         Field("kana", "ふりがな", "たなかけいこ", ("フリガナ", "かな", "カナ")),
-        Field("phone_number", "電話番号", "090-1234-5678", ("電話", "tel", "携帯"), plain),
+        Field("phone_number", "電話番号", "090-1234-5678", ("電話", "tel", "携帯"), phones.from_cell),
         Field("mail", "メールアドレス", "keiko@example.com", ("メール", "email", "e-mail"), plain),
         Field("children", "園児名", "田中翔、田中杏", ("園児", "お子さま", "子ども"), _names, _shown_names),
     ),

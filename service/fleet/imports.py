@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
+from service.core import phones
 from service.core.auth import Actor
 from service.core.imports.kinds import Field, Kind, Values
 from service.core.texts import plain
@@ -119,7 +120,7 @@ CUSTOMERS = Kind(
         Field(
             "contact_email", "連絡先メール", "aoki@abc.example", ("メール", "メールアドレス", "email", "e-mail"), plain
         ),
-        Field("contact_phone", "電話番号", "03-1234-5678", ("電話", "tel", "連絡先電話"), plain),
+        Field("contact_phone", "電話番号", "03-1234-5678", ("電話", "tel", "連絡先電話"), phones.from_cell),
         Field(
             "contract_type",
             "契約種別",

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from openpyxl import Workbook
 
 from jobs import core as core_jobs
+from service.core import phones
 from service.core.db import SYSTEM, Scopes, transaction
 from service.core.imports import kinds, records, text_files
 from service.core.imports.sheets import Sheet
@@ -180,6 +181,14 @@ def test_every_error_is_said_by_row_and_column_and_nothing_can_be_run(ground: Gr
         "設置日: 日付として読み取れません。2026/11/21 の形で入力してください。 / シリアル番号: "
     )
     assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(0,)]
+
+
+def test_a_telephone_number_that_a_spreadsheet_has_shortened_is_not_taken_in(ground: Ground) -> None:
+    client = ground.person("alice", fleet="admin")
+    draft = begun(client, "会社名,担当者,メールアドレス,電話番号\n新宿商店,青木,a@shop.example,312345678\n")
+
+    [row] = preview(client, draft)["rows"]
+    assert row["errors"] == [f"2行目 電話番号: {phones.LOST_ZERO}"]
 
 
 def test_a_row_that_stands_twice_in_a_file_is_taken_in_once(ground: Ground) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.core import phones
 from service.core.phones import is_mobile
 from service.core.texts import international
 
@@ -54,3 +55,14 @@ def test_only_mobile_numbers_take_an_sms() -> None:
     others = ("+81312345678", "+81601234567", "+815012345678", "+81120123456", "+18005550100", "09012345678")
 
     assert [one for one in (*mobile, *others) if is_mobile(one)] == [*mobile]
+
+
+@pytest.mark.parametrize("kept", ["090-1234-5678", "09012345678", "+819012345678", "(03)1234-5678", "110", "1234-5678"])
+def test_a_number_in_a_file_is_taken_as_it_stands_there(kept: str) -> None:
+    assert phones.from_cell(kept) == kept
+
+
+@pytest.mark.parametrize("lost", ["9012345678", "312345678", "９０１２３４５６７８"])
+def test_a_number_whose_first_zero_a_spreadsheet_has_taken_is_refused_with_what_to_do(lost: str) -> None:
+    with pytest.raises(ValueError, match="先頭の0がありません"):
+        phones.from_cell(lost)
