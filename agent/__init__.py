@@ -3,4 +3,4 @@
 It speaks HTTP to the service and never imports it.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
