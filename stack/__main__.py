@@ -174,6 +174,10 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
         servers.create_database(place)
     if own_valkey:
         _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))
+    # They ask the service and no database, and are up when it is.
+    early = [name for name, _ in replicas(environ, "dashboards")]
+    for name in early:
+        supervisor.start(name)
     _say("migrating the database")
     if told := migrate(environ):
         _say(told)
@@ -182,7 +186,7 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
         _prepare_field(place, environ)
     _say("starting the processes")
     later = ("agent", "fleet", "watchdog", "backup")
-    others = [program.name for program in listed if program.name not in ("postgres", "valkey", *later)]
+    others = [program.name for program in listed if program.name not in ("postgres", "valkey", *early, *later)]
     for name in others:
         supervisor.start(name)
     # Asked at their own ports: SERVICE_URL may lead through a proxy.
