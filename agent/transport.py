@@ -108,12 +108,22 @@ def request_headers(token: str | None = None) -> dict[str, str]:
 
 
 def describe(error: httpx2.HTTPError) -> str:
-    """A network failure in words."""
+    """A network failure in words, with the address that was asked: a wrong one is the first thing to look for."""
+    where = _address(error)
     if isinstance(error, httpx2.TimeoutException):
-        return f"サービスから時間内に応答がありません（{type(error).__name__}）"
+        return f"サービス{where}から時間内に応答がありません（{type(error).__name__}）"
     if "CERTIFICATE" in str(error).upper():
-        return f"サービスの証明書を確認できません（{error}）"
-    return f"サービスに接続できません（{type(error).__name__}: {error}）"
+        return f"サービス{where}の証明書を確認できません（{error}）"
+    what = f"{type(error).__name__}: {error}"
+    return f"サービス{where}に接続できません（{what}）。設定のservice_urlとネットワークを確認してください。"
+
+
+def _address(error: httpx2.HTTPError) -> str:
+    try:
+        url = error.request.url
+    except RuntimeError:  # It failed before there was a request.
+        return ""
+    return f" {url.scheme}://{url.netloc.decode()} "
 
 
 class Transport:

@@ -94,7 +94,10 @@ def test_a_dropped_connection_a_silent_and_an_absent_service_are_failures_in_wor
         assert words in outcome.reason
     client.close()
     client = Service("http://127.0.0.1:9", 0.5)
-    assert isinstance(client.heartbeat(TOKEN, {}), Failed)
+    outcome = client.heartbeat(TOKEN, {})
+    assert isinstance(outcome, Failed)
+    assert "サービス http://127.0.0.1:9 に接続できません" in outcome.reason
+    assert "service_urlとネットワークを確認" in outcome.reason
     client.close()
 
 
