@@ -50,6 +50,11 @@ def carry(context: BrowserContext, stack: Stack, token: str) -> None:
 
 def sign_in(page: Page, stack: Stack, login_id: str = "fleet-operator") -> None:
     page.goto(stack.dashboards)
+    fill_in(page, login_id)
+
+
+def fill_in(page: Page, login_id: str) -> None:
+    """The sign-in page, wherever it was opened from."""
     page.get_by_label("ログインID").fill(login_id)
     page.get_by_label("パスワード", exact=True).fill("genba-demo")
     page.get_by_role("button", name="ログインする").click()
