@@ -6,7 +6,7 @@ import psycopg
 
 from tests.load.claims import Goal, Part
 from tests.load.ground import Ground, open_session
-from tests.load.loaner_work import p99_of
+from tests.load.rows import alone
 from tests.sight import seeing_all
 
 AGENCIES, SITES = 200, 400_000
@@ -104,12 +104,12 @@ def claims(made: Ground) -> Part:
         seller = open_session(owner, "selling", "sales", "agencies", agency)
     days = {"agency": agency, "since": since, "until": until}
     with made.serving("service.main:app") as (port, _):
-        acquired = {name: p99_of(made, port, token, path.format(**days)) for name, path in ACQUIRED.items()}
-        acquired["of one's own agency"] = p99_of(made, port, seller, f"{ACQUIRED['all']}&mine=false")
-        requests = {name: p99_of(made, port, token, path.format(**days)) for name, path in REQUESTS.items()}
-        requests["マイ依頼一覧"] = p99_of(made, port, seller, "/api/agencies/requests?limit=50&mine=false")
-        requests["counts of マイ依頼一覧"] = p99_of(made, port, seller, "/api/agencies/requests/counts")
-        figures = {name: p99_of(made, port, token, path.format(**days)) for name, path in FIGURES.items()}
+        acquired = {name: alone(made, port, token, path.format(**days)) for name, path in ACQUIRED.items()}
+        acquired["of one's own agency"] = alone(made, port, seller, f"{ACQUIRED['all']}&mine=false")
+        requests = {name: alone(made, port, token, path.format(**days)) for name, path in REQUESTS.items()}
+        requests["マイ依頼一覧"] = alone(made, port, seller, "/api/agencies/requests?limit=50&mine=false")
+        requests["counts of マイ依頼一覧"] = alone(made, port, seller, "/api/agencies/requests/counts")
+        figures = {name: alone(made, port, token, path.format(**days)) for name, path in FIGURES.items()}
     return [], [
         _goal("獲得案件一覧", acquired, sites),
         _goal("投入案件一覧, マイ依頼一覧 and 法人検索", requests, sites),

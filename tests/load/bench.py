@@ -12,7 +12,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from tests.load import (
     agency_pages,
     agency_work,
     backup_work,
+    bare,
     door_work,
     doubling,
     loaner_work,
@@ -38,6 +38,7 @@ from tests.load import (
 )
 from tests.load.claims import Goal, Part
 from tests.load.ground import Ground, ground
+from tests.load.rows import Row, median_of, read
 from tests.sight import seeing_all
 from tests.stack import running_stack
 
@@ -47,17 +48,6 @@ SECONDS = 4
 TRUE_RATE = 67
 TRUE_SECONDS = 15
 RESULT = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks.md"
-
-
-@dataclass
-class Row:
-    """Medians over the rounds."""
-
-    name: str
-    per_second: float
-    cpu_micros: float
-    p50_ms: float
-    p99_ms: float
 
 
 def measure(made: Ground, target: str, **order: Any) -> Row:
@@ -73,26 +63,15 @@ def measure(made: Ground, target: str, **order: Any) -> Row:
     return Row("", answers / min(seconds, result["seconds"]), cpu / answers * 1e6, result["p50_ms"], result["p99_ms"])
 
 
-def median_of(name: str, runs: list[Row]) -> Row:
-    def middle(of: Callable[[Row], float]) -> float:
-        return statistics.median(map(of, runs))
-
-    return Row(
-        name,
-        middle(lambda row: row.per_second),
-        middle(lambda row: row.cpu_micros),
-        middle(lambda row: row.p50_ms),
-        middle(lambda row: row.p99_ms),
-    )
-
-
 def heartbeats(made: Ground) -> Part:
-    ours, naive = "service.main:app", "tests.load.naive:app"
+    ours, naive, answering = "service.main:app", "tests.load.naive:app", "tests.load.bare:http"
     runs: dict[tuple[str, int], list[Row]] = {}
+    storing: list[bare.Stored] = []
     for _ in range(ROUNDS):
-        for target, connections in ((ours, 256), (naive, 256), (ours, 64), (naive, 64)):
+        for target, connections in ((ours, 256), (naive, 256), (answering, 256), (ours, 64), (naive, 64)):
             run = measure(made, target, connections=connections, seconds=SECONDS)
             runs.setdefault((target, connections), []).append(run)
+        storing.append(bare.stored(made, SECONDS))
     true_traffic = measure(made, ours, rate=TRUE_RATE, seconds=TRUE_SECONDS)
     lines = [
         "| heartbeats | answers/s | CPU-µs each | p50 ms | p99 ms | against the naive design |",
@@ -103,20 +82,29 @@ def heartbeats(made: Ground) -> Part:
         other = median_of(f"naive design, {connections} connections", runs[naive, connections])
         faster = mine.per_second / other.per_second
         against = f"{faster:.0f}× answers, {other.cpu_micros / mine.cpu_micros:.0f}× less CPU"
-        lines += [_line(mine, against), _line(other, "1")]
+        lines += [mine.line(against), other.line("1")]
+    answered = median_of("HTTP alone: read, answered, not stored, 256 connections", runs[answering, 256])
+    stored = statistics.median(one.cpu_micros for one in storing)
+    lines += [
+        answered.line(""),
+        f"| PostgreSQL alone: a transaction each, {bare.CONNECTIONS} connections | "
+        f"{statistics.median(one.per_second for one in storing):,.0f} | {stored:,.0f} | – | – | |",
+    ]
     share = true_traffic.cpu_micros * TRUE_RATE / 1e6
     true_traffic.name = f"Genba, {TRUE_RATE}/s, each on a new connection"
-    lines.append(_line(true_traffic, f"{share:.1%} of one core"))
+    lines.append(true_traffic.line(f"{share:.1%} of one core"))
     goals = [
-        Goal("at most 75 CPU-µs a heartbeat at 256 connections", f"{mine.cpu_micros:.0f}", mine.cpu_micros <= 75),
         Goal("at least 20 times the naive design's answers at 256 connections", f"{faster:.0f}×", faster >= 20),
+        Goal.at_most(3, "the CPU of a heartbeat there", mine.cpu_micros / answered.cpu_micros, "of HTTP alone"),
+        Goal.at_most(1, "the same", mine.cpu_micros / stored, "of PostgreSQL alone"),
         Goal(f"{TRUE_RATE}/s on new connections under 8 % of one core", f"{share:.1%}", share < 0.08),
     ]
     return lines, goals
 
 
 def lists(made: Ground) -> Part:
-    """A list of 50 as a person's page asks for it: through the session, row-level security and the answer's schema."""
+    """A list of 50 as a person's page asks for it: through the session, row-level security and the answer's schema;
+    beside an empty route."""
     token = made.sign_in()
     with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
         owner.execute(
@@ -125,34 +113,23 @@ def lists(made: Ground) -> Part:
             "SELECT one.id, t.id, 'offline', '通信がありません' FROM one, fleet_terminals t ORDER BY t.id LIMIT 50"
         )
         owner.execute("VACUUM ANALYZE fleet_alerts, users, memberships, sessions")
-    runs: dict[str, list[Row]] = {"/api/auth/me": [], "/api/fleet/alerts?limit=50": []}
-    with made.serving("service.main:app") as (port, process):
-        for path in runs:
-            made.read(port, path=path, token=token, connections=8, seconds=1)
-        for _ in range(ROUNDS):
-            for path, measured in runs.items():
-                before = made.cpu_seconds(process)
-                result = made.read(port, path=path, token=token, connections=8, seconds=SECONDS)
-                cpu = made.cpu_seconds(process) - before
-                if set(result["statuses"]) != {"200"}:
-                    raise SystemExit(f"{path} answered {result['statuses']}; nothing was measured")
-                answers = result["answers"]
-                measured.append(
-                    Row(path, answers / result["seconds"], cpu / answers * 1e6, result["p50_ms"], result["p99_ms"])
-                )
-    me, listed = (median_of(path, measured) for path, measured in runs.items())
-    return [], [
-        Goal(
-            "who-am-I (session and rights alone) at most 2 CPU-ms",
-            f"{me.cpu_micros / 1000:.2f} ms",
-            me.cpu_micros <= 2000,
-        ),
-        Goal("a list of 50 at most 2 CPU-ms", f"{listed.cpu_micros / 1000:.2f} ms", listed.cpu_micros <= 2000),
-        Goal(
-            "a list of 50 at 8 connections: p99 under 50 ms",
-            f"{listed.p99_ms:.0f} ms, {listed.per_second:,.0f}/s",
-            listed.p99_ms < 50,
-        ),
+    ours = "service.main:app"
+    asked = ((bare.ROUTE, bare.EMPTY), (ours, "/api/auth/me"), (ours, "/api/fleet/alerts?limit=50"))
+    runs: dict[str, list[Row]] = {path: [] for _, path in asked}
+    for _ in range(ROUNDS):
+        for target, path in asked:
+            with made.serving(target) as (port, process):
+                runs[path].append(read(made, port, process, token, path, SECONDS))
+    empty, me, listed = (median_of(path, runs[path]) for _, path in asked)
+    lines = ["| asked for by 8 connections | answers/s | CPU-µs each | p50 ms | p99 ms | against an empty route |"]
+    lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, row in (("FastAPI and SELECT 1", empty), ("who-am-I", me), ("a list of 50", listed)):
+        row.name = name
+        lines.append(row.line(f"{row.cpu_micros / empty.cpu_micros:.2f}×"))
+    return lines, [
+        Goal.at_most(3, "the CPU of who-am-I", me.cpu_micros / empty.cpu_micros, "of an empty route"),
+        Goal.at_most(3, "the CPU of a list of 50", listed.cpu_micros / empty.cpu_micros, "of an empty route"),
+        Goal("a list of 50 at 8 connections: p99 under 50 ms", f"{listed.p99_ms:.0f} ms", listed.p99_ms < 50),
     ]
 
 
@@ -214,11 +191,6 @@ def at_the_door(made: Ground) -> Part:
             door.replayed >= 1000,
         ),
     ]
-
-
-def _line(row: Row, against: str) -> str:
-    figures = f"{row.per_second:,.0f} | {row.cpu_micros:,.0f} | {row.p50_ms:.1f} | {row.p99_ms:.1f}"
-    return f"| {row.name} | {figures} | {against} |"
 
 
 # By the name that `python -m tests.load.bench NAME …` has for them. Those of the ground in this order: the last ones
@@ -288,6 +260,7 @@ def _head(version: str) -> str:
         python=platform.python_version(),
         rate=TRUE_RATE,
         times=screens.TIMES,
+        cold=screens.COLD_TIMES,
     )
 
 
@@ -299,8 +272,11 @@ terminals, real body, answered after the commit (fsync on), {rounds} rounds of {
 
 CPU is the service's process and all of PostgreSQL, without the sender. The naive design (`tests/load/naive.py`) is a
 FastAPI route with one SQLAlchemy session a request: SELECT, UPDATE, INSERT, COMMIT. {rate}/s on new connections is
-what 20,000 terminals at five minutes send. A page is waited for until its last block stands, {times} times. A list
-of 50 is the fleet's open alerts.
+what 20,000 terminals at five minutes send. A list of 50 is the fleet's open alerts. HTTP alone, PostgreSQL alone and
+an empty route are the limits of the ground we stand on (`tests/load/bare.py`), in turns with what they are compared to.
+
+A page is waited for until its last block stands, {times} times, and in {cold} browsers that have never been there;
+Streamlit alone (`tests/load/bare_page.py`) is asked in between.
 """
 
 

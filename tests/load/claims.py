@@ -13,6 +13,11 @@ class Goal:
     measured: str
     held: bool
 
+    @classmethod
+    def at_most(cls, times: float, what: str, measured: float, of: str) -> Goal:
+        """`measured` and `times` are multiples of what was measured beside it in the same run."""
+        return cls(f"{what} at most {times:g}× {of}", f"{measured:.2f}×", measured <= times)
+
     def line(self) -> str:
         return f"| {self.claim} | {self.measured} | {'yes' if self.held else '**no**'} |"
 

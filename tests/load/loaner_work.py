@@ -7,12 +7,13 @@ import psycopg
 from tests.load import long_work
 from tests.load.claims import Goal, Part
 from tests.load.ground import Ground, open_session
+from tests.load.rows import alone
 from tests.sheets import TURNS, long_past
 from tests.sight import seeing_all
 
 DEVICES, EVENTS = 5_000, 60
 IMPORTED = 10_000
-SECONDS = 2
+
 
 # Ten sites; each device was registered three years ago and then lent, fetched and put on its shelf in turns, every
 # eighteen days and some hours of its own. What follows from the events is written as the product would write it.
@@ -84,9 +85,9 @@ def claims(made: Ground) -> Part:
     imported = _import(made)
     days = {"month": month, "year": year, "years": years}
     with made.serving("service.main:app") as (port, _):
-        lists = {name: p99_of(made, port, token, path.format(**days)) for name, path in LISTS.items()}
-        summary = p99_of(made, port, token, "/api/loaners/summary")
-        loans = p99_of(made, port, token, "/api/loaners/loans?limit=50")
+        lists = {name: alone(made, port, token, path.format(**days)) for name, path in LISTS.items()}
+        summary = alone(made, port, token, "/api/loaners/summary")
+        loans = alone(made, port, token, "/api/loaners/loans?limit=50")
     slowest = max(lists, key=lambda name: lists[name][1])
     p50, p99 = lists[slowest]
     return [], [
@@ -110,12 +111,3 @@ def _import(made: Ground) -> float:
     devices, history = long_past(IMPORTED // TURNS)
     long_work.import_file(made, "loaners.devices", devices, "bench.xlsx", IMPORTED // TURNS)
     return long_work.import_file(made, "loaners.history", history, "bench.xlsx", IMPORTED)
-
-
-def p99_of(made: Ground, port: int, token: str, path: str) -> tuple[float, float]:
-    """Median and p99 in ms, one after the other."""
-    made.read(port, path=path, token=token, connections=1, seconds=1)
-    found = made.read(port, path=path, token=token, connections=1, seconds=SECONDS)
-    if set(found["statuses"]) != {"200"}:
-        raise SystemExit(f"{path} answered {found['statuses']}; nothing was measured")
-    return found["p50_ms"], found["p99_ms"]

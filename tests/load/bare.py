@@ -1,0 +1,134 @@
+"""What the product is compared with at its best: the same machine in the same minute with nothing but the ground it
+stands on. Bare HTTP answers and stores nothing, bare PostgreSQL stores and answers nobody, an empty route asks for 1,
+and a bare page of Streamlit (`bare_page.py`) has a table and no rules."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from sqlalchemy import text
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.core.db import NOBODY, transaction
+from stack import servers
+from stack.home import ROOT
+from tests.load.ground import Ground, cpu_of
+from tests.processes import await_ok, end, free_port, tied
+from tests.sight import seeing_all
+
+# As long as the answer to a heartbeat.
+_ANSWER = json.dumps({"server_time": "2026-11-21T09:05:00.123456+09:00", "next_heartbeat_in": 300, "commands": []})
+PAGE = Path(__file__).with_name("bare_page.py")
+
+
+def http() -> ASGIApp:
+    """Reads each request to its end and answers at once."""
+    answer = _ANSWER.encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    return app
+
+
+EMPTY, ROUTE = "/one", "tests.load.bare:route"
+
+
+def route() -> FastAPI:
+    """FastAPI with one route that opens a transaction and asks PostgreSQL for 1."""
+    api = FastAPI()
+
+    @api.get(EMPTY)
+    def one() -> dict[str, int]:
+        with transaction(NOBODY) as db:
+            return {"one": db.execute(text("SELECT 1")).scalar_one()}
+
+    return api
+
+
+# As many as it keeps for the product.
+CONNECTIONS = 32
+# What a heartbeat changes, one transaction each, prepared, by PostgreSQL's own pgbench.
+_HEARTBEAT = """\\set terminal random(:first, :last)
+\\set cpu random(0, 100)
+BEGIN;
+UPDATE fleet_terminal_states SET last_heartbeat_at = now(), offline_after = now() + interval '11 minutes',
+    cpu_usage = :cpu, memory_usage = 61, disk_usage = 48, sent_at = now(), sequence = 1 WHERE terminal_id = :terminal;
+INSERT INTO fleet_heartbeats (terminal_id, received_at, sent_at, stream_id, sequence, cpu_usage, memory_usage,
+    disk_usage, terminal_connected) VALUES (:terminal, now(), now(), gen_random_uuid(), 1, :cpu, 61, 48, true);
+COMMIT;
+"""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Transactions a second, and PostgreSQL's CPU-µs for each."""
+
+    per_second: float
+    cpu_micros: float
+
+
+def stored(made: Ground, seconds: int) -> Stored:
+    [[first, last]] = made.rows("SELECT min(terminal_id), max(terminal_id) FROM fleet_terminal_states")
+    script = made.home.path / "heartbeat.sql"
+    script.write_text(_HEARTBEAT)
+    before = cpu_of(made.postgres.pid)
+    done = subprocess.run(
+        [
+            *(servers.bin_dir(made.home) / "pgbench", "--no-vacuum", "--protocol=prepared", f"--file={script}"),
+            *(f"--client={CONNECTIONS}", f"--time={seconds}", f"--define=first={first}", f"--define=last={last}"),
+            seeing_all(made.environ["DATABASE_URL"]),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    spent = cpu_of(made.postgres.pid) - before
+    found = re.search(r"transactions actually processed: (\d+).*?\ntps = ([\d.]+)", done.stdout, re.DOTALL)
+    if found is None:
+        raise SystemExit(f"pgbench said no rate:\n{done.stdout}")
+    return Stored(float(found[2]), spent / int(found[1]) * 1e6)
+
+
+@contextmanager
+def page() -> Iterator[str]:
+    """The address of the bare page."""
+    port = free_port()
+    process = subprocess.Popen(
+        tied(
+            [
+                sys.executable,
+                "-m",
+                "streamlit",
+                "run",
+                str(PAGE),
+                "--server.address",
+                "127.0.0.1",
+                "--server.port",
+                str(port),
+            ]
+        ),
+        cwd=ROOT,
+        env=os.environ | {"STREAMLIT_SERVER_HEADLESS": "true", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        await_ok(f"http://127.0.0.1:{port}/_stcore/health", process)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        end(process)
