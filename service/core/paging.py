@@ -20,6 +20,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from fastapi import Query
 from pydantic import BaseModel
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Select,
     String,
@@ -328,6 +329,8 @@ class Listing:
         same = self.unique < unique if turned else self.unique > unique
         if start == "after_none":
             return and_(key.column.is_(None), same)
-        here, there = tuple_(key.column, self.unique), tuple_(bindparam("after_key", type_=key.column.type), unique)
+        # A cursor may hold any bigint, whatever the column can.
+        kind = BigInteger() if key.column.type.python_type is int else key.column.type
+        here, there = tuple_(key.column, self.unique), tuple_(bindparam("after_key", type_=kind), unique)
         beyond = here < there if turned else here > there
         return or_(beyond, key.column.is_(None)) if key.nullable else beyond
