@@ -20,6 +20,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from fastapi import Query
 from pydantic import BaseModel
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Select,
     String,
@@ -201,11 +202,13 @@ class Listing:
         default: str,
         filters: Mapping[str, Filter] = MappingProxyType({}),
         total: Callable[[frozenset[str]], Select[int] | None] = lambda _: None,
+        late: bool = False,
     ) -> None:
         """`total` says how many rows there are without counting them, for cuts by these filters (whose parameters it
-        may ask for); None: they are counted."""
+        may ask for); None: they are counted. `late`: the page's ids are found first, and only for them what else is
+        shown. For a list whose usual order no index has: the server would put every row together to show a page."""
         self.rows, self.unique, self.keys, self.default, self.filters = rows, unique, keys, default, filters
-        self.total = total
+        self.total, self.late = total, late
         self.names = [*keys, *(f"-{name}" for name in keys)]
         # One for each shape: parameters are no part of it, but for the limit, without which the server would make a
         # plan for a tenth of the table.
@@ -276,16 +279,21 @@ class Listing:
 
     def _made(self, names: frozenset[str], sort: str, limit: int, start: _Start) -> _Statement:
         key, turned = self._chosen(sort)
-        found = self._found(names)
+        found, order = self._found(names), self._order(key, turned)
         # Their places are known by the place at the end: a list may have columns of any name.
-        page = found.add_columns(
+        places = (
             key.column.label("position_key"),
             self.unique.label("position_unique"),
             self._counted(names, found).scalar_subquery().label("total_found"),
         )
+        page = found.with_only_columns(self.unique) if self.late else found.add_columns(*places)
         if start != "first":
             page = page.where(self._after(key, turned, start))
-        return _written(page.order_by(*self._order(key, turned)).limit(literal_column(str(limit + 1))))
+        page = page.order_by(*order).limit(literal_column(str(limit + 1)))
+        if self.late:
+            wanted = self.unique.in_(page.correlate(None))
+            page = self.rows.add_columns(*places).where(wanted).order_by(*order)
+        return _written(page)
 
     def _counted(self, names: frozenset[str], found: Select[*tuple[Any, ...]]) -> Select[int]:
         known = self.total(names)
@@ -321,6 +329,8 @@ class Listing:
         same = self.unique < unique if turned else self.unique > unique
         if start == "after_none":
             return and_(key.column.is_(None), same)
-        here, there = tuple_(key.column, self.unique), tuple_(bindparam("after_key", type_=key.column.type), unique)
+        # A cursor may hold any bigint, whatever the column can.
+        kind = BigInteger() if key.column.type.python_type is int else key.column.type
+        here, there = tuple_(key.column, self.unique), tuple_(bindparam("after_key", type_=kind), unique)
         beyond = here < there if turned else here > there
         return or_(beyond, key.column.is_(None)) if key.nullable else beyond

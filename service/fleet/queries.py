@@ -52,10 +52,11 @@ TERMINALS = Listing(
         TerminalState.disk_usage,
         TerminalState.error,
     )
-    .select_from(TerminalState)
-    .outerjoin(Terminal, Terminal.id == TerminalState.terminal_id)
+    .select_from(Terminal)
+    # Each has both. An outer join is one that the server leaves out where nothing of it is asked, as in counting.
+    .outerjoin(TerminalState, TerminalState.terminal_id == Terminal.id)
     .outerjoin(Customer, Customer.id == Terminal.customer_id),
-    unique=TerminalState.terminal_id,
+    unique=Terminal.id,
     keys={
         "status": Key(_TROUBLE),
         "serial_number": Key(Terminal.serial_number),
@@ -77,6 +78,8 @@ TERMINALS = Listing(
         "q": contains(Terminal.serial_number, Terminal.store_name, Customer.company_name),
         **put_away(Terminal.archived_at),
     },
+    # Sorted by status, which each heartbeat may change and no index has.
+    late=True,
 )
 # Each customer's terminals in use, by status.
 _COUNTED = (

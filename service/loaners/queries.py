@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from service.core.auth import Actor
 from service.core.lookups import by_id
 from service.core.paging import Key, Listing, contains, cut, equals, put_away
-from service.core.problems import NotFound
 from service.loaners import schemas
 from service.loaners.history.models import DeviceState
 from service.loaners.models import Alias, Column, Device, Model, Site
@@ -130,14 +129,6 @@ def columns_of(db: Session, kind: str) -> list[Column]:
 def get(db: Session, one: type[Master], key: int, *, lock: bool = False) -> Master:
     """Raises NotFound, in words."""
     return by_id(db, one, key, NOUNS[one], lock=lock)
-
-
-def device_by_number(db: Session, written: str, *, lock: bool = False) -> Device:
-    """By what is on its label, as `numbered`. Raises NotFound."""
-    found = numbered(db, [written]).get(written)
-    if found is None:
-        raise NotFound(f"拠点管理番号「{written[:100]}」の機器は見つかりません。番号を確認してください。")
-    return get(db, Device, found, lock=lock)
 
 
 def numbered(db: Session, written: Collection[str]) -> dict[str, int]:

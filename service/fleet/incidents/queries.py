@@ -216,6 +216,13 @@ def get_incident(db: Session, incident_id: int, *, lock: bool = False) -> Incide
     return incident
 
 
+def hold(db: Session, *which: ColumnElement[bool]) -> Sequence[int]:
+    """The ids of these incidents, locked in their order. Before any alert of theirs is touched: so an incident's alerts
+    open and end one after the other, and whoever closes it knows all of them."""
+    found = select(Incident.id).where(*which).order_by(Incident.id)
+    return db.scalars(found.with_for_update(key_share=True)).all()
+
+
 def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
     """One incident with its steps, members and everything that was done."""
     get_incident(db, incident_id)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, func, insert, select, update
+from sqlalchemy import CursorResult, and_, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.core import clock, outbox
@@ -215,9 +215,13 @@ def _resolve(db: Session) -> int:
 
 def _resolve_where(db: Session, condition: Any, by: str, told: tuple[str, Actor | str] = ("recovered", SYSTEM)) -> int:
     """`told`: the kind of the event that the incidents get, and whose it is."""
+    ending = and_(condition, TerminalState.terminal_id == Alert.terminal_id, ~Alert.is_resolved)
+    held = incidents.hold(db, Incident.id.in_(select(Alert.incident_id).where(ending)))
+    if not held:
+        return 0
     ended = db.execute(
         update(Alert)
-        .where(condition, TerminalState.terminal_id == Alert.terminal_id, ~Alert.is_resolved)
+        .where(ending, Alert.incident_id.in_(held))
         .values(is_resolved=True, resolved_at=clock.now_sql(), resolved_by=by[:50])
         .returning(Alert.incident_id)
         .execution_options(synchronize_session=False)

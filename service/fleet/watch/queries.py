@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.core.clock import in_words_sql, now_sql
 from service.fleet.incidents.models import Incident, IncidentStep
-from service.fleet.incidents.queries import PLACE, WRONG, members_of
+from service.fleet.incidents.queries import PLACE, WRONG, hold, members_of
 from service.fleet.incidents.rules import (
     FLAPPING,
     RECOVERED,
@@ -147,17 +147,20 @@ def _message(kind: AlertType) -> ColumnElement[str]:
 
 
 def joinable(db: Session) -> list[Joinable]:
-    """The open incidents of offline alerts that others may still join, oldest first."""
+    """The open incidents of offline alerts that others may still join, oldest first. They are locked: nobody closes one
+    before those have joined."""
+    held = hold(
+        db,
+        Incident.resolved_at.is_(None),
+        Incident.alert_type == AlertType.OFFLINE,
+        Incident.joined_at > now_sql() - TOGETHER,
+    )
     young = (
         select(Incident.id, Terminal.customer_id, func.host(TerminalState.address), Incident.opened_at)
         .join(Alert, Alert.incident_id == Incident.id)
         .join(Terminal, Terminal.id == Alert.terminal_id)
         .join(TerminalState, TerminalState.terminal_id == Terminal.id)
-        .where(
-            Incident.resolved_at.is_(None),
-            Incident.alert_type == AlertType.OFFLINE,
-            Incident.joined_at > now_sql() - TOGETHER,
-        )
+        .where(Incident.id.in_(held))
         .order_by(Incident.opened_at, Incident.id)
         .distinct()
     )

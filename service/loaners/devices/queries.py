@@ -86,12 +86,6 @@ def devices(db: Session, limit: int, cursor: str | None, filters: schemas.Device
     return DEVICES.page(db, limit, cursor, filters.sort, **cut(filters))
 
 
-def device_in_full(db: Session, device_id: int) -> dict[Any, Any]:
-    """As in the list. Raises NotFound."""
-    queries.get(db, Device, device_id)
-    return dict(db.execute(DEVICES.rows.where(Device.id == device_id)).one()._mapping)
-
-
 def others(db: Session, model_id: int, serial: str) -> Sequence[str]:
     """The numbers of the devices of the same model and 製造番号, archived ones included."""
     found = select(Device.number).where(Device.model_id == model_id, Device.serial == serial)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.core import by_path
+from service.core.paging import write_cursor
 
 LISTS = [
     "/api/fleet/alerts",
@@ -42,6 +43,20 @@ def test_a_cursor_that_is_none_of_a_lists_is_refused_in_the_same_words(
 
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith("ページの位置")
+
+
+@pytest.mark.parametrize(("path", "sort"), [("/api/fleet/terminals", "status"), ("/api/fleet/customers", "terminals")])
+@pytest.mark.parametrize("number", [2**31, -(2**63), 2**63 - 1])
+def test_a_cursor_behind_any_number_is_a_page(
+    sign_in: Callable[..., TestClient], path: str, sort: str, number: int
+) -> None:
+    """What is sorted by is a small number; what a made-up cursor names need not be."""
+    client = sign_in("adam", fleet="admin")
+
+    answer = client.get(path, params={"sort": sort, "cursor": write_cursor(sort, number + (number < 0), 1)})
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["items"] == []
 
 
 def test_a_route_is_found_by_its_path_and_all_others_as_ever() -> None:

@@ -55,7 +55,7 @@ def opened(page: AppTest, name: str, *about: Any) -> AppTest:
 
 
 def row(db: Session, device: Device) -> dict[Any, Any]:
-    return queries.device_in_full(db, device.id)
+    return dict(db.execute(queries.DEVICES.rows.where(Device.id == device.id)).one()._mapping)
 
 
 def test_the_number_is_shown_while_it_is_typed_and_a_twin_is_pointed_out(
