@@ -58,6 +58,7 @@ def test_a_file_is_shown_and_only_then_imported(admin: AppTest, front_door: Test
 
     assert not page.exception
     assert "顧客企業の取り込み" in texts(page)
+    assert "1行を取り込みます。" in texts(page)
     assert "順番を待っています" in texts(page)
     assert db.scalars(select(Task.kind)).all() == ["core.import"]
 
