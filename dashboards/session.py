@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -169,6 +170,12 @@ def changed_elsewhere() -> None:
     """Something this person waited for has come about without a write of theirs: what is read next shows it."""
     if mine := token():
         writes.note(mine)
+
+
+def seconds_since_write() -> float:
+    """Since this person last wrote, or waited for something that has come about."""
+    mine = token()
+    return writes.seconds_since(mine) if mine else math.inf
 
 
 def ended() -> bool:

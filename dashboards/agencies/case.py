@@ -49,7 +49,7 @@ def show(case_id: int) -> None:
     if case["status"] == "entered" and words.unregistered(case):
         st.warning(left_out(case), icon=":material/add_location:")
     if may_update:
-        actions(case, path, sites, chosen)
+        actions(case, path, sites)
     left, right = st.columns([6, 7], gap="medium")
     # The form first: what is chosen there decides which statement is shown.
     with right:
@@ -111,11 +111,11 @@ def now_typed(sites: Sequence[Row]) -> int | None:
     return found
 
 
-def actions(case: Row, path: str, sites: Sequence[Row], chosen: int | None) -> None:
+def actions(case: Row, path: str, sites: Sequence[Row]) -> None:
     with st.container(horizontal=True, key="case.actions"):
         if case["is_open"]:
             case_talk.claim(case, path)
-            dialogs.button("不備あり", case_talk.report, case, path, sites, chosen, key="case.deficient", icon="report")
+            dialogs.button("不備あり", case_talk.report, case, path, sites, key="case.deficient", icon="report")
         if case["status"] == "deficient":
             dialogs.button(
                 "不備を解決済みにする", case_talk.put_right, path, case["version"], key="case.put_right", icon="check"
@@ -153,7 +153,7 @@ def site_box(
         if may_update and case["cancelled_at"] is None:
             # The first one is what there is to do.
             kind: Literal["primary", "secondary"] = "secondary" if sites else "primary"
-            dialogs.button("＋地点を追加", site_work.add, case, sites, images, chosen, key="case.add", type=kind)
+            dialogs.button("＋地点を追加", site_work.add, case, sites, images, key="case.add", type=kind)
     if not sites:
         feedback.empty("地点はまだありません", "明細画像を確認し、「＋地点を追加」から地点ごとに入力を始めてください。")
         return None

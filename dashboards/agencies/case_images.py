@@ -38,7 +38,7 @@ def show(
     if may_update and sites:
         _links(path, images, names)
     if may_update:
-        readings.show(path, images, sites, chosen)
+        readings.show(path, images)
 
 
 def _links(path: str, images: Sequence[Row], names: Mapping[int, str]) -> None:

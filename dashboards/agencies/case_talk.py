@@ -104,8 +104,9 @@ def hand_over(path: str) -> None:
     ask()
 
 
-def report(case: Row, path: str, sites: Sequence[Row], now: int | None) -> None:
+def report(case: Row, path: str, sites: Sequence[Row]) -> None:
     """不備あり: of chosen sites, or of the request as a whole, with the reason."""
+    now = st.session_state.get("case.site")  # Its tab may have been pressed after the button was drawn.
     names = {
         one["id"]: case_words.name(one, place)
         for place, one in enumerate(sites, 1)

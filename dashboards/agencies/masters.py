@@ -12,7 +12,7 @@ from dashboards.agencies import master_forms
 from dashboards.agencies.master_forms import list_name, words
 from dashboards.client import ApiProblem
 from dashboards.session import may
-from dashboards.ui import bound, columns, dialogs, feedback, filters, heading, tables, times
+from dashboards.ui import bound, columns, dialogs, feedback, filters, heading, kept, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.masters import ARCHIVED, Master, drawer
@@ -64,6 +64,7 @@ def headline() -> None:
     heading.page("マスタ管理", right=_new)
     try:
         masters = session.api().get("/api/agencies/masters")
+        kept.hold("agencies.masters", masters)
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY)
         return

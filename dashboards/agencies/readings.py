@@ -32,8 +32,8 @@ LOOK_EVERY = "3s"
 CROP_WIDTH, CROP_HEIGHT, AROUND = 440, 48, 0.35
 
 
-def show(path: str, images: Sequence[Row], sites: Sequence[Row], chosen: int | None) -> None:
-    """`path` is the case's, `chosen` the site that is typed. Nothing at all where statements are not read."""
+def show(path: str, images: Sequence[Row]) -> None:
+    """`path` is the case's. Nothing at all where statements are not read."""
     try:
         found = session.api().get(f"{path}/readings")
     except ApiProblem as problem:
@@ -43,10 +43,10 @@ def show(path: str, images: Sequence[Row], sites: Sequence[Row], chosen: int | N
         return
     with st.expander(TITLE, icon=":material/document_scanner:", key="case.readings"):
         is_under_way = any(one["state"] in UNDER_WAY for one in found["items"])
-        st.fragment(run_every=LOOK_EVERY if is_under_way else None)(_images)(path, images, sites, chosen, is_under_way)
+        st.fragment(run_every=LOOK_EVERY if is_under_way else None)(_images)(path, images, is_under_way)
 
 
-def _images(path: str, images: Sequence[Row], sites: Sequence[Row], chosen: int | None, was_under_way: bool) -> None:
+def _images(path: str, images: Sequence[Row], was_under_way: bool) -> None:
     dialogs.leave()
     try:
         found = session.api().get(f"{path}/readings")
@@ -62,7 +62,7 @@ def _images(path: str, images: Sequence[Row], sites: Sequence[Row], chosen: int 
         st.markdown(small("読み取った値は、画像と見比べて1項目ずつ使います。自動では保存されません。"))
     of_image = {one["image_id"]: one for one in found["items"]}
     for place, image in enumerate(images, 1):
-        _image(path, place, image, of_image.get(image["id"]), sites, chosen, bool(found["problem"]))
+        _image(path, place, image, of_image.get(image["id"]), bool(found["problem"]))
 
 
 def _image(
@@ -70,8 +70,6 @@ def _image(
     place: int,
     image: Row,
     reading: Row | None,
-    sites: Sequence[Row],
-    chosen: int | None,
     is_off: bool,
 ) -> None:
     state = reading["state"] if reading else "none"
@@ -80,9 +78,7 @@ def _image(
         st.markdown(f"{place}枚目 {plain(image['file_name'])} {STATES[state].badge()}", width="stretch")
         if reading and state == "done":
             count = len(reading["fields"])
-            dialogs.button(
-                f"結果を見る（{count}項目）", _compare, path, place, image, reading["id"], chosen, key=f"{key}.see"
-            )
+            dialogs.button(f"結果を見る（{count}項目）", _compare, path, place, image, reading["id"], key=f"{key}.see")
         if state not in UNDER_WAY:
             again = "もう一度読み取る" if reading else "明細を読み取る"
             if st.button(again, key=f"{key}.ask", icon=":material/document_scanner:", disabled=is_off):
@@ -102,7 +98,9 @@ def _ask(path: str, image: Row) -> None:
     st.rerun()
 
 
-def _compare(path: str, place: int, image: Row, reading_id: int, chosen: int | None) -> None:
+def _compare(path: str, place: int, image: Row, reading_id: int) -> None:
+    chosen = st.session_state.get("case.site")  # Its tab may have been pressed after the button was drawn.
+
     @dialogs.dialog(f"読み取り結果: {place}枚目", width="large", icon=":material/document_scanner:")
     def ask() -> None:
         # Asked for anew each time: what was taken over has changed both.

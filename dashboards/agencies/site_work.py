@@ -291,8 +291,9 @@ def _copied(places: dict[int, str], now: int | None) -> tuple[int | None, bool]:
     return source, address
 
 
-def add(case: Row, sites: Sequence[Row], images: Sequence[Row], now: int | None) -> None:
-    """＋地点を追加. The newest site is the one to copy from."""
+def add(case: Row, sites: Sequence[Row], images: Sequence[Row]) -> None:
+    """＋地点を追加. The site that is shown is the one to copy from."""
+    now = st.session_state.get("case.site")  # Its tab may have been pressed after the button was drawn.
     places = {one["id"]: case_words.name(one, place) for place, one in enumerate(sites, 1)}
     pictures = {one["id"]: f"{place}枚目 {one['file_name']}" for place, one in enumerate(images, 1)}
     free = [one["id"] for one in images if one["site_id"] is None]

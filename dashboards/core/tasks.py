@@ -14,7 +14,6 @@ from dashboards.session import may
 from dashboards.ui import columns, details, dialogs, feedback, live, tables, tasks, times
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
-from dashboards.ui.text import plain
 
 MINE, EVERYBODY = "自分の処理", "担当業務のすべての処理"
 CARDS_SHOWN = 5
@@ -76,8 +75,6 @@ def drawer(chosen: Row) -> None:
             feedback.failed(problem, key=f"{KEY}.drawer")
             return
         tasks.card(task, key=f"{KEY}.drawer.{task['id']}")
-        if task["error"]:
-            st.error(plain(task["error"]), icon=":material/error:")
         details.facts(facts(task))
 
     show()

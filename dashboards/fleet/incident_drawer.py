@@ -202,7 +202,7 @@ def _steps(incident: Row) -> None:
         for step in incident["steps"]:
             left, right = st.columns([3, 1], vertical_alignment="center")
             left.markdown(_step_lines(step, incident))
-            if step["may"] and not step["done_at"]:
+            if step["may"] and not step["done_at"] and not step["waits_for"]:
                 with right.popover("完了にする", icon=":material/done:", width="stretch"):
                     _finish(incident, step)
 
@@ -215,8 +215,9 @@ def _step_lines(step: dict[str, Any], incident: Row) -> str:
         said = f"{_stamp(step['done_at'])}　{step['done_by']}" + ("　目標時間を過ぎて完了" if late else "")
         note = f"  \n{plain(step['note'])}" if step["note"] else ""
         return f"{mark} {title}  \n{small(plain(said))}{note}"
-    if step["due_at"] is None:
-        return f":gray[:material/radio_button_unchecked:] {title}  \n{small('対応実施の完了後10分以内')}"
+    if step["waits_for"]:
+        waits = f"「{step['waits_for']}」の完了後10分以内。先に「{step['waits_for']}」を完了にします"
+        return f":gray[:material/radio_button_unchecked:] {title}  \n{small(plain(waits))}"
     if incident["resolved_at"]:
         return f":gray[:material/radio_button_unchecked:] {title}  \n{small('記録なし')}"
     due = targets.countdown(times.parse(step["due_at"]), step["response"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -20,23 +21,27 @@ Value = TypeVar("Value")
 
 
 def kept(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Value]:
-    """Nothing when the service refuses: the page's own block says what is wrong, and without names there is nothing to
-    choose from. `name` is unique in all pages."""
+    """Once the person has written something it is asked for anew: what they have just made can be chosen at once. While
+    the service is away the last answer stays. Nothing when the service refuses: the page's own block says what is
+    wrong, and without names there is nothing to choose from. `name` is unique in all pages."""
     slot = f"kept.{name}"
-    until, known = st.session_state.get(slot, (0.0, {}))
-    if time.monotonic() < until:
+    asked_at, known = st.session_state.get(slot, (-math.inf, {}))
+    since_write = session.seconds_since_write()
+    now = time.monotonic()
+    if now - asked_at < min(SECONDS, since_write):
         return dict(known)
     try:
         found = ask()
-    except ApiProblem:
-        return {}
-    st.session_state[slot] = (time.monotonic() + SECONDS, found)
+    except ApiProblem as problem:
+        return dict(known) if problem.temporary else {}
+    st.session_state[slot] = (now, found)
     return dict(found)
 
 
 def held(name: str, path: str) -> dict[str, Any]:
     """The answer to `path`, without which a form cannot be drawn: while the service is away the last one stays, so that
-    what is being typed stays on the page. Raises ApiProblem when there is none, or when it is refused."""
+    what is being typed stays on the page. Each field of a draft is a write, so writes do not end it: `hold` does.
+    Raises ApiProblem when there is none, or when it is refused."""
     slot = f"held.{name}"
     until, known = st.session_state.get(slot, (0.0, None))
     if known is None or time.monotonic() >= until:
@@ -45,9 +50,14 @@ def held(name: str, path: str) -> dict[str, Any]:
         except ApiProblem as problem:
             if known is None or not problem.temporary:
                 raise
-        st.session_state[slot] = (time.monotonic() + SECONDS, known)
+        hold(name, known)
     found: dict[str, Any] = known
     return found
+
+
+def hold(name: str, known: dict[str, Any]) -> None:
+    """Notes what the service has just answered, for a page that asks for it whenever it is drawn."""
+    st.session_state[f"held.{name}"] = (time.monotonic() + SECONDS, known)
 
 
 def every(path: str, **query: Any) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ def card(task: Mapping[str, Any], *, key: str, problem: ApiProblem | None = None
         said = task["error"] if state == "failed" and task["error"] else task["message"]
         words = [plain(said)] if said else [SENTENCES[state]]
         if task["message"] and state in RUNNING:
-            words.append(small(SENTENCES["running"]))
+            words.append(small(SENTENCES[state]))
         st.markdown("　".join(words))
         if problem:
             st.markdown(

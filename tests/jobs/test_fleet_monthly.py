@@ -414,6 +414,7 @@ def test_an_administrator_drafts_a_month_by_a_task_that_tells_how_far_it_is(grou
 
     task = alice.post(f"{door}/drafts", json={"month": "2026-10"})
     assert (task.status_code, task.json()["title"]) == (202, "2026年10月の月次報告書の作成")
+    assert (task.json()["percent"], task.json()["message"]) == (0, "3件の報告書を作成します。")
     assert ground.run()
 
     done = alice.get(f"/api/core/tasks/{task.json()['id']}").json()

@@ -18,18 +18,19 @@ def run(work: Work) -> Result:
         # One transaction from the first row to the last: the list as it was at one moment.
         with work.transaction() as db:
             total = answers.count(db, work.actor, listed, filters)
-            work.progress(0, total, "一覧を書き出しています")
+            words = f"{total:,}件の一覧を書き出しています"
+            work.progress(0, total, words)
             if kind is Kind.CSV:
                 rows = csv_file.write(db, work.actor, listed, filters, spool)
             else:
                 from service.core.exports import excel_file  # not at the top: see `imports.records`
 
                 book = excel_file.fill(
-                    db, work.actor, listed, filters, lambda seen: work.progress(min(seen, total), total)
+                    db, work.actor, listed, filters, lambda seen: work.progress(min(seen, total), total, words)
                 )
                 rows = book.rows
             name = answers.file_name(db, listed.title, kind)
-        work.progress(rows, rows, "ファイルを保存しています")
+        work.progress(rows, rows, f"{rows:,}件のファイルを保存しています")
         # Outside any: PostgreSQL ends a transaction that stands idle while a large file is packed and stored.
         if book:
             book.save(spool)

@@ -216,6 +216,8 @@ def run(db: Session, by: Actor, import_id: int) -> Task:
         title=f"{kind.title}の取り込み（{draft.file_name}）",
         permission=kind.permission,
         params={"import_id": draft.id},
+        total=2 * draft.row_count,  # each is looked at, then written
+        message=f"{draft.row_count:,}行を取り込みます。",
     )
     task = task_records.start(db, by, order)
     draft.task_id = task.id

@@ -34,11 +34,12 @@ def run(work: Work) -> Result:
 def _plan(db: Session, work: Work, draft: records.Import, kind: Kind) -> list[Planned]:
     """Half of the work: the other half is writing."""
     rows = unpack(draft.content)
-    total = 2 * len(rows)
-    looked = plan(
-        db, work.actor, kind, rows, draft.mapping, lambda seen: work.progress(seen, total, "内容を確認しています")
-    )
-    planned = list(looked)
+
+    def told(seen: int) -> None:
+        work.progress(seen, 2 * len(rows), f"内容を確認しています（{len(rows):,}行のうち{seen:,}行）")
+
+    told(0)
+    planned = list(plan(db, work.actor, kind, rows, draft.mapping, told))
     wrong = [error for made in planned for error in made.errors]
     if wrong:
         more = f" ほか{len(wrong) - 3:,}件" if len(wrong) > 3 else ""
@@ -55,12 +56,12 @@ def _apply(db: Session, work: Work, kind: Kind, planned: list[Planned]) -> Resul
     total = 2 * len(planned)
     done = len(planned) + same
     for start in range(0, len(changes), CHUNK):
-        work.progress(done, total, "登録済みの内容を更新しています")
+        work.progress(done, total, f"登録済みの内容を更新しています（{len(changes):,}行のうち{start:,}行）")
         chunk = changes[start : start + CHUNK]
         kind.change(db, work.actor, chunk)
         done += len(chunk)
     for start in range(0, len(new), CHUNK):
-        work.progress(done, total, "新しく登録しています")
+        work.progress(done, total, f"新しく登録しています（{len(new):,}行のうち{start:,}行）")
         made = new[start : start + CHUNK]
         kind.create(db, work.actor, made)
         done += len(made)

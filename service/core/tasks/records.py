@@ -84,7 +84,8 @@ class Task(Base):
 
 @dataclass(frozen=True)
 class Order:
-    """What to do. `resumable`: run from the start again, it does nothing twice."""
+    """What to do. `resumable`: run from the start again, it does nothing twice. `total` is how much there is to do, as
+    `Work.progress` counts it, where that is known before it begins; `message` says it to people."""
 
     kind: str
     area: str
@@ -92,6 +93,8 @@ class Order:
     permission: str
     params: Mapping[str, Any] = field(default_factory=dict)
     resumable: bool = True
+    total: int | None = None
+    message: str = ""
 
 
 def start(db: Session, by: Actor, order: Order) -> Task:
@@ -115,6 +118,8 @@ def start(db: Session, by: Actor, order: Order) -> Task:
         permission=order.permission,
         is_resumable=order.resumable,
         params=dict(order.params),
+        total_count=order.total,
+        message=order.message,
     )
     db.add(task)
     db.flush()  # for the id
@@ -183,7 +188,7 @@ def cancel(db: Session, by: Actor, task_id: int) -> Task:
     if task.cancel_requested_at is None:
         before = task.state
         if task.state == "waiting":
-            task.state, task.finished_at = "cancelled", app_now(db)
+            task.state, task.message, task.finished_at = "cancelled", "", app_now(db)
         task.cancel_requested_at = app_now(db)
         db.flush()
         audit.record(db, by, "cancel", task.area, "task", task.id, before={"state": before})
@@ -205,7 +210,7 @@ def resume(db: Session, by: Actor, task_id: int) -> Task:
     audit.record(
         db, by, "status_change", task.area, "task", task.id, before={"state": task.state}, after={"state": "waiting"}
     )
-    task.state, task.error, task.message, task.attempts = "waiting", None, "", 0
+    task.state, task.error, task.message, task.attempts, task.done_count = "waiting", None, "", 0, 0
     task.finished_at = task.cancel_requested_at = None
     db.flush()
     return task

@@ -13,7 +13,7 @@ from service.core.clock import app_now, in_words
 from service.core.problems import Conflict, Invalid, Stale
 from service.fleet.incidents import queries, schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
-from service.fleet.incidents.rules import FIRST_LOOK, LONGEST_SNOOZE, STEPS
+from service.fleet.incidents.rules import FIRST_LOOK, LONGEST_SNOOZE, STEPS, waits_for
 from service.fleet.models import Alert
 from service.fleet.rules import AREA
 
@@ -74,7 +74,7 @@ def finish_step(db: Session, by: Actor, incident_id: int, number: int, done: sch
     """Records that a step is done, now and by this person. Whose step it is, the doors know.
 
     Raises:
-        Conflict: it was recorded already.
+        Conflict: it was recorded already, or the step before it was not.
     """
     known = STEPS[number]
     incident = queries.get_incident(db, incident_id, lock=True)
@@ -82,6 +82,12 @@ def finish_step(db: Session, by: Actor, incident_id: int, number: int, done: sch
     if step.done_at is not None:
         raise Conflict(
             f"「{known.title}」は{in_words(step.done_at)}に{step.done_by}が記録済みです。画面を更新してください。"
+        )
+    before = {known.after} if known.after and _step(db, incident.id, known.after).done_at is not None else set()
+    if first := waits_for(number, before, is_resolved=incident.resolved_at is not None):
+        raise Conflict(
+            f"「{first.title}」がまだ完了になっていないため、「{known.title}」は記録していません。"
+            f"先に「{first.title}」（{first.team}）を完了にしてください。"
         )
     if number == FIRST_LOOK and incident.acknowledged_at is None:
         incident.acknowledged_at, incident.acknowledged_by_id = app_now(db), by.user_id

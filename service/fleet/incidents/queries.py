@@ -31,7 +31,7 @@ from service.core.targets import State, read
 from service.fleet.impact import queries as impact
 from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
-from service.fleet.incidents.rules import STEPS, Trouble, network_of
+from service.fleet.incidents.rules import STEPS, Trouble, network_of, waits_for
 from service.fleet.models import Alert, Customer, Terminal, TerminalState
 from service.fleet.rules import AlertType, Status
 
@@ -225,12 +225,13 @@ def hold(db: Session, *which: ColumnElement[bool]) -> Sequence[int]:
 
 def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
     """One incident with its steps, members and everything that was done."""
-    get_incident(db, incident_id)
+    is_resolved = get_incident(db, incident_id).resolved_at is not None
     now = app_now(db)
     row = db.execute(_listed().where(Incident.id == incident_id), impact.asked(now)).mappings().one()
     steps = db.scalars(
         select(IncidentStep).where(IncidentStep.incident_id == incident_id).order_by(IncidentStep.step)
     ).all()
+    done = {step.step for step in steps if step.done_at is not None}
     newest = (
         select(Alert)
         .ext(distinct_on(Alert.terminal_id))
@@ -257,7 +258,11 @@ def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
     )
     events = select(IncidentEvent).where(IncidentEvent.incident_id == incident_id).order_by(IncidentEvent.id.desc())
     return _as_seen(db, dict(row), now) | {
-        "steps": [_step(db, by, step, now) for step in steps],
+        "steps": [
+            _step(db, by, step, now)
+            | {"waits_for": first.title if (first := waits_for(step.step, done, is_resolved=is_resolved)) else None}
+            for step in steps
+        ],
         "listed": [dict(member) for member in db.execute(members).mappings()],
         "events": [
             {name: getattr(event, name) for name in ("id", "at", "kind", "by", "text", "detail")}

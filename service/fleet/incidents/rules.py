@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -74,6 +74,15 @@ STEPS = {
     )
 }
 DETECTION, FIRST_LOOK = 1, 2
+
+
+def waits_for(number: int, done: Container[int], *, is_resolved: bool) -> Step | None:
+    """The step that has to be recorded before this one. Nothing waits once the incident is over: what recovered by
+    itself needed no repair."""
+    first = STEPS[number].after
+    if first is None or is_resolved or first in done or number in done:
+        return None
+    return STEPS[first]
 
 
 @dataclass(frozen=True)

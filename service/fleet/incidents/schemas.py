@@ -68,7 +68,7 @@ class IncidentItem(BaseModel):
 
 class StepItem(BaseModel):
     """`title`, `team` as in the document's 4.2; `response`: how the target stands or was met. `may` says whether the
-    person who asks may record it."""
+    person who asks may record it, `waits_for` which step has to be done before anybody can."""
 
     step: int
     title: str
@@ -79,6 +79,7 @@ class StepItem(BaseModel):
     note: str | None
     response: State | None
     may: bool
+    waits_for: str | None
 
 
 class MemberItem(BaseModel):

@@ -64,7 +64,9 @@ def ordered(db: Session, by: Actor, new: schemas.NewDrafts) -> Task:
         raise Invalid(message, [("month", message)])
     params = {"month": str(month), "customer_id": new.customer_id}
     title = f"{rules.month_in_words(month)}の月次報告書の作成"
-    return tasks.start(db, by, Order(TASK, AREA.name, title, "fleet:report:create", params))
+    total = 1 if new.customer_id is not None else len(whose)
+    words = f"{total:,}件の報告書を作成します。"
+    return tasks.start(db, by, Order(TASK, AREA.name, title, "fleet:report:create", params, total=total, message=words))
 
 
 def draft(

@@ -54,6 +54,14 @@ class State(StrEnum):
     IMPORT_ONLY = "import_only"
 
 
+TYPE_WORDS = {
+    Type.TEXT: "1行の文字",
+    Type.LONG: "複数行の文字",
+    Type.CHOICE: "選択肢から1つ",
+    Type.DATE: "日付",
+    Type.NUMBER: "数字",
+    Type.MAIL: "メールアドレス",
+}
 MEANING_WORDS = {
     Meaning.PERSON: "担当者",
     Meaning.STATUS: "ステータス",
@@ -250,16 +258,47 @@ def labelled(questions: Sequence[Question], answers: Mapping[str, str]) -> dict[
 
 
 def differences(old: Sequence[Question], new: Sequence[Question]) -> list[str]:
-    """What is different in the new version, in words."""
+    """What is different in the new version, in words; of a question that is in both, from what to what."""
     before, after = {one.key: one for one in old}, {one.key: one for one in new}
     words = [f"質問「{one.header}」が増えました。" for one in new if one.key not in before]
     words += [f"質問「{one.header}」がなくなりました。" for one in old if one.key not in after]
     words += [
-        f"質問「{after[key].header}」が変わりました。" for key in before if key in after and before[key] != after[key]
+        f"質問「{one.header}」が変わりました（{'、'.join(_changes(one, after[one.key]))}）。"
+        for one in old
+        if one.key in after and one != after[one.key]
     ]
-    if not words and [*before] != [*after]:
+    if [key for key in before if key in after] != [key for key in after if key in before]:
         words.append("質問の順序が変わりました。")
     return words
+
+
+def _changes(old: Question, new: Question) -> list[str]:
+    """By the names that the editor has for a question's parts."""
+    words = [
+        f"{name}: {before} → {now}"
+        for (name, before), now in zip(_parts(old).items(), _parts(new).values(), strict=True)
+        if before != now
+    ]
+    gone = [one for one in old.choices if one not in new.choices]
+    added = [one for one in new.choices if one not in old.choices]
+    words += [f"選択肢から「{'」「'.join(gone)}」を削除"] if gone else []
+    words += [f"選択肢に「{'」「'.join(added)}」を追加"] if added else []
+    stayed = [one for one in old.choices if one in new.choices]
+    if stayed != [one for one in new.choices if one in old.choices]:
+        words.append("選択肢の順序")
+    return words
+
+
+def _parts(question: Question) -> dict[str, str]:
+    when = "、".join(f"{one.key}が「{'」か「'.join(one.one_of)}」" for one in question.when)
+    return {
+        "質問": f"「{question.title}」",
+        "回答の形式": TYPE_WORDS[question.type],
+        "回答": "必須" if question.required else "任意",
+        "説明文": f"「{question.help}」" if question.help else "なし",
+        "ほかの表示条件": f"{when}のとき" if when else "なし",
+        "意味": MEANING_WORDS[question.meaning] if question.meaning else "なし",
+    }
 
 
 def meant(questions: Sequence[Question], answers: Mapping[str, str]) -> dict[Meaning, str]:

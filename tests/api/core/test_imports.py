@@ -20,6 +20,7 @@ from service.core.db import SYSTEM, Scopes, transaction
 from service.core.imports import kinds, records, text_files
 from service.core.imports.sheets import Sheet
 from service.core.tasks.lease import MOST_ATTEMPTS
+from service.core.tasks.work import Work
 from tests import cast
 from tests.workers import Ground, eventually, ground
 
@@ -69,7 +70,7 @@ def customers(ground: Ground) -> list[tuple[Any, ...]]:
     )
 
 
-def test_a_file_of_customers_is_shown_run_and_told(ground: Ground) -> None:
+def test_a_file_of_customers_is_shown_run_and_told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     client = ground.person("alice", fleet="admin")
 
     draft = begun(client, CUSTOMERS)
@@ -87,8 +88,23 @@ def test_a_file_of_customers_is_shown_run_and_told(ground: Ground) -> None:
 
     task = client.post(f"/api/core/imports/{draft['id']}/run").json()
     assert task["title"] == "顧客企業の取り込み（一覧.csv）"
+    assert (task["state"], task["percent"], task["message"]) == ("waiting", 0, "2行を取り込みます。")
     assert client.post(f"/api/core/imports/{draft['id']}/run").status_code == 409
+    told: list[str] = []
+    noted = Work.progress
+
+    def progress(work: Work, done: int, total: int | None = None, message: str = "") -> None:
+        told.append(f"{done}/{total} {message}")
+        noted(work, done, total, message)
+
+    monkeypatch.setattr(Work, "progress", progress)
     ground.run()
+    assert told == [
+        "0/4 内容を確認しています（2行のうち0行）",
+        "2/4 内容を確認しています（2行のうち2行）",
+        "2/4 新しく登録しています（2行のうち0行）",
+        "4/4 ",
+    ]
 
     done = client.get(f"/api/core/tasks/{task['id']}").json()
     assert (done["state"], done["percent"]) == ("done", 100)

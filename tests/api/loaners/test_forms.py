@@ -107,7 +107,10 @@ def test_a_published_draft_is_filled_in_and_the_one_before_reads_its_answers(adm
     renamed = [{**one, "title": "貸出先の会社"} if one["key"] == "1-6" else one for one in questions]
     extra = {**questions[-1], "key": "0-8", "title": "付属品", "meaning": None}
     form = change(admin, form, [*renamed, extra])
-    assert form["differences"] == ["質問「0-8.付属品」が増えました。", "質問「1-6.貸出先の会社」が変わりました。"]
+    assert form["differences"] == [
+        "質問「0-8.付属品」が増えました。",
+        "質問「1-6.貸出先」が変わりました（質問: 「貸出先」 → 「貸出先の会社」）。",
+    ]
 
     assert publish(admin, form).status_code == 204
 
@@ -118,6 +121,29 @@ def test_a_published_draft_is_filled_in_and_the_one_before_reads_its_answers(adm
     stored(admin, NUMBER, LENT | {"0-8": "電源ケーブル"})
     headers = [{one["header"] for one in event["answers"]} for event in timeline(admin, NUMBER)[:2]]
     assert [("1-6.貸出先の会社" in some, "1-6.貸出先" in some) for some in headers] == [(True, False), (False, True)]
+
+
+def test_a_draft_says_of_each_question_from_what_to_what(admin: TestClient) -> None:
+    form = drafted(admin)
+    questions = {one["key"]: one for one in plain(form["questions"])}
+    choices = questions["2-2"]["choices"]
+    questions["2-2"] |= {"choices": [*reversed(choices[1:]), "9.不明"], "help": "箱ごと見る"}
+    questions["1-7"] |= {"required": not questions["1-7"]["required"], "meaning": None, "type": "text"}
+    questions["1-6"] |= {"when": [{"key": "1-4", "one_of": ["有り"]}]}
+    required = ["任意", "必須"] if questions["1-7"]["required"] else ["必須", "任意"]
+    keys = [*questions]
+    moved = [questions[key] for key in [*keys[:-2], keys[-1], keys[-2]]]
+
+    assert sorted(change(admin, form, moved)["differences"]) == sorted(
+        [
+            "質問「1-6.貸出先」が変わりました（ほかの表示条件: なし → 1-4が「有り」のとき）。",
+            f"質問「1-7.貸出日」が変わりました（回答の形式: 日付 → 1行の文字、回答: {' → '.join(required)}、"
+            "意味: 貸出日 → なし）。",
+            f"質問「2-2.回収時の状態」が変わりました（説明文: なし → 「箱ごと見る」、選択肢から「{choices[0]}」を削除、"
+            "選択肢に「9.不明」を追加、選択肢の順序）。",
+            "質問の順序が変わりました。",
+        ]
+    )
 
 
 def test_what_was_published_is_never_changed_again(admin: TestClient, db: Session) -> None:

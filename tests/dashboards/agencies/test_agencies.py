@@ -208,6 +208,8 @@ def test_a_choice_is_added_to_the_list_that_is_open_and_made_inactive(screen: Sc
     made = db.scalars(select(Choice).where(Choice.list == "job_type", Choice.code == "12")).one()
     assert (made.name, made.position) == ("医療", 12)
     assert said(page) == ["業種に「医療」を追加しました。"]
+    _, held = page.session_state["held.agencies.masters"]  # what forms offer
+    assert "12" in [one["code"] for one in held["choices"]["job_type"]]
 
     act(page, "agencies.masters.choices", "詳細", 11)
     press(page, "agencies.masters.archive")

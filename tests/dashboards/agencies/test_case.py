@@ -334,6 +334,23 @@ def test_images_are_tied_where_they_are_seen(page: AppTest, case: Request, team:
     assert second.site_id == site_of(team.db, case).id
 
 
+def test_a_dialog_begins_with_the_tab_that_was_pressed_right_before_its_button(
+    page: AppTest, case: Request, team: Scene
+) -> None:
+    first, second = (scene.site(team.db, case, power_branch_name=name) for name in ("渋谷店", "新宿店"))
+    team.db.commit()
+    page.run()
+
+    # No run in between: the buttons are those that were drawn with the first site.
+    page.button_group(key="case.site").set_value(second.id)
+    press(page, "case.deficient")
+    assert page.multiselect(key="case.deficiency.sites").value == [second.id]
+
+    page.button_group(key="case.site").set_value(first.id)
+    press(page, "case.add")
+    assert page.selectbox(key="case.add.source").value == first.id
+
+
 def test_a_deficiency_goes_back_with_its_reason(page: AppTest, case: Request, team: Scene) -> None:
     add_site(page)
     press(page, f"case.site.{site_of(team.db, case).id}.enter")

@@ -14,6 +14,7 @@ from dashboards import session
 from service.core.tasks.records import Task
 from service.fleet.models import Customer
 from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.pages import act
 
 Screen = Callable[..., AppTest]
 CUSTOMERS = "会社名,担当者,メール,電話番号,契約\nABC商事,青木 誠,aoki@abc.example,03-1234-5678,プレミアム\n"
@@ -58,6 +59,7 @@ def test_a_file_is_shown_and_only_then_imported(admin: AppTest, front_door: Test
 
     assert not page.exception
     assert "顧客企業の取り込み" in texts(page)
+    assert "1行を取り込みます。" in texts(page)
     assert "順番を待っています" in texts(page)
     assert db.scalars(select(Task.kind)).all() == ["core.import"]
 
@@ -138,6 +140,11 @@ def test_the_list_of_tasks_says_in_its_first_line_whether_anything_is_going_on(
     db.commit()
     page.run()
     assert page.dataframe[0].value["内容"].tolist() == ["倉庫が閉まっています。"]
+
+    # The cell cuts off what is long: the details have all of it, once, beside the card that is on the page.
+    assert texts(page).count("倉庫が閉まっています。") == 1
+    act(page, "core.tasks.list", "詳細")
+    assert texts(page).count("倉庫が閉まっています。") == 2
 
 
 def test_an_administrator_sees_everybodys(screen: Screen, front_door: TestClient, line: Line) -> None:

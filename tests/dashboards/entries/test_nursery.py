@@ -11,10 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from dashboards import session
 from service.core.clock import real_now
 from service.entries.models import Nursery
 from service.entries.station.models import Station
-from tests.dashboards.conftest import opened_at
+from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.entries.test_parents import open_drawer
 from tests.dashboards.pages import act, press, texts
 
@@ -140,6 +141,26 @@ def test_nurseries_are_founded_and_archived_by_who_sees_all(
     press(page, f"nursery.restore.{made.id}.confirm")
     db.expire_all()
     assert made.archived_at is None
+
+
+def test_a_nursery_can_be_chosen_as_soon_as_it_is_founded_and_while_the_service_is_away(
+    desk: Desk, sakura: Nursery, himawari: Nursery, line: Line
+) -> None:
+    page = opened_at(desk("admin"), "in-nursery")
+    assert page.selectbox(key="nursery_id").options == ["さくら保育園", "ひまわり保育園"]
+    page = opened_at(page, "nurseries")
+    press(page, "nurseries.new")
+    page.text_input(key="nursery.new.name.0").input("つくし保育園")
+    page.text_input(key="nursery.new.code.0").input("TKS789")
+    press(page, "nursery.new.submit")
+
+    page = opened_at(page, "in-nursery")
+    assert sorted(page.selectbox(key="nursery_id").options) == ["さくら保育園", "つくし保育園", "ひまわり保育園"]
+
+    line.cut()
+    session.changed_elsewhere()
+    page.run()
+    assert len(page.selectbox(key="nursery_id").options) == 3
 
 
 @pytest.mark.parametrize("role", ["nursery_admin", "staff"])

@@ -176,7 +176,9 @@ def test_support_writes_notes_and_tells_customers_but_neither_takes_nor_closes(d
     incident = open_drawer(page, db)
     keys = {button.key for button in page.button}
     assert f"incident.step.{incident.id}.4.done" in keys
+    assert "「対応実施」の完了後10分以内。先に「対応実施」を完了にします" in texts(page)
     assert not keys & {
+        f"incident.step.{incident.id}.6.done",
         "incident.acknowledge",
         "incident.assign",
         "incident.snooze.60",

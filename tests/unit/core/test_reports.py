@@ -163,6 +163,18 @@ def test_a_long_name_neither_leaves_its_cell_nor_the_page() -> None:
     assert text.count("株式会社") == 50
 
 
+@pytest.mark.parametrize("lines", [38, 40, 42])
+def test_a_table_that_has_no_room_for_its_first_rows_begins_on_the_next_page(lines: int) -> None:
+    rows: list[list[Cell]] = [[f"新宿店 レジ{number}番", number] for number in range(1, 21)]
+    table = Table([Column("設置店舗名"), Column("件数", 1, right=True)], rows, "なし")
+
+    before, after = paper.pages(render(report(*[Note("注記です。")] * lines, table)))
+
+    assert before.count("レジ") in ({0} if lines > 39 else {4, 5, 6})
+    assert after.count("設置店舗名") == 1
+    assert before.count("レジ") + after.count("レジ") == 20
+
+
 AS_A_PROGRAM = """
 import hashlib
 from tests.unit.core.test_reports import every_block
