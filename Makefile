@@ -73,7 +73,7 @@ audit: setup ## ask OSV for known vulnerabilities of what is pinned (says so whe
 	@$(VENV) -m stack.audit
 
 test-deep: setup-tests ## what chance draws, ten times as often: every route, every rule (minutes)
-	@$(SHARED) --hypothesis-profile=deep tests/unit tests/agent tests/api/test_openapi.py
+	@$(SHARED) --hypothesis-profile=deep tests/unit tests/agent tests/api/openapi
 
 test-faults: setup-tests ## kill processes under load from all clients and count (minutes)
 	@$(VENV) tests/ensure_browser.py

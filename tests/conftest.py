@@ -75,13 +75,16 @@ settings.load_profile("everyday")
 collect_ignore = ["scratch"]
 
 TEMPLATE = "genba_template"
+# A machine that loses its power loses the tests too. What a killed process has committed is there all the same.
+UNSYNCED = ("-c", "fsync=off")
 
 
 @pytest.fixture(scope="session")
 def running_servers() -> Iterator[Home]:
     servers.initialise(HOME)
     with (HOME.logs / "servers.log").open("w") as log:
-        commands = tied(servers.postgres_command(HOME), "INT", as_server=True), tied(servers.valkey_command(HOME))
+        postgres_command = [*servers.postgres_command(HOME), *UNSYNCED]
+        commands = tied(postgres_command, "INT", as_server=True), tied(servers.valkey_command(HOME))
         postgres, valkey = (subprocess.Popen(one, cwd=ROOT, stdout=log, stderr=log) for one in commands)
         try:
             servers.await_postgres(HOME)

@@ -1,7 +1,7 @@
 """How `make test` shares the tests out among its workers, each with servers and databases of its own (pytest-xdist).
 
-A file stays on one worker. Files that start something dear once for all their tests are handed out first, and the walks
-with them: the last long piece decides when everybody may go home. Tests with a browser come afterwards, by themselves.
+A file stays on one worker. The long ones are handed out first, then those that start something dear once for all their
+tests: the last long piece decides when everybody may go home. Tests with a browser come afterwards, by themselves.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pytest
 # Each takes a gigabyte, servers included.
 MOST_WORKERS = 6
 ONCE = {"module", "package"}
-# Half a minute each.
-LONG = "tests/api/walks/"
+# Half a minute each and more.
+LONG = ("tests/api/openapi/", "tests/api/walks/", "tests/house/test_sixth_area.py")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -25,7 +25,7 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """After pytest-randomly has shuffled: the order of the files, within them and among the rest stays chance's."""
-    items.sort(key=lambda item: not (starts_something_once(item) or item.nodeid.startswith(LONG)))
+    items.sort(key=lambda item: (not item.nodeid.startswith(LONG), not starts_something_once(item)))
 
 
 def starts_something_once(item: pytest.Item) -> bool:

@@ -3,7 +3,7 @@ or the parser's own refusal, soon, and never an exception of a library.
 
 CSV, Excel and what a cell becomes: also test_sheets.py. The line of the TC-200: tests/agent/test_tc200.py. An order for
 firmware: tests/agent/test_update.py. Signatures: tests/unit/reservations/test_signatures.py. Every route:
-tests/api/test_openapi.py.
+tests/api/openapi.
 """
 
 from __future__ import annotations
