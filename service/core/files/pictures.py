@@ -7,6 +7,7 @@ import ctypes
 import io
 import struct
 import threading
+import warnings
 import zlib
 from dataclasses import dataclass
 from typing import IO
@@ -23,6 +24,8 @@ _FORMATS = {Kind.JPEG: "JPEG", Kind.PNG: "PNG", Kind.WEBP: "WEBP"}
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 # A large photo takes up to 200 MB while it is decoded: one at a time in each process.
 _decoding = threading.BoundedSemaphore(1)
+# Which warnings are told is one setting of the whole process.
+_quiet = threading.Lock()
 # mallopt's name for it, and in bytes from where on memory goes back to the system as soon as it is free. Left alone,
 # glibc learns from the first picture to keep such blocks, for each thread: some hundred MB after a few requests.
 # Giving back has a price, whoever does it (malloc_trim after each picture costs as much): 20 ms of 100 to 180.
@@ -63,13 +66,14 @@ def _header(kind: Kind, spool: IO[bytes], purpose: Purpose) -> tuple[tuple[int, 
     spool.seek(0)
     too_large = f"画像が大きすぎます。縦×横の画素数を{purpose.max_pixels // 10_000:,}万画素以下に縮小して、"
     try:
-        with Image.open(spool, formats=[_FORMATS[kind]]) as image:
+        # Pillow warns of torn Exif, of which nothing but the orientation is kept.
+        with _quiet, warnings.catch_warnings(action="ignore"), Image.open(spool, formats=[_FORMATS[kind]]) as image:
             # A JPEG with several images is a photo with previews; only the first one is kept.
             size, moving = image.size, getattr(image, "is_animated", False) and kind is not Kind.JPEG
             if size[0] * size[1] > purpose.max_pixels:
                 raise Image.DecompressionBombError
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:
         raise Invalid(too_large + "もう一度送ってください。") from None
     except _BROKEN:
         raise Invalid("画像として読み取れません。元の画像が開けるかを確認して、もう一度送ってください。") from None
