@@ -21,7 +21,7 @@ TABLE, CHART = "Streamlit alone: a table of 50 rows", "Streamlit alone: a table 
 # The fleet's document, 画面レスポンス.
 MOST_SECONDS = 3
 # Times of Streamlit alone: by the address once more, and in a browser that has never been there.
-MOST_WARM, MOST_COLD = 3, 2
+MOST_WARM, MOST_COLD = 5, 4
 # Everything is there once the page's script has ended, something stands on the page, and nothing in it still waits for
 # its rows, its program or its picture; in sight are at least as many pictures as the page has for certain. Answers with
 # the moment, in ms since the navigation began.
