@@ -3,13 +3,11 @@ only then."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, create_engine, func, select, text, update
+from sqlalchemy import Engine, create_engine, func, select, update
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
@@ -21,6 +19,7 @@ from service.fleet.terminals.actions import archive
 from service.fleet.watch import actions
 from stack.home import Home
 from tests import cast, factories
+from tests.beside import beside
 from tests.conftest import committed_database
 from tests.jobs.test_fleet_watch import heard, later
 from tests.sight import seeing_all
@@ -42,32 +41,6 @@ def silent_store(db: Session, tills: int) -> list[int]:
         heard(db, terminal)
     later(db, 12)
     return [terminal.id for terminal in made]
-
-
-def beside(several: Engine, first: Session, work: Callable[[Session], object], then: Callable[[], object]) -> None:
-    """`work` in a transaction of its own while `first` is open; once it is done or waits, `then` and the commit."""
-
-    def do() -> None:
-        with Session(several) as db, db.begin():
-            work(db)
-
-    with ThreadPoolExecutor(1) as other:
-        doing = other.submit(do)
-        _await_end_or_lock(several, doing)
-        then()
-        first.commit()
-        doing.result(20)
-
-
-def _await_end_or_lock(several: Engine, doing: Future[None]) -> None:
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    deadline = time.monotonic() + 20
-    with several.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not doing.done() and not connection.scalar(waiting):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
 
 
 def stands(several: Engine) -> list[tuple[bool, int]]:
@@ -127,3 +100,19 @@ def test_nobody_joins_an_incident_that_is_just_being_closed(several: Engine) -> 
         beside(several, first, actions.watch, lambda: None)
 
     assert stands(several) == [(False, 0), (True, 1)]
+
+
+def test_a_terminal_that_is_just_being_archived_gets_no_alert(several: Engine) -> None:
+    with Session(several) as db, db.begin():
+        one, other = silent_store(db, 2)
+        # Known to be silent, and not told of yet.
+        actions.mark_offline(db)
+        alice = cast.actor(db, "alice", fleet="admin")
+
+    with Session(several) as first:
+        archive(first, alice, one)
+        beside(several, first, actions.watch, lambda: None)
+
+    assert stands(several) == [(True, 1)]
+    with Session(several) as db:
+        assert db.scalars(select(Alert.terminal_id)).all() == [other]

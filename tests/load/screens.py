@@ -151,7 +151,7 @@ def goals(found: list[Wait], of: str) -> list[Goal]:
 
 
 def _against(alone: Wait, pages: list[Wait]) -> Iterator[Goal]:
-    kind = "with a chart" if alone.charted else "without one"
+    kind = "with a chart" if alone.charted else "without a chart"
 
     def goal(times: float, where: str, seconds: Callable[[Wait], float]) -> Goal:
         slowest = max(pages, key=seconds)

@@ -77,11 +77,11 @@ def raise_alert(db: Session, terminal_id: int, kind: AlertType, message: str) ->
 def raise_alerts(db: Session, kind: AlertType, messages: Mapping[int, str]) -> None:
     """As `raise_alert` for many terminals at once, which are told of together when they are too many for single
     mails. A terminal in maintenance is left alone, one that was put away too."""
-    muted = queries.muted(db, [*messages])
+    heeded = queries.heeded(db, [*messages])
     found = [
         queries.trouble(db, terminal_id, kind, message)
         for terminal_id, message in messages.items()
-        if terminal_id not in muted and not queries.has_open_alert(db, terminal_id, kind)
+        if terminal_id in heeded and not queries.has_open_alert(db, terminal_id, kind)
     ]
     if found:
         _take_up(db, found)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, SQLColumnExpression, case, func, null, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, SQLColumnExpression, case, func, null, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
@@ -72,7 +72,8 @@ def overdue_steps(db: Session) -> list[Missed]:
 def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> list[Trouble]:
     """Terminals in this trouble without an open alert of its kind, in the order of their ids. A terminal that never
     reported is not missing: it is not installed yet. One that fell silent outside of its learned hours is missed when
-    the shop should have opened, and one whose PC was shut down in order after that grace."""
+    the shop should have opened, and one whose PC was shut down in order after that grace. They stay in use until this
+    transaction ends; one that somebody changes just now, and may put out of use, is the next look's."""
     now = now_sql()
     known = select(Alert.id).where(
         Alert.terminal_id == TerminalState.terminal_id, Alert.alert_type == kind, ~Alert.is_resolved
@@ -94,6 +95,7 @@ def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> lis
             ~known.exists(),
         )
         .order_by(TerminalState.terminal_id)
+        .with_for_update(read=True, of=Terminal, skip_locked=True)
     )
     if kind is AlertType.OFFLINE:
         forgiven = func.coalesce(TerminalState.shutdown_at <= now - shutdown_grace, True)
@@ -193,11 +195,18 @@ def has_open_alert(db: Session, terminal_id: int, kind: AlertType) -> bool:
     return db.scalar(select(known.exists())) or False
 
 
-def muted(db: Session, terminal_ids: Sequence[int]) -> set[int]:
-    """Those of the terminals about which nobody wants an alert: in maintenance, or put out of use."""
-    quiet = or_(TerminalState.status == Status.MAINTENANCE, Terminal.archived_at.is_not(None))
-    found = select(Terminal.id).join(TerminalState, TerminalState.terminal_id == Terminal.id)
-    return set(db.scalars(found.where(Terminal.id.in_(terminal_ids), quiet)))
+def heeded(db: Session, terminal_ids: Sequence[int]) -> set[int]:
+    """Those of the terminals about which somebody wants an alert: not in maintenance, and in use, which they stay until
+    this transaction ends."""
+    found = (
+        select(Terminal.id)
+        .join(TerminalState, TerminalState.terminal_id == Terminal.id)
+        .where(
+            Terminal.id.in_(terminal_ids), TerminalState.status != Status.MAINTENANCE, Terminal.archived_at.is_(None)
+        )
+        .order_by(Terminal.id)
+    )
+    return set(db.scalars(found.with_for_update(read=True, of=Terminal)))
 
 
 def trouble(db: Session, terminal_id: int, kind: AlertType, message: str) -> Trouble:

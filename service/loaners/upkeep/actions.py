@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from service.core import audit
@@ -94,6 +94,7 @@ def remove(db: Session, by: Actor, finding: str, reason: str) -> None:
 
 def dismiss(db: Session, by: Actor, finding: str, reason: str) -> None:
     """問題なし. Raises NotFound."""
+    _one_after_the_other(db)
     queries.get_finding(db, finding)
     db.add(Dismissal(finding=finding, reason=reason, dismissed_by=by.name))
     db.flush()
@@ -102,5 +103,11 @@ def dismiss(db: Session, by: Actor, finding: str, reason: str) -> None:
 
 def reconsider(db: Session, by: Actor, finding: str) -> None:
     """It is a finding again. Raises NotFound."""
+    _one_after_the_other(db)
     db.delete(queries.get_dismissal(db, finding))
     audit.record(db, by, "status_change", AREA.name, "finding", finding, after={"dismissed": False})
+
+
+def _one_after_the_other(db: Session) -> None:
+    """Of two who decide at once, the second one sees what the first has decided."""
+    db.execute(text("SELECT pg_advisory_xact_lock(hashtext('loaners findings'))"))

@@ -56,6 +56,7 @@ def change(db: Session, by: Actor, chore_id: int, new: schemas.ChoreChange) -> N
         Conflict: it has ended.
         Invalid: a weekly one without a weekday.
     """
+    _alone(db)
     chore = queries.get(db, chore_id, lock=True)
     if new.version == chore.version:
         given = new.model_fields_set
@@ -83,6 +84,7 @@ def _shape(rhythm: Rhythm, weekday: int | None, business_day: int | None) -> dic
 
 def end(db: Session, by: Actor, chore_id: int) -> None:
     """Nothing of it comes any more: what has begun is skipped, what is to come goes."""
+    _alone(db)
     chore = queries.get(db, chore_id, lock=True)
     if not CHORES.set_archived(db, by, chore, True):
         return
@@ -95,14 +97,20 @@ def end(db: Session, by: Actor, chore_id: int) -> None:
 
 
 def restore(db: Session, by: Actor, chore_id: int) -> None:
+    _alone(db)
     if CHORES.set_archived(db, by, queries.get(db, chore_id, lock=True), False):
         plan(db)
+
+
+def _alone(db: Session) -> None:
+    """Nobody else plans until this transaction ends. Before any chore is locked: planning locks them afterwards."""
+    db.execute(text("SELECT pg_advisory_xact_lock(hashtext('reservations chores'))"))
 
 
 def plan(db: Session) -> int:
     """Brings the coming weeks to what rhythms and holidays say: turns that are missing are added, those that have not
     begun and that nobody touched are moved or go. How many were added, moved or removed. Twice is as once."""
-    db.execute(text("SELECT pg_advisory_xact_lock(hashtext('reservations chores'))"))
+    _alone(db)
     db.flush()
     now, off = app_now(db), days(db)
     wanted = [

@@ -10,20 +10,25 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, text
+from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
 from service.core.auth import Actor
+from service.core.problems import NotFound
 from service.core.times import local_date
 from service.loaners.history import queries as history
 from service.loaners.history.models import ArchivedEvent, DeviceState, Event
 from service.loaners.models import Device
 from service.loaners.upkeep import actions, queries
 from service.loaners.upkeep.models import UpkeepRun
+from stack.home import Home
 from tests import cast
 from tests.api.loaners import stock, telling
 from tests.api.loaners.stock import COLLECTED, LENT, STORED
+from tests.beside import beside
+from tests.conftest import committed_database
+from tests.sight import seeing_all
 
 SignIn = Callable[..., TestClient]
 YEARS = 365.25
@@ -201,6 +206,27 @@ def test_a_finding_that_is_none_is_set_aside_and_brought_back(muddled: Session, 
     assert (aside["reason"], aside["dismissed_by"]) == ("同じ番号の別の機器", "alice さん")
     assert admin.post(f"{PATH}/findings/reconsider", json={"finding": found["finding"]}).status_code == 204
     assert admin.get(f"{PATH}/findings").json()["counts"]["same_serial"] == 1
+
+
+def test_of_two_who_decide_at_once_the_second_is_told_that_it_is_decided(running_servers: Home) -> None:
+    with committed_database(running_servers, "genba_upkeep_races") as url:
+        several = create_engine(seeing_all(url))
+        with Session(several) as db, db.begin():
+            staff = cast.actor(db, "carol", loaners="staff")
+            stock.device(db, staff, "DDD4", days_ago=20)
+            stock.device(db, staff, "DDD4", at="kobe", days_ago=20).serial = "DDD4"
+            db.flush()
+            [finding] = [one["finding"] for one in queries.findings(db)]
+
+        for decide in (
+            lambda db: actions.dismiss(db, staff, finding, "別の機器"),
+            lambda db: actions.reconsider(db, staff, finding),
+        ):
+            with Session(several) as first:
+                decide(first)
+                with pytest.raises(NotFound):
+                    beside(several, first, decide, lambda: None)
+        several.dispose()
 
 
 def test_the_dry_run_says_what_would_go_and_moves_nothing(db: Session, staff: Actor, sign_in: SignIn) -> None:
