@@ -218,10 +218,13 @@ def test_of_two_who_decide_at_once_the_second_is_told_that_it_is_decided(running
             db.flush()
             [finding] = [one["finding"] for one in queries.findings(db)]
 
-        for decide in (
-            lambda db: actions.dismiss(db, staff, finding, "別の機器"),
-            lambda db: actions.reconsider(db, staff, finding),
-        ):
+        def dismiss(db: Session) -> None:
+            actions.dismiss(db, staff, finding, "別の機器")
+
+        def reconsider(db: Session) -> None:
+            actions.reconsider(db, staff, finding)
+
+        for decide in (dismiss, reconsider):
             with Session(several) as first:
                 decide(first)
                 with pytest.raises(NotFound):
