@@ -75,6 +75,10 @@ def link(body: str) -> str:
 
 @pytest.fixture
 def open_shops(stack: Stack) -> None:
+    open_every_shop(stack)
+
+
+def open_every_shop(stack: Stack) -> None:
     """Whatever the hour: an administrator lets them be called round the clock."""
     with httpx2.Client(base_url=stack.service, timeout=30, trust_env=False) as http:
         account = {"login_id": "reservations-admin", "password": "genba-demo"}
