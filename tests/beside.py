@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
+
+from tests.workers import eventually
 
 
 def beside(several: Engine, first: Session, work: Callable[[Session], object], then: Callable[[], object]) -> None:
@@ -30,8 +31,5 @@ def _await_end_or_lock(several: Engine, doing: Future[None]) -> None:
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    deadline = time.monotonic() + 20
     with several.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not doing.done() and not connection.scalar(waiting):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: doing.done() or connection.scalar(waiting))

@@ -8,7 +8,15 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboards import session
-from dashboards.agencies import case_images, case_talk, corporation_form, corporation_words, site_work, words
+from dashboards.agencies import (
+    case_images,
+    case_talk,
+    corporation_form,
+    corporation_words,
+    site_shown,
+    site_work,
+    words,
+)
 from dashboards.client import ApiProblem
 from dashboards.session import may
 from dashboards.ui import details, dialogs, feedback, forms, heading, live, times
@@ -103,12 +111,11 @@ def now_typed(sites: Sequence[Row]) -> int | None:
     ids = [one["id"] for one in sites]
     asked = st.session_state.pop("case.go_to", None)
     if asked in ids:
-        st.session_state["case.site"] = asked
-    if st.session_state.get("case.site") not in ids:
+        st.session_state[site_shown.KEY] = asked
+    if site_shown.now() not in ids:
         waiting = [one["id"] for one in sites if one["status"] in ("working", "deficient")]
-        st.session_state["case.site"] = next(iter(waiting or ids), None)
-    found: int | None = st.session_state["case.site"]
-    return found
+        st.session_state[site_shown.KEY] = next(iter(waiting or ids), None)
+    return site_shown.now()
 
 
 def actions(case: Row, path: str, sites: Sequence[Row]) -> None:
@@ -148,7 +155,7 @@ def site_box(
         if sites:
             names = {one["id"]: tab(one, place) for place, one in enumerate(sites, 1)}
             st.segmented_control(
-                "地点", [*names], format_func=names.__getitem__, key="case.site", label_visibility="collapsed"
+                "地点", [*names], format_func=names.__getitem__, key=site_shown.KEY, label_visibility="collapsed"
             )
         if may_update and case["cancelled_at"] is None:
             # The first one is what there is to do.
@@ -158,7 +165,7 @@ def site_box(
         feedback.empty("地点はまだありません", "明細画像を確認し、「＋地点を追加」から地点ごとに入力を始めてください。")
         return None
     # A click on the chosen one takes it away.
-    typed = st.session_state.get("case.site") or chosen
+    typed = site_shown.now() or chosen
     place, row = next((place, one) for place, one in enumerate(sites, 1) if one["id"] == typed)
     listed = masters()
     if not listed:

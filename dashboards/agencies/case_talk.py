@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.agencies import case_words
+from dashboards.agencies import case_words, site_shown
 from dashboards.client import ApiProblem
 from dashboards.ui import confirm, dialogs, feedback, flash, forms, kept, times
 from dashboards.ui.once import pressed
@@ -106,7 +106,7 @@ def hand_over(path: str) -> None:
 
 def report(case: Row, path: str, sites: Sequence[Row]) -> None:
     """不備あり: of chosen sites, or of the request as a whole, with the reason."""
-    now = st.session_state.get("case.site")  # Its tab may have been pressed after the button was drawn.
+    now = site_shown.now()
     names = {
         one["id"]: case_words.name(one, place)
         for place, one in enumerate(sites, 1)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.addresses import FILES
-from dashboards.agencies import case_words
+from dashboards.agencies import case_words, site_shown
 from dashboards.client import ApiProblem
 from dashboards.ui import dialogs, feedback, flash
 from dashboards.ui.once import pressed
@@ -99,7 +99,7 @@ def _ask(path: str, image: Row) -> None:
 
 
 def _compare(path: str, place: int, image: Row, reading_id: int) -> None:
-    chosen = st.session_state.get("case.site")  # Its tab may have been pressed after the button was drawn.
+    chosen = site_shown.now()
 
     @dialogs.dialog(f"読み取り結果: {place}枚目", width="large", icon=":material/document_scanner:")
     def ask() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.agencies import case_sheet, case_words, drafting, words
+from dashboards.agencies import case_sheet, case_words, drafting, site_shown, words
 from dashboards.agencies.site_form import Form
 from dashboards.client import ApiProblem
 from dashboards.ui import confirm, conflict, details, dialogs, feedback, flash
@@ -293,7 +293,7 @@ def _copied(places: dict[int, str], now: int | None) -> tuple[int | None, bool]:
 
 def add(case: Row, sites: Sequence[Row], images: Sequence[Row]) -> None:
     """＋地点を追加. The site that is shown is the one to copy from."""
-    now = st.session_state.get("case.site")  # Its tab may have been pressed after the button was drawn.
+    now = site_shown.now()
     places = {one["id"]: case_words.name(one, place) for place, one in enumerate(sites, 1)}
     pictures = {one["id"]: f"{place}枚目 {one['file_name']}" for place, one in enumerate(images, 1)}
     free = [one["id"] for one in images if one["site_id"] is None]

@@ -8,6 +8,7 @@ asked for under the next key.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,11 +16,13 @@ from itertools import islice
 from typing import Any
 
 import stripe
-from stripe.checkout import Session
+from sqlalchemy.orm import Session
+from stripe.checkout import Session as Page
 from stripe.params.checkout import SessionCreateParams
 
 from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited, Sent, Unknown, Vendor, VendorFailure
 from jobs.vendors.wire import Line, not_configured, rate_limited
+from service.core import outbox
 from service.core.clock import clock_shift, real_now
 from service.core.db import SYSTEM, transaction
 from service.core.outbox import Claimed
@@ -151,10 +154,12 @@ def _give_back(client: stripe.StripeClient, message: Claimed) -> Sent:
                 {"idempotency_key": key},
             )
         except stripe.InvalidRequestError as refused:
+            if _code(refused) != "charge_already_refunded":
+                raise
             # By this very message, perhaps: Stripe forgets its keys after a day.
-            found = _find_refund(client, message) if _code(refused) == "charge_already_refunded" else None
-            if isinstance(found, Sent):
-                return found
+            for find in (_find_refund, _find_forgotten_refund):
+                if isinstance(found := find(client, message), Sent):
+                    return found
             raise
         return _sent_refund(made)
 
@@ -209,17 +214,48 @@ def _find_expired(client: stripe.StripeClient, message: Claimed) -> Found:
 
 def _find_refund(client: stripe.StripeClient, message: Claimed) -> Found:
     with _reading():
-        pages = client.v1.refunds.list({"payment_intent": message.payload["payment_intent"], "limit": 100})
-        return _among(pages.auto_paging_iter(), message, _sent_refund)
+        return _among(_refunds(client, message), message, _sent_refund)
+
+
+def _find_forgotten_refund(client: stripe.StripeClient, message: Claimed) -> Sent | None:
+    """The same money given back for the same thing, by a message that was lost with the database: a backup of before
+    does not know it, and its reservation is cancelled once more."""
+    with _reading():
+        listed = [one for one in islice(_refunds(client, message), MOST_LISTED) if _gives_back_the_same(one, message)]
+    with transaction(SYSTEM) as db:
+        return next((_sent_refund(one) for one in listed if _is_forgotten(db, _said(one, "effect"))), None)
+
+
+def _gives_back_the_same(one: stripe.Refund, message: Claimed) -> bool:
+    is_for_it = _said(one, "reference") == message.payload["reference"]
+    return is_for_it and one.amount == message.payload["amount"] and one.status in ("pending", "succeeded")
+
+
+def _is_forgotten(db: Session, effect: str) -> bool:
+    """Asked for by a message that is not there any more. What people give back by hand carries no key."""
+    try:
+        return not outbox.is_known(db, uuid.UUID(effect))
+    except ValueError:
+        return False
+
+
+def _refunds(client: stripe.StripeClient, message: Claimed) -> Iterator[stripe.Refund]:
+    asked = client.v1.refunds.list({"payment_intent": message.payload["payment_intent"], "limit": 100})
+    return asked.auto_paging_iter()
 
 
 def _among(listed: Iterator[Any], message: Claimed, as_sent: Callable[[Any], Sent]) -> Found:
     looked_at = 0
     for one in islice(listed, MOST_LISTED):
         looked_at += 1
-        if "effect" in (one.metadata or {}) and one.metadata["effect"] == str(message.key):
+        if _said(one, "effect") == str(message.key):
             return as_sent(one)
     return NotSent() if looked_at < MOST_LISTED else Unknown()
+
+
+def _said(one: Any, name: str) -> str:
+    """Of its metadata, which is no mapping and may be absent."""
+    return str(one.metadata[name]) if name in (one.metadata or {}) else ""
 
 
 _DO: Mapping[str, Callable[[stripe.StripeClient, Claimed], Sent]] = {
@@ -249,11 +285,11 @@ def _expires_at(message: Claimed) -> int:
     return int((max(wanted, real_now() + SHORTEST) + shift).timestamp())
 
 
-def _sent_session(made: Session) -> Sent:
+def _sent_session(made: Page) -> Sent:
     return Sent(made.id, _session(made))
 
 
-def _session(made: Session) -> dict[str, Any]:
+def _session(made: Page) -> dict[str, Any]:
     return {
         "session_id": made.id,
         "url": made.url,

@@ -34,6 +34,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    exists,
     func,
     or_,
     select,
@@ -255,6 +256,11 @@ def publish(
         message.next_attempt_at = not_before - clock_shift(db)
     db.add(message)
     return message
+
+
+def is_known(db: Session, key: uuid.UUID) -> bool:
+    """Messages are forgotten in the end (retention), and those written after a backup with the database it replaces."""
+    return bool(db.scalar(select(exists().where(OutboxMessage.key == key))))
 
 
 def topics_due(db: Session) -> list[str]:

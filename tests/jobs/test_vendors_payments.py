@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -342,6 +343,41 @@ def test_what_was_given_back_already_is_a_dead_letter_in_words(
     assert heard[-1].code == "charge_already_refunded"
     assert "すでに全額返金されています" in str(heard[-1].error)
     assert len(sandbox.refunds()) == 1
+
+
+def test_what_a_message_gave_back_that_was_lost_with_the_database_is_taken_as_given_back(
+    db: Session, sandbox: Sandbox, heard: list[Settled]
+) -> None:
+    intent = paid(db, sandbox)
+    lost = publish(db, "payments", payload=refunding(intent))
+    send()
+    db.execute(update(OutboxMessage).where(OutboxMessage.id == lost.id).values(key=uuid.uuid4()))
+    publish(db, "payments", payload=refunding(intent))
+
+    send()
+
+    [there] = sandbox.refunds()
+    assert (heard[-1].outcome, heard[-1].external_id, heard[-1].answer["amount"]) == ("sent", there["id"], 5500)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"reference": "QRV-000002", "effect": "eb5cd3be-0000-4000-8000-000000000000"},
+        {"reference": "QRV-000001"},
+        {"reference": "QRV-000001", "effect": "by hand"},
+    ],
+)
+def test_only_a_refund_of_genba_for_the_same_thing_is_taken(
+    db: Session, sandbox: Sandbox, heard: list[Settled], other: dict[str, str]
+) -> None:
+    intent = paid(db, sandbox)
+    official(sandbox).v1.refunds.create({"payment_intent": intent, "metadata": other})
+    publish(db, "payments", payload=refunding(intent))
+
+    send()
+
+    assert (heard[-1].outcome, heard[-1].code) == ("dead", "charge_already_refunded")
 
 
 def test_ones_own_refund_is_known_even_after_stripe_forgot_the_key(

@@ -109,20 +109,9 @@ def stored(made: Ground, seconds: int) -> Stored:
 def page() -> Iterator[str]:
     """The address of the bare page."""
     port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(PAGE), "--server.address=127.0.0.1"]
     process = subprocess.Popen(
-        tied(
-            [
-                sys.executable,
-                "-m",
-                "streamlit",
-                "run",
-                str(PAGE),
-                "--server.address",
-                "127.0.0.1",
-                "--server.port",
-                str(port),
-            ]
-        ),
+        tied([*command, f"--server.port={port}"]),
         cwd=ROOT,
         env=os.environ | {"STREAMLIT_SERVER_HEADLESS": "true", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"},
         stdout=subprocess.DEVNULL,

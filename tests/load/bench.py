@@ -113,14 +113,14 @@ def lists(made: Ground) -> Part:
             "SELECT one.id, t.id, 'offline', '通信がありません' FROM one, fleet_terminals t ORDER BY t.id LIMIT 50"
         )
         owner.execute("VACUUM ANALYZE fleet_alerts, users, memberships, sessions")
-    ours = "service.main:app"
-    asked = ((bare.ROUTE, bare.EMPTY), (ours, "/api/auth/me"), (ours, "/api/fleet/alerts?limit=50"))
-    runs: dict[str, list[Row]] = {path: [] for _, path in asked}
-    for _ in range(ROUNDS):
-        for target, path in asked:
-            with made.serving(target) as (port, process):
-                runs[path].append(read(made, port, process, token, path, SECONDS))
-    empty, me, listed = (median_of(path, runs[path]) for _, path in asked)
+    with made.serving(bare.ROUTE) as alone, made.serving("service.main:app") as ours:
+        asked = ((bare.EMPTY, *alone), ("/api/auth/me", *ours), ("/api/fleet/alerts?limit=50", *ours))
+        runs = [
+            [read(made, port, process, token, path, SECONDS) for path, port, process in asked] for _ in range(ROUNDS)
+        ]
+    empty, me, listed = (
+        median_of(path, list(of)) for (path, *_), of in zip(asked, zip(*runs, strict=True), strict=True)
+    )
     lines = ["| asked for by 8 connections | answers/s | CPU-µs each | p50 ms | p99 ms | against an empty route |"]
     lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, row in (("FastAPI and SELECT 1", empty), ("who-am-I", me), ("a list of 50", listed)):

@@ -83,8 +83,9 @@ def finish_step(db: Session, by: Actor, incident_id: int, number: int, done: sch
         raise Conflict(
             f"「{known.title}」は{in_words(step.done_at)}に{step.done_by}が記録済みです。画面を更新してください。"
         )
-    before = {known.after} if known.after and _step(db, incident.id, known.after).done_at is not None else set()
-    if first := waits_for(number, before, is_resolved=incident.resolved_at is not None):
+    if first := waits_for(
+        number, queries.recorded_steps(db, incident.id), is_resolved=incident.resolved_at is not None
+    ):
         raise Conflict(
             f"「{first.title}」がまだ完了になっていないため、「{known.title}」は記録していません。"
             f"先に「{first.title}」（{first.team}）を完了にしてください。"

@@ -223,6 +223,11 @@ def hold(db: Session, *which: ColumnElement[bool]) -> Sequence[int]:
     return db.scalars(found.with_for_update(key_share=True)).all()
 
 
+def recorded_steps(db: Session, incident_id: int) -> set[int]:
+    done = select(IncidentStep.step).where(IncidentStep.incident_id == incident_id, IncidentStep.done_at.is_not(None))
+    return set(db.scalars(done))
+
+
 def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
     """One incident with its steps, members and everything that was done."""
     is_resolved = get_incident(db, incident_id).resolved_at is not None
