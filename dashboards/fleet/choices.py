@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dashboards import session
 from dashboards.client import PATIENCE_SECONDS
 from dashboards.session import may
 from dashboards.ui.kept import kept
-
-CUSTOMERS_OFFERED = 1000
 
 
 def customers() -> dict[int, str]:
@@ -18,15 +14,8 @@ def customers() -> dict[int, str]:
         return {}
 
     def ask() -> dict[int, str]:
-        found: dict[int, str] = {}
-        query: dict[str, Any] = {"limit": 100}
-        while len(found) < CUSTOMERS_OFFERED:
-            page = session.api(patience=PATIENCE_SECONDS).get("/api/fleet/customers", **query)
-            found |= {customer["id"]: customer["company_name"] for customer in page["items"]}
-            if page["next_cursor"] is None:
-                break
-            query["cursor"] = page["next_cursor"]
-        return found
+        offered = session.api(patience=PATIENCE_SECONDS).get("/api/fleet/customers/choices")
+        return {customer["id"]: customer["company_name"] for customer in offered}
 
     return kept("fleet.customers", ask)
 

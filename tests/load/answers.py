@@ -121,6 +121,7 @@ def _asks(ask: Asker) -> list[tuple[str, str, dict[str, Any]]]:
         "/terminals/{terminal_id}/token": [{}],
         "/terminals/{terminal_id}/commands": [{}],
         "/terminals/{terminal_id}/devices": [{}],
+        "/customers/choices": [{}],
         "/customers": [
             {},
             {"sort": "-trouble"},

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path
 from service.core.auth import Actor, allow
 from service.core.db import Db
 from service.core.problems import RESPONSES
+from service.core.reading import ReadDb
 from service.fleet.customers import actions, queries, schemas
 
 router = APIRouter(
@@ -18,6 +19,12 @@ router = APIRouter(
 )
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
+
+
+@router.get("/choices")
+def choices(actor: Annotated[Actor, allow("fleet:customer:read")], db: ReadDb) -> list[schemas.CustomerChoice]:
+    """The customers in use by name, to choose from: at most 1,000."""
+    return [schemas.CustomerChoice.model_validate(row) for row in queries.choices(db)]
 
 
 @router.get("/{customer_id}")

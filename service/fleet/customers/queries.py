@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from service.fleet import queries
 from service.fleet.incidents.models import Incident
-from service.fleet.models import Alert, Terminal, TerminalState
+from service.fleet.models import Alert, Customer, Terminal, TerminalState
 from service.fleet.monthly.models import MonthlyReport
 from service.fleet.rules import Status
 
 STORES_LISTED = 200
+CUSTOMERS_OFFERED = 1000
 OF_CUSTOMER = (
     "id",
     "version",
@@ -26,6 +27,12 @@ OF_CUSTOMER = (
     "updated_at",
     "archived_at",
 )
+
+
+def choices(db: Session) -> list[dict[str, Any]]:
+    named = select(Customer.id, Customer.company_name).where(Customer.archived_at.is_(None))
+    found = named.order_by(Customer.company_name, Customer.id).limit(CUSTOMERS_OFFERED)
+    return [dict(row) for row in db.execute(found).mappings()]
 
 
 def customer(db: Session, customer_id: int) -> dict[str, Any]:

@@ -25,6 +25,11 @@ class CustomerChange(BaseModel):
     contract_type: ContractType | None = None
 
 
+class CustomerChoice(BaseModel):
+    id: int
+    company_name: str
+
+
 class Store(BaseModel):
     """The terminals in use of one store."""
 

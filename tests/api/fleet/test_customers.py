@@ -26,6 +26,14 @@ def names(client: TestClient, **query: Any) -> list[str]:
     return [row["company_name"] for row in client.get(ROOT, params=query).json()["items"]]
 
 
+def test_customers_in_use_are_offered_by_name(admin: TestClient, db: Session) -> None:
+    kept, gone = factories.customer(db, "XYZストア"), factories.customer(db, "ABC商事")
+    db.commit()
+    assert admin.post(f"{ROOT}/{gone.id}/archive").status_code == 200
+
+    assert admin.get(f"{ROOT}/choices").json() == [{"id": kept.id, "company_name": "XYZストア"}]
+
+
 def test_an_edit_changes_what_was_sent_and_is_audited(admin: TestClient, db: Session) -> None:
     customer = factories.customer(db, "ABC商事")
     db.commit()

@@ -41,7 +41,7 @@ def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: Ap
     assert not terminals.exception
     assert sorted(line.calls) == [
         "GET /api/auth/me",
-        "GET /api/fleet/customers",
+        "GET /api/fleet/customers/choices",
         "GET /api/fleet/incidents/counts",  # for the number in the menu
         "GET /api/fleet/summary",
         "GET /api/fleet/terminals",
