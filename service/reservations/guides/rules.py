@@ -37,8 +37,6 @@ from service.reservations.queue import rules as queue
 from service.reservations.rules import AREA, CONTACT_PAGE, GUIDES_PATH, SERVICE_NAME
 
 MAKER = SERVICE_NAME
-# Who reads Japanese without haste, in letters a minute.
-READING_SPEED = 500
 # A long one has its contents at its head.
 LONG_MINUTES = 10
 SHOP, CUSTOMER = "フラワー銀座", "青木 花子"

@@ -27,7 +27,7 @@ from service.reservations.drafts import rules as drafts
 from service.reservations.enquiries import rules as enquiries
 from service.reservations.events.rules import Task
 from service.reservations.guides import rules
-from service.reservations.guides.rules import FOR_SHOPS, GUIDES, READING_SPEED, Audience, Facts, Offered, Routine, Size
+from service.reservations.guides.rules import FOR_SHOPS, GUIDES, Audience, Facts, Offered, Routine, Size
 from service.reservations.incidents import rules as incidents
 from service.reservations.letters import rules as letters
 from service.reservations.notices import rules as notices
@@ -37,6 +37,8 @@ from service.reservations.queue import rules as queue
 from stack import outages
 from stack.home import ROOT
 
+# Who reads Japanese without haste, in letters a minute.
+READING_SPEED = 500
 OPERATORS = [guide.name for guide in GUIDES.values() if guide.audience is Audience.OPERATOR]
 DEMO = [Offered(name, [Size(title, price) for _, title, price in plans]) for _, name, _, plans in SERVICES]
 FACTS = Facts(
