@@ -45,6 +45,7 @@ MAILS = 30_000
 # A worker is told of what is due every three seconds, by one beat for all; one of several may be told later.
 SETTLE_SECONDS, SENDING_SECONDS = 15, 8
 TABS, PAGE_SECONDS = 6, 8
+LOOK_SECONDS, QUIET_PERCENT = 5, 15
 LIST, PAGE = "/api/fleet/terminals?limit=50", "terminals"
 
 
@@ -338,11 +339,12 @@ def _opened(origins: list[str], tokens: list[str]) -> list[float]:
 
 
 def claims(made: Ground) -> Part:
-    load = os.getloadavg()[0]
+    # Not the load average: it still tells of the rows before this one.
+    busy = psutil.cpu_percent(LOOK_SECONDS)
     answers, left = services(made)
     doubled = [*answers, workers(made), pages(made)]
     table = lines(doubled, left)
-    marked.write("doubling", [_head(load), "", *table])
+    marked.write("doubling", [_head(busy), "", *table])
     sizing.main()
     worst = min(doubled, key=lambda one: one.ratio)
     return table, [
@@ -368,9 +370,9 @@ def lines(doubled: list[Doubled], left: dict[str, float]) -> list[str]:
     ]
 
 
-def _head(load: float) -> str:
+def _head(busy: float) -> str:
     told = (
         f"Measured on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores shared with the senders, Python "
-        f"{platform.python_version()}, with a load of {load:.1f} before it began; medians of {ROUNDS} rounds."
+        f"{platform.python_version()}, {busy:.0f} % of the cores in use before it began; medians of {ROUNDS} rounds."
     )
-    return told if load < 1 else f"{told} **Not quiet**: others were at work, and rates say little."
+    return told if busy < QUIET_PERCENT else f"{told} **Not quiet**: others were at work, and rates say little."
