@@ -11,16 +11,20 @@ from sqlalchemy import Engine, create_engine, func, select, update
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
+from service.fleet.firmware import actions as firmware
+from service.fleet.firmware.models import UpdateTask
 from service.fleet.incidents import actions as incidents
 from service.fleet.incidents import queries, schemas
 from service.fleet.incidents.models import Incident
 from service.fleet.models import Alert, TerminalState
+from service.fleet.queries import get_terminal
 from service.fleet.terminals.actions import archive
 from service.fleet.watch import actions
 from stack.home import Home
 from tests import cast, factories
 from tests.beside import beside
 from tests.conftest import committed_database
+from tests.jobs.rolling import Field
 from tests.jobs.test_fleet_watch import heard, later
 from tests.sight import seeing_all
 
@@ -116,3 +120,21 @@ def test_a_terminal_that_is_just_being_archived_gets_no_alert(several: Engine) -
     assert stands(several) == [(True, 1)]
     with Session(several) as db:
         assert db.scalars(select(Alert.terminal_id)).all() == [other]
+
+
+def test_a_terminal_is_archived_while_its_update_is_found_to_have_failed(several: Engine) -> None:
+    with Session(several) as db, db.begin():
+        field = Field(db, 1)
+        field.started(waves=[100])
+        field.look()
+        [task] = field.tasks("offered")
+        field.goes_wrong(task)
+        one = task.terminal_id
+
+    with Session(several) as first:
+        get_terminal(first, one, lock=True)
+        beside(several, first, firmware.advance, lambda: archive(first, field.by, one))
+
+    with Session(several) as db:
+        assert db.scalars(select(UpdateTask.state)).all() == ["cancelled"]
+    assert stands(several) == []

@@ -325,8 +325,8 @@ _HEALTHY = (
 
 
 def under_way(db: Session) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Every task under way with all that is known of it, locked; one that somebody has in hand just now is left for
-    the next look."""
+    """Every task under way with all that is known of it, locked with its terminal, as archiving locks them; one that
+    somebody has in hand just now is left for the next look."""
     found = (
         select(
             UpdateTask.id,
@@ -354,11 +354,12 @@ def under_way(db: Session) -> Sequence[Row[*tuple[Any, ...]]]:
         )
         .join(Rollout, Rollout.id == UpdateTask.rollout_id)
         .join(Firmware, Firmware.id == Rollout.firmware_id)
+        .join(Terminal, Terminal.id == UpdateTask.terminal_id)
         .join(TerminalState, TerminalState.terminal_id == UpdateTask.terminal_id)
         .outerjoin(Command, Command.id == UpdateTask.command_id)
         .where(UpdateTask.state.in_(UNDER_WAY))
         .order_by(UpdateTask.id)
-        .with_for_update(of=UpdateTask, skip_locked=True)
+        .with_for_update(of=(UpdateTask, Terminal), key_share=True, skip_locked=True)
     )
     return db.execute(found).all()
 
