@@ -24,10 +24,11 @@ SAME = {"corporation_number": "法人番号", "name": "法人名", "kana": "カ�
 
 
 @refreshing
-def shown(corporation_id: int) -> None:
+def shown(corporation_id: int) -> bool:
+    """Whether there is one."""
     reading = live.block(f"{KEY}.{corporation_id}", "法人詳細", f"{PATH}/{corporation_id}", headline=True)
     if reading is None:
-        return
+        return False
     one = reading.data
     st.markdown(sentence(one))
     _actions(one)
@@ -35,7 +36,7 @@ def shown(corporation_id: int) -> None:
         known = facts(one, corporation_form.masters())
     except ApiProblem as problem:
         feedback.failed(problem, key=f"{KEY}.masters")
-        return
+        return True
     left, right = st.columns(2, gap="large")
     for place, (section, lines) in enumerate(known.items()):
         with left if place < len(known) / 2 else right:
@@ -52,6 +53,7 @@ def shown(corporation_id: int) -> None:
                 "更新日時": times.full(times.parse(one["updated_at"])),
             }
         )
+    return True
 
 
 def sentence(one: Row) -> str:
@@ -144,9 +146,9 @@ def page() -> None:
     if corporation_edit.is_open(corporation_id):
         corporation_edit.page(corporation_id)
         return
-    shown(corporation_id)
-    requests(corporation_id)
-    duplicates(corporation_id)
+    if shown(corporation_id):
+        requests(corporation_id)
+        duplicates(corporation_id)
 
 
 page()

@@ -93,11 +93,14 @@ def block(
             notice.empty()
             updated.empty()
             feedback.failed(problem, key=key, again=forget_failure)
+            st.session_state[f"{slot}.refused"] = headline
             return None
         reading = replace(last, problem=problem)
     else:
         notice.empty()
     st.session_state[slot] = reading
+    if st.session_state.pop(f"{slot}.refused", False):
+        st.rerun()  # What stands below the head was left out, and a refresh of the block alone does not draw it.
     say(reading)
     return reading
 

@@ -313,6 +313,16 @@ def test_who_may_not_edit_finds_no_form_at_its_address(team: Scene, opened: Open
     assert not page.text_input
 
 
+def test_a_corporation_of_another_agency_is_said_once_not_to_be_there(
+    team: Scene, opened: Opened, company: Corporation
+) -> None:
+    page = at(opened, team.bob, company)
+
+    [said] = page.error
+    assert "指定された法人は見つかりません" in said.value
+    assert "投入依頼" not in [title.value for title in page.subheader]
+
+
 def test_a_company_is_called_by_one_name(team: Scene, opened: Opened, company: Corporation) -> None:
     said = texts(at(opened, team.alice, company))
 

@@ -68,6 +68,31 @@ def task(state: str, percent: int | None = None, message: str = "") -> dict[str,
     }
 
 
+def heading_a_page() -> None:
+    import streamlit as st
+
+    from dashboards.ui import live
+
+    st.session_state["drawn"] = st.session_state.get("drawn", 0) + 1
+    if live.block("head", "法人詳細", "/api/one", headline=True):
+        st.markdown("below the head")
+
+
+def test_a_page_whose_head_failed_is_drawn_whole_once_the_service_is_back(service: Fake) -> None:
+    service.answers = [ApiProblem(503, "", "しばらくお待ちください。")]
+    page = AppTest.from_function(heading_a_page).run()
+    assert "below the head" not in texts(page)
+    service.answers = [{"name": "株式会社ABC"}]
+
+    page.button(key="retry.head").click().run()
+
+    assert "below the head" in texts(page)
+    # Not by the block's refresh, which draws nothing outside of the block: the page was begun anew, once.
+    assert page.session_state["drawn"] == 3
+    page.run()
+    assert page.session_state["drawn"] == 4
+
+
 def following() -> None:
     from dashboards.ui import tasks
 
