@@ -99,8 +99,8 @@ def drafting_task(told: Row) -> dict[str, Any]:
         "state": "running" if drafted else "waiting",
         "percent": 100 * drafted / expected,
         "message": f"{drafted:,}件を作成しました（全{expected:,}件）。" if drafted else None,
-        "created_at": told["first_drafted_at"],
-    } | dict.fromkeys(("error", "finished_at", "can_cancel", "can_resume", "result_url"))
+        "started_at": told["first_drafted_at"],
+    } | dict.fromkeys(("error", "created_at", "finished_at", "can_cancel", "can_resume", "result_url"))
 
 
 def state_sentence(told: Row) -> None:

@@ -2,7 +2,7 @@
 
 A task of the service: `id`, `kind`, `title`, `state` (waiting, running, done, failed, cancelled), `percent` (0 to 100,
 or None when nobody knows how much there is), `message`, `error` (why it failed), `result_url`, `created_at`,
-`finished_at`, `can_cancel`, `can_resume` (by whoever looks at it).
+`started_at`, `finished_at`, `can_cancel`, `can_resume` (by whoever looks at it).
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def card(task: Mapping[str, Any], *, key: str, problem: ApiProblem | None = None
 def _when(task: Mapping[str, Any]) -> str:
     if task["finished_at"]:
         return f"{times.full(times.parse(task['finished_at']))} 終了"
-    return f"{times.full(times.parse(task['created_at']))} 開始" if task["created_at"] else ""
+    if task["started_at"]:
+        return f"{times.full(times.parse(task['started_at']))} 開始"
+    return f"{times.full(times.parse(task['created_at']))} 受付" if task["created_at"] else ""
 
 
 def _buttons(task: Mapping[str, Any], key: str) -> None:

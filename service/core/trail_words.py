@@ -12,8 +12,8 @@ from service.core.clock import in_words
 from service.core.exports.declared import lists
 from service.core.users.actions import COMMAND_LINE
 
-AGENT = "agent "
-AGENT_WORD = "エージェント "
+# How the names of machines that sign in begin, as they are written in the trail and as they are shown.
+MACHINES = {"agent ": "エージェント ", "station ": "入退登録端末 "}
 # Field, or subject.field where the same field has other codes elsewhere → code → word.
 CORE_VALUES: Mapping[str, Mapping[str, str]] = {
     "format": {"csv": "CSV", "xlsx": "Excel"},
@@ -41,8 +41,9 @@ def who(actor: str, name: str | None) -> str:
     """bob さん（bob）, エージェント TC200-000001, 自動処理（端末の監視）; what nobody knows stands for itself."""
     if name:
         return f"{name}（{actor}）"
-    if actor.startswith(AGENT):
-        return AGENT_WORD + actor.removeprefix(AGENT)
+    for written, word in MACHINES.items():
+        if actor.startswith(written):
+            return word + actor.removeprefix(written)
     if actor == COMMAND_LINE:
         return "コマンド操作"
     if actor == "tasks":
@@ -53,7 +54,9 @@ def who(actor: str, name: str | None) -> str:
 
 def as_stored(asked: str | None) -> str | None:
     """What is looked for, as machines are written in the trail."""
-    return asked and asked.replace(AGENT_WORD.strip(), AGENT.strip())
+    for written, word in MACHINES.items():
+        asked = asked and asked.replace(word.strip(), written.strip())
+    return asked
 
 
 def values(area: str, subject: str) -> dict[str, Mapping[str, str]]:

@@ -118,6 +118,22 @@ def test_a_task_that_fails_says_why_in_words_and_keeps_nothing(ground: Ground, p
     assert customers(ground) == 0
 
 
+def test_a_task_that_is_taken_up_again_has_not_begun_until_a_worker_takes_it(ground: Ground) -> None:
+    by = alice()
+    task_id = start(by)
+
+    def fail(work: Work) -> Result:
+        raise Failed("倉庫が閉まっています。")
+
+    ground.run({"test.work": fail})
+    assert task(task_id).started_at is not None
+
+    with transaction(by.scopes) as db:
+        records.resume(db, by, task_id)
+
+    assert (task(task_id).state, task(task_id).started_at) == ("waiting", None)
+
+
 def test_a_task_cancelled_in_the_middle_keeps_nothing(ground: Ground) -> None:
     by = alice()
     task_id = start(by)

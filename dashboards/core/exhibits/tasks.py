@@ -51,6 +51,7 @@ def cards() -> None:
             "can_cancel": facts["state"] in tasks.RUNNING,
             "can_resume": facts["state"] in ("failed", "cancelled"),
             "created_at": begun.isoformat(),
+            "started_at": None if facts["state"] == "waiting" else begun.isoformat(),
             "finished_at": None if facts["state"] in tasks.RUNNING else times.now().isoformat(),
         } | facts
         with state(f"task.{name}", title):

@@ -211,6 +211,6 @@ def resume(db: Session, by: Actor, task_id: int) -> Task:
         db, by, "status_change", task.area, "task", task.id, before={"state": task.state}, after={"state": "waiting"}
     )
     task.state, task.error, task.message, task.attempts, task.done_count = "waiting", None, "", 0, 0
-    task.finished_at = task.cancel_requested_at = None
+    task.started_at = task.finished_at = task.cancel_requested_at = None
     db.flush()
     return task

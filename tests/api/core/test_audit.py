@@ -335,6 +335,7 @@ def test_a_trail_of_any_length_is_read_in_pieces(db: Session) -> None:
     ("actor", "words"),
     [
         ("agent TC200-000001", "エージェント TC200-000001"),
+        ("station 2", "入退登録端末 2"),
         ("fleet.roll_outs", "自動処理（ファームウェアの配信）"),
         ("core.sweep", "自動処理（不要になったデータの整理）"),
         ("command line", "コマンド操作"),
@@ -350,11 +351,14 @@ def test_machines_are_named_in_words_on_the_page_and_in_files(
     assert [row[2] for row in export(admin, subject="terminal")[1:]] == [words]
 
 
-def test_an_agent_is_found_by_the_word_that_is_shown(db: Session, admin: TestClient) -> None:
+@pytest.mark.parametrize(
+    ("actor", "words"), [("agent TC200-000002", "エージェント TC200-000002"), ("station 2", "入退登録端末 2")]
+)
+def test_a_machine_is_found_by_the_words_that_are_shown(db: Session, admin: TestClient, actor: str, words: str) -> None:
     audit.record(db, "agent TC200-000001", "create", "fleet", "terminal", 1)
-    audit.record(db, "agent TC200-000002", "create", "fleet", "terminal", 2)
+    audit.record(db, actor, "create", "fleet", "terminal", 2)
 
-    assert [item["subject_id"] for item in items(admin, actor="エージェント TC200-000002")] == ["2"]
+    assert [item["subject_id"] for item in items(admin, actor=words)] == ["2"]
 
 
 def test_codes_and_moments_are_told_in_words(db: Session, admin: TestClient) -> None:

@@ -64,6 +64,7 @@ def task(state: str, percent: int | None = None, message: str = "") -> dict[str,
         "can_cancel": state in ("waiting", "running"),
         "can_resume": state == "cancelled",
         "created_at": moment,
+        "started_at": None if state == "waiting" else moment,
         "finished_at": None if state in ("waiting", "running") else moment,
     }
 
@@ -103,9 +104,12 @@ def test_a_task_is_followed_until_it_is_done(service: Fake) -> None:
     service.answers = [task("waiting"), task("running", 40, "40行を取り込みました。"), task("done", 100)]
     page = AppTest.from_function(following).run()
     assert "順番を待っています。" in texts(page)
+    assert " 受付" in texts(page)
+    assert " 開始" not in texts(page)
 
     page.run()
     assert "40行を取り込みました。" in texts(page)
+    assert " 開始" in texts(page)
     page.run()
 
     assert 'href="/downloads/7" download' in page.html[0].value

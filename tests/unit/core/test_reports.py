@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -173,6 +174,19 @@ def test_a_table_that_has_no_room_for_its_first_rows_begins_on_the_next_page(lin
     assert before.count("レジ") in ({0} if lines > 39 else {4, 5, 6})
     assert after.count("設置店舗名") == 1
     assert before.count("レジ") + after.count("レジ") == 20
+
+
+@pytest.mark.parametrize("lines", [34, 36, 38])
+def test_a_heading_and_the_note_below_it_go_to_the_next_page_with_their_table(lines: int) -> None:
+    rows: list[list[Cell]] = [[f"新宿店 レジ{number}番", number] for number in range(1, 21)]
+    table = Table([Column("設置店舗名"), Column("件数", 1, right=True)], rows, "なし")
+    filled = report(*[Note("注記です。")] * lines)
+    listed = replace(filled, sections=[*filled.sections, Section("端末一覧", [Note("順に並べています。"), table])])
+
+    [page] = [text for text in paper.pages(render(listed)) if "端末一覧" in text]
+
+    assert "順に並べています。" in page
+    assert "レジ1番" in page
 
 
 AS_A_PROGRAM = """
