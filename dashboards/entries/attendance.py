@@ -20,7 +20,7 @@ from dashboards.ui.text import plain, small
 
 PATH = "/api/entries/attendance"
 KEY = "entries.attendance"
-WIDTHS = (2.2, 1.6, 1.9, 3.4, 1.2)
+WIDTHS = (2.2, 2.2, 1.9, 2.8, 1.2)
 ROWS = 25
 TODAY = f"{KEY}.today"
 

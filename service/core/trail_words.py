@@ -14,6 +14,8 @@ from service.core.users.actions import COMMAND_LINE
 
 # How the names of machines that sign in begin, as they are written in the trail and as they are shown.
 MACHINES = {"agent ": "エージェント ", "station ": "入退登録端末 "}
+# What follows from somebody's entry by itself is the system's.
+PROGRAMS = {COMMAND_LINE: "コマンド操作", "tasks": "自動処理（長い処理）", "system": "自動処理"}
 # Field, or subject.field where the same field has other codes elsewhere → code → word.
 CORE_VALUES: Mapping[str, Mapping[str, str]] = {
     "format": {"csv": "CSV", "xlsx": "Excel"},
@@ -44,10 +46,8 @@ def who(actor: str, name: str | None) -> str:
     for written, word in MACHINES.items():
         if actor.startswith(written):
             return word + actor.removeprefix(written)
-    if actor == COMMAND_LINE:
-        return "コマンド操作"
-    if actor == "tasks":
-        return "自動処理（長い処理）"
+    if actor in PROGRAMS:
+        return PROGRAMS[actor]
     tick = ticks().get(actor)
     return f"自動処理（{tick.title}）" if tick else actor
 

@@ -339,6 +339,7 @@ def test_a_trail_of_any_length_is_read_in_pieces(db: Session) -> None:
         ("fleet.roll_outs", "自動処理（ファームウェアの配信）"),
         ("core.sweep", "自動処理（不要になったデータの整理）"),
         ("command line", "コマンド操作"),
+        ("system", "自動処理"),
         ("demo", "demo"),
     ],
 )
