@@ -20,7 +20,8 @@ from dashboards.ui.text import plain, small
 
 PATH = "/api/entries/attendance"
 KEY = "entries.attendance"
-WIDTHS = (2.2, 2.2, 1.9, 2.8, 1.2)
+# 出席（推定） and a name stand whole on a tablet held upright.
+WIDTHS = (2.2, 2.5, 2.0, 2.3, 1.3)
 ROWS = 25
 TODAY = f"{KEY}.today"
 
@@ -124,7 +125,7 @@ def _hint() -> None:
 
 def _row(row: Row, day: str) -> None:
     name, presence, moments, note, action = st.columns(WIDTHS, vertical_alignment="center")
-    name.markdown(f"**{plain(row['child_name'])}**　{small(plain(row['class_name']))}")
+    name.markdown(f"**{plain(row['child_name'])}**  \n{small(plain(row['class_name']))}")
     presence.markdown(_presence(row))
     with moments:
         _moments(row, day)

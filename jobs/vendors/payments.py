@@ -16,8 +16,7 @@ from itertools import islice
 from typing import Any
 
 import stripe
-from sqlalchemy.orm import Session
-from stripe.checkout import Session as Page
+from stripe.checkout import Session
 from stripe.params.checkout import SessionCreateParams
 
 from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited, Sent, Unknown, Vendor, VendorFailure
@@ -222,8 +221,7 @@ def _find_forgotten_refund(client: stripe.StripeClient, message: Claimed) -> Sen
     does not know it, and its reservation is cancelled once more."""
     with _reading():
         listed = [one for one in islice(_refunds(client, message), MOST_LISTED) if _gives_back_the_same(one, message)]
-    with transaction(SYSTEM) as db:
-        return next((_sent_refund(one) for one in listed if _is_forgotten(db, _said(one, "effect"))), None)
+    return next((_sent_refund(one) for one in listed if _is_forgotten(_said(one, "effect"))), None)
 
 
 def _gives_back_the_same(one: stripe.Refund, message: Claimed) -> bool:
@@ -231,12 +229,14 @@ def _gives_back_the_same(one: stripe.Refund, message: Claimed) -> bool:
     return is_for_it and one.amount == message.payload["amount"] and one.status in ("pending", "succeeded")
 
 
-def _is_forgotten(db: Session, effect: str) -> bool:
+def _is_forgotten(effect: str) -> bool:
     """Asked for by a message that is not there any more. What people give back by hand carries no key."""
     try:
-        return not outbox.is_known(db, uuid.UUID(effect))
+        key = uuid.UUID(effect)
     except ValueError:
         return False
+    with transaction(SYSTEM) as db:
+        return not outbox.is_known(db, key)
 
 
 def _refunds(client: stripe.StripeClient, message: Claimed) -> Iterator[stripe.Refund]:
@@ -285,11 +285,11 @@ def _expires_at(message: Claimed) -> int:
     return int((max(wanted, real_now() + SHORTEST) + shift).timestamp())
 
 
-def _sent_session(made: Page) -> Sent:
+def _sent_session(made: Session) -> Sent:
     return Sent(made.id, _session(made))
 
 
-def _session(made: Page) -> dict[str, Any]:
+def _session(made: Session) -> dict[str, Any]:
     return {
         "session_id": made.id,
         "url": made.url,
