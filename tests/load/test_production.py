@@ -3,6 +3,7 @@ them and PostgreSQL, passwords everywhere, no demo."""
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import threading
@@ -10,7 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -136,10 +137,16 @@ def test_answers_are_compressed_and_hashed_files_kept_for_a_year(production: Pro
 
 
 def test_a_body_that_is_too_large_is_refused_by_the_proxy(production: Production) -> None:
+    statuses, titles = [], []
     with production.http() as http:
-        answers = [http.post("/api/auth/login", content=b"x" * 2_100_000) for _ in range(4)]
-        assert [answer.status_code for answer in answers] == [413] * 4
-        assert answers[0].json()["title"] == "データが大きすぎます"
+        for _ in range(4):
+            with http.stream("POST", "/api/auth/login", content=b"x" * 2_100_000) as answer:
+                statuses.append(answer.status_code)
+                # Caddy ends the connection half a second after its answer: who is slower than that misses the rest.
+                with suppress(httpx2.RemoteProtocolError):
+                    titles.append(json.loads(answer.read())["title"])
+        assert statuses == [413] * 4
+        assert {*titles} == {"データが大きすぎます"}
         assert http.get("/api/health/live").status_code == 200
 
 
