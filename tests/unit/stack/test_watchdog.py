@@ -70,7 +70,9 @@ def product() -> Iterator[Product]:
 @pytest.fixture
 def mine(product: Product, tmp_path: Path) -> watchdog.Settings:
     given = {"WATCHDOG_FILE": str(tmp_path / "probes.sqlite"), "SERVICE_URL": product.url, "WATCHDOG_TOKEN": "t"}
-    return watchdog.settings(given | {"PUBLIC_BASE_URL": product.url, "WATCHDOG_INTERVAL_SECONDS": "1"})
+    read = watchdog.settings(given | {"PUBLIC_BASE_URL": product.url, "WATCHDOG_INTERVAL_SECONDS": "1"})
+    # Half of the interval is little on a machine that is busy.
+    return replace(read, timeout_seconds=10)
 
 
 @pytest.fixture
