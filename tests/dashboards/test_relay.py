@@ -255,7 +255,8 @@ def test_a_browser_that_does_not_read_holds_up_the_service_and_fills_nothing(das
             seen = far.given
             threading.Event().wait(0.3)
 
-    assert far.given < 32 * MEGABYTE
+    # The system's own buffers on two connections, which may grow to tens of megabytes each.
+    assert far.given < LARGE / 2
     assert growth.most <= 16 * MEGABYTE
     assert eventually(lambda: far.stopped), "who closes the tab ends the service's work too"
 
