@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import psycopg
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends
-from sqlalchemy import CheckConstraint, Engine, MetaData, create_engine, event, text
+from sqlalchemy import CheckConstraint, Engine, ExceptionContext, MetaData, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InvalidRequestError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
@@ -105,6 +105,7 @@ def engine_of(url: str, connect_seconds: int = 5) -> Engine:
     )
     event.listen(made, "checkin", _note_time)
     event.listen(made, "checkout", _refuse_if_dead)
+    event.listen(made, "handle_error", _torn_is_lost)
     return made
 
 
@@ -162,6 +163,23 @@ def set_scopes(db: Session, scopes: Scopes) -> None:
     db.execute(_SET_SCOPES, {"areas": named["genba.areas"], "tenants": named["genba.tenants"]})
 
 
+def _is_torn(error: BaseException | None) -> bool:
+    """PgBouncer tells of a server that died in the middle of its answer with a second one, behind what had come. To
+    psycopg that is a fault of its own, for which there is no code. Nobody knows whether it was committed."""
+    return isinstance(error, psycopg.InternalError) and error.sqlstate is None
+
+
+def _torn_is_lost(context: ExceptionContext) -> OperationalError | None:
+    if not _is_torn(context.original_exception):
+        return None
+    context.is_disconnect = True
+    return _lost(context.statement, context.original_exception)
+
+
+def _lost(statement: str | None, error: BaseException) -> OperationalError:
+    return OperationalError(statement, None, error, hide_parameters=True, connection_invalidated=True)
+
+
 def fetch(db: Session, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """The rows of a statement in the driver's own words, in the session's transaction: past SQLAlchemy, whose way costs
     more than the server's. For what every request asks. Raises as SQLAlchemy does."""
@@ -170,8 +188,10 @@ def fetch(db: Session, statement: str, values: Mapping[str, Any]) -> list[tuple[
     try:
         rows: list[tuple[Any, ...]] = raw.execute(statement, values).fetchall()
     except psycopg.Error as error:
-        if raw.closed:
+        if raw.closed or _is_torn(error):
             connection.invalidate(error)
+        if _is_torn(error):
+            raise _lost(statement, error) from error
         raise DBAPIError.instance(
             statement, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=raw.closed
         ) from error
