@@ -188,10 +188,11 @@ def fetch(db: Session, statement: str, values: Mapping[str, Any]) -> list[tuple[
     try:
         rows: list[tuple[Any, ...]] = raw.execute(statement, values).fetchall()
     except psycopg.Error as error:
-        if raw.closed or _is_torn(error):
-            connection.invalidate(error)
         if _is_torn(error):
+            connection.invalidate(error)
             raise _lost(statement, error) from error
+        if raw.closed:
+            connection.invalidate(error)
         raise DBAPIError.instance(
             statement, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=raw.closed
         ) from error
