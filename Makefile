@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture audit test-deep test-faults test-production
+.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture audit test-times test-deep test-mutants test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,16 +48,16 @@ drill: setup ## restore the newest backup beside the data, compare it, tell the 
 clock: setup ## move the demo's time on, the vendors' with it (AHEAD=90m, 48h, 3d)
 	@$(VENV) -m stack clock --ahead "$(AHEAD)"
 
-test: setup-tests ## everything that must hold: lint, types, contracts, all tests
-	@$(VENV) tests/ensure_browser.py
-	@$(MAKE) --no-print-directory lint
-	@$(VENV) -m dashboards.fonts
-	@$(SHARED) --ignore tests/browser
-	@$(VENV) -m pytest tests/browser
+test: setup-tests ## everything that a change can break: lint, types, contracts, tests of every room, browsers (minutes)
+	@$(VENV) -m tests.everyday
 
-# Workers with servers of their own; tests/shares.py says how many, and what goes first. Browsers come after them: they
-# look at the whole product, a dozen processes, which needs the machine for itself.
-SHARED := $(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder
+test-times: setup-tests ## the same, and write tests/times.tsv: the seconds of each test file
+	@$(VENV) -m tests.everyday --write-times
+
+# What chance draws is drawn anew each day; a failure is repeated by the seed that it was printed with.
+SEED ?= $(shell date +%Y%m%d)
+# Minutes after which `make test-deep` begins no further test; 0 for none.
+BUDGET ?= 0
 
 lint: setup-tests
 	@$(VENV) -m ruff check
@@ -72,8 +72,14 @@ format: setup-tests
 audit: setup ## ask OSV for known vulnerabilities of what is pinned (says so when it is out of reach)
 	@$(VENV) -m stack.audit
 
-test-deep: setup-tests ## what chance draws, ten times as often: every route, every rule (minutes)
-	@$(SHARED) --hypothesis-profile=deep tests/unit tests/agent tests/api/openapi
+test-deep: setup-tests ## what chance draws by the thousand and what is long to prove (SEED=20261123, BUDGET=10 minutes)
+	@$(VENV) tests/ensure_browser.py
+	@$(VENV) -m pytest -n auto --dist loadfile -m "deep or hypothesis" --budget=$(BUDGET) \
+		--hypothesis-profile=deep --hypothesis-seed=$(SEED) --randomly-seed=$(SEED)
+
+test-mutants: setup-tests ## put faults into the product, one at a time: does `make test` notice? (SEED=word; an hour)
+	@$(VENV) -m tests.mutants record
+	@$(VENV) -m tests.mutants run --seed "$(SEED)"
 
 test-faults: setup-tests ## kill processes under load from all clients and count (minutes)
 	@$(VENV) tests/ensure_browser.py

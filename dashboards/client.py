@@ -24,6 +24,9 @@ SINCE_WRITE_HEADER = "X-Genba-Since-Write"
 ADDRESS_HEADER = "X-Genba-Address"
 STALE = "urn:genba:stale"
 SENT_BEFORE = "urn:genba:sent-before"
+# uvicorn closes a connection 5 s after its last answer, and what is sent in that very moment is lost (the demo's pages
+# ask every 5 s). Well before that, so that a slow machine keeps clear of it too.
+KEPT_SECONDS = 2
 # For what a person looks at while it loads: longer than any good answer takes, shorter than she would wait.
 PATIENCE_SECONDS = 4
 
@@ -72,7 +75,7 @@ def make_client() -> httpx2.Client:
     return httpx2.Client(
         base_url=config.service_url,
         timeout=httpx2.Timeout(config.service_timeout_seconds, connect=3),
-        limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20),
+        limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEPT_SECONDS),
         trust_env=False,
     )
 

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from dashboards.addresses import login_url
 from dashboards.client import SAFE_METHODS, new_reference, vouched, writes
+from dashboards.early_answers import Transport
 from dashboards.gate import SESSION_ENDED, same_origin
 from dashboards.plain import is_navigation, refusal
 from dashboards.session import COOKIE, sessions
@@ -54,11 +55,10 @@ class _TooLarge(Exception):
 async def open_client() -> AsyncIterator[None]:
     """The connections to the service, for as long as the dashboards run."""
     global _client
-    limits = httpx2.Limits(max_connections=200, max_keepalive_connections=20)
     # One client for all people: what one answer sets as a cookie must never go out with the next person's request.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with httpx2.AsyncClient(
-        base_url=settings().service_url, timeout=PATIENCE, limits=limits, cookies=no_cookies, trust_env=False
+        base_url=settings().service_url, timeout=PATIENCE, transport=Transport(200), cookies=no_cookies, trust_env=False
     ) as opened:
         _client = opened
         yield

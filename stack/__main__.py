@@ -171,6 +171,7 @@ def _start(place: Home, environ: dict[str, str], listed: list[Program], supervis
     if own_postgres:
         supervisor.start("postgres")
         _await("PostgreSQL", place, "postgres", lambda: _answers(lambda: servers.await_postgres(place, 0)))
+        servers.create_roles(place)
         servers.create_database(place)
     if own_valkey:
         _await("Valkey", place, "valkey", lambda: _answers(lambda: servers.await_valkey(place, 0)))

@@ -40,6 +40,7 @@ def running_postgres(home: Home) -> Iterator[None]:
             )
         try:
             servers.await_postgres(home)
+            servers.create_roles(home)
             servers.create_database(home)
             yield
         finally:

@@ -163,24 +163,31 @@ def await_valkey(home: Home, seconds: float = 30) -> None:
             time.sleep(0.05)
 
 
-def create_database(home: Home, name: str = DATABASE, template: str = "template0") -> bool:
-    """Roles, their passwords and the database, as an administrator would make them. True when the database is new."""
+def create_roles(home: Home) -> None:
+    """The three roles with their passwords, as an administrator would make them; can be called again."""
     with psycopg.connect(url(home, "superuser", "postgres"), autocommit=True) as connection:
         connection.execute((ROOT / "service" / "migrations" / "roles.sql").read_text())
         for role, account in ROLES.items():
             statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
             connection.execute(statement.format(sql.Identifier(account), sql.Literal(home.secrets()[role])))
+
+
+def create_database(home: Home, name: str = DATABASE) -> bool:
+    """An empty database of the owner role, which is there already. True when the database is new."""
+    with psycopg.connect(url(home, "superuser", "postgres"), autocommit=True) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             return False
-        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
-        connection.execute(
-            create.format(sql.Identifier(name), sql.Identifier(ROLES["owner"]), sql.Identifier(template))
-        )
-        # Only the three roles may connect; the standard lets everybody in.
-        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
-        accounts = sql.SQL(", ").join(map(sql.Identifier, ROLES.values()))
-        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(name), accounts))
+        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0")
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(ROLES["owner"])))
+        close_to_others(connection, name)
     return True
+
+
+def close_to_others(connection: psycopg.Connection, name: str) -> None:
+    """Only the three roles may connect to the database; the standard lets everybody in."""
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    accounts = sql.SQL(", ").join(map(sql.Identifier, ROLES.values()))
+    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(name), accounts))
 
 
 def drop_database(home: Home, name: str) -> None:

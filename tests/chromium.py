@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx2
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState, syn
 from dashboards.session import COOKIE
 from tests.ensure_browser import browser as browser_path
 from tests.stack import Stack
+from tests.waiting import wait_for
 
 
 @contextmanager
@@ -37,6 +39,34 @@ def at_a_desk(browser: Browser, kept: StorageState | None = None, *, trusting: b
     )
 
 
+def at_a_station(
+    browser: Browser, url: str, session: Mapping[str, object], *, trusting: bool = False
+) -> BrowserContext:
+    """A nursery's tablet that has logged in; `session`: what the service at `url` answered to that."""
+    kept = json.dumps({**session, "offlineCap": 100, "skewSeconds": 0})
+    state: StorageState = {
+        "cookies": [],
+        "origins": [{"origin": url, "localStorage": [{"name": "genba.station.session", "value": kept}]}],
+    }
+    return browser.new_context(
+        viewport={"width": 1280, "height": 800}, storage_state=state, ignore_https_errors=trusting
+    )
+
+
+# It knows whom it may let in.
+HAS_ROSTER = """() => import("/entry-exit-station/store.js")
+  .then(({ within, done }) => within(["roster"], "readonly", (of) => done(of("roster").count())))
+  .then((count) => count > 0)"""
+
+
+def open_station(context: BrowserContext, url: str) -> Page:
+    page = context.new_page()
+    page.goto(f"{url}/entry-exit-registration")
+    page.wait_for_selector("#state.online")
+    wait_for(lambda: page.evaluate(HAS_ROSTER), "the station has no roster")
+    return page
+
+
 def token(stack: Stack, login_id: str) -> str:
     """Of a person who has signed in, to be carried by tests that are not about signing in."""
     with httpx2.Client(base_url=stack.dashboards, timeout=30, trust_env=False) as browser:
@@ -53,8 +83,8 @@ def sign_in(page: Page, stack: Stack, login_id: str = "fleet-operator") -> None:
     fill_in(page, login_id)
 
 
-def fill_in(page: Page, login_id: str) -> None:
+def fill_in(page: Page, login_id: str, password: str = "genba-demo") -> None:
     """The sign-in page, wherever it was opened from."""
     page.get_by_label("ログインID").fill(login_id)
-    page.get_by_label("パスワード", exact=True).fill("genba-demo")
+    page.get_by_label("パスワード", exact=True).fill(password)
     page.get_by_role("button", name="ログインする").click()

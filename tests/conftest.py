@@ -14,8 +14,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -30,21 +31,32 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from stack import servers
 from stack.home import ROOT, Home
+from tests import cluster
 from tests.audit_words import every_audited_word  # noqa: F401  # watches every test
 from tests.luhn import left_behind, nothing_of_a_card  # noqa: F401  # watches every test
 from tests.maker import PUBLIC_KEY
 from tests.processes import await_ok, end, free_port, own_folder, tied
-from tests.shares import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.shared import Shared, known_of
+from tests.shares import Budget, Times
 from tests.shares import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
+from tests.shares import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from tests.sight import seeing_all
+from tests.whole import whole
 
 if TYPE_CHECKING:
     from service.main import FrontDoor
+    from tests.restored import Restored
 
+# Processes that tests start would each compile the product anew where none of them may write byte code.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Decided before any module of the product is imported: settings are read once per process.
 HOME = Home(own_folder("test"))
-HOME.prepare()
+TEST_DATABASE = f"genba_test_{os.getpid()}"
+cluster.take_secrets(HOME)
 atexit.register(shutil.rmtree, HOME.path, ignore_errors=True)
+# Taken out of the environment: a run of pytest that a test starts has a cluster of its own.
+SHARED = "TESTS_SHARED_CLUSTER"
+_shared = os.environ.pop(SHARED, "")
 _VENDORS = ("SMTP_", "SLACK_", "TWILIO_", "BLAND_", "STRIPE_", "VENDOR_")
 _OURS = ("DATABASE_", "REDIS_", "FILES_", "FLEET_", "AGENCIES_", "GENBA_", *_VENDORS)
 for _name in [name for name in os.environ if name.startswith(_OURS)]:
@@ -54,8 +66,8 @@ os.environ |= {
     "SECRET_KEY": "only-for-tests-" + "x" * 32,
     "WATCHDOG_TOKEN": "only-for-the-watchdog-of-tests",
     "ALLOWED_HOSTS": "testserver",
-    "DATABASE_URL": servers.url(HOME, "app", "genba_test"),
-    "DATABASE_OWNER_URL": servers.url(HOME, "owner", "genba_test"),
+    "DATABASE_URL": servers.url(HOME, "app", TEST_DATABASE),
+    "DATABASE_OWNER_URL": servers.url(HOME, "owner", TEST_DATABASE),
     "REDIS_URL": servers.redis_url(HOME),
     "FILES_URL": f"file://{HOME.path}/files",
     "FLEET_ALERT_RECIPIENTS": "support@techcore.example",
@@ -66,47 +78,55 @@ os.environ |= {
 }
 
 # A busy machine is slow, and that is nothing that a test may fail for. `make test-deep` asks much more often.
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("everyday", PATIENT, max_examples=100)
+PATIENT = settings(deadline=None, derandomize=False, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("everyday", PATIENT, max_examples=25)
 settings.register_profile("deep", PATIENT, max_examples=1000)
 settings.load_profile("everyday")
 
 # A sixth area, which tests/house/test_sixth_area.py lays over a copy of the product.
 collect_ignore = ["scratch"]
 
-TEMPLATE = "genba_template"
-# A machine that loses its power loses the tests too. What a killed process has committed is there all the same.
-UNSYNCED = ("-c", "fsync=off")
+
+def own_database(name: str) -> str:
+    """A name for what several workers make, each its own, on the cluster that they share."""
+    return f"{name}_{os.getpid()}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller of several workers starts the cluster for all of them, while they import the product."""
+    if minutes := config.getoption("budget"):
+        config.pluginmanager.register(Budget(minutes))
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    config.pluginmanager.register(Times(config.getoption("write_times")))
+    if config.option.dist != "no":
+        shared = Shared("cluster", cluster.for_all_workers)
+        os.environ[SHARED] = str(shared.folder)
+        shared.start()
+        config.add_cleanup(shared.stop)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--budget", type=float, help="minutes after which no further test begins")
+    parser.addoption("--write-times", type=Path, help="where to write the seconds of each test file")
 
 
 @pytest.fixture(scope="session")
 def running_servers() -> Iterator[Home]:
-    servers.initialise(HOME)
-    with (HOME.logs / "servers.log").open("w") as log:
-        postgres_command = [*servers.postgres_command(HOME), *UNSYNCED]
-        commands = tied(postgres_command, "INT", as_server=True), tied(servers.valkey_command(HOME))
-        postgres, valkey = (subprocess.Popen(one, cwd=ROOT, stdout=log, stderr=log) for one in commands)
+    with ExitStack() as held:
+        if _shared:
+            cluster.join(HOME, known_of(Path(_shared))["sockets"])
+        else:
+            held.enter_context(cluster.running(HOME))
+        with (HOME.logs / "valkey.log").open("w") as log:
+            valkey = subprocess.Popen(tied(servers.valkey_command(HOME)), cwd=ROOT, stdout=log, stderr=log)
         try:
-            servers.await_postgres(HOME)
             servers.await_valkey(HOME)
-            _make_template()
             yield HOME
-            assert left_behind(HOME) == {}, "card numbers in logs or tables"
+            assert left_behind(HOME, cluster.made) == {}, "card numbers in logs or tables"
         finally:
-            postgres.send_signal(2)
             valkey.terminate()
-            postgres.wait(30)
             valkey.wait(10)
-
-
-def _make_template() -> None:
-    """Migrated once by Alembic; every test database is a copy."""
-    servers.create_database(HOME, TEMPLATE)
-    environ = os.environ | {"DATABASE_OWNER_URL": servers.url(HOME, "owner", TEMPLATE)}
-    subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environ, check=True)
-    with psycopg.connect(servers.url(HOME, "owner", TEMPLATE)) as connection:
-        # Tests move the product's clock; in production nobody but the owner can.
-        connection.execute("GRANT UPDATE ON app_clock TO genba_app")
 
 
 @contextmanager
@@ -114,7 +134,7 @@ def committed_database(home: Home, name: str) -> Iterator[str]:
     """SQLAlchemy's URL of a database of its own, for tests that need several connections."""
     from service.core.db import sqlalchemy_url
 
-    servers.create_database(home, name, TEMPLATE)
+    cluster.create_database(home, name)
     yield sqlalchemy_url(servers.url(home, "app", name))
     servers.drop_database(home, name)
 
@@ -122,8 +142,8 @@ def committed_database(home: Home, name: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def database(running_servers: Home) -> str:
     """The URL of the database of rolled-back tests."""
-    servers.create_database(running_servers, "genba_test", TEMPLATE)
-    return servers.url(running_servers, "app", "genba_test")
+    cluster.create_database(running_servers, TEST_DATABASE)
+    return servers.url(running_servers, "app", TEST_DATABASE)
 
 
 @pytest.fixture(scope="session")
@@ -174,6 +194,27 @@ def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
 
 
 @pytest.fixture(scope="session")
+def restored(running_servers: Home) -> Iterator[Restored]:
+    from tests.restored import Restored
+
+    name = own_database("genba_restored")
+    with committed_database(running_servers, name):
+        made = Restored(running_servers, name)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def committed(restored: Restored, monkeypatch: pytest.MonkeyPatch) -> Restored:
+    """What the product does in this process it does there, and it stays for the whole test."""
+    from service.core import db as core_db
+
+    restored.restore()
+    monkeypatch.setattr(core_db, "session_factory", lambda: restored.sessions)
+    return restored
+
+
+@pytest.fixture(scope="session")
 def portal() -> Iterator[BlockingPortal]:
     """The event loop that answers all tests: one of each request's own takes longer than most answers."""
     with start_blocking_portal() as started:
@@ -182,10 +223,7 @@ def portal() -> Iterator[BlockingPortal]:
 
 @pytest.fixture(scope="session")
 def served() -> FrontDoor:
-    """The service's front door, with the doors and rules of production; building it takes longer than most tests."""
-    from service.main import app
-
-    return app()
+    return whole()
 
 
 def at(door: FrontDoor, portal: BlockingPortal) -> TestClient:
@@ -226,7 +264,7 @@ class Service:
 
 def start_service(home: Home, database: str, more: Mapping[str, str] = MappingProxyType({})) -> Service:
     """`more`: settings of its own."""
-    servers.create_database(home, database, TEMPLATE)
+    cluster.create_database(home, database)
     port = free_port()
     environ = os.environ | {
         "DATABASE_URL": servers.url(home, "app", database),
@@ -246,6 +284,6 @@ def start_service(home: Home, database: str, more: Mapping[str, str] = MappingPr
 
 @pytest.fixture(scope="session")
 def service(running_servers: Home) -> Iterator[Service]:
-    started = start_service(running_servers, "genba_service")
+    started = start_service(running_servers, own_database("genba_service"))
     yield started
     end(started.process)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import itertools
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.files import deposit, records
+from service.core.imports.kinds import New
 from service.core.purposes import Kind
 from service.fleet import actions, schemas
 from service.fleet.agents.actions import issue_enrolment_code
@@ -18,7 +20,7 @@ from service.fleet.firmware.models import Firmware
 from service.fleet.models import Alert, Customer, Terminal
 from service.fleet.rules import FIRMWARE, AlertType
 from service.fleet.watch import actions as watch
-from tests import maker
+from tests import cast, maker
 
 _numbers = itertools.count(1)
 
@@ -42,6 +44,17 @@ def terminal(
         store_name=store_name,
     )
     return actions.create_terminal(db, "test", new)
+
+
+def terminals(db: Session, of: Customer, store_names: Sequence[str]) -> list[Terminal]:
+    """Many at once, as a file brings them."""
+    rows = [
+        New({"serial_number": f"TC200-{next(_numbers):06}", "company_name": of.company_name, "store_name": name})
+        for name in store_names
+    ]
+    actions.import_terminals(db, cast.actor(db, f"importer{next(_numbers)}", fleet="admin"), rows)
+    listed = [row.values["serial_number"] for row in rows]
+    return list(db.scalars(select(Terminal).where(Terminal.serial_number.in_(listed)).order_by(Terminal.id)))
 
 
 def alert(db: Session, terminal: Terminal, kind: str = "error", message: str = "カードリーダー応答なし") -> Alert:

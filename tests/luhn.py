@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import psycopg
@@ -53,11 +53,12 @@ def nothing_of_a_card() -> Iterator[None]:
     assert found == [], "a card number in a message or a task"
 
 
-def left_behind(home: Home) -> dict[str, list[str]]:
-    """Card numbers in any log, and in whatever tests committed to a database that is still there: by where it lies."""
+def left_behind(home: Home, made: Collection[str]) -> dict[str, list[str]]:
+    """Card numbers in any log of the home, and in whatever tests committed to one of the databases that were made and
+    are still there: by where it lies."""
     texts = {str(path): path.read_text(errors="replace") for path in home.logs.rglob("*") if path.is_file()}
     with psycopg.connect(seeing_all(servers.url(home, "app", "postgres"))) as connection:
-        names = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'genba%'").fetchall()
+        names = connection.execute("SELECT datname FROM pg_database WHERE datname = ANY(%s)", [list(made)]).fetchall()
     for (name,) in names:
         with psycopg.connect(seeing_all(servers.url(home, "app", name)), autocommit=True) as connection:
             for table in WATCHED:

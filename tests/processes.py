@@ -8,17 +8,20 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
+
+from stack.home import ROOT
 
 # Below the ports that the system gives to outgoing connections: none of those can take one between asking and starting.
 PORTS = range(20_000, 32_000)
@@ -69,10 +72,39 @@ def await_ok(url: str, process: subprocess.Popen[bytes] | None = None, seconds: 
         time.sleep(0.05)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+def end(process: subprocess.Popen[bytes], by: signal.Signals = signal.SIGTERM) -> None:
+    process.send_signal(by)
     try:
-        process.wait(15)
+        process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(5)
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path],
+    environ: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    ready: str = "",
+    *,
+    by: signal.Signals = signal.SIGTERM,
+    as_server: bool = False,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The command, from the root of the repository, until the block ends. `ready`: an address that answers once it is
+    there; `by`: the signal that ends it."""
+    with ExitStack() as held:
+        output = held.enter_context(log.open("ab")) if log else None
+        whole = tied(command, by.name.removeprefix("SIG"), as_server=as_server)
+        process = subprocess.Popen(whole, cwd=ROOT, env=environ, stdout=output, stderr=output)
+        held.callback(end, process, by)
+        if ready:
+            await_ok(ready, process)
+        yield process
+
+
+def last_line(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
+    """Of what a Python of ours prints with these arguments. Raises CalledProcessError when it fails."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.splitlines()[-1]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,18 +22,18 @@ from urllib.parse import quote
 import httpx2
 import psycopg
 import redis
-from sqlalchemy import create_engine
-from sqlalchemy.orm import Session
 
 from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.compose import services
 from tests.ensure_servers import PATH, program
-from tests.processes import free_port, tied
+from tests.load.crowd import Scene
+from tests.processes import end, free_port, tied
 from tests.replica import Replica, replica_of
 from tests.sandbox import process
 from tests.sandbox.process import Sandbox, running_sandbox
 from tests.stack import Stack, make_stack, some_folder
+from tests.waiting import wait_for
 
 SHIPPED = ROOT / "stack" / "production"
 # Of PgBouncer's server connections in the database entry that leads to the same database through very few.
@@ -61,15 +62,6 @@ class Server:
         with contextlib.suppress(subprocess.TimeoutExpired):
             while self.process.wait(1) is not None:
                 self.start()
-
-    def stop(self, number: int) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(5)
 
 
 @dataclass
@@ -105,10 +97,14 @@ class Production:
             return self.theirs.secrets()[role]
         return (self.secrets / f"{role}_password").read_text().strip()
 
-    def http(self, **options: Any) -> httpx2.Client:
-        """A client that trusts Caddy's own CA and nobody else."""
-        trusted = ssl.create_default_context(cafile=str(self.ca))
-        return httpx2.Client(base_url=self.origin, verify=trusted, timeout=15, trust_env=False, **options)
+    @property
+    def trusted(self) -> ssl.SSLContext:
+        """Caddy's own CA and nobody else."""
+        return ssl.create_default_context(cafile=str(self.ca))
+
+    def http(self, origin: str = "", **options: Any) -> httpx2.Client:
+        base = origin or self.origin
+        return httpx2.Client(base_url=base, verify=self.trusted, timeout=15, trust_env=False, **options)
 
     def replica(self, name: str) -> str:
         """A replica's own address, behind the proxy's back: service, service-2, dashboards, dashboards-2."""
@@ -116,16 +112,11 @@ class Production:
         first = int(self.stack.environ[f"{kind.upper()}_PORT"])
         return f"http://127.0.0.1:{first + int(number or 1) - 1}"
 
-    @contextmanager
-    def committed(self) -> Iterator[Session]:
-        """A session that sees everything, as the application's role; its rows are there when the block ends."""
-        from service.core.db import SYSTEM, set_scopes, sqlalchemy_url
-
-        engine = create_engine(sqlalchemy_url(self.url("app")))
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            set_scopes(session, SYSTEM)
-            yield session
-        engine.dispose()
+    @cached_property
+    def scene(self) -> Scene:
+        """As its clients find it: by the one origin."""
+        falls = {name.partition("-")[0]: server.fall for name, server in self.servers.items()}
+        return Scene(self.stack, self.origin, self.origin, self.trusted, falls)
 
 
 @contextmanager
@@ -151,6 +142,7 @@ def running_production(vendors: bool = False, more: Mapping[str, str] | None = N
         try:
             yield made
         finally:
+            made.scene.engine.dispose()
             made.stack.stop()
 
 
@@ -159,31 +151,28 @@ def running_process(
     made: Production,
     name: str,
     command: list[str],
-    stop: str = "TERM",
+    by: signal.Signals = signal.SIGTERM,
     *,
     as_server: bool = False,
     environ: dict[str, str] | None = None,
 ) -> Iterator[Path]:
     """Gives the path of its log."""
-    server = Server(tied(command, stop, as_server=as_server), made.folder / f"{name}.log", environ)
+    server = Server(
+        tied(command, by.name.removeprefix("SIG"), as_server=as_server), made.folder / f"{name}.log", environ
+    )
     made.servers[name] = server
     server.start()
     try:
         yield server.log
     finally:
-        server.stop(signal.Signals[f"SIG{stop}"])
+        assert server.process is not None
+        end(server.process, by)
 
 
 def _await(ready: Callable[[], object], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            ready()
-            return
-        except (psycopg.OperationalError, redis.exceptions.ConnectionError, OSError) as error:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{error}\n{log.read_text(errors='replace')[-2000:]}") from None
-            time.sleep(0.1)
+    """Until it raises no exception of those that mean: not yet."""
+    passing = psycopg.OperationalError, redis.exceptions.ConnectionError, OSError
+    wait_for(lambda: (ready(),), lambda: log.read_text(errors="replace")[-2000:], passing=passing)
 
 
 def _make_secrets(made: Production) -> None:
@@ -200,7 +189,7 @@ def _postgres(made: Production) -> Iterator[None]:
     servers.initialise(made.theirs)
     tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
     command = [*servers.postgres_command(made.theirs), *services()["postgres"]["command"][1:], *tcp]
-    with running_process(made, "postgres", command, stop="INT", as_server=True) as log:
+    with running_process(made, "postgres", command, by=signal.SIGINT, as_server=True) as log:
         url = made.url("superuser", "postgres")
         _await(lambda: psycopg.connect(url).close(), log)
         environ = {
@@ -250,7 +239,7 @@ def _pgbouncer(made: Production) -> Iterator[None]:
             os.chown(file, account.pw_uid, account.pw_gid)
         file.chmod(0o700 if file.is_dir() else 0o600)
     command = [str(program("pgbouncer")), str(folder / "pgbouncer.ini")]
-    with running_process(made, "pgbouncer", command, stop="INT", as_server=True) as log:
+    with running_process(made, "pgbouncer", command, by=signal.SIGINT, as_server=True) as log:
         _await(lambda: psycopg.connect(made.url("app", pooled=True)).close(), log)
         yield
 
@@ -351,19 +340,11 @@ def running_caddy(made: Production, other: dict[str, str]) -> Iterator[None]:
         yield
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 def is_live(production: Production, name: str) -> bool:
     path = "/api/health/live" if name.startswith("service") else "/_stcore/health"
-    try:
+    with contextlib.suppress(httpx2.TransportError):
         return httpx2.get(production.replica(name) + path, timeout=2, trust_env=False).status_code == 200
-    except httpx2.TransportError:
-        return False
+    return False
 
 
 @contextmanager
@@ -377,4 +358,5 @@ def killed(production: Production, name: str) -> Iterator[None]:
         since.append(time.monotonic()) if is_live(production, name) else since.clear()
         return bool(since) and since[-1] - since[0] > 2
 
-    wait_for(back, f"{name} did not come back")
+    # As long as `await_ok` waits: a busy machine takes half a minute to start a service.
+    wait_for(back, f"{name} did not come back", 120)

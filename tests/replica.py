@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import psycopg
 from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.processes import own_folder, tied
+from tests.waiting import wait_for
 
 
 @dataclass
@@ -51,15 +51,12 @@ class Replica:
         command += [f"--{name}={value}" for name, value in settings.items()]
         with (self.folder / "replica.log").open("ab") as log:
             self.process = subprocess.Popen(tied(command, "INT", as_server=True), cwd=ROOT, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                psycopg.connect(self.url("superuser", "postgres"), connect_timeout=5).close()
-                return
-            except psycopg.OperationalError as error:
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"{error}\n{(self.folder / 'replica.log').read_text()[-2000:]}") from None
-                time.sleep(0.1)
+        wait_for(
+            lambda: self.asked("SELECT true"),
+            lambda: (self.folder / "replica.log").read_text()[-2000:],
+            60,
+            passing=psycopg.OperationalError,
+        )
 
     def end(self, by: signal.Signals = signal.SIGINT) -> None:
         assert self.process is not None
@@ -76,18 +73,15 @@ class Replica:
         with psycopg.connect(self.source, autocommit=True) as connection:
             row = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
         assert row is not None
-        deadline = time.monotonic() + 30
-        while not self.asked(f"SELECT pg_last_wal_replay_lsn() >= '{row[0]}'"):
-            assert time.monotonic() < deadline, "the replica does not catch up"
-            time.sleep(0.02)
+        caught_up = f"SELECT pg_last_wal_replay_lsn() >= '{row[0]}'"
+        wait_for(lambda: self.asked(caught_up), "the replica does not catch up")
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """What the primary does meanwhile arrives when the block ends."""
         self.catch_up()
         self.asked("SELECT pg_wal_replay_pause()")
-        while self.asked("SELECT pg_get_wal_replay_pause_state()") != "paused":
-            time.sleep(0.02)
+        wait_for(lambda: self.asked("SELECT pg_get_wal_replay_pause_state()") == "paused")
         try:
             yield
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -15,9 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from dashboards.addresses import HEALTH
-from stack import clock, servers
+from stack import clock, programs, servers
 from stack.home import ROOT, Home
 from tests.processes import free_port, own_folder, tied
 
@@ -54,6 +57,10 @@ class Stack:
     def database(self) -> str:
         """As the application's role, past any pooler."""
         return self.theirs.get("app") or servers.url(self.home, "app")
+
+    @property
+    def owner_database(self) -> str:
+        return self.theirs.get("owner") or servers.url(self.home, "owner")
 
     def start(self) -> float:
         """Starts and waits for the block that says it is ready; seconds it took."""
@@ -95,8 +102,19 @@ class Stack:
 
     def move_clock(self, minutes: int, silent: str = "") -> None:
         """As `make clock` does; all terminals but the `silent` one are heard of all the while."""
-        owner = self.theirs.get("owner") or servers.url(self.home, "owner")
-        clock.move(owner, int(self.environ["SANDBOX_PORT"]), timedelta(minutes=minutes), silent)
+        clock.move(self.owner_database, int(self.environ["SANDBOX_PORT"]), timedelta(minutes=minutes), silent)
+
+    def control(self, path: str, given: Any = None) -> Any:
+        """The sandbox: asked, or told."""
+        body, kind = None if given is None else json.dumps(given).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.sandbox}/_control/{path}", body, kind)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def program_environ(self) -> dict[str, str]:
+        """The settings that its programs see."""
+        with patch.object(os, "environ", self.environ):
+            return programs.environment(self.home)
 
     def is_ready(self) -> bool:
         """Whether the service has all it needs and the dashboards can show it."""

@@ -14,35 +14,37 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-from service.core import db as core_db
 from service.core.db import SYSTEM, transaction
 from service.core.identity import open_session
 from service.core.tasks.runner import run_next
 from service.core.tasks.work import Run
-from stack import servers
-from stack.home import ROOT, Home
+from service.main import FrontDoor
+from stack.home import ROOT
 from tests import cast
-from tests.conftest import TEMPLATE
+from tests.conftest import at
 from tests.processes import tied
+from tests.restored import Restored
 
 
 @dataclass
 class Ground:
     """`run(kinds)` does the next task here; `process()` is a worker as the product starts it."""
 
-    name: str
-    url: str
-    engine: Engine
+    committed: Restored
+    newcomer: Callable[[], TestClient]
+
+    @property
+    def url(self) -> str:
+        return self.committed.url
 
     def person(self, login_id: str, **roles: str) -> TestClient:
         """A client with the person's session."""
-        from service.main import app
-
-        client = TestClient(app(), raise_server_exceptions=False)
+        client = self.newcomer()
         with transaction(SYSTEM) as db:
             token, _ = open_session(db, cast.person(db, login_id, **roles), "testclient", timedelta(hours=1))
         client.headers["Authorization"] = f"Bearer {token}"
@@ -72,16 +74,13 @@ class Ground:
     def lease_runs_out(self) -> None:
         self.rows("UPDATE tasks SET lease_until = now() - interval '1 s' WHERE state = 'running'")
 
-    @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> Session:
         """To hold a lock with; rolled back."""
-        with Session(self.engine) as session:
-            core_db.set_scopes(session, SYSTEM)
-            yield session
+        return self.committed.session()
 
 
-def eventually(what: Callable[[], Any], seconds: float = 20) -> Any:
-    """The first true answer."""
+def eventually(what: Callable[[], Any], seconds: float = 90) -> Any:
+    """The first true answer. A process of a busy machine takes half a minute to start."""
     deadline = time.monotonic() + seconds
     while not (answer := what()):
         assert time.monotonic() < deadline, "it did not happen"
@@ -90,13 +89,5 @@ def eventually(what: Callable[[], Any], seconds: float = 20) -> Any:
 
 
 @pytest.fixture
-def ground(running_servers: Home, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
-    name = f"genba_work_{abs(hash(request.node.nodeid)) % 10**9}"
-    servers.create_database(running_servers, name, TEMPLATE)
-    url = servers.url(running_servers, "app", name)
-    engine = create_engine(core_db.sqlalchemy_url(url), connect_args={"prepare_threshold": None})
-    factory = sessionmaker(engine, expire_on_commit=False)
-    monkeypatch.setattr(core_db, "session_factory", lambda: factory)
-    yield Ground(name, url, engine)
-    engine.dispose()
-    servers.drop_database(running_servers, name)
+def ground(committed: Restored, served: FrontDoor, portal: BlockingPortal) -> Ground:
+    return Ground(committed, lambda: at(served, portal))

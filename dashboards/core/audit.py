@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
@@ -72,7 +70,8 @@ def conditions() -> filters.Filters:
 
 @refreshing
 def headline() -> None:
-    reading = live.block("core.audit_headline", "監査ログ", today, headline=True)
+    today = f"{times.now():%Y-%m-%d}"
+    reading = live.block("core.audit_headline", "監査ログ", PATH, headline=True, day_from=today, limit=1)
     if reading is None:
         return
     if not reading.data["total"]:
@@ -84,10 +83,6 @@ def headline() -> None:
         f"今日は{reading.data['total']:,}件の操作が記録されています。"
         f"最も新しいものは、{said}「{plain(what(newest))}」の{newest['action_title']}です。"
     )
-
-
-def today() -> Any:
-    return session.api(patience=PATIENCE_SECONDS).get(PATH, day_from=f"{times.now():%Y-%m-%d}", limit=1)
 
 
 @st.fragment

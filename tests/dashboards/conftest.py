@@ -15,13 +15,15 @@ from anyio.from_thread import BlockingPortal
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test, local_script_runner
+from streamlit.testing.v1.local_script_runner import LocalScriptRunner, require_widgets_deltas
 from streamlit.util import calc_hash
 
 import dashboards.app as dashboards_app
 from dashboards import client, session
 from dashboards.session import COOKIE
-from service.core.identity import open_session
+from service.core.identity import User, open_session
 from tests import cast
 from tests.conftest import at
 from tests.processes import free_port
@@ -74,11 +76,34 @@ class Line:
         self._nowhere = None
 
 
+class Server:
+    """What AppTest mocks of Streamlit's server, which it also hangs its stores on. No browser is connected to it."""
+
+    def __init__(self, spec: object) -> None:
+        pass
+
+    def get_client(self, session_id: str) -> None:
+        return None
+
+
+def finished(runner: LocalScriptRunner, timeout: float) -> None:
+    if runner._script_thread is not None:
+        runner._script_thread.join(timeout)
+    require_widgets_deltas(runner)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def components_are_sought_once() -> Iterator[None]:
-    """Streamlit looks for them anew for each AppTest, in the metadata of every installed package: half of a test."""
+def a_run_costs_what_the_page_costs() -> Iterator[None]:
+    """AppTest makes each run as if it were the only one: it looks for components in the metadata of every installed
+    package, compiles every page, mocks the server method by method and asks a thousand times a second for the end.
+    Here two thousand runs follow one another, and without this half of each went there."""
+    compiled = ScriptCache()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        patch.setattr(app_test, "ScriptCache", lambda: compiled)
+        patch.setattr(local_script_runner, "ScriptCache", lambda: compiled)
+        patch.setattr(app_test, "MagicMock", Server)
+        patch.setattr(local_script_runner, "require_widgets_deltas", finished)
         yield
 
 
@@ -112,11 +137,11 @@ def opened_at(page: AppTest, url_path: str, **query: str) -> AppTest:
 
 
 @pytest.fixture
-def token_of(db: Session) -> Callable[..., str]:
-    """token_of("alice", fleet="admin") → the token of a session of hers."""
+def token_for(db: Session) -> Callable[[User], str]:
+    """token_for(alice) → the token of a session of hers."""
 
-    def opened(login_id: str, **roles: str) -> str:
-        token, _ = open_session(db, cast.person(db, login_id, **roles), "testclient", timedelta(hours=1))
+    def opened(user: User) -> str:
+        token, _ = open_session(db, user, "testclient", timedelta(hours=1))
         db.commit()
         return token
 
@@ -124,17 +149,35 @@ def token_of(db: Session) -> Callable[..., str]:
 
 
 @pytest.fixture
-def screen(line: Line, token_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """screen("alice", fleet="operator") → the frame as her browser has it, not yet opened."""
+def token_of(db: Session, token_for: Callable[[User], str]) -> Callable[..., str]:
+    """token_of("alice", fleet="admin") → the token of a session of hers."""
+    return lambda login_id, **roles: token_for(cast.person(db, login_id, **roles))
 
-    def of(login_id: str, **roles: str) -> AppTest:
-        token = token_of(login_id, **roles)
+
+@pytest.fixture
+def opened(line: Line, token_for: Callable[[User], str], monkeypatch: pytest.MonkeyPatch) -> Callable[[User], AppTest]:
+    """opened(alice) → the frame in a new tab of hers, not yet opened at a page."""
+
+    def of(user: User) -> AppTest:
+        token = token_for(user)
         monkeypatch.setattr(session, "token", lambda: st.session_state.get("test.token", token))
         page = AppTest.from_file(str(dashboards_app.FRAME), default_timeout=30)
         page.session_state["test.token"] = token  # Its own, also when somebody else's is opened beside it.
         return page
 
     return of
+
+
+@pytest.fixture
+def screen(db: Session, opened: Callable[[User], AppTest]) -> Callable[..., AppTest]:
+    """screen("alice", fleet="operator") → the same for a person made for it."""
+    return lambda login_id, **roles: opened(cast.person(db, login_id, **roles))
+
+
+@pytest.fixture
+def open_page(opened: Callable[[User], AppTest]) -> Callable[..., AppTest]:
+    """open_page(alice, "my-requests", status="working") → the page in a tab of hers: a new one, as after F5."""
+    return lambda user, url_path, **query: opened_at(opened(user), url_path, **query)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from threading import Thread
 
 import httpx2
 import pytest
+import uvicorn
 
 from dashboards import client
 from dashboards.client import Api, ApiProblem
@@ -186,6 +187,14 @@ def test_the_client_asks_where_the_settings_say_and_waits_as_long_as_they_say(mo
     with client.make_client.__wrapped__() as made:
         assert str(made.base_url) == "http://service.example:9000"
         assert (made.timeout.read, made.timeout.write, made.timeout.connect) == (7, 7, 3)
+
+
+def test_no_connection_is_used_again_when_the_service_may_just_be_closing_it() -> None:
+    """With seconds to spare, in which a slow machine may stand still."""
+    with client.make_client.__wrapped__() as made:
+        kept: float = made._transport._pool._keepalive_expiry  # type: ignore[attr-defined]  # nowhere else to be seen
+
+    assert kept <= uvicorn.Config("").timeout_keep_alive / 2
 
 
 def test_all_sessions_share_one_client() -> None:

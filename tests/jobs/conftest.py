@@ -1,16 +1,38 @@
-"""The vendor sandbox as a process, and the vendors' clients pointed at it."""
+"""The vendor sandbox as a process, the vendors' clients pointed at it, and the service on a port where it is told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from anyio.from_thread import BlockingPortal
 from pydantic import SecretStr
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import mail, payments, slack, sms, voice, wire
+from service.core import db as core_db
+from service.core.clock import clock_shift
+from service.core.db import SYSTEM, transaction
 from service.core.outbox import Settled
-from tests.sandbox.process import BLAND_KEY, STRIPE_KEY, TOKEN, TWILIO_SID, TWILIO_TOKEN, Sandbox, running_sandbox
+from service.core.settings import settings
+from service.reservations.inbox import webhooks
+from stack.home import Home
+from tests.api.reservations import scene
+from tests.conftest import committed_database, own_database
+from tests.jobs.reservations_world import World
+from tests.restored import Restored
+from tests.sandbox.process import (
+    BLAND_KEY,
+    BLAND_SECRET,
+    STRIPE_KEY,
+    STRIPE_SECRET,
+    TOKEN,
+    TWILIO_SID,
+    TWILIO_TOKEN,
+    Sandbox,
+    running_sandbox,
+)
+from tests.whole import answering
 
 CLIENTS = (mail, slack, sms, voice, payments, wire)
 
@@ -54,3 +76,42 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[Settled]:
     told: list[Settled] = []
     monkeypatch.setattr(outbox_jobs, "REACTIONS", {"fleet": lambda _, settled: told.append(settled)})
     return told
+
+
+@pytest.fixture(scope="session")
+def desk(portal: BlockingPortal) -> Iterator[str]:
+    """The address of the service, in this process."""
+    with answering(portal) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def shops(running_servers: Home) -> Iterator[Restored]:
+    """A database with shops in it."""
+    name = own_database("genba_shops")
+    with committed_database(running_servers, name):
+        made = Restored(running_servers, name)
+        with made.session() as db, db.begin():
+            scene.fill(db)
+        made.keep()
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def world(desk: str, shops: Restored, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> World:
+    secrets = {
+        "twilio_auth_token": TWILIO_TOKEN,
+        "bland_webhook_secret": BLAND_SECRET,
+        "stripe_webhook_secrets": f"whsec_of_yesterday,{STRIPE_SECRET}",
+    }
+    told = settings().model_copy(update={name: SecretStr(secret) for name, secret in secrets.items()})
+    monkeypatch.setattr(webhooks, "settings", lambda: told)
+    shops.restore()
+    monkeypatch.setattr(core_db, "session_factory", lambda: shops.sessions)
+    for vendor in ("twilio", "bland", "stripe"):
+        sandbox.target(vendor, f"{desk}/api/reservations/webhooks/{vendor}")
+    with transaction(SYSTEM) as db:
+        scene.fill(db)
+        sandbox.clock(shift=clock_shift(db).total_seconds())
+    return World(desk, sandbox)

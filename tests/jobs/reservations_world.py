@@ -1,5 +1,5 @@
-"""The whole of a reservation: the jobs in-process on committed rows, the service as a process for webhooks, and vendors
-in the sandbox. Time passes for all of them together."""
+"""The whole of a reservation: jobs and service in this process on committed rows, and vendors in the sandbox, which
+tell the service over a socket. Time passes for all of them together."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import psycopg
-import pytest
 from psycopg.errors import DeadlockDetected
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session, sessionmaker
 
 from jobs import outbox as outbox_jobs
 from jobs import reservations as jobs
-from service.core import db as core_db
 from service.core import outbox
-from service.core.clock import app_now, clock_shift
+from service.core.clock import app_now
 from service.core.db import SYSTEM, transaction
 from service.core.pages import shell
 from service.reservations.events.rules import Event, State
@@ -31,19 +27,19 @@ from service.reservations.flow import actions as flow
 from service.reservations.flow import queries as flow_queries
 from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund, Reservation, TimelineEvent, Webhook
 from service.reservations.operations.models import Operation
-from stack.home import Home
 from tests.api.reservations import scene, vendors
 from tests.api.reservations.vendors import Sent
-from tests.conftest import Service, start_service
-from tests.processes import end
-from tests.sandbox.process import BLAND_SECRET, STRIPE_SECRET, TWILIO_TOKEN, Sandbox
+from tests.sandbox.process import STRIPE_SECRET, TWILIO_TOKEN, Sandbox
 
 FIRST, SECOND = "+81312340001", "+81312340002"
-DATABASE = "genba_reservations"
-_EMPTY = "TRUNCATE reservations_reservations, reservations_webhooks, outbox_messages, audit_entries CASCADE"
 _events = itertools.count(1)
 # Seconds; far more than the vendors take for anything that they do of themselves.
 JUST_NOW = 0.5
+# What changes whenever a job or a vendor does something.
+_TRACE = """SELECT
+    (SELECT (count(*), count(ignored))::text FROM reservations_events),
+    (SELECT (count(*), count(processed_at))::text FROM reservations_webhooks),
+    (SELECT (count(*), count(sent_at), sum(attempts))::text FROM outbox_messages)"""
 # What waits in real time; it passes with the product's.
 _WAITING = (
     "UPDATE outbox_messages SET next_attempt_at = next_attempt_at - :span WHERE sent_at IS NULL AND dead_at IS NULL",
@@ -57,7 +53,9 @@ _WAITING = (
 
 @dataclass
 class World:
-    service: Service
+    """`url`: of the service."""
+
+    url: str
     sandbox: Sandbox
     id: int = 0
 
@@ -89,11 +87,11 @@ class World:
         assert not sender.is_alive()
 
     def turn(self) -> None:
-        """Every job once."""
-        jobs.move_on()
-        self.send()
+        """Every job once: what follows from what was told is sent in the same turn."""
         jobs.read_webhooks()
+        jobs.move_on()
         jobs.look()
+        self.send()
 
     def until(self, done: Callable[[], Any], seconds: float = 40) -> Any:
         """Jobs run until that is so; what it gave."""
@@ -101,7 +99,8 @@ class World:
         while not (found := done()):
             assert time.monotonic() < deadline, self.story()
             self.turn()
-            time.sleep(0.05)
+            if not self.sandbox.rest(JUST_NOW):
+                time.sleep(0.02)
         return found
 
     def until_state(self, state: State) -> World:
@@ -110,13 +109,11 @@ class World:
 
     def settle(self) -> World:
         """Until the vendors have nothing more to say and we have nothing more to do just now."""
-        still, before = 0, self._trace()
-        while still < 2:
-            time.sleep(0.03)
-            self.turn()
-            after = self._trace()
-            still = still + 1 if after == before and not self.sandbox.ahead(JUST_NOW) else 0
+        before = None
+        while before != (after := self._trace()):
             before = after
+            self.turn()
+            self.sandbox.rest(JUST_NOW)
         return self
 
     def pass_time(self, span: timedelta) -> World:
@@ -130,9 +127,7 @@ class World:
                     raise
         self.sandbox.clock(advance=span.total_seconds())
         # Whoever asks next is answered as of then: what was due in between has happened at the vendors.
-        deadline = time.monotonic() + 5
-        while self.sandbox.ahead(0) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        self.sandbox.rest(0)
         return self
 
     @staticmethod
@@ -201,8 +196,7 @@ class World:
     def post(self, sent: Sent) -> None:
         """A webhook by hand."""
         path, body, headers = sent
-        with self.service.http() as http:
-            assert http.post(path, content=body, headers=headers).status_code == 204
+        assert self.sandbox.http.post(f"{self.url}{path}", content=body, headers=headers).status_code == 204
 
     def stripe_says(self, kind: str, **about: Any) -> None:
         event = vendors.stripe_event(kind, f"evt_{next(_events)}", **about)
@@ -227,46 +221,7 @@ class World:
         self.await_link().pay()
         return self.until_state(State.CONFIRMED)
 
-    def _trace(self) -> Any:
+    @staticmethod
+    def _trace() -> Any:
         with transaction(SYSTEM) as db:
-            counts = [
-                db.execute(text(f"SELECT count(*), count({column}) FROM {table}")).one()
-                for table, column in (
-                    ("reservations_events", "ignored"),
-                    ("reservations_webhooks", "processed_at"),
-                    ("outbox_messages", "sent_at"),
-                )
-            ]
-        return counts, [call["status"] for call in self.sandbox.calls()], [sms["status"] for sms in self.sandbox.sms()]
-
-
-@pytest.fixture(scope="module")
-def desk(running_servers: Home, request: pytest.FixtureRequest) -> Iterator[Service]:
-    """The service, with the vendors' secrets, on a database with shops in it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TWILIO_AUTH_TOKEN", TWILIO_TOKEN)
-        patch.setenv("BLAND_WEBHOOK_SECRET", BLAND_SECRET)
-        patch.setenv("STRIPE_WEBHOOK_SECRETS", f"whsec_of_yesterday,{STRIPE_SECRET}")
-        name = request.module.__name__.rpartition(".")[2].removeprefix("test_reservations_")
-        started = start_service(running_servers, f"{DATABASE}_{name}")
-    with started.committed() as db:
-        scene.fill(db)
-    yield started
-    end(started.process)
-
-
-@pytest.fixture
-def world(desk: Service, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with psycopg.connect(desk.owner_url, autocommit=True) as owner:
-        owner.execute(_EMPTY)
-    engine = create_engine(core_db.sqlalchemy_url(desk.database_url))
-    factory = sessionmaker(engine, expire_on_commit=False, class_=Session)
-    monkeypatch.setattr(core_db, "session_factory", lambda: factory)
-    for vendor in ("twilio", "bland", "stripe"):
-        sandbox.target(vendor, f"{desk.url}/api/reservations/webhooks/{vendor}")
-    with transaction(SYSTEM) as db:
-        scene.fill(db)
-        shift = clock_shift(db)
-    sandbox.clock(shift=shift.total_seconds())
-    yield World(desk, sandbox)
-    engine.dispose()
+            return db.execute(text(_TRACE)).one()

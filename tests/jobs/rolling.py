@@ -24,10 +24,10 @@ class Field:
     def __init__(self, db: Session, size: int) -> None:
         self.db, self.by = db, cast.actor(db, "ada", fleet="admin")
         customer = factories.customer(db)
-        self.terminals = [factories.terminal(db, customer) for _ in range(size)]
-        for terminal in self.terminals:
-            db.add(TerminalToken(token_hash=uuid.uuid4().bytes * 2, terminal_id=terminal.id))
-            heard(db, terminal)
+        self.terminals = factories.terminals(db, customer, ["新宿店 レジ1番"] * size)
+        tokens = [{"token_hash": uuid.uuid4().bytes * 2, "terminal_id": terminal.id} for terminal in self.terminals]
+        db.execute(insert(TerminalToken), tokens)
+        heard(db, *self.terminals)
         self.firmware = factories.firmware(db)
 
     def draft(self, **wanted: Any) -> Rollout:
@@ -89,8 +89,7 @@ class Wide(Field):
         self.change([task.id for task in self.new[:-1]], state="succeeded")
         self.change([self.new[-1].id], state="proving")
         later(db, 120)
-        for terminal in self.terminals:
-            heard(db, terminal)
+        heard(db, *self.terminals)
 
     def change(self, ids: list[int], **values: Any) -> None:
         same = {"proving_since": self.begun, "deadline_at": self.begun + timedelta(days=1)}

@@ -175,7 +175,7 @@ def later(db: Session, by: timedelta) -> None:
     db.execute(update(app_clock).values(shift=app_clock.c.shift + by))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(lives(), min_size=1, max_size=4))
 def test_days_are_what_a_slow_reading_says(db: Session, several: list[Life]) -> None:
     origin = midnight(db, 4)

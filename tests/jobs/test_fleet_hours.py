@@ -130,7 +130,7 @@ def test_days_from_before_hours_were_looked_at_teach_nothing(db: Session, today:
     assert (hours_of(db, shop).days, hours_of(db, shop).week) == (9, None)
 
 
-@examples(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(-191, 191), min_size=192, max_size=192), st.floats(-1, 200, width=32), st.booleans())
 def test_silence_waits_for_what_lies_ahead_of_its_hour(
     db: Session, ahead: list[int], now: float, shut_down: bool

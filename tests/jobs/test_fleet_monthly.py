@@ -224,7 +224,7 @@ def told(found: rules.MonthFigures) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories())
 def test_the_figures_are_what_a_slow_reading_says(db: Session, history: History) -> None:
     with db.begin_nested() as scene:

@@ -3,11 +3,10 @@ only then."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, create_engine, func, select, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
@@ -20,21 +19,16 @@ from service.fleet.models import Alert, TerminalState
 from service.fleet.queries import get_terminal
 from service.fleet.terminals.actions import archive
 from service.fleet.watch import actions
-from stack.home import Home
 from tests import cast, factories
 from tests.beside import beside
-from tests.conftest import committed_database
 from tests.jobs.rolling import Field
 from tests.jobs.test_fleet_watch import heard, later
-from tests.sight import seeing_all
+from tests.restored import Restored
 
 
 @pytest.fixture
-def several(running_servers: Home) -> Iterator[Engine]:
-    with committed_database(running_servers, "genba_fleet_races") as url:
-        engine = create_engine(seeing_all(url))
-        yield engine
-        engine.dispose()
+def several(committed: Restored) -> Engine:
+    return committed.seeing_all
 
 
 def silent_store(db: Session, tills: int) -> list[int]:

@@ -22,11 +22,12 @@ from service.fleet.watch import actions
 from tests import factories
 
 
-def heard(db: Session, terminal: Terminal, **facts: Any) -> None:
-    """As the ingest leaves a terminal just after a heartbeat."""
+def heard(db: Session, *terminals: Terminal, **facts: Any) -> None:
+    """As the ingest leaves terminals just after a heartbeat."""
     now = app_now(db)
     values = {"status": "online", "last_heartbeat_at": now, "offline_after": now + timedelta(minutes=11)} | facts
-    db.execute(update(TerminalState).where(TerminalState.terminal_id == terminal.id).values(**values))
+    ids = [terminal.id for terminal in terminals]
+    db.execute(update(TerminalState).where(TerminalState.terminal_id.in_(ids)).values(**values))
 
 
 def later(db: Session, minutes: float, *, service_alive: bool = True) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 import redis
-from sqlalchemy import create_engine, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
@@ -17,11 +17,9 @@ from service.core import outbox
 from service.core.clock import app_clock, app_now, real_now
 from service.core.outbox import OutboxMessage
 from service.core.settings import settings
-from stack.home import Home
-from tests.conftest import committed_database
 from tests.jobs.outbox_scene import MAIL, history, make_due, only_message, publish
+from tests.restored import Restored
 from tests.sandbox.process import Sandbox
-from tests.sight import seeing_all
 
 
 def test_a_mail_reaches_the_server_once_with_the_outbox_key_as_its_id(db: Session, sandbox: Sandbox) -> None:
@@ -240,17 +238,14 @@ def woken(work: Callable[[], None]) -> list[tuple[str, str]]:
     return sorted((task["task"], task["argsrepr"]) for task in told)
 
 
-def test_two_senders_at_once_never_get_the_same_message(running_servers: Home) -> None:
+def test_two_senders_at_once_never_get_the_same_message(committed: Restored) -> None:
     """On two connections: the first has claimed but not committed yet."""
-    with committed_database(running_servers, "genba_outbox") as url:
-        engine = create_engine(seeing_all(url))
-        with Session(engine) as first, Session(engine) as second:
-            publish(first, "mail")
-            publish(first, "mail")
+    with committed.session() as first, committed.session() as second:
+        publish(first, "mail")
+        publish(first, "mail")
 
-            one, other = outbox.claim(first, "mail"), outbox.claim(second, "mail")
+        one, other = outbox.claim(first, "mail"), outbox.claim(second, "mail")
 
-            assert one is not None
-            assert other is not None
-            assert one.id != other.id
-        engine.dispose()
+        assert one is not None
+        assert other is not None
+        assert one.id != other.id

@@ -14,10 +14,9 @@ from service.core.db import SYSTEM, transaction
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State
 from service.reservations.inbox.actions import take
-from tests.jobs.reservations_world import World, desk, world
+from tests.jobs.reservations_world import World
 from tests.workers import eventually
 
-__all__ = ["desk", "world"]
 TEN, ONE = timedelta(minutes=10), timedelta(minutes=1)
 TIMED_OUT = "決済期限が切れました。再度予約をお願いします"
 

@@ -17,10 +17,8 @@ from service.core.outbox import OutboxMessage
 from service.reservations.cases.rules import REMIND_BEFORE
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State
-from tests.jobs.reservations_world import FIRST, World, desk, world
+from tests.jobs.reservations_world import FIRST, World
 from tests.workers import eventually
-
-__all__ = ["desk", "world"]
 
 
 def messages(topic: str) -> list[OutboxMessage]:

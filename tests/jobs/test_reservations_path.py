@@ -16,10 +16,8 @@ from service.reservations.flow.models import PhoneCall
 from service.reservations.operations.models import Operation
 from service.reservations.shops.models import ShopService
 from tests.api.reservations import scene
-from tests.jobs.reservations_world import FIRST, SECOND, World, desk, world
+from tests.jobs.reservations_world import FIRST, SECOND, World
 from tests.workers import eventually
-
-__all__ = ["desk", "world"]
 
 
 def test_a_request_becomes_a_confirmed_reservation_and_each_vendor_did_each_thing_once(world: World) -> None:

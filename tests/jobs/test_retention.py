@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -27,10 +27,8 @@ from service.core.tasks.records import Task
 from service.core.times import TOKYO, at, day_bounds, local_date, month_of
 from service.core.traffic import TrafficMinute
 from service.fleet.models import heartbeats
-from stack.home import Home
 from tests.cast import person
-from tests.conftest import committed_database
-from tests.sight import seeing_all
+from tests.restored import Restored
 
 
 def shifted(db: Session, by: timedelta) -> None:
@@ -331,19 +329,14 @@ def test_a_partition_with_the_last_rows_cannot_be_dropped_by_the_application(db:
         db.execute(text("SELECT drop_partition('fleet_heartbeats', :part)"), {"part": part})
 
 
-def test_two_at_once_do_the_night_once_and_do_not_wait_for_each_other(running_servers: Home) -> None:
-    with committed_database(running_servers, "genba_retention") as url:
-        engine = create_engine(seeing_all(url), pool_size=3)
-        with Session(engine) as first, Session(engine) as second:
-            assert retention.run_if_due(first, policy("sessions")) is not None
-            assert retention.run_if_due(second, policy("sessions")) is None
-            first.commit()
-            second.rollback()
-            assert retention.run_if_due(second, policy("sessions")) is None
-            runs = len(second.scalars(select(RetentionRun)).all())
-        engine.dispose()
-
-    assert runs == 1
+def test_two_at_once_do_the_night_once_and_do_not_wait_for_each_other(committed: Restored) -> None:
+    with committed.session() as first, committed.session() as second:
+        assert retention.run_if_due(first, policy("sessions")) is not None
+        assert retention.run_if_due(second, policy("sessions")) is None
+        first.commit()
+        second.rollback()
+        assert retention.run_if_due(second, policy("sessions")) is None
+        assert len(second.scalars(select(RetentionRun)).all()) == 1
 
 
 def test_a_night_that_fails_leaves_no_report_and_is_done_by_the_next_tick(

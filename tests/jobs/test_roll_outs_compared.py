@@ -71,8 +71,7 @@ def test_who_resumes_has_seen_the_trouble_and_new_trouble_stops_it_again(wide: W
 
     resumed = app_now(wide.db)
     later(wide.db, 60)
-    for terminal in wide.terminals:
-        heard(wide.db, terminal)
+    heard(wide.db, *wide.terminals)
     wide.happens(wide.new[:8], "disconnected", (resumed - wide.begun).total_seconds() / 60 + 30)
     wide.look()
 

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
-from sqlalchemy import create_engine, select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import MOST_SECONDS, mail, slack
-from service.core import db as core_db
 from service.core import outbox
 from service.core.clock import app_clock, app_now, real_now
 from service.core.outbox import OutboxMessage
 from service.core.settings import settings
-from stack.home import ROOT, Home
-from tests.conftest import committed_database
 from tests.jobs.outbox_scene import history, make_due, only_message, publish
 from tests.processes import free_port
+from tests.restored import Restored
 from tests.sandbox.process import TOKEN, Sandbox
-from tests.sight import seeing_all
 
 
 def test_a_post_reaches_its_channel_once_with_the_outbox_key(db: Session, sandbox: Sandbox) -> None:
@@ -205,18 +197,8 @@ def test_an_expired_message_that_did_not_arrive_is_not_sent_any_more(db: Session
     assert sandbox.posts() == []
 
 
-@pytest.fixture
-def committed(running_servers: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A database of its own, on which the jobs commit; its URL."""
-    with committed_database(running_servers, "genba_vendors") as url:
-        engine = create_engine(url)
-        monkeypatch.setattr(core_db, "session_factory", lambda: sessionmaker(engine, expire_on_commit=False))
-        yield url
-        engine.dispose()
-
-
-def test_a_slow_slack_does_not_hold_up_the_mail(committed: str, sandbox: Sandbox) -> None:
-    with Session(engine := create_engine(seeing_all(committed))) as db:
+def test_a_slow_slack_does_not_hold_up_the_mail(committed: Restored, sandbox: Sandbox) -> None:
+    with committed.session() as db:
         publish(db, "slack")
         publish(db, "mail")
         slow = sandbox.fault("slack", "delay", door="chat.postMessage", seconds=8)
@@ -230,39 +212,6 @@ def test_a_slow_slack_does_not_hold_up_the_mail(committed: str, sandbox: Sandbox
         sender.join(30)
         assert len(sandbox.posts()) == 1
         sandbox.switch_off(slow)
-    engine.dispose()
-
-
-# A sender that dies as soon as the vendor has answered.
-DYING = """
-import os, signal
-from service.core import outbox
-outbox.sent = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-from jobs.outbox import send_topic
-send_topic("slack")
-"""
-
-
-def test_a_sender_killed_between_sending_and_settling_sends_exactly_once(committed: str, sandbox: Sandbox) -> None:
-    environ = os.environ | {
-        "DATABASE_URL": committed.replace("postgresql+psycopg://", "postgresql://"),
-        "SLACK_BASE_URL": sandbox.slack_url,
-        "SLACK_BOT_TOKEN": TOKEN,
-    }
-    with Session(engine := create_engine(seeing_all(committed))) as db:
-        publish(db, "slack")
-
-        died = subprocess.run([sys.executable, "-c", DYING], cwd=ROOT, env=environ, timeout=60)
-
-        assert died.returncode == -signal.SIGKILL
-        assert only_message(db).lease is not None
-        assert outbox.claim(db, "slack") is None
-        make_due(db)  # as after the lease
-        outbox_jobs.send_topic("slack")
-        assert only_message(db).sent_at is not None
-        assert history(db) == ["lost", "found"]
-        assert len(sandbox.truth("slack", "chat.postMessage")) == 1
-    engine.dispose()
 
 
 class SlowAboutRecipients:

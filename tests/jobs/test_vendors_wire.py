@@ -16,20 +16,17 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import create_engine
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import MOST_SECONDS, OutcomeUnknown, VendorFailure, payments, wire
-from service.core import db as core_db
 from service.core import outbox
-from stack.home import ROOT, Home
-from tests.conftest import committed_database
+from stack.home import ROOT
 from tests.jobs.conftest import point
 from tests.jobs.outbox_scene import history, make_due, only_message, publish
 from tests.processes import free_port
-from tests.sandbox.process import BLAND_KEY, STRIPE_KEY, TWILIO_SID, TWILIO_TOKEN, Sandbox
-from tests.sight import seeing_all
+from tests.restored import Restored
+from tests.sandbox.process import BLAND_KEY, STRIPE_KEY, TOKEN, TWILIO_SID, TWILIO_TOKEN, Sandbox
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
 
@@ -175,16 +172,6 @@ def test_stripes_sdk_stands_on_the_same_lines(monkeypatch: pytest.MonkeyPatch) -
         assert time.monotonic() - begun < 3
 
 
-@pytest.fixture
-def committed(running_servers: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A database of its own, on which the jobs commit; its URL."""
-    with committed_database(running_servers, "genba_vendors_wire") as url:
-        engine = create_engine(url)
-        monkeypatch.setattr(core_db, "session_factory", lambda: sessionmaker(engine, expire_on_commit=False))
-        yield url
-        engine.dispose()
-
-
 # A sender that dies before the vendor hears of it, or as soon as the vendor has answered.
 BEFORE = "from jobs.vendors.wire import Line; Line.request = die"
 AFTER = "from service.core import outbox; outbox.sent = die"
@@ -201,6 +188,7 @@ def there(sandbox: Sandbox, what: str) -> list[dict[str, Any]]:
     found: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "sms": sandbox.sms,
         "call": sandbox.calls,
+        "post": sandbox.posts,
         "checkout": sandbox.sessions,
         "refund": sandbox.refunds,
         "expire": lambda: [one for one in sandbox.sessions() if one["status"] == "expired"],
@@ -208,16 +196,26 @@ def there(sandbox: Sandbox, what: str) -> list[dict[str, Any]]:
     return found[what]()
 
 
-@pytest.mark.parametrize(("moment", "ends"), [(BEFORE, "sent"), (AFTER, "found")], ids=["before", "after"])
-@pytest.mark.parametrize(
-    ("topic", "what"),
-    [("sms", "sms"), ("voice", "call"), ("payments", "checkout"), ("payments", "expire"), ("payments", "refund")],
-)
+EFFECTS = {"sms": "sms", "call": "voice", "post": "slack"} | dict.fromkeys(("checkout", "expire", "refund"), "payments")
+
+
+def one_every_day() -> Iterator[Any]:
+    """What follows from a death is the outbox's, whoever the vendor is; what is found there is in `test_vendors_*`."""
+    for what in EFFECTS:
+        yield pytest.param(what, BEFORE, "sent", marks=pytest.mark.deep, id=f"{what}-before")
+        marks = [] if what == "refund" else [pytest.mark.deep]
+        yield pytest.param(what, AFTER, "found", marks=marks, id=f"{what}-after")
+
+
+@pytest.mark.parametrize(("what", "moment", "ends"), [*one_every_day()])
 def test_a_sender_killed_before_or_after_the_vendor_did_it_leaves_exactly_one(
-    committed: str, sandbox: Sandbox, topic: str, what: str, moment: str, ends: str
+    committed: Restored, sandbox: Sandbox, what: str, moment: str, ends: str
 ) -> None:
+    topic = EFFECTS[what]
     environ = os.environ | {
-        "DATABASE_URL": committed.replace("postgresql+psycopg://", "postgresql://"),
+        "DATABASE_URL": committed.url,
+        "SLACK_BASE_URL": sandbox.slack_url,
+        "SLACK_BOT_TOKEN": TOKEN,
         "TWILIO_BASE_URL": sandbox.url,
         "TWILIO_ACCOUNT_SID": TWILIO_SID,
         "TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
@@ -227,7 +225,7 @@ def test_a_sender_killed_before_or_after_the_vendor_did_it_leaves_exactly_one(
         "STRIPE_BASE_URL": sandbox.url,
         "STRIPE_API_KEY": STRIPE_KEY,
     }
-    with Session(engine := create_engine(seeing_all(committed))) as db:
+    with committed.session() as db:
         before = prepared(db, sandbox, what)
 
         died = subprocess.run([sys.executable, "-c", DYING, moment, topic], cwd=ROOT, env=environ, timeout=60)
@@ -240,13 +238,12 @@ def test_a_sender_killed_before_or_after_the_vendor_did_it_leaves_exactly_one(
         outbox_jobs.send_topic(topic)
         assert history(db) == [*before, "lost", ends]
         assert len(there(sandbox, what)) == 1
-    engine.dispose()
 
 
 def prepared(db: Session, sandbox: Sandbox, what: str) -> list[str | None]:
     """The message to be sent, and how those ended that it needs."""
-    if what in ("sms", "call", "checkout"):
-        publish(db, {"sms": "sms", "call": "voice", "checkout": "payments"}[what])
+    if what not in ("expire", "refund"):
+        publish(db, EFFECTS[what])
         return []
     publish(db, "payments")
     outbox_jobs.send_topic("payments")

@@ -6,26 +6,29 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from service.core.areas import ticks
+from service.core.db import SYSTEM, transaction
 from service.core.health import record_job
 from service.core.times import in_words
 from stack import outages
-from stack.home import ROOT, Home
+from stack.home import ROOT
 from stack.outages import DOWN, STALLED, Outages, Slack
 from stack.watchdog import Probe
-from tests.conftest import start_service
-from tests.processes import await_ok, end, tied
+from tests.processes import end, free_port, tied
+from tests.restored import Restored
 from tests.sandbox.process import TOKEN, Sandbox
+from tests.whole import answering
+from tests.workers import eventually
 
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
 BEGUN = in_words(BEGIN)
@@ -198,53 +201,63 @@ def started() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
             end(process)
 
 
-def until(sandbox: Sandbox, firsts: list[str], seconds: float = 60) -> None:
+def await_posts(sandbox: Sandbox, *firsts: str) -> None:
     """The first lines of what stands in Slack."""
-    deadline = time.monotonic() + seconds
-    while (found := [post["text"].splitlines()[0].split("（")[0] for post in posts(sandbox)]) != firsts:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
+
+    def found() -> list[str]:
+        return [post["text"].splitlines()[0].split("（")[0] for post in posts(sandbox)]
+
+    eventually(lambda: found() == list(firsts))
 
 
-def test_a_killed_service_is_told_within_moments_also_by_a_watchdog_that_was_killed(
-    running_servers: Home, sandbox: Sandbox, tmp_path: Path, started: Callable[..., subprocess.Popen[bytes]]
+def await_rounds(file: Path, several: int = 3) -> None:
+    """Of the watchdog that has that file: so many more."""
+
+    def rounds() -> int:
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM probes WHERE target = 'service'").fetchone()[0])
+        return 0
+
+    before = rounds()
+    eventually(lambda: rounds() >= before + several)
+
+
+def test_a_service_that_is_away_is_told_within_moments_also_by_a_watchdog_that_was_killed(
+    committed: Restored,
+    portal: BlockingPortal,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    started: Callable[..., subprocess.Popen[bytes]],
 ) -> None:
-    service = start_service(running_servers, "genba_watchdog")
-    port = service.url.rpartition(":")[2]
-    try:
-        with service.committed() as db:
-            for name in ticks():
-                record_job(db, name)
-        environ = service.environ | {
-            "SERVICE_URL": service.url,
-            # The same door twice: what is behind the other one is not what this is about.
-            "PUBLIC_BASE_URL": f"{service.url}/api/health/live?",
-            "WATCHDOG_FILE": str(tmp_path / "probes.sqlite"),
-            "WATCHDOG_INTERVAL_SECONDS": "1",
-            "SLACK_BASE_URL": sandbox.slack_url,
-            "SLACK_BOT_TOKEN": TOKEN,
-            "RESERVATIONS_SLACK_CHANNEL": "#qrv-alerts",
-        }
+    port, file = free_port(), tmp_path / "probes.sqlite"
+    with transaction(SYSTEM) as db:
+        for name in ticks():
+            record_job(db, name)
+    address = f"http://127.0.0.1:{port}"
+    environ = {
+        "SERVICE_URL": address,
+        # The same door twice: what is behind the other one is not what this is about.
+        "PUBLIC_BASE_URL": f"{address}/api/health/live?",
+        "WATCHDOG_FILE": str(file),
+        "WATCHDOG_INTERVAL_SECONDS": "2",
+        "SLACK_BASE_URL": sandbox.slack_url,
+        "SLACK_BOT_TOKEN": TOKEN,
+        "RESERVATIONS_SLACK_CHANNEL": "#qrv-alerts",
+    }
+    with answering(portal, port):
         watchdog = started(sys.executable, "-m", "stack.watchdog", **environ)
-        time.sleep(3)
+        await_rounds(file)
         assert posts(sandbox) == []
-    finally:
-        service.process.kill()
-        service.process.wait(30)
 
-    killed_at = time.monotonic()
-    until(sandbox, [DOWN])
-    assert time.monotonic() - killed_at < 60
+    await_posts(sandbox, DOWN)
     watchdog.kill()
     watchdog.wait(30)
     started(sys.executable, "-m", "stack.watchdog", **environ)
-    time.sleep(3)
-    until(sandbox, [DOWN])
+    await_rounds(file)
+    await_posts(sandbox, DOWN)
 
-    command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:app", "--port", port]
-    again = started(*command, "--no-access-log", "--log-level", "warning", **service.environ)
-    await_ok(f"{service.url}/api/health/ready", again)
-    until(sandbox, [f"【解決済み】{DOWN}", "解決しました"])
-    time.sleep(2)
-    until(sandbox, [f"【解決済み】{DOWN}", "解決しました"])
+    with answering(portal, port):
+        await_posts(sandbox, f"【解決済み】{DOWN}", "解決しました")
+        await_rounds(file)
+    await_posts(sandbox, f"【解決済み】{DOWN}", "解決しました")
     assert {post["channel_name"] for post in posts(sandbox)} == {"qrv-alerts"}

@@ -1,5 +1,4 @@
-"""Rows of `make bench` about answers: every list and block of the fleet's pages, asked as the pages ask, over 20,000
-terminals with a year behind them."""
+"""Every list and block of the fleet's pages, asked as the pages ask, over 20,000 terminals with a year behind them."""
 
 from __future__ import annotations
 
@@ -9,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+
+from tests.load.rows import percentile
 
 TIMES = 20
 DEEP = 100
@@ -60,13 +61,12 @@ def _measured(ask: Asker, route: str, path: str, query: dict[str, Any]) -> Took:
         begun = time.perf_counter()
         ask(path, body, **query)
         times.append((time.perf_counter() - begun) * 1000)
-    times.sort()
     shown = {name: "…" if name == "cursor" else value for name, value in query.items()}
     return Took(
         " ".join([route, *(f"{name}={value}" for name, value in shown.items())]),
-        times[TIMES // 2],
-        times[TIMES * 95 // 100 - 1],
-        times[-1],
+        percentile(times, 50),
+        percentile(times, 95),
+        max(times),
     )
 
 

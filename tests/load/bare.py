@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -20,9 +19,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core.db import NOBODY, transaction
 from stack import servers
-from stack.home import ROOT
-from tests.load.ground import Ground, cpu_of
-from tests.processes import await_ok, end, free_port, tied
+from tests.load.ground import Ground
+from tests.load.rows import Meter, Run
+from tests.processes import free_port, running
 from tests.sight import seeing_all
 
 # As long as the answer to a heartbeat.
@@ -75,19 +74,11 @@ COMMIT;
 """
 
 
-@dataclass(frozen=True)
-class Stored:
-    """Transactions a second, and PostgreSQL's CPU-µs for each."""
-
-    per_second: float
-    cpu_micros: float
-
-
-def stored(made: Ground, seconds: int) -> Stored:
+def stored(made: Ground, seconds: int) -> Run:
     [[first, last]] = made.rows("SELECT min(terminal_id), max(terminal_id) FROM fleet_terminal_states")
     script = made.home.path / "heartbeat.sql"
     script.write_text(_HEARTBEAT)
-    before = cpu_of(made.postgres.pid)
+    meter = Meter({"PostgreSQL": [made.postgres]})
     done = subprocess.run(
         [
             *(servers.bin_dir(made.home) / "pgbench", "--no-vacuum", "--protocol=prepared", f"--file={script}"),
@@ -98,26 +89,19 @@ def stored(made: Ground, seconds: int) -> Stored:
         text=True,
         check=True,
     )
-    spent = cpu_of(made.postgres.pid) - before
     found = re.search(r"transactions actually processed: (\d+).*?\ntps = ([\d.]+)", done.stdout, re.DOTALL)
     if found is None:
         raise SystemExit(f"pgbench said no rate:\n{done.stdout}")
-    return Stored(float(found[2]), spent / int(found[1]) * 1e6)
+    return meter.stopped(int(found[1]), int(found[1]) / float(found[2]))
 
 
 @contextmanager
 def page() -> Iterator[str]:
     """The address of the bare page."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", str(PAGE), "--server.address=127.0.0.1"]
-    process = subprocess.Popen(
-        tied([*command, f"--server.port={port}"]),
-        cwd=ROOT,
-        env=os.environ | {"STREAMLIT_SERVER_HEADLESS": "true", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        await_ok(f"http://127.0.0.1:{port}/_stcore/health", process)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        end(process)
+    url = f"http://127.0.0.1:{port}"
+    at = ["--server.address=127.0.0.1", f"--server.port={port}"]
+    command = [sys.executable, "-m", "streamlit", "run", str(PAGE), *at]
+    environ = os.environ | {"STREAMLIT_SERVER_HEADLESS": "true", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"}
+    with running(command, environ, ready=f"{url}/_stcore/health"):
+        yield f"{url}/"

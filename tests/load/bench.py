@@ -1,30 +1,31 @@
 """`make bench`: every speed claim as a row of one run; prints the table and writes docs/benchmarks.md.
 
+`python -m tests.load.bench NAME …` runs these rows alone and writes nothing; `--list` says which there are.
+
 Figures on a shared machine wander; the rows of one run, taken in turns, can be compared with one another. CPU is the
 user and system time of the service's process and of all of PostgreSQL, per answered heartbeat; the sender is not in it.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
-import statistics
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import Any
-
-import psutil
-import psycopg
 
 from tests.load import (
     agency_pages,
     agency_work,
     backup_work,
-    bare,
     door_work,
     doubling,
+    heartbeat_work,
+    list_work,
     loaner_work,
     log_work,
     long_work,
@@ -36,229 +37,123 @@ from tests.load import (
     sweeps,
     year_work,
 )
-from tests.load.claims import Goal, Part
-from tests.load.ground import Ground, ground
-from tests.load.rows import Row, median_of, read
-from tests.sight import seeing_all
+from tests.load.ground import TERMINALS, ground
+from tests.load.reservation_world import ENVIRON
+from tests.load.rows import Part
 from tests.stack import running_stack
 
-TERMINALS = 20_000
-ROUNDS = 3
-SECONDS = 4
-TRUE_RATE = 67
-TRUE_SECONDS = 15
 RESULT = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks.md"
 
 
-def measure(made: Ground, target: str, **order: Any) -> Row:
-    """One run of the generator against the target, after a short one to warm it up."""
-    with made.serving(target) as (port, process):
-        made.load(port, connections=16, seconds=1)
-        before, begun = made.cpu_seconds(process), time.perf_counter()
-        result = made.load(port, **order)
-        cpu, seconds = made.cpu_seconds(process) - before, time.perf_counter() - begun
-    if set(result["statuses"]) != {"200"}:
-        raise SystemExit(f"{target} answered {result['statuses']}; nothing was measured")
-    answers = result["answers"]
-    return Row("", answers / min(seconds, result["seconds"]), cpu / answers * 1e6, result["p50_ms"], result["p99_ms"])
+class Needs(Enum):
+    NOTHING = "nothing"
+    # Rows that follow one another share them, and find what the ones before have left.
+    SERVERS = "servers and a fleet"
+    STACK = "the whole product"
 
 
-def heartbeats(made: Ground) -> Part:
-    ours, naive, answering = "service.main:app", "tests.load.naive:app", "tests.load.bare:http"
-    runs: dict[tuple[str, int], list[Row]] = {}
-    storing: list[bare.Stored] = []
-    for _ in range(ROUNDS):
-        for target, connections in ((ours, 256), (naive, 256), (answering, 256), (ours, 64), (naive, 64)):
-            run = measure(made, target, connections=connections, seconds=SECONDS)
-            runs.setdefault((target, connections), []).append(run)
-        storing.append(bare.stored(made, SECONDS))
-    true_traffic = measure(made, ours, rate=TRUE_RATE, seconds=TRUE_SECONDS)
-    lines = [
-        "| heartbeats | answers/s | CPU-µs each | p50 ms | p99 ms | against the naive design |",
-        "| --- | ---: | ---: | ---: | ---: | --- |",
-    ]
-    for connections in (64, 256):
-        mine = median_of(f"Genba, {connections} connections", runs[ours, connections])
-        other = median_of(f"naive design, {connections} connections", runs[naive, connections])
-        faster = mine.per_second / other.per_second
-        against = f"{faster:.0f}× answers, {other.cpu_micros / mine.cpu_micros:.0f}× less CPU"
-        lines += [mine.line(against), other.line("1")]
-    answered = median_of("HTTP alone: read, answered, not stored, 256 connections", runs[answering, 256])
-    stored = statistics.median(one.cpu_micros for one in storing)
-    lines += [
-        answered.line(""),
-        f"| PostgreSQL alone: a transaction each, {bare.CONNECTIONS} connections | "
-        f"{statistics.median(one.per_second for one in storing):,.0f} | {stored:,.0f} | – | – | |",
-    ]
-    share = true_traffic.cpu_micros * TRUE_RATE / 1e6
-    true_traffic.name = f"Genba, {TRUE_RATE}/s, each on a new connection"
-    lines.append(true_traffic.line(f"{share:.1%} of one core"))
-    goals = [
-        Goal("at least 20 times the naive design's answers at 256 connections", f"{faster:.0f}×", faster >= 20),
-        Goal.at_most(3, "the CPU of a heartbeat there", mine.cpu_micros / answered.cpu_micros, "of HTTP alone"),
-        Goal.at_most(1, "the same", mine.cpu_micros / stored, "of PostgreSQL alone"),
-        Goal(f"{TRUE_RATE}/s on new connections under 8 % of one core", f"{share:.1%}", share < 0.08),
-    ]
-    return lines, goals
+@dataclass(frozen=True)
+class Row:
+    """`claims` is given what the row needs; `settings` are those of its stack."""
+
+    name: str
+    needs: Needs
+    about: str
+    claims: Callable[..., Part]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
-def lists(made: Ground) -> Part:
-    """A list of 50 as a person's page asks for it: through the session, row-level security and the answer's schema;
-    beside an empty route."""
-    token = made.sign_in()
-    with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
-        owner.execute(
-            "WITH one AS (INSERT INTO fleet_incidents (alert_type, scope) VALUES ('offline', 'fleet') RETURNING id) "
-            "INSERT INTO fleet_alerts (incident_id, terminal_id, alert_type, message) "
-            "SELECT one.id, t.id, 'offline', '通信がありません' FROM one, fleet_terminals t ORDER BY t.id LIMIT 50"
-        )
-        owner.execute("VACUUM ANALYZE fleet_alerts, users, memberships, sessions")
-    with made.serving(bare.ROUTE) as alone, made.serving("service.main:app") as ours:
-        asked = ((bare.EMPTY, *alone), ("/api/auth/me", *ours), ("/api/fleet/alerts?limit=50", *ours))
-        runs = [
-            [read(made, port, process, token, path, SECONDS) for path, port, process in asked] for _ in range(ROUNDS)
-        ]
-    empty, me, listed = (
-        median_of(path, list(of)) for (path, *_), of in zip(asked, zip(*runs, strict=True), strict=True)
-    )
-    lines = ["| asked for by 8 connections | answers/s | CPU-µs each | p50 ms | p99 ms | against an empty route |"]
-    lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
-    for name, row in (("FastAPI and SELECT 1", empty), ("who-am-I", me), ("a list of 50", listed)):
-        row.name = name
-        lines.append(row.line(f"{row.cpu_micros / empty.cpu_micros:.2f}×"))
-    return lines, [
-        Goal.at_most(3, "the CPU of who-am-I", me.cpu_micros / empty.cpu_micros, "of an empty route"),
-        Goal.at_most(3, "the CPU of a list of 50", listed.cpu_micros / empty.cpu_micros, "of an empty route"),
-        Goal("a list of 50 at 8 connections: p99 under 50 ms", f"{listed.p99_ms:.0f} ms", listed.p99_ms < 50),
-    ]
-
-
-def long_lists(made: Ground) -> Part:
-    seconds = long_work.import_rows(made)
-    long_work.fill(made)
-    export_seconds, grown, rows = long_work.export(made)
-    naive_seconds, naive_grown = long_work.naive_export(made)
-    against = f"{naive_seconds / export_seconds:.1f}× faster than naive, which grows by {naive_grown:,.0f} MiB"
-    return [], [
-        Goal(
-            f"{rows:,} rows as CSV over HTTP: the service grows by at most 16 MiB",
-            f"{grown:.0f} MiB in {export_seconds:.1f} s; {against}",
-            grown <= 16 and rows == long_work.ROWS,
-        ),
-        Goal(
-            f"{long_work.IMPORTED:,} rows read, checked, imported and audited under 30 s",
-            f"{seconds:.1f} s",
-            seconds < 30,
-        ),
-    ]
-
-
-def whole_stack() -> Part:
-    with running_stack() as stack:
-        stack.stop()
-        again = stack.start()
-        time.sleep(30)
-        assert stack.process is not None
-        launcher = psutil.Process(stack.process.pid)
-        everything = [launcher, *launcher.children(recursive=True)]
-        megabytes = sum(process.memory_full_info().pss for process in everything) / 1e6
-        lines, goals = year_work.claims(stack)
-    return lines, [
-        Goal("second make up ready under 10 s", f"{again:.1f} s", again < 10),
-        Goal("idle PSS of everything under 1 GB", f"{megabytes:.0f} MB", megabytes < 1000),
-        *goals,
-    ]
-
-
-def on_paper() -> Part:
-    costs = {name: paper_work.cost(name) for name in paper_work.PAPERS}
-    table, most = costs["a table of 500 rows"], max(costs.values(), key=lambda cost: cost.megabytes)
-    return paper_work.lines(costs), [
-        Goal("a table of 500 rows on paper under 1 CPU-s", f"{table.cpu:.1f} s", table.cpu < 1),
-        Goal("setting type needs at most 500 MB", f"{most.megabytes:.0f} MB", most.megabytes <= 500),
-    ]
-
-
-def at_the_door(made: Ground) -> Part:
-    door = door_work.measured(made)
-    stored, begun = door_work.p99(door.stored), door_work.p99(door.begun)
-    return door_work.lines(door), [
-        Goal("from the scanner's Enter to the stored row, p99 under 2 s", f"{stored:.0f} ms", stored < 2000),
-        Goal("feedback begun within 200 ms of it, p99", f"{begun:.0f} ms", begun <= 200),
-        Goal(
-            "a queue of scans stored at 1,000/s or more",
-            f"{door.replayed:,.0f}/s, {door.cpu_micros:.0f} CPU-µs each",
-            door.replayed >= 1000,
-        ),
-    ]
-
-
-# By the name that `python -m tests.load.bench NAME …` has for them. Those of the ground in this order: the last ones
-# leave it a million rows richer.
-ALONE: dict[str, Callable[[], Part]] = {
-    "stack": whole_stack,
-    "agency-pages": agency_pages.claims,
-    "paper": on_paper,
-    "backup": backup_work.claims,
-    "reservations": reservation_work.claims,
-}
-ON_THE_GROUND: dict[str, Callable[[Ground], Part]] = {
+NO_BACKUP = {"BACKUP_AT": "off"}
+ROWS = (
     # Before the heartbeats, whose tables the server would still be tidying up.
-    "lists": lists,
-    "once": once_work.claims,
-    "heartbeats": heartbeats,
-    "doubling": doubling.claims,
-    "storm": storm.claims,
-    "sweep": sweeps.claims,
-    "door": at_the_door,
-    "logs": log_work.claims,
-    "loaners": loaner_work.claims,
-    "agencies": agency_work.claims,
-    "long": long_lists,
-    "million": sweeps.million,
-}
+    Row("lists", Needs.SERVERS, "a list of 50 as a page asks for it", list_work.claims),
+    Row("once", Needs.SERVERS, "a POST with an Idempotency-Key", once_work.claims),
+    Row("heartbeats", Needs.SERVERS, "heartbeats, beside the naive design", heartbeat_work.claims),
+    Row("doubling", Needs.SERVERS, "two of each process; writes docs/scaling.md", doubling.claims),
+    Row("storm", Needs.SERVERS, "a whole fleet comes back at once", storm.claims),
+    Row("sweep", Needs.SERVERS, "the offline sweep", sweeps.claims),
+    Row("door", Needs.SERVERS, "a nursery's door", door_work.claims),
+    Row("logs", Needs.SERVERS, "a million 入退ログ", log_work.claims),
+    Row("loaners", Needs.SERVERS, "代替機管理 on any day", loaner_work.claims),
+    Row("agencies", Needs.SERVERS, "申込投入 over 400,000 sites", agency_work.claims),
+    # These leave a million rows.
+    Row("long", Needs.SERVERS, "long lists as files, and files taken in", long_work.claims),
+    Row("million", Needs.SERVERS, "the offline sweep of a million terminals", sweeps.million),
+    Row("stack", Needs.STACK, "the whole product, by itself and over a year", year_work.claims),
+    Row("agency-pages", Needs.STACK, "the pages of 申込投入", agency_pages.claims, NO_BACKUP),
+    Row("paper", Needs.NOTHING, "setting type", paper_work.claims),
+    Row("backup", Needs.SERVERS, "a year backed up and restored", backup_work.claims),
+    Row("reservations", Needs.STACK, "reservations a minute", reservation_work.claims, ENVIRON | NO_BACKUP),
+    Row("reservation-ticks", Needs.SERVERS, "the tick over a thousand reservations", reservation_work.ticks),
+)
 
 
-def measured(names: Collection[str]) -> tuple[list[str], list[Goal], str]:
-    """The tables, an empty line before each, the claims, and PostgreSQL's version where a row needed its ground. Claims
-    are also told as they come: a row that fails at the end does not take what was measured with it."""
+@dataclass
+class Results:
+    """`version`: of PostgreSQL, where a row needed servers."""
 
-    def told(part: Part) -> Part:
-        print("\n".join(goal.line() for goal in part[1]), flush=True)
-        return part
+    tables: list[str] = field(default_factory=list)
+    claims: list[str] = field(default_factory=list)
+    version: str = ""
+    held: bool = True
 
-    parts, version = [told(part()) for name, part in ALONE.items() if name in names], ""
-    if any(name in names for name in ON_THE_GROUND):
-        with ground(TERMINALS) as made:
-            parts = [told(part(made)) for name, part in ON_THE_GROUND.items() if name in names] + parts
-            [[version]] = made.rows("SHOW server_version")
-    lines = [line for table, _ in parts if table for line in ("", *table)]
-    return lines, [goal for _, goals in parts for goal in goals], version.split(" ")[0]
+    def add(self, row: Row, part: Part) -> None:
+        """Claims are also told as they come: a row that fails at the end does not take what was measured with it."""
+        table, goals = part
+        said = [f"| `{row.name}` {goal.line()}" for goal in goals]
+        print("\n".join(said), flush=True)
+        self.tables += ["", *table] if table else []
+        self.claims += said
+        self.held &= all(goal.held for goal in goals)
+
+    def lines(self) -> list[str]:
+        return [*self.tables, "", "| row | claim | measured | held |", "| --- | --- | ---: | --- |", *self.claims]
+
+
+def measured(names: Collection[str]) -> Results:
+    results = Results()
+    for needs, neighbours in itertools.groupby(ROWS, key=lambda row: row.needs):
+        rows = [row for row in neighbours if row.name in names]
+        if needs is Needs.SERVERS and rows:
+            with ground(TERMINALS) as made:
+                [[results.version]] = made.rows("SHOW server_version")
+                for row in rows:
+                    results.add(row, row.claims(made))
+            continue
+        for row in rows:
+            if needs is Needs.STACK:
+                with running_stack(row.settings) as stack:
+                    results.add(row, row.claims(stack))
+            else:
+                results.add(row, row.claims())
+    return results
 
 
 def main() -> int:
-    every = {*ALONE, *ON_THE_GROUND}
-    if unknown := sorted(set(sys.argv[1:]) - every):
-        raise SystemExit(f"no such row: {', '.join(unknown)}; there are {', '.join(sorted(every))}")
+    every = [row.name for row in ROWS]
+    asked = sys.argv[1:]
+    if asked == ["--list"]:
+        print("\n".join(f"{row.name:18} needs {row.needs.value:20} {row.about}" for row in ROWS))
+        return 0
+    if unknown := sorted(set(asked) - set(every)):
+        raise SystemExit(f"no such row: {', '.join(unknown)}; there are {', '.join(every)}")
     begun = time.monotonic()
-    tables, goals, version = measured(set(sys.argv[1:]) or every)
-    claims = ["", "| claim | measured | held |", "| --- | ---: | --- |", *(goal.line() for goal in goals)]
-    print("\n".join([*tables, *claims, "", f"{time.monotonic() - begun:.0f} s"]))
-    if not sys.argv[1:]:
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text("\n".join([_head(version), *tables, *claims]) + "\n")
-    return 0 if all(goal.held for goal in goals) else 1
+    results = measured(asked or every)
+    print("\n".join([*results.lines(), "", f"{time.monotonic() - begun:.0f} s"]))
+    if not asked:
+        RESULT.write_text("\n".join([_head(results.version), *results.lines()]) + "\n")
+    return 0 if results.held else 1
 
 
 def _head(version: str) -> str:
     return HEAD.format(
         terminals=f"{TERMINALS:,}",
-        rounds=ROUNDS,
-        seconds=SECONDS,
+        rounds=heartbeat_work.ROUNDS,
+        seconds=heartbeat_work.SECONDS,
         cores=os.cpu_count(),
-        postgres=version,
+        postgres=version.split(" ")[0],
         python=platform.python_version(),
-        rate=TRUE_RATE,
+        rate=heartbeat_work.TRUE_RATE,
         times=screens.TIMES,
         cold=screens.COLD_TIMES,
     )

@@ -14,7 +14,7 @@ from tests.production import Production, running_production
 def production() -> Iterator[Production]:
     """With one administrator, yamada, and three terminals."""
     with running_production() as running:
-        with running.committed() as db:
+        with running.scene.db() as db:
             cast.person(db, "yamada", fleet="admin")
             for number in range(3):
                 factories.terminal(db, factories.customer(db), f"TC200-REAL{number}")

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import urllib.request
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
 from agent.spool import FILE_NAME, Spool
 from service.loaners.rules import Status
-from stack import programs
-from stack.home import ROOT
 from tests.load.callers import COLLECTED, LENT, STORED, Decisions, Desk, Seller, Station, StatusForms, Terminal
 from tests.load.crowd import Crowd, Scene
-from tests.load.shops import Shop
 from tests.load.tabs import Editor, Registrar, Tablet
+from tests.load.watchers import Agent
+from tests.processes import last_line
 
 _STATUS = {LENT["0-4"]: Status.LENT, COLLECTED["0-4"]: Status.COLLECTED, STORED["0-4"]: Status.STORED}
 # By default in days; here nobody is still writing.
@@ -45,7 +37,7 @@ def once_each(wanted: Iterable[object], found: Iterable[object], what: str) -> N
 
 
 def heartbeats(scene: Scene, crowd: Crowd) -> None:
-    senders = [one for one in crowd.clients if isinstance(one, Terminal)]
+    senders = crowd.those(Terminal)
     wanted = [(one.terminal_id, number) for one in senders for number in one.done]
     found = scene.rows(
         "SELECT terminal_id, sequence FROM fleet_heartbeats WHERE stream_id = ANY(%s::uuid[])",
@@ -54,9 +46,9 @@ def heartbeats(scene: Scene, crowd: Crowd) -> None:
     once_each(wanted, found, "heartbeats")
 
 
-def agents(scene: Scene, shops: Iterable[Shop]) -> None:
+def agents(scene: Scene, crowd: Crowd) -> None:
     """Whatever an agent ever put into its spool was sent: all numbers up to the last, once each."""
-    for shop in shops:
+    for shop in [one.shop for one in crowd.those(Agent)]:
         with closing(Spool(shop.folder / "state" / FILE_NAME, 1000)) as spool:
             assert (spool.count(), spool.rejected()) == (0, []), shop.serial_number
         numbers = scene.rows(
@@ -71,7 +63,8 @@ def agents(scene: Scene, shops: Iterable[Shop]) -> None:
         once_each(every, numbers, f"heartbeats of the agent {shop.serial_number}")
 
 
-def scans(scene: Scene, crowd: Crowd, nursery_id: int) -> None:
+def scans(scene: Scene, crowd: Crowd) -> None:
+    [nursery_id] = {one.nursery_id for one in crowd.those(Station)}
     known = {
         str(name): (parent, way)
         for name, parent, way in scene.rows(
@@ -80,7 +73,7 @@ def scans(scene: Scene, crowd: Crowd, nursery_id: int) -> None:
     }
     sent = {scan["clientEventId"]: (scan["parentId"], scan["entryType"]) for one in crowd.of(Station) for scan in one}
     assert {name: known.get(name) for name in sent} == sent, "each scan is what was scanned"
-    tablets = [one for one in crowd.clients if isinstance(one, Tablet)]
+    tablets = crowd.those(Tablet)
     assert [(one.left, one.aside) for one in tablets] == [([], [])] * len(tablets), "something stayed in a browser"
     told = [name for one in tablets for name in one.done]
     rows = scene.rows("SELECT client_event_id FROM entries_logs WHERE nursery_id = %s", nursery_id)
@@ -154,7 +147,7 @@ def records(scene: Scene, crowd: Crowd) -> None:
     typed = scene.rows("SELECT company_name, id FROM fleet_customers WHERE company_name LIKE '窓口 %%'")
     once_each(crowd.of(Registrar), [name for name, _ in typed], "customers by a form")
     trail(scene, "fleet", "customer", [str(one) for _, one in typed], creates=1, updates=0)
-    for editor in [one for one in crowd.clients if isinstance(one, Editor)]:
+    for editor in crowd.those(Editor):
         told = scene.rows(
             "SELECT after->>'store_name' FROM audit_entries WHERE area = 'fleet' AND subject = 'terminal' "
             "AND action = 'update' AND subject_id = %s",
@@ -179,23 +172,21 @@ def trail(scene: Scene, area: str, subject: str, ids: list[str], *, creates: int
     assert told == wanted, f"audit of {subject}"
 
 
-def messages(scene: Scene, crowd: Crowd, sandbox: str) -> None:
+def messages(scene: Scene, crowd: Crowd) -> None:
     """Slack can be asked whether an earlier try arrived. Mail cannot: what came twice has the same Message-ID."""
-    for one in [client for client in crowd.clients if isinstance(client, Decisions)]:
+    for one in crowd.those(Decisions):
         rows = scene.rows("SELECT title, topic FROM outbox_messages WHERE title LIKE %s", f"{one.mark} %")
         once_each([(text, topic) for text in one.done for topic in ("mail", "slack")], rows, "messages")
-        posts, mails = arrived(sandbox, "slack", one.mark), arrived(sandbox, "mail", one.mark)
+        posts, mails = arrived(scene, "slack", one.mark), arrived(scene, "mail", one.mark)
         once_each(one.done, posts.elements(), "posts")
         assert set(mails) == set(one.done)
         print(f"{mails.total()} mails of {len(mails)}")
 
 
-def arrived(sandbox: str, vendor: str, mark: str) -> Counter[str]:
+def arrived(scene: Scene, vendor: str, mark: str) -> Counter[str]:
     """What the vendor truly did, by subject or text: every entry of its log that says it did something."""
-    with urllib.request.urlopen(f"{sandbox}/_control/log?vendor={vendor}&q={mark}", timeout=10) as answer:
-        entries = json.load(answer)
     found: Counter[str] = Counter()
-    for entry in entries:
+    for entry in scene.stack.control(f"log?vendor={vendor}&q={mark}"):
         said = str(entry["request"].get("subject") or entry["request"].get("text"))
         if said.startswith(f"{mark} ") and entry["did"]:
             found[said] += len(entry["did"])
@@ -209,20 +200,16 @@ def overdue(scene: Scene) -> list[tuple[str, str]]:
     )
 
 
-def storage(scene: Scene) -> None:
+def storage(scene: Scene, _: Crowd) -> None:
     """Every row has its bytes; bytes that have none are swept, and no others."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "environ", scene.stack.environ)
-        environ = programs.environment(scene.stack.home)
+    environ = scene.stack.program_environ()
     folder = Path(urlsplit(environ["FILES_URL"]).path)
     before = set(_stored(folder))
-    swept = subprocess.run(
-        [sys.executable, "-c", _CLEAN], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
-    )
+    swept = last_line("-c", _CLEAN, environ=environ)
     rows = scene.rows("SELECT storage_key, size, has_thumbnail FROM files")
     wanted = {key: size for key, size, _ in rows}
     kept = _stored(folder)
-    print(f"{len(rows)} files; {swept.stdout.strip()}")
+    print(f"{len(rows)} files; {swept}")
     assert {key: size for key, size in kept.items() if not key.endswith(".thumbnail")} == wanted
     assert {key for key in kept if key.endswith(".thumbnail")} == {
         f"{key}.thumbnail" for key, _, small in rows if small
@@ -232,3 +219,9 @@ def storage(scene: Scene) -> None:
 
 def _stored(folder: Path) -> dict[str, int]:
     return {str(one.relative_to(folder)): one.stat().st_size for one in folder.rglob("*") if one.is_file()}
+
+
+# Each raises AssertionError for what is missing, what is there twice, and what nobody was answered.
+COUNTS: dict[str, Callable[[Scene, Crowd], None]] = {
+    one.__name__: one for one in (heartbeats, agents, scans, forms, requests, records, messages, storage)
+}

@@ -7,25 +7,29 @@ was given out must be found once, whatever died meanwhile.
 
 from __future__ import annotations
 
+import itertools
+import math
 import ssl
 import threading
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 import httpx2
-import psycopg
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
 from service.core.db import sqlalchemy_url
-from tests import cast
+from tests import cast, sight
 from tests.load.falling import PATIENCE_SECONDS
 from tests.sight import seeing_all
 from tests.stack import Stack
+from tests.waiting import wait_for
 
 # Answers that are on their way when something dies may still arrive; what counts was asked after that.
 ON_THEIR_WAY_SECONDS = 0.5
@@ -34,25 +38,39 @@ ANSWER_SECONDS = 20
 TEMPORARY = (502, 503, 504)
 
 
+C = TypeVar("C", bound="Client")
+
+
 class Away(Exception):
     """No answer, or one that says to come again."""
 
 
-@dataclass(frozen=True)
+def token_of(http: httpx2.Client, login_id: str, password: str = cast.PASSWORD) -> str:
+    """Of a session of that person."""
+    answer = http.post("/api/auth/login", json={"login_id": login_id, "password": password})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["token"])
+
+
+@dataclass
 class Scene:
-    """A running product: `service` and `dashboards` are where its clients find it. `servers`: those that nobody of the
-    product starts again; each is killed and started here."""
+    """A running product. `service` and `dashboards` are where its clients find it, if not at its own ports; `trusted`
+    is whom they trust there. `servers`: those that nobody of the product starts again; each is killed and started
+    here."""
 
     stack: Stack
-    service: str
-    dashboards: str
+    service: str = ""
+    dashboards: str = ""
     trusted: ssl.SSLContext | bool = True
     servers: Mapping[str, Callable[[], None]] = field(default_factory=dict)
-    engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:
-        url = sqlalchemy_url(seeing_all(self.stack.database))
-        object.__setattr__(self, "engine", create_engine(url, pool_pre_ping=True, pool_size=20))
+        self.service = self.service or self.stack.service
+        self.dashboards = self.dashboards or self.stack.dashboards
+
+    @cached_property
+    def engine(self) -> Engine:
+        return create_engine(sqlalchemy_url(seeing_all(self.stack.database)), pool_pre_ping=True, pool_size=20)
 
     @contextmanager
     def db(self) -> Iterator[Session]:
@@ -61,9 +79,7 @@ class Scene:
             yield session
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(seeing_all(self.stack.database), autocommit=True) as connection:
-            cursor = connection.execute(statement, list(parameters))
-            return cursor.fetchall() if cursor.description else []
+        return sight.rows(self.stack.database, statement, *parameters)
 
     def http(self, token: str = "") -> httpx2.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -74,9 +90,8 @@ class Scene:
     def signed_in(self, login_id: str) -> httpx2.Client:
         """As somebody of the cast."""
         with self.http() as http:
-            answer = http.post("/api/auth/login", json={"login_id": login_id, "password": cast.PASSWORD})
-        assert answer.status_code == 200, answer.text
-        return self.http(answer.json()["token"])
+            token = token_of(http, login_id)
+        return self.http(token)
 
 
 class Client(threading.Thread):
@@ -85,9 +100,8 @@ class Client(threading.Thread):
     kind = ""
     pause = 0.5
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.scene = scene
         self.stopping = threading.Event()
         # What was answered, by its name, and when each answer was asked for and there.
         self.done: list[Any] = []
@@ -113,6 +127,7 @@ class Client(threading.Thread):
             while not self.stopping.is_set() or self._open is not None:
                 self._turn()
                 if self.stopping.wait(self.pause):
+                    # From then on `stopping` is no pause any more.
                     time.sleep(0.2)
         except BaseException as error:
             self.broken = error
@@ -134,16 +149,44 @@ class Client(threading.Thread):
 
     def back_after(self, moment: float) -> float | None:
         """Seconds from that moment until this one had an answer again; None: it has none yet."""
-        wanted = moment + ON_THEIR_WAY_SECONDS
-        found = next((ended for begun, ended in list(self.answered) if begun > wanted), None)
-        return None if found is None else found - moment
+        place = bisect_right(self.answered, (moment + ON_THEIR_WAY_SECONDS, math.inf))
+        return self.answered[place][1] - moment if place < len(self.answered) else None
 
 
-def checked(answer: httpx2.Response) -> httpx2.Response:
-    """Raises Away for what may be tried again, and AssertionError for any other refusal."""
+class Caller(Client):
+    """Speaks HTTP."""
+
+    def __init__(self, http: httpx2.Client) -> None:
+        super().__init__()
+        self._http = http
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class Reader(Caller):
+    """Reads these in turn. A write is the path."""
+
+    kind = "readers"
+    pause = 0.02
+
+    def __init__(self, http: httpx2.Client, *paths: str, expected: int = 200) -> None:
+        super().__init__(http)
+        self._paths, self._expected = itertools.cycle(paths), expected
+
+    def next(self) -> str:
+        return next(self._paths)
+
+    def send(self, write: str) -> None:
+        checked(self._http.get(write), self._expected)
+
+
+def checked(answer: httpx2.Response, expected: int = 0) -> httpx2.Response:
+    """Raises Away for what may be tried again, and AssertionError for any other that is not a success or `expected`."""
     if answer.status_code in TEMPORARY:
         raise Away(str(answer.status_code))
-    assert answer.is_success, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+    well = answer.status_code == expected if expected else answer.is_success
+    assert well, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
     return answer
 
 
@@ -173,9 +216,34 @@ class Crowd:
             if client.broken is not None:
                 raise AssertionError(f"{client.kind}: {client.broken!r}") from client.broken
 
+    def await_answers(self, since: float = 0) -> None:
+        """Until everybody has had one."""
+
+        def answered() -> bool:
+            self.look_after()
+            return None not in self.back_after(since).values()
+
+        wait_for(answered, lambda: f"not everybody is answered: {self.back_after(since)}", PATIENCE_SECONDS)
+
+    def flow(self, more: int) -> None:
+        """Until there are so many more answers of anybody."""
+        wanted = self.answers() + more
+
+        def flown() -> bool:
+            self.look_after()
+            return self.answers() >= wanted
+
+        wait_for(flown, lambda: f"no answers any more: {self.failures()}")
+
+    def answers(self) -> int:
+        return sum(len(client.done) for client in self.clients)
+
+    def those(self, kind: type[C]) -> list[C]:
+        return [client for client in self.clients if isinstance(client, kind)]
+
     def of(self, kind: type[Client]) -> list[Any]:
         """What those of a kind were answered."""
-        return [write for client in self.clients if isinstance(client, kind) for write in client.done]
+        return [write for client in self.those(kind) for write in client.done]
 
     def back_after(self, moment: float) -> dict[str, float | None]:
         """Seconds by kind, of the last one of it; None while one has no answer yet."""

@@ -10,53 +10,34 @@ from __future__ import annotations
 
 import os
 import platform
-import statistics
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import psutil
-import psycopg
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Origin, Subprotocol
 
 from dashboards.session import COOKIE
-from stack.home import ROOT
 from tests.ensure_servers import PATH, program
-from tests.load import marked, sizing
-from tests.load.claims import Goal, Part
-from tests.load.ground import Ground, cpu_of, open_session
-from tests.processes import await_ok, end, free_port, tied
+from tests.load import driver, marked, sizing
+from tests.load.ground import Ground, Served
+from tests.load.rows import Goal, Meter, Part, Run, median_of, percentile
+from tests.load.websocket import open_page, tab
+from tests.processes import free_port
 from tests.production import SHIPPED
 from tests.sandbox.process import Sandbox, running_sandbox
-from tests.sight import seeing_all
+from tests.waiting import wait_for
 
 ROUNDS = 2
 SECONDS = 4
-MAILS = 30_000
-# A worker is told of what is due every three seconds, by one beat for all; one of several may be told later.
-SETTLE_SECONDS, SENDING_SECONDS = 15, 8
+MAILS, SENDING_SECONDS = 30_000, 8
 TABS, PAGE_SECONDS = 6, 8
 LOOK_SECONDS, QUIET_PERCENT = 5, 15
 LIST, PAGE = "/api/fleet/terminals?limit=50", "terminals"
-
-
-@dataclass
-class Run:
-    """`cpu`: microseconds each, by who used them. `cores`: of the machine in use meanwhile, whoever used them."""
-
-    per_second: float
-    p99_ms: float
-    cpu: dict[str, float]
-    cores: float
 
 
 @dataclass
@@ -79,116 +60,58 @@ class Doubled:
         return f"| {self.what} | {processes} | {rate} | {p99} | {cpu} | {run.cores:.1f} |"
 
 
-class Meter:
-    """CPU of some processes and of the whole machine, from now on."""
-
-    def __init__(self, parts: dict[str, list[int]]) -> None:
-        self._parts = parts
-        self._before = self._used()
-        self._begun, self._idle = time.perf_counter(), psutil.cpu_times().idle
-
-    def _used(self) -> dict[str, float]:
-        return {who: sum(map(cpu_of, pids)) for who, pids in self._parts.items()}
-
-    def stopped(self, done: float, seconds: float, p99_ms: float = 0) -> Run:
-        used, passed = self._used(), time.perf_counter() - self._begun
-        cores = (os.cpu_count() or 1) - (psutil.cpu_times().idle - self._idle) / passed
-        cpu = {who: (used[who] - self._before[who]) / done * 1e6 for who in used}
-        return Run(done / seconds, p99_ms, cpu, max(0.0, cores))
-
-
-def middle(runs: list[Run]) -> Run:
-    def of(figure: Callable[[Run], float]) -> float:
-        return statistics.median(map(figure, runs))
-
-    cpu = {who: statistics.median(run.cpu[who] for run in runs) for who in runs[0].cpu}
-    return Run(of(lambda run: run.per_second), of(lambda run: run.p99_ms), cpu, of(lambda run: run.cores))
-
-
 @contextmanager
-def started(
-    made: Ground, command: list[str], more: dict[str, str], ready: str = ""
-) -> Iterator[subprocess.Popen[bytes]]:
-    log = (made.home.logs / "doubling.log").open("ab")
-    process = subprocess.Popen(tied(command), cwd=ROOT, env=made.environ | more, stdout=log, stderr=log)
-    try:
-        if ready:
-            await_ok(ready, process)
-        yield process
-    finally:
-        end(process)
-        log.close()
-
-
-@contextmanager
-def serving(made: Ground) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:app", "--port", str(port), "--no-access-log"]
-    with started(made, command, {}, f"http://127.0.0.1:{port}/api/health/live") as process:
-        yield port, process
-
-
-@contextmanager
-def proxied(made: Ground, ports: list[int]) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """Caddy as shipped; its door for this machine, without TLS."""
-    door, others = free_port(), [str(free_port()) for _ in range(2)]
+def proxied(services: list[Served]) -> Iterator[Served]:
+    """Caddy as shipped before these; its door for this machine, without TLS."""
+    made, door = services[0].ground, free_port()
     more = {
         "PATH": PATH,
         "HOME": str(made.home.path),
-        "GENBA_HTTPS_PORT": others[0],
-        "GENBA_HTTP_PORT": others[1],
-        "GENBA_SERVICES": " ".join(f"127.0.0.1:{port}" for port in ports),
+        "GENBA_HTTPS_PORT": str(free_port()),
+        "GENBA_HTTP_PORT": str(free_port()),
+        "GENBA_SERVICES": " ".join(f"127.0.0.1:{service.port}" for service in services),
         "GENBA_SERVICE_DOOR": f"127.0.0.1:{door}",
         "GENBA_CADDY_ADMIN": "off",
         "GENBA_CADDY_DATA": str(made.home.path / f"caddy-{door}"),
     }
     command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
-    with started(made, command, more, f"http://127.0.0.1:{door}/api/health/live") as process:
-        yield door, process
+    with made.started(command, more, f"http://127.0.0.1:{door}/api/health/live") as process:
+        yield Served(made, door, process.pid)
 
 
 def services(made: Ground) -> tuple[list[Doubled], dict[str, float]]:
     """Heartbeats and a list, by one and two services behind Caddy; and what a heartbeat leaves in log and tables."""
-    token = made.sign_in()
+    reading = {"path": LIST, "token": made.sign_in(), "connections": 16}
     with ExitStack() as running:
-        both = [running.enter_context(serving(made)) for _ in range(2)]
-        ports, processes = [port for port, _ in both], [process.pid for _, process in both]
-        doors = [running.enter_context(proxied(made, ports[:n])) for n in (1, 2)]
-        runs: dict[tuple[str, int], list[Run]] = {}
-        before, answered = _stored(made), 0
+        both = [running.enter_context(made.serving()) for _ in range(2)]
+        doors = [running.enter_context(proxied(both[:n])) for n in (1, 2)]
 
-        def measure(what: str, n: int, ask: Callable[..., dict[str, Any]], **order: Any) -> int:
-            door, caddy = doors[n - 1]
-            meter = Meter({"service": processes, "PostgreSQL": [made.postgres.pid], "Caddy": [caddy.pid]})
-            result = ask(door, **order)
-            if set(result["statuses"]) != {"200"}:
-                raise SystemExit(f"{what} with {n}: {result['statuses']}; nothing was measured")
-            run = meter.stopped(result["answers"], result["seconds"], result["p99_ms"])
-            runs.setdefault((what, n), []).append(run)
-            return int(result["answers"])
+        def doubled(what: str, order: Mapping[str, Any]) -> Doubled:
+            found: list[list[Run]] = [[], []]
+            for _ in range(ROUNDS):
+                for door, runs in zip(doors, found, strict=True):
+                    parts = {
+                        "service": [service.pid for service in both],
+                        "PostgreSQL": [made.postgres],
+                        "Caddy": [door.pid],
+                    }
+                    runs.append(driver.measured(door.port, parts, seconds=SECONDS, **order))
+            return Doubled(what, *map(median_of, found))
 
-        for door, _ in doors:
-            answered += int(made.load(door, connections=16, seconds=1)["answers"])
-            made.read(door, path=LIST, token=token, connections=4, seconds=1)
-        for _ in range(ROUNDS):
-            for n in (1, 2):
-                answered += measure("heartbeats, 64 connections", n, made.load, connections=64, seconds=SECONDS)
-        left = {name: (after - before[name]) / answered for name, after in _stored(made).items()}
-        for _ in range(ROUNDS):
-            for n in (1, 2):
-                order = {"path": LIST, "token": token, "connections": 16, "seconds": SECONDS}
-                measure("a list of 50 terminals, 16 connections", n, made.read, **order)
-    whats = dict.fromkeys(what for what, _ in runs)
-    return [Doubled(what, middle(runs[what, 1]), middle(runs[what, 2])) for what in whats], left
+        before = _stored(made)
+        beating = doubled("heartbeats, 64 connections", {"tokens": made.tokens, "connections": 64})
+        left = {what: after - before[what] for what, after in _stored(made).items()}
+        answers = [beating, doubled("a list of 50 terminals, 16 connections", reading)]
+    return answers, {what: left[what] / left["rows"] for what in ("log", "disk")}
 
 
 def _stored(made: Ground) -> dict[str, float]:
-    """Bytes of the server's log, and of the heartbeats' tables with their indexes."""
-    [[log, disk]] = made.rows(
-        "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0'), (SELECT sum(pg_total_relation_size(inhrelid)) "
-        "FROM pg_inherits WHERE inhparent = 'fleet_heartbeats'::regclass)"
+    """Heartbeats, bytes of the server's log, and of the heartbeats' tables with their indexes."""
+    [[rows, log, disk]] = made.rows(
+        "SELECT (SELECT count(*) FROM fleet_heartbeats), pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0'), (SELECT "
+        "sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'fleet_heartbeats'::regclass)"
     )
-    return {"log": float(log), "disk": float(disk)}
+    return {"rows": rows, "log": float(log), "disk": float(disk)}
 
 
 def workers(made: Ground) -> Doubled:
@@ -197,12 +120,11 @@ def workers(made: Ground) -> Doubled:
         celery = [sys.executable, "-m", "celery", "--app"]
         how = ["worker", "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
         _write_mails(made)
-        running.enter_context(started(made, [*celery, "jobs.timetable", "beat", "--pidfile", ""], mailing))
+        running.enter_context(made.started([*celery, "jobs.timetable", "beat", "--pidfile", ""], mailing))
         found, pids = [], []
         for n in (1, 2):
             command = [*celery, "jobs.app", *how, "--hostname", f"worker{n}@%h"]
-            pids.append(running.enter_context(started(made, command, mailing)).pid)
-            _await_sending(made, n)
+            pids.append(running.enter_context(made.started(command, mailing)).pid)
             found.append(_sending(made, sandbox, pids))
     return Doubled("mails from the outbox", found[0], found[1])
 
@@ -216,126 +138,66 @@ def _write_mails(made: Ground) -> None:
     )
 
 
-def _sent(made: Ground) -> int:
-    [[sent]] = made.rows("SELECT count(*) FROM outbox_messages WHERE sent_at IS NOT NULL AND topic = 'mail'")
-    return int(sent)
-
-
-def _await_sending(made: Ground, workers: int) -> None:
-    """Until mails go out, and until each of several workers has been told that some are due."""
-    deadline, before = time.monotonic() + 120, _sent(made)
-    while _sent(made) == before:
-        if time.monotonic() > deadline:
-            raise SystemExit("no mail was sent; see doubling.log")
-        time.sleep(0.2)
-    time.sleep(SETTLE_SECONDS if workers > 1 else 2)
+def _mails(made: Ground, which: str) -> int:
+    [[count]] = made.rows(f"SELECT count(*) FROM outbox_messages WHERE topic = 'mail' AND {which}")
+    return int(count)
 
 
 def _sending(made: Ground, sandbox: Sandbox, pids: list[int]) -> Run:
-    parts = {"worker": pids, "PostgreSQL": [made.postgres.pid], "mail server": [sandbox.process.pid]}
-    meter, before, begun = Meter(parts), _sent(made), time.perf_counter()
+    # A worker has one mail of the topic in hand at a time.
+    in_hand = "lease IS NOT NULL AND sent_at IS NULL"
+    wait_for(lambda: _mails(made, in_hand) >= len(pids), "a worker sends no mail; see load.log", 300)
+    parts = {"worker": pids, "PostgreSQL": [made.postgres], "mail server": [sandbox.process.pid]}
+    meter, before, begun = Meter(parts), _mails(made, "sent_at IS NOT NULL"), time.perf_counter()
+    # So long it is measured.
     time.sleep(SENDING_SECONDS)
-    sent, seconds = _sent(made) - before, time.perf_counter() - begun
+    sent, seconds = _mails(made, "sent_at IS NOT NULL") - before, time.perf_counter() - begun
     if not sent:
-        raise SystemExit("no mail was sent; see doubling.log")
+        raise SystemExit("no mail was sent; see load.log")
     return meter.stopped(sent, seconds)
 
 
 def pages(made: Ground) -> Doubled:
     with ExitStack() as running:
-        service_port, service = running.enter_context(serving(made))
-        more = {"SERVICE_URL": f"http://127.0.0.1:{service_port}", "REFRESH_SECONDS": "3600"}
-        origins, processes = [], []
+        service = running.enter_context(made.serving())
+        more = {"SERVICE_URL": service.url, "REFRESH_SECONDS": "3600"}
+        origins, pids = [], []
         for _ in range(2):
             port = free_port()
             command = [sys.executable, "-m", "uvicorn", "dashboards.app:app", "--port", str(port), "--no-access-log"]
-            ready = f"http://127.0.0.1:{port}/_stcore/health"
-            processes.append(running.enter_context(started(made, command, more, ready)))
-            origins.append(f"127.0.0.1:{port}")
-        tokens = [_person(made, number) for number in range(TABS)]
+            origins.append(f"http://127.0.0.1:{port}")
+            ready = f"{origins[-1]}/_stcore/health"
+            pids.append(running.enter_context(made.started(command, more, ready)).pid)
+        tokens = [made.sign_in() for _ in range(TABS)]
         for origin in origins:
-            with tab(origin, tokens[0]) as socket:
+            with tab(origin, {COOKIE: tokens[0]}) as socket:
                 open_page(socket, PAGE)
         runs: dict[int, list[Run]] = {1: [], 2: []}
         for _ in range(ROUNDS):
             for n, measured in runs.items():
-                parts = {
-                    "dashboards": [process.pid for process in processes],
-                    "service": [service.pid],
-                    "PostgreSQL": [made.postgres.pid],
-                }
-                meter = Meter(parts)
+                meter = Meter({"dashboards": pids} | service.parts)
                 times = _opened(origins[:n], tokens)
-                measured.append(meter.stopped(len(times), PAGE_SECONDS, sorted(times)[len(times) * 99 // 100] * 1000))
-    return Doubled(f"page 端末一覧, {TABS} tabs", middle(runs[1]), middle(runs[2]))
-
-
-def _person(made: Ground, number: int) -> str:
-    with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
-        return open_session(owner, f"pages-{number}", "operator")
-
-
-@contextmanager
-def tab(origin: str, token: str) -> Iterator[ClientConnection]:
-    with connect(
-        f"ws://{origin}/_stcore/stream",
-        origin=Origin(f"http://{origin}"),
-        additional_headers={"Cookie": f"{COOKIE}={token}"},
-        subprotocols=[Subprotocol("streamlit")],
-        proxy=None,
-        max_size=None,
-        close_timeout=1,
-    ) as socket:
-        yield socket
-
-
-def open_page(socket: ClientConnection, page: str) -> None:
-    """Asks for it and waits for its last word. Raises SystemExit when it is not the page that comes."""
-    ask = BackMsg()
-    ask.rerun_script.page_name = page
-    socket.send(ask.SerializeToString())
-    blocks = 0
-    while True:
-        told = ForwardMsg.FromString(socket.recv(timeout=60, decode=False))
-        kind = told.WhichOneof("type")
-        blocks += kind == "delta"
-        if kind == "page_not_found" or kind == "auth_redirect":
-            raise SystemExit(f"the page {page} was not opened: {kind}")
-        if kind == "script_finished":
-            if told.script_finished != ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY or blocks < 5:
-                raise SystemExit(f"the page {page} was not drawn: {told.script_finished}, {blocks} blocks")
-            return
+                measured.append(meter.stopped(len(times), PAGE_SECONDS, p99_ms=percentile(times, 99) * 1000))
+    return Doubled(f"page 端末一覧, {TABS} tabs", median_of(runs[1]), median_of(runs[2]))
 
 
 def _opened(origins: list[str], tokens: list[str]) -> list[float]:
     """Seconds of each page that was complete before time was up. Tabs are shared out evenly, as cookies do it."""
-    until, times = time.perf_counter() + PAGE_SECONDS, []
-    failed: list[BaseException] = []
+    until = time.perf_counter() + PAGE_SECONDS
 
-    def browse(origin: str, token: str) -> None:
-        try:
-            while True:
-                begun = time.perf_counter()
-                with tab(origin, token) as socket:
-                    open_page(socket, PAGE)
-                ended = time.perf_counter()
-                if ended > until:
-                    return
-                times.append(ended - begun)
-        except BaseException as error:  # told by the one who waits
-            failed.append(error)
+    def browse(number: int) -> list[float]:
+        times: list[float] = []
+        while True:
+            begun = time.perf_counter()
+            with tab(origins[number % len(origins)], {COOKIE: tokens[number]}) as socket:
+                open_page(socket, PAGE)
+            ended = time.perf_counter()
+            if ended > until:
+                return times
+            times.append(ended - begun)
 
-    threads = [
-        threading.Thread(target=browse, args=(origins[number % len(origins)], token))
-        for number, token in enumerate(tokens)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
-    return times
+    with ThreadPoolExecutor(len(tokens)) as pool:
+        return [seconds for times in pool.map(browse, range(len(tokens))) for seconds in times]
 
 
 def claims(made: Ground) -> Part:

@@ -7,18 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 import psutil
-import pytest
 import redis
 
-from stack import programs, servers
-from stack.home import ROOT
-from tests.processes import tied
+from stack import servers
+from tests.processes import running
 from tests.stack import Stack
+from tests.waiting import wait_for
 
 # The promise: whoever asks has an answer again so soon after anything died.
 RECOVERY_SECONDS = 30
@@ -42,10 +40,7 @@ def fall(stack: Stack, name: str) -> Fall:
     if name == FLUSH:
         redis.Redis.from_url(stack.theirs.get("redis") or servers.redis_url(stack.home)).flushall()
         return Fall(name, time.monotonic(), None)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_there(stack, name):
-        assert time.monotonic() < deadline, f"{name} did not come back"
-        time.sleep(0.1)
+    wait_for(lambda: is_there(stack, name), f"{name} did not come back", PATIENCE_SECONDS)
     pid = stack.pid(name)
     os.kill(pid, signal.SIGKILL)
     return Fall(name, time.monotonic(), pid)
@@ -62,18 +57,6 @@ def is_back(stack: Stack, fallen: Fall) -> bool:
     return fallen.pid is None or (is_there(stack, fallen.name) and stack.pid(fallen.name) != fallen.pid)
 
 
-@contextmanager
-def beside(stack: Stack, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def beside(stack: Stack, *arguments: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """One more process with the settings of the stack's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "environ", stack.environ)
-        environ = programs.environment(stack.home)
-    with (stack.home.logs / "beside.log").open("a") as log:
-        process = subprocess.Popen(
-            tied([sys.executable, *arguments]), cwd=ROOT, env=environ, stdout=log, stderr=log, text=True
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(20)
+    return running([sys.executable, *arguments], stack.program_environ(), stack.home.logs / "beside.log")

@@ -1,23 +1,16 @@
-"""Rows of `make bench` about 入退ログ: a list of 50 out of a million, found by a name, and all of them as a file."""
+"""Row `logs` of `make bench`: 入退ログ, a list of 50 out of a million, found by a name, and all of them as a file."""
 
 from __future__ import annotations
 
-import time
-
-import httpx2
-import psycopg
-
 from tests.load import bare
-from tests.load.claims import Goal, Part
-from tests.load.ground import Ground, open_session
-from tests.load.long_work import MEGABYTE, peak
-from tests.load.rows import alone, read
-from tests.sight import seeing_all
+from tests.load.ground import Ground
+from tests.load.long_work import exported
+from tests.load.rows import Goal, Part
 
 LOGS = 1_000_000
 # A nursery of the document's size: its 2,000 logs a day are a million in a year and a half.
 PARENTS = 500
-SECONDS = 4
+SECONDS, CONNECTIONS = 4, 8
 
 _FILL = """
 WITH nursery AS (INSERT INTO entries_nurseries (name, code) VALUES ('百万保育園', 'MILLION') RETURNING id),
@@ -47,19 +40,19 @@ CROSS JOIN LATERAL (SELECT now() - interval '43 seconds' * n AS at) moment
 
 
 def claims(made: Ground) -> Part:
-    with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
+    with made.owner() as owner:
         nursery = owner.execute(_FILL, {"parents": PARENTS}).fetchall()[0][0]
         owner.execute(_SCAN, {"parents": PARENTS, "logs": LOGS, "nursery": nursery})
         owner.execute("VACUUM ANALYZE")
-        token = open_session(owner, "logs", "staff", "entries", nursery)
-    with made.serving(bare.ROUTE) as (port, process):
-        empty = read(made, port, process, token, bare.EMPTY, SECONDS)
-    with made.serving("service.main:app") as (port, process):
-        listed = read(made, port, process, token, "/api/entries/logs?limit=50", SECONDS)
-        named, _ = alone(made, port, token, "/api/entries/logs?limit=50&parent_name=%E5%8F%B7")
-        one, _ = alone(made, port, token, "/api/entries/logs?limit=50&parent_name=77%E5%8F%B7")
-        deep, _ = alone(made, port, token, f"/api/entry-exit-logs?page={LOGS // 50 - 10}")
-        seconds, grown, rows = _export(port, process.pid, token)
+    token = made.sign_in("staff", "entries", nursery)
+    with made.serving(bare.ROUTE) as served:
+        empty = served.read(token, bare.EMPTY, CONNECTIONS, SECONDS)
+    with made.serving() as served:
+        listed = served.read(token, "/api/entries/logs?limit=50", CONNECTIONS, SECONDS)
+        named = served.read(token, "/api/entries/logs?limit=50&parent_name=%E5%8F%B7").p50_ms
+        one = served.read(token, "/api/entries/logs?limit=50&parent_name=77%E5%8F%B7").p50_ms
+        deep = served.read(token, f"/api/entry-exit-logs?page={LOGS // 50 - 10}").p50_ms
+        _, export = exported(served, token, "/api/entries/logs.csv", LOGS, "logs")
     costs = listed.cpu_micros / empty.cpu_micros
     return [], [
         Goal.at_most(4, "the CPU of a list of 50 out of 1,000,000 logs", costs, "of an empty route"),
@@ -67,21 +60,5 @@ def claims(made: Ground) -> Part:
         Goal("found by a name that is a few parents': under 50 ms", f"{one:.0f} ms", one < 50),
         Goal("found by a name that is everybody's: under 1 s", f"{named:.0f} ms", named < 1000),
         Goal("the document's page 19,990: under 300 ms", f"{deep:.0f} ms", deep < 300),
-        Goal(
-            f"{rows:,} logs as CSV over HTTP: the service grows by at most 16 MiB",
-            f"{grown:.0f} MiB in {seconds:.1f} s",
-            grown <= 16 and rows == LOGS,
-        ),
+        export,
     ]
-
-
-def _export(port: int, pid: int, token: str) -> tuple[float, float, int]:
-    """Seconds to the last byte, MiB the service grew by, and rows."""
-    before, begun, rows = peak(pid), time.perf_counter(), 0
-    with (
-        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http,
-        http.stream("GET", "/api/entries/logs.csv", headers={"Authorization": f"Bearer {token}"}) as answer,
-    ):
-        for chunk in answer.iter_bytes():
-            rows += chunk.count(b"\n")
-    return time.perf_counter() - begun, (peak(pid) - before) / MEGABYTE, rows - 1

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.core.db import sqlalchemy_url
 from stack import servers
-from tests.load import reservation_end
+from tests.load import counting, reservation_end
 from tests.load.crowd import Scene
 from tests.load.everyone import Everyone
 from tests.load.reservation_world import World
@@ -52,7 +52,7 @@ CHANGED = {
     "forms": [("loaners_states", "status = status + 1", f"upper_inf(during) AND {_OUR_DEVICES}")],
     "records": [
         ("entries_parents", "version = 3", "name LIKE '保護者 %'"),
-        ("fleet_terminals", "store_name = 'もとの店'", "serial_number = 'EVERYONE-0'"),
+        ("fleet_terminals", "store_name = 'もとの店'", "serial_number = 'EDITED'"),
     ],
     "messages": [("outbox_messages", "title = replace(title, ' 1.', ' 2.')", _POSTS)],
     "storage": [("files", "size = size + 1", "true")],
@@ -67,14 +67,14 @@ CHANGED = {
 
 def are_noticed(everyone: Everyone, world: World) -> None:
     """Raises AssertionError for a loss that the count of its kind is satisfied with."""
-    counts = everyone.counts() | {"reservations": lambda: reservation_end.agree(world)}
+    counts = counting.COUNTS | {"reservations": lambda *_: reservation_end.agree(world)}
     assert counts.keys() == LOST.keys() | CHANGED.keys()
     unnoticed = []
     for name, one in _statements():
         statement = one.replace("CODES", f"{{{','.join(world.codes)}}}")
         with _as_if(everyone.scene, statement):
             try:
-                counts[name]()
+                counts[name](everyone.scene, everyone.crowd)
             except AssertionError:
                 continue
             unnoticed.append(statement)
@@ -101,7 +101,7 @@ def _as_if(scene: Scene, statement: str) -> Iterator[None]:
         driver: Any = connection.connection.driver_connection
         assert driver.execute(statement).rowcount == 1, f"nothing to lose: {statement}"
         patch.setattr(Scene, "rows", _reader(driver))
-        patch.setattr(World, "db", _sight(connection))
+        patch.setattr(Scene, "db", _sight(connection))
         yield
     engine.dispose()
 
@@ -115,7 +115,7 @@ def _reader(driver: psycopg.Connection[Any]) -> Any:
 
 def _sight(connection: Connection) -> Any:
     @contextmanager
-    def db(_: World) -> Iterator[Session]:
+    def db(_: Scene) -> Iterator[Session]:
         with Session(connection, expire_on_commit=False) as session:
             yield session
 

@@ -1,10 +1,9 @@
-"""Rows of `make bench` about paper: what setting type costs. Run with a paper's name, it makes that one alone."""
+"""Row `paper` of `make bench`: what setting type costs. Run with a paper's name, it makes that one alone."""
 
 from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from datetime import UTC, datetime
 from service.core import labels
 from service.core.reports import Badge, Column, Report, Section, Table
 from service.core.reports.render import render
-from stack.home import ROOT
+from tests.load.rows import Goal, Part
+from tests.processes import last_line
 
 MADE_AT = datetime(2026, 11, 21, 0, 26, tzinfo=UTC)
 COLUMNS = (
@@ -56,18 +56,17 @@ PAPERS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def cost(name: str) -> Cost:
-    """Made in a process of its own, whose only child is the one that sets type."""
-    command = [sys.executable, "-m", "tests.load.paper_work", name]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return Cost(*json.loads(done.stdout))
-
-
-def lines(costs: dict[str, Cost]) -> list[str]:
+def claims() -> Part:
+    """Each is made in a process of its own, whose only child is the one that sets type."""
+    costs = {name: Cost(*json.loads(last_line("-m", "tests.load.paper_work", name))) for name in PAPERS}
+    table, most = costs["a table of 500 rows"], max(costs.values(), key=lambda cost: cost.megabytes)
     return [
         "| on paper | CPU s | memory MB | file kB |",
         "| --- | ---: | ---: | ---: |",
         *(f"| {name} | {it.cpu:.1f} | {it.megabytes:.0f} | {it.kilobytes:,.0f} |" for name, it in costs.items()),
+    ], [
+        Goal("a table of 500 rows on paper under 1 CPU-s", f"{table.cpu:.1f} s", table.cpu < 1),
+        Goal("setting type needs at most 500 MB", f"{most.megabytes:.0f} MB", most.megabytes <= 500),
     ]
 
 

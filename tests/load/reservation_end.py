@@ -40,15 +40,15 @@ def play(world: World, stop: threading.Event) -> None:
                 if one.state == State.AWAITING_PAYMENT and part < 2:
                     world.pay(str(one.case_now["session"]))
                 elif one.state == State.CONFIRMED and part == 0:
-                    with world.db() as db:
+                    with world.scene.db() as db:
                         flow.happen(db, one.id, e.CancelAsked(by="customer"), source="customer")
         except Exception:  # whatever is away just now
-            time.sleep(0.5)
+            time.sleep(0.5)  # before they try again
 
 
 def pass_time(world: World, span: timedelta) -> None:
-    world.stack.move_clock(minutes=span // timedelta(minutes=1))
-    with world.db() as db:
+    world.scene.stack.move_clock(minutes=span // timedelta(minutes=1))
+    with world.scene.db() as db:
         for statement in _WAITING:
             db.execute(text(statement), {"span": span})
 
@@ -56,7 +56,7 @@ def pass_time(world: World, span: timedelta) -> None:
 def still_open(world: World) -> dict[str, str]:
     """What has not come to its end, by what it is."""
     left = {one.code: one.state for one in world.reservations() if one.state not in IN_THE_END}
-    with world.db() as db:
+    with world.scene.db() as db:
         waiting = select(OutboxMessage).where(
             OutboxMessage.subject_id.in_(world.codes),
             OutboxMessage.sent_at.is_(None),
@@ -79,7 +79,7 @@ def agree(world: World) -> None:
     print(dict(states))
     # Not that nothing happened at all.
     assert {State.CONFIRMED, State.REFUNDED, State.PAYMENT_TIMEOUT} <= set(states)
-    with world.db() as db:
+    with world.scene.db() as db:
 
         def rows(table: type[Any]) -> list[Any]:
             return list(db.scalars(select(table).where(table.reservation_id.in_(ids))))
@@ -92,7 +92,7 @@ def agree(world: World) -> None:
         unsent = [one for one in db.scalars(dead) if one.discarded_at is None]
     phones = {one.phone for one in mine}
 
-    sms = [one for one in world.control("sms") if one["to"] in phones]
+    sms = [one for one in world.scene.stack.control("sms") if one["to"] in phones]
     by_key = Counter(one["effect"] for one in sms)
     assert [key for key, times in by_key.items() if times > 1] == [], "no SMS twice"
     texts = Counter((one["to"], one["body"]) for one in sms)
@@ -102,18 +102,19 @@ def agree(world: World) -> None:
     fates = Counter(one.status for one in letters if one.channel == "sms")
     assert set(fates) <= {"delivered", "dropped"}, fates
 
-    rung = Counter(one["effect"] for one in world.control("calls"))
+    rung = Counter(one["effect"] for one in world.scene.stack.control("calls"))
     assert [key for key, times in rung.items() if times > 1] == [], "no call twice"
     known = {str(one.message_key) for one in calls if one.external_id}
     assert known == {key for key in rung if key in {str(one.message_key) for one in calls}}
     assert not any(one.is_active for one in calls)
 
-    sessions = {one["id"]: one for one in world.control("sessions")}
+    sessions = {one["id"]: one for one in world.scene.stack.control("sessions")}
     ours = {one.session_id: one for one in payments if one.session_id}
     assert {one: sessions[one]["status"] for one in ours} == {
         one: {"paid": "complete"}.get(payment.status, payment.status) for one, payment in ours.items()
     }
-    back = Counter(one["payment_intent"] for one in world.control("refunds") if one["status"] == "succeeded")
+    given_back = [one for one in world.scene.stack.control("refunds") if one["status"] == "succeeded"]
+    back = Counter(one["payment_intent"] for one in given_back)
     assert dict(back) == dict(Counter(one.intent for one in refunds)), "each given back once"
     for one in mine:
         kept = [pay for pay in payments if pay.reservation_id == one.id and pay.status == "paid"]

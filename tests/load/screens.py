@@ -1,5 +1,5 @@
-"""Rows of `make bench` about pages: how long a person waits for each page of the menu, in a real Chromium, beside what
-Streamlit alone takes for a table, and for a table and a chart."""
+"""How long a person waits for each page of the menu, in a real Chromium, beside what Streamlit alone takes for a table,
+and for a table and a chart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
 from tests.chromium import at_a_desk, chromium, sign_in
 from tests.load import bare
-from tests.load.claims import Goal
+from tests.load.rows import Goal
 from tests.stack import Stack
 
 TIMES, COLD_TIMES = 7, 3

@@ -7,8 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ import httpx2
 from agent.spool import FILE_NAME
 from agent.tc200 import Info, Terminal
 from stack.home import ROOT
+from tests.load.crowd import token_of
 from tests.processes import end, tied
+from tests.waiting import wait_for
 
 OLD = "1.0.0"
 
@@ -28,21 +30,25 @@ class Desk:
 
     def __init__(self, url: str, login_id: str, password: str) -> None:
         self._http = httpx2.Client(base_url=url, timeout=15, trust_env=False)
-        token = self("POST", "/api/auth/login", json={"login_id": login_id, "password": password})["token"]
-        self._http.headers["Authorization"] = f"Bearer {token}"
+        self._http.headers["Authorization"] = f"Bearer {token_of(self._http, login_id, password)}"
 
     def __call__(self, method: str, path: str, patience: float = 30, **how: Any) -> Any:
         """What the answer's body says; only looking is done again when no answer came."""
-        deadline = time.monotonic() + patience
-        while True:
-            with suppress(httpx2.TransportError):
-                answer = self._http.request(method, path, **how)
-                if answer.status_code != 503:
-                    assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
-                    return answer.json() if answer.content else None
-            assert method == "GET", f"no answer to {method} {path}"
-            assert time.monotonic() < deadline, f"no answer to {method} {path}"
-            time.sleep(0.2)
+
+        def answered() -> httpx2.Response | None:
+            answer = self._http.request(method, path, **how)
+            return None if answer.status_code == 503 else answer
+
+        answer = wait_for(
+            answered,
+            f"no answer to {method} {path}",
+            patience if method == "GET" else 0,
+            every=0.2,
+            passing=httpx2.TransportError,
+        )
+        assert answer is not None
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
 
     def close(self) -> None:
         self._http.close()
@@ -93,14 +99,7 @@ class Desk:
         def here() -> int:
             return sum(one["status"] == "online" for one in self.terminals(customer_id).values())
 
-        eventually(lambda: here() == count, 60, lambda: f"{here()} of {count} terminals are online")
-
-
-def eventually(holds: Callable[[], bool], seconds: float, otherwise: Callable[[], object]) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.2)
+        wait_for(lambda: here() == count, lambda: f"{here()} of {count} terminals are online", 60, every=0.2)
 
 
 @dataclass
@@ -117,7 +116,7 @@ class Shop:
 
     def plug(self, fault: str | None = None) -> None:
         """The TC-200 comes up; `fault`: how its updates go wrong."""
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         simulate = ["simulate", "tc200", "--link", str(self._port), "--serial", self.serial_number, "--firmware", OLD]
         self.tc200 = self._start([*simulate, "--restart", "0.5", *(["--firmware-fault", fault] if fault else [])])
         self._settings.write_text(
@@ -129,7 +128,7 @@ class Shop:
 
     def enrol(self, code: str) -> None:
         """Begun; the agent that runs waits for its end."""
-        eventually(self._port.exists, 20, lambda: "the TC-200 did not come up")
+        wait_for(self._port.exists, "the TC-200 did not come up")
         self.agent = self._start(["enrol", "--config", str(self._settings), "--code", code])
 
     def open(self) -> None:
@@ -156,6 +155,7 @@ class Shop:
             [[count]] = spool.execute("SELECT count(*) FROM heartbeat").fetchall()
         if count:
             self.run()
+            # The agent's own time to send it: meanwhile nobody else can look into its spool.
             time.sleep(2)
         return not count
 
@@ -189,6 +189,20 @@ class Shop:
     def _start(self, arguments: list[str]) -> subprocess.Popen[bytes]:
         with (self.folder / "said.log").open("ab") as log:
             return subprocess.Popen(tied([sys.executable, "-m", "agent", *arguments]), cwd=ROOT, stdout=log, stderr=log)
+
+
+@contextmanager
+def opened(shops: Sequence[Shop], code: str, fault: str | None = None) -> Iterator[None]:
+    """All of them at once, until the block ends."""
+    with ExitStack() as held:
+        for shop in shops:
+            held.callback(shop.close)
+            shop.plug(fault)
+        for shop in shops:
+            shop.enrol(code)
+        for shop in shops:
+            shop.open()
+        yield
 
 
 @dataclass

@@ -1,18 +1,13 @@
-"""Rows of `make bench` about the offline sweep, over the fleet of today and one of a million."""
+"""Rows `sweep` and `million` of `make bench`: the offline sweep, over the fleet of today and one of a million."""
 
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 
-import psycopg
-
-from stack.home import ROOT
 from tests.load import past
-from tests.load.claims import Goal, Part
 from tests.load.ground import Ground
-from tests.sight import seeing_all
+from tests.load.rows import Goal, Part
+from tests.processes import last_line
 
 TIMES = 5
 MILLION = 1_000_000
@@ -36,14 +31,14 @@ def claims(made: Ground) -> Part:
 
 def million(made: Ground) -> Part:
     """A hundredth has: 10,000 terminals at once."""
-    with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
+    with made.owner() as owner:
         past.grow(owner, MILLION)
     return [], [_claim(made, one_in=100, limit=500)]
 
 
 def _claim(made: Ground, one_in: int, limit: int) -> Goal:
     times: dict[int, list[float]] = {}
-    with psycopg.connect(seeing_all(made.environ["DATABASE_OWNER_URL"]), autocommit=True) as owner:
+    with made.owner() as owner:
         terminals = owner.execute(
             "UPDATE fleet_terminal_states SET status = 'online', last_heartbeat_at = now(), "
             "offline_after = now() + interval '1 day'"
@@ -57,21 +52,12 @@ def _claim(made: Ground, one_in: int, limit: int) -> Goal:
                 [one_in],
             )
             for _ in range(2):
-                due, milliseconds = _swept(made)
-                times.setdefault(due, []).append(milliseconds)
-    due, none = max(times), min(times)
-    took = statistics.median(times[due])
+                due, milliseconds = last_line("-c", SWEEP, environ=made.environ).split()
+                times.setdefault(int(due), []).append(float(milliseconds))
+    most, none = max(times), min(times)
+    took = statistics.median(times[most])
     return Goal(
-        f"sweep of {terminals:,} terminals, {due:,} of them due, under {limit} ms",
+        f"sweep of {terminals:,} terminals, {most:,} of them due, under {limit} ms",
         f"{took:.0f} ms; {statistics.median(times[none]):.0f} ms with none due",
         took < limit and none == 0,
     )
-
-
-def _swept(made: Ground) -> tuple[int, float]:
-    """How many were due, and milliseconds."""
-    asked = subprocess.run(
-        [sys.executable, "-c", SWEEP], cwd=ROOT, env=made.environ, capture_output=True, text=True, check=True
-    )
-    due, milliseconds = asked.stdout.split()
-    return int(due), float(milliseconds)

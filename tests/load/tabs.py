@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from typing import Any
 from urllib.parse import quote
 
 import httpx2
-from playwright.sync_api import Browser, Error, Page, StorageState
+from playwright.sync_api import Browser, Error, Page
 
 from tests import cast
-from tests.chromium import at_a_desk, chromium
-from tests.load.crowd import Away, Client, Scene, checked
+from tests.chromium import at_a_desk, at_a_station, chromium, fill_in, open_station
+from tests.load.callers import station_session
+from tests.load.crowd import Away, Client, Scene
 from tests.load.falling import PATIENCE_SECONDS
+from tests.waiting import wait_for
 
 # A page that has not got there by then is opened anew, as a person does.
 PATIENCE_MS = 15_000
@@ -49,7 +49,8 @@ class Screen(Client):
     """Its own Chromium, which lives and dies in its own thread."""
 
     def __init__(self, scene: Scene) -> None:
-        super().__init__(scene)
+        super().__init__()
+        self.scene = scene
         self._held = ExitStack()
         self._browser: Browser | None = None
 
@@ -101,9 +102,7 @@ class Tab(Screen):
         heading, login = page.locator("h1").first, page.get_by_label("ログインID")
         heading.or_(login).first.wait_for()
         if login.is_visible():
-            login.fill(self._login_id)
-            page.get_by_label("パスワード", exact=True).fill(cast.PASSWORD)
-            page.get_by_role("button", name="ログインする").click()
+            fill_in(page, self._login_id, cast.PASSWORD)
             page.get_by_role("link", name="ログアウト").wait_for()
             page.goto(f"{self.scene.dashboards}/{where}")
         page.get_by_role("link", name="ログアウト").wait_for()
@@ -119,6 +118,7 @@ class Tab(Screen):
             if done.is_visible():
                 return
             self.failures["told in the dialog"] += 1
+            # A person reads what it says.
             time.sleep(1)
         raise Away("still refused")
 
@@ -192,29 +192,11 @@ class Tablet(Screen):
         self.answered += [(moment / 1000 - ahead,) * 2 for _, moment in taken]
 
     def _begun(self) -> Page:
-        with self.scene.http() as http:
-            known = {"nurseryCode": self._code, "password": self._password}
-            told: Any = checked(http.post("/api/auth/entry-exit-login", json=known)).json()
-        session = json.dumps(told | {"offlineCap": 100, "skewSeconds": 0})
-        local: StorageState = {
-            "cookies": [],
-            "origins": [
-                {
-                    "origin": self.scene.service,
-                    "localStorage": [{"name": "genba.station.session", "value": session}],
-                }
-            ],
-        }
+        session, at = station_session(self.scene, self._code, self._password), self.scene.service
         assert self._browser is not None
-        context = self._browser.new_context(
-            viewport={"width": 1280, "height": 800},
-            ignore_https_errors=self.scene.trusted is not True,
-            storage_state=local,
-        )
+        context = at_a_station(self._browser, at, session, trusting=self.scene.trusted is not True)
         context.set_default_timeout(PATIENCE_SECONDS * 1000)
-        page = context.new_page()
-        page.goto(f"{self.scene.service}/entry-exit-registration")
-        page.wait_for_selector("#state.online")
+        page = open_station(context, at)
         page.evaluate(SCANNING, {"parents": self._parents, "every": self.EVERY_MS})
         return page
 
@@ -223,10 +205,10 @@ class Tablet(Screen):
         with suppress(Error):
             if self._page is not None:
                 self._page.evaluate("() => clearInterval(window.scanning)")
-                deadline = time.monotonic() + 60
-                while self._page.evaluate(QUEUE, "queue") and time.monotonic() < deadline:
-                    time.sleep(0.5)
-                self.left = self._page.evaluate(QUEUE, "queue")
+                page = self._page
+                with suppress(AssertionError):
+                    wait_for(lambda: not page.evaluate(QUEUE, "queue"), seconds=60, every=0.5)
+                self.left = page.evaluate(QUEUE, "queue")
                 self.aside = self._page.evaluate(QUEUE, "attention")
                 self._note_taken(self._page)
         super().close()

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.load import losses
-from tests.load import reservation_end as end
 from tests.load.crowd import Scene
-from tests.load.everyone import gathered, playing, settle, too_late
+from tests.load.everyone import gathered
 from tests.load.falling import FLUSH, beside, fall
 from tests.load.reservation_world import ENVIRON, World, opened
-from tests.stack import running_stack
+from tests.stack import Stack, running_stack
 
 pytestmark = pytest.mark.faults
 
@@ -33,41 +32,36 @@ A_ROWS_PAUSE_SECONDS = 3
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     # Vendors take a moment, so that there is something to be killed in the midst of.
-    with running_stack(ENVIRON | {"SANDBOX_PACE": "0.3", "BACKUP_AT": "off"}) as stack, opened(stack, PARTNERS) as made:
+    with running_stack(ENVIRON | {"SANDBOX_PACE": "0.3", "BACKUP_AT": "off"}) as stack:
         for vendor, door in (("twilio", "messages"), ("bland", "calls"), ("stripe", "sessions"), ("stripe", "refunds")):
             late = {"kind": "late", "seconds": 0.5, "probability": 0.5, "seed": 1}
-            made.control("faults", {"vendor": vendor, "door": f"{door}.create"} | late)
-        yield made
+            stack.control("faults", {"vendor": vendor, "door": f"{door}.create"} | late)
+        yield opened(Scene(stack), PARTNERS)
 
 
 def test_whatever_dies_all_that_was_answered_is_there_once(world: World) -> None:
-    stack = world.stack
-    scene = Scene(stack, stack.service, stack.dashboards)
-    with gathered(scene, world, stack.sandbox, stack.home.path / "sandbox.sqlite") as everyone:
-        with playing(world):
-            with everyone.crowd.at_work():
-                everyone.begin()
-                took = everyone.through(ONE_BY_ONE)
-                for shop in everyone.shops:
-                    shop.kill_agent()
-                in_a_row(world)
-            print(f"failures: {everyone.crowd.failures()}")
-            settle(world, everyone)
-        everyone.count()
-        end.agree(world)
+    stack = world.scene.stack
+    with gathered(world, stack.home.path / "sandbox.sqlite") as everyone:
+
+        def more() -> None:
+            for shop in everyone.shops:
+                shop.kill_agent()
+            in_a_row(stack)
+
+        everyone.live_through(ONE_BY_ONE, world, more)
         losses.are_noticed(everyone, world)
-    assert too_late(took) == {}
 
 
-def in_a_row(world: World) -> None:
+def in_a_row(stack: Stack) -> None:
     celery = ("-m", "celery", "--app")
     with (
-        beside(world.stack, *celery, "jobs.timetable", "beat", "--pidfile", ""),
-        beside(world.stack, *celery, "jobs.app", "worker", "--pool", "threads", "--hostname", "second@%h") as second,
+        beside(stack, *celery, "jobs.timetable", "beat", "--pidfile", ""),
+        beside(stack, *celery, "jobs.app", "worker", "--pool", "threads", "--hostname", "second@%h") as second,
     ):
         for name in IN_A_ROW:
+            # Some of what died is still coming back then.
             time.sleep(A_ROWS_PAUSE_SECONDS)
             if name == "second":
                 second.kill()
             else:
-                fall(world.stack, name)
+                fall(stack, name)

@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
 from stack import firmware
 from stack.programs import demo_key
+from tests import sight
 from tests.load.falling import fall
-from tests.load.shops import OLD, Desk, Played, Shop, eventually, played
-from tests.sight import seeing_all
+from tests.load.shops import OLD, Desk, Played, Shop, opened, played
 from tests.stack import Stack, running_stack
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.faults
 
@@ -43,16 +42,9 @@ class Ground:
     image: Path
 
     def shops(self, held: ExitStack, code: str, count: int, fault: str | None = None) -> list[Shop]:
-        key = firmware.public_key(demo_key(self.stack.home))
-        name = fault or "fine"
+        key, name = firmware.public_key(demo_key(self.stack.home)), fault or "fine"
         made = [Shop(self.folder / f"{name}-{n}", f"{name}-{n}", self.stack.service, key) for n in range(count)]
-        for shop in made:
-            held.callback(shop.close)
-            shop.plug(fault)
-        for shop in made:
-            shop.enrol(code)
-        for shop in made:
-            shop.open()
+        held.enter_context(opened(made, code, fault))
         return made
 
     def fleet(self, held: ExitStack, name: str, code: str, count: int, *options: str, **how: str) -> Played:
@@ -62,10 +54,6 @@ class Ground:
 
     def firmware(self, version: str) -> int:
         return self.desk.firmware(version, self.image, demo_key(self.stack.home))
-
-    def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(seeing_all(self.stack.database)) as connection:
-            return connection.execute(statement, list(parameters)).fetchall()
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +131,8 @@ def standing(ground: Ground, rollout_id: int) -> str:
 
 def told_once(ground: Ground, customer: int) -> set[tuple[str, int]]:
     """What is written of the update in the terminals' histories, with how often for one terminal."""
-    rows = ground.rows(
+    rows = sight.rows(
+        ground.stack.database,
         "SELECT l.kind, count(*) FROM fleet_terminal_logs l JOIN fleet_terminals t ON t.id = l.terminal_id "
         "WHERE t.customer_id = %s AND l.kind LIKE 'update%%' GROUP BY l.terminal_id, l.kind",
         customer,
@@ -190,10 +179,11 @@ def test_a_bad_firmware_stops_in_its_first_wave_whatever_is_killed(ground: Groun
             assert {serial for serial, kind in alerts if kind == "update_failed"} == set(reached)
             assert (reached[0], "update_failed") in alerts
             assert told_once(ground, customers[name]) == {("update_offered", 1), ("update_failed", 1)}
-        eventually(
+        wait_for(
             lambda: {one["firmware_version"] for one in ground.desk.terminals(customers["unwell"]).values()} == {OLD},
-            240,  # the agent looks at the new firmware for two minutes before it leads the terminal back
             lambda: ground.desk.terminals(customers["unwell"]),
+            240,  # the agent looks at the new firmware for two minutes before it leads the terminal back
+            every=0.2,
         )
         stand = [shop.stands() for shop in shops]
         assert {(info.firmware_version, info.on_trial) for info in stand} == {(OLD, False)}

@@ -3,15 +3,14 @@ them and PostgreSQL, passwords everywhere, no demo."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
-import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,30 +19,19 @@ import httpx2
 import psycopg
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import sessionmaker
 
 from service.core import db as core_db
 from service.core.db import Scopes, sqlalchemy_url, transaction
-from service.core.identity import hash_token
 from stack.daily import FIRST_AFTER, whole
 from tests import cast, factories
-from tests.production import FEW, Production, is_live, killed, wait_for
+from tests.load import counting
+from tests.load.callers import give_token, heartbeat, terminals
+from tests.load.crowd import Crowd, Reader
+from tests.production import FEW, Production, is_live, killed
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.production
-
-
-def session(production: Production) -> dict[str, str]:
-    """The header of a person who has signed in."""
-    with production.http() as http:
-        answer = http.post("/api/auth/login", json={"login_id": "yamada", "password": cast.PASSWORD})
-    assert answer.status_code == 200, answer.text
-    return {"Authorization": f"Bearer {answer.json()['token']}"}
-
-
-@contextmanager
-def signed_in(production: Production) -> Iterator[httpx2.Client]:
-    with production.http(headers=session(production)) as http:
-        yield http
 
 
 # --- what is there, and what is not ----------------------------------------------------------------------------------
@@ -59,7 +47,7 @@ def test_everything_is_ready_on_servers_of_others(production: Production) -> Non
 
 
 def test_the_first_daily_backup_is_taken_and_told(production: Production) -> None:
-    with signed_in(production) as http:
+    with production.scene.signed_in("yamada") as http:
 
         def state() -> Any:
             return http.get("/api/core/system").json()["backup"]
@@ -162,12 +150,8 @@ def test_only_the_proxy_says_where_a_request_came_from(production: Production) -
     with production.http() as http:
         body = {"login_id": "yamada", "password": "wrong-one"}
         assert http.post("/api/auth/login", json=body, headers=forged).status_code == 401
-    with psycopg.connect(production.url("backup")) as reader:
-        row = reader.execute(
-            "SELECT address FROM audit_entries WHERE action = 'login_failed' ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-    assert row is not None
-    assert row[0] in ("127.0.0.1", "::1")
+    last = "SELECT address FROM audit_entries WHERE action = 'login_failed' ORDER BY id DESC LIMIT 1"
+    assert production.scene.rows(last) in ([("127.0.0.1",)], [("::1",)])
 
 
 def test_the_callers_request_id_comes_back(production: Production) -> None:
@@ -243,21 +227,8 @@ def test_transactions_of_all_scopes_over_three_connections_see_their_own_rows_al
 # --- terminals -------------------------------------------------------------------------------------------------------
 
 
-def _give_token(db: Session, terminal_id: int, token: str) -> None:
-    insert = text("INSERT INTO fleet_terminal_tokens (token_hash, terminal_id) VALUES (:hash, :id)")
-    db.execute(insert, {"hash": hash_token(token), "id": terminal_id})
-
-
-def heartbeat(sequence: int, stream: str) -> dict[str, Any]:
-    return {
-        **{"cpu_usage": 10, "memory_usage": 20, "disk_usage": 30, "firmware_version": "1.0.0"},
-        **{"agent_version": "0.1.0", "terminal_connected": True, "error": None},
-        **{"sent_at": datetime.now(UTC).isoformat(), "stream_id": stream, "sequence": sequence},
-    }
-
-
 def test_a_terminal_enrols_and_reports_through_the_origin(production: Production) -> None:
-    with production.committed() as db:
+    with production.scene.db() as db:
         code = factories.enrolment_code(db, factories.customer(db))
     stream = str(uuid.uuid4())
     with production.http() as http:
@@ -269,16 +240,14 @@ def test_a_terminal_enrols_and_reports_through_the_origin(production: Production
         http.headers["Authorization"] = f"Bearer {enrolled['token']}"
         for sequence in (1, 2, 2, 3):
             assert http.post("/api/fleet/heartbeats", json=heartbeat(sequence, stream)).status_code == 200
-    with psycopg.connect(production.url("backup")) as reader:
-        stored = reader.execute("SELECT sequence FROM fleet_heartbeats WHERE stream_id = %s ORDER BY 1", [stream])
-        assert [row[0] for row in stored] == [1, 2, 3]
+    stored = production.scene.rows("SELECT sequence FROM fleet_heartbeats WHERE stream_id = %s ORDER BY 1", stream)
+    assert stored == [(1,), (2,), (3,)]
 
 
 def test_a_revoked_token_is_refused_by_both_replicas_within_a_second(production: Production) -> None:
-    token, stream = f"revoked-{uuid.uuid4()}", str(uuid.uuid4())
-    with production.committed() as db:
-        _give_token(db, factories.terminal(db).id, token)
-    sequence = iter(range(1, 1000))
+    stream, sequence = str(uuid.uuid4()), itertools.count(1)
+    with production.scene.db() as db:
+        terminal_id, token = give_token(db, factories.terminal(db).id)
 
     def answers() -> list[int]:
         return [
@@ -292,11 +261,7 @@ def test_a_revoked_token_is_refused_by_both_replicas_within_a_second(production:
         ]
 
     assert answers() == [200, 200]
-    with production.committed() as db:
-        db.execute(
-            text("UPDATE fleet_terminal_tokens SET revoked_at = now() WHERE token_hash = :hash"),
-            {"hash": hash_token(token)},
-        )
+    production.scene.rows("UPDATE fleet_terminal_tokens SET revoked_at = now() WHERE terminal_id = %s", terminal_id)
 
     wait_for(lambda: answers() == [401, 401], "a replica still believes a revoked token", seconds=1)
 
@@ -304,89 +269,33 @@ def test_a_revoked_token_is_refused_by_both_replicas_within_a_second(production:
 # --- what dies -------------------------------------------------------------------------------------------------------
 
 
-def _flow(answers: Counter[str], more: int) -> None:
-    wanted = answers.total() + more
-    wait_for(lambda: answers.total() >= wanted, f"no answers any more: {answers}")
-
-
-@contextmanager
-def asking(count: int, ask: Callable[[int, threading.Event], None]) -> Iterator[None]:
-    """That many threads that ask until the block ends."""
-    stopping = threading.Event()
-    askers = [threading.Thread(target=ask, args=(number, stopping)) for number in range(count)]
-    for asker in askers:
-        asker.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        for asker in askers:
-            asker.join()
+def kill_each_service(production: Production, crowd: Crowd) -> None:
+    """While the crowd is at work, and goes on."""
+    with crowd.at_work():
+        for name in ("service", "service-2"):
+            crowd.flow(200)
+            with killed(production, name):
+                crowd.flow(200)
+    print(f"{crowd.answers()} answers while each service was killed, and these failures: {crowd.failures()}")
+    assert crowd.answers() > 800
 
 
 def test_requests_go_on_while_one_service_is_killed(production: Production) -> None:
-    answers: Counter[str] = Counter()
-    # Eight at once would be stopped at the door: five attempts are judged at a time.
-    person = session(production)
+    crowd = Crowd([Reader(production.scene.signed_in("yamada"), "/api/fleet/terminals") for _ in range(8)])
 
-    def ask(_: int, stopping: threading.Event) -> None:
-        with production.http(headers=person) as http:
-            while not stopping.is_set():
-                try:
-                    answers[str(http.get("/api/fleet/terminals").status_code)] += 1
-                except httpx2.TransportError as error:
-                    answers[type(error).__name__] += 1
+    kill_each_service(production, crowd)
 
-    with asking(8, ask):
-        for name in ("service", "service-2"):
-            _flow(answers, 200)
-            with killed(production, name):
-                _flow(answers, 200)
-    print(f"GET /api/fleet/terminals while each service was killed: {dict(answers)}")
-
-    assert answers.total() > 800
-    assert set(answers) == {"200"}
+    assert crowd.failures() == {"readers": {}}
 
 
 def test_no_answered_heartbeat_is_missing_when_a_service_is_killed(production: Production) -> None:
     """A heartbeat that may have reached the dead service is not sent twice by the proxy: the terminal does that."""
-    stream, answers, tokens = str(uuid.uuid4()), Counter[str](), [f"sent-{uuid.uuid4()}" for _ in range(8)]
-    answered: list[tuple[int, int]] = []
-    with production.committed() as db:
-        for token in tokens:
-            _give_token(db, factories.terminal(db).id, token)
+    crowd = Crowd(terminals(production.scene, "KILLED", 8, pause=0.02))
 
-    def send(number: int, stopping: threading.Event) -> None:
-        sequence = 1
-        with production.http(headers={"Authorization": f"Bearer {tokens[number]}"}) as http:
-            while not stopping.is_set():
-                try:
-                    status = str(http.post("/api/fleet/heartbeats", json=heartbeat(sequence, stream)).status_code)
-                except httpx2.TransportError as error:
-                    status = type(error).__name__
-                answers[status] += 1
-                if status == "200":
-                    answered.append((number, sequence))
-                    sequence += 1
+    kill_each_service(production, crowd)
 
-    with asking(len(tokens), send):
-        for name in ("service", "service-2"):
-            _flow(answers, 200)
-            with killed(production, name):
-                _flow(answers, 200)
-    print(f"heartbeats while each service was killed: {dict(answers)}")
-
-    with psycopg.connect(production.url("backup")) as reader:
-        stored = Counter(
-            reader.execute(
-                "SELECT terminal_id, sequence FROM fleet_heartbeats WHERE stream_id = %s", [stream]
-            ).fetchall()
-        )
-    assert set(stored.values()) == {1}
-    # Stored without an answer is allowed (the terminal sends it again); answered without being stored is not.
-    assert len(answered) <= len(stored) <= len(answered) + len(tokens)
-    assert answers["200"] > 800
-    assert set(answers) <= {"200", "503"}
+    assert crowd.failures()["terminals"].keys() <= {"503"}
+    counting.heartbeats(production.scene, crowd)
 
 
 def test_an_outage_is_on_record_when_it_is_over(production: Production) -> None:
@@ -397,7 +306,7 @@ def test_an_outage_is_on_record_when_it_is_over(production: Production) -> None:
         wait_for(lambda: not is_live(production, "service") and not is_live(production, "service-2"), "they still run")
 
     def outages() -> list[dict[str, Any]]:
-        with signed_in(production) as http:
+        with production.scene.signed_in("yamada") as http:
             told = http.get("/api/core/probes/availability").json()
         return [one for one in told["outages"] if datetime.fromisoformat(one["end"]) > begun]
 

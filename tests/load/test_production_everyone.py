@@ -3,14 +3,11 @@ PostgreSQL, and whatever of these dies."""
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 
 import pytest
 
-from tests.load import reservation_end as end
-from tests.load.crowd import Scene
-from tests.load.everyone import gathered, playing, settle, too_late
+from tests.load.everyone import gathered
 from tests.load.falling import FLUSH
 from tests.load.reservation_world import ENVIRON, opened
 from tests.production import Production, running_production
@@ -35,19 +32,6 @@ def test_whatever_dies_of_production_all_that_was_answered_is_there_once(
 ) -> None:
     # The agents' programs trust the proxy by it.
     monkeypatch.setenv("SSL_CERT_FILE", str(vended.ca))
-    stack, trusted = vended.stack, ssl.create_default_context(cafile=str(vended.ca))
-    servers = {name.partition("-")[0]: server.fall for name, server in vended.servers.items()}
-    scene = Scene(stack, vended.origin, vended.origin, trusted, servers)
-    with (
-        opened(stack, PARTNERS, vended.origin, trusted) as world,
-        gathered(scene, world, stack.sandbox, vended.folder / "sandbox.sqlite") as everyone,
-        playing(world),
-    ):
-        with everyone.crowd.at_work():
-            everyone.begin()
-            took = everyone.through(ONE_BY_ONE)
-        print(f"failures: {everyone.crowd.failures()}")
-        settle(world, everyone)
-        everyone.count()
-        end.agree(world)
-    assert too_late(took) == {}
+    world = opened(vended.scene, PARTNERS)
+    with gathered(world, vended.folder / "sandbox.sqlite") as everyone:
+        everyone.live_through(ONE_BY_ONE, world)

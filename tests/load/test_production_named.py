@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import struct
 import subprocess
 import threading
-import uuid
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import httpx2
-import psycopg
 import pytest
 
 from stack import programs
-from stack.home import ROOT
-from tests import factories
 from tests.compose import filled, services
-from tests.load.test_production import _give_token, asking, heartbeat
-from tests.processes import await_ok, free_port, tied
-from tests.production import Production, running_caddy, wait_for
+from tests.load import counting
+from tests.load.callers import terminals
+from tests.load.crowd import Crowd, Reader
+from tests.load.cut import Line, line
+from tests.processes import free_port, running
+from tests.production import Production, running_caddy
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.production
 
@@ -39,6 +38,19 @@ class Names:
 
     addresses: dict[str, list[str]]
     port: int = field(default_factory=free_port)
+    questions: Counter[str] = field(default_factory=Counter)
+
+    def change(self, name: str, addresses: list[str], ask: Callable[[], object] = lambda: None) -> None:
+        """Until it was asked for since. The proxy looks a name up once a second, when it has somebody to send there:
+        whom `ask` makes it send, if nobody else does."""
+        self.addresses[name] = addresses
+        before = self.questions[name]
+
+        def asked() -> bool:
+            ask()
+            return self.questions[name] > before + 1  # the first one may have been answered already
+
+        wait_for(asked, f"nobody asks for {name}")
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -61,6 +73,7 @@ class Names:
                 end = asked.index(b"\0", 12)
                 name = asked[13 : 13 + asked[12]].decode()
                 kind = struct.unpack(">H", asked[end + 1 : end + 3])[0]
+                self.questions[name] += kind == 1
                 found = self.addresses.get(name, []) if kind == 1 else []
                 head = asked[:2] + struct.pack(">HHHHH", 0x8580, 1, len(found), 0, 0)
                 records = b"".join(
@@ -70,69 +83,20 @@ class Names:
 
 
 @dataclass
-class Container:
-    """Stands for one: what comes to its address goes to a replica on this machine."""
-
-    address: str
-    port: int
-    replica: str
-    passed: int = 0
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        server = socket.create_server((self.address, self.port))
-        thread = threading.Thread(target=self._serve, args=(server,))
-        thread.start()
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                server.shutdown(socket.SHUT_RDWR)
-            server.close()
-            thread.join()
-
-    def _serve(self, server: socket.socket) -> None:
-        to = urlsplit(self.replica)
-        with suppress(OSError):
-            while True:
-                line, _ = server.accept()
-                self.passed += 1
-                onward = socket.create_connection((to.hostname, to.port))
-                threading.Thread(target=_join, args=(line, onward), daemon=True).start()
-
-
-def _join(line: socket.socket, onward: socket.socket) -> None:
-    with line, onward:
-        back = threading.Thread(target=_pass_on, args=(onward, line), daemon=True)
-        back.start()
-        _pass_on(line, onward)
-        back.join()
-
-
-def _pass_on(one: socket.socket, other: socket.socket) -> None:
-    with suppress(OSError):
-        while part := one.recv(65_536):
-            other.sendall(part)
-    with suppress(OSError):
-        other.shutdown(socket.SHUT_WR)
-
-
-@dataclass
 class Field:
+    """`door`: the inner one, without TLS."""
+
     origin: str
+    door: str
     names: Names
-    containers: dict[str, Container]
+    ports: dict[str, int]
 
 
-@pytest.fixture
-def field_of_two(production: Production) -> Iterator[Field]:
+@contextmanager
+def proxied(production: Production, addresses: dict[str, list[str]]) -> Iterator[Field]:
+    """A proxy of its own, which follows names."""
     ports = {name: free_port() for name in ("service", "dashboards", "https", "http", "door")}
-    names = Names({"service": [FIRST, SECOND], "dashboards": [FIRST, SECOND]})
-    containers = {
-        f"{name}-{number}": Container(address, ports[name], production.replica(name if number == 1 else f"{name}-2"))
-        for name in ("service", "dashboards")
-        for number, address in ((1, FIRST), (2, SECOND))
-    }
+    names = Names(addresses)
     other = {
         "GENBA_REPLICAS": "named",
         "GENBA_RESOLVER": f"udp/127.0.0.1:{names.port}",
@@ -143,120 +107,100 @@ def field_of_two(production: Production) -> Iterator[Field]:
         "GENBA_SERVICE_DOOR": f"127.0.0.1:{ports['door']}",
     }
     with names.answering(), running_caddy(production, other):
-        running = {name: one.running() for name, one in containers.items()}
-        for one in running.values():
-            one.__enter__()
-        try:
-            yield Field(f"https://localhost:{ports['https']}", names, containers)
-        finally:
-            for one in running.values():
-                one.__exit__(None, None, None)
+        yield Field(f"https://localhost:{ports['https']}", f"http://127.0.0.1:{ports['door']}", names, ports)
 
 
-def asked(production: Production, origin: str) -> httpx2.Client:
-    client = production.http()
-    client.base_url = httpx2.URL(origin)
-    return client
-
-
-def test_both_are_asked_and_one_that_has_gone_is_asked_no_more(production: Production, field_of_two: Field) -> None:
-    first, second = (field_of_two.containers[f"service-{number}"] for number in (1, 2))
-    with closing(asked(production, field_of_two.origin)) as http:
-        wait_for(lambda: http.get("/api/health/live").status_code == 200, "the proxy found nobody")
-        answers = Counter(http.get("/api/health/live").status_code for _ in range(40))
-        assert answers == {200: 40}
-        wait_for(lambda: (first.passed and second.passed) or not http.get("/api/health/live"), "one of them never")
-
-        # As Docker does: the name goes when the container has ended.
-        field_of_two.names.addresses["service"] = [SECOND]
-        threading.Event().wait(1.5)
-        before = first.passed
-        assert {http.get("/api/health/live").status_code for _ in range(40)} == {200}
-        assert first.passed == before
+@pytest.fixture
+def field_of_two(production: Production) -> Iterator[tuple[Field, dict[str, Line]]]:
+    """And two containers of each: what comes to one's address goes to a replica on this machine."""
+    with ExitStack() as running:
+        made = running.enter_context(proxied(production, {"service": [FIRST, SECOND], "dashboards": [FIRST, SECOND]}))
+        containers = {}
+        for kind in ("service", "dashboards"):
+            for name, address in ((kind, FIRST), (f"{kind}-2", SECOND)):
+                to = urlsplit(production.replica(name))
+                replica = (str(to.hostname), int(to.port or 0))
+                containers[name] = running.enter_context(line(replica, (address, made.ports[kind])))
+        yield made, containers
 
 
 @contextmanager
-def serving(production: Production, address: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def asked(production: Production, origin: str, path: str = "/api/health/live") -> Iterator[httpx2.Client]:
+    """Once somebody answers there."""
+    with production.http(origin) as http:
+        wait_for(lambda: http.get(path).status_code == 200, "the proxy found nobody")
+        yield http
+
+
+def test_both_are_asked_and_one_that_has_gone_is_asked_no_more(
+    production: Production, field_of_two: tuple[Field, dict[str, Line]]
+) -> None:
+    field, containers = field_of_two
+    first, second = containers["service"], containers["service-2"]
+    with asked(production, field.origin) as http:
+
+        def ask() -> int:
+            return http.get("/api/health/live").status_code
+
+        assert {ask() for _ in range(40)} == {200}
+        wait_for(lambda: (first.passed and second.passed) or not ask(), "one of them never")
+
+        # As Docker does: the name goes when the container has ended.
+        field.names.change("service", [SECOND], ask)
+        before = first.passed
+        assert {ask() for _ in range(40)} == {200}
+        assert first.passed == before
+
+
+def serving(production: Production, address: str, port: int) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """One more service, at an address of its own as in a container, with Compose's settings for its end."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "environ", production.stack.environ)
-        environ = programs.environment(production.stack.home)
+    environ = production.stack.program_environ()
     environ |= {"LISTEN_ADDRESS": address, "SERVICE_PORT": str(port), "SERVICE_REPLICAS": "1"}
     environ["DRAIN_SECONDS"] = filled(services()["service"]["environment"]["DRAIN_SECONDS"])
     [service] = [one for one in programs.programs(production.stack.home, environ) if one.name == "service"]
-    with (production.stack.home.logs / "named.log").open("ab") as log:
-        started = subprocess.Popen(tied(service.command), cwd=ROOT, env=environ, stdout=log, stderr=log)
-    try:
-        await_ok(f"http://{address}:{port}/api/health/live", started)
-        yield started
-    finally:
-        if started.poll() is None:
-            started.kill()
-        started.wait(10)
+    log = production.stack.home.logs / "named.log"
+    return running(service.command, environ, log, f"http://{address}:{port}/api/health/live")
 
 
 def test_replacing_one_container_after_the_other_costs_no_get_and_no_heartbeat(production: Production) -> None:
     """The new one is beside the old one first; a name goes when its container has ended, as Docker does it. Until Caddy
     has noticed, it answers 502 to a POST (its issue 7546: it has closed the body when it tries the next one), and the
     terminal sends it again."""
-    port, door = free_port(), free_port()
-    names = Names({"service": [FIRST, SECOND], "dashboards": []})
-    other = {
-        "GENBA_REPLICAS": "named",
-        "GENBA_RESOLVER": f"udp/127.0.0.1:{names.port}",
-        "GENBA_SERVICE_PORT": str(port),
-    }
-    other |= {"GENBA_HTTPS_PORT": str(free_port()), "GENBA_HTTP_PORT": str(free_port())}
-    other["GENBA_SERVICE_DOOR"] = f"127.0.0.1:{door}"
-    answers: Counter[tuple[str, int]] = Counter()
-    stream, tokens, sent = str(uuid.uuid4()), [f"named-{uuid.uuid4()}" for _ in range(3)], Counter[str]()
-    with production.committed() as db:
-        for token in tokens:
-            _give_token(db, factories.terminal(db).id, token)
-
-    def ask(number: int, stopping: threading.Event) -> None:
-        url, sequence = f"http://127.0.0.1:{door}", 1
-        token = tokens[number % len(tokens)]
-        with httpx2.Client(base_url=url, timeout=15, trust_env=False) as http:
-            while not stopping.wait(0.02):
-                if number >= len(tokens):
-                    answers["GET", http.get("/api/auth/me").status_code] += 1
-                    continue
-                body, headers = heartbeat(sequence, stream), {"Authorization": f"Bearer {token}"}
-                status = http.post("/api/fleet/heartbeats", json=body, headers=headers).status_code
-                answers["POST", status] += 1
-                sequence += status == 200
-                sent[token] = sequence - 1
-
-    with names.answering(), ExitStack() as running:
-        first, second = (running.enter_context(serving(production, one, port)) for one in (FIRST, SECOND))
-        running.enter_context(running_caddy(production, other))
-        wait_for(
-            lambda: httpx2.get(f"http://127.0.0.1:{door}/api/auth/me", trust_env=False).status_code == 401, "nobody"
+    with proxied(production, {"service": [FIRST, SECOND], "dashboards": []}) as field, ExitStack() as held:
+        port, names = field.ports["service"], field.names
+        first, second = (held.enter_context(serving(production, one, port)) for one in (FIRST, SECOND))
+        wait_for(lambda: httpx2.get(f"{field.door}/api/auth/me", trust_env=False).status_code == 401, "nobody")
+        scene = replace(production.scene, service=field.door)
+        crowd = Crowd(
+            [
+                *terminals(scene, "NAMED", 3, pause=0.02),
+                *(Reader(scene.http(), "/api/auth/me", expected=401) for _ in range(3)),
+            ]
         )
-        with asking(2 * len(tokens), ask):
+        with crowd.at_work():
             for old, new, stays in ((first, THIRD, SECOND), (second, FOURTH, THIRD)):
-                running.enter_context(serving(production, new, port))
-                names.addresses["service"] = [*names.addresses["service"], new]
-                threading.Event().wait(2)
+                held.enter_context(serving(production, new, port))
+                names.change("service", [*names.addresses["service"], new])
                 old.terminate()
                 assert old.wait(30) in (0, -signal.SIGTERM)  # uvicorn ends, and then by the signal
-                names.addresses["service"] = [stays, new]
-                threading.Event().wait(2)
-    print(f"while both were replaced: {dict(answers)}")
-    with psycopg.connect(production.url("backup")) as reader:
-        stored = reader.execute("SELECT count(*) FROM fleet_heartbeats WHERE stream_id = %s", [stream]).fetchone()
-    assert stored == (sent.total(),)
-    assert answers.total() > 500
-    assert answers.keys() <= {("GET", 401), ("POST", 200), ("POST", 502)}
+                names.change("service", [stays, new])
+        print(f"{crowd.answers()} answers while both were replaced, and these failures: {crowd.failures()}")
+        counting.heartbeats(scene, crowd)
+        scene.engine.dispose()
+    assert crowd.answers() > 500
+    assert crowd.failures()["readers"] == {}
+    assert crowd.failures()["terminals"].keys() <= {"502"}
 
 
-def test_a_browser_stays_with_its_dashboards(production: Production, field_of_two: Field) -> None:
+def test_a_browser_stays_with_its_dashboards(
+    production: Production, field_of_two: tuple[Field, dict[str, Line]]
+) -> None:
+    field, containers = field_of_two
+
     def passed() -> tuple[int, int]:
-        return (field_of_two.containers["dashboards-1"].passed, field_of_two.containers["dashboards-2"].passed)
+        return containers["dashboards"].passed, containers["dashboards-2"].passed
 
-    with closing(asked(production, field_of_two.origin)) as http:
-        wait_for(lambda: http.get("/login").status_code == 200, "the proxy found nobody")
+    with asked(production, field.origin, "/login") as http:
         assert "genba_place" in http.cookies
         before = passed()
         for _ in range(12):
@@ -267,12 +211,11 @@ def test_a_browser_stays_with_its_dashboards(production: Production, field_of_tw
     assert sum(then == now for then, now in zip(before, after, strict=True)) >= 1
 
 
-def test_a_replica_that_dies_costs_no_get(production: Production, field_of_two: Field) -> None:
+def test_a_replica_that_dies_costs_no_get(production: Production, field_of_two: tuple[Field, dict[str, Line]]) -> None:
     """Its name is still there for a moment: the other one is tried."""
-    with closing(asked(production, field_of_two.origin)) as http:
-        wait_for(lambda: http.get("/api/health/live").status_code == 200, "the proxy found nobody")
+    field, _ = field_of_two
+    with asked(production, field.origin) as http:
         # Nobody listens there.
-        field_of_two.names.addresses["service"] = ["127.0.0.9", SECOND]
-        threading.Event().wait(1.5)
+        field.names.change("service", ["127.0.0.9", SECOND], lambda: http.get("/api/health/live"))
 
         assert {http.get("/api/health/live").status_code for _ in range(30)} == {200}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +10,13 @@ from dataclasses import dataclass
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import connect
-from websockets.typing import Origin, Subprotocol
+from playwright.sync_api import Page, expect
 
 from tests import cast
-from tests.ensure_browser import browser as browser_path
-from tests.production import Production, killed, wait_for
+from tests.chromium import at_a_desk, chromium, fill_in
+from tests.load.websocket import ask, tab, told
+from tests.production import Production, killed
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.production
 expect.set_options(timeout=20_000)
@@ -27,24 +24,17 @@ expect.set_options(timeout=20_000)
 
 @pytest.fixture(scope="module")
 def page(production: Production) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        # Chromium knows the operating system's CAs only; that the certificate is right is tested with other clients.
-        context = browser.new_context(ignore_https_errors=True, locale="ja-JP", timezone_id="Asia/Tokyo")
+    # That the certificate is right is tested with other clients.
+    with chromium() as browser:
+        context = at_a_desk(browser, trusting=True)
         context.set_default_timeout(20_000)
         yield context.new_page()
-        browser.close()
 
 
 def sign_in(page: Page, production: Production) -> None:
     page.goto(production.origin)
     if page.get_by_label("ログインID").is_visible():
-        page.get_by_label("ログインID").fill("yamada")
-        page.get_by_label("パスワード", exact=True).fill(cast.PASSWORD)
-        page.get_by_role("button", name="ログインする").click()
+        fill_in(page, "yamada", cast.PASSWORD)
     expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
 
 
@@ -103,41 +93,32 @@ def open_tab(production: Production) -> Iterator[Tab]:
         )
         assert answer.status_code == 303
         http.get("/_stcore/health")
-        with connect(
-            production.origin.replace("https", "wss") + "/_stcore/stream",
-            ssl=ssl.create_default_context(cafile=str(production.ca)),
-            origin=Origin(production.origin),
-            additional_headers={"Cookie": "; ".join(f"{name}={value}" for name, value in http.cookies.items())},
-            subprotocols=[Subprotocol("streamlit")],
-            proxy=None,
-            close_timeout=1,  # nobody here reads what the page goes on to say
-        ) as socket:
-            ask = BackMsg()
-            ask.rerun_script.query_string = ""
-            socket.send(ask.SerializeToString())
-            told = ForwardMsg()
-            while not told.HasField("new_session"):
-                told = ForwardMsg.FromString(socket.recv(timeout=20, decode=False))
-            yield Tab(http, production.origin, told.new_session.initialize.session_id)
+        with tab(production.origin, http.cookies, production.trusted) as socket:
+            ask(socket)
+            said = told(socket)
+            while not said.HasField("new_session"):
+                said = told(socket)
+            session = said.new_session.initialize.session_id
+            yield Tab(http, production.origin, session)
 
 
 def test_uploads_reach_the_dashboards_that_hold_the_page(production: Production) -> None:
     for _ in range(3):
-        with open_tab(production) as tab:
-            assert [tab.upload(tab.http) for _ in range(4)] == [204] * 4
+        with open_tab(production) as opened:
+            assert [opened.upload(opened.http) for _ in range(4)] == [204] * 4
 
 
 def test_without_the_cookie_uploads_would_meet_the_other_dashboards(production: Production) -> None:
     """What the cookie is for: the other process does not know the page."""
-    with open_tab(production) as tab, production.http() as stranger:
+    with open_tab(production) as opened, production.http() as stranger:
         statuses: set[int] = set()
 
         def met_both() -> bool:
             stranger.cookies.clear()
-            for name, value in tab.http.cookies.items():
+            for name, value in opened.http.cookies.items():
                 if name != "genba_place":
                     stranger.cookies.set(name, value)
-            statuses.add(tab.upload(stranger))
+            statuses.add(opened.upload(stranger))
             return statuses >= {204, 400}
 
         wait_for(met_both, f"only {statuses}")

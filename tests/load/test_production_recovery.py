@@ -6,10 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -18,9 +15,10 @@ import pytest
 
 from stack import contents, servers
 from stack.home import ROOT, Home, server_account
+from tests.load.ground import migrate, running_servers
 from tests.processes import tied
-from tests.production import wait_for
 from tests.stack import some_folder
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.production
 
@@ -48,19 +46,6 @@ def lend(folder: Path) -> Path:
     return folder
 
 
-@contextmanager
-def running(home: Home) -> Iterator[None]:
-    with (home.logs / "postgres.log").open("ab") as log:
-        command = tied(servers.postgres_command(home), "INT", as_server=True)
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-    try:
-        servers.await_postgres(home)
-        yield
-    finally:
-        process.send_signal(2)
-        process.wait(60)
-
-
 def figures(home: Home) -> dict[str, dict[str, object]]:
     with psycopg.connect(servers.url(home, "backup")) as reader:
         return contents.tables(reader)
@@ -75,10 +60,10 @@ def test_the_database_goes_back_to_the_moment_before_a_loss() -> None:
         conf = home.postgres / "postgresql.conf"
         conf.write_text("\n".join([conf.read_text(), *settings(0, **{"/mnt/wal": str(wal)})]) + "\n")
 
-        with running(home):
+        with running_servers(home):
+            servers.create_roles(home)
             servers.create_database(home)
-            environ = os.environ | {"DATABASE_OWNER_URL": servers.url(home, "owner")}
-            subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environ, check=True)
+            migrate(os.environ | {"DATABASE_OWNER_URL": servers.url(home, "owner")})
             shipped = re.search(r"^pg_basebackup (.*)$", DOCUMENT, re.MULTILINE)
             assert shipped is not None
             options = shipped[1].replace("/mnt/base/$(date +%Y%m%d)", str(lend(base))).split()
@@ -91,10 +76,8 @@ def test_the_database_goes_back_to_the_moment_before_a_loss() -> None:
                     "SELECT '顧客' || n, '担当', 'a@example.com', '03' FROM generate_series(1, 1000) n"
                 )
                 before = figures(home)
-                time.sleep(1)
                 [[moment]] = connection.execute("SELECT clock_timestamp()").fetchall()
                 assert isinstance(moment, datetime)
-                time.sleep(1)
                 connection.execute("DELETE FROM fleet_customers")
                 connection.execute("DROP TABLE audit_entries CASCADE")
                 [[last]] = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchall()
@@ -107,7 +90,7 @@ def test_the_database_goes_back_to_the_moment_before_a_loss() -> None:
         conf.write_text("\n".join([conf.read_text(), *settings(1, **changes)]) + "\n")
         (home.postgres / "recovery.signal").touch()
         begun = time.monotonic()
-        with running(home), psycopg.connect(servers.url(home, "superuser"), autocommit=True) as connection:
+        with running_servers(home), psycopg.connect(servers.url(home, "superuser"), autocommit=True) as connection:
             wait_for(
                 lambda: connection.execute("SELECT pg_is_in_recovery()").fetchone() == (False,), "it is not back", 60
             )

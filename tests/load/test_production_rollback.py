@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
+import itertools
 import subprocess
 import sys
 import tarfile
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,11 @@ from alembic.script import ScriptDirectory
 from service.demo.people import PASSWORD
 from stack import contents, servers
 from stack.home import ROOT, Home
-from stack.programs import environment
 from stack.smoke import READS
-from tests.load.test_production import asking
-from tests.processes import await_ok, end, free_port, tied
-from tests.production import wait_for
-from tests.stack import some_folder
+from tests.load.crowd import Caller, Crowd, checked, token_of
+from tests.load.ground import running_servers
+from tests.processes import free_port, running
+from tests.stack import make_stack, some_folder
 
 pytestmark = pytest.mark.production
 
@@ -76,18 +74,12 @@ class Releases:
     @contextmanager
     def serving(self, where: Path) -> Iterator[str]:
         port = free_port()
+        url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:app", "--port", str(port)]
-        # `tied` is this release's: the program it starts is whichever is found where it starts.
-        moved = ["bash", "-c", 'cd "$0" && exec "$@"', str(where), *command, "--no-access-log"]
-        with (self.home.logs / "service.log").open("ab") as log:
-            process = subprocess.Popen(
-                tied(["/bin/bash", *moved[1:]]), cwd=ROOT, env=self.environ, stdout=log, stderr=log
-            )
-        try:
-            await_ok(f"http://127.0.0.1:{port}/api/health/live", process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            end(process)
+        # Started from this release's root: the program is whichever is found where it goes first.
+        moved = ["/bin/bash", "-c", 'cd "$0" && exec "$@"', str(where), *command, "--no-access-log"]
+        with running(moved, self.environ, self.home.logs / "service.log", f"{url}/api/health/live"):
+            yield url
 
     def figures(self) -> dict[str, dict[str, Any]]:
         with psycopg.connect(servers.url(self.home, "backup")) as reader:
@@ -95,70 +87,64 @@ class Releases:
 
 
 @pytest.fixture
-def releases(monkeypatch: pytest.MonkeyPatch) -> Iterator[Releases]:
+def releases() -> Iterator[Releases]:
     """The previous release's schema, full of its own demo data."""
-    with some_folder() as folder, ExitStack() as running:
+    with some_folder() as folder:
         (folder / "old").mkdir()
-        old, home = release_before_the_newest_migration(folder / "old"), Home(folder / "home")
-        home.prepare()
-        servers.initialise(home)
-        log = running.enter_context((home.logs / "servers.log").open("ab"))
-        for command in (
-            tied(servers.postgres_command(home), "INT", as_server=True),
-            tied(servers.valkey_command(home)),
-        ):
-            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-            running.callback(process.wait, 30)
-            running.callback(process.send_signal, 2)
-        servers.await_postgres(home)
-        servers.await_valkey(home)
-        servers.create_database(home)
-        # Those of the tests' own servers.
-        for name in os.environ:
-            if name.startswith(("DATABASE_", "REDIS_", "FLEET_", "BACKUP_", "FILES_", "SECRET_KEY", "GENBA_MODE")):
-                monkeypatch.delenv(name)
-        made = Releases(home, old, environment(home) | {"PYTHONDONTWRITEBYTECODE": "1"})
-        made.run(old, "alembic", "upgrade", "head")
-        made.run(old, "service.demo")
-        yield made
+        old, stack = release_before_the_newest_migration(folder / "old"), make_stack(folder)
+        stack.environ.pop("FILES_URL", None)  # not those of other tests
+        with running_servers(stack.home):
+            servers.create_roles(stack.home)
+            servers.create_database(stack.home)
+            made = Releases(stack.home, old, stack.program_environ() | {"PYTHONDONTWRITEBYTECODE": "1"})
+            made.run(old, "alembic", "upgrade", "head")
+            made.run(old, "service.demo")
+            yield made
 
 
-def works(url: str, number: int, answers: Counter[tuple[str, int]], stopping: threading.Event) -> None:
-    """A person of every area: reads its lists, adds a customer, asks who it is."""
-    with httpx2.Client(base_url=url, timeout=20, trust_env=False) as http:
-        signed_in = http.post("/api/auth/login", json={"login_id": "admin", "password": PASSWORD})
-        assert signed_in.status_code == 200, signed_in.text
-        http.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
-        while not stopping.is_set():
-            for area, path in READS.items():
-                answers[area, http.get(path).status_code] += 1
-            named = {"company_name": f"更新中 {number} {uuid.uuid4()}", "contact_person": "山田 花子"}
-            contact = {"contact_email": "hanako@example.com", "contact_phone": "03-1234-5678"}
-            answers["a write", http.post("/api/fleet/customers", json=named | contact).status_code] += 1
-            stopping.wait(0.05)
+class Person(Caller):
+    """Of every area: reads its lists, adds a customer. A write is what was read, or `a write`."""
+
+    kind = "people"
+    pause = 0.05
+
+    def __init__(self, url: str) -> None:
+        super().__init__(httpx2.Client(base_url=url, timeout=20, trust_env=False))
+        self._http.headers["Authorization"] = f"Bearer {token_of(self._http, 'admin', PASSWORD)}"
+        self._turns = itertools.cycle((*READS, "a write"))
+
+    def next(self) -> str:
+        return next(self._turns)
+
+    def send(self, write: str) -> None:
+        if write in READS:
+            checked(self._http.get(READS[write]))
+            return
+        named = {"company_name": f"更新中 {uuid.uuid4()}", "contact_person": "山田 花子"}
+        contact = {"contact_email": "hanako@example.com", "contact_phone": "03-1234-5678"}
+        checked(self._http.post("/api/fleet/customers", json=named | contact))
 
 
 def test_the_previous_release_serves_before_while_and_after_the_schema_is_the_next_ones(releases: Releases) -> None:
     before = releases.figures()
-    answers: Counter[tuple[str, int]] = Counter()
-    with (
-        releases.serving(releases.old) as url,
-        asking(3, lambda number, stopping: works(url, number, answers, stopping)),
-    ):
-        wait_for(lambda: answers.total() > 50, "the previous release does not answer", 60)
-        releases.run(ROOT, "alembic", "upgrade", "head")
-        during = answers.total()
-        with (
-            releases.serving(ROOT) as new,
-            asking(1, lambda number, stopping: works(new, number, answers, stopping)),
-        ):
-            wait_for(lambda: answers.total() > during + 100, "the two releases do not answer side by side", 60)
-        # The new one is gone; the old one goes on with the new schema: that is the way back.
-        after = answers.total()
-        wait_for(lambda: answers.total() > after + 50, "the previous release does not answer any more", 60)
-    print(f"the previous release, {during} answers until the migration was done: {dict(answers)}")
-    assert {status for _, status in answers} <= {200, 201}
-    assert {what for what, _ in answers} == {*READS, "a write"}
+    with releases.serving(releases.old) as url:
+        of_old = Crowd([Person(url) for _ in range(3)])
+        with of_old.at_work():
+            of_old.flow(50)
+            releases.run(ROOT, "alembic", "upgrade", "head")
+            during = of_old.answers()
+            with releases.serving(ROOT) as new:
+                of_new = Crowd([Person(new)])
+                with of_new.at_work():
+                    of_new.flow(30)
+                    of_old.flow(70)
+            # The new one is gone; the old one goes on with the new schema: that is the way back.
+            of_old.flow(50)
+    print(f"the previous release, {during} answers until the migration was done: {of_old.answers()}")
+    crowds = (of_old, of_new)
+    assert [crowd.failures() for crowd in crowds] == [{"people": {}}] * 2
+    done = Counter(write for crowd in crowds for write in crowd.of(Person))
+    assert done.keys() == {*READS, "a write"}
 
     # And all the way back, with everything that was there.
     newest = releases.figures()
@@ -166,7 +152,7 @@ def test_the_previous_release_serves_before_while_and_after_the_schema_is_the_ne
     old = releases.figures()
     changed = contents.differences(before, old)
     assert [line for line in changed if not line.startswith(WRITTEN)] == []
-    customers, added = "public.fleet_customers", answers["a write", 201]
+    customers, added = "public.fleet_customers", done["a write"]
     assert old[customers]["rows"] == before[customers]["rows"] + added
     releases.run(ROOT, "alembic", "upgrade", "head")
     assert contents.differences(newest, releases.figures()) == []

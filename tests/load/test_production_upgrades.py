@@ -6,18 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import uuid
-from collections import Counter
 
 import httpx2
-import psycopg
 import pytest
 
 from stack.home import ROOT
-from tests import cast, factories
-from tests.load.test_production import _give_token, asking, heartbeat, session
-from tests.production import Production, is_live, wait_for
+from tests import cast
+from tests.load import counting
+from tests.load.callers import terminals
+from tests.load.crowd import Crowd, Reader
+from tests.production import Production, is_live
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.production
 
@@ -60,54 +59,23 @@ def test_a_service_that_was_asked_to_end_says_so_and_goes_on_answering_for_a_mom
 
 
 def test_a_rolling_restart_costs_no_request_and_no_heartbeat(production: Production) -> None:
-    answers: Counter[tuple[str, str]] = Counter()
-    stream, tokens, person = str(uuid.uuid4()), [f"rolled-{uuid.uuid4()}" for _ in range(4)], session(production)
-    answered: list[tuple[int, int]] = []
-    with production.committed() as db:
-        for token in tokens:
-            _give_token(db, factories.terminal(db).id, token)
+    scene = production.scene
+    crowd = Crowd(
+        [
+            *terminals(scene, "ROLLED", 4, pause=0.02),
+            *(Reader(scene.signed_in("yamada"), "/api/fleet/terminals") for _ in range(2)),
+            *(Reader(scene.http(), "/login") for _ in range(2)),
+        ]
+    )
     before = {name: production.stack.pid(name) for name in ("service", "service-2", "worker", "beat", "dashboards-2")}
 
-    def told(what: str, ask: httpx2.Response | Exception) -> str:
-        status = str(ask.status_code) if isinstance(ask, httpx2.Response) else type(ask).__name__
-        answers[what, status] += 1
-        return status
-
-    def send(number: int, stopping: threading.Event) -> None:
-        sequence = 1
-        with production.http(headers={"Authorization": f"Bearer {tokens[number]}"}) as http:
-            while not stopping.wait(0.02):
-                try:
-                    status = told("heartbeat", http.post("/api/fleet/heartbeats", json=heartbeat(sequence, stream)))
-                except httpx2.TransportError as error:
-                    status = told("heartbeat", error)
-                if status == "200":
-                    answered.append((number, sequence))
-                    sequence += 1
-
-    def read(number: int, stopping: threading.Event) -> None:
-        path = "/login" if number % 2 else "/api/fleet/terminals"
-        with production.http(headers={} if number % 2 else person) as http:
-            while not stopping.wait(0.02):
-                try:
-                    told(path, http.get(path))
-                except httpx2.TransportError as error:
-                    told(path, error)
-
-    with asking(len(tokens), send), asking(4, read):
-        wait_for(lambda: answers.total() > 100, "no answers")
+    with crowd.at_work():
+        crowd.flow(100)
         done = stack(production, "restart")
     assert done.returncode == 0, done.stdout + done.stderr
-    print(f"while everything was restarted: {dict(answers)}\n{done.stdout}")
+    print(f"{crowd.answers()} answers while everything was restarted\n{done.stdout}")
 
     assert {name: production.stack.pid(name) for name in before}.items().isdisjoint(before.items())
-    with psycopg.connect(production.url("backup")) as reader:
-        stored = Counter(
-            reader.execute(
-                "SELECT terminal_id, sequence FROM fleet_heartbeats WHERE stream_id = %s", [stream]
-            ).fetchall()
-        )
-    assert set(stored.values()) == {1}
-    assert len(answered) == len(stored)
-    assert answers.total() > 500
-    assert {status for _, status in answers} == {"200"}
+    assert crowd.failures() == {"terminals": {}, "readers": {}}
+    assert crowd.answers() > 500
+    counting.heartbeats(scene, crowd)

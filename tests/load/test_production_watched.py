@@ -20,7 +20,8 @@ import yaml
 
 from tests.ensure_servers import program
 from tests.processes import free_port
-from tests.production import SHIPPED, Production, running_process, wait_for
+from tests.production import SHIPPED, Production, running_process
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.production
 

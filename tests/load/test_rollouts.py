@@ -21,11 +21,14 @@ from stack import firmware
 from stack.home import Home
 from tests import cast, maker
 from tests.conftest import start_service
-from tests.load.cut import BreakingLine, breaking_line
-from tests.load.shops import OLD, Desk, Shop, eventually, played
+from tests.load.cut import Line, line
+from tests.load.shops import OLD, Desk, Shop, played
 from tests.processes import end
 from tests.stack import PATIENCE_SECONDS
+from tests.waiting import wait_for
 
+# Real agents and a service of its own: every day a roll-out is proved by tests/jobs/test_roll_outs*.py.
+pytestmark = pytest.mark.deep
 NEW, BAD = "2.0.0", "2.1.0"
 IMAGE = random.Random(11).randbytes(20_000)
 BREAKS_AFTER = 8_000
@@ -37,8 +40,8 @@ class Scene:
     """`rollouts` and `customers` by name: good, bad, forged."""
 
     desk: Desk
-    line: BreakingLine
-    watched: BreakingLine
+    line: Line
+    watched: Line
     good: Shop
     wary: Shop
     customers: dict[str, int] = field(default_factory=dict)
@@ -66,10 +69,11 @@ def scene(running_servers: Home, tmp_path_factory: pytest.TempPathFactory) -> It
         held.callback(desk.close)
         port = urlsplit(service.url).port
         assert port is not None
-        line, watched = (held.enter_context(breaking_line(port, after)) for after in (BREAKS_AFTER, 2**40))
-        good = Shop(folder / "good", "TC200-GOOD", line.url, maker.PUBLIC_KEY)
+        breaking = held.enter_context(line(("127.0.0.1", port), breaks_after=BREAKS_AFTER))
+        watched = held.enter_context(line(("127.0.0.1", port)))
+        good = Shop(folder / "good", "TC200-GOOD", breaking.url, maker.PUBLIC_KEY)
         wary = Shop(folder / "wary", "TC200-WARY", watched.url, firmware.public_key(other))
-        made = Scene(desk, line, watched, good, wary)
+        made = Scene(desk, breaking, watched, good, wary)
         made.customers = {name: desk.customer(name) for name in ("good", "bad", "forged")}
         codes = {name: desk.code(made.customers[name], FLEET + 1) for name in made.customers}
         shops = {"good": good, "forged": wary}
@@ -98,7 +102,7 @@ def scene(running_servers: Home, tmp_path_factory: pytest.TempPathFactory) -> It
                 look(db)
             return made.states() == {"good": "finished", "bad": "paused", "forged": "paused"}
 
-        eventually(settled, PATIENCE_SECONDS, lambda: (made.states(), good.said(), wary.said()))
+        wait_for(settled, lambda: (made.states(), good.said(), wary.said()), PATIENCE_SECONDS, every=0.2)
         yield made
 
 

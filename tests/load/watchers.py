@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
-import urllib.request
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
 
 from tests.load.crowd import Away, Client, Scene
+from tests.load.shops import Shop
 
 VENDORS = ("twilio", "bland", "stripe")
 
 
 class Watcher(Client):
     """Looks twice a second; `news` gives the moments, on the wall's clock, of what is new since."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self.scene = scene
 
     def next(self) -> None:
         return None
@@ -50,13 +52,13 @@ class Jobs(Watcher):
 
 
 class Agent(Watcher):
-    """A real agent's heartbeats, by the terminal's serial number."""
+    """A real agent's heartbeats."""
 
     kind = "agents"
 
-    def __init__(self, scene: Scene, serial_number: str) -> None:
+    def __init__(self, scene: Scene, shop: Shop) -> None:
         super().__init__(scene)
-        self.serial_number = serial_number
+        self.shop = shop
         self._seen = 0.0
 
     def news(self) -> list[float]:
@@ -64,7 +66,7 @@ class Agent(Watcher):
             "SELECT extract(epoch FROM h.received_at)::float FROM fleet_heartbeats h "
             "JOIN fleet_terminals t ON t.id = h.terminal_id "
             "WHERE t.serial_number = %s AND h.received_at > to_timestamp(%s) ORDER BY 1",
-            self.serial_number,
+            self.shop.serial_number,
             self._seen + 0.001,
         )
         moments = [moment for (moment,) in found]
@@ -79,9 +81,9 @@ class Webhooks(Watcher):
     kind = "webhooks"
     pause = 1.0
 
-    def __init__(self, scene: Scene, sandbox: str, store: Path) -> None:
+    def __init__(self, scene: Scene, store: Path) -> None:
         super().__init__(scene)
-        self._sandbox, self._store = sandbox, store
+        self._store = store
         self._seen = 0
         self.sent_again = 0
 
@@ -97,14 +99,8 @@ class Webhooks(Watcher):
                 VENDORS,
             ).fetchall()
         for (webhook_id,) in taken:
-            self.sent_again += int(self._control(f"webhooks/{webhook_id}/again", {})["sent"])
+            self.sent_again += int(self.scene.stack.control(f"webhooks/{webhook_id}/again", {})["sent"])
         if told:
             self._seen = told[-1][0]
         zone = ZoneInfo("Asia/Tokyo")
         return [datetime.strptime(at, "%Y/%m/%d %H:%M:%S").replace(tzinfo=zone).timestamp() for _, at in told]
-
-    def _control(self, path: str, given: Any) -> Any:
-        kind = {"Content-Type": "application/json"}
-        asked = urllib.request.Request(f"{self._sandbox}/_control/{path}", json.dumps(given).encode(), kind)
-        with urllib.request.urlopen(asked, timeout=5) as answer:
-            return json.load(answer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +18,8 @@ from tests.sandbox.vendors.bland import Bland
 from tests.sandbox.vendors.payments import Refused
 from tests.sandbox.vendors.stripe import Stripe
 from tests.sandbox.vendors.twilio import Twilio
+
+LONGEST_REST_SECONDS = 10
 
 
 class Target(BaseModel):
@@ -66,7 +70,8 @@ class Control:
             Route("/_control/script", self._forget_scripts, methods=["DELETE"]),
             post("clock", self._move_clock),
             get("clock", lambda _: self._clock()),
-            get("ahead", self._ahead),
+            Route("/_control/rest", self._rest, methods=["POST"]),
+            Route("/_control/reset", self._reset, methods=["POST"]),
             post("targets", self._targets),
             get("webhooks", lambda request: self._house.webhooks.listed(request.query_params.get("vendor"))),
             post("webhooks/{webhook_id:int}/again", self._again),
@@ -101,9 +106,26 @@ class Control:
     def _clock(self) -> Any:
         return {"shift": self._house.clock.shift, "now": self._house.clock.now()}
 
-    def _ahead(self, request: Request) -> Any:
-        seconds = float(request.query_params["seconds"])
-        return {"count": self._house.agenda.ahead(seconds) + self._house.webhooks.ahead(seconds)}
+    async def _rest(self, request: Request) -> Response:
+        """Answers when there is nothing more to do nor to tell within so many seconds; whether there was."""
+        seconds, begun = float((await request.json())["seconds"]), time.monotonic()
+        waited = False
+        while self._house.agenda.ahead(seconds) + self._house.webhooks.ahead(seconds):
+            waited = True
+            if time.monotonic() > begun + LONGEST_REST_SECONDS:
+                break
+            await asyncio.sleep(0.005)
+        return JSONResponse({"waited": waited})
+
+    async def _reset(self, _: Request) -> Response:
+        """Empty and sound; what the vendors were just telling has been heard, and they tell no more."""
+        self._house.store.empty()
+        for fault in self._house.faults.switched_on():
+            self._house.faults.switch_off(fault.id)
+        self._house.clock.move(0)
+        while self._house.webhooks.under_way:
+            await asyncio.sleep(0.005)
+        return Response(status_code=204)
 
     def _targets(self, _: Request, given: Any) -> Any:
         for vendor, target in given.items():

@@ -16,7 +16,6 @@ from tests.sandbox.scripts import Scripts
 from tests.sandbox.store import Store
 from tests.sandbox.webhooks import Webhooks
 
-LOOK_EVERY = 0.02
 # The step and the thing's id.
 Take = Callable[[str, str], None]
 
@@ -52,6 +51,7 @@ class Clock:
     def move(self, shift: float) -> None:
         self._store.set("clock", shift)
         self._shift = shift
+        self._store.bell.ring()
 
     def now(self) -> float:
         return time.time() + self._shift
@@ -74,6 +74,7 @@ class Agenda:
         self._store.sql.execute(
             "INSERT INTO agenda (vendor, at, step, thing) VALUES (?, ?, ?, ?)", [vendor, at, step, thing]
         )
+        self._store.bell.ring()
 
     def drop(self, vendor: str, thing: str) -> None:
         self._store.sql.execute("DELETE FROM agenda WHERE vendor = ? AND thing = ?", [vendor, thing])
@@ -89,7 +90,8 @@ class Agenda:
             while self._next():
                 # Requests are answered in between.
                 await asyncio.sleep(0)
-            await asyncio.sleep(LOOK_EVERY)
+            due = self._store.sql.execute("SELECT min(at) FROM agenda").fetchone()[0]
+            await self._store.bell.wait(None if due is None else due - self._clock.now())
 
     def _next(self) -> bool:
         row = self._store.sql.execute(

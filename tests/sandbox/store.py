@@ -7,10 +7,11 @@ vendor can be asked about (calls, sessions), `agenda` what it still has to do, `
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -127,6 +128,21 @@ def now() -> str:
     return f"{datetime.now(ZoneInfo('Asia/Tokyo')):%Y/%m/%d %H:%M:%S}"
 
 
+class Bell:
+    """Rings when something more is to be done or told: who waits for when it is due looks again."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+        self._rung = asyncio.Event()
+
+    async def wait(self, seconds: float | None) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._rung.wait(), None if seconds is None else max(seconds, 0))
+
+
 class Store:
     def __init__(self, path: Path | str = ":memory:", keep: int = KEEP) -> None:
         self.sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -135,6 +151,7 @@ class Store:
         self.sql.execute("PRAGMA synchronous = NORMAL")
         self.sql.executescript(SCHEMA)
         self._keep = keep
+        self.bell = Bell()
 
     def close(self) -> None:
         self.sql.close()
@@ -202,6 +219,7 @@ class Store:
         self.sql.execute(
             "UPDATE webhooks SET held = 0, due = 1.0 / id WHERE vendor = ? AND held = 1 AND done = 0", [vendor]
         )
+        self.bell.ring()
         return len(listed)
 
     def newest(self, vendor: str | None = None, q: str = "", limit: int = 200, offset: int = 0) -> list[Message]:

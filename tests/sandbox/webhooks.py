@@ -18,7 +18,6 @@ from tests.sandbox.store import Store
 
 # Seconds after each failed try; vendors take hours, which nobody would watch.
 RETRIES = (1, 5, 30, 120)
-LOOK_EVERY = 0.02
 # The address, the body and the time in; the vendor's headers out.
 Sign = Callable[[str, bytes, int], Mapping[str, str]]
 
@@ -29,6 +28,8 @@ class Webhooks:
         self._store, self._faults, self._reach = store, faults, reach
         self._signs: dict[str, Sign] = {}
         self._retries: dict[str, Sequence[int]] = {}
+        # How many are on the line just now.
+        self.under_way = 0
 
     def signed_by(self, vendor: str, sign: Sign, retries: Sequence[int] = RETRIES) -> None:
         self._signs[vendor], self._retries[vendor] = sign, retries
@@ -39,6 +40,7 @@ class Webhooks:
             [vendor, door, url, body, time.time()],
         ).fetchone()
         self._store.trim_webhooks()
+        self._store.bell.ring()
         return int(row["id"])
 
     def listed(self, vendor: str | None = None) -> list[dict[str, Any]]:
@@ -62,6 +64,7 @@ class Webhooks:
             SELECT vendor, door, url, body, ?, 1 FROM webhooks WHERE id = ? RETURNING id""",
             [time.time(), webhook_id],
         ).fetchone()
+        self._store.bell.ring()
         return row is not None
 
     async def run(self) -> None:
@@ -70,17 +73,17 @@ class Webhooks:
             await asyncio.gather(*(self._deliver(http, vendor) for vendor in self._signs))
 
     async def _deliver(self, http: httpx2.AsyncClient, vendor: str) -> None:
+        waiting = "FROM webhooks WHERE vendor = ? AND held = 0 AND done = 0"
         while True:
             due = self._store.sql.execute(
-                """SELECT * FROM webhooks WHERE vendor = ? AND held = 0 AND done = 0 AND due <= ?
-                ORDER BY due, id""",
-                [vendor, time.time()],
+                f"SELECT * {waiting} AND due <= ? ORDER BY due, id", [vendor, time.time()]
             ).fetchall()
             for row in due:
                 times = 1 if row["drawn"] else self._times(row["id"], row["vendor"], row["door"], row["body"])
                 for _ in range(times):
                     await self._send(http, row["id"])
-            await asyncio.sleep(LOOK_EVERY)
+            following = self._store.sql.execute(f"SELECT min(due) {waiting}", [vendor]).fetchone()[0]
+            await self._store.bell.wait(None if following is None else following - time.time())
 
     def _times(self, webhook_id: int, vendor: str, door: str, body: bytes) -> int:
         """How often to send it now, as the switches have it; a fault is drawn once for each webhook."""
@@ -109,11 +112,14 @@ class Webhooks:
             return
         vendor, body, url = row["vendor"], row["body"], row["url"]
         headers = {"Content-Type": "application/json", **self._signs[vendor](url, body, int(time.time()))}
+        self.under_way += 1
         try:
             answer = await http.post(self._reach(vendor, url), content=body, headers=headers)
             said, taken = str(answer.status_code), answer.is_success
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             said, taken = type(error).__name__, False
+        finally:
+            self.under_way -= 1
         did = f"{row['tries'] + 1}回目を送った"
         self._store.note(vendor, row["door"], {"url": url, "body": body.decode()}, [], [did], said)
         retries = self._retries[vendor]

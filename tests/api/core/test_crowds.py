@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -14,24 +15,24 @@ from dashboards.client import vouched
 from service.core import crowds
 from service.core.settings import settings
 from tests import cast
+from tests.whole import whole
 
 MOST = 12
+_minutes = itertools.count()
 Stranger = Callable[[str], TestClient]
 
 
 @pytest.fixture
 def stranger(db: Session, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch) -> Stranger:
-    """stranger("198.51.100.7") → a browser over there, in front of a service that soon has enough, in one minute. It
-    has counted nobody yet."""
-    from service.main import app
-
-    fresh = app()
+    """stranger("198.51.100.7") → a browser over there, in front of a service that soon has enough, in one minute of
+    this test's own: it has counted nobody yet."""
+    now = 1_800_000_030.0 + 120 * next(_minutes)
     monkeypatch.setattr(settings(), "public_requests_per_minute", MOST)
     monkeypatch.setattr(settings(), "refusals_per_minute", MOST)
-    monkeypatch.setattr(time, "time", lambda: 1_800_000_030.0)
+    monkeypatch.setattr(time, "time", lambda: now)
 
     def at(address: str) -> TestClient:
-        made = TestClient(fresh, raise_server_exceptions=False, client=(address, 50000))
+        made = TestClient(whole(), raise_server_exceptions=False, client=(address, 50000))
         made.portal = portal
         return made
 
@@ -52,7 +53,8 @@ def test_pages_are_for_everybody_but_not_without_end(stranger: Stranger, monkeyp
     assert "30秒ほど待って" in refused.text
     # Somebody else is not concerned, and neither is the same one in the next minute.
     assert stranger("198.51.100.8").get("/parent-card").status_code == 200
-    monkeypatch.setattr(time, "time", lambda: 1_800_000_061.0)
+    next_minute = time.time() + 31
+    monkeypatch.setattr(time, "time", lambda: next_minute)
     assert browser.get("/parent-card").status_code == 200
 
 

@@ -26,10 +26,10 @@ from service.core.identity import open_session
 from service.core.replica import SINCE_WRITE, Failed, Samples, Watch
 from service.fleet.models import Customer
 from stack.home import Home
-from tests import cast, factories
+from tests import cast, cluster, factories
 from tests.api.agencies import scene
 from tests.conftest import Service, start_service
-from tests.processes import end, free_port
+from tests.processes import end, free_port, own_folder
 from tests.replica import Replica, replica_of
 
 CUSTOMERS, SUMMARY, CORPORATIONS = "/api/fleet/customers", "/api/fleet/summary", "/api/agencies/corporations"
@@ -70,13 +70,15 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def started(running_servers: Home) -> Iterator[Pair]:
-    port = free_port()
-    with replica_of(running_servers, port) as following:
+    """On a cluster of its own: a replica would have to follow what all other tests write, too."""
+    port, primary = free_port(), Home(own_folder("primary"))
+    cluster.take_secrets(primary)
+    with cluster.running(primary), replica_of(primary, port) as following:
         more = {
             "DATABASE_READ_URL": following.url("app", "genba_read"),
             "DATABASE_READ_LAG_SECONDS": str(LIMIT),
         }
-        service = start_service(running_servers, "genba_read", more)
+        service = start_service(primary, "genba_read", more)
         yield Pair(service, following)
         end(service.process)
 

@@ -32,10 +32,8 @@ def test_two_hundred_at_once_are_all_answered(service: Service) -> None:
             answers = await asyncio.gather(*(http.get("/api/fleet/summary") for _ in range(200)))
         return [answer.status_code for answer in answers]
 
-    begun = time.monotonic()
+    # A standstill would last until the pool gives up, and be a 503.
     assert asyncio.run(rush()) == [200] * 200
-    # Not a claim of speed: a standstill lasts until the pool gives up, five seconds at a time.
-    assert time.monotonic() - begun < 15
 
 
 def test_a_rush_of_wrong_sign_ins_holds_nobody_up(service: Service) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
+from functools import cache
 from typing import Any
 
+import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from hypothesis.strategies import sampled_from
+from hypothesis.strategies import none, one_of, sampled_from
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -16,9 +17,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from service.main import app
 from tests.api.callers import Caller, Everybody, Operation, drawn, permission
 from tests.conftest import Service
+from tests.whole import whole
 
 # A body that is no JSON, the conditions of a list and a key that was used before are looked at before the permission;
 # that it is 403 otherwise is what the walks ask.
@@ -31,22 +32,26 @@ SLOW = ("POST /api/core/users", "POST /api/core/users/{user_id}/password", "POST
 schemathesis.serializer.alias("application/zip", "application/octet-stream")
 
 
-def _operations() -> list[Operation]:
+@cache
+def operations() -> list[Operation]:
     """Without what the document says of keys: chance would leave ours out of half of what breaks the form, and a
     request without one says nothing more than 401."""
-    said = copy.deepcopy(app().fastapi.openapi())
-    for item in said["paths"].values():
-        for operation in item.values():
-            operation.pop("security", None)
-    return drawn(said)
+    said = whole().fastapi.openapi()
+    without_keys = {
+        path: {
+            method: {name: value for name, value in operation.items() if name != "security"}
+            for method, operation in item.items()
+        }
+        for path, item in said["paths"].items()
+    }
+    return drawn(said | {"paths": without_keys})
 
 
-OPERATIONS = _operations()
-
-
-def ask(operation: Operation, mode: GenerationMode, service: Service, everybody: Everybody) -> None:
-    """The area's administrator sends all that is drawn, for whoever may do nothing would prove nothing, and each time
-    one of the other roles the same. Where a machine's key is asked for, that machine sends it."""
+def ask(
+    operation: Operation, mode: GenerationMode, service: Service, everybody: Everybody, line: requests.Session
+) -> None:
+    """The area's administrator sends all that is drawn, for whoever may do nothing would prove nothing, and now and
+    then one of the other roles the same. Where a machine's key is asked for, that machine sends it."""
     # Signing in costs a quarter of a second on purpose, and signing out would end the session for the others.
     signing = operation.path.startswith("/api/auth/log")
     # So do passwords that are made, and setting type, in a process of its own.
@@ -56,14 +61,16 @@ def ask(operation: Operation, mode: GenerationMode, service: Service, everybody:
     first, *others = [STRANGER] if signing else everybody.at(operation)
     lock = permission(operation)
 
-    # Each run draws others, so that what one run leaves out the next ones ask.
-    examples = settings().max_examples // (50 if dear else 6)
+    # The simplest and one by chance every day, and each day another one; `make test-deep` asks the rest.
+    examples = max(settings().max_examples // (100 if dear else 40), 1 if dear else 2)
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    @given(case=operation.as_strategy(generation_mode=mode), other=sampled_from([None, *others]))
+    @given(
+        case=operation.as_strategy(generation_mode=mode), other=one_of(none(), none(), sampled_from([None, *others]))
+    )
     def whatever_is_sent(case: schemathesis.Case[Any], other: Caller | None) -> None:
         for caller in filter(None, (other, first)):
-            answer = case.call(base_url=service.url, headers=caller.headers)
+            answer = case.call(base_url=service.url, headers=caller.headers, session=line)
             case.validate_response(answer, checks=checks)
             if lock is not None and lock not in caller.held:
                 assert answer.status_code in REFUSED, caller.name

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from stack.home import Home
 from tests.api.reservations import scene
-from tests.conftest import committed_database
+from tests.conftest import committed_database, own_database
 from tests.sight import seeing_all
 
 
@@ -24,7 +24,7 @@ def stage(db: Session) -> Session:
 @pytest.fixture
 def several(running_servers: Home) -> Iterator[Engine]:
     """The same, committed, for what needs several connections at once."""
-    with committed_database(running_servers, "genba_reservations") as url:
+    with committed_database(running_servers, own_database("genba_reservations")) as url:
         engine = create_engine(seeing_all(url), pool_size=25)
         with Session(engine) as db, db.begin():
             scene.fill(db)

@@ -22,6 +22,7 @@ from service.reservations.flow.models import Reservation
 from service.reservations.surveys import actions, queries
 from service.reservations.surveys.models import Invitation, Survey, SurveyLink
 from tests.api.reservations import scene
+from tests.whole import whole
 
 SignIn = Callable[..., TestClient]
 SURVEYS = "/api/reservations/surveys"
@@ -42,9 +43,7 @@ def sally(sign_in: SignIn) -> TestClient:
 
 @pytest.fixture
 def visitor(db: Session, portal: Any) -> TestClient:
-    from service.main import app
-
-    client = TestClient(app(), raise_server_exceptions=False, follow_redirects=False)
+    client = TestClient(whole(), raise_server_exceptions=False, follow_redirects=False)
     client.portal = portal
     return client
 

@@ -17,7 +17,7 @@ from service.core.identity import User, open_session
 from service.demo import fill
 from stack.home import Home
 from tests.api.walks.walk import LEFT_OUT, Walker
-from tests.conftest import committed_database
+from tests.conftest import committed_database, own_database
 
 
 def _walking(people: list[User]) -> list[User]:
@@ -32,7 +32,7 @@ def _walking(people: list[User]) -> list[User]:
 def _engine(running_servers: Home) -> Iterator[Engine]:
     """On a database that the demo is in already: to live it takes as long as the longest walk. What a walk does is
     rolled back as everywhere. Of areas that are left out nothing is walked, so nothing is filled."""
-    with committed_database(running_servers, "genba_walks") as url:
+    with committed_database(running_servers, own_database("genba_walks")) as url:
         engine = create_engine(url)
         with engine.connect() as connection:
             for name, value in SYSTEM.as_settings().items():

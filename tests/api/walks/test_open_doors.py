@@ -14,9 +14,10 @@ from starlette.requests import Request
 from dashboards.session import COOKIE
 from service.core.pages import forms, shell
 from service.core.settings import settings
-from service.main import app, locks
+from service.main import locks
 from service.reservations.assistants.actions import PATH as MCP
 from service.reservations.assistants.mcp import METADATA
+from tests.whole import whole
 
 # What a parameter may be: one that no row has, and for pages that everybody may see, one that is there.
 NOBODYS = {"name": "quick-start", "number": "OSAKA_SV_X_1_001"}
@@ -26,7 +27,7 @@ ANYBODY = Request({"type": "http", "headers": []})
 
 def doors() -> Iterator[tuple[str, str, bool]]:
     """(method, path, whether it asks for a permission) of every route, parameters filled in."""
-    for path, route, declared in locks(app().fastapi):
+    for path, route, declared in locks(whole().fastapi):
         filled = re.sub(r"\{(\w+)[^}]*\}", lambda found: NOBODYS.get(found[1], "1"), path)
         for method in sorted(route.methods or ()):
             yield method, filled, bool(declared)

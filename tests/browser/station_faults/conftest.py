@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from service.core.identity import hash_password
+from stack import servers
 from stack.home import Home
 from tests.browser.relay import Relay
 from tests.browser.station_faults.after_all import DATABASE
@@ -23,10 +24,11 @@ from tests.processes import end
 
 @pytest.fixture(scope="module")
 def own(running_servers: Home) -> Iterator[Service]:
-    """A service that may be killed."""
+    """A service that may be killed, with a database that begins empty in each module."""
     started = start_service(running_servers, DATABASE)
     yield started
     end(started.process)
+    servers.drop_database(running_servers, DATABASE)
 
 
 @pytest.fixture

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-import dashboards.app as dashboards_app
-from dashboards import session
 from dashboards.ui import conflict, times
 from service.agencies.drafts.models import Draft
 from service.agencies.requests.models import Comment, Image, Request, Site
 from service.agencies.rules import Status
-from service.core.identity import User, open_session
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import press
+from tests.dashboards.conftest import Line
+from tests.dashboards.pages import Open, html, keys, press, rows, run, said, texts, widget
 
-Desk = Callable[[User], AppTest]
 CASES = "/api/agencies/cases"
-
-
-@pytest.fixture
-def team(db: Session, front_door: TestClient) -> Scene:
-    return scene.scene(db, front_door)
-
-
-@pytest.fixture
-def desk(db: Session, line: Line, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    def of(user: User) -> AppTest:
-        token, _ = open_session(db, user, "testclient", timedelta(hours=1))
-        db.commit()
-        monkeypatch.setattr(session, "token", lambda: token)
-        return AppTest.from_file(str(dashboards_app.FRAME), default_timeout=30)
-
-    return of
 
 
 @pytest.fixture
@@ -54,34 +32,22 @@ def case(team: Scene) -> Request:
 
 
 @pytest.fixture
-def page(desk: Desk, team: Scene, case: Request) -> AppTest:
-    opened = opened_at(desk(team.olga), "case", id=str(case.id))
+def page(open_page: Open, team: Scene, case: Request) -> AppTest:
+    opened = open_page(team.olga, "case", id=str(case.id))
     assert not opened.exception
     return opened
 
 
-def texts(page: AppTest) -> str:
-    said = [*page.markdown, *page.warning, *page.success, *page.error, *page.info, *page.toast]
-    return "\n".join(str(element.value) for element in said).replace("\\", "")
-
-
 def key_of(page: AppTest, field: str) -> str:
-    """The key of a site's field as it is drawn now."""
-    widgets = [*page.text_input, *page.selectbox, *page.number_input, *page.text_area, *page.date_input]
-    widgets += [*page.checkbox, *page.button_group]
-    return next(
-        str(one.key) for one in widgets if one.key and one.key.startswith("case.site.") and one.key.endswith(field)
-    )
+    """The key of a site's field, or of what is written on the case, as it is drawn now."""
+    drawn = (str(one.key) for one in page._tree if getattr(one, "key", None))
+    return next(key for key in drawn if key.startswith("case.") and key.endswith(field))
 
 
 def type_in(page: AppTest, **values: Any) -> None:
     for field, value in values.items():
-        key = key_of(page, f".{field}")
-        kinds = (page.text_input, page.selectbox, page.number_input, page.text_area, page.date_input)
-        widget = next(one for kind in kinds for one in kind if one.key == key)
-        widget.set_value(value)
-        page.run()
-        assert not page.exception
+        widget(page, key_of(page, f".{field}")).set_value(value)
+    run(page)
 
 
 def add_site(page: AppTest) -> None:
@@ -112,13 +78,18 @@ FILLED = {
 }
 
 
-def test_the_first_line_says_what_is_entered_and_nobody_has_begun(page: AppTest) -> None:
+def test_a_case_says_what_is_entered_that_nobody_has_begun_and_who_else_has_it_open(
+    page: AppTest, case: Request, team: Scene, open_page: Open
+) -> None:
     said = texts(page)
     assert "株式会社ABC" in said
     assert "**0/2** が投入済です。担当者は未定です。" in said
     assert "地点はまだありません" in said
     assert "明細は郵送します。" in said  # 営業担当者の備考
     assert "株式会社AAA代理店" in said
+
+    adams = open_page(team.adam, "case", id=str(case.id))
+    assert "olga さんさんもこの案件を開いています" in texts(adams)
 
 
 def complaints(page: AppTest) -> list[str]:
@@ -192,83 +163,83 @@ def test_what_the_service_refuses_stands_below_its_field(page: AppTest, case: Re
     assert "郵便番号は7桁" not in texts(page)
 
 
-def test_long_numbers_stand_there_as_a_statement_writes_them_and_are_no_change(
-    desk: Desk, team: Scene, case: Request
+def test_a_stored_site_stands_as_its_statement_writes_it_and_its_sheet_is_copied_box_by_box(
+    open_page: Open, team: Scene, case: Request
 ) -> None:
-    site = scene.site(team.db, case, power_customer_location_number="0300001111222233334444")
+    site = scene.site(team.db, case, power_customer_location_number="0300001111222233334444", power_customer_number="9")
     team.db.commit()
-    page = opened_at(desk(team.olga), "case", id=str(case.id))
+    page = open_page(team.olga, "case", id=str(case.id))
 
     shown = {name: page.text_input(key=key_of(page, f".{name}")).value for name in ("power_zip_code", NUMBER)}
 
     assert shown == {"power_zip_code": "150-0002", NUMBER: "03-0000-1111-2222-3333-4444"}
-    assert page.button(key=f"case.site.{site.id}.save").disabled
+    assert page.button(key=f"case.site.{site.id}.save").disabled  # The hyphens are no change.
+    press(page, f"case.site.{site.id}.above.sheet")
+    assert "9" in [one.value for one in page.code]
+    assert "power_customer_number" in texts(page)
+    for kind in ("csv", "xlsx"):
+        assert f"/download{CASES}/{case.id}/sites/{site.id}/entry.{kind}" in html(page)
 
 
-def test_the_month_of_the_statement_is_chosen(page: AppTest, case: Request, db: Session) -> None:
+def test_the_month_options_and_gas_are_chosen_and_saved(page: AppTest, case: Request, db: Session) -> None:
     add_site(page)
     slot = f"case.site.{site_of(db, case).id}"
-    box = page.selectbox(key=key_of(page, ".latest_date"))
+    month = page.selectbox(key=key_of(page, ".latest_date"))
     this = times.now().date()
-    assert box.options[0] == f"{this.year}年{this.month}月"
-
+    assert month.options[0] == f"{this.year}年{this.month}月"
     # The one before this, out of the list.
-    box.select_index(1)
-    page.run()
-    press(page, f"{slot}.save")
-    before = date(this.year, this.month, 1) - timedelta(days=1)
-    assert site_of(db, case).latest_date == f"{before:%Y-%m}"
-
-
-def test_gas_fields_come_with_a_gas_pps(page: AppTest, case: Request, db: Session) -> None:
-    add_site(page)
+    month.select_index(1)
+    options = [one for one in page.checkbox if ".option_plans." in (one.key or "")]
+    assert len(options) == 11
+    for one in options:
+        if str(one.key).endswith(("OPT013234", "OPT061070")):
+            one.check()
     assert not any("エコログガス用途分類" in one.label for one in page.selectbox)
-
-    type_in(page, pps_business_number="G01", ecolog_gas_yoto="2")
-    press(page, f"case.site.{site_of(db, case).id}.save")
+    type_in(page, pps_business_number="G01")
+    type_in(page, ecolog_gas_yoto="2")
+    press(page, f"{slot}.save")
 
     site = site_of(db, case)
+    before = date(this.year, this.month, 1) - timedelta(days=1)
+    assert (site.latest_date, site.option_plans) == (f"{before:%Y-%m}", ["OPT013234", "OPT061070"])
     assert (site.service_type, site.ecolog_gas_yoto) == ("gas", "2")
     type_in(page, pps_business_number="E01")
     assert not any("エコログガス用途分類" in one.label for one in page.selectbox)
-    press(page, f"case.site.{site.id}.save")
+    press(page, f"{slot}.save")
     assert (site_of(db, case).service_type, site_of(db, case).ecolog_gas_yoto) == ("electricity", "")
 
 
-def test_eleven_options_are_ticked(page: AppTest, case: Request, db: Session) -> None:
-    add_site(page)
-    boxes = [one for one in page.checkbox if ".option_plans." in (one.key or "")]
-    assert len(boxes) == 11
-
-    next(one for one in boxes if str(one.key).endswith("OPT013234")).check().run()
-    next(one for one in page.checkbox if (one.key or "").endswith("OPT061070")).check().run()
-    press(page, f"case.site.{site_of(db, case).id}.save")
-
-    assert site_of(db, case).option_plans == ["OPT013234", "OPT061070"]
-
-
-def test_the_next_site_begins_as_a_copy(page: AppTest, case: Request, team: Scene) -> None:
-    scene.site(team.db, case, power_plan_name="従量電灯C", power_branch_name="渋谷店")
+def test_what_a_dialog_is_about_is_the_tab_pressed_right_before_and_the_next_site_begins_as_its_copy(
+    page: AppTest, case: Request, team: Scene
+) -> None:
+    named = {"power_plan_name": "従量電灯C"}
+    first, second = (scene.site(team.db, case, power_branch_name=name, **named) for name in ("渋谷店", "新宿店"))
     team.db.commit()
     page.run()
 
-    press(page, "case.add")
-    assert page.selectbox(key="case.add.source").options[-1] == "地点1 渋谷店"
-    page.checkbox(key="case.add.address").check().run()
-    press(page, "case.add.confirm")
+    # No run in between: the buttons are those that were drawn with the first site.
+    page.button_group(key="case.site").set_value(second.id)
+    press(page, "case.deficient")
+    assert page.multiselect(key="case.deficiency.sites").value == [second.id]
 
+    page.button_group(key="case.site").set_value(first.id)
+    press(page, "case.add")
+    source = page.selectbox(key="case.add.source")
+    assert (source.value, source.options[-2:]) == (first.id, ["地点2 新宿店", "地点1 渋谷店"])
+    page.checkbox(key="case.add.address").check()
+    press(page, "case.add.confirm")
     copy = site_of(team.db, case)
     assert (copy.power_plan_name, copy.power_branch_name, copy.power_street) == ("従量電灯C", "", "1-2-3")
 
 
 def test_what_was_typed_is_there_again_after_another_tab_was_opened(
-    page: AppTest, case: Request, team: Scene, desk: Desk
+    page: AppTest, case: Request, team: Scene, open_page: Open
 ) -> None:
     add_site(page)
     type_in(page, power_branch_name="渋谷店")
     assert [one.values["power_branch_name"] for one in team.db.scalars(select(Draft))] == ["渋谷店"]
 
-    again = opened_at(desk(team.olga), "case", id=str(case.id))
+    again = open_page(team.olga, "case", id=str(case.id))
 
     assert "前回の入力の続きです" in texts(again)
     assert again.text_input(key=key_of(again, ".power_branch_name")).value == "渋谷店"
@@ -286,189 +257,124 @@ def change_meanwhile(team: Scene, case: Request, **values: Any) -> None:
     team.db.commit()
 
 
-def test_what_only_one_side_changed_is_taken_over_without_asking(page: AppTest, case: Request, team: Scene) -> None:
-    add_site(page)
-    type_in(page, power_branch_name="渋谷店")
-    change_meanwhile(team, case, power_plan_name="動力プラン")
-
-    press(page, f"case.site.{site_of(team.db, case).id}.save")
-
-    site = site_of(team.db, case)
-    assert (site.power_branch_name, site.power_plan_name) == ("渋谷店", "動力プラン")
-    assert "ほかの人の変更（契約プラン）も取り込みました。" in texts(page)
-
-
-@pytest.mark.parametrize(("choice", "kept"), [(conflict.MINE, "渋谷店"), (conflict.THEIRS, "本店")])
-def test_what_both_changed_is_shown_field_by_field(
-    page: AppTest, case: Request, team: Scene, choice: str, kept: str
+def test_what_only_one_side_changed_is_taken_over_and_what_both_did_is_asked_field_by_field(
+    page: AppTest, case: Request, team: Scene
 ) -> None:
     add_site(page)
     slot = f"case.site.{site_of(team.db, case).id}"
-    type_in(page, power_branch_name="渋谷店", power_street="1-2-3")
-    change_meanwhile(team, case, power_branch_name="本店", power_plan_name="動力プラン")
-
+    type_in(page, power_branch_name="渋谷店")
+    change_meanwhile(team, case, power_plan_name="動力プラン")
     press(page, f"{slot}.save")
+    site = site_of(team.db, case)
+    assert (site.power_branch_name, site.power_plan_name) == ("渋谷店", "動力プラン")
+    assert "ほかの人の変更（契約プラン）も取り込みました。" in said(page.toast)
 
+    type_in(page, power_branch_name="新宿店", power_city="新宿区", power_street="1-2-3")
+    change_meanwhile(team, case, power_branch_name="本店", power_city="港区", power_plan_name="従量電灯C")
+    press(page, f"{slot}.save")
     dialog = f"{slot}.conflict.{site_of(team.db, case).version}"
-    [asked] = [one for one in page.radio if str(one.key).startswith(dialog)]
-    assert asked.label == "店舗名"
-    assert asked.options == ["あなたの入力: 渋谷店", "最新の内容: 本店"]
+    asked = {one.label: one for one in page.radio if str(one.key).startswith(dialog)}
+    assert {*asked} == {"店舗名", "市区町村"}
+    assert asked["店舗名"].options == ["あなたの入力: 新宿店", "最新の内容: 本店"]
     assert site_of(team.db, case).power_branch_name == "本店"
-    asked.set_value(choice).run()
+    asked["店舗名"].set_value(conflict.MINE)
+    asked["市区町村"].set_value(conflict.THEIRS)
+    run(page)
     press(page, f"{dialog}.go_on")
     press(page, f"{slot}.save")
     site = site_of(team.db, case)
-    assert (site.power_branch_name, site.power_street, site.power_plan_name) == (kept, "1-2-3", "動力プラン")
+    assert (site.power_branch_name, site.power_city) == ("新宿店", "港区")
+    assert (site.power_street, site.power_plan_name) == ("1-2-3", "従量電灯C")
 
 
-def test_images_are_tied_where_they_are_seen(page: AppTest, case: Request, team: Scene) -> None:
+def test_images_are_tied_where_they_are_seen_and_free_again_without_their_site(
+    page: AppTest, case: Request, team: Scene
+) -> None:
     add_site(page)
+    site = site_of(team.db, case)
     second = team.db.scalars(select(Image).order_by(Image.id.desc())).first()
     assert second is not None
 
     linked = next(one for one in page.selectbox if str(one.key).startswith(f"case.link.{second.id}."))
-    linked.set_value(site_of(team.db, case).id).run()
-
-    assert not page.exception
+    linked.set_value(site.id)
+    run(page)
     team.db.expire_all()
-    assert second.site_id == site_of(team.db, case).id
+    assert second.site_id == site.id
+
+    press(page, f"case.site.{site.id}.above.remove")
+    assert "紐づけた明細画像2枚は、未紐づけに戻ります。" in texts(page)
+    press(page, f"case.site.{site.id}.remove.confirm")
+    assert "地点はまだありません" in texts(page)
 
 
-def test_a_dialog_begins_with_the_tab_that_was_pressed_right_before_its_button(
-    page: AppTest, case: Request, team: Scene
-) -> None:
-    first, second = (scene.site(team.db, case, power_branch_name=name) for name in ("渋谷店", "新宿店"))
-    team.db.commit()
-    page.run()
-
-    # No run in between: the buttons are those that were drawn with the first site.
-    page.button_group(key="case.site").set_value(second.id)
-    press(page, "case.deficient")
-    assert page.multiselect(key="case.deficiency.sites").value == [second.id]
-
-    page.button_group(key="case.site").set_value(first.id)
-    press(page, "case.add")
-    assert page.selectbox(key="case.add.source").value == first.id
-
-
-def test_a_deficiency_goes_back_with_its_reason(page: AppTest, case: Request, team: Scene) -> None:
-    add_site(page)
-    press(page, f"case.site.{site_of(team.db, case).id}.enter")
-    press(page, "case.deficient")
-    page.text_area(key=_form_key(page, "case.deficiency.form.message")).set_value("明細が読めません。")
+def send_back(page: AppTest, why: str) -> None:
+    page.text_area(key=key_of(page, "deficiency.form.message.0")).set_value(why)
     press(page, "case.deficiency.form.submit")
+
+
+def test_a_site_goes_back_with_its_reason_and_on_by_telephone(page: AppTest, case: Request, team: Scene) -> None:
+    add_site(page)
+    slot = f"case.site.{site_of(team.db, case).id}"
+    press(page, f"{slot}.enter")
+    press(page, "case.deficient")
+    send_back(page, "明細が読めません。")
 
     assert site_of(team.db, case).status == "deficient"
     assert "不備: 明細が読めません。" in texts(page)
     # What 投入済 was refused for is nothing to be told of one that is sent back.
     assert "投入済にできません" not in texts(page)
-    # By telephone.
-    slot = f"case.site.{site_of(team.db, case).id}"
     press(page, f"{slot}.above.go_on")
     press(page, f"{slot}.go_on.confirm")
     assert site_of(team.db, case).status == "working"
 
 
-def _form_key(page: AppTest, begins: str) -> str:
-    return next(one.key for one in page.text_area if one.key and one.key.startswith(begins))
-
-
-def test_the_whole_request_is_deficient_without_a_site(page: AppTest, case: Request, team: Scene) -> None:
-    press(page, "case.deficient")
-    press(page, "case.deficiency.form.submit")
-    assert "入力してください。" in texts(page)
-    page.text_area(key=_form_key(page, "case.deficiency.form.message")).set_value("明細がありません。")
-    press(page, "case.deficiency.form.submit")
-
-    assert "依頼全体の不備: 明細がありません。" in texts(page)
-    press(page, "case.put_right")
-    page.text_area(key="case.put_right.ask.reason").set_value("電話で確認しました。")
-    press(page, "case.put_right.ask.confirm")
-    assert "依頼全体の不備" not in texts(page)
-
-
-def test_a_case_is_claimed_and_released(page: AppTest, case: Request, team: Scene) -> None:
+def test_without_a_site_a_case_is_claimed_talked_about_sent_back_and_released(
+    page: AppTest, case: Request, team: Scene
+) -> None:
     press(page, "case.claim")
     assert "担当は**olga さん**さんです。" in texts(page)
-    press(page, "case.release")
-    assert "担当者は未定です。" in texts(page)
-
-
-def test_comments_are_said_and_read(page: AppTest, case: Request, team: Scene) -> None:
     scene.comment(team.db, case, team.alice, "明細を追加しました。")
     team.db.commit()
     page.run()
     assert "明細を追加しました。" in texts(page)
     press(page, "case.read")
-    assert not any(one.key == "case.read" for one in page.button)
-
-    page.text_area(key=_form_key(page, "case.comment.message")).set_value("確認します。")
+    assert "case.read" not in keys(page)
+    page.text_area(key=key_of(page, "comment.message.0")).set_value("確認します。")
     press(page, "case.comment.submit")
-    assert [one.message for one in team.db.scalars(select(Comment).order_by(Comment.id))] == [
-        "明細を追加しました。",
-        "確認します。",
-    ]
+    said = team.db.scalars(select(Comment.message).order_by(Comment.id)).all()
+    assert said == ["明細を追加しました。", "確認します。"]
+
+    press(page, "case.deficient")
+    press(page, "case.deficiency.form.submit")
+    assert "入力してください。" in texts(page)
+    send_back(page, "明細がありません。")
+    assert "依頼全体の不備: 明細がありません。" in texts(page)
+    press(page, "case.put_right")
+    page.text_area(key="case.put_right.ask.reason").set_value("電話で確認しました。")
+    press(page, "case.put_right.ask.confirm")
+    assert "依頼全体の不備" not in texts(page)
+    press(page, "case.release")
+    assert "担当者は未定です。" in texts(page)
 
 
-def test_who_else_has_it_open_is_said(page: AppTest, case: Request, team: Scene, desk: Desk) -> None:
-    adams = opened_at(desk(team.adam), "case", id=str(case.id))
-    assert "olga さんさんもこの案件を開いています" in texts(adams)
-
-
-def test_the_sheet_is_copied_box_by_box(page: AppTest, case: Request, team: Scene) -> None:
-    site = scene.site(team.db, case, power_customer_number="987")
-    team.db.commit()
-    page.run()
-
-    press(page, f"case.site.{site.id}.above.sheet")
-
-    assert "987" in [one.value for one in page.code]
-    assert "power_customer_number" in texts(page)
-    for kind in ("csv", "xlsx"):
-        assert any(f"/download{CASES}/{case.id}/sites/{site.id}/entry.{kind}" in one.value for one in page.html)
-
-
-def test_a_site_added_by_mistake_is_removed(page: AppTest, case: Request, team: Scene) -> None:
-    add_site(page)
-    site = site_of(team.db, case)
-    press(page, f"case.site.{site.id}.above.remove")
-    assert "紐づけた明細画像1枚は、未紐づけに戻ります。" in texts(page)
-    press(page, f"case.site.{site.id}.remove.confirm")
-    assert "地点はまだありません" in texts(page)
-
-
-def test_sales_are_told_that_it_is_not_theirs(desk: Desk, team: Scene, case: Request) -> None:
-    for place in ("cases", "case"):
-        page = opened_at(desk(team.alice), place, id=str(case.id))
-        assert "この画面を表示する権限がありません" in page.title[0].value
-        assert "株式会社ABC" not in texts(page)
-
-
-def test_the_list_leads_to_the_case(desk: Desk, team: Scene, case: Request) -> None:
+def test_the_list_has_conditions_and_leads_to_the_case(open_page: Open, team: Scene, case: Request) -> None:
     scene.site(team.db, case, Status.ENTERED)
     scene.comment(team.db, case, team.alice)
-    team.db.commit()
-    page = opened_at(desk(team.olga), "cases")
-    assert "投入待ち・対応中の案件が**1件**あります。" in texts(page)
-    assert "未読のコメントがある案件が**1件**" in texts(page)
-    row = page.dataframe[0].value.to_dict("records")[0]
-    assert (row["法人名"], row["地点数"], row["営業担当者"]) == ("株式会社ABC", "1/2", "alice さん")
-
-    page.session_state["agencies.cases.clicked"] = ("開く", {"id": case.id})
-    page.run()
-
-    assert not page.exception
-    assert "**1/2** が投入済です" in texts(page)
-
-
-def test_conditions_of_the_list(desk: Desk, team: Scene, case: Request) -> None:
     scene.request(team.db, scene.corporation(team.db, team.b, "有限会社みなと"), team.bob, Status.ENTERED)
     team.db.commit()
-    page = opened_at(desk(team.olga), "cases")
-    assert [*page.dataframe[0].value["法人名"]] == ["株式会社ABC"]
+    page = open_page(team.olga, "cases")
+    assert "投入待ち・対応中の案件が**1件**あります。" in texts(page)
+    assert "未読のコメントがある案件が**1件**" in texts(page)
+    [row] = rows(page)
+    assert (row["法人名"], row["地点数"], row["営業担当者"]) == ("株式会社ABC", "1/2", "alice さん")
+
     page.selectbox(key="status").set_value("all").run()
-    assert [*page.dataframe[0].value["法人名"]] == ["株式会社ABC", "有限会社みなと"]
+    assert [row["法人名"] for row in rows(page)] == ["株式会社ABC", "有限会社みなと"]
     page.selectbox(key="agency_id").set_value(team.b.id).run()
-    assert [*page.dataframe[0].value["法人名"]] == ["有限会社みなと"]
+    assert [row["法人名"] for row in rows(page)] == ["有限会社みなと"]
     page.text_input(key="q").set_value("どこにもない").run()
     assert "条件に合うものはありません" in texts(page)
+
+    page.session_state["agencies.cases.clicked"] = ("開く", {"id": case.id})
+    run(page)
+    assert "**1/2** が投入済です" in texts(page)

@@ -6,7 +6,6 @@ from datetime import date, time, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from sqlalchemy.orm import Session
 
 from service.agencies.acquired import queries
 from service.agencies.rules import Status
@@ -16,18 +15,20 @@ from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.api.agencies.test_acquired import documents_own as example
 from tests.api.agencies.test_figures import documents_own as table
-from tests.dashboards.agencies.conftest import Opened
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import said, texts
+from tests.dashboards.conftest import Line
+from tests.dashboards.pages import Open, goes_away, html, rows, run, said, texts
 
 
-def htmls(page: object) -> str:
-    return "\n".join(one.value for one in page.html)  # type: ignore[attr-defined]
+def in_order(shown: str, *words: str) -> bool:
+    places = [shown.index(word) for word in words]
+    return places == sorted(places)
 
 
-def test_sales_open_and_close_corporations_with_their_sites(team: Scene, opened: Opened) -> None:
+def test_sales_open_and_close_corporations_with_their_sites_and_the_service_may_be_away(
+    team: Scene, open_page: Open, line: Line
+) -> None:
     example(team)
-    page = opened_at(opened(team.alice), "acquired")
+    page = open_page(team.alice, "acquired")
 
     assert not page.exception
     assert "あなたの依頼の獲得案件は**2法人・4地点**です。最後の投入完了は2026/2/11（水）です。" in texts(page)
@@ -35,74 +36,77 @@ def test_sales_open_and_close_corporations_with_their_sites(team: Scene, opened:
     assert [label.partition("（")[0] for label in labels] == ["**有限会社XYZ**", "**株式会社ABC**"]
     assert "（3地点）" in labels[1]
     assert "最終投入日 2026-02-10" in labels[1]
-    shown = htmls(page)
-    for title in ("店舗名", "サービス種別", "契約プラン", "供給地点特定番号", "投入完了日"):
-        assert title in shown
-    rows = ["渋谷店</td>", "新宿店</td>", "池袋店</td>"]
-    assert [shown.index(row) for row in rows] == sorted(shown.index(row) for row in rows)
-    assert "ガス" in shown
     assert "代理店AAA" not in labels[1]
-    page.toggle(key="opened").set_value(False).run()
-    assert not page.exception
+    for title in ("店舗名", "サービス種別", "契約プラン", "供給地点特定番号", "投入完了日", "ガス"):
+        assert title in html(page)
+    assert in_order(html(page), "渋谷店</td>", "新宿店</td>", "池袋店</td>")
+    page.toggle(key="opened").set_value(False)
+    goes_away(page, line)
+    assert len(page.expander) == 2
 
 
-def test_of_many_sites_the_newest_stand_there_and_the_page_says_where_the_others_are(
-    team: Scene, opened: Opened, monkeypatch: pytest.MonkeyPatch
+def test_a_word_leaves_what_it_finds_and_of_many_sites_the_newest_are_shown(
+    team: Scene, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     example(team)
     monkeypatch.setattr(queries, "SITES", 1)
-    page = opened_at(opened(team.alice), "acquired")
-
+    page = open_page(team.alice, "acquired")
     assert "（3地点）" in page.expander[1].label
     assert "新しい順に1地点を表示しています。ほかの2地点は、" in texts(page)
-    assert "池袋店</td>" not in htmls(page)
+    assert "池袋店</td>" not in html(page)
 
-
-def test_a_word_leaves_what_it_finds_and_goes_along_into_the_file(team: Scene, opened: Opened) -> None:
-    example(team)
-    page = opened_at(opened(team.alice), "acquired")
     page.text_input(key="q").set_value("新宿").run()
-
     assert len(page.expander) == 1
     assert "（1地点）" in page.expander[0].label
-    assert "/download/api/agencies/acquired.csv?" in htmls(page)
+    assert "/download/api/agencies/acquired.csv?" in html(page)
     page.text_input(key="q").set_value("どこにもない").run()
     assert "**条件に合うものはありません**" in texts(page)
 
 
-def test_operators_see_all_agencies_and_choose_one(team: Scene, opened: Opened) -> None:
+def test_operators_see_all_agencies_and_choose_one(team: Scene, open_page: Open) -> None:
     example(team)
     made = scene.request(team.db, scene.corporation(team.db, team.b, "株式会社ボブ"), team.bob, status=Status.ENTERED)
     scene.site(team.db, made, Status.ENTERED, entered_at=at(date(2026, 2, 12), time(9)))
-    page = opened_at(opened(team.olga), "acquired")
+    page = open_page(team.olga, "acquired")
 
     assert "すべての代理店の獲得案件は**3法人・5地点**です。" in texts(page)
     assert "株式会社BBB代理店" in page.expander[0].label
-    page.selectbox(key="agency_id").set_value(team.b.id).run()
+    page.selectbox(key="agency_id").set_value(team.b.id)
+    run(page)
     assert len(page.expander) == 1
+
+
+def test_each_page_says_so_when_it_has_nothing(team: Scene, open_page: Open) -> None:
+    assert "**獲得案件はまだありません**" in texts(open_page(team.alice, "acquired"))
+
+    page = open_page(team.adam, "agencies-dashboard")
+    assert "現在、投入を待っている依頼はありません。" in said(page.success)
+    assert "**待っている依頼はありません**" in texts(page)
     assert not page.exception
 
+    page = open_page(team.olga, "agency-figures")
+    assert "投入依頼と獲得地点はまだありません。" in texts(page)
+    # No axes without a bar.
+    assert "この期間の投入依頼と獲得地点はありません。" in texts(page)
+    assert not page.get("plotly_chart")
+    page.selectbox(key="cancelled").set_value("excluded")
+    run(page)
+    assert "この条件の投入依頼と獲得地点はありません。" in texts(page)
 
-def test_without_anything_entered_the_page_says_when_it_comes(team: Scene, opened: Opened) -> None:
-    page = opened_at(opened(team.alice), "acquired")
-    assert "**獲得案件はまだありません**" in texts(page)
-    assert not page.exception
 
-
-def test_the_table_is_the_documents_and_its_names_and_numbers_lead_to_the_cases(team: Scene, opened: Opened) -> None:
+def test_the_table_is_the_documents_its_names_and_numbers_lead_to_the_cases_and_a_month_goes_along(
+    team: Scene, open_page: Open, line: Line
+) -> None:
     table(team)
-    page = opened_at(opened(team.olga), "agency-figures")
+    page = open_page(team.olga, "agency-figures")
 
     assert not page.exception
     assert "投入依頼は**51件**、獲得地点は**83地点**です。" in texts(page)
     assert "不備率が最も高いのは株式会社AAA代理店の12%です。" in texts(page)
     [shown] = [one.value for one in page.html if "<caption" in one.value]
     titles = ("代理店名", "依頼件数", "不備", "対応中", "投入済", "キャンセル", "獲得地点", "不備率")
-    places = [shown.index(f">{title}</th>") for title in titles]
-    assert places == sorted(places)
-    assert [shown.index(name) for name in ("AAA代理店</a>", "BBB代理店</a>", "田中代理店</a>", ">合計</th>")] == sorted(
-        shown.index(name) for name in ("AAA代理店</a>", "BBB代理店</a>", "田中代理店</a>", ">合計</th>")
-    )
+    assert in_order(shown, *(f">{title}</th>" for title in titles))
+    assert in_order(shown, "AAA代理店</a>", "BBB代理店</a>", "田中代理店</a>", ">合計</th>")
     links = [unquote(part.partition('"')[0]).replace("&amp;", "&") for part in shown.split('href="')[1:]]
     first = urlsplit(links[0])
     assert first.path == "/cases"
@@ -111,54 +115,38 @@ def test_the_table_is_the_documents_and_its_names_and_numbers_lead_to_the_cases(
     assert any(one.startswith("/acquired?agency_id=株式会社BBB代理店") for one in links)
     assert "12%" in shown
 
+    month = f"{app_now(team.db) + timedelta(hours=9):%Y-%m}"
+    page.selectbox(key="month").set_value(month)
+    run(page)
+    assert f"days={month}-01" in html(page)
+    assert f"/download/api/agencies/figures.csv?month={month}" in html(page)
+    page.selectbox(key="cancelled").set_value("excluded")
+    page.selectbox(key="agency_id").set_value(team.b.id)
+    run(page)
+    assert "投入依頼は**18件**" in texts(page)
+    goes_away(page, line)
 
-def test_the_number_of_a_status_is_that_of_the_list_it_leads_to(team: Scene, opened: Opened) -> None:
+
+def test_the_number_of_a_status_is_that_of_the_list_it_leads_to(team: Scene, open_page: Open) -> None:
     """A mixture of 投入済 and キャンセル is 対応中 by 4.2 too."""
     corporation = scene.corporation(team.db, team.a)
     for sites in ((Status.WORKING,), (Status.ENTERED, Status.CANCELLED), (Status.ENTERED,)):
         scene.request(team.db, corporation, team.alice, *sites)
-    shown = htmls(opened_at(opened(team.olga), "agency-figures"))
+    shown = html(open_page(team.olga, "agency-figures"))
     links = [urlsplit(unquote(part.partition('"')[0]).replace("&amp;", "&")) for part in shown.split('href="')[1:]]
     asked = [parse_qs(one.query) for one in links if one.path == "/cases"]
     [working] = [one for one in asked if one["status"] == ["対応中"]]
 
-    page = opened_at(opened(team.olga), "cases", **{name: value for name, [value] in working.items()})
+    page = open_page(team.olga, "cases", **{name: value for name, [value] in working.items()})
 
     assert not page.exception
-    assert len(page.dataframe[0].value) == 2
-    assert "残りなし" in str(page.dataframe[0].value["ステータス"].tolist())
+    assert len(rows(page)) == 2
+    assert "残りなし" in str([row["ステータス"] for row in rows(page)])
 
 
-def test_a_month_is_asked_and_goes_along_into_links_and_files(team: Scene, opened: Opened) -> None:
+def test_the_dashboard_says_what_waits_longest_and_shows_the_agencies(team: Scene, open_page: Open, line: Line) -> None:
     table(team)
-    page = opened_at(opened(team.adam), "agency-figures")
-    month = f"{app_now(team.db) + timedelta(hours=9):%Y-%m}"
-    page.selectbox(key="month").set_value(month).run()
-
-    assert not page.exception
-    assert f"days={month}-01" in htmls(page)
-    assert f"/download/api/agencies/figures.csv?month={month}" in htmls(page)
-    page.selectbox(key="cancelled").set_value("excluded").run()
-    page.selectbox(key="agency_id").set_value(team.b.id).run()
-    assert "投入依頼は**18件**" in texts(page)
-    assert not page.exception
-
-
-def test_figures_say_so_when_a_period_has_nothing(team: Scene, opened: Opened) -> None:
-    page = opened_at(opened(team.olga), "agency-figures")
-    said = texts(page)
-    assert "投入依頼と獲得地点はまだありません。" in said
-    # No axes without a bar.
-    assert "この期間の投入依頼と獲得地点はありません。" in said
-    assert not page.get("plotly_chart")
-    page.selectbox(key="cancelled").set_value("excluded").run()
-    assert "この条件の投入依頼と獲得地点はありません。" in texts(page)
-    assert not page.exception
-
-
-def test_the_dashboard_says_what_waits_longest_and_shows_the_agencies(team: Scene, opened: Opened) -> None:
-    table(team)
-    page = opened_at(opened(team.adam), "agencies-dashboard")
+    page = open_page(team.adam, "agencies-dashboard")
 
     assert not page.exception
     warned = said(page.warning)
@@ -171,33 +159,5 @@ def test_the_dashboard_says_what_waits_longest_and_shows_the_agencies(team: Scen
         "今月の獲得地点",
     ]
     assert "/case?id=" in texts(page)
-    assert "田中代理店</a>" in htmls(page)
-
-
-def test_a_quiet_dashboard_says_that_all_is_well(team: Scene, opened: Opened) -> None:
-    page = opened_at(opened(team.adam), "agencies-dashboard")
-    assert "現在、投入を待っている依頼はありません。" in said(page.success)
-    assert "**待っている依頼はありません**" in texts(page)
-    assert not page.exception
-
-
-def test_addresses_typed_by_those_who_may_not_see_them_are_refused(team: Scene, opened: Opened) -> None:
-    for user, place in (
-        (team.alice, "agency-figures"),
-        (team.alice, "agencies-dashboard"),
-        (team.olga, "agencies-dashboard"),
-    ):
-        page = opened_at(opened(user), place)
-        assert not page.metric, place
-        assert "合計" not in htmls(page), place
-
-
-def test_a_service_that_is_away_is_told_in_words(db: Session, team: Scene, opened: Opened, line: Line) -> None:
-    example(team)
-    people = {"acquired": team.alice, "agency-figures": team.olga, "agencies-dashboard": team.adam}
-    for place, user in people.items():
-        line.mend()
-        page = opened_at(opened(user), place)
-        line.cut()
-        page.run()
-        assert "接続できません" in said(page.error) or "最新の状態を取得できません" in said(page.warning), place
+    assert "田中代理店</a>" in html(page)
+    goes_away(page, line)

@@ -17,11 +17,8 @@ from service.agencies.settings import settings
 from service.core.health import record_job
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
-from tests.dashboards.agencies.test_case import Desk, desk, team, texts
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import press
+from tests.dashboards.pages import Open, keys, press, texts
 
-__all__ = ["desk", "team"]
 RESULT: dict[str, Any] = {
     "engine": "rapidocr 3.10.0",
     "turn": 0,
@@ -56,37 +53,25 @@ def switched_on(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"service.agencies.reading.{module}.settings", lambda: on)
 
 
-def page_of(desk: Desk, team: Scene, case: Request) -> AppTest:
-    page = opened_at(desk(team.olga), "case", id=str(case.id))
-    assert not page.exception
-    return page
+@pytest.fixture
+def page(open_page: Open, team: Scene, case: Request, image: Image) -> AppTest:
+    opened = open_page(team.olga, "case", id=str(case.id))
+    assert not opened.exception
+    return opened
 
 
-def keys(page: AppTest) -> set[str]:
-    return {button.key for button in page.button if button.key}
-
-
-def test_while_it_is_off_the_page_says_nothing_of_it(desk: Desk, team: Scene, case: Request, image: Image) -> None:
-    page = page_of(desk, team, case)
-
+def test_while_it_is_off_the_page_says_nothing_of_it(page: AppTest, image: Image) -> None:
     assert "読み取" not in texts(page)
     assert f"case.reading.{image.id}.ask" not in keys(page)
 
 
-def test_without_a_reader_the_button_cannot_and_the_page_says_why(
-    desk: Desk, team: Scene, case: Request, image: Image, switched_on: None
+def test_an_image_is_read_once_there_is_a_reader_and_its_values_are_taken_over_one_by_one_unless_refused(
+    db: Session, switched_on: None, page: AppTest, image: Image, site: Site
 ) -> None:
-    page = page_of(desk, team, case)
-
     assert "make setup-ocr" in texts(page)
     assert page.button(key=f"case.reading.{image.id}.ask").disabled
-
-
-def test_an_image_is_read_and_its_values_are_taken_over_one_by_one(
-    db: Session, desk: Desk, team: Scene, case: Request, image: Image, site: Site, switched_on: None
-) -> None:
     record_job(db, queries.JOB)
-    page = page_of(desk, team, case)
+    page.run()
     press(page, f"case.reading.{image.id}.ask")
     assert "順番待ち" in texts(page)
     assert f"case.reading.{image.id}.ask" not in keys(page)
@@ -104,32 +89,17 @@ def test_an_image_is_read_and_its_values_are_taken_over_one_by_one(
     db.refresh(site)
     assert (site.latest_charges, site.latest_power_usage) == (None, None)
 
-    press(page, f"case.proposal.{loan.reading_id}.latest_charges.use")
-    page.text_input(key=f"case.proposal.{loan.reading_id}.latest_power_usage.value").set_value("1,234").run()
-    press(page, f"case.proposal.{loan.reading_id}.latest_power_usage.use")
-
+    proposal = f"case.proposal.{loan.reading_id}"
+    page.text_input(key=f"{proposal}.latest_charges.value").set_value("たくさん")
+    press(page, f"{proposal}.latest_charges.use")
+    assert "金額は0以上の整数（円）で入力してください。" in texts(page)
+    page.text_input(key=f"{proposal}.latest_charges.value").set_value("45678")
+    press(page, f"{proposal}.latest_charges.use")
+    page.text_input(key=f"{proposal}.latest_power_usage.value").set_value("1,234")
+    press(page, f"{proposal}.latest_power_usage.use")
     db.refresh(site)
     assert (site.latest_charges, site.latest_power_usage) == (45678, Decimal(1234))
     assert "訂正して使用しました" in texts(page)
-
-
-def test_what_is_refused_says_why(
-    db: Session, desk: Desk, team: Scene, case: Request, image: Image, site: Site, switched_on: None
-) -> None:
-    record_job(db, queries.JOB)
-    page = page_of(desk, team, case)
-    press(page, f"case.reading.{image.id}.ask")
-    loan = actions.claim(db)
-    assert loan is not None
-    assert actions.finish(db, loan, RESULT)
-    db.commit()
-    page.run()
-    press(page, f"case.reading.{image.id}.see")
-
-    page.text_input(key=f"case.proposal.{loan.reading_id}.latest_charges.value").set_value("たくさん").run()
-    press(page, f"case.proposal.{loan.reading_id}.latest_charges.use")
-
-    assert "金額は0以上の整数（円）で入力してください。" in texts(page)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from dashboards.settings import Settings
 from dashboards.ui import confirm, forms
 from dashboards.ui.tables import ECHO_SECONDS, Turn
 from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.pages import Screen, choose, fill, html, keys, press, run, texts, titles, toasts
 
-Screen = Callable[..., AppTest]
+TABLE = "gallery_table"
 
 
 @pytest.fixture
@@ -29,28 +30,17 @@ def gallery(screen: Screen) -> Callable[..., AppTest]:
     return opened
 
 
-def texts(page: AppTest) -> str:
-    """All of it, what stands in a dialog included, without the backslashes that keep it plain."""
-    return "\n".join(element.value for element in page.markdown).replace("\\", "")
-
-
 def serials(page: AppTest) -> list[str]:
     return list(page.dataframe[0].value["シリアル番号"])
 
 
-def press(page: AppTest, key: str) -> AppTest:
-    return page.button(key=key).click().run()
-
-
-@pytest.mark.parametrize("part", [*PARTS])
-def test_every_widget_is_shown_in_every_state_without_a_failure(
-    gallery: Callable[..., AppTest], part: str, line: Line
-) -> None:
-    page = gallery(part)
-
-    assert next(title.value for title in page.title) == "部品一覧"
-    assert not page.exception
-    assert not [error for error in page.error if "不具合" in error.value]
+def test_every_widget_is_shown_in_every_state_without_a_failure(gallery: Callable[..., AppTest], line: Line) -> None:
+    first, *others = PARTS
+    page = gallery(first)
+    for part in (first, *others):
+        choose(page, part)
+        assert titles(page)[0] == "部品一覧"
+        assert not [error for error in page.error if "不具合" in error.value]
     menu_only = [
         "GET /api/auth/me",
         "GET /api/fleet/incidents/counts",
@@ -75,33 +65,42 @@ def test_outside_the_demo_nobody_has_the_gallery(monkeypatch: pytest.MonkeyPatch
     assert "/gallery" in menu.PATHS
 
 
-def test_an_operator_is_refused(screen: Screen) -> None:
-    page = opened_at(screen("olivia", fleet="operator"), "gallery")
-
-    assert [title.value for title in page.title] == ["この画面を表示する権限がありません"]
-
-
-def test_a_list_is_leafed_through_forwards_and_back(gallery: Callable[..., AppTest]) -> None:
+def test_a_list_is_leafed_through_and_another_order_or_condition_begins_at_the_first_page(
+    gallery: Callable[..., AppTest],
+) -> None:
     page = gallery("表")
     first = serials(page)
     assert len(first) == 50
     assert first[0] == "TC200-000001"
     assert "1 / 41ページ" in texts(page)
     assert "全**2,034台**" in texts(page)
-    assert page.button(key="gallery_table.previous").disabled
-
-    press(page, "gallery_table.next")
+    assert page.button(key=f"{TABLE}.previous").disabled
+    press(page, f"{TABLE}.next")
     second = serials(page)
     assert second[0] == "TC200-000051"
     assert "2 / 41ページ" in texts(page)
     assert "51–100台目を表示しています" in texts(page)
-
-    press(page, "gallery_table.next")
+    press(page, f"{TABLE}.next")
     assert serials(page)[0] == "TC200-000101"
-    press(page, "gallery_table.previous")
+    press(page, f"{TABLE}.previous")
     assert serials(page) == second
-    press(page, "gallery_table.previous")
+    press(page, f"{TABLE}.previous")
     assert serials(page) == first
+
+    press(page, f"{TABLE}.next")
+    page.selectbox(key="sort").select("-amount").run()
+    amounts = list(page.dataframe[0].value["売上"])
+    assert amounts == sorted(amounts, reverse=True)
+    assert amounts[0] == max(row["amount"] for row in samples.answer(limit=samples.COUNT)["items"])
+    assert "1 / 41ページ" in texts(page)
+
+    press(page, f"{TABLE}.next")
+    page.text_input(key="q").input("梅田店")
+    page.multiselect(key="company").set_value(["田中ストア"]).run()
+    expected = samples.answer(limit=50, q="梅田店", company=["田中ストア"], sort="-amount")
+    assert serials(page) == [row["serial_number"] for row in expected["items"]]
+    assert f"該当 **{expected['total']:,}台**" in texts(page)
+    assert "1–" in texts(page)
 
 
 def test_the_page_one_is_on_survives_a_rerun_and_the_last_one_has_no_next(gallery: Callable[..., AppTest]) -> None:
@@ -111,65 +110,31 @@ def test_the_page_one_is_on_survives_a_rerun_and_the_last_one_has_no_next(galler
 
     for _ in range(last - 1):
         press(page, "gallery_table.next")
-    page.run()
+    run(page)
 
     assert f"{last} / {last}ページ" in texts(page)
     assert page.button(key="gallery_table.next").disabled
 
 
-def test_another_order_begins_at_the_first_page_and_is_that_of_all_rows(gallery: Callable[..., AppTest]) -> None:
-    page = press(gallery("表"), "gallery_table.next")
-
-    page.selectbox(key="sort").select("-amount").run()
-
-    amounts = list(page.dataframe[0].value["売上"])
-    assert amounts == sorted(amounts, reverse=True)
-    assert amounts[0] == max(row["amount"] for row in samples.answer(limit=samples.COUNT)["items"])
-    assert "1 / 41ページ" in texts(page)
-
-
-def test_another_condition_begins_at_the_first_page_and_tells_the_hits(gallery: Callable[..., AppTest]) -> None:
-    page = press(gallery("表"), "gallery_table.next")
-
-    page.text_input(key="q").input("梅田店").run()
-    page.multiselect(key="company").set_value(["田中ストア"]).run()
-
-    expected = samples.answer(limit=50, q="梅田店", company=["田中ストア"])
-    assert serials(page) == [row["serial_number"] for row in expected["items"]]
-    assert f"該当 **{expected['total']:,}台**" in texts(page)
-    assert "1–" in texts(page)
-
-
-def test_conditions_and_order_in_the_address_are_those_of_the_list(gallery: Callable[..., AppTest]) -> None:
+def test_conditions_and_order_in_the_address_are_those_of_the_list_and_of_its_export_until_they_are_cleared(
+    gallery: Callable[..., AppTest],
+) -> None:
     """What F5 and a link that was passed on amount to."""
-    page = gallery("表", q="000", status="オフライン", sort="シリアル番号の逆順")
-
+    page = gallery("表", q="梅田店 レジ4", status="オフライン", sort="シリアル番号の逆順")
     found = serials(page)
     assert found == sorted(found, reverse=True)
     assert {*(word for cell in page.dataframe[0].value["状態"] for word in cell)} == {"オフライン"}
-    assert page.text_input(key="q").value == "000"
-
-
-def test_clearing_takes_all_conditions_away(gallery: Callable[..., AppTest]) -> None:
-    page = gallery("表", q="000", status="オフライン")
+    assert page.text_input(key="q").value == "梅田店 レジ4"
+    [link] = [element.value for element in page.html if "CSVで出力" in element.value]
+    asked = "q=%E6%A2%85%E7%94%B0%E5%BA%97+%E3%83%AC%E3%82%B84&amp;status=offline&amp;sort=-serial_number"
+    assert f'href="/app/static/samples/terminals.csv?{asked}"' in link
+    assert " download " in link
 
     press(page, "clear")
-
     assert "全**2,034台**" in texts(page)
     assert page.text_input(key="q").value == ""
     assert page.selectbox(key="status").value is None
     assert not [button for button in page.button if button.label == "条件をクリア"]
-
-
-def test_the_export_is_of_what_is_listed_and_in_that_order(gallery: Callable[..., AppTest]) -> None:
-    page = gallery("表", q="梅田店 レジ4", sort="売上が多い順")
-
-    [link] = [element.value for element in page.html if "CSVで出力" in element.value]
-    assert (
-        'href="/app/static/samples/terminals.csv?q=%E6%A2%85%E7%94%B0%E5%BA%97+%E3%83%AC%E3%82%B84&amp;sort=-amount"'
-        in link
-    )
-    assert " download " in link
 
 
 def test_a_refresh_on_its_way_does_not_undo_a_click_on_a_title(gallery: Callable[..., AppTest]) -> None:
@@ -185,131 +150,110 @@ def test_a_refresh_on_its_way_does_not_undo_a_click_on_a_title(gallery: Callable
     assert serials(page)[0] == "TC200-000001"
 
 
-def test_a_row_action_gets_the_row_as_it_was_shown(gallery: Callable[..., AppTest]) -> None:
-    page = press(gallery("表"), "gallery_table.next")
-    row = samples.answer(limit=50, cursor="50")["items"][3]
-
-    page.session_state["gallery_table.clicked"] = ("詳細", row)
-    page.run()
-
-    assert f"**{row['company']} - {row['store_name']}**" in texts(page)
-    assert page.text_input(key="gallery_table.memo")
-
-
-def test_rows_that_vanished_lead_back_to_the_first_page(
+def test_a_row_action_gets_the_row_as_it_was_shown_and_rows_that_vanished_lead_back_to_the_first_page(
     gallery: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = press(gallery("表"), "gallery_table.next")
+    page = gallery("表")
+    press(page, f"{TABLE}.next")
+    row = samples.answer(limit=50, cursor="50")["items"][3]
+    page.session_state[f"{TABLE}.clicked"] = ("詳細", row)
+    run(page)
+    assert f"**{row['company']} - {row['store_name']}**" in texts(page)
+    assert page.text_input(key=f"{TABLE}.memo")
+
     everything = samples._rows()
     monkeypatch.setattr(samples, "_rows", lambda: everything[:30])
-
-    page.run()
-
+    run(page)
     assert len(serials(page)) == 30
-    assert not [button for button in page.button if button.key == "gallery_table.next"]
+    assert f"{TABLE}.next" not in keys(page)
 
 
-def test_a_list_says_why_it_is_empty_and_what_to_do(gallery: Callable[..., AppTest]) -> None:
+def test_a_list_says_why_it_is_empty_or_failed_and_one_that_did_not_fail_before_stays(
+    gallery: Callable[..., AppTest],
+) -> None:
     page = gallery("表の状態")
-
     assert "**まだ端末が登録されていません**" in texts(page)
     assert page.button(key="gallery_empty.import").label == "CSVから取り込む"
     assert "**条件に合うものはありません**" in texts(page)
     assert "該当 **0件**" in texts(page)
-
-
-def test_a_list_that_fails_says_so_and_one_that_did_not_fail_before_stays(gallery: Callable[..., AppTest]) -> None:
-    page = gallery("表の状態")
-    assert next(error.value for error in page.error).startswith("サービスに接続できません。")
+    assert page.error[0].value.startswith("サービスに接続できません。")
     assert page.button(key="retry.gallery_failed")
 
-    page.run()
-
+    run(page)
     assert page.warning[0].value.startswith("最新の状態を取得できません。")
     assert len(page.dataframe[0].value) == 5
     assert "（更新できていません）" in texts(page)
 
 
-def test_a_forms_field_says_what_is_wrong_with_it_and_keeps_what_was_typed(gallery: Callable[..., AppTest]) -> None:
+def test_a_forms_field_says_what_is_wrong_and_keeps_what_was_typed_until_it_is_stored(
+    gallery: Callable[..., AppTest],
+) -> None:
+    form = "gallery_form"
     page = gallery("フォーム")
-    press(page, "gallery_form.submit")
+    press(page, f"{form}.submit")
     assert texts(page).count(f": {forms.REQUIRED}]") == 2
     assert texts(page).count(f": {forms.REQUIRED_CHOICE}]") == 1
     assert page.error[0].value == forms.CORRECT
 
-    page.text_input(key="gallery_form.serial_number.0").input("TC200 #1")
-    page.text_input(key="gallery_form.store_name.0").input("新宿店")
-    page.selectbox(key="gallery_form.plan.0").select("ベーシック")
-    press(page, "gallery_form.submit")
-
+    fill(page, form, serial_number="TC200 #1", store_name="新宿店")
+    page.selectbox(key=f"{form}.plan.0").select("ベーシック")
+    press(page, f"{form}.submit")
     assert "シリアル番号は20文字以内の英数字とハイフンで入力してください。" in texts(page)
     assert f": {forms.REQUIRED}]" not in texts(page)
-    assert page.text_input(key="gallery_form.serial_number.0").value == "TC200 #1"
+    assert page.text_input(key=f"{form}.serial_number.0").value == "TC200 #1"
     assert not page.toast
 
-
-def test_a_stored_form_is_empty_again_and_says_what_was_done(gallery: Callable[..., AppTest]) -> None:
-    page = gallery("フォーム")
-    once = page.session_state["form.gallery_form"]["once"]
-    page.text_input(key="gallery_form.serial_number.0").input("STOP")
-    page.text_input(key="gallery_form.store_name.0").input("新宿店")
-    page.selectbox(key="gallery_form.plan.0").select("ベーシック")
-    press(page, "gallery_form.submit")
+    once = page.session_state[f"form.{form}"]["once"]
+    fill(page, form, serial_number="STOP")
+    press(page, f"{form}.submit")
     assert page.error[0].value.startswith("サービスに接続できません。")
-    assert page.session_state["form.gallery_form"]["once"] == once
-
-    page.text_input(key="gallery_form.serial_number.0").input("TC200-000999")
-    press(page, "gallery_form.submit")
-
-    assert [toast.value for toast in page.toast] == ["端末 TC200-000999 を登録しました。"]
-    assert page.text_input(key="gallery_form.serial_number.1").value == ""
-    assert page.session_state["form.gallery_form"]["once"] != once
+    assert page.session_state[f"form.{form}"]["once"] == once
+    fill(page, form, serial_number="TC200-000999")
+    press(page, f"{form}.submit")
+    assert toasts(page) == ["端末 TC200-000999 を登録しました。"]
+    assert page.text_input(key=f"{form}.serial_number.1").value == ""
+    assert page.session_state[f"form.{form}"]["once"] != once
     assert not page.error
 
 
-def test_nothing_is_deleted_without_the_reason_that_was_asked_for(
+def test_nothing_is_deleted_without_the_reason_that_was_asked_for_and_what_fails_says_so_where_it_was_confirmed(
     gallery: Callable[..., AppTest],
 ) -> None:
-    page = press(gallery("確認と競合"), "gallery_confirm.delete")
+    page = gallery("確認と競合")
+    press(page, "gallery_confirm.delete")
     assert page.warning[0].value.endswith("この操作は元に戻せません。")
-
     press(page, "gallery_delete.confirm")
     assert not page.toast
     assert confirm.REASON_MISSING in texts(page)
-
     page.text_area(key="gallery_delete.reason").input("二重に登録したため")
     press(page, "gallery_delete.confirm")
-    assert [toast.value for toast in page.toast] == ["端末 TC200-000123 を削除しました。"]
+    assert toasts(page) == ["端末 TC200-000123 を削除しました。"]
     assert not page.warning
 
-
-def test_a_confirmed_action_that_fails_says_so_where_it_was_confirmed(gallery: Callable[..., AppTest]) -> None:
-    page = press(gallery("確認と競合"), "gallery_confirm.fail")
-
+    press(page, "gallery_confirm.fail")
     press(page, "gallery_fail.confirm")
     assert not page.toast
     assert page.error[0].value.startswith("サービスに接続できません。")
 
 
-@pytest.mark.parametrize(
-    ("button", "done"),
-    [
-        ("gallery_conflict.keep", "入力した内容を残しました。保存すると最新の内容を上書きします。"),
-        ("gallery_conflict.load", "最新の内容を読み込みました。"),
-    ],
-)
-def test_a_conflict_shows_both_sides_and_one_decides(gallery: Callable[..., AppTest], button: str, done: str) -> None:
-    page = press(gallery("確認と競合"), "gallery_conflict.save")
-
-    assert "違う項目は3件です。" in texts(page)
-    assert ":orange-background[新宿店 レジ2番]" in texts(page)
-    assert ":blue-background[03-9999-0000]" in texts(page)
-    assert "5,500" in texts(page)
-    press(page, button)
-    assert [toast.value for toast in page.toast] == [done]
+def test_a_conflict_shows_both_sides_and_one_decides(gallery: Callable[..., AppTest]) -> None:
+    page = gallery("確認と競合")
+    for decided, done in (
+        ("keep", "入力した内容を残しました。保存すると最新の内容を上書きします。"),
+        ("load", "最新の内容を読み込みました。"),
+    ):
+        press(page, "gallery_conflict.save")
+        assert "違う項目は3件です。" in texts(page)
+        assert ":orange-background[新宿店 レジ2番]" in texts(page)
+        assert ":blue-background[03-9999-0000]" in texts(page)
+        assert "5,500" in texts(page)
+        press(page, f"gallery_conflict.{decided}")
+        assert toasts(page) == [done]
 
 
-def test_figures_say_whether_a_change_is_welcome(gallery: Callable[..., AppTest]) -> None:
+def test_figures_say_whether_a_change_is_welcome_a_timeline_begins_with_the_newest_and_tasks_offer_what_can_be_done(
+    gallery: Callable[..., AppTest],
+) -> None:
     page = gallery("指標")
     changed: dict[str, Any] = {metric.label: (metric.delta, metric.proto.color) for metric in page.metric[:5]}
     colors = page.metric[0].proto.MetricColor
@@ -324,9 +268,7 @@ def test_figures_say_whether_a_change_is_welcome(gallery: Callable[..., AppTest]
     assert page.metric[5].value == "10,234台"
     assert page.metric[8].value == ":gray[10,234台]"
 
-
-def test_a_timeline_tells_the_newest_first_with_person_and_reason(gallery: Callable[..., AppTest]) -> None:
-    page = gallery("履歴")
+    choose(page, "履歴")
     lines = [element.value for element in page.main.markdown if element.value.startswith(":gray[:material/")]
 
     assert "返却予定日を過ぎています" in lines[0]
@@ -336,10 +278,7 @@ def test_a_timeline_tells_the_newest_first_with_person_and_reason(gallery: Calla
     assert "代替機を登録しました" in lines[4]
     assert "**まだ記録がありません**" in texts(page)
 
-
-def test_each_state_of_a_task_offers_what_can_be_done(gallery: Callable[..., AppTest]) -> None:
-    page = gallery("進捗")
-
+    choose(page, "進捗")
     offered = {button.key: button.label for button in page.button if button.key and "task" in button.key}
     assert offered == {
         "gallery_task_waiting.cancel": "中止する",
@@ -348,7 +287,7 @@ def test_each_state_of_a_task_offers_what_can_be_done(gallery: Callable[..., App
         "gallery_task_failed.resume": "もう一度実行する",
         "gallery_task_cancelled.resume": "もう一度実行する",
     }
-    assert any("結果をダウンロード" in element.value for element in page.html)
+    assert "結果をダウンロード" in html(page)
     assert "10,000行のうち4,200行を取り込みました。" in texts(page)
 
 

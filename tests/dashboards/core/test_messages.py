@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import get_args
 
-import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
@@ -13,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 from dashboards.core.message_drawer import OUTCOMES, STATES
 from service.core import outbox
 from service.core.audit import AuditEntry
+from service.core.clock import real_now
 from service.core.messages import State
 from service.core.outbox import OutboxMessage, Outcome
-from tests.dashboards.conftest import Line
-
-Screen = Callable[..., AppTest]
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.pages import Screen, goes_away, html, keys, press, rows, run, texts, titles, toasts
 
 
 def publish(db: Session, title: str, recipient: str = "support@techcore.example") -> OutboxMessage:
@@ -37,23 +35,14 @@ def a_dead_letter(db: Session, title: str, *, in_doubt: bool = False) -> OutboxM
 
 
 def open_page(screen: Screen) -> AppTest:
-    page = screen("alice", fleet="admin").run()
-    return page.switch_page("core/messages.py").run()
+    return opened_at(screen("alice", fleet="admin"), "messages")
 
 
 def details(page: AppTest, message: OutboxMessage) -> AppTest:
     """As her click on 詳細 leaves it: AppTest cannot click into a grid."""
     page.session_state["core.messages.clicked"] = ("詳細", {"id": message.id, "title": message.title})
-    return page.run()
-
-
-def texts(page: AppTest) -> str:
-    """All of it, what stands in a dialog included, without the backslashes that keep it plain."""
-    return "\n".join(element.value for element in page.markdown).replace("\\", "")
-
-
-def press(page: AppTest, key: str) -> AppTest:
-    return page.button(key=key).click().run()
+    run(page)
+    return page
 
 
 def test_every_state_and_every_outcome_has_its_words() -> None:
@@ -61,14 +50,25 @@ def test_every_state_and_every_outcome_has_its_words() -> None:
     assert set(OUTCOMES) == {None, *get_args(Outcome)}
 
 
-def test_the_first_line_says_what_waits_and_what_failed(db: Session, screen: Screen) -> None:
+def test_the_first_line_says_that_all_left_or_what_waits_and_what_failed(
+    db: Session, screen: Screen, line: Line
+) -> None:
+    page = open_page(screen)
+    assert titles(page) == ["通知"]
+    assert "すべて送信できています。" in texts(page)
+    assert "まだ通知はありません" in texts(page)
+
+    publish(db, "これから")
+    run(page)
+    assert "未送信の通知が1件あります。自動で送信します。操作は必要ありません。" in texts(page)
+    # They leave their room to the title while nothing failed.
+    assert not {"回数", "最後のエラー"} & {*page.dataframe[0].value.columns}
+
+    db.execute(update(OutboxMessage).values(discarded_at=real_now(), discard_reason="試し"))
     a_dead_letter(db, "届かない")
     for _ in range(3):
         publish(db, "これから")
-
-    page = open_page(screen)
-
-    assert [title.value for title in page.title] == ["通知"]
+    run(page)
     assert "未送信の通知が3件、送信できなかった通知が1件あります。" in texts(page)
     assert {metric.label: metric.value for metric in page.metric} == {
         "未送信": "3件",
@@ -76,76 +76,42 @@ def test_the_first_line_says_what_waits_and_what_failed(db: Session, screen: Scr
         "送信失敗": "1件",
         "本日の送信": "0件",
     }
-    assert [*page.dataframe[0].value["件名"]] == ["これから"] * 3 + ["届かない"]
     assert {"回数", "最後のエラー"} <= {*page.dataframe[0].value.columns}
-
-
-def test_tries_and_errors_leave_their_room_to_the_title_while_nothing_failed(db: Session, screen: Screen) -> None:
-    publish(db, "これから")
-
-    page = open_page(screen)
-
-    assert not {"回数", "最後のエラー"} & {*page.dataframe[0].value.columns}
-
-
-def test_when_everything_left_it_says_so(db: Session, screen: Screen) -> None:
-    page = open_page(screen)
-
-    assert "すべて送信できています。" in texts(page)
-    assert "まだ通知はありません" in texts(page)
-
-
-def test_only_waiting_needs_nobody(db: Session, screen: Screen) -> None:
-    publish(db, "これから")
-
-    assert "未送信の通知が1件あります。自動で送信します。操作は必要ありません。" in texts(open_page(screen))
-
-
-def test_the_state_filter_cuts_the_list(db: Session, screen: Screen) -> None:
-    a_dead_letter(db, "届かない")
-    publish(db, "これから")
-    page = open_page(screen)
-
     page.selectbox(key="state").select("dead").run()
+    assert [row["件名"] for row in rows(page)] == ["届かない"]
+    goes_away(page, line)
 
-    assert [*page.dataframe[0].value["件名"]] == ["届かない"]
 
-
-def test_the_details_show_each_try_and_the_text(db: Session, screen: Screen) -> None:
-    message = a_dead_letter(db, "届かない")
-
+def test_the_details_show_each_try_and_the_text_and_it_is_sent_again_after_one_question(
+    db: Session, screen: Screen
+) -> None:
+    message = a_dead_letter(db, "届かない", in_doubt=True)
     page = details(open_page(screen), message)
-
-    shown = texts(page)
-    assert "1回目: 送信できませんでした（再試行しても届かないため、送信を打ち切りました）" in shown
-    assert "通知を作成しました" in shown
+    assert "1回目: " in texts(page)
+    assert "通知を作成しました" in texts(page)
     assert "宛先を拒否されました（550）" in page.error[0].value
     assert "本文です。" in [text.value for text in page.text]
     # As code: an id with an @ in it is no address to click on.
     assert str(message.key) in [code.value for code in page.code]
-    [leads] = [element.value for element in page.html if "で確認する" in element.value]
-    assert 'href="/alerts?id=1"' in leads
-
-
-def test_a_dead_letter_is_sent_again_after_one_question(db: Session, screen: Screen) -> None:
-    message = a_dead_letter(db, "届かない", in_doubt=True)
-    page = details(open_page(screen), message)
+    assert 'href="/alerts?id=1"' in html(page)
 
     press(page, "messages.resend")
     assert "届いたかどうかを確認できていません" in page.info[0].value
     assert db.scalars(select(OutboxMessage.dead_at)).one() is not None
     press(page, f"messages.resend.{message.id}.confirm")
-
     db.expire_all()
     assert db.scalars(select(OutboxMessage.dead_at)).one() is None
     assert db.scalars(select(AuditEntry.action).where(AuditEntry.subject == "message")).all() == ["status_change"]
-    assert [toast.value for toast in page.toast] == ["再送を受け付けました。まもなく送信します。"]
+    assert toasts(page) == ["再送を受け付けました。まもなく送信します。"]
     assert "未送信の通知が1件" in texts(page)
 
 
 def test_a_dead_letter_is_put_aside_with_a_reason_only(db: Session, screen: Screen) -> None:
     message = a_dead_letter(db, "届かない")
-    page = press(details(open_page(screen), message), "messages.discard")
+    page = details(open_page(screen), message)
+    said = "1回目: 送信できませんでした（再試行しても届かないため、送信を打ち切りました）"
+    assert said in texts(page)
+    press(page, "messages.discard")
     confirm = f"messages.discard.{message.id}"
 
     press(page, f"{confirm}.confirm")
@@ -159,7 +125,7 @@ def test_a_dead_letter_is_put_aside_with_a_reason_only(db: Session, screen: Scre
     page = details(page, message)
     assert "理由: 電話で伝えました" in texts(page)
     assert "alice さん" in texts(page)
-    assert "messages.resend" not in [button.key for button in page.button]
+    assert "messages.resend" not in keys(page)
 
 
 def test_who_comes_second_is_told_that_it_was_decided_already(db: Session, screen: Screen) -> None:
@@ -174,34 +140,16 @@ def test_who_comes_second_is_told_that_it_was_decided_already(db: Session, scree
     assert "ほかの人がすでに操作したか" in page.error[0].value
 
 
-def test_a_service_that_is_away_is_said_and_can_be_asked_again(db: Session, screen: Screen, line: Line) -> None:
-    page = screen("alice", fleet="admin").run()
-    line.cut()
-
-    page = page.switch_page("core/messages.py").run()
-
-    assert "サービスに接続できません" in "".join(error.value for error in page.error)
-
-
-@pytest.mark.parametrize("role", ["operator", "viewer"])
-def test_the_page_is_not_in_the_menu_of_others(screen: Screen, role: str) -> None:
-    page = screen("oscar", fleet=role).run()
-
-    assert "通知" not in [title.value for title in page.title]
-
-
 def test_who_works_in_several_areas_finds_the_messages_of_one(screen: Screen, db: Session) -> None:
     publish(db, "端末の通知")
     payload = {"channel": "#qrv-alerts", "text": "予約ID: QRV-000001 が全店NG"}
     outbox.publish(db, "slack", payload, area="reservations", recipient="#qrv-alerts", title=payload["text"])
     db.commit()
-    page = screen("alice", fleet="admin", reservations="operator").run()
-    page = page.switch_page("core/messages.py").run()
-    listed = page.dataframe[0].value.to_dict("records")
-    assert [row["業務"] for row in listed] == ["予約運用", "端末管理"]
+    page = opened_at(screen("alice", fleet="admin", reservations="operator"), "messages")
+    assert [row["業務"] for row in rows(page)] == ["予約運用", "端末管理"]
 
     page.selectbox(key="area").set_value("reservations").run()
-    assert [row["件名"] for row in page.dataframe[0].value.to_dict("records")] == ["予約ID: QRV-000001 が全店NG"]
+    assert [row["件名"] for row in rows(page)] == ["予約ID: QRV-000001 が全店NG"]
 
-    alone = screen("oscar", reservations="operator").run().switch_page("core/messages.py").run()
-    assert "業務" not in alone.dataframe[0].value.columns
+    alone = opened_at(screen("oscar", reservations="operator"), "messages")
+    assert "業務" not in rows(alone)[0]

@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.fleet.incidents.models import Incident, IncidentStep
-from service.fleet.watch import actions
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.scene import a_morning, a_store_without_power, heard, set_clock
+from tests.dashboards.pages import Screen, goes_away, keys, press, rows, run, said, texts, titles, toasts
 
-Screen = Callable[..., AppTest]
 LIST = "fleet.incidents_list"
-
-
-def texts(page: AppTest) -> str:
-    return "\n".join(element.value for element in page.markdown).replace("\\", "")
-
-
-def rows(page: AppTest) -> list[dict[str, Any]]:
-    table: list[Any] = page.dataframe[0].value.to_dict("records") if page.dataframe else []
-    return table
 
 
 def open_drawer(page: AppTest, db: Session, place: int = 0) -> Incident:
     """Opens the incident that opened first, second…"""
     incident = db.scalars(select(Incident).order_by(Incident.id)).all()[place]
-    row = {
-        "id": incident.id,
-        "scope": incident.scope,
-        "customer_name": "ABC商事",
-        "store_name": "新宿店 レジ1番",
-        "members": 1,
-    }
-    page.session_state[f"{LIST}.clicked"] = ("対応する", row)
-    page.run()
+    named = {"customer_name": "ABC商事", "store_name": "新宿店 レジ1番", "members": 1}
+    page.session_state[f"{LIST}.clicked"] = ("対応する", {"id": incident.id, "scope": incident.scope, **named})
+    run(page)
     return incident
 
 
-def test_the_page_counts_incidents_and_says_of_how_many_alerts(db: Session, screen: Screen) -> None:
+def test_a_store_that_falls_silent_is_one_line_and_the_page_says_of_how_many_alerts(
+    db: Session, screen: Screen
+) -> None:
     a_store_without_power(db, tills=3)
 
     page = opened_at(screen("olivia", fleet="operator"), "alerts")
@@ -52,7 +35,8 @@ def test_the_page_counts_incidents_and_says_of_how_many_alerts(db: Session, scre
     assert page.error[0].value.startswith("未解決のアラートが3件（障害 1件）あります。")
     assert {metric.label: metric.value for metric in page.metric}["未解決の障害"] == "1件"
     assert "アラート 3件・最も古いもの 30分前" in texts(page)
-    assert len(rows(page)) == 1
+    [row] = rows(page)
+    assert (row["対象"], row["停止"]) == ("ABC商事 - 新宿店（3台）", "3台中3台")
 
 
 @pytest.fixture
@@ -62,7 +46,7 @@ def alerts(db: Session, screen: Screen) -> AppTest:
 
 
 def test_the_first_line_says_what_is_late_and_the_queue_begins_with_it(alerts: AppTest, line: Line) -> None:
-    assert [title.value for title in alerts.title] == ["アラート一覧"]
+    assert titles(alerts) == ["アラート一覧"]
     assert alerts.error[0].value.startswith("未解決のアラートが2件あります。期限を過ぎたものが2件")
     first, second = rows(alerts)
     assert (first["対象"], first["種別"], first["次の手順"]) == ("ABC商事 - 新宿店 レジ1番", ["オフライン"], "初動確認")
@@ -71,6 +55,8 @@ def test_the_first_line_says_what_is_late_and_the_queue_begins_with_it(alerts: A
     assert (first["影響"], first["停止"]) == (["大"], "1台中1台")
     assert line.calls.count("GET /api/fleet/incidents") == 1
     assert not alerts.exception
+    goes_away(alerts, line)
+    assert len(rows(alerts)) == 2
 
 
 def test_without_alerts_it_says_that_all_is_well(db: Session, screen: Screen) -> None:
@@ -81,12 +67,15 @@ def test_without_alerts_it_says_that_all_is_well(db: Session, screen: Screen) ->
     assert not page.dataframe
 
 
-def test_conditions_are_those_of_the_service(alerts: AppTest) -> None:
+def test_conditions_and_order_are_those_of_the_service(alerts: AppTest) -> None:
     alerts.selectbox(key="alert_type").select("error").run()
     assert [row["対象"] for row in rows(alerts)] == ["XYZストア - 梅田店 レジ1番"]
-    alerts.selectbox(key="alert_type").select(None).run()
+    alerts.selectbox(key="alert_type").select(None)
     alerts.text_input(key="q").input("新宿").run()
     assert [row["対象"] for row in rows(alerts)] == ["ABC商事 - 新宿店 レジ1番"]
+    alerts.text_input(key="q").input("")
+    alerts.selectbox(key="sort").select("-impact").run()
+    assert [row["影響"] for row in rows(alerts)] == [["大"], ["大"]]
 
 
 def test_an_address_opens_the_incident_and_closed_it_stays_closed(db: Session, screen: Screen) -> None:
@@ -95,7 +84,7 @@ def test_an_address_opens_the_incident_and_closed_it_stays_closed(db: Session, s
     page = opened_at(screen("olivia", fleet="operator"), "alerts", id=str(incident))
     assert not page.exception
     assert "対応手順" in texts(page)
-    page.button(key="incident.acknowledge").click().run()
+    press(page, "incident.acknowledge")
     db.expire_all()
     assert db.get_one(IncidentStep, (incident, 2)).done_by == "olivia さん"
     assert "id" not in page.query_params
@@ -108,76 +97,58 @@ def test_an_address_opens_the_incident_and_closed_it_stays_closed(db: Session, s
     assert len(gone.error) == 2
 
 
-def test_taking_an_incident_records_the_first_look(alerts: AppTest, db: Session) -> None:
+def test_an_incident_is_looked_at_worked_on_step_by_step_given_to_somebody_and_not_closed_before_it_is_over(
+    alerts: AppTest, db: Session
+) -> None:
     incident = open_drawer(alerts, db)
     assert "対応手順" in texts(alerts)
-    alerts.button(key="incident.acknowledge").click().run()
-
-    assert [toast.value for toast in alerts.toast] == ["確認しました。担当になりました。"]
-    db.expire_all()
-    assert db.get_one(IncidentStep, (incident.id, 2)).done_by == "olivia さん"
+    assert "大（80点）: 店舗の端末1台中1台が停止、ベーシック保守、営業時間の目安の内" in texts(alerts)
+    press(alerts, "incident.acknowledge")
+    assert toasts(alerts) == ["確認しました。担当になりました。"]
+    assert db.get_one(IncidentStep, (incident.id, 2), populate_existing=True).done_by == "olivia さん"
     assert "「初動確認」を完了しました" in texts(alerts)
 
-
-def test_the_drawer_says_why_it_weighs_what_it_weighs_and_the_list_sorts_by_it(alerts: AppTest, db: Session) -> None:
-    open_drawer(alerts, db)
-    assert "大（80点）: 店舗の端末1台中1台が停止、ベーシック保守、営業時間の目安の内" in texts(alerts)
-
-    alerts.selectbox(key="sort").select("-impact").run()
-    assert [row["影響"] for row in rows(alerts)] == [["大"], ["大"]]
-
-
-def test_a_step_is_finished_with_a_note(alerts: AppTest, db: Session) -> None:
-    incident = open_drawer(alerts, db)
     # No run in between: from the note straight to the button.
     alerts.text_area(key=f"incident.step.{incident.id}.3").input("回線は正常。PCが無応答。")
-    alerts.button(key=f"incident.step.{incident.id}.3.done").click().run()
-    db.expire_all()
-    assert db.get_one(IncidentStep, (incident.id, 3)).note == "回線は正常。PCが無応答。"
+    press(alerts, f"incident.step.{incident.id}.3.done")
+    assert db.get_one(IncidentStep, (incident.id, 3), populate_existing=True).note == "回線は正常。PCが無応答。"
 
-
-def test_who_was_chosen_just_now_is_in_charge(alerts: AppTest, db: Session) -> None:
-    incident = open_drawer(alerts, db)
+    db.refresh(incident)
     chosen = alerts.selectbox(key=f"incident.assignee.{incident.id}.{incident.version}")
     [somebody] = [option for option in chosen.options if option.startswith("olivia")]
     chosen.select(somebody)
-    alerts.button(key="incident.assign").click().run()
-    assert [toast.value for toast in alerts.toast] == [f"担当を{somebody}にしました。"]
-    db.expire_all()
-    assert db.get_one(Incident, incident.id).assignee_id is not None
+    press(alerts, "incident.assign")
+    assert toasts(alerts) == [f"担当を{somebody}にしました。"]
+    db.refresh(incident)
+    assert incident.assignee_id is not None
 
-
-def test_snoozing_takes_it_to_the_end_of_the_queue(alerts: AppTest, db: Session) -> None:
-    open_drawer(alerts, db)
-    alerts.button(key="incident.snooze.60").click().run()
-    assert [row["状況"] for row in rows(alerts)] == [["期限超過"], ["スヌーズ中"]]
-
-
-def test_what_is_not_over_is_not_closed_and_the_drawer_says_why(alerts: AppTest, db: Session) -> None:
-    incident = open_drawer(alerts, db)
     alerts.text_area(key=f"incident.resolution.{incident.id}.resolution.0").input("復旧")
-    alerts.button(key=f"incident.resolution.{incident.id}.submit").click().run()
-    assert any("まだ1台が復旧していません" in error.value for error in alerts.error)
+    press(alerts, f"incident.resolution.{incident.id}.submit")
+    assert "まだ1台が復旧していません" in said(alerts.error)
 
 
-def test_somebody_elses_change_meanwhile_is_not_overwritten(alerts: AppTest, db: Session) -> None:
+def test_snoozing_takes_it_to_the_end_of_the_queue_but_overwrites_nobody_elses_change(
+    alerts: AppTest, db: Session
+) -> None:
     incident = open_drawer(alerts, db)
     incident.version += 1
     db.commit()
-    alerts.button(key="incident.snooze.60").click().run()
-    assert any("ほかの人が先にこの障害を更新しました" in error.value for error in alerts.error)
+    press(alerts, "incident.snooze.60")
+    assert "ほかの人が先にこの障害を更新しました" in said(alerts.error)
     db.expire_all()
-    assert db.get_one(Incident, incident.id).snoozed_until is None
+    assert incident.snoozed_until is None
+
+    press(alerts, "incident.snooze.60")
+    assert [row["状況"] for row in rows(alerts)] == [["期限超過"], ["スヌーズ中"]]
 
 
 def test_support_writes_notes_and_tells_customers_but_neither_takes_nor_closes(db: Session, screen: Screen) -> None:
     a_morning(db)
     page = opened_at(screen("sato", fleet="support"), "alerts")
     incident = open_drawer(page, db)
-    keys = {button.key for button in page.button}
-    assert f"incident.step.{incident.id}.4.done" in keys
+    assert f"incident.step.{incident.id}.4.done" in keys(page)
     assert "「対応実施」の完了後10分以内。先に「対応実施」を完了にします" in texts(page)
-    assert not keys & {
+    assert not keys(page) & {
         f"incident.step.{incident.id}.6.done",
         "incident.acknowledge",
         "incident.assign",
@@ -185,17 +156,5 @@ def test_support_writes_notes_and_tells_customers_but_neither_takes_nor_closes(d
         f"incident.step.{incident.id}.3.done",
     }
     page.text_area(key=f"incident.note.{incident.id}.text.0").input("店長に電話済み")
-    page.button(key=f"incident.note.{incident.id}.submit").click().run()
+    press(page, f"incident.note.{incident.id}.submit")
     assert "店長に電話済み" in texts(page)
-
-
-def test_a_store_that_falls_silent_is_one_line_with_its_terminals(db: Session, screen: Screen) -> None:
-    customer = factories.customer(db, "ABC商事")
-    for till in range(1, 4):
-        heard(db, factories.terminal(db, customer, store_name=f"新宿店 レジ{till}番"), "9:40")
-    set_clock(db, "10:00")
-    actions.watch(db)
-    db.commit()
-    page = opened_at(screen("olivia", fleet="operator"), "alerts")
-    [row] = rows(page)
-    assert (row["対象"], row["停止"]) == ("ABC商事 - 新宿店（3台）", "3台中3台")

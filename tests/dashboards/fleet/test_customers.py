@@ -13,7 +13,7 @@ from service.fleet.rules import CONTRACT_WORDS
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.scene import a_morning
-from tests.dashboards.pages import Screen, press, said, texts
+from tests.dashboards.pages import Screen, fill, goes_away, html, keys, press, rows, run, said, texts, titles, toasts
 
 LIST = "fleet.customers_list"
 
@@ -27,7 +27,7 @@ def open_drawer(page: AppTest, company_name: str) -> None:
     items = page.session_state[f"live.{LIST}"].data["items"]
     row = next(item for item in items if item["company_name"] == company_name)
     page.session_state[f"{LIST}.clicked"] = ("詳細", row)
-    page.run()
+    run(page)
 
 
 @pytest.fixture
@@ -36,60 +36,52 @@ def page(db: Session, screen: Screen) -> AppTest:
     return opened_at(screen("anna", fleet="admin"), "customers")
 
 
-def test_the_first_line_names_who_is_worst_off_and_rows_count_by_state(page: AppTest, line: Line) -> None:
-    assert [title.value for title in page.title] == ["顧客一覧"]
+def test_the_first_line_names_who_is_worst_off_and_conditions_and_order_are_those_of_the_service(
+    page: AppTest, line: Line
+) -> None:
+    assert titles(page) == ["顧客一覧"]
     assert "登録されている顧客は2社です。異常のある端末が最も多いのは**XYZストア**で、" in texts(page)
-    rows = page.dataframe[0].value.to_dict("records")
-    assert [(row["会社名"], row["端末数"], row["オフライン"]) for row in rows[:1]] == [("ABC商事", 3, 1)]
+    first = rows(page)[0]
+    assert (first["会社名"], first["端末数"], first["オフライン"]) == ("ABC商事", 3, 1)
     assert line.calls.count("GET /api/fleet/customers") == 2
     assert not page.exception
 
-
-def test_conditions_and_order_are_those_of_the_service(page: AppTest) -> None:
     page.selectbox(key="sort").select("-company_name").run()
-    assert [*page.dataframe[0].value["会社名"]] == ["XYZストア", "ABC商事"]
+    assert [row["会社名"] for row in rows(page)] == ["XYZストア", "ABC商事"]
     page.text_input(key="q").input("ABC").run()
-    assert [*page.dataframe[0].value["会社名"]] == ["ABC商事"]
+    assert [row["会社名"] for row in rows(page)] == ["ABC商事"]
+    goes_away(page, line)
+    assert [row["会社名"] for row in rows(page)] == ["ABC商事"]
 
 
-def test_the_drawer_has_the_facts_the_stores_and_the_open_alerts(page: AppTest) -> None:
+def test_the_drawer_has_the_facts_the_stores_and_the_open_alerts_and_switches_whether_hours_are_learned(
+    page: AppTest, db: Session
+) -> None:
     open_drawer(page, "ABC商事")
     assert "使用中の端末3台のうち、オフライン 1台です。" in texts(page)
     assert "1台が復旧待ち" in texts(page)
     assert "**新宿店**" in texts(page)
-    assert any("/terminals?customer_id=ABC" in one.value for one in page.html)
-    assert not page.exception
-
-
-def test_the_drawer_says_whether_opening_hours_are_learned_and_switches_it(page: AppTest, db: Session) -> None:
-    open_drawer(page, "ABC商事")
+    assert "/terminals?customer_id=ABC" in html(page)
     assert "営業時間外は、次の開店までアラートを通知しません" in texts(page)
 
     press(page, "customer.hours.switch")
     press(page, f"customer.hours.{stored(db, 'ABC商事').id}.confirm")
-
     assert not stored(db, "ABC商事").learned_hours
     open_drawer(page, "ABC商事")
     assert "時刻を問わずアラートを通知します" in texts(page)
-    assert not page.exception
 
 
 def test_a_customer_is_registered_and_what_is_wrong_stands_at_its_field(page: AppTest, db: Session) -> None:
     press(page, "customers.new")
-    for name, value in {
-        "company_name": "ABC商事",
-        "contact_person": "田中 花子",
-        "contact_email": "h.tanaka@example.jp",
-        "contact_phone": "06-1234-5678",
-    }.items():
-        page.text_input(key=f"customer.new.{name}.0").input(value)
+    contact = {"contact_email": "h.tanaka@example.jp", "contact_phone": "06-1234-5678"}
+    fill(page, "customer.new", company_name="ABC商事", contact_person="田中 花子", **contact)
     press(page, "customer.new.submit")
     assert "「ABC商事」はすでに登録されています。" in texts(page)
 
-    page.text_input(key="customer.new.company_name.0").input("田中ストア")
+    fill(page, "customer.new", company_name="田中ストア")
     press(page, "customer.new.submit")
     assert stored(db, "田中ストア").contact_person == "田中 花子"
-    assert [toast.value for toast in page.toast] == ["田中ストアを登録しました。"]
+    assert toasts(page) == ["田中ストアを登録しました。"]
 
 
 def test_a_stale_edit_shows_both_sides_and_what_was_typed_can_be_kept(page: AppTest, db: Session) -> None:
@@ -99,7 +91,7 @@ def test_a_stale_edit_shows_both_sides_and_what_was_typed_can_be_kept(page: AppT
     customer.contact_person, customer.version = "先の 人", customer.version + 1
     db.commit()
     key = f"customer.edit.{customer.id}"
-    page.text_input(key=f"{key}.{customer.version - 1}.False.contact_person.0").input("後の 人")
+    fill(page, f"{key}.{customer.version - 1}.False", contact_person="後の 人")
     press(page, f"{key}.{customer.version - 1}.False.submit")
     assert ":orange-background[後の 人]" in texts(page)
     assert ":blue-background[先の 人]" in texts(page)
@@ -109,28 +101,24 @@ def test_a_stale_edit_shows_both_sides_and_what_was_typed_can_be_kept(page: AppT
     assert stored(db, "ABC商事").contact_person == "後の 人"
 
 
-def test_a_customer_with_terminals_in_use_is_not_archived_and_the_dialog_says_why(page: AppTest, db: Session) -> None:
-    customer = stored(db, "ABC商事")
+def test_a_customer_is_archived_and_comes_back_but_not_with_terminals_in_use(page: AppTest, db: Session) -> None:
+    busy, closed = stored(db, "ABC商事"), factories.customer(db, "閉店商事")
+    db.commit()
     open_drawer(page, "ABC商事")
     press(page, "customer.archive")
-    press(page, f"customer.archive.{customer.id}.confirm")
+    press(page, f"customer.archive.{busy.id}.confirm")
     assert "使用中の端末が3台あります。" in said(page.error)
     assert stored(db, "ABC商事").archived_at is None
 
-
-def test_a_customer_is_archived_and_comes_back(db: Session, screen: Screen) -> None:
-    customer = factories.customer(db, "閉店商事")
-    db.commit()
-    page = opened_at(screen("anna", fleet="admin"), "customers")
+    press(page, f"customer.archive.{busy.id}.leave")
     open_drawer(page, "閉店商事")
     press(page, "customer.archive")
-    press(page, f"customer.archive.{customer.id}.confirm")
+    press(page, f"customer.archive.{closed.id}.confirm")
     assert stored(db, "閉店商事").archived_at is not None
-
     page.selectbox(key="archived").select("true").run()
     open_drawer(page, "閉店商事")
     press(page, "customer.restore")
-    press(page, f"customer.restore.{customer.id}.confirm")
+    press(page, f"customer.restore.{closed.id}.confirm")
     assert stored(db, "閉店商事").archived_at is None
 
 
@@ -138,7 +126,7 @@ def test_an_operator_reads_and_changes_nothing(db: Session, screen: Screen) -> N
     a_morning(db)
     page = opened_at(screen("olivia", fleet="operator"), "customers")
     open_drawer(page, "ABC商事")
-    assert not {button.key for button in page.button} & {"customers.new", "customer.edit", "customer.archive"}
+    assert not keys(page) & {"customers.new", "customer.edit", "customer.archive"}
     assert "使用中の端末3台のうち" in texts(page)
 
 

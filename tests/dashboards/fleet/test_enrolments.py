@@ -2,72 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from streamlit.testing.v1 import AppTest
 
 from dashboards.fleet.words import CODES
 from service.fleet.agents.rules import CodeState
 from service.fleet.models import Customer, EnrolmentCode
-from tests import factories
-from tests.dashboards.conftest import opened_at
+from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.scene import a_morning
-
-Screen = Callable[..., AppTest]
-
-
-def texts(page: AppTest) -> str:
-    return "\n".join(element.value for element in page.markdown).replace("\\", "")
+from tests.dashboards.pages import Screen, act, fill, goes_away, press, rows, said, texts
 
 
-def codes(page: AppTest) -> str:
-    return "\n".join(element.value for element in page.code)
-
-
-@pytest.fixture
-def page(db: Session, screen: Screen) -> AppTest:
+def test_a_code_is_issued_shown_once_with_the_line_for_the_store_pc_and_revoked_after_being_asked(
+    db: Session, screen: Screen, line: Line
+) -> None:
     a_morning(db)
-    return opened_at(screen("anna", fleet="admin"), "enrolments")
-
-
-def test_a_code_is_issued_and_shown_once_with_the_line_for_the_store_pc(page: AppTest, db: Session) -> None:
-    assert "**まだ登録コードはありません**" in texts(page)
-    page.button(key="enrolments.issue").click().run()
-    abc = db.scalars(select(Customer).where(Customer.company_name == "ABC商事")).one()
-    page.selectbox(key="enrolments.new.customer_id.0").set_value(abc.id)
-    page.number_input(key="enrolments.new.maximum_uses.0").set_value(5)
-    page.button(key="enrolments.new.submit").click().run()
-
-    row = db.scalars(select(EnrolmentCode)).one()
-    assert (row.customer_id, row.maximum_uses) == (abc.id, 5)
-    code = page.code[0].value
-    assert f"agent enrol --config /etc/genba-agent.toml --code {code}" in codes(page)
-    assert "install-windows.ps1" in codes(page)
-    page.button(key="enrolment.noted").click().run()
-    assert code not in codes(page)
-    assert "使える登録コードは1件で、あと5台を登録できます。" in texts(page)
-
-
-def test_a_code_is_revoked_after_being_asked(db: Session, screen: Screen) -> None:
-    factories.enrolment_code(db, factories.customer(db, "ABC商事"))
-    db.commit()
     page = opened_at(screen("anna", fleet="admin"), "enrolments")
-    [row] = page.session_state["live.fleet.codes"].data["items"]
-    assert page.dataframe[0].value["対象"][0] == "ABC商事"
-    page.session_state["fleet.codes.clicked"] = ("失効させる", row)
-    page.run()
-    page.button(key=f"enrolments.revoke.{row['id']}.confirm").click().run()
-    db.expire_all()
-    assert db.get_one(EnrolmentCode, row["id"]).revoked_at is not None
-    assert list(page.dataframe[0].value["状態"][0]) == ["失効"]
+    assert "**まだ登録コードはありません**" in texts(page)
+    press(page, "enrolments.issue")
+    abc = db.scalars(select(Customer).where(Customer.company_name == "ABC商事")).one()
+    fill(page, "enrolments.new", customer_id=abc.id, maximum_uses=5)
+    press(page, "enrolments.new.submit")
 
+    made = db.scalars(select(EnrolmentCode)).one()
+    assert (made.customer_id, made.maximum_uses) == (abc.id, 5)
+    code = page.code[0].value
+    assert f"agent enrol --config /etc/genba-agent.toml --code {code}" in said(page.code)
+    assert "install-windows.ps1" in said(page.code)
+    press(page, "enrolment.noted")
+    assert code not in said(page.code)
+    assert "使える登録コードは1件で、あと5台を登録できます。" in texts(page)
+    assert rows(page)[0]["対象"] == "ABC商事"
 
-def test_an_operator_is_refused(screen: Screen) -> None:
-    page = opened_at(screen("olivia", fleet="operator"), "enrolments")
-    assert [title.value for title in page.title] == ["この画面を表示する権限がありません"]
+    act(page, "fleet.codes", "失効させる")
+    press(page, f"enrolments.revoke.{made.id}.confirm")
+    db.refresh(made)
+    assert made.revoked_at is not None
+    assert rows(page)[0]["状態"] == ["失効"]
+    goes_away(page, line)
 
 
 def test_every_state_has_a_word() -> None:

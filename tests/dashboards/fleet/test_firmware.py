@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -20,15 +19,9 @@ from service.fleet.firmware import actions, schemas
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
 from service.fleet.models import TerminalState, TerminalToken, terminal_logs
 from tests import cast, factories
-from tests.dashboards.conftest import opened_at
+from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.scene import heard, set_clock
-
-Screen = Callable[..., AppTest]
-
-
-def texts(page: AppTest) -> str:
-    said = [*page.markdown, *page.info, *page.error, *page.success, *page.warning]
-    return "\n".join(element.value for element in said).replace("\\", "")
+from tests.dashboards.pages import Screen, act, fill, goes_away, keys, press, rows, run, said, texts, titles, toasts
 
 
 def progress(page: AppTest) -> list[str]:
@@ -48,11 +41,6 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
 
     monkeypatch.setattr(st, "fragment", watched)
     return told
-
-
-def rows(page: AppTest, place: int = 0) -> list[dict[str, Any]]:
-    table: list[Any] = page.dataframe[place].value.to_dict("records")
-    return table
 
 
 @pytest.fixture
@@ -83,34 +71,55 @@ def stopped(db: Session, rollout: Rollout) -> Rollout:
     return rollout
 
 
+def open_drawer(page: AppTest, rollout: Rollout) -> None:
+    page.session_state["fleet.rollouts.clicked"] = ("開く", {"id": rollout.id, "name": rollout.name})
+    run(page)
+
+
 def opened(screen: Screen, rollout: Rollout | None = None) -> AppTest:
     page = opened_at(screen("ada", fleet="admin"), "firmware")
     if rollout is not None:
-        page.session_state["fleet.rollouts.clicked"] = ("開く", {"id": rollout.id, "name": rollout.name})
-        page.run()
+        open_drawer(page, rollout)
     assert not page.exception
     return page
 
 
-def test_a_fleet_without_firmware_is_told_what_comes_first(db: Session, screen: Screen) -> None:
+def test_a_fleet_without_firmware_is_told_what_comes_first_and_a_new_one_needs_its_file(screen: Screen) -> None:
     page = opened(screen)
-    assert [title.value for title in page.title] == ["ファームウェア管理"]
+    assert titles(page) == ["ファームウェア管理"]
     assert "ファームウェアがまだ登録されていません" in page.info[0].value
+    press(page, "firmware.new")
+    fill(page, "firmware.form", version="2.0.0", signature="AAAA")
+    press(page, "firmware.form.submit")
+    assert "ファイルを選び" in said(page.error)
 
 
-def test_a_roll_out_that_stopped_is_said_first_with_its_reason(db: Session, screen: Screen, rollout: Rollout) -> None:
+def test_a_roll_out_that_stopped_is_said_first_with_its_reason_and_goes_on_or_ends_once_the_consequence_is_named(
+    db: Session, screen: Screen, rollout: Rollout
+) -> None:
     page = opened(screen, stopped(db, rollout))
     assert page.error[0].value.startswith("一時停止中の配信が1件あります。")
     [row] = rows(page)
     assert (row["名前"], row["状態"], row["進み具合"]) == ("秋の更新", ["一時停止中"], "第1段階 / 2（25%）")
     assert (row["失敗"], row["更新中"], row["対象（台）"]) == (1, 0, 4)
     assert [image["バージョン"] for image in rows(page, 1)] == ["2.0.0"]
-    said = texts(page)
-    assert "停止の理由: 第1段階の失敗が100%になりました（上限10%）。" in said
-    assert "TC-200が新しいファームウェアを受け付けません: 書き込めません" in said
-    keys = {button.key for button in page.button}
-    assert {"rollout.resume", "rollout.retry", "rollout.abort"} <= keys
-    assert not keys & {"rollout.start", "rollout.pause", "rollout.roll_back"}
+    assert "停止の理由: 第1段階の失敗が100%になりました（上限10%）。" in texts(page)
+    assert "TC-200が新しいファームウェアを受け付けません: 書き込めません" in texts(page)
+    assert {"rollout.resume", "rollout.retry", "rollout.abort"} <= keys(page)
+    assert not keys(page) & {"rollout.start", "rollout.pause", "rollout.roll_back"}
+
+    press(page, "rollout.resume")
+    assert "これまでに失敗した1台は確認済みとして扱い" in texts(page)
+    press(page, f"rollout.resume.{rollout.id}.confirm")
+    db.refresh(rollout)
+    assert rollout.state == "running"
+    open_drawer(page, rollout)
+    press(page, "rollout.abort")
+    assert "待機中の3台には配信しません" in texts(page)
+    page.text_area(key=f"rollout.abort.{rollout.id}.reason").input("不具合の連絡")
+    press(page, f"rollout.abort.{rollout.id}.confirm")
+    db.refresh(rollout)
+    assert (rollout.state, rollout.reason) == ("aborted", "不具合の連絡")
 
 
 def test_the_drawer_compares_the_updated_terminals_with_those_that_wait(
@@ -141,12 +150,12 @@ def test_without_anybody_to_compare_with_that_is_said() -> None:
 def test_a_draft_is_started_after_it_was_said_whom_it_reaches(db: Session, screen: Screen, rollout: Rollout) -> None:
     page = opened(screen, rollout)
     assert "対象は **4台**（うちオンライン 4台）です。第1段階 1台（累計25%）、第2段階 3台（累計100%）" in texts(page)
-    page.button(key="rollout.start").click().run()
+    press(page, "rollout.start")
     assert "はじめに第1段階の1台へ、ファームウェア 2.0.0 への更新を指示します。" in texts(page)
-    page.button(key=f"rollout.start.{rollout.id}.confirm").click().run()
-    assert [toast.value for toast in page.toast] == ["配信を開始しました。"]
-    db.expire_all()
-    assert db.get_one(Rollout, rollout.id).state == "running"
+    press(page, f"rollout.start.{rollout.id}.confirm")
+    assert toasts(page) == ["配信を開始しました。"]
+    db.refresh(rollout)
+    assert rollout.state == "running"
 
 
 def test_an_open_roll_out_is_followed_by_itself_until_it_is_over(
@@ -170,71 +179,37 @@ def test_an_open_roll_out_is_followed_by_itself_until_it_is_over(
     assert "中止の理由: 担当者が中止しました。" in texts(page)
 
 
-def test_resuming_and_aborting_name_their_consequences(db: Session, screen: Screen, rollout: Rollout) -> None:
-    page = opened(screen, stopped(db, rollout))
-    page.button(key="rollout.resume").click().run()
-    assert "これまでに失敗した1台は確認済みとして扱い" in texts(page)
-    page.button(key=f"rollout.resume.{rollout.id}.confirm").click().run()
-    db.expire_all()
-    assert db.get_one(Rollout, rollout.id).state == "running"
-
-    page.session_state["fleet.rollouts.clicked"] = ("開く", {"id": rollout.id, "name": rollout.name})
-    page.run()
-    page.button(key="rollout.abort").click().run()
-    assert "待機中の3台には配信しません" in texts(page)
-    page.text_area(key=f"rollout.abort.{rollout.id}.reason").input("不具合の連絡").run()
-    page.button(key=f"rollout.abort.{rollout.id}.confirm").click().run()
-    db.expire_all()
-    assert (db.get_one(Rollout, rollout.id).state, db.get_one(Rollout, rollout.id).reason) == (
-        "aborted",
-        "不具合の連絡",
-    )
-
-
-def test_the_wizard_counts_as_one_chooses_and_makes_a_draft(db: Session, screen: Screen, rollout: Rollout) -> None:
+def test_the_wizard_counts_as_one_chooses_and_makes_a_draft(
+    db: Session, screen: Screen, rollout: Rollout, line: Line
+) -> None:
     one = select(TerminalState.terminal_id).order_by(TerminalState.terminal_id).limit(1).scalar_subquery()
     db.execute(update(TerminalState).where(TerminalState.terminal_id == one).values(firmware_version="0.9.0"))
     db.commit()
     page = opened(screen)
-    page.button(key="firmware.new_rollout").click().run()
+    press(page, "firmware.new_rollout")
     assert "対象は **4台**" in texts(page)
     page.multiselect(key="rollout.versions").select("0.9.0").run()
     assert "対象は **1台**" in texts(page)
     page.text_input(key="rollout.waves").input("50, 20").run()
-    assert any("最後を100にしてください" in error.value for error in page.error)
-    page.text_input(key="rollout.waves").input("50, 100").run()
-    page.number_input(key="rollout.form.error_count.0").set_value(2)
-    page.button(key="rollout.form.submit").click().run()
+    assert "最後を100にしてください" in said(page.error)
+    page.text_input(key="rollout.waves").input("50, 100")
+    fill(page, "rollout.form", error_count=2)
+    press(page, "rollout.form.submit")
 
-    assert not page.exception
-    assert [toast.value for toast in page.toast] == ["下書きを作成しました。一覧から開いて、配信を開始してください。"]
+    assert toasts(page) == ["下書きを作成しました。一覧から開いて、配信を開始してください。"]
     made = db.scalars(select(Rollout).order_by(Rollout.id.desc()).limit(1)).one()
     assert (made.state, made.name, made.waves, made.error_count) == ("draft", "2.0.0 の配信", [50, 100], 2)
     assert made.targets == {"customer_ids": [], "tags": [], "versions": ["0.9.0"]}
+    goes_away(page, line)
+    assert len(rows(page)) == 2
 
 
 def test_withdrawing_asks_first(db: Session, screen: Screen, rollout: Rollout) -> None:
     page = opened(screen)
     firmware = db.scalars(select(Firmware)).one()
-    page.session_state["fleet.firmwares.clicked"] = ("取り下げる", {"id": firmware.id, "version": "2.0.0"})
-    page.run()
+    act(page, "fleet.firmwares", "取り下げる")
     assert "配信はすべて中止され" in texts(page)
-    page.button(key=f"firmware.withdraw.{firmware.id}.confirm").click().run()
+    press(page, f"firmware.withdraw.{firmware.id}.confirm")
     db.expire_all()
-    assert db.get_one(Firmware, firmware.id).withdrawn_at is not None
-    assert db.get_one(Rollout, rollout.id).state == "aborted"
-
-
-def test_a_new_firmware_needs_its_file(db: Session, screen: Screen) -> None:
-    page = opened(screen)
-    page.button(key="firmware.new").click().run()
-    page.text_input(key="firmware.form.version.0").input("2.0.0")
-    page.text_area(key="firmware.form.signature.0").input("AAAA")
-    page.button(key="firmware.form.submit").click().run()
-    assert any("ファイルを選び" in error.value for error in page.error)
-
-
-@pytest.mark.parametrize("role", ["operator", "support", "viewer"])
-def test_the_page_is_the_admins_alone(screen: Screen, role: str) -> None:
-    page = opened_at(screen("olivia", fleet=role), "firmware")
-    assert "ファームウェア管理" not in [title.value for title in page.title]
+    assert firmware.withdrawn_at is not None
+    assert rollout.state == "aborted"

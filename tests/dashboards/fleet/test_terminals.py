@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from dashboards.ui import exports
+from dashboards.ui import exports, tables
 from service.core.exports import answers
 from service.core.tasks.records import Task
 from service.fleet.models import Customer, Terminal
-from tests import factories
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.fleet.scene import a_morning, heard, set_clock
-
-Screen = Callable[..., AppTest]
+from tests.dashboards.fleet.scene import a_morning
+from tests.dashboards.pages import Screen, act, fill, html, keys, press, texts, titles, toasts
 
 
 def serials(page: AppTest) -> list[str]:
     return list(page.dataframe[0].value["シリアル番号"]) if page.dataframe else []
-
-
-def texts(page: AppTest) -> str:
-    return "\n".join(element.value for element in page.markdown).replace("\\", "")
 
 
 @pytest.fixture
@@ -35,7 +27,7 @@ def terminals(db: Session, screen: Screen) -> AppTest:
 
 
 def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: AppTest, line: Line) -> None:
-    assert [title.value for title in terminals.title] == ["端末一覧"]
+    assert titles(terminals) == ["端末一覧"]
     assert "登録されている端末は5台です。対応が必要な端末は、オフライン 2台、エラー 1台です。" in texts(terminals)
     assert serials(terminals)[:3] == ["TC200-000001", "TC200-000005", "TC200-000002"]
     assert not terminals.exception
@@ -48,11 +40,24 @@ def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: Ap
         "GET /api/fleet/terminals/choices",
     ]
 
+    act(terminals, "fleet.all_terminals", "詳細", 2)
+    assert [warning.value for warning in terminals.warning] == ["カードリーダー応答なし"]
+    assert "2026/11/21（土）9:48" in texts(terminals)
+    row = terminals.session_state["live.fleet.all_terminals"].data["items"][2]
+    assert f'href="/terminal?id={row["id"]}"' in html(terminals)
 
-def test_conditions_are_those_of_the_service(terminals: AppTest) -> None:
-    terminals.selectbox(key="status").select("offline").run()
-    assert serials(terminals) == ["TC200-000001", "TC200-000005"]
+
+def test_conditions_and_order_are_the_services_and_go_along_into_the_file(terminals: AppTest) -> None:
+    terminals.selectbox(key="sort").select("-last_heartbeat_at").run()
+    assert serials(terminals)[-2:] == ["TC200-000001", "TC200-000005"]
+    terminals.selectbox(key="status").select("offline")
+    terminals.selectbox(key="sort").select("-serial_number").run()
+    assert serials(terminals) == ["TC200-000005", "TC200-000001"]
     assert "該当 **2台**" in texts(terminals)
+    assert "条件に合う2台を、画面の並び順で出力します。" in texts(terminals)
+    csv, excel = [link.value for link in terminals.html if "で出力" in link.value]
+    assert 'href="/download/api/fleet/terminals.csv?status=offline&amp;sort=-serial_number"' in csv
+    assert 'href="/download/api/fleet/terminals.xlsx?status=offline&amp;sort=-serial_number"' in excel
 
     terminals.text_input(key="q").input("難波").run()
     assert serials(terminals) == ["TC200-000005"]
@@ -78,53 +83,40 @@ def test_details_cut_by_tag_version_store_and_archive(db: Session, screen: Scree
     assert serials(page) == ["TC200-000005"]
 
 
-def test_an_administrator_registers_a_terminal_and_an_operator_does_not(db: Session, screen: Screen) -> None:
-    a_morning(db)
+def test_an_administrator_registers_terminals_and_tags_all_that_the_conditions_find(
+    db: Session, screen: Screen, terminals: AppTest
+) -> None:
+    assert "terminals.new" not in keys(terminals)  # An operator does not.
     page = opened_at(screen("anna", fleet="admin"), "terminals")
-    page.button(key="terminals.new").click().run()
+    press(page, "terminals.new")
     abc = db.scalars(select(Customer).where(Customer.company_name == "ABC商事")).one()
-    page.text_input(key="terminal.new.serial_number.0").input("TC200-000777")
-    page.selectbox(key="terminal.new.customer_id.0").set_value(abc.id)
-    page.text_input(key="terminal.new.store_name.0").input("上野店 レジ1番")
-    page.button(key="terminal.new.submit").click().run()
-    assert [toast.value for toast in page.toast] == ["端末 TC200-000777 を登録しました。"]
+    fill(page, "terminal.new", serial_number="TC200-000777", customer_id=abc.id, store_name="上野店 レジ1番")
+    press(page, "terminal.new.submit")
+    assert toasts(page) == ["端末 TC200-000777 を登録しました。"]
     assert "TC200-000777" in serials(page)
 
-    page = opened_at(screen("olivia", fleet="operator"), "terminals")
-    assert "terminals.new" not in {button.key for button in page.button}
-
-
-def test_tags_are_changed_for_all_that_the_conditions_find(db: Session, screen: Screen) -> None:
-    a_morning(db)
-    page = opened_at(screen("anna", fleet="admin"), "terminals")
     page.text_input(key="q").input("新宿").run()
-    page.button(key="terminals.retag.open").click().run()
+    press(page, "terminals.retag.open")
     assert "いまの条件に合う**1台**すべて" in texts(page)
-    page.multiselect(key="terminals.retag.add.0").set_value(["重点"])
-    page.button(key="terminals.retag.submit").click().run()
+    fill(page, "terminals.retag", add=["重点"])
+    press(page, "terminals.retag.submit")
     db.expire_all()
     tagged = db.scalars(select(Terminal).where(Terminal.tags.contains(["重点"]))).all()
     assert [terminal.serial_number for terminal in tagged] == ["TC200-000001"]
 
 
-def test_one_customers_terminals_are_found_by_her_name_in_the_address(db: Session, screen: Screen) -> None:
+def test_one_customers_terminals_are_found_by_her_name_in_the_address_and_pages_follow_one_another(
+    db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a_morning(db)
+    named = {"customer_id": "ABC商事", "sort": "シリアル番号の逆順"}
+    monkeypatch.setitem(tables.table.__kwdefaults__ or {}, "rows", 2)
+    page = opened_at(screen("olivia", fleet="operator"), "terminals", **named)
+    assert serials(page) == ["TC200-000004", "TC200-000003"]
 
-    page = opened_at(
-        screen("olivia", fleet="operator"), "terminals", customer_id="XYZストア", sort="シリアル番号の逆順"
-    )
-
-    assert serials(page) == ["TC200-000005", "TC200-000002"]
-
-
-def test_what_is_listed_is_taken_along_in_its_order(terminals: AppTest) -> None:
-    terminals.selectbox(key="status").select("offline").run()
-    terminals.selectbox(key="sort").select("-serial_number").run()
-
-    assert "条件に合う2台を、画面の並び順で出力します。" in texts(terminals)
-    csv, excel = [link.value for link in terminals.html if "で出力" in link.value]
-    assert 'href="/download/api/fleet/terminals.csv?status=offline&amp;sort=-serial_number"' in csv
-    assert 'href="/download/api/fleet/terminals.xlsx?status=offline&amp;sort=-serial_number"' in excel
+    press(page, "fleet.all_terminals.next")
+    assert serials(page) == ["TC200-000001"]
+    assert "2 / 2ページ" in texts(page)
 
 
 def test_a_list_too_long_for_excel_at_once_is_written_by_a_task(
@@ -134,83 +126,39 @@ def test_a_list_too_long_for_excel_at_once_is_written_by_a_task(
     terminals.selectbox(key="status").select("offline").run()
     assert not [link for link in terminals.html if "Excelで出力" in link.value]
 
-    terminals.button(key="fleet.all_terminals.export.excel").click().run()
+    press(terminals, "fleet.all_terminals.export.excel")
 
-    assert not terminals.exception
     assert "端末一覧の出力（Excel）" in texts(terminals)
     assert "順番を待っています。" in texts(terminals)
     [task] = db.scalars(select(Task))
-    assert task.params == {
-        "list": "fleet.terminals",
-        "format": "xlsx",
-        "filters": {"status": "offline"},
-    }
+    assert task.params == {"list": "fleet.terminals", "format": "xlsx", "filters": {"status": "offline"}}
 
 
-def test_why_a_task_was_not_begun_is_said(terminals: AppTest, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "MOST_EXCEL_ROWS", 1)
-    terminals.run()
-    line.cut()
-
-    terminals.button(key="fleet.all_terminals.export.excel").click().run()
-
-    assert any("保存はされていません" in error.value for error in terminals.error)
-
-
-def test_who_presses_again_after_a_lost_answer_has_one_task(
+def test_why_a_task_was_not_begun_is_said_and_after_a_lost_answer_there_is_one(
     terminals: AppTest, db: Session, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And another one for what is pressed anew once the answer was seen."""
     monkeypatch.setattr(exports, "MOST_EXCEL_ROWS", 1)
     terminals.run()
     tasks = select(func.count()).select_from(Task)
+    line.cut()
+    press(terminals, "fleet.all_terminals.export.excel")
+    assert any("保存はされていません" in error.value for error in terminals.error)
 
     line.lose_answers()
-    terminals.button(key="fleet.all_terminals.export.excel").click().run()
+    press(terminals, "fleet.all_terminals.export.excel")
     line.mend()
     assert db.scalar(tasks) == 1
     assert any("二重には保存されません" in error.value for error in terminals.error)
-
-    terminals.button(key="fleet.all_terminals.export.excel").click().run()
+    press(terminals, "fleet.all_terminals.export.excel")
     assert db.scalar(tasks) == 1
     assert "順番を待っています。" in texts(terminals)
-
-    terminals.button(key="fleet.all_terminals.export.excel").click().run()
+    press(terminals, "fleet.all_terminals.export.excel")
     assert db.scalar(tasks) == 2
 
 
 def test_both_sides_know_the_same_limit() -> None:
     assert exports.MOST_EXCEL_ROWS == answers.MOST_EXCEL_ROWS
-
-
-def test_an_order_is_the_services(terminals: AppTest) -> None:
-    terminals.selectbox(key="sort").select("-last_heartbeat_at").run()
-
-    assert serials(terminals)[-2:] == ["TC200-000001", "TC200-000005"]
-
-
-def test_pages_follow_one_another(db: Session, screen: Screen) -> None:
-    customer = factories.customer(db, "ABC商事")
-    for number in range(53):
-        heard(db, factories.terminal(db, customer, f"PAGE-{number:02}"), "9:59")
-    set_clock(db, "10:00")
-    page = opened_at(screen("olivia", fleet="operator"), "terminals", sort="シリアル番号順")
-
-    page.button(key="fleet.all_terminals.next").click().run()
-
-    assert serials(page) == ["PAGE-50", "PAGE-51", "PAGE-52"]
-    assert "2 / 2ページ" in texts(page)
-
-
-def test_a_terminal_is_shown_in_full_beside_the_list(terminals: AppTest, line: Line) -> None:
-    rows = terminals.session_state["live.fleet.all_terminals"].data["items"]
-    terminals.session_state["fleet.all_terminals.clicked"] = ("詳細", rows[2])
-
-    terminals.run()
-
-    assert [warning.value for warning in terminals.warning] == ["カードリーダー応答なし"]
-    assert "2026/11/21（土）9:48" in texts(terminals)
-    assert any(f'href="/terminal?id={rows[2]["id"]}"' in one.value for one in terminals.html)
 
 
 def test_while_the_service_is_away_the_list_stays(terminals: AppTest, line: Line) -> None:
@@ -230,9 +178,3 @@ def test_without_terminals_it_says_what_to_do_first(db: Session, screen: Screen)
     page = opened_at(screen("olivia", fleet="operator"), "terminals")
 
     assert "**まだ端末が登録されていません**" in texts(page)
-
-
-def test_a_viewer_is_refused(screen: Screen) -> None:
-    page = opened_at(screen("vera", fleet="viewer"), "terminals")
-
-    assert [title.value for title in page.title] == ["この画面を表示する権限がありません"]

@@ -14,8 +14,8 @@ from service.core.identity import hash_token
 from service.demo import reservations as demo
 from service.reservations.assistants import actions
 from service.reservations.assistants.models import Assistant
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import Screen, act, press, rows, texts
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.pages import Screen, act, fill, goes_away, press, rows, said, texts
 
 KEY = "reservations.assistants"
 LIST = f"{KEY}.list"
@@ -32,24 +32,32 @@ def page(screen: Screen) -> AppTest:
     return opened_at(screen("alice", reservations="admin"), "assistants")
 
 
-def test_the_page_says_how_many_tokens_hold_and_which_are_not_used(page: AppTest, db: Session) -> None:
+def test_the_page_says_how_many_tokens_hold_which_are_not_used_and_one_is_revoked_with_its_consequence_said(
+    page: AppTest, db: Session, line: Line
+) -> None:
+    made = db.scalars(select(Assistant)).one()
     db.execute(update(Assistant).values(last_used_at=None))
     db.commit()
     page.run()
     assert "有効なトークンは1個です。そのうち1個は、まだ使われていません。" in texts(page)
     assert (rows(page)[0]["名前"], rows(page)[0]["最終利用"]) == ("デモ用アシスタント", "まだ使われていません")
-
     actions.recognise(db, demo.ASSISTANT_TOKEN)
     db.commit()
     page.run()
-
     assert "まだ使われていません" not in texts(page)
+
+    act(page, LIST, "失効させる")
+    assert "受け付け済みの予約はそのまま進みます" in said(page.warning)
+    press(page, f"reservations.assistant.revoke.{made.id}.confirm")
+    db.expire_all()
+    assert made.revoked_at is not None
+    assert "**AIアシスタントからの予約は受け付けられません**。" in texts(page)
+    goes_away(page, line)
 
 
 def test_a_token_is_shown_once_with_how_to_connect(page: AppTest, db: Session) -> None:
     press(page, f"{KEY}.new")
-    page.text_input(key="reservations.assistant.new.name.0").input("受付の*Claude*")
-    page.checkbox(key="reservations.assistant.new.is_shared.0").check()
+    fill(page, "reservations.assistant.new", name="受付の*Claude*", is_shared=True)
     press(page, "reservations.assistant.new.submit")
     made = db.scalars(select(Assistant).where(Assistant.name == "受付の*Claude*")).one()
     token, url, command, desktop, others = (shown.value for shown in page.code)
@@ -65,17 +73,6 @@ def test_a_token_is_shown_once_with_how_to_connect(page: AppTest, db: Session) -
     assert rows(page)[0]["使い方"] == ["共用"]
 
 
-def test_a_token_is_revoked_with_its_consequence_said(page: AppTest, db: Session) -> None:
-    made = db.scalars(select(Assistant)).one()
-    act(page, LIST, "失効させる")
-    assert "受け付け済みの予約はそのまま進みます" in "".join(warning.value for warning in page.warning)
-    press(page, f"reservations.assistant.revoke.{made.id}.confirm")
-    db.expire_all()
-
-    assert made.revoked_at is not None
-    assert "**AIアシスタントからの予約は受け付けられません**。" in texts(page)
-
-
 def test_settings_for_clients_are_files_that_clients_can_read() -> None:
     desktop = json.loads(assistant_dialogs.claude_desktop("t0ken", "http://127.0.0.1:8000/mcp"))
     secure = assistant_dialogs.claude_desktop("t0ken", "https://genba.example/mcp")
@@ -86,9 +83,3 @@ def test_settings_for_clients_are_files_that_clients_can_read() -> None:
     assert "--allow-http" in bridge["args"]
     assert "--allow-http" not in secure
     assert other["mcpServers"]["genba-reservations"]["headers"] == {"Authorization": "Bearer t0ken"}
-
-
-def test_only_administrators_find_the_page(screen: Screen) -> None:
-    page = screen("olivia", reservations="operator")
-
-    assert "アシスタント連携" not in texts(page)

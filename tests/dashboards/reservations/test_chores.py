@@ -15,8 +15,8 @@ from service.core.times import TOKYO
 from service.reservations.chores import actions
 from service.reservations.chores.models import Chore, ChoreTurn
 from tests.api.reservations import scene
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import Screen, act, html, press, rows, texts
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.pages import Screen, act, fill, goes_away, html, keys, press, rows, texts
 
 PAGE, KEY = "reservations.chores", "reservations.chore"
 LIST = f"{PAGE}.list"
@@ -35,12 +35,10 @@ def opened(screen: Screen, role: str = "operator", **query: str) -> AppTest:
     return opened_at(screen(f"reservations-{role}", reservations=role), "chores", **query)
 
 
-def draw(page: AppTest, title: str) -> ChoreTurn | None:
+def draw(page: AppTest, title: str) -> None:
     """Opens the drawer of that chore's turn in the list."""
     items = page.session_state[f"live.{LIST}"].data["items"]
-    place = next(place for place, row in enumerate(items) if row["title"] == title)
-    act(page, LIST, "開く", place)
-    return None
+    act(page, LIST, "開く", next(place for place, row in enumerate(items) if row["title"] == title))
 
 
 def turn(db: Session, title: str) -> ChoreTurn:
@@ -52,29 +50,27 @@ def buttons(page: AppTest) -> set[str]:
     return {str(one.key).removeprefix(f"{KEY}.") for one in page.button if str(one.key).startswith(f"{KEY}.")}
 
 
-def test_the_page_says_what_can_be_done_and_by_when(screen: Screen) -> None:
+def test_the_page_says_what_can_be_done_and_by_when_what_is_late_and_what_comes_next(
+    screen: Screen, db: Session, line: Line
+) -> None:
     page = opened(screen)
-
     assert "今できる作業が13件あります。そのうち今日が期限のものは9件です。" in texts(page)
     first = rows(page)[0]
     assert (first["期限"], first["担当者"], first["実施"]) == ("1/8（水）18:00", "運営担当者", "–")
     assert {row["作業内容"]: row["所要時間"] for row in rows(page)}["ユーザー満足度調査"] == "1週間"
 
-
-def test_what_is_late_is_said_first(screen: Screen, db: Session) -> None:
-    scene.set_clock(db, datetime(2031, 1, 8, 18, 30, tzinfo=TOKYO))
+    now = datetime(2031, 1, 8, 18, 30, tzinfo=TOKYO)
+    scene.set_clock(db, now)
     db.commit()
+    page.run()
+    assert "期限を過ぎた作業が9件あります。ほかに、今できる作業が4件あります。" in texts(page)
 
-    assert "期限を過ぎた作業が9件あります。ほかに、今できる作業が4件あります。" in texts(opened(screen))
-
-
-def test_when_all_is_done_the_page_says_what_comes_next(screen: Screen, db: Session) -> None:
-    now = datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO)
     db.execute(delete(ChoreTurn).where(ChoreTurn.starts_at <= now))
     db.commit()
-    said = texts(opened(screen))
-
+    page.run()
+    said = texts(page)
     assert "今できる作業は、すべて終わっています。次は「ダッシュボード確認」（1/9（木）10:00から）です。" in said
+    goes_away(page, line)
 
 
 def test_a_turn_is_checked_off_from_the_drawer_which_shows_it(screen: Screen, db: Session) -> None:
@@ -85,8 +81,7 @@ def test_a_turn_is_checked_off_from_the_drawer_which_shows_it(screen: Screen, db
     press(page, f"{KEY}.finish")
     known = turn(db, "ダッシュボード確認")
     form = f"{KEY}.finish.{known.id}.1"
-    page.number_input(key=f"{form}.minutes.0").set_value(6)
-    page.text_area(key=f"{form}.note.0").input("異常なし")
+    fill(page, form, minutes=6, note="異常なし")
     press(page, f"{form}.submit")
 
     db.expire_all()
@@ -116,23 +111,20 @@ def test_a_turn_is_skipped_and_taken_back_with_reasons(screen: Screen, db: Sessi
     assert "やはり今期に行う" in texts(page)
 
 
-def test_the_daily_ones_are_checked_off_in_one_go(screen: Screen, db: Session) -> None:
+def test_the_daily_ones_are_checked_off_in_one_go_and_the_backup_check_shows_what_is_known(
+    screen: Screen, db: Session
+) -> None:
     page = opened(screen)
+    draw(page, "データベースバックアップ確認")
+    assert "バックアップの状況" in texts(page)
+    assert "まだ行われていません" in texts(page)
+
     press(page, f"{PAGE}.many")
     chosen = [box.label.split("　")[0] for box in page.checkbox if box.value]
     assert len(chosen) == 5
     press(page, f"{KEY}.many.submit")
-
     done = select(ChoreTurn.rhythm).where(ChoreTurn.outcome == "done")
     assert db.scalars(done).all() == ["daily"] * 5
-
-
-def test_the_backup_check_shows_what_is_known(screen: Screen) -> None:
-    page = opened(screen)
-    draw(page, "データベースバックアップ確認")
-
-    assert "バックアップの状況" in texts(page)
-    assert "まだ行われていません" in texts(page)
 
 
 def test_the_calendar_shows_a_week_and_a_month_and_leads_to_a_turn(screen: Screen, db: Session) -> None:
@@ -156,50 +148,40 @@ def test_what_is_done_anytime_is_noted(screen: Screen, db: Session) -> None:
     assert {row["作業内容"] for row in rows(page)} == {"マニュアルオペ対応", "提携店リスト更新"}
     act(page, f"{PAGE}.anytime", "実施を記録する", 1)
     chore = db.scalars(select(Chore).where(Chore.code == "shops")).one()
-    page.text_area(key=f"{KEY}.record.{chore.id}.note.0").input("2店舗を追加")
+    fill(page, f"{KEY}.record.{chore.id}", note="2店舗を追加")
     press(page, f"{KEY}.record.{chore.id}.submit")
 
     assert db.scalars(select(ChoreTurn.note).where(ChoreTurn.chore_id == chore.id)).all() == ["2店舗を追加"]
 
 
-def test_an_admin_adds_a_chore_and_what_is_wrong_stands_at_its_field(screen: Screen, db: Session) -> None:
+def test_an_admin_adds_a_chore_whose_faults_stand_at_its_fields_and_changes_only_what_was_changed(
+    screen: Screen, db: Session
+) -> None:
     page = opened(screen, "admin", part="作業の設定")
     press(page, f"{PAGE}.new")
-    form = f"{KEY}.new"
-    page.text_input(key=f"{form}.title.0").input("制服の在庫確認")
-    page.selectbox(key=f"{form}.rhythm.0").set_value("weekly")
-    page.text_input(key=f"{form}.owner.0").input("運営担当者")
-    press(page, f"{form}.submit")
+    fill(page, f"{KEY}.new", title="制服の在庫確認", rhythm="weekly", owner="運営担当者")
+    press(page, f"{KEY}.new.submit")
     assert "週次の作業には、曜日を選んでください。" in texts(page)
-    page.selectbox(key=f"{form}.weekday.0").set_value(4)
-    press(page, f"{form}.submit")
-
+    fill(page, f"{KEY}.new", weekday=4)
+    press(page, f"{KEY}.new.submit")
     chore = db.scalars(select(Chore).where(Chore.title == "制服の在庫確認")).one()
     assert (chore.rhythm, chore.weekday, chore.business_day, chore.minutes) == ("weekly", 4, None, None)
 
-
-def test_an_admin_changes_only_what_was_changed(screen: Screen, db: Session) -> None:
-    page = opened(screen, "admin", part="作業の設定", q="週次レポート作成")
+    page.text_input(key="q").input("週次レポート作成").run()
     act(page, f"{PAGE}.defined", "詳細")
     press(page, f"{KEY}.edit")
     chore = db.scalars(select(Chore).where(Chore.code == "weekly_report")).one()
     form = f"{KEY}.edit.{chore.id}.1.False"
-    page.number_input(key=f"{form}.minutes.0").set_value(45)
+    fill(page, form, minutes=45)
     press(page, f"{form}.submit")
-
-    db.expire_all()
-    assert (chore.minutes, chore.rhythm, chore.weekday, chore.page, chore.version) == (
-        45,
-        "weekly",
-        5,
-        "reservations-reports",
-        2,
-    )
+    db.refresh(chore)
+    assert (chore.minutes, chore.rhythm, chore.weekday, chore.version) == (45, "weekly", 5, 2)
+    assert chore.page == "reservations-reports"
 
 
 def test_operators_see_the_definitions_and_change_none(screen: Screen) -> None:
     page = opened(screen, part="作業の設定")
-    assert f"{PAGE}.new" not in {one.key for one in page.button}
+    assert f"{PAGE}.new" not in keys(page)
     act(page, f"{PAGE}.defined", "詳細")
     assert buttons(page) == set()
 

@@ -11,8 +11,8 @@ from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Letter
 from tests.api.reservations import scene
 from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import Screen, press, texts
-from tests.dashboards.reservations.test_reservations import ACT, keys, opened
+from tests.dashboards.pages import Screen, act, fill, press, texts
+from tests.dashboards.reservations.test_reservations import ACT, opened
 
 KEY = "reservations.customer"
 
@@ -30,12 +30,11 @@ def test_a_wrong_number_is_put_right_on_the_page(screen: Screen, db: Session) ->
     press(page, f"{KEY}.open")
     assert "決済リンクを作り直して新しい番号に送り" in texts(page)
     form = f"{ACT}.customer.{reservation.code}.{reservation.version}"
-    page.text_input(key=f"{form}.phone.0").input("12")
-    page.text_input(key=f"{form}.reason.0").input("お電話で伺った")
+    fill(page, form, phone="12", reason="お電話で伺った")
     press(page, f"{form}.submit")
     assert "日本の携帯電話の番号を" in texts(page)
 
-    page.text_input(key=f"{form}.phone.0").input("090-5555-0001")
+    fill(page, form, phone="090-5555-0001")
     press(page, f"{form}.submit")
 
     db.expire_all()
@@ -49,23 +48,11 @@ def test_whose_sms_fail_is_helped_from_the_task(screen: Screen, db: Session) -> 
     flow.happen(db, reservation.id, e.SmsFailed(purpose="request_received"), source="twilio")
     db.commit()
     page = opened_at(screen("olivia", reservations="operator"), "operations")
-    page.session_state["reservations.operations.list.clicked"] = (
-        "対応する",
-        page.session_state["live.reservations.operations.list"].data["items"][0],
-    )
-    page.run()
+    act(page, "reservations.operations.list", "対応する")
     press(page, f"{KEY}.open")
     form = f"{ACT}.customer.{reservation.code}.{reservation.version}"
-    page.text_input(key=f"{form}.phone.0").input("090-5555-0001")
-    page.text_input(key=f"{form}.reason.0").input("書き間違い")
+    fill(page, form, phone="090-5555-0001", reason="書き間違い")
     press(page, f"{form}.submit")
 
     db.expire_all()
     assert [one.address for one in db.scalars(select(Letter).order_by(Letter.id))][-1] == "+819055550001"
-
-
-def test_support_reads_and_corrects_nothing(screen: Screen, db: Session) -> None:
-    reservation = scene.ask(db)
-    db.commit()
-
-    assert f"{KEY}.open" not in keys(opened(screen, reservation, "support"))

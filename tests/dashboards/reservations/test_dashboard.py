@@ -16,7 +16,7 @@ from service.reservations.settings import settings
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, texts
+from tests.dashboards.pages import Screen, goes_away, texts, titles
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +25,8 @@ def world(db: Session) -> None:
     db.commit()
 
 
-def opened(screen: Screen, role: str = "operator") -> AppTest:
-    return opened_at(screen("olivia", reservations=role), "reservations-dashboard")
+def opened(screen: Screen) -> AppTest:
+    return opened_at(screen("olivia", reservations="operator"), "reservations-dashboard")
 
 
 def charts(page: AppTest) -> list[dict[str, Any]]:
@@ -51,7 +51,9 @@ def test_on_a_quiet_day_the_page_says_so(screen: Screen) -> None:
     assert charts(page) == []
 
 
-def test_the_page_says_how_today_goes(screen: Screen, db: Session) -> None:
+def test_the_page_says_how_today_goes_what_slack_was_told_and_keeps_it_while_the_service_is_away(
+    screen: Screen, db: Session, line: Line
+) -> None:
     outcomes.confirmed(db, tokyo(2031, 1, 8, 10, 0))
     vague = outcomes.asked(db, tokyo(2031, 1, 8, 10, 5), service_code="cake", plan_code="4")
     scene.pass_time(db)
@@ -60,7 +62,13 @@ def test_the_page_says_how_today_goes(screen: Screen, db: Session) -> None:
     db.commit()
     page = opened(screen)
 
+    assert titles(page) == ["運営ダッシュボード"]
+    asked = [call for call in line.calls if "/dashboard/" in call]
+    assert asked == [f"GET /api/reservations/dashboard/{name}" for name in ("today", "week", "notices")]
     said = texts(page)
+    assert said.count("最終更新") == 3
+    assert "送信待ち" in said
+    assert f"/reservation?code={vague.code}" in said
     assert "今日は予約を2件受け付けました。手動対応が1件残っています。期限を過ぎたものはありません。" in said
     assert [(row["ステータス"], row["件数"]) for row in grid(page, 0)] == [(["店舗の回答待ち"], 1), (["予約確定"], 1)]
     assert [(row["内容"], row["今日の発生"], row["対応済み"], row["対応中"]) for row in grid(page, 1)] == [
@@ -78,6 +86,8 @@ def test_the_page_says_how_today_goes(screen: Screen, db: Session) -> None:
     db.commit()
     page.run()
     assert "手動対応が1件残っています（うち期限超過 1件）。" in texts(page)
+    goes_away(page, line)
+    assert page.metric[0].label == "今日の予約"
 
 
 def test_the_weeks_charts_say_what_they_found_beside_the_goal(
@@ -99,37 +109,3 @@ def test_the_weeks_charts_say_what_they_found_beside_the_goal(
     rates = {one.label: (one.value, one.delta) for one in page.metric}
     assert rates["予約成功率"] == ("66.7%", "-33.3pt")
     assert rates["キャンセル率"] == ("0%", "")
-
-
-def test_what_slack_was_told_leads_to_what_it_is_about(screen: Screen, db: Session) -> None:
-    vague = scene.ask(db)
-    scene.pass_time(db)
-    scene.shop_says(db, vague, Answer.VAGUE)
-    db.commit()
-
-    said = texts(opened(screen))
-    assert "送信待ち" in said
-    assert f"/reservation?code={vague.code}" in said
-
-
-def test_each_block_costs_one_call_and_a_silent_service_leaves_the_old_figures(
-    screen: Screen, db: Session, line: Line
-) -> None:
-    outcomes.confirmed(db, tokyo(2031, 1, 8, 10, 0))
-    db.commit()
-    page = opened(screen)
-    asked = [call for call in line.calls if "/dashboard/" in call]
-    assert asked == [f"GET /api/reservations/dashboard/{name}" for name in ("today", "week", "notices")]
-    assert texts(page).count("最終更新") == 3
-
-    line.cut()
-    page.run()
-    assert "最新の状態を取得できません" in texts(page)
-    assert [one.label for one in page.metric][:1] == ["今日の予約"]
-
-
-def test_the_area_begins_with_it_and_managers_begin_with_theirs(screen: Screen, db: Session) -> None:
-    assert opened(screen).title[0].value == "運営ダッシュボード"
-
-    refused = opened_at(screen("mia", reservations="manager"), "reservations-dashboard")
-    assert refused.title[0].value == "この画面を表示する権限がありません"

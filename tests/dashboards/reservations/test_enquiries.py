@@ -18,8 +18,8 @@ from service.reservations.operations.models import Operation
 from service.reservations.surveys.models import Invitation, Survey
 from tests import cast
 from tests.api.reservations import scene
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import Screen, act, choose, press, rows, texts
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.pages import Screen, act, choose, fill, goes_away, keys, press, rows, run, texts
 
 LIST, KEY, SURVEYS = "reservations.enquiries.list", "reservations.enquiry", "reservations.surveys"
 
@@ -54,16 +54,15 @@ def buttons(page: AppTest) -> set[str]:
     return {str(button.key).removeprefix(f"{KEY}.") for button in page.button if str(button.key).startswith(f"{KEY}.")}
 
 
-def test_with_nothing_to_answer_the_page_says_so(screen: Screen) -> None:
+def test_the_page_says_that_nothing_is_to_be_answered_or_who_waits_and_until_when(
+    screen: Screen, db: Session, line: Line
+) -> None:
     page = opened(screen)
-
     assert "現在、未解決の問い合わせはありません。" in texts(page)
     assert "お問い合わせフォームから届くと" in texts(page)
 
-
-def test_the_page_says_who_waits_and_until_when(screen: Screen, db: Session) -> None:
     made(db)
-    page = opened(screen)
+    page.run()
     assert "未解決の問い合わせが1件あります。担当者のいないものが1件です。" in texts(page)
     row = rows(page)[0]
     assert (row["件名"], row["次の目標"], row["担当"]) == ("領収書について", "初回応答 あと2時間（営業時間）", "なし")
@@ -73,6 +72,7 @@ def test_the_page_says_who_waits_and_until_when(screen: Screen, db: Session) -> 
     page.run()
     assert "目標時間を過ぎたものが1件" in texts(page)
     assert rows(page)[0]["次の目標"] == "初回応答 5分超過"
+    goes_away(page, line)
 
 
 def test_a_call_is_taken_down(screen: Screen, db: Session) -> None:
@@ -81,11 +81,8 @@ def test_a_call_is_taken_down(screen: Screen, db: Session) -> None:
     press(page, f"{KEY}.create.submit")
     assert "選んでください。" in texts(page)
 
-    page.selectbox(key=f"{KEY}.create.channel.0").select("phone")
-    page.selectbox(key=f"{KEY}.create.category.0").select("booking")
-    for name, text in (("sender_name", "青木 花子"), ("topic", "時間の変更"), ("phone", "090-1234-5678")):
-        page.text_input(key=f"{KEY}.create.{name}.0").input(text)
-    page.text_area(key=f"{KEY}.create.content.0").input("15時に変えたい")
+    said = {"sender_name": "青木 花子", "topic": "時間の変更", "phone": "090-1234-5678", "content": "15時に変えたい"}
+    fill(page, f"{KEY}.create", channel="phone", category="booking", **said)
     press(page, f"{KEY}.create.submit")
 
     [enquiry] = db.scalars(select(Enquiry)).all()
@@ -104,7 +101,7 @@ def test_an_answer_goes_out_by_mail_and_stands_in_the_history(screen: Screen, db
     text = page.text_area(key=f"{form}.text.0")
     assert str(text.value).startswith("青木 花子 様")
     text.input("発行できます。")
-    page.radio(key=f"{form}.waits.0").set_value(True)
+    fill(page, form, waits=True)
     press(page, f"{form}.submit")
 
     mail = db.scalars(select(OutboxMessage).where(OutboxMessage.topic == "mail")).one()
@@ -138,9 +135,7 @@ def test_it_is_resolved_with_how_it_was_answered(screen: Screen, db: Session) ->
     form = f"{KEY}.resolution.{enquiry.id}.2"
     press(page, f"{form}.submit")
     assert "選んでください。" in texts(page)
-    page.radio(key=f"{form}.way.0").set_value("faq")
-    page.text_area(key=f"{form}.outcome.0").input("FAQのとおりに案内した")
-    page.checkbox(key=f"{form}.faq.0").check()
+    fill(page, form, way="faq", outcome="FAQのとおりに案内した", faq=True)
     press(page, f"{form}.submit")
 
     db.expire_all()
@@ -157,7 +152,7 @@ def test_what_was_heard_is_edited_and_somebody_elses_edit_is_compared(screen: Sc
     by = cast.actor(db, "other", reservations="support")
     actions.change(db, by, enquiry.id, schemas.EnquiryChange(version=1, topic="別の件名"))
     db.commit()
-    page.selectbox(key=f"{form}.category.0").select("other")
+    fill(page, form, category="other")
     press(page, f"{form}.submit")
     assert "開いたあとにほかの人が変更しました" in texts(page)
     db.expire_all()
@@ -170,7 +165,7 @@ def test_an_operator_answers_and_cannot_settle(screen: Screen, db: Session) -> N
 
     assert {"answer", "call", "claim"} <= buttons(page)
     assert not {"resolve", "edit"} & buttons(page)
-    assert not [button for button in page.button if button.key == "reservations.enquiries.new"]
+    assert "reservations.enquiries.new" not in keys(page)
 
 
 def test_management_sees_figures_and_no_enquiry(screen: Screen, db: Session) -> None:
@@ -184,12 +179,11 @@ def test_management_sees_figures_and_no_enquiry(screen: Screen, db: Session) -> 
     assert rows(page)[0]["解決（Medium以下）・中央値"] == "100%（1件中1件）0分"
 
     page.session_state["by"] = "quarter"
-    page.run()
-    assert not page.exception
+    run(page)
     assert "今四半期は1件の問い合わせがありました。" in texts(page)
     choose(page, "満足度調査")
     assert "2030年10〜12月の満足度調査がまだです。" in texts(page)
-    assert not [button for button in page.button if str(button.key).startswith(f"{SURVEYS}.new")]
+    assert f"{SURVEYS}.new" not in keys(page)
 
 
 def test_a_survey_is_prepared_sent_after_the_number_was_shown_and_its_answers_read(screen: Screen, db: Session) -> None:

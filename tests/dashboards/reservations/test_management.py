@@ -14,7 +14,7 @@ from tests import cast
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, press, texts
+from tests.dashboards.pages import Screen, act, goes_away, keys, press, texts, titles, toasts
 from tests.dashboards.reservations.test_dashboard import chart_titles, charts, grid
 
 LIST = "reservations.management.months"
@@ -50,6 +50,10 @@ def opened(screen: Screen, role: str = "manager", **query: str) -> AppTest:
     return opened_at(screen(f"mia-{role}", reservations=role), "management", **query)
 
 
+def plain(row: dict[object, object]) -> dict[str, str]:
+    return {str(name).removesuffix(" ▼"): str(value) for name, value in row.items()}
+
+
 def test_before_the_first_night_the_page_says_when_figures_come(screen: Screen) -> None:
     page = opened(screen)
 
@@ -57,8 +61,10 @@ def test_before_the_first_night_the_page_says_when_figures_come(screen: Screen) 
     assert "毎日2:30に、前日までの予約と売上を集計します。" in texts(page)
 
 
-def test_the_first_line_says_as_of_when_and_how_the_month_goes(screen: Screen, counted: Session) -> None:
+def test_the_first_line_says_as_of_when_and_how_the_month_goes(screen: Screen, counted: Session, line: Line) -> None:
     page = opened(screen)
+    asked = [call.removeprefix("GET /api/reservations/management") for call in line.calls if "/management" in call]
+    assert asked == ["", "/parts", "/months", "/reports"]
 
     assert "1月8日 2:30 時点: 2031年1月の予約は1件、売上は¥3,600です（1/7まで）。" in texts(page)
     assert [(one.label, one.value) for one in page.metric] == [
@@ -79,104 +85,72 @@ def test_the_first_line_says_as_of_when_and_how_the_month_goes(screen: Screen, c
     assert "最も多いのはフラワー銀座（全体の83%）" in texts(page)
     assert charts(page)[1]["data"][0]["y"] == [11000, 11000, 3600]
     assert charts(page)[1]["data"][0]["customdata"][1] == "支払 ¥16,500・返金 ¥5,500"
+    goes_away(page, line)
+    assert len(charts(page)) == 3
 
 
-def test_on_the_first_last_month_is_whole_and_compared(screen: Screen, counted: Session) -> None:
+def test_a_month_is_chosen_a_missing_night_is_said_and_on_the_first_last_month_is_whole_and_compared(
+    screen: Screen, counted: Session
+) -> None:
+    page = opened(screen, month="2030年12月")
+    assert chart_titles(page)[2:] == ["最も多いのは花束（100%）", "予約が最も多かったのは12/5(木)の1件"]
+    assert [(row["順位"], row["提携店"], row["予約件数"], row["売上"]) for row in grid(page, 1)] == [
+        (1, "フラワー銀座", 3, 11000)
+    ]
+
+    scene.set_clock(counted, tokyo(2031, 1, 9, 2, 31))
+    counted.commit()
+    page.run()
+    assert "直近の深夜の集計がまだ終わっていません。" in texts(page)
+
     counted_on(counted, 2031, 2, 1, 2, 30)
-    page = opened(screen)
-
+    page = opened_at(page, "management", month="2031年1月")
     assert "2月1日 2:30 時点: 2031年1月の予約は1件、売上は¥3,600です。" in texts(page)
     assert chart_titles(page)[0] == "2031年1月の予約は1件（前月比 -67%）"
     assert page.metric[0].delta == "-2件"
 
 
-def test_a_night_that_is_missing_is_said(screen: Screen, counted: Session) -> None:
-    scene.set_clock(counted, tokyo(2031, 1, 9, 2, 31))
-    counted.commit()
-
-    assert "直近の深夜の集計がまだ終わっていません。" in texts(opened(screen))
-
-
-def test_a_month_is_chosen_in_the_address(screen: Screen, counted: Session) -> None:
-    page = opened(screen, month="2030年12月")
-
-    assert chart_titles(page)[2:] == [
-        "最も多いのは花束（100%）",
-        "予約が最も多かったのは12/5(木)の1件",
-    ]
-    assert [(row["順位"], row["提携店"], row["予約件数"], row["売上"]) for row in grid(page, 1)] == [
-        (1, "フラワー銀座", 3, 11000)
-    ]
-
-
-def test_the_list_has_a_row_for_each_month_and_leads_to_what_it_is_made_of(screen: Screen, counted: Session) -> None:
+def test_the_list_has_a_row_for_each_month_leads_to_its_parts_and_its_report_goes_to_those_who_were_named(
+    screen: Screen, counted: Session
+) -> None:
     page = opened(screen)
-    rows = [plain(row) for row in grid(page, 2)]
-    assert [(row["月"], row["予約成功率"], row["キャンセル率"]) for row in rows] == [
+    listed = [plain(row) for row in grid(page, 2)]
+    assert [(row["月"], row["予約成功率"], row["キャンセル率"]) for row in listed] == [
         ("2031年1月", "100%", "0%"),
         ("2030年12月", "100%", "50%"),
         ("2030年11月", "100%", "0%"),
     ]
-
+    assert "メールアドレスのある「経営」の利用者がいません。" in texts(page)
     act(page, LIST, "内訳", 1)
     assert "予約が最も多かったのは12/5(木)の1件" in chart_titles(page)
-    assert "¥11,000（支払 ¥16,500・返金 ¥5,500）" in texts(page).replace("\\", "")
+    assert "¥11,000（支払 ¥16,500・返金 ¥5,500）" in texts(page)
+    press(page, "management.send")
+    assert counted.scalars(select(ManagementReport)).all() == []
 
-
-def plain(row: dict[object, object]) -> dict[str, str]:
-    return {str(name).removesuffix(" ▼"): str(value) for name, value in row.items()}
-
-
-def test_a_report_is_sent_to_those_who_were_named(screen: Screen, counted: Session) -> None:
     cast.person(counted, "max", reservations="manager").mail = "max@example.com"
     counted.commit()
-    page = opened(screen)
+    page.run()
     assert "「経営」の利用者1人（max" in texts(page)
-
     act(page, LIST, "内訳", 1)
     press(page, "management.send")
     assert "次の1人に" in texts(page)
     press(page, "reservations.management.reports.send.2030-12.confirm")
-    assert [toast.value for toast in page.toast] == ["2030年12月の経営レポートの送信を受け付けました。"]
+    assert toasts(page) == ["2030年12月の経営レポートの送信を受け付けました。"]
     [report] = counted.scalars(select(ManagementReport)).all()
     assert (f"{report.month:%Y-%m}", report.asked_by) == ("2030-12", "mia-manager さん")
     assert "送信待ち" in texts(page)
 
 
-def test_without_an_address_the_page_says_what_to_do(screen: Screen, counted: Session) -> None:
-    page = opened(screen)
-    assert "メールアドレスのある「経営」の利用者がいません。" in texts(page)
+def test_the_management_begins_with_it_and_an_administrator_counts_anew_after_being_asked(
+    screen: Screen, counted: Session
+) -> None:
+    paths = [entry.url_path for entry in MENU if entry.area == "reservations"]
+    assert paths[:2] == ["reservations-dashboard", "management"]
+    managers = screen("mia", reservations="manager").run()
+    assert titles(managers) == ["経営ダッシュボード"]
+    assert "reservations.management.recount" not in keys(managers)
 
-    act(page, LIST, "内訳")
-    press(page, "management.send")
-    assert counted.scalars(select(ManagementReport)).all() == []
-
-
-def test_an_administrator_counts_anew_after_being_asked(screen: Screen, counted: Session) -> None:
     page = opened(screen, "admin")
     press(page, "reservations.management.recount")
     press(page, "reservations.management.recount.confirm")
-
-    assert [toast.value for toast in page.toast] == ["3か月分を集計し直しました。"]
-    assert "reservations.management.recount" not in {button.key for button in opened(screen).button}
-
-
-def test_each_block_costs_one_call(screen: Screen, counted: Session, line: Line) -> None:
-    page = opened(screen)
-    asked = [call.removeprefix("GET /api/reservations/management") for call in line.calls if "/management" in call]
-    assert asked == ["", "/parts", "/months", "/reports"]
-
-    line.cut()
-    page.run()
-    assert "最新の状態を取得できません" in texts(page)
-    assert len(charts(page)) == 3
-
-
-def test_the_management_begins_with_it(screen: Screen, counted: Session) -> None:
-    page = screen("mia", reservations="manager")
-    page.run()
-
-    assert page.title[0].value == "経営ダッシュボード"
-    paths = [entry.url_path for entry in MENU if entry.area == "reservations"]
-    assert paths[:2] == ["reservations-dashboard", "management"]
-    assert "この画面を表示する権限がありません" in opened(screen, "operator").title[0].value
+    assert toasts(page) == ["3か月分を集計し直しました。"]

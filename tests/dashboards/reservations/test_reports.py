@@ -21,8 +21,8 @@ from service.reservations.incidents import schemas as incident_schemas
 from service.reservations.incidents.rules import Level
 from tests import cast
 from tests.api.reservations import scene
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import Screen, act, html, press, rows, texts
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.pages import Screen, act, fill, goes_away, html, press, rows, texts
 
 PAGE, KEY = "reservations.reports", "reservations.report"
 LIST = f"{PAGE}.list"
@@ -67,19 +67,17 @@ def buttons(page: AppTest) -> set[str]:
     return {str(one.key).removeprefix(f"{KEY}.") for one in page.button if str(one.key).startswith(f"{KEY}.")}
 
 
-def test_the_page_says_that_drafts_wait(screen: Screen) -> None:
+def test_the_page_says_that_drafts_wait_one_has_its_figures_taken_anew_and_one_that_is_missing_is_made(
+    screen: Screen, db: Session, line: Line
+) -> None:
     page = opened(screen)
-
     assert "まだ完成していない下書きが2件あります。" in texts(page)
     assert [(row["期間"], row["種類"], row["予約件数"]) for row in rows(page)] == [
         ("2031/1/3（金）〜1/9（木）", "週次レポート", 1),
         ("2030年12月", "月次レポート", 0),
     ]
 
-
-def test_the_drawer_has_figures_incidents_and_chores(screen: Screen) -> None:
-    said = texts(draw(opened(screen)))
-
+    said = texts(draw(page))
     for word in (
         "期間中に発生した手動対応はありません。",
         "期限を迎えた14件のうち、0件を実施しました。",
@@ -87,16 +85,32 @@ def test_the_drawer_has_figures_incidents_and_chores(screen: Screen) -> None:
         "花束 1件",
     ):
         assert word in said, word
+    report = weekly(db)
+    press(page, f"{KEY}.refresh")
+    press(page, f"{KEY}.refresh.{report.id}.1.confirm")
+    db.refresh(report)
+    assert report.version == 2
+    assert "数字を取り直しました" in texts(page)
+
+    scene.set_clock(db, datetime(2031, 1, 17, 9, 0, tzinfo=TOKYO))
+    db.commit()
+    press(page, f"{PAGE}.new")
+    fill(page, f"{KEY}.new", kind="weekly")
+    press(page, f"{KEY}.new.submit")
+    assert len(db.scalars(select(ActivityReport)).all()) == 3
+    goes_away(page, line)
 
 
-def test_people_write_and_finish_it_with_the_chore_and_the_incident(screen: Screen, db: Session) -> None:
+def test_people_write_and_finish_it_with_the_chore_and_the_incident_and_take_it_back_with_a_reason(
+    screen: Screen, db: Session
+) -> None:
     page = draw(opened(screen))
     report = weekly(db)
     press(page, f"{KEY}.write")
     form = f"{KEY}.edit.{report.id}.1.False"
-    page.text_area(key=f"{form}.findings.0").input("予約は好調でした。")
+    fill(page, form, findings="予約は好調でした。")
     press(page, f"{form}.submit")
-    db.expire_all()
+    db.refresh(report)
     assert (report.findings, report.version) == ("予約は好調でした。", 2)
 
     page = draw(page.run())
@@ -105,78 +119,44 @@ def test_people_write_and_finish_it_with_the_chore_and_the_incident(screen: Scre
     assert "課題・次の対応が書かれていません。" in texts(page)
     assert [box.value for box in page.checkbox] == [True, True]
     press(page, f"{KEY}.finish.{report.id}.2.submit")
-    db.expire_all()
+    db.refresh(report)
     assert report.finished_by == "reservations-operator さん"
-    turn = queries.to_check_off(db, "weekly_report")
-    assert turn is None
+    assert queries.to_check_off(db, "weekly_report") is None
     assert {"send", "reopen"} <= buttons(page)
     assert "write" not in buttons(page)
 
-
-def test_figures_are_taken_anew_after_a_question(screen: Screen, db: Session) -> None:
-    page = draw(opened(screen))
-    press(page, f"{KEY}.refresh")
-    report = weekly(db)
-    press(page, f"{KEY}.refresh.{report.id}.1.confirm")
-
-    db.expire_all()
-    assert report.version == 2
-    assert "数字を取り直しました" in texts(page)
+    press(page, f"{KEY}.reopen")
+    page.text_area(key=f"{KEY}.reopen.{report.id}.3.reason").input("数字を確認し直す")
+    press(page, f"{KEY}.reopen.{report.id}.3.confirm")
+    db.refresh(report)
+    assert report.finished_at is None
+    assert "数字を確認し直す" in texts(page)
 
 
-def test_it_is_sent_after_the_addresses_were_confirmed(screen: Screen, db: Session) -> None:
+def test_it_is_sent_after_the_addresses_were_confirmed_and_management_reads_what_is_finished(
+    screen: Screen, db: Session
+) -> None:
+    managers = opened(screen, "manager")
+    assert "完成したレポートは、まだありません。" in texts(managers)
+    assert "運営担当者がレポートを完成させると、ここで読めるようになります。" in texts(managers)
     report = finished(db)
+    managers.run()
+    assert "最新の完成したレポートは、週次レポート 2031/1/3（金）〜1/9（木） です。" in texts(managers)
+    draw(managers)
+    assert buttons(managers) == set()
+    assert f"/api/reservations/reports/{report.id}.pdf" in html(managers)
+
     cast.person(db, "mona", reservations="manager").mail = "mona@qualfia.example"
     db.commit()
     page = draw(opened(screen))
     press(page, f"{KEY}.send")
     form = f"{KEY}.send.{report.id}.2"
     assert page.multiselect(key=f"{form}.managers.0").value == ["mona@qualfia.example"]
-    page.text_area(key=f"{form}.to.0").input("board@qualfia.example")
+    fill(page, form, to="board@qualfia.example")
     press(page, f"{form}.submit")
-    assert "mona@qualfia.example、board@qualfia.example に1通ずつ送ります" in texts(page).replace("\\", "")
-    mails = (
-        select(OutboxMessage.recipient)
-        .where(OutboxMessage.topic == "mail", OutboxMessage.subject == "report")
-        .order_by(OutboxMessage.id)
-    )
+    assert "mona@qualfia.example、board@qualfia.example に1通ずつ送ります" in texts(page)
+    about = (OutboxMessage.topic == "mail", OutboxMessage.subject == "report")
+    mails = select(OutboxMessage.recipient).where(*about).order_by(OutboxMessage.id)
     assert db.scalars(mails).all() == []
     press(page, f"{KEY}.really.{report.id}.2.confirm")
-
     assert db.scalars(mails).all() == ["mona@qualfia.example", "board@qualfia.example"]
-
-
-def test_it_goes_back_to_a_draft_with_a_reason(screen: Screen, db: Session) -> None:
-    report = finished(db)
-    page = draw(opened(screen))
-    press(page, f"{KEY}.reopen")
-    page.text_area(key=f"{KEY}.reopen.{report.id}.2.reason").input("数字を確認し直す")
-    press(page, f"{KEY}.reopen.{report.id}.2.confirm")
-
-    db.expire_all()
-    assert report.finished_at is None
-    assert "数字を確認し直す" in texts(page)
-
-
-def test_management_reads_what_is_finished_and_has_no_button_but_the_pdf(screen: Screen, db: Session) -> None:
-    page = opened(screen, "manager")
-    assert "完成したレポートは、まだありません。" in texts(page)
-    assert "運営担当者がレポートを完成させると、ここで読めるようになります。" in texts(page)
-
-    report = finished(db)
-    page = opened_at(screen("max", reservations="manager"), "reservations-reports")
-    assert "最新の完成したレポートは、週次レポート 2031/1/3（金）〜1/9（木） です。" in texts(page)
-    draw(page)
-    assert buttons(page) == set()
-    assert f"/api/reservations/reports/{report.id}.pdf" in html(page)
-
-
-def test_a_draft_is_made_by_hand_when_it_is_missing(screen: Screen, db: Session) -> None:
-    scene.set_clock(db, datetime(2031, 1, 17, 9, 0, tzinfo=TOKYO))
-    db.commit()
-    page = opened(screen)
-    press(page, f"{PAGE}.new")
-    page.radio(key=f"{KEY}.new.kind.0").set_value("weekly")
-    press(page, f"{KEY}.new.submit")
-
-    assert len(db.scalars(select(ActivityReport)).all()) == 3

@@ -24,7 +24,7 @@ from service.reservations.flow.models import Letter, Payment, Refund, Reservatio
 from tests import cast
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, html, press, rows, texts
+from tests.dashboards.pages import Screen, fill, goes_away, keys, press, rows, run, texts, titles, toasts, widget
 
 KEY, ACT, NEW, REPLAY = (
     "reservations.reservation",
@@ -68,10 +68,6 @@ def state(db: Session, reservation: Reservation) -> str:
     return reservation.state
 
 
-def keys(page: AppTest) -> set[str]:
-    return {str(button.key) for button in page.button}
-
-
 def test_every_state_has_the_services_word() -> None:
     assert {code: status.word for code, status in words.STATE.items()} == {
         state.value: word for state, word in STATE_WORDS.items()
@@ -86,97 +82,84 @@ def test_every_status_of_messages_and_money_has_its_word(model: type[Base], know
     assert set(re.findall(r"'(\w+)'", allowed)) == set(known)
 
 
-def test_without_reservations_the_list_says_so(screen: Screen) -> None:
+def test_without_reservations_and_without_a_known_code_the_pages_say_what_to_do(screen: Screen) -> None:
     page = listed(screen)
-
     assert "まだ予約はありません。" in texts(page)
     assert "「予約を受け付ける」で登録した予約が並びます。" in texts(page)
+    assert "予約一覧から選んでください。" in texts(opened_at(page, "reservation"))
+    unknown = opened_at(page, "reservation", code="QRV-ZZZZZZ")
+    assert "この予約は見つかりません。予約IDを確認してください。" in texts(unknown)
 
 
-def test_the_list_says_how_all_stand_and_each_row_what_it_is(screen: Screen, db: Session) -> None:
+def test_the_list_says_how_all_stand_is_cut_by_its_address_and_conditions_and_leads_to_each_page(
+    screen: Screen, db: Session
+) -> None:
     reservation = vague(db)
     scene.confirmed(db, service_code="cake", plan_code="5")
     scene.awaiting(db, service_code="cake", plan_code="5")
     db.commit()
     page = listed(screen)
-
     assert "店舗を探している予約が**1件**、決済を待つ予約が**1件**あります。" in texts(page)
     assert "確定している予約は1件で、うち今日が0件です。" in texts(page)
     assert "手動対応が必要な予約が1件" in texts(page)
     row = next(row for row in rows(page) if row["予約ID"] == reservation.code)
     assert (row["ステータス"], row["依頼者"], row["手動対応"]) == (["店舗の回答待ち"], "百瀬 桃", "1件")
 
+    page = opened_at(screen("oscar", reservations="operator"), "reservations", state="店舗の回答待ち")
+    for condition in ({"state": "pending_shop_response"}, {"q": "8888"}, {"needs_people": "true"}):
+        for key in ("q", "state", "needs_people"):
+            widget(page, key).set_value(condition.get(key, "" if key == "q" else None))
+        run(page)
+        assert [row["予約ID"] for row in rows(page)] == [reservation.code], condition
+        assert "該当 **1件**" in texts(page)
 
-@pytest.mark.parametrize("query", [{"q": "8888"}, {"state": "店舗の回答待ち"}, {"needs_people": "手動対応あり"}])
-def test_the_list_is_cut_by_what_stands_in_the_address(screen: Screen, db: Session, query: dict[str, str]) -> None:
-    reservation = vague(db)
-    scene.ask(db)
-    db.commit()
-
-    page = listed(screen, **query)
-    assert [row["予約ID"] for row in rows(page)] == [reservation.code]
-    assert "該当 **1件**" in texts(page)
-
-
-def test_a_row_leads_to_its_page(screen: Screen, db: Session) -> None:
-    reservation = vague(db)
-    page = listed(screen)
     page.session_state["reservations.reservations.list.clicked"] = ("詳細", {"code": reservation.code})
-    page.run()
-
-    assert [title.value for title in page.title] == ["予約詳細"]
+    run(page)
+    assert titles(page) == ["予約詳細"]
     assert "百瀬 桃" in texts(page)
 
 
-def begun(screen: Screen, phone: str) -> AppTest:
-    """A cake for 電話 太郎, not sent yet."""
+def test_an_operator_takes_a_reservation_its_complaints_stand_at_their_fields_and_an_odd_time_is_asked_about(
+    screen: Screen, db: Session
+) -> None:
     page = listed(screen)
     press(page, "reservations.reservations.new")
     page.selectbox(key=f"{NEW}.service").select("cake").run()
-    page.selectbox(key=f"{NEW}.plan.0").select("5")
-    page.text_input(key=f"{NEW}.customer_name.0").input("電話 太郎")
-    page.text_input(key=f"{NEW}.phone.0").input(phone)
-    return page
-
-
-def test_an_operator_takes_a_reservation_and_its_complaints_stand_at_their_fields(screen: Screen, db: Session) -> None:
-    page = begun(screen, "12345")
+    fill(page, NEW, plan="5", customer_name="電話 太郎", phone="12345")
     press(page, f"{NEW}.submit")
     assert "日本の携帯電話の番号を" in texts(page)
-    assert db.scalars(select(Reservation)).all() == []
 
-    page.text_input(key=f"{NEW}.phone.0").input("090-1234-5678")
-    press(page, f"{NEW}.submit")
-    made = db.scalars(select(Reservation)).one()
-    assert (made.customer_name, made.price, made.phone) == ("電話 太郎", 4800, "+819012345678")
-    assert [toast.value for toast in page.toast] == [f"電話 太郎様の予約 {made.code} を受け付けました。"]
-    assert rows(page)[0]["予約ID"] == made.code
-
-
-def test_at_an_odd_time_an_operator_is_asked_and_pressing_again_is_the_answer_for_that_time(
-    screen: Screen, db: Session
-) -> None:
-    page = begun(screen, "090-1234-5678")
+    fill(page, NEW, phone="090-1234-5678")
     for hour in (3, 4):
-        page.time_input(key=f"{NEW}.time.0").set_value(time(hour))
+        fill(page, NEW, time=time(hour))
         press(page, f"{NEW}.submit")
         assert "午前と午後の取り違えがないか" in texts(page)
         assert db.scalars(select(Reservation)).all() == []
-
+    # Pressing again is the answer for that time.
     press(page, f"{NEW}.submit")
-    assert db.scalars(select(Reservation)).one().starts_at.astimezone(TOKYO).hour == 4
+    made = db.scalars(select(Reservation)).one()
+    assert (made.customer_name, made.price, made.phone) == ("電話 太郎", 4800, "+819012345678")
+    assert made.starts_at.astimezone(TOKYO).hour == 4
+    assert toasts(page) == [f"電話 太郎様の予約 {made.code} を受け付けました。"]
+    assert rows(page)[0]["予約ID"] == made.code
 
 
-def test_support_takes_no_reservations_and_finds_no_buttons_that_would_be_refused(screen: Screen, db: Session) -> None:
+def test_support_takes_no_reservations_corrects_nothing_and_notes_a_contact(screen: Screen, db: Session) -> None:
     reservation = vague(db)
-
     assert "reservations.reservations.new" not in keys(listed(screen, "support"))
-    found = keys(opened(screen, reservation, "support"))
-    assert f"{KEY}.contact" in found
-    assert not {key for key in found if key.startswith(ACT) or ".correct." in key}
+    page = opened(screen, reservation, "support")
+    assert not {key for key in keys(page) if key.startswith(ACT) or ".correct." in key}
+    assert "reservations.customer.open" not in keys(page)
+
+    press(page, f"{KEY}.contact")
+    fill(page, f"{ACT}.contact.{reservation.code}", text="15時に折り返す")
+    press(page, f"{ACT}.contact.{reservation.code}.submit")
+    assert "15時に折り返す" in texts(page)
 
 
-def test_the_page_says_why_it_waits_and_offers_exactly_what_is_possible(screen: Screen, db: Session) -> None:
+def test_the_page_says_why_it_waits_the_deciding_sentence_and_offers_exactly_what_is_possible(
+    screen: Screen, db: Session, line: Line
+) -> None:
     page = opened(screen, vague(db))
 
     assert "百瀬 桃**様の" in texts(page)
@@ -185,13 +168,16 @@ def test_the_page_says_why_it_waits_and_offers_exactly_what_is_possible(screen: 
     assert "対応待ち" in [one.value for one in page.subheader]
     buttons = {key.removeprefix(f"{ACT}.") for key in keys(page) if key.startswith(f"{ACT}.")}
     assert buttons == {"shop_ok", "shop_refused", "rearrange", "cancel"}
-
-
-def test_the_deciding_sentence_stands_out_however_long_the_call_was(screen: Screen, db: Session) -> None:
-    page = opened(screen, vague(db))
-
+    # However long the call was.
     assert ":orange-background[**少し検討します。**]" in texts(page)
     assert ":orange-background[**お待ちください" not in texts(page)
+
+    scene.set_clock(db, app_now(db) + timedelta(minutes=75))
+    db.commit()
+    page.run()
+    assert "期限を過ぎています" in texts(page)
+    goes_away(page, line)
+    assert "お店が、その場では決められないと回答しました。" in texts(page)
 
 
 def test_what_was_misheard_is_corrected_on_the_page(screen: Screen, db: Session) -> None:
@@ -199,7 +185,7 @@ def test_what_was_misheard_is_corrected_on_the_page(screen: Screen, db: Session)
     page = opened(screen, reservation)
     press(page, f"{KEY}.correct.1")
     form = f"{ACT}.correct.1.{reservation.code}.{reservation.version}"
-    page.selectbox(key=f"{form}.answer.0").select("ok")
+    fill(page, form, answer="ok")
     press(page, f"{form}.submit")
 
     assert state(db, reservation) == "calling_success"
@@ -215,21 +201,11 @@ def test_whoever_corrects_too_late_is_told_and_nothing_happens(screen: Screen, d
     version = reservation.version
     other.post(f"/api/reservations/reservations/{reservation.code}/cancel", json={"version": version, "reason": "希望"})
     form = f"{ACT}.correct.1.{reservation.code}.{version}"
-    page.selectbox(key=f"{form}.answer.0").select("ok")
+    fill(page, form, answer="ok")
     press(page, f"{form}.submit")
 
     assert "画面を開いたあとに変わりました（今は「キャンセル」です）" in texts(page)
     assert state(db, reservation) == "cancelled"
-
-
-def test_a_contact_is_noted_and_stands_in_the_timeline(screen: Screen, db: Session) -> None:
-    reservation = vague(db)
-    page = opened(screen, reservation)
-    press(page, f"{KEY}.contact")
-    page.text_area(key=f"{ACT}.contact.{reservation.code}.text.0").input("15時に折り返す")
-    press(page, f"{ACT}.contact.{reservation.code}.submit")
-
-    assert "15時に折り返す" in texts(page)
 
 
 def test_the_timeline_is_followed_from_its_first_event_to_its_last(screen: Screen, db: Session) -> None:
@@ -251,12 +227,20 @@ def test_the_timeline_is_followed_from_its_first_event_to_its_last(screen: Scree
     assert "お店に電話をかけて、予約できるか確認しています。" in texts(page)
 
 
-def test_what_would_be_decided_otherwise_today_is_said(screen: Screen, db: Session) -> None:
+def test_a_new_reservation_has_neither_calls_nor_money_yet_and_what_would_be_decided_otherwise_today_is_said(
+    screen: Screen, db: Session
+) -> None:
     reservation = scene.ask(db)
+    db.commit()
+    page = opened(screen, reservation)
+    assert "まだ電話をかけていません" in texts(page)
+    assert "まだ決済はありません" in texts(page)
+    assert "対応待ち" not in [one.value for one in page.subheader]
+    assert f"{REPLAY}.{reservation.code}" not in {str(slider.key) for slider in page.slider}
+
     db.add(scene.contrary(db, reservation))
     db.commit()
-
-    page = opened(screen, reservation)
+    run(page)
     assert "記録された経過のうち1件は、今の規則で計算し直すと当時と違う結果になります。" in texts(page)
     assert "当時の判断とは異なります。" in texts(page)
 
@@ -298,55 +282,9 @@ def test_messages_say_whether_they_arrived_and_keep_the_customers_keys(screen: S
     assert not any(link in body for body in bodies)
 
 
-def test_a_new_reservation_has_neither_calls_nor_money_yet(screen: Screen, db: Session) -> None:
-    reservation = scene.ask(db)
-    db.commit()
-    page = opened(screen, reservation)
-
-    assert "まだ電話をかけていません" in texts(page)
-    assert "まだ決済はありません" in texts(page)
-    assert "対応待ち" not in [one.value for one in page.subheader]
-    assert f"{REPLAY}.{reservation.code}" not in {str(slider.key) for slider in page.slider}
-
-
-def test_without_a_code_or_with_an_unknown_one_the_page_says_what_to_do(screen: Screen) -> None:
-    page = opened_at(screen("oscar", reservations="operator"), "reservation")
-    assert "予約一覧から選んでください。" in texts(page)
-    assert "この予約は見つかりません。予約IDを確認してください。" in texts(opened(screen, "QRV-ZZZZZZ"))
-
-
-def test_the_page_keeps_what_it_knew_while_the_service_is_away(screen: Screen, db: Session, line: Line) -> None:
-    page = opened(screen, vague(db))
-    line.cut()
-    page.run()
-
-    assert "最新の状態を取得できません。" in texts(page)
-    assert "お店が、その場では決められないと回答しました。" in texts(page)
-
-
 def test_a_notification_about_a_reservation_leads_to_it() -> None:
     page = page_about("reservations", "reservation")
 
     assert page is not None
     assert page.address("QRV-ABC234") == "/reservation?code=QRV-ABC234"
     assert page.address(None) == "/reservation"
-
-
-def test_a_task_leads_to_its_reservation(screen: Screen, db: Session) -> None:
-    reservation = vague(db)
-    page = opened_at(screen("olivia", reservations="operator"), "operations")
-    page.session_state["reservations.operations.list.clicked"] = (
-        "対応する",
-        page.session_state["live.reservations.operations.list"].data["items"][0],
-    )
-    page.run()
-
-    assert f"/reservation?code={reservation.code}" in html(page)
-
-
-def test_an_overdue_task_is_said_on_the_page(screen: Screen, db: Session) -> None:
-    reservation = vague(db)
-    scene.set_clock(db, app_now(db) + timedelta(minutes=75))
-    db.commit()
-
-    assert "期限を過ぎています" in texts(opened(screen, reservation))

@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 from service.demo import reservations as demo
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import Screen, act, html, press, rows, texts
+from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.pages import Screen, act, fill, goes_away, html, keys, press, rows, texts, toasts
 
 LIST, KEY = "reservations.services.list", "reservations.service"
 
@@ -27,28 +27,29 @@ def page(screen: Screen) -> AppTest:
     return opened_at(screen("alice", reservations="admin"), "services")
 
 
-def test_the_page_says_what_can_be_reserved_and_at_which_prices(page: AppTest) -> None:
+def test_the_page_says_what_can_be_reserved_at_which_prices_and_first_what_is_missing(
+    page: AppTest, db: Session, line: Line
+) -> None:
     assert "サービスは3種類で、すべて予約を手配できます。" in texts(page)
     assert [row["サービス名"] for row in rows(page)] == ["花束", "ホールケーキ", "オードブル"]
     assert rows(page)[0]["サイズ・料金"] == "S（約10本） ¥3,300、M（約20本） ¥5,500、L（約30本） ¥8,800"
 
-
-def test_what_is_missing_is_said_first(screen: Screen, db: Session) -> None:
     cake = db.scalars(select(Service).where(Service.code == "cake")).one()
     db.execute(update(Plan).where(Plan.service_id == cake.id).values(archived_at=func.app_now()))
     db.execute(update(Shop).where(Shop.code.in_(["S001", "S002"])).values(blacklisted_at=func.app_now()))
     db.commit()
-    said = texts(opened_at(screen("alice", reservations="admin"), "services"))
+    page.run()
+    assert "そのうち1種類の予約を手配できます" in texts(page)
+    assert "**ホールケーキには、サイズ・料金がありません**。" in texts(page)
+    assert "**花束には、電話をかけられる提携店がありません**。" in texts(page)
+    goes_away(page, line)
 
-    assert "そのうち1種類の予約を手配できます" in said
-    assert "**ホールケーキには、サイズ・料金がありません**。" in said
-    assert "**花束には、電話をかけられる提携店がありません**。" in said
 
-
-def test_a_service_and_a_size_are_added(page: AppTest, db: Session) -> None:
+def test_a_service_and_a_size_are_added_and_a_service_is_archived_with_its_consequence_said(
+    page: AppTest, db: Session
+) -> None:
     press(page, "reservations.services.new")
-    page.text_input(key=f"{KEY}.new.code.0").input("sushi")
-    page.text_input(key=f"{KEY}.new.name.0").input("寿司桶")
+    fill(page, f"{KEY}.new", code="sushi", name="寿司桶")
     press(page, f"{KEY}.new.submit")
     made = db.scalars(select(Service).where(Service.code == "sushi")).one()
     assert "寿司桶には、サイズ・料金がありません" in texts(page)
@@ -56,56 +57,45 @@ def test_a_service_and_a_size_are_added(page: AppTest, db: Session) -> None:
     act(page, LIST, "詳細", 3)
     assert "サイズ・料金がないため、予約を受け付けられません。" in texts(page)
     press(page, f"{KEY}.plan.new")
-    page.text_input(key="reservations.plan.new.code.0").input("m")
-    page.text_input(key="reservations.plan.new.name.0").input("3人前")
-    page.number_input(key="reservations.plan.new.price.0").set_value(4800)
+    fill(page, "reservations.plan.new", code="m", name="3人前", price=4800)
     press(page, "reservations.plan.new.submit")
+    plan = db.scalars(select(Plan).where(Plan.service_id == made.id)).one()
+    assert (plan.name, plan.price) == ("3人前", 4800)
+    assert toasts(page) == ["寿司桶に「3人前」を追加しました。"]
 
-    assert [(plan.name, plan.price) for plan in db.scalars(select(Plan).where(Plan.service_id == made.id))] == [
-        ("3人前", 4800)
-    ]
-    assert [toast.value for toast in page.toast] == ["寿司桶に「3人前」を追加しました。"]
+    act(page, LIST, "詳細", 2)
+    press(page, f"{KEY}.archive")
+    assert "受け付け済みの予約はそのまま進み" in texts(page)
+    platter = db.scalars(select(Service).where(Service.code == "platter")).one()
+    press(page, f"{KEY}.archive.{platter.id}.confirm")
+    assert [row["サービス名"] for row in rows(page)] == ["花束", "ホールケーキ", "寿司桶"]
 
 
-def test_a_price_is_changed_and_the_history_says_from_what(page: AppTest, db: Session) -> None:
-    plan = db.scalars(select(Plan).where(Plan.price == 5500)).one()
+def test_a_price_is_changed_the_history_says_from_what_and_a_size_is_archived_and_comes_back(
+    page: AppTest, db: Session
+) -> None:
+    middle, large = db.scalars(select(Plan).where(Plan.price.in_((5500, 8800))).order_by(Plan.price))
     act(page, LIST, "詳細", 0)
-    press(page, f"{KEY}.plan.{plan.id}.edit")
-    form = f"reservations.plan.edit.{plan.id}.1.False"
-    page.number_input(key=f"{form}.price.0").set_value(5800)
+    press(page, f"{KEY}.plan.{middle.id}.edit")
+    form = f"reservations.plan.edit.{middle.id}.1.False"
+    fill(page, form, price=5800)
     press(page, f"{form}.submit")
     db.expire_all()
-    assert (plan.price, plan.version) == (5800, 2)
-
+    assert (middle.price, middle.version) == (5800, 2)
     act(page, LIST, "詳細", 0)
     assert "料金（円）：5500 → 5800" in texts(page)
     assert "alice さん（alice）" in texts(page)
 
-
-def test_a_size_is_archived_and_comes_back(page: AppTest, db: Session) -> None:
-    plan = db.scalars(select(Plan).where(Plan.price == 8800)).one()
-    act(page, LIST, "詳細", 0)
-    press(page, f"{KEY}.plan.{plan.id}.archive")
-    press(page, f"reservations.plan.archive.{plan.id}.confirm")
+    press(page, f"{KEY}.plan.{large.id}.archive")
+    press(page, f"reservations.plan.archive.{large.id}.confirm")
     db.expire_all()
-    assert plan.archived_at is not None
-    assert rows(page)[0]["サイズ・料金"] == "S（約10本） ¥3,300、M（約20本） ¥5,500"
-
+    assert large.archived_at is not None
+    assert rows(page)[0]["サイズ・料金"] == "S（約10本） ¥3,300、M（約20本） ¥5,800"
     act(page, LIST, "詳細", 0)
-    press(page, f"{KEY}.plan.{plan.id}.restore")
-    press(page, f"reservations.plan.restore.{plan.id}.confirm")
+    press(page, f"{KEY}.plan.{large.id}.restore")
+    press(page, f"reservations.plan.restore.{large.id}.confirm")
     db.expire_all()
-    assert plan.archived_at is None
-
-
-def test_a_service_is_archived_with_its_consequence_said(page: AppTest, db: Session) -> None:
-    service = db.scalars(select(Service).where(Service.code == "platter")).one()
-    act(page, LIST, "詳細", 2)
-    press(page, f"{KEY}.archive")
-    assert "受け付け済みの予約はそのまま進み" in texts(page)
-    press(page, f"{KEY}.archive.{service.id}.confirm")
-
-    assert [row["サービス名"] for row in rows(page)] == ["花束", "ホールケーキ"]
+    assert large.archived_at is None
 
 
 def test_an_operator_reads_prices_and_is_led_to_the_order_of_calls(screen: Screen) -> None:
@@ -114,6 +104,4 @@ def test_an_operator_reads_prices_and_is_led_to_the_order_of_calls(screen: Scree
 
     assert "予約を受け付けています。提携店2店に順番に電話をかけます。" in texts(page)
     assert "/shops?part=" in html(page)
-    assert not [
-        button.key for button in page.button if str(button.key).startswith((f"{KEY}.", "reservations.services.new"))
-    ]
+    assert not [key for key in keys(page) if key.startswith((f"{KEY}.", "reservations.services.new"))]

@@ -15,7 +15,7 @@ from service.reservations.shops.models import Shop
 from tests import cast
 from tests.api.reservations import partners
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, html, press, rows, texts
+from tests.dashboards.pages import Screen, act, choose, fill, goes_away, html, keys, press, rows, run, texts, toasts
 
 LIST, KEY, ORDER = "reservations.shops.list", "reservations.shop", "reservations.order"
 
@@ -48,11 +48,9 @@ def open_shop(page: AppTest, code: str) -> None:
 
 
 def open_order(page: AppTest, service: str = "花束") -> None:
-    page.session_state["part"] = "電話をかける順番"
-    page.run()
+    choose(page, "電話をかける順番")
     page.selectbox(key="service").select(service)
-    page.run()
-    assert not page.exception
+    run(page)
 
 
 def called(db: Session, code: str = "bouquet") -> list[str]:
@@ -61,62 +59,62 @@ def called(db: Session, code: str = "bouquet") -> list[str]:
     return queries.names(db, queries.places(db, service.id))
 
 
-def test_the_page_says_whom_we_call_and_the_list_when_and_in_which_place(page: AppTest) -> None:
+def test_the_page_says_whom_we_call_and_the_list_when_and_in_which_place(page: AppTest, line: Line) -> None:
     assert "提携店は6店で、すべてに電話をかけます。" in texts(page)
     short, closed = rows(page)[3:5]
     assert (closed["店舗名"], closed["電話番号"], closed["定休日"]) == ("デリカ日本橋", "03-1234-0005", "水")
     assert (short["サービスと順番"], short["電話受付"]) == ("ホールケーキ 2番、オードブル 1番", "10:00–16:00")
+    assert "/imports?kind=reservations.shops" in html(page)
+    goes_away(page, line)
+    line.mend()
+    run(page)
 
 
 def test_a_shop_is_registered_and_its_complaints_stand_at_their_fields(page: AppTest, db: Session) -> None:
+    new = f"{KEY}.new"
     press(page, "reservations.shops.new")
-    for name, text in {"code": "S100", "name": "花の里", "phone": "12-34"}.items():
-        page.text_input(key=f"{KEY}.new.{name}.0").input(text)
-    press(page, f"{KEY}.new.submit")
+    fill(page, new, code="S100", name="花の里", phone="12-34")
+    press(page, f"{new}.submit")
     assert "市外局番から入力してください" in texts(page)
 
-    page.text_input(key=f"{KEY}.new.phone.0").input("０３ー１２３４ー０１００")
-    page.multiselect(key=f"{KEY}.new.services.0").select("花束")
-    page.multiselect(key=f"{KEY}.new.closed_weekdays.0").select("火")
-    press(page, f"{KEY}.new.submit")
-
-    assert [toast.value for toast in page.toast] == ["花の里を登録しました。"]
+    fill(page, new, phone="０３ー１２３４ー０１００")
+    page.multiselect(key=f"{new}.services.0").select("花束")
+    page.multiselect(key=f"{new}.closed_weekdays.0").select("火")
+    press(page, f"{new}.submit")
+    assert toasts(page) == ["花の里を登録しました。"]
     made = shop(db, "S100")
     assert (made.phone, made.closed_weekdays) == ("+81312340100", [2])
     assert called(db) == ["フラワー銀座", "花工房みどり", "花の里"]
 
 
-def test_an_edit_sends_what_was_changed_and_keeps_the_rest(page: AppTest, db: Session) -> None:
+def test_an_edit_keeps_the_rest_and_who_edits_too_late_sees_both_sides_in_words(
+    page: AppTest, db: Session, other: TestClient
+) -> None:
     known = shop(db, "S004")
     open_shop(page, "S004")
     press(page, f"{KEY}.edit")
     form = f"{KEY}.edit.{known.id}.1.False"
     assert page.text_input(key=f"{form}.phone.0").value == "03-1234-0004"
-    page.text_input(key=f"{form}.contact_name.0").input("桜井 花")
+    fill(page, form, contact_name="桜井 花")
     press(page, f"{form}.submit")
-
     changed = shop(db, "S004")
     assert (changed.contact_name, changed.phone, changed.version) == ("桜井 花", "+81312340004", 2)
     assert called(db, "cake")[1] == "洋菓子のさくら"
 
-
-def test_who_edits_too_late_sees_both_sides_in_words(page: AppTest, db: Session, other: TestClient) -> None:
-    known = shop(db, "S002")
-    open_shop(page, "S002")
+    open_shop(page, "S004")
     press(page, f"{KEY}.edit")
-    other.patch(f"{partners.SHOPS}/{known.id}", json={"version": 1, "closed_weekdays": [7], "phone": "03-1234-0099"})
-    form = f"{KEY}.edit.{known.id}.1.False"
-    page.text_input(key=f"{form}.phone.0").input("03-1234-0077")
+    other.patch(f"{partners.SHOPS}/{known.id}", json={"version": 2, "closed_weekdays": [7], "phone": "03-1234-0099"})
+    form = f"{KEY}.edit.{known.id}.2.False"
+    fill(page, form, phone="03-1234-0077")
     press(page, f"{form}.submit")
-
     said = texts(page)
     assert "ほかの人が変更しました" in said
     assert "03-1234-0077" in said
     assert "03-1234-0099" in said
     assert "+81" not in said
     press(page, f"{KEY}.conflict.keep")
-    press(page, f"{KEY}.edit.{known.id}.2.True.submit")
-    assert (shop(db, "S002").phone, shop(db, "S002").closed_weekdays) == ("+81312340077", [7])
+    press(page, f"{KEY}.edit.{known.id}.3.True.submit")
+    assert (shop(db, "S004").phone, shop(db, "S004").closed_weekdays) == ("+81312340077", [7])
 
 
 def test_a_shop_is_stopped_with_a_reason_and_called_again(page: AppTest, db: Session) -> None:
@@ -144,7 +142,7 @@ def test_a_shop_is_archived_and_comes_back(page: AppTest, db: Session) -> None:
     open_shop(page, "S001")
     press(page, f"{KEY}.archive")
     press(page, f"{KEY}.archive.{key}.confirm")
-    assert [toast.value for toast in page.toast] == ["提携店「フラワー銀座」をアーカイブしました。"]
+    assert toasts(page) == ["提携店「フラワー銀座」をアーカイブしました。"]
     assert called(db) == ["花工房みどり"]
 
     page.selectbox(key="archived").select("アーカイブ済み").run()
@@ -154,97 +152,64 @@ def test_a_shop_is_archived_and_comes_back(page: AppTest, db: Session) -> None:
     assert called(db) == ["花工房みどり", "フラワー銀座"]
 
 
-def test_the_order_is_moved_about_and_stored_as_a_whole(page: AppTest, db: Session) -> None:
+def test_the_order_is_moved_about_taken_back_and_stored_as_a_whole(page: AppTest, db: Session) -> None:
     open_order(page, "オードブル")
-    assert "洋菓子のさくら → デリカ日本橋 → キッチン神楽坂 の順に電話をかけます" in texts(page)
+    before = ["洋菓子のさくら", "デリカ日本橋", "キッチン神楽坂"]
+    assert f"{' → '.join(before)} の順に電話をかけます" in texts(page)
     first, last = shop(db, "S004").id, shop(db, "S006").id
+    press(page, f"{ORDER}.{last}.vertical_align_top")
+    press(page, f"{ORDER}.undo")
+    assert f"{' → '.join(before)} の順に電話をかけます" in texts(page)
+    assert f"{ORDER}.store" not in keys(page)
 
     press(page, f"{ORDER}.{last}.vertical_align_top")
     press(page, f"{ORDER}.{first}.arrow_downward")
     assert "まだ保存されていません" in texts(page)
-    assert called(db, "platter") == ["洋菓子のさくら", "デリカ日本橋", "キッチン神楽坂"]
+    assert called(db, "platter") == before
     press(page, f"{ORDER}.store")
-
     assert called(db, "platter") == ["キッチン神楽坂", "デリカ日本橋", "洋菓子のさくら"]
     assert "まだ保存されていません" not in texts(page)
     assert page.button(key=f"{ORDER}.{last}.arrow_upward").disabled
 
 
-def test_what_was_moved_can_be_taken_back(page: AppTest, db: Session) -> None:
-    open_order(page)
-    press(page, f"{ORDER}.{shop(db, 'S001').id}.arrow_downward")
-    press(page, f"{ORDER}.undo")
-
-    assert "フラワー銀座 → 花工房みどり の順" in texts(page)
-    assert not [button for button in page.button if button.key == f"{ORDER}.store"]
-
-
-@pytest.mark.parametrize(
-    ("decision", "stored"), [("keep", ["S006", "S004", "S005"]), ("load", ["S005", "S004", "S006"])]
-)
-def test_who_stores_an_order_too_late_sees_both_and_decides(
-    page: AppTest, db: Session, other: TestClient, decision: str, stored: list[str]
-) -> None:
-    open_order(page, "オードブル")
-    a, b, c = (shop(db, code).id for code in ("S004", "S005", "S006"))
-    press(page, f"{ORDER}.{c}.vertical_align_top")
+def test_who_stores_an_order_too_late_sees_both_and_decides(page: AppTest, db: Session, other: TestClient) -> None:
     service = db.scalars(select(Service).where(Service.code == "platter")).one()
-    answer = other.put(f"{partners.SERVICES}/{service.id}/shops", json={"version": 1, "shops": [b, a, c]})
-    assert answer.status_code == 204
-    press(page, f"{ORDER}.store")
-    assert "この順番は、開いたあとにほかの人が変更しました。" in texts(page)
+    a, b, c = (shop(db, code).id for code in ("S004", "S005", "S006"))
 
-    press(page, f"{ORDER}.conflict.{decision}")
-    if decision == "keep":
+    def stored_too_late(moved: int, theirs: list[int]) -> None:
+        open_order(page, "オードブル")
+        version = db.get_one(Service, service.id, populate_existing=True).version
+        press(page, f"{ORDER}.{moved}.vertical_align_top")
+        answer = other.put(f"{partners.SERVICES}/{service.id}/shops", json={"version": version, "shops": theirs})
+        assert answer.status_code == 204
         press(page, f"{ORDER}.store")
+        assert "この順番は、開いたあとにほかの人が変更しました。" in texts(page)
 
-    assert partners.order(other, service.id) == stored
+    stored_too_late(c, [b, a, c])
+    press(page, f"{ORDER}.conflict.load")
+    assert "デリカ日本橋 → 洋菓子のさくら → キッチン神楽坂 の順に電話をかけます" in texts(page)
+    stored_too_late(a, [c, b, a])
+    press(page, f"{ORDER}.conflict.keep")
+    press(page, f"{ORDER}.store")
+    assert partners.order(other, service.id) == ["S004", "S005", "S006"]
 
 
-def test_a_stopped_shop_is_marked_in_the_order_and_passed_over(page: AppTest, db: Session) -> None:
+def test_a_stopped_shop_is_passed_over_support_is_offered_no_change_and_without_shops_the_page_says_where_to_begin(
+    screen: Screen, db: Session
+) -> None:
     db.execute(update(Shop).where(Shop.code == "S001").values(blacklisted_at=func.app_now()))
     db.commit()
+    page = opened_at(screen("sara", reservations="support"), "shops")
+    assert "/imports" not in html(page)
+    open_shop(page, "S001")
+    changes = (f"{KEY}.", "reservations.shops.new", ORDER)
+    assert not [key for key in keys(page) if key.startswith(changes)]
     open_order(page)
-
     assert "花束の予約では、花工房みどり の順に電話をかけます" in texts(page)
     assert "利用停止" in texts(page)
+    assert not [key for key in keys(page) if key.startswith(changes)]
 
-
-def test_support_reads_and_is_offered_no_change(screen: Screen) -> None:
-    page = opened_at(screen("sara", reservations="support"), "shops")
-    open_shop(page, "S001")
-    open_order(page)
-
-    assert "/imports" not in html(page)
-    assert not [
-        button.key for button in page.button if str(button.key).startswith((f"{KEY}.", "reservations.shops.new", ORDER))
-    ]
-
-
-def test_the_file_is_taken_in_from_here_by_who_may(page: AppTest) -> None:
-    assert "/imports?kind=reservations.shops" in html(page)
-
-
-def test_without_shops_the_page_says_where_to_begin(screen: Screen, db: Session) -> None:
     db.execute(update(Shop).values(archived_at=func.app_now()))
     db.commit()
-    page = opened_at(screen("olivia", reservations="operator"), "shops")
-
+    choose(page, "提携店")
     assert "まだ提携店が登録されていません" in texts(page)
-
-
-def test_a_service_that_is_away_is_said_and_the_page_can_be_tried_again(screen: Screen, line: Line) -> None:
-    page = screen("olivia", reservations="operator")
-    opened_at(page, "shops")
-    line.cut()
-    page.run()
-    assert "最新の状態を取得できません" in texts(page)
-    line.mend()
-    page.run()
-    assert not page.exception
-
-
-def test_the_manager_finds_neither_page(screen: Screen) -> None:
-    for url in ("shops", "services"):
-        page = opened_at(screen(f"maria-{url}", reservations="manager"), url)
-        assert [title.value for title in page.title] == ["この画面を表示する権限がありません"]

@@ -12,7 +12,7 @@ from stack import backup, contents, servers
 from stack.borrowed import running_postgres
 from stack.home import Home
 from stack.lock import only_one
-from tests.conftest import TEMPLATE
+from tests.conftest import committed_database
 from tests.stack import some_folder
 
 
@@ -24,12 +24,19 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture
+def source(running_servers: Home) -> Iterator[str]:
+    name = "genba_borrowed"
+    with committed_database(running_servers, name):
+        yield name
+
+
 def test_a_backup_comes_back_on_a_machine_where_nothing_runs(
-    running_servers: Home, fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    running_servers: Home, source: str, fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as elsewhere:
         for role, name in (("app", "DATABASE_URL"), ("backup", "DATABASE_BACKUP_URL")):
-            elsewhere.setenv(name, servers.url(running_servers, role, TEMPLATE))
+            elsewhere.setenv(name, servers.url(running_servers, role, source))
         assert backup.backup(running_servers, fresh / "backup") == 0, capsys.readouterr().out
     place = Home(fresh / "home")
 
@@ -42,7 +49,7 @@ def test_a_backup_comes_back_on_a_machine_where_nothing_runs(
     with (
         running_postgres(place),
         psycopg.connect(servers.url(place, "backup")) as restored,
-        psycopg.connect(servers.url(running_servers, "backup", TEMPLATE)) as before,
+        psycopg.connect(servers.url(running_servers, "backup", source)) as before,
     ):
         assert contents.tables(restored) == contents.tables(before)
 
