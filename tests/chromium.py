@@ -7,12 +7,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx2
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, ViewportSize, sync_playwright
 
 from dashboards.session import COOKIE
 from tests.ensure_browser import browser as browser_path
 from tests.stack import Stack
 from tests.waiting import wait_for
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+TABLET: ViewportSize = {"width": 1180, "height": 820}
+# A busy machine is slow, and that is nothing that a test may fail for.
+PATIENCE_MS = 30_000
 
 
 @contextmanager
@@ -30,13 +35,29 @@ def chromium() -> Iterator[Browser]:
 def at_a_desk(browser: Browser, kept: StorageState | None = None, *, trusting: bool = False) -> BrowserContext:
     """A fresh profile on a desk's screen in Japan, with the cookies that were kept. `trusting`: Chromium knows the
     operating system's CAs only, not that of a test's proxy."""
-    return browser.new_context(
+    made = browser.new_context(
         locale="ja-JP",
         timezone_id="Asia/Tokyo",
         viewport={"width": 1440, "height": 900},
         storage_state=kept,
         ignore_https_errors=trusting,
     )
+    made.set_default_timeout(PATIENCE_MS)
+    return made
+
+
+def in_a_hand(browser: Browser, size: ViewportSize = PHONE, *, dots: float = 1) -> BrowserContext:
+    """A fresh profile on a phone or a tablet. `dots`: of the screen to a pixel."""
+    made = browser.new_context(
+        locale="ja-JP",
+        timezone_id="Asia/Tokyo",
+        viewport=size,
+        device_scale_factor=dots,
+        has_touch=True,
+        is_mobile=True,
+    )
+    made.set_default_timeout(PATIENCE_MS)
+    return made
 
 
 def at_a_station(

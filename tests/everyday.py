@@ -31,8 +31,7 @@ CHECKS = {
 # What chance draws and the order within a file are others each day, and the same for a day: a failure can be repeated.
 SEED = os.environ.get("SEED") or time.strftime("%Y%m%d")
 SEEDS = [f"--hypothesis-seed={SEED}", f"--randomly-seed={SEED}"]
-PYTEST = [sys.executable, "-m", "pytest", *SEEDS]
-SHARED = [*PYTEST, "-n", "auto", "--dist", "loadfile", "--ignore", "tests/browser"]
+PYTEST = [sys.executable, "-m", "pytest", *SEEDS, "-n", "auto", "--dist", "loadfile"]
 # The folders of Python that processes of the tests import.
 COMPILED = ("service", "jobs", "dashboards", "agent", "stack", "tests")
 # Before the tests: byte code once, where all workers would compile it at the same time.
@@ -69,9 +68,7 @@ def all_parts(more: list[str]) -> Iterator[Done]:
         return
     with ThreadPoolExecutor(1) as beside:
         checks = [beside.submit(run, name, ["nice", *command]) for name, command in CHECKS.items()]
-        yield run("tests", [*SHARED, *more], shown=True)
-        # They look at the whole product, a dozen processes, which needs the machine for itself.
-        yield run("browsers", [*PYTEST, "tests/browser"], shown=True)
+        yield run("tests", [*PYTEST, *more], shown=True)
         yield from (one.result() for one in checks)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import streamlit as st
@@ -25,11 +24,8 @@ from dashboards.ui.figures import Figure
 from dashboards.ui.links import asked_id, link
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import UNKNOWN
-from dashboards.ui.tables import ECHO_SECONDS
 from dashboards.ui.text import plain
 
-# Until when the page is led to 診断 by its own button; None: until it was drawn.
-LED = "terminal.led_to_diagnosis"
 VIEWS = {
     "overview": "概要",
     "metrics": "推移",
@@ -65,19 +61,8 @@ def diagnose_button(terminal: Row) -> None:
 
 def _diagnose(number: int) -> None:
     terminal_commands.order(number, "diagnose")
-    st.session_state[LED] = None
+    bound.put("view", {"view": "diagnosis"})
     dialogs.close()  # The whole page is drawn anew.
-
-
-def _lead() -> None:
-    """To 診断, also when a refresh that left the browser before it knew of that brings the earlier view along."""
-    if LED in st.session_state and ((drawn := st.session_state[LED]) is None or time.monotonic() < drawn):
-        st.session_state["view"] = "diagnosis"
-
-
-def _led() -> None:
-    if LED in st.session_state and st.session_state[LED] is None:
-        st.session_state[LED] = time.monotonic() + ECHO_SECONDS
 
 
 def state_sentence(terminal: Row) -> None:
@@ -136,7 +121,7 @@ def show(number: int) -> None:
         return
     headline(terminal)
     terminal_forms.buttons(terminal)
-    _lead()
+    bound.settle("view")
     view = st.segmented_control(
         "表示",
         [*VIEWS],
@@ -160,7 +145,6 @@ def show(number: int) -> None:
             terminal_device.show(terminal)
         case _:
             terminal_overview.show(terminal)
-    _led()
 
 
 asked = asked_id()

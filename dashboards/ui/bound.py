@@ -7,12 +7,14 @@ nobody understands. So each page has values of its own, and finds them again whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 _PAGE, _KEYS, _LEFT = "bound.page", "bound.keys", "bound.left"
+# The numbers of `settle`.
+_UNSEEN = '[class*="st-key-"][class$="-drawn"] { display: none; }'
 
 
 def key(name: str) -> str:
@@ -20,6 +22,35 @@ def key(name: str) -> str:
     ask the same, as the nursery does."""
     st.session_state.setdefault(_KEYS, set()).add(name)
     return name
+
+
+def put(mark: str, values: Mapping[str, Any]) -> None:
+    """In a callback: gives widgets other values than those that the browser shows.
+
+    A refresh that left the browser before it has drawn them brings the earlier values along once more. So what is put
+    has a number, which the browser knows only from what it has drawn, and sends back with all else: see `settle`.
+    """
+    number = st.session_state.get(f"{mark}.put", (0, {}))[0] + 1
+    st.session_state[f"{mark}.put"] = number, values
+    st.session_state[f"{mark}.drawn"] = str(number)
+    for name, value in values.items():
+        st.session_state[name] = value
+
+
+def is_drawn(mark: str) -> bool:
+    """Whether what the browser sent was sent by somebody who sees what was put last."""
+    number, _ = st.session_state.get(f"{mark}.put", (0, {}))
+    return st.session_state.get(f"{mark}.drawn", str(number)) == str(number)
+
+
+def settle(mark: str) -> None:
+    """Just before the widgets of `put` are drawn, in the same fragment: what was put holds until the browser has it."""
+    number, values = st.session_state.get(f"{mark}.put", (0, {}))
+    if not is_drawn(mark):
+        for name, value in values.items():
+            st.session_state[name] = value
+    st.session_state[f"{mark}.drawn"] = str(number)
+    st.text_input("表示の番号", key=f"{mark}.drawn", label_visibility="collapsed")
 
 
 def part(parts: Sequence[str], label: str = "表示") -> str:
@@ -38,6 +69,7 @@ def part(parts: Sequence[str], label: str = "表示") -> str:
 
 def begin(page: str) -> None:
     """Before the page at this address is drawn, for the frame."""
+    st.html(f"<style>{_UNSEEN}</style>")
     before = st.session_state.get(_PAGE)
     if before == page:
         return

@@ -160,6 +160,7 @@ def bar(*first: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
     for field in fields:
         if not (isinstance(field, Choice) and field.stays):
             bound.key(keys[field.name])
+    bound.settle(f"{prefix}filters")
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{prefix or 'page'}.filters"):
         for field in first:
             field.draw(keys[field.name])
@@ -171,7 +172,9 @@ def bar(*first: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
                     field.draw(keys[field.name])
         active = sum(_is_asked(field, keys[field.name]) for field in fields)
         if active:
-            st.button("条件をクリア", key=f"{prefix}clear", type="tertiary", on_click=_clear, args=(fields, keys))
+            st.button(
+                "条件をクリア", key=f"{prefix}clear", type="tertiary", on_click=_clear, args=(prefix, fields, keys)
+            )
         with st.container(height=36, width="content", vertical_alignment="center", border=False):
             hits = st.empty()
         hits.markdown("", width="content")  # A block that refreshes itself may only write where the page wrote first.
@@ -190,6 +193,6 @@ def _is_asked(field: Field, key: str) -> bool:
     return bool(value.strip() if isinstance(value, str) else value is not None and value not in ((), []))
 
 
-def _clear(fields: Sequence[Field], keys: Mapping[str, str]) -> None:
-    for field in fields:
-        st.session_state[keys[field.name]] = [] if isinstance(field, (Choices, Dates)) else field.nothing
+def _clear(prefix: str, fields: Sequence[Field], keys: Mapping[str, str]) -> None:
+    nothing = {keys[one.name]: [] if isinstance(one, (Choices, Dates)) else one.nothing for one in fields}
+    bound.put(f"{prefix}filters", nothing)

@@ -7,7 +7,6 @@ service for that order.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -25,8 +24,6 @@ from dashboards.ui.text import small
 PAGE_ROWS = 50
 MENU_COLUMN = "操作"
 ALT = "一覧"
-# Longer than what the browser sent before it knew of an answer can be on its way, shorter than a person takes to look.
-ECHO_SECONDS = 1.0
 NOTHING_CHOSEN: dict[str, Any] = {"selection": {"rows": [], "columns": [], "cells": []}}
 
 
@@ -59,24 +56,6 @@ class Pages:
     def back(self) -> None:
         if self.cursors:
             self.cursors.pop()
-
-
-@dataclass
-class Turn:
-    """A click on a title that was answered: `before` and `after` are orders.
-
-    A refresh that left the browser meanwhile brings the click and the earlier order along once more. Such an echo comes
-    just after the answer was made, if not before.
-    """
-
-    title: str
-    before: str
-    after: str
-    answered: float | None = None
-
-    @property
-    def echoes(self) -> bool:
-        return self.answered is None or time.monotonic() < self.answered + ECHO_SECONDS
 
 
 def table(
@@ -119,7 +98,8 @@ def table(
     """
     asked = dict(query or {}) | (filters.query if filters else {})
     _hand_over(key, actions or {})
-    _hold_order(key, sort_name)
+    if sorts:
+        bound.settle(sort_name)
     pages = _pages(key, asked | _order(sorts, sort_name))
     cursor = pages.cursors[-1] if pages.cursors else None
 
@@ -147,7 +127,6 @@ def table(
         cursor=cursor,
         **pages.query,
     )
-    _answered(key)
     if reading is None:
         # A cursor that does not hold any more must not lock a person in.
         pages.cursors.clear()
@@ -195,18 +174,6 @@ def _order(sorts: Mapping[str, str] | None, name: str) -> dict[str, str]:
         by_words = {words: sort for sort, words in sorts.items()}
         chosen = by_words.get(st.query_params.get(name, ""))
     return {"sort": str(chosen) if chosen in sorts else default}
-
-
-def _hold_order(key: str, name: str) -> None:
-    turn: Turn | None = st.session_state.get(f"{key}.turn")
-    if turn and turn.echoes and st.session_state.get(name) == turn.before:
-        st.session_state[name] = turn.after
-
-
-def _answered(key: str) -> None:
-    turn: Turn | None = st.session_state.get(f"{key}.turn")
-    if turn and turn.answered is None:
-        turn.answered = time.monotonic()
 
 
 def _pages(key: str, query: dict[str, Any]) -> Pages:
@@ -294,17 +261,15 @@ def _mark(column: Column, chosen: str) -> str:
 def _title_clicked(key: str, columns: Sequence[Column], sorts: Mapping[str, str] | None, sort_name: str) -> None:
     chosen = st.session_state[f"{key}.grid"]["selection"]["columns"]
     st.session_state[f"{key}.grid"] = NOTHING_CHOSEN
-    turn: Turn | None = st.session_state.get(f"{key}.turn")
-    if turn and turn.title in chosen and turn.echoes:
-        return
+    if not bound.is_drawn(sort_name):
+        return  # The click that was answered already, once more.
     for column in columns:
         if column.title in chosen and column.sort and sorts:
             ways = [sort for sort in (column.sort, f"-{column.sort}") if sort in sorts]
             now = _order(sorts, sort_name)["sort"]
             if ways:
                 then = ways[(ways.index(now) + 1) % len(ways)] if now in ways else ways[0]
-                st.session_state[sort_name] = then
-                st.session_state[f"{key}.turn"] = Turn(column.title, now, then)
+                bound.put(sort_name, {sort_name: then})
 
 
 def _clicked(key: str) -> None:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from stack.home import ROOT
 from tests import chromium as real
@@ -14,6 +14,7 @@ from tests.ensure_browser import browser as browser_path
 from tests.stack import Stack, running_stack
 
 RESULTS = ROOT / "test-results"
+expect.set_options(timeout=real.PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,8 +44,14 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     made = real.at_a_desk(chromium)
-    made.set_default_timeout(20_000)
     yield made
+    made.close()
+
+
+@pytest.fixture
+def phone(chromium: Browser) -> Iterator[Page]:
+    made = real.in_a_hand(chromium)
+    yield made.new_page()
     made.close()
 
 

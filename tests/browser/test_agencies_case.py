@@ -61,10 +61,7 @@ def case_id(stack: Stack) -> int:
 
 @pytest.fixture
 def desk(chromium: Browser, stack: Stack) -> Iterator[Page]:
-    # Another module of the same run may have set it shorter.
-    expect.set_options(timeout=30_000)
     context = real.at_a_desk(chromium)
-    context.set_default_timeout(20_000)
     real.carry(context, stack, real.token(stack, "agencies-operator"))
     yield context.new_page()
     context.close()

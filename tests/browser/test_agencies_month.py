@@ -20,8 +20,6 @@ from tests.conftest import Service
 from tests.dashboards.dashboards import Dashboards, start
 from tests.processes import end
 
-expect.set_options(timeout=20_000)
-
 
 @pytest.fixture(scope="module")
 def dashboards(service: Service) -> Iterator[Dashboards]:
@@ -37,7 +35,6 @@ def test_a_month_that_is_not_in_the_list_is_typed(chromium: Browser, service: Se
         token, _ = open_session(db, cast.person(db, "months-desk", agencies="operator"), "b", timedelta(hours=1))
         case = request.id
     context = real.at_a_desk(chromium)
-    context.set_default_timeout(30_000)
     context.add_cookies([{"name": COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}])
     page: Page = context.new_page()
     page.goto(f"{dashboards.url}/case?id={case}")

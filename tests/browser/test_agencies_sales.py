@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, ViewportSize, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 from sqlalchemy import select
 
 from dashboards.session import COOKIE
@@ -16,13 +16,11 @@ from service.agencies.corporations.models import Corporation
 from service.agencies.requests.models import Image, Request
 from service.core.identity import open_session
 from tests.api.agencies import scene
+from tests.chromium import PHONE, in_a_hand
 from tests.conftest import Service
 from tests.dashboards.dashboards import Dashboards, start
 from tests.pictures import picture
 from tests.processes import end
-
-PHONE: ViewportSize = {"width": 390, "height": 844}
-expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +36,7 @@ def phone(chromium: Browser, service: Service, dashboards: Dashboards) -> Iterat
     with service.committed() as db:
         agency = scene.agency(db, "株式会社駐車場代理店", "PARKING")
         token, _ = open_session(db, scene.sales(db, "car-park", agency), "browser", timedelta(hours=1))
-    context = chromium.new_context(
-        locale="ja-JP", timezone_id="Asia/Tokyo", viewport=PHONE, has_touch=True, is_mobile=True
-    )
-    context.set_default_timeout(20_000)
+    context = in_a_hand(chromium)
     context.add_cookies([{"name": COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}])
     made = context.new_page()
     made.goto(dashboards.url)

@@ -13,7 +13,6 @@ from tests.chromium import carry, token
 from tests.stack import Stack
 
 Open = Callable[..., Page]
-expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")

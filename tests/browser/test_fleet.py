@@ -16,7 +16,6 @@ from tests.pictures import picture
 from tests.stack import Stack
 
 Open = Callable[..., Page]
-expect.set_options(timeout=20_000)
 # Terminals that no other test looks at.
 PHOTOGRAPHED, EDITED, CUSTOMER = 80, 81, "XYZ商店"
 # Pages, and how many lists there are at least on each.

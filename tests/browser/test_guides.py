@@ -24,13 +24,6 @@ def service(running_servers: Home) -> Iterator[Service]:
     end(started.process)
 
 
-@pytest.fixture
-def phone(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(locale="ja-JP", viewport={"width": 390, "height": 844})
-    yield context.new_page()
-    context.close()
-
-
 def test_every_guide_fits_a_phone_and_nothing_of_it_is_refused(service: Service, phone: Page) -> None:
     said: list[str] = []
     phone.on("console", lambda message: said.append(message.text))

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
-import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
 from stack import servers
+from tests.chromium import PHONE
 from tests.sight import seeing_all
 from tests.stack import Stack
-
-PHONE: ViewportSize = {"width": 390, "height": 844}
-expect.set_options(timeout=20_000)
-
-
-@pytest.fixture
-def phone(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(
-        locale="ja-JP", timezone_id="Asia/Tokyo", viewport=PHONE, has_touch=True, is_mobile=True
-    )
-    context.set_default_timeout(20_000)
-    yield context.new_page()
-    context.close()
 
 
 def rows(stack: Stack, statement: str, *values: object) -> list[tuple[object, ...]]:

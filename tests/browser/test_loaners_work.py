@@ -12,20 +12,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from stack import servers
+from tests.chromium import PHONE, TABLET, in_a_hand
 from tests.sight import seeing_all
 from tests.stack import Stack
-
-TABLET = {"width": 1180, "height": 820}
-PHONE = {"width": 390, "height": 844}
-expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(params=[TABLET, PHONE], ids=["tablet", "phone"])
 def storeroom(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = chromium.new_context(
-        locale="ja-JP", timezone_id="Asia/Tokyo", viewport=request.param, has_touch=True, is_mobile=True
-    )
-    context.set_default_timeout(20_000)
+    context = in_a_hand(chromium, request.param)
     yield context.new_page()
     context.close()
 

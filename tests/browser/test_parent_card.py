@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from service.core.identity import hash_token
 from service.entries.cards.models import Card
 from service.entries.models import Nursery, Parent
+from tests.chromium import PHONE, in_a_hand
 from tests.conftest import Service
 
-PHONE = {"width": 390, "height": 844}
 TOKENS = {123456: "first-" + "a" * 37, 2147483647: "second" + "b" * 37}
 LINK = "/parent-card#{}"
 
@@ -36,14 +36,7 @@ def family(service: Service) -> None:
 
 @pytest.fixture(params=[1, 3], ids=["one dot to a pixel", "three dots to a pixel"])
 def phone(chromium: Browser, request: pytest.FixtureRequest, family: None) -> Iterator[BrowserContext]:
-    context = chromium.new_context(
-        locale="ja-JP",
-        viewport=PHONE,  # type: ignore[arg-type]  # a size
-        device_scale_factor=request.param,
-        is_mobile=True,
-        has_touch=True,
-    )
-    context.set_default_timeout(10_000)
+    context = in_a_hand(chromium, dots=request.param)
     yield context
     context.close()
 

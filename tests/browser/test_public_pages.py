@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
+from tests.chromium import at_a_desk, in_a_hand
 from tests.conftest import Service
 
-SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1440, "height": 900}}
 
-
-@pytest.fixture(params=SIZES)
+@pytest.fixture(params=[in_a_hand, at_a_desk], ids=["phone", "desk"])
 def visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = chromium.new_context(locale="ja-JP", viewport=SIZES[request.param])  # type: ignore[arg-type]  # a size
+    context = request.param(chromium)
     yield context.new_page()
     context.close()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from service.core.clock import app_now
 from service.reservations.events import rules as e
@@ -53,13 +53,6 @@ def stage(clocked: Service) -> Stage:
         actions.happen(db, gone.id, e.CancelAsked(by="customer"), source="customer")
         paths["キャンセルしました"] = scene.link(db, gone, "cancel")
     return Stage(clocked, paths)
-
-
-@pytest.fixture
-def phone(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(locale="ja-JP", viewport={"width": 390, "height": 844})
-    yield context.new_page()
-    context.close()
 
 
 def heading(page: Page, text: str) -> None:

@@ -25,7 +25,6 @@ from tests.chromium import sign_in
 from tests.stack import Stack
 
 GINZA, AOYAMA = "+81312340001", "+81312340003"
-expect.set_options(timeout=20_000)
 LINK = re.compile(r"http\S+/(?:pay|cancel)/[A-Za-z0-9_-]+")
 
 

@@ -9,7 +9,6 @@ from dashboards.session import COOKIE
 from tests.chromium import carry, fill_in, token
 from tests.stack import Stack
 
-expect.set_options(timeout=30_000)
 TYPED = "入力の途中でログインが切れた株式会社"
 FORM = {"会社名": TYPED, "担当者": "途中 花子", "連絡先メール": "hanako@example.co.jp", "電話番号": "03-1234-5699"}
 

@@ -27,7 +27,6 @@ from tests.processes import free_port, tied
 from tests.stack import Stack, make_stack, some_folder
 
 STORE = "新宿店 レジ1番"
-expect.set_options(timeout=20_000)
 
 
 @pytest.fixture

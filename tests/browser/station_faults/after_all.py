@@ -13,10 +13,10 @@ from tests.browser.stations import (
     Door,
     made,
 )
-from tests.conftest import Service
+from tests.conftest import Service, own_database
 from tests.processes import await_ok
 
-DATABASE = "genba_station"
+DATABASE = own_database("genba_station")
 
 
 def begin_again(own: Service) -> None:
