@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx2
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, ViewportSize, expect, sync_playwright
 
 from dashboards.session import COOKIE
 from tests.ensure_browser import browser as browser_path
@@ -86,6 +86,11 @@ def open_station(context: BrowserContext, url: str) -> Page:
     page.wait_for_selector("#state.online")
     wait_for(lambda: page.evaluate(HAS_ROSTER), "the station has no roster")
     return page
+
+
+def await_drawn(page: Page) -> None:
+    """A page of the dashboards that is drawn to its end: a dialog that is closed before is opened again by the rest."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def token(stack: Stack, login_id: str) -> str:

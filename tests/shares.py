@@ -1,8 +1,7 @@
 """How `make test` shares the tests out among its workers (pytest-xdist), and what the files take.
 
 A file stays on one worker, and so do the files of a folder that stand on something dear. What took longest in the table
-of `make test-times` goes first: the last long piece decides when everybody may go home. The browsers' files go to two
-workers only, and before all else: each of the two has a whole product running, and waits for it half of its time.
+of `make test-times` goes first: the last long piece decides when everybody may go home.
 """
 
 from __future__ import annotations
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
 # Each takes a gigabyte.
 MOST_WORKERS = 6
 # Folders whose tests share something that takes longer to make than they do.
-TOGETHER = ("tests/api/walks/",)
-BROWSERS = "tests/browser/"
-BROWSER_WORKERS = ("gw0", "gw1")
+TOGETHER = ("tests/api/walks/", "tests/browser/product/")
 TIMES = Path(__file__).parent / "times.tsv"
 # Of a file that the table does not know: it might be long.
 UNKNOWN_SECONDS = 30.0
@@ -46,7 +43,7 @@ def known_times() -> dict[str, float]:
 
 
 class ByTimes(LoadFileScheduling):
-    """The longest first, and the browsers' before them."""
+    """The longest first."""
 
     def _split_scope(self, nodeid: str) -> str:
         together = (folder for folder in TOGETHER if nodeid.startswith(folder))
@@ -61,13 +58,9 @@ class ByTimes(LoadFileScheduling):
         super().schedule()
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        of_browsers = {scope for scope in self.workqueue if scope.startswith(BROWSERS)}
-        has_browser = node.gateway.id in BROWSER_WORKERS or len(self.nodes) < len(BROWSER_WORKERS)
-        fitting = (of_browsers if has_browser else set()) or {*self.workqueue} - of_browsers
-        if fitting:
-            longest = max(fitting, key=lambda scope: self._times.get(scope, UNKNOWN_SECONDS))
-            self.workqueue.move_to_end(longest, last=False)
-            super()._assign_work_unit(node)
+        longest = max(self.workqueue, key=lambda scope: self._times.get(scope, UNKNOWN_SECONDS))
+        self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
 
 
 class Budget:

@@ -30,26 +30,30 @@ def put(mark: str, values: Mapping[str, Any]) -> None:
     A refresh that left the browser before it has drawn them brings the earlier values along once more. So what is put
     has a number, which the browser knows only from what it has drawn, and sends back with all else: see `settle`.
     """
-    number = st.session_state.get(f"{mark}.put", (0, {}))[0] + 1
-    st.session_state[f"{mark}.put"] = number, values
-    st.session_state[f"{mark}.drawn"] = str(number)
+    st.session_state[f"{mark}.put"] = number(mark) + 1, values
+    st.session_state[f"{mark}.drawn"] = str(number(mark))
     for name, value in values.items():
         st.session_state[name] = value
 
 
+def number(mark: str) -> int:
+    """How often something was put there."""
+    put: tuple[int, Mapping[str, Any]] = st.session_state.get(f"{mark}.put", (0, {}))
+    return put[0]
+
+
 def is_drawn(mark: str) -> bool:
     """Whether what the browser sent was sent by somebody who sees what was put last."""
-    number, _ = st.session_state.get(f"{mark}.put", (0, {}))
-    return st.session_state.get(f"{mark}.drawn", str(number)) == str(number)
+    expected = str(number(mark))
+    return bool(st.session_state.get(f"{mark}.drawn", expected) == expected)
 
 
 def settle(mark: str) -> None:
     """Just before the widgets of `put` are drawn, in the same fragment: what was put holds until the browser has it."""
-    number, values = st.session_state.get(f"{mark}.put", (0, {}))
     if not is_drawn(mark):
-        for name, value in values.items():
+        for name, value in st.session_state[f"{mark}.put"][1].items():
             st.session_state[name] = value
-    st.session_state[f"{mark}.drawn"] = str(number)
+    st.session_state[f"{mark}.drawn"] = str(number(mark))
     st.text_input("表示の番号", key=f"{mark}.drawn", label_visibility="collapsed")
 
 

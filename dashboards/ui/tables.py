@@ -81,7 +81,7 @@ def table(
     """A list of the service at `path` (`items`, `total`, `next_cursor`), one page at a time.
 
     Args:
-        key: unique in all pages; also the name that tests find the parts by (`<key>.grid`, `.previous`, `.next`).
+        key: unique in all pages; also the name that tests find the parts by (`<key>.previous`, `.next`).
         counter: the word after a number of rows: 件, 台, 人.
         sorts: the service's sort keys with the words for them, the first one being the service's default.
         sort_name: the name of the order in the page's address; a second table on a page needs another one.
@@ -220,15 +220,17 @@ def _grid(
         config[MENU_COLUMN] = st.column_config.ButtonColumn(
             MENU_COLUMN, width=_menu_width(words), type="tertiary", key=f"{key}.action", on_click=_clicked, args=(key,)
         )
+    # A click on a title is answered by a grid of its own, in which no title is chosen yet.
+    grid = f"{key}.grid.{bound.number(sort_name)}"
     st.dataframe(
         cells,
-        key=f"{key}.grid",
+        key=grid,
         column_config=config,
         hide_index=True,
         placeholder="–",
         height=height or "content",
         selection_mode="single-column",
-        on_select=lambda: _title_clicked(key, columns, sorts, sort_name),
+        on_select=lambda: _title_clicked(grid, columns, sorts, sort_name),
         alt=title or ALT,
     )
 
@@ -258,9 +260,9 @@ def _mark(column: Column, chosen: str) -> str:
     return " ▼" if chosen.startswith("-") else " ▲"
 
 
-def _title_clicked(key: str, columns: Sequence[Column], sorts: Mapping[str, str] | None, sort_name: str) -> None:
-    chosen = st.session_state[f"{key}.grid"]["selection"]["columns"]
-    st.session_state[f"{key}.grid"] = NOTHING_CHOSEN
+def _title_clicked(grid: str, columns: Sequence[Column], sorts: Mapping[str, str] | None, sort_name: str) -> None:
+    chosen = st.session_state[grid]["selection"]["columns"]
+    st.session_state[grid] = NOTHING_CHOSEN
     if not bound.is_drawn(sort_name):
         return  # The click that was answered already, once more.
     for column in columns:

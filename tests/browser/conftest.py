@@ -1,8 +1,7 @@
-"""The whole product as `make up` runs it, and a real Chromium in front of it."""
+"""A real Chromium, and screens in it."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +10,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from stack.home import ROOT
 from tests import chromium as real
 from tests.ensure_browser import browser as browser_path
-from tests.stack import Stack, running_stack
 
 RESULTS = ROOT / "test-results"
 expect.set_options(timeout=real.PATIENCE_MS)
@@ -25,17 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(scope="package")
-def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    with running_stack() as running:
-        yield running
-        if request.session.testsfailed:
-            shutil.copytree(running.home.logs, RESULTS / "logs", dirs_exist_ok=True)
-
-
 # Playwright keeps an event loop running in the main thread for as long as it lives. Meanwhile nothing else there can
-# call asyncio.run: so it lives for one module, not for the whole run.
-@pytest.fixture(scope="module")
+# call asyncio.run: so it lives for the tests of this folder, not for the whole run.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     with real.chromium() as launched:
         yield launched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -29,6 +30,18 @@ WATCHED = (
     "tests/dashboards/test_scratch.py",
     "tests/jobs/test_scratch.py",
 )
+
+
+# What the product can be asked without its servers: its routes with their permissions, its menu, its newest migration.
+LOOK = """
+import json
+from alembic.script import ScriptDirectory
+from dashboards.menu import MENU
+from service.main import FrontDoor, locks
+routes = {path: declared for path, _, declared in locks(FrontDoor().fastapi) if "scratch" in path}
+pages = [entry.url_path for entry in MENU if "scratch" in entry.permission]
+print(json.dumps([routes, pages, ScriptDirectory("service/migrations").get_heads()]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +74,24 @@ def test_a_sixth_area_needs_its_name_in_the_list_and_nothing_else(copy: Path) ->
         for path in sorted((copy / "service" / "core").rglob("*.py"))
         if path.read_text() != (ROOT / path.relative_to(copy)).read_text()
     ]
-    done = run(copy, *WATCHED)
+    done = subprocess.run([sys.executable, "-c", LOOK], cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    routes, pages, heads = json.loads(done.stdout)
 
     assert changed == [str(copy / LISTS[0])]
+    assert routes["/api/scratch/notes"] == ["scratch:note:read"]
+    assert pages == ["notes"]
+    assert heads == ["2099_scratch"]
+
+
+@pytest.mark.deep
+def test_the_walks_guard_a_sixth_area_too(copy: Path) -> None:
+    done = run(copy, *WATCHED)
+
     assert done.returncode == 0, done.stdout[-4000:]
 
 
+@pytest.mark.deep
 def test_the_walk_notices_an_area_that_shows_a_stranger_the_rows_of_others(copy: Path, tmp_path: Path) -> None:
     """The same area without its second layer; its queries never had the first."""
     leaky = tmp_path / "genba"

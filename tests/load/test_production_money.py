@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from stack.home import ROOT
-from tests.browser.test_reservations import GINZA, a_phone, asked, link, open_every_shop, shop_says, sms
+from tests.browser.product.test_reservations import GINZA, a_phone, asked, link, open_every_shop, shop_says, sms
 from tests.chromium import at_a_desk, chromium, sign_in
 from tests.stack import Stack, make_stack, some_folder
 

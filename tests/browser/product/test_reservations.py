@@ -20,7 +20,7 @@ from playwright.sync_api import Page, expect
 
 from service.core.times import TOKYO
 from service.demo.reservations import ASSISTANT_TOKEN
-from tests.browser.test_fleet import open_first_row
+from tests.browser.product.test_fleet import open_first_row
 from tests.chromium import sign_in
 from tests.stack import Stack
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from dashboards.core.exhibits import PARTS
-from tests.chromium import carry, sign_in, token
+from tests.chromium import await_drawn, carry, sign_in, token
 from tests.stack import Stack
 
 # Names, formats and numbers of the samples; everything else is Japanese.
@@ -146,6 +146,7 @@ def test_what_was_complained_of_is_forgotten_when_the_dialog_is_closed(gallery: 
     page.get_by_role("button", name="失敗する操作").click()
     page.get_by_role("button", name="取り消して返金する").click()
     expect(page.get_by_role("dialog")).to_contain_text("サービスに接続できません。")
+    await_drawn(page)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
 

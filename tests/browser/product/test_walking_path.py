@@ -206,6 +206,7 @@ def test_production_on_the_demos_data_does_not_start(stack: Stack) -> None:
     assert "holds the demo's accounts" in refused.stdout + refused.stderr
 
 
+@pytest.mark.deep
 def test_a_second_ctrl_c_does_not_leave_orphans(folder: Path) -> None:
     hasty = make_stack(folder)
     process = subprocess.Popen(
@@ -262,6 +263,7 @@ def test_everything_ends_with_a_killed_launcher(stack: Stack) -> None:
     assert not any("had left behind" in line for line in stack.lines)
 
 
+@pytest.mark.deep
 def test_what_a_killed_launcher_left_behind_is_cleared(stack: Stack) -> None:
     assert stack.process is not None
     supervisord = stack.pid("supervisord")

@@ -78,5 +78,6 @@ def test_somebody_else_at_the_same_browser_does_not_take_the_page_over(
     fill_in(other, "fleet-viewer")
     expect(other.get_by_role("link", name="ログアウト")).to_be_visible()
 
-    page.wait_for_timeout(8_000)  # Longer than a page takes to notice.
+    for _ in range(2):
+        page.wait_for_event("websocket")  # It asks whether it may go on, and is refused.
     expect(over).to_be_visible()
