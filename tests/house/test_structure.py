@@ -17,6 +17,7 @@ from service.core.areas import areas
 from service.main import FrontDoor, locks
 from stack import servers
 from stack.home import ROOT, Home
+from tests.house.permissions import TABLE, table
 
 AGENT_MAY_IMPORT = {"cryptography", "httpx2", "psutil", "serial"}
 # Doors without a permission, each for a reason of its own.
@@ -78,6 +79,10 @@ OPEN_DOORS = {
     "/api/core/tasks/{task_id}/cancel",
     "/api/core/tasks/{task_id}/resume",
 }
+
+
+def test_who_may_call_which_route_is_what_a_person_has_read() -> None:
+    assert table() == TABLE.read_text(), "python -m tests.house.permissions writes the table; read what changed"
 
 
 def test_the_agent_stays_small_enough_for_a_store_pc() -> None:

@@ -24,17 +24,6 @@ LISTS = [
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_nobody_is_let_in_without_a_session(client: TestClient, path: str) -> None:
-    assert client.get(path).status_code == 401
-    assert client.get(path, headers={"Authorization": "Bearer made-up"}).status_code == 401
-
-
-@pytest.mark.parametrize("path", [path for path in LISTS if path != "/api/core/tasks"])
-def test_nobody_is_let_in_without_the_permission(sign_in: Callable[..., TestClient], path: str) -> None:
-    assert sign_in("victor", fleet="viewer").get(path).status_code == 403
-
-
-@pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("cursor", ["x", "bm9uc2Vuc2U", "WyItaWQiLDFd"])
 def test_a_cursor_that_is_none_of_a_lists_is_refused_in_the_same_words(
     sign_in: Callable[..., TestClient], path: str, cursor: str

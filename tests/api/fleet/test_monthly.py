@@ -64,16 +64,6 @@ def test_every_role_reads_and_only_an_administrator_drafts_and_sends(
     assert (drafted, sent) == ((change, change) if change else (422, 200))  # October is not summed up here
 
 
-def test_strangers_get_nothing(sign_in: SignIn, client: TestClient, db: Session, customers: list[Customer]) -> None:
-    known = report(db, customers[0])
-    for path in (DOOR, f"{DOOR}/overview", f"{DOOR}/{known.id}"):
-        assert client.get(path).status_code == 401
-    stranger = sign_in("charlie")
-    for path in (DOOR, f"{DOOR}/overview", f"{DOOR}/{known.id}"):
-        assert stranger.get(path).status_code == 403
-    assert stranger.get(f"/api/core/files/{known.pdf_id}").status_code == 404
-
-
 def test_the_report_about_all_stands_first_and_the_list_is_cut_and_sorted(
     sign_in: SignIn, customers: list[Customer]
 ) -> None:

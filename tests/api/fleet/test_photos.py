@@ -98,19 +98,6 @@ def test_an_unknown_terminal_has_no_photos(operator: TestClient) -> None:
         assert answer.status_code == 404
 
 
-def test_reading_is_for_all_who_see_terminals_and_changing_for_those_who_may(
-    operator: TestClient, terminal: Terminal, sign_in: Callable[..., TestClient]
-) -> None:
-    file_id = send(operator)
-    add(operator, terminal, file_id)
-
-    support = sign_in("samuel", fleet="support")
-    assert support.get(f"/api/fleet/terminals/{terminal.id}/photos").json()["total"] == 1
-    assert add(support, terminal, file_id).status_code == 403
-    assert support.delete(f"/api/fleet/terminals/{terminal.id}/photos/{file_id}").status_code == 403
-    assert sign_in("vera", fleet="viewer").get(f"/api/fleet/terminals/{terminal.id}/photos").status_code == 403
-
-
 def test_there_is_an_end_to_the_photos_of_one_terminal(
     operator: TestClient, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

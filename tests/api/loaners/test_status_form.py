@@ -270,13 +270,6 @@ def test_an_auditor_reads_and_tells_nothing(device: Device, sign_in: SignIn) -> 
     assert answer.status_code == 403
 
 
-def test_a_stranger_of_another_area_finds_nothing(device: Device, sign_in: SignIn) -> None:
-    charlie = sign_in("charlie", entries="staff")
-    for part in ("state", "timeline", "mails", "status-form"):
-        assert charlie.get(f"/api/loaners/devices/{NUMBER}/{part}").status_code == 403
-    assert charlie.get("/api/loaners/scanned", params={"q": NUMBER}).status_code == 403
-
-
 def test_mails_are_none_while_the_flag_is_off(staff: TestClient, db: Session) -> None:
     stored(staff, NUMBER, LENT)
     assert mails(db) == []

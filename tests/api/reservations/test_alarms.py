@@ -249,21 +249,6 @@ def test_the_charts_have_24_hours_in_steps_and_say_nothing_of_what_nobody_saw(si
     assert [point["errors"] for point in points if point["errors"] is not None] == [0.5]
 
 
-def test_who_may_not_see_it_does_not(sign_in: SignIn) -> None:
-    paths = ("", "/state", "/charts", "/outages")
-    stranger = sign_in("charlie", fleet="admin")
-    assert {stranger.get(f"{URL}{path}").status_code for path in (*paths, "/proposals")} == {403}
-    manager = sign_in("mary", reservations="manager")
-    assert {manager.get(f"{URL}{path}").status_code for path in paths} == {403}
-    assert manager.get(f"{URL}/proposals").status_code == 200
-    support = sign_in("sally", reservations="support")
-    assert support.get(f"{URL}/state").status_code == 200
-    assert support.post(f"{URL}/proposals/1/dismissal", json={"reason": "x"}).status_code == 403
-
-
-# Proposals
-
-
 def operated(db: Session, ago: timedelta, count: int) -> None:
     """That many tasks, told long ago."""
     moment = app_now(db) - ago

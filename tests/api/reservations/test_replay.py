@@ -130,15 +130,6 @@ def test_steps_of_an_unknown_reservation_are_not_found(olivia: TestClient) -> No
     assert asked(olivia, "QRV-ZZZZZZ/steps", 404)["detail"] == "この予約は見つかりません。予約IDを確認してください。"
 
 
-def test_steps_are_for_those_who_may_read_reservations(sign_in: SignIn, db: Session) -> None:
-    reservation = scene.ask(db)
-    db.commit()
-    manager = sign_in("mia", reservations="manager")
-
-    assert asked(manager, f"{reservation.code}/steps", 403)["status"] == 403
-    assert asked(manager, "counts", 403)["status"] == 403
-
-
 def test_the_detail_says_why_it_waits_as_the_customer_is_told(olivia: TestClient, db: Session) -> None:
     reservation = scene.ask(db)
     scene.pass_time(db)
