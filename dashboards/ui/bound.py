@@ -14,7 +14,7 @@ import streamlit as st
 
 _PAGE, _KEYS, _LEFT = "bound.page", "bound.keys", "bound.left"
 # The numbers of `settle`.
-_UNSEEN = '[class*="st-key-"][class$="-drawn"] { display: none; }'
+_UNSEEN = '[class*="st-key-"][class*="-drawn"] { display: none; }'
 
 
 def key(name: str) -> str:

@@ -221,16 +221,16 @@ def _grid(
             MENU_COLUMN, width=_menu_width(words), type="tertiary", key=f"{key}.action", on_click=_clicked, args=(key,)
         )
     # A click on a title is answered by a grid of its own, in which no title is chosen yet.
-    grid = f"{key}.grid.{bound.number(sort_name)}"
+    number = bound.number(sort_name)
     st.dataframe(
         cells,
-        key=grid,
+        key=f"{key}.grid.{number}",
         column_config=config,
         hide_index=True,
         placeholder="–",
         height=height or "content",
         selection_mode="single-column",
-        on_select=lambda: _title_clicked(grid, columns, sorts, sort_name),
+        on_select=lambda: _title_clicked(key, number, columns, sorts, sort_name),
         alt=title or ALT,
     )
 
@@ -260,10 +260,12 @@ def _mark(column: Column, chosen: str) -> str:
     return " ▼" if chosen.startswith("-") else " ▲"
 
 
-def _title_clicked(grid: str, columns: Sequence[Column], sorts: Mapping[str, str] | None, sort_name: str) -> None:
-    chosen = st.session_state[grid]["selection"]["columns"]
-    st.session_state[grid] = NOTHING_CHOSEN
-    if not bound.is_drawn(sort_name):
+def _title_clicked(
+    key: str, number: int, columns: Sequence[Column], sorts: Mapping[str, str] | None, sort_name: str
+) -> None:
+    chosen = st.session_state[f"{key}.grid.{number}"]["selection"]["columns"]
+    st.session_state[f"{key}.grid.{number}"] = NOTHING_CHOSEN
+    if number != bound.number(sort_name):
         return  # The click that was answered already, once more.
     for column in columns:
         if column.title in chosen and column.sort and sorts:
