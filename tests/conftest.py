@@ -219,6 +219,8 @@ def portal() -> Iterator[BlockingPortal]:
     """The event loop that answers all tests: one of each request's own takes longer than most answers."""
     with start_blocking_portal() as started:
         yield started
+        # What a failed test has left unfinished there is waited for by nobody.
+        started.call(started.stop, True)
 
 
 @pytest.fixture(scope="session")
