@@ -376,6 +376,7 @@ def test_a_new_day_begins_with_entries(chromium: Browser, door: Door) -> None:
 
 def test_the_screen_is_kept_on_also_after_it_was_away(chromium: Browser, door: Door) -> None:
     context = door.context(chromium)
+    context.grant_permissions(["screen-wake-lock"])
     context.add_init_script(
         """self.asked = 0;
         const request = navigator.wakeLock.request.bind(navigator.wakeLock);
