@@ -48,12 +48,17 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
         time.sleep(0.2)
 
 
+def is_about_silence(mail: dict[str, Any]) -> bool:
+    return STORE in mail["body"] and "オフライン" in mail["subject"] + mail["body"]
+
+
 def test_a_person_sees_a_store_fall_silent_and_come_back(page: Page, stack: Stack) -> None:
     sign_in(page, stack)
     expect(page.get_by_role("heading", name="ダッシュボード")).to_be_visible()
     expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
     expect(page.get_by_text("92台", exact=True)).to_be_visible()
-    alert = page.get_by_text(re.compile(rf"ABC商事 - {STORE}"))
+    # Its CPU is this machine's, which may be busy enough for an alert of its own.
+    alert = page.locator("p").filter(has_text=re.compile(rf"ABC商事 - {STORE}:.*オフライン"))
     expect(alert).to_have_count(0)
 
     # The store's PC loses power: its agent is gone without a word.
@@ -64,7 +69,7 @@ def test_a_person_sees_a_store_fall_silent_and_come_back(page: Page, stack: Stac
         stack.move_clock(minutes=3, silent="TC200-000001")
         # On a busy machine it may arrive after the clock has moved: then the silence begins there.
         expect(alert.first).to_be_visible(timeout=60_000)
-        wait_for(lambda: any(STORE in mail["body"] for mail in mails(stack)), 20, "no mail about the silent store")
+        wait_for(lambda: any(is_about_silence(mail) for mail in mails(stack)), 20, "no mail about the silent store")
     finally:
         agent.resume()
 
