@@ -27,7 +27,9 @@ def whole() -> FrontDoor:
 def answering(portal: BlockingPortal, port: int = 0) -> Iterator[str]:
     """Its address on a port of this process, as long as the block lasts."""
     with socket.create_server(("127.0.0.1", port)) as line:
-        config = uvicorn.Config(whole(), lifespan="off", log_config=None, log_level="warning", ws="none")
+        config = uvicorn.Config(
+            whole(), lifespan="off", log_config=None, log_level="warning", ws="none", timeout_graceful_shutdown=5
+        )
         server = uvicorn.Server(config)
         serving = portal.start_task_soon(server.serve, [line])
         try:

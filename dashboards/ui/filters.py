@@ -194,5 +194,7 @@ def _is_asked(field: Field, key: str) -> bool:
 
 
 def _clear(prefix: str, fields: Sequence[Field], keys: Mapping[str, str]) -> None:
-    nothing = {keys[one.name]: [] if isinstance(one, (Choices, Dates)) else one.nothing for one in fields}
+    nothing: dict[str, Any] = {
+        keys[one.name]: [] if isinstance(one, (Choices, Dates)) else one.nothing for one in fields
+    }
     bound.put(f"{prefix}filters", nothing)

@@ -11,9 +11,9 @@ from tests.chromium import at_a_desk, in_a_hand
 from tests.conftest import Service
 
 
-@pytest.fixture(params=[in_a_hand, at_a_desk], ids=["phone", "desk"])
+@pytest.fixture(params=["phone", "desk"])
 def visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = request.param(chromium)
+    context = at_a_desk(chromium) if request.param == "desk" else in_a_hand(chromium)
     yield context.new_page()
     context.close()
 

@@ -50,7 +50,7 @@ def choices(masters: AppTest, name: str) -> AppTest:
 
 
 def labels(page: AppTest) -> list[str]:
-    return [field.label for field in page.text_input if field.label != "キーワード"]
+    return [field.label for field in page.text_input if field.label not in ("キーワード", "表示の番号")]
 
 
 def test_the_list_has_the_documents_columns_and_the_drawer_every_field_of_the_agency(page: AppTest) -> None:

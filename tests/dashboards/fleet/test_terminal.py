@@ -137,7 +137,8 @@ def test_a_diagnosis_is_asked_for_once_followed_and_told_in_words_or_called_off(
     press(page, "terminal.diagnose_now")
     assert "送信待ち" in texts(page)
     # A refresh that left the browser before the answer was there, with the view of then, does not lead away.
-    page.session_state["view"] = "overview"
+    page.text_input(key="view.drawn").set_value("0")
+    page.button_group(key="view").set_value("overview")
     page.run()
     assert "店舗PCの次の通信で伝えます。" in texts(page)
     press(page, "terminal.diagnose_now")
