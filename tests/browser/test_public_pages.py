@@ -11,7 +11,7 @@ from tests.chromium import at_a_desk, in_a_hand
 from tests.conftest import Service
 
 
-@pytest.fixture(params=["phone", "desk"])
+@pytest.fixture
 def visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context = at_a_desk(chromium) if request.param == "desk" else in_a_hand(chromium)
     yield context.new_page()
@@ -19,7 +19,14 @@ def visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]
 
 
 @pytest.mark.parametrize(
-    ("path", "heading"), [("/", "Genba サービス"), ("/nowhere", "見つかりません"), ("/api/docs", "APIの説明")]
+    ("visitor", "path", "heading"),
+    [
+        ("phone", "/", "Genba サービス"),
+        ("desk", "/", "Genba サービス"),
+        ("phone", "/nowhere", "見つかりません"),
+        ("desk", "/api/docs", "APIの説明"),
+    ],
+    indirect=["visitor"],
 )
 def test_a_page_fits_and_asks_nobody_else_for_anything(
     visitor: Page, service: Service, path: str, heading: str
