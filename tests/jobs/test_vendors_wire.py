@@ -173,7 +173,7 @@ def test_stripes_sdk_stands_on_the_same_lines(monkeypatch: pytest.MonkeyPatch) -
 
 
 # A sender that dies before the vendor hears of it, or as soon as the vendor has answered.
-BEFORE = "from jobs.vendors.wire import Line; Line.request = die"
+BEFORE = "from slack_sdk import WebClient; from jobs.vendors.wire import Line; Line.request = WebClient.api_call = die"
 AFTER = "from service.core import outbox; outbox.sent = die"
 DYING = """
 import os, signal, sys
