@@ -93,7 +93,7 @@ def histories(draw: st.DrawFn) -> History:
 
 def lived(db: Session, history: History) -> list[Terminal]:
     begins, _ = MONTH.bounds()
-    owners = [factories.customer(db, name) for name in ("青木商店", "井上商店")]
+    owners = [factories.customer(db, name) for name in ("A商店", "B商店")]
     terminals = [factories.terminal(db, owners[place]) for place in history.customers]
     for terminal, days in zip(terminals, history.days, strict=True):
         for day, (online, offline, error, maintenance) in days.items():
