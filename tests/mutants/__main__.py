@@ -1,13 +1,12 @@
-"""Puts faults into copies of the product, one at a time, and runs the test files that touch each until one fails.
+"""Puts faults into copies of the product, one at a time, and runs the tests that run its place until one fails.
 
-python -m tests.mutants record             a whole run of `make test`'s tests, noting what each file touches
+python -m tests.mutants record             a whole run of `make test`'s tests, noting what each test runs
 python -m tests.mutants run --seed WORD    the faults of that seed; the report is printed and written
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -21,19 +20,21 @@ from queue import Queue
 
 from stack.home import ROOT
 from tests.mutants.faults import ROOMS, Fault, chosen, every
+from tests.mutants.recorder import Recorded
 
 KEPT = ROOT / "test-results" / "mutants"
+RECORDED = KEPT / "coverage"
 REPORT = ROOT / "docs" / "mutants.md"
 HEAD = """# Faults put in on purpose
 
-Written by `make test-mutants`: each fault alone, before the files of `make test` that run the function it is in.
+Written by `make test-mutants`: each fault alone, before the tests of `make test` that run the function it is in.
 
 | kind | put in | noticed |
 | --- | ---: | ---: |"""
 COUNT = 60
 AT_ONCE = os.cpu_count() or 1
-# The files that touch least beside the fault come first: they are about it. Most faults need no others.
-FIRST = 10
+# The tests that run least beside the fault come first: they are about it. Most faults need no others.
+FIRST = 50
 # Longer than the whole suite takes on a slow machine: what is not done by then hangs.
 PATIENCE_SECONDS = 3600
 COPIED = (*ROOMS, "tests", "scanner_station", "docs", ".ci")
@@ -41,73 +42,55 @@ COPIED = (*ROOMS, "tests", "scanner_station", "docs", ".ci")
 
 @dataclass(frozen=True)
 class Noticed:
-    """`by`: the test that failed first; empty where none did. `files`: how many touch the place."""
+    """`by`: the test that failed first; empty where none did. `tests`: how many run the place."""
 
     kind: str
     fault: str
     by: str
-    files: int
+    tests: int
     seconds: int
 
 
 def record() -> int:
     """Returns what pytest did: a red run says nothing of what it did not reach."""
-    from tests.mutants.recorder import touched
-
-    folder = KEPT / "coverage"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    shutil.rmtree(RECORDED, ignore_errors=True)
+    RECORDED.mkdir(parents=True)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.mutants.recorder", "-n", "auto", "--dist", "loadfile"]
-    environ = os.environ | {"RECORD_TO": str(folder)}
+    environ = os.environ | {"RECORD_TO": str(RECORDED)}
     # Browsers look at processes of their own, in which nothing is recorded.
-    done = subprocess.run([*command, "--ignore", "tests/browser"], cwd=ROOT, env=environ)
-    found = touched(folder, ROOT)
-    as_json = {path: {line: sorted(files) for line, files in lines.items()} for path, lines in found.items()}
-    (KEPT / "touched.json").write_text(json.dumps(as_json))
-    return done.returncode
+    return subprocess.run([*command, "--ignore", "tests/browser"], cwd=ROOT, env=environ).returncode
 
 
-def files_of(fault: Fault, touched: dict[str, dict[str, list[str]]]) -> list[str]:
-    """The test files that run the fault's function, those first that run least beside it."""
-    lines = touched.get(fault.path, {})
-    wanted = {str(line) for line in fault.body} or set(lines)
-    found = {file for line in wanted & set(lines) for file in lines[line]}
-    breadth = dict.fromkeys(found, 0)
-    for others in touched.values():
-        for files in others.values():
-            for file in found.intersection(files):
-                breadth[file] += 1
-    return sorted(found, key=lambda file: breadth[file])
-
-
-def notice(fault: Fault, files: list[str], copy: Path) -> Noticed:
+def notice(fault: Fault, tests: list[str], copy: Path) -> Noticed:
     """A test that fails without the fault, too, has noticed nothing and is left out."""
     begun, by, red = time.monotonic(), "", list[str]()
-    for part in (files[:FIRST], files[FIRST:]):
-        while part and not by and (failed := _with(fault, copy, [*part, *(f"--deselect={one}" for one in red)])):
+    for part in (tests[:FIRST], tests[FIRST:]):
+        while part and not by and (failed := _with(fault, copy, [one for one in part if one not in red])):
             if failed.startswith("tests/") and _first_failure([failed], copy):
                 red.append(failed)
             else:
                 by = failed
-    return Noticed(fault.kind, fault.title, by, len(files), round(time.monotonic() - begun))
+    return Noticed(fault.kind, fault.title, by, len(tests), round(time.monotonic() - begun))
 
 
-def _with(fault: Fault, copy: Path, arguments: list[str]) -> str:
+def _with(fault: Fault, copy: Path, tests: list[str]) -> str:
     path = copy / fault.path
     before = path.read_text()
     fault.apply(copy)
     try:
-        return _first_failure(arguments, copy)
+        return _first_failure(tests, copy)
     finally:
         path.write_text(before)
 
 
-def _first_failure(arguments: list[str], copy: Path) -> str:
+def _first_failure(tests: list[str], copy: Path) -> str:
     """The id of the test that failed first, or why there is none; empty where nothing failed."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    asked = copy / "asked"
+    asked.write_text("\n".join(tests))
     try:
         done = subprocess.run(
-            [*command, *arguments],
+            [*command, f"@{asked}"],
             cwd=copy,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -137,7 +120,7 @@ def copied(number: int) -> Path:
 
 
 def run(seed: str, count: int) -> int:
-    touched = json.loads((KEPT / "touched.json").read_text())
+    recorded = Recorded(RECORDED, ROOT)
     faults = chosen(every(ROOT), seed, count)
     free: Queue[Path] = Queue()
     for number in range(AT_ONCE):
@@ -146,7 +129,7 @@ def run(seed: str, count: int) -> int:
     def one(fault: Fault) -> Noticed:
         copy = free.get()
         try:
-            found = notice(fault, files_of(fault, touched), copy)
+            found = notice(fault, recorded.tests(fault.path, fault.body), copy)
         finally:
             free.put(copy)
         print(f"{'noticed' if found.by else 'MISSED '} {found.seconds:4} s {found.fault} {found.by}", flush=True)

@@ -1,4 +1,4 @@
-"""A pytest plugin that notes which test file runs which lines of the product, in the process of the tests.
+"""A pytest plugin that notes which test runs which lines of the product, in the process of the tests.
 
 `-p tests.mutants.recorder`, with `RECORD_TO` naming a folder: one coverage file for each worker. What runs in other
 processes (a service of its own, browsers) is not seen.
@@ -7,7 +7,10 @@ processes (a service of its own, browsers) is not seen.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import coverage
@@ -26,7 +29,7 @@ if _FOLDER:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     if _FOLDER:
-        _recording.switch_context(item.nodeid.partition("::")[0])
+        _recording.switch_context(item.nodeid)
     return (yield)
 
 
@@ -36,14 +39,28 @@ def pytest_sessionfinish() -> None:
         _recording.save()
 
 
-def touched(folder: Path, root: Path) -> dict[str, dict[int, set[str]]]:
-    """The test files of each line, by the path of the product's file; of a line that is only run by an import, none."""
-    found: dict[str, dict[int, set[str]]] = {}
-    for data_file in folder.glob("data.*"):
-        data = coverage.CoverageData(str(data_file))
-        data.read()
-        for measured in data.measured_files():
-            lines = found.setdefault(str(Path(measured).relative_to(root)), {})
-            for line, contexts in data.contexts_by_lineno(measured).items():
-                lines.setdefault(line, set()).update(filter(None, contexts))
-    return found
+BREADTH = "SELECT context, count(*) FROM line_bits JOIN context ON context.id = context_id GROUP BY context"
+
+
+class Recorded:
+    """What was noted by all workers."""
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        self._root = root
+        self._parts = [coverage.CoverageData(str(file)) for file in folder.glob("data.*")]
+        # Product files that each test runs something of.
+        self._breadth: Counter[str] = Counter()
+        for part in self._parts:
+            part.read()
+            with closing(sqlite3.connect(part.data_filename())) as tables:
+                self._breadth.update(dict(tables.execute(BREADTH)))
+
+    def tests(self, path: str, lines: Collection[int]) -> list[str]:
+        """Those that run one of these lines of the product's file, or any of it where none is named, those first that
+        run least beside it."""
+        found: set[str] = set()
+        for part in self._parts:
+            by_line = part.contexts_by_lineno(str(self._root / path))
+            found.update(name for line in lines or by_line for name in by_line.get(line, ()))
+        # Of a line that is run by an import, no test is named.
+        return sorted(found - {""}, key=lambda name: (self._breadth[name], name))
