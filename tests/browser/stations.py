@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,9 @@ from service.core.clock import real_now
 from service.entries.models import Nursery, Parent
 from service.entries.station import actions, rules
 from service.entries.station.models import Station
+from tests.chromium import HAS_ROSTER
 from tests.conftest import Service
+from tests.waiting import wait_for
 
 PASSWORD = "password123"
 TABLET = {"width": 1280, "height": 800}
@@ -99,17 +100,9 @@ def await_ready(page: Page, online: bool = True) -> None:
     until(page, HAS_ROSTER)
 
 
-HAS_ROSTER = """() => import("/entry-exit-station/store.js")
-  .then(({ within, done }) => within(["roster"], "readonly", (of) => done(of("roster").count())))
-  .then((count) => count > 0)"""
-
-
 def until(page: Page, holds: str) -> None:
     """For what takes a promise to find out."""
-    deadline = time.monotonic() + 20
-    while not page.evaluate(holds):
-        assert time.monotonic() < deadline, holds
-        time.sleep(0.05)
+    wait_for(lambda: page.evaluate(holds), holds)
 
 
 def await_worker(page: Page) -> None:

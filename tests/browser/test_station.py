@@ -27,6 +27,7 @@ from tests.browser.stations import (
     waiting,
 )
 from tests.conftest import Service
+from tests.waiting import wait_for
 
 FIRST_SENTENCE = re.compile("[^。]*。")
 
@@ -266,7 +267,7 @@ def test_a_japanese_input_method_may_be_switched_on(page: Page, door: Door, ente
             f"() => document.querySelector('.words').textContent.startsWith('保護者{number + 1}さん')"
         )
     expect(page.locator("#recent .badge.done")).to_have_count(2)
-    page.wait_for_timeout(400)
+    await_idle(page)
 
     assert [row[0] for row in door.rows()] == list(door.parents[:2]), "each once"
     assert [row[3] for row in history(page)] == ["成功", "成功"]
@@ -299,8 +300,8 @@ def test_the_scanner_has_the_focus_whatever_is_touched(page: Page, door: Door) -
     page.locator(".history").click()
     page.wait_for_function("() => document.activeElement.id === 'scan'")
     page.get_by_role("button", name="ログアウト").click()
-    page.wait_for_timeout(100)
-    assert page.evaluate("document.activeElement.className") == "no", "not while a question is open"
+    # Not while a question is open.
+    expect(page.locator(".no")).to_be_focused()
 
     scan(page, door.parents[0])
 
@@ -335,7 +336,8 @@ def test_a_heartbeat_comes_every_30_seconds_and_its_token_is_kept(chromium: Brow
     page.wait_for_selector("#state.online")
     first = len(beats)
     # A token names its second.
-    page.wait_for_timeout(1100)
+    second = int(time.time())
+    wait_for(lambda: int(time.time()) > second)
     before = page.evaluate("localStorage.getItem('genba.station.session')")
     page.clock.run_for(30_000)
     page.wait_for_function("(before) => localStorage.getItem('genba.station.session') !== before", arg=before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from tests.cast import actor
 from tests.jobs.conftest import point
 from tests.jobs.outbox_scene import CALL, SHOP, history, make_due, only_message, publish
 from tests.sandbox.process import BLAND_KEY, Sandbox
+from tests.waiting import wait_for
 
 
 def test_a_call_is_placed_once_with_what_the_shop_is_to_be_asked(
@@ -146,11 +146,11 @@ def place(db: Session, sandbox: Sandbox, *answers: Any) -> str:
 
 
 def await_status(call_id: str, *statuses: str) -> dict[str, Any]:
-    until = time.monotonic() + 20
-    while (call := voice.details(call_id))["status"] not in statuses:
-        assert time.monotonic() < until, call["status"]
-        time.sleep(0.05)
-    return call
+    def found() -> dict[str, Any] | None:
+        call = voice.details(call_id)
+        return call if call["status"] in statuses else None
+
+    return wait_for(found, f"not {statuses}") or {}
 
 
 def test_a_call_that_is_on_is_stopped(db: Session, sandbox: Sandbox, heard: list[Settled]) -> None:

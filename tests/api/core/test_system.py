@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -25,6 +24,7 @@ from service.core.instances import (
 )
 from service.core.traffic import BUCKETS_MS, Counting, TrafficMinute
 from tests.conftest import Service
+from tests.waiting import wait_for
 
 SignIn = Callable[..., TestClient]
 URL = "/api/core/system"
@@ -198,8 +198,8 @@ def test_a_running_service_reports_itself_and_what_it_answered(service: Service)
     with service.http() as http:
         http.get("/api/auth/me")
 
-    deadline = time.monotonic() + 30
-    while not service.rows("SELECT 1 FROM traffic_minutes WHERE requests > 0"):
-        assert time.monotonic() < deadline, "the service never wrote what it had answered"
-        time.sleep(0.2)
+    wait_for(
+        lambda: service.rows("SELECT 1 FROM traffic_minutes WHERE requests > 0"),
+        "the service never wrote what it had answered",
+    )
     assert service.rows("SELECT name, pid FROM instances") == [("service", service.process.pid)]

@@ -16,6 +16,7 @@ from stack.home import ROOT
 from tests import factories
 from tests.conftest import Service
 from tests.processes import tied
+from tests.waiting import wait_for
 
 
 def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -38,10 +39,7 @@ def terminal(tmp_path: Path, serial_number: str) -> Iterator[subprocess.Popen[by
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 20
-    while not link.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(link.exists, "there is no serial line")
     yield simulated
     simulated.terminate()
     simulated.wait(10)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ from service.demo.reservations import ASSISTANT_TOKEN
 from tests.browser.product.test_fleet import open_first_row
 from tests.chromium import sign_in
 from tests.stack import Stack
+from tests.waiting import wait_for
 
 GINZA, AOYAMA = "+81312340001", "+81312340003"
 LINK = re.compile(r"http\S+/(?:pay|cancel)/[A-Za-z0-9_-]+")
@@ -56,14 +56,11 @@ def a_phone() -> str:
 def sms(stack: Stack, phone: str, words: str, seconds: float = 60) -> str:
     """The newest with these words, once it is there."""
     number = f"+81{phone.replace('-', '')[1:]}".replace("+", "%2B")
-    deadline = time.monotonic() + seconds
-    while True:
-        with urllib.request.urlopen(f"{stack.sandbox}/_control/sms?to={number}", timeout=5) as answer:
-            bodies = [str(one["body"]) for one in json.load(answer)]
-        if found := [body for body in bodies if words in body]:
-            return found[-1]
-        assert time.monotonic() < deadline, bodies
-        time.sleep(0.3)
+
+    def bodies() -> list[str]:
+        return [str(one["body"]) for one in stack.control(f"sms?to={number}")]
+
+    return wait_for(lambda: [body for body in bodies() if words in body], bodies, seconds)[-1]
 
 
 def link(body: str) -> str:

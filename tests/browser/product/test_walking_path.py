@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -24,7 +25,9 @@ from stack import servers
 from stack.home import ROOT
 from tests.chromium import sign_in
 from tests.processes import free_port, tied
+from tests.sight import seeing_all
 from tests.stack import Stack, make_stack, some_folder
+from tests.waiting import wait_for
 
 STORE = "新宿店 レジ1番"
 
@@ -41,11 +44,13 @@ def mails(stack: Stack) -> list[dict[str, Any]]:
     return found
 
 
-def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
+def seconds_since_heard(stack: Stack) -> float:
+    with psycopg.connect(seeing_all(stack.database)) as connection:
+        [found] = connection.execute(
+            "SELECT extract(epoch FROM app_now() - s.last_heartbeat_at) FROM fleet_terminal_states s "
+            "JOIN fleet_terminals t ON t.id = s.terminal_id WHERE t.serial_number = 'TC200-000001'"
+        ).fetchone() or [0]
+    return float(found)
 
 
 def is_about_silence(mail: dict[str, Any]) -> bool:
@@ -65,11 +70,11 @@ def test_a_person_sees_a_store_fall_silent_and_come_back(page: Page, stack: Stac
     agent = psutil.Process(stack.pid("agent"))
     agent.suspend()
     try:
-        time.sleep(1)  # a heartbeat that had already left still arrives
+        wait_for(lambda: seconds_since_heard(stack) > 1, "a heartbeat that had already left did not arrive")
         stack.move_clock(minutes=3, silent="TC200-000001")
         # On a busy machine it may arrive after the clock has moved: then the silence begins there.
         expect(alert.first).to_be_visible(timeout=60_000)
-        wait_for(lambda: any(is_about_silence(mail) for mail in mails(stack)), 20, "no mail about the silent store")
+        wait_for(lambda: any(is_about_silence(mail) for mail in mails(stack)), "no mail about the silent store", 20)
     finally:
         agent.resume()
 
@@ -83,7 +88,7 @@ def test_an_error_on_the_serial_line_becomes_a_mail_that_reads_well(stack: Stack
     toggle = functools.partial(os.kill, stack.pid("terminal"), signal.SIGUSR1)
     toggle()
     try:
-        wait_for(about_the_error, 40, "no mail about the error")
+        wait_for(about_the_error, "no mail about the error", 40)
     finally:
         toggle()
     mail = about_the_error()[0]
@@ -147,8 +152,8 @@ def test_a_killed_process_is_started_again(stack: Stack) -> None:
     for name in ("service", "worker", "beat", "dashboards", "valkey", "postgres"):
         before = stack.pid(name)
         os.kill(before, signal.SIGKILL)
-        wait_for(partial(restarted, stack, name, before), 20, f"{name} was not started again")
-        wait_for(stack.is_ready, 30, f"not ready within 30 s after {name} was killed")
+        wait_for(partial(restarted, stack, name, before), f"{name} was not started again", 20)
+        wait_for(stack.is_ready, f"not ready within 30 s after {name} was killed", 30)
 
 
 def test_a_taken_port_is_one_clear_sentence(stack: Stack, folder: Path) -> None:
@@ -217,7 +222,7 @@ def test_a_second_ctrl_c_does_not_leave_orphans(folder: Path) -> None:
     process = subprocess.Popen(
         tied([sys.executable, "-m", "stack", "up"]), cwd=ROOT, env=hasty.environ, stdout=subprocess.DEVNULL
     )
-    wait_for(lambda: (hasty.home.pids / "service").exists(), 60, "the service did not start")
+    wait_for(lambda: (hasty.home.pids / "service").exists(), "the service did not start", 60)
     for _ in range(3):
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
@@ -263,7 +268,7 @@ def test_everything_ends_with_a_killed_launcher(stack: Stack) -> None:
     stack.process.kill()
     stack.process.wait(10)
 
-    wait_for(lambda: not [pid for pid in pids if psutil.pid_exists(pid)], 120, "processes outlived their launcher")
+    wait_for(lambda: not [pid for pid in pids if psutil.pid_exists(pid)], "processes outlived their launcher", 120)
     stack.start()
     assert not any("had left behind" in line for line in stack.lines)
 

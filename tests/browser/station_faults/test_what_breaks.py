@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,6 +36,7 @@ from tests.browser.stations import (
 )
 from tests.conftest import Service
 from tests.ensure_browser import browser as browser_path
+from tests.waiting import wait_for
 
 
 def test_a_service_that_is_killed_in_the_middle_of_scanning(page: Page, own: Service, door: Door) -> None:
@@ -58,9 +58,7 @@ def test_a_service_that_is_killed_in_the_middle_of_scanning(page: Page, own: Ser
 def test_an_answer_that_is_lost_after_the_commit(page: Page, relay: Relay, door: Door) -> None:
     relay.loses_replies = True
     scan(page, door.parents[0])
-    deadline = time.monotonic() + 10
-    while not (door.rows() and relay.lost) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: door.rows() and relay.lost, "it was not lost")
     assert len(door.rows()) == 1, "it is stored, and nobody was told"
     expect(page.locator("#recent .badge.waiting")).to_have_count(1)
     come_back(relay, page)
