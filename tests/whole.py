@@ -29,10 +29,12 @@ def answering(portal: BlockingPortal, port: int = 0) -> Iterator[str]:
     """Its address on a port of this process, as long as the block lasts."""
     with socket.create_server(("127.0.0.1", port)) as line:
         config = uvicorn.Config(whole(), lifespan="off", log_config=None, log_level="warning", ws="none")
-        serving = portal.start_task_soon(uvicorn.Server(config).serve, [line])
+        server = uvicorn.Server(config)
+        serving = portal.start_task_soon(server.serve, [line])
         try:
             yield f"http://127.0.0.1:{line.getsockname()[1]}"
         finally:
-            # Not asked to leave: what it waits for by the clock never comes once a test has moved that.
-            serving.cancel()
-            wait([serving], 20)
+            server.should_exit = True
+            # What it waits for by the clock never comes once a test has moved that.
+            if wait([serving], 10).not_done:
+                serving.cancel()
