@@ -84,6 +84,8 @@ def english(page: Page) -> list[str]:
 def test_a_list_is_leafed_through_sorted_by_a_click_and_survives_f5(gallery: Callable[[str], Page]) -> None:
     page = gallery("表")
     expect(first_row(page)).to_contain_text("TC200-000001")
+    expect(page.get_by_label("表示の番号")).to_have_count(2)
+    assert not any(number.is_visible() for number in page.get_by_label("表示の番号").all())
     page.get_by_role("button", name="次へ").click()
     expect(page.get_by_text("2 / 41ページ")).to_be_visible()
     expect(first_row(page)).to_contain_text("TC200-000051")
