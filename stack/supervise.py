@@ -80,8 +80,9 @@ def restarted(home: Home, name: str) -> None:
     """One process ends in its order and begins anew. Raises RuntimeError, in words, when supervisord does not do so."""
     try:
         # Both wait: until it has ended, and until it has run for a second.
-        _connect(home).supervisor.stopProcess(name, True)
-        _connect(home).supervisor.startProcess(name, True)
+        with _connect(home) as supervisord:
+            supervisord.supervisor.stopProcess(name, True)
+            supervisord.supervisor.startProcess(name, True)
     except (OSError, HTTPException, Fault) as why:
         raise RuntimeError(f"{name} was not restarted: {why}") from None
 
@@ -89,7 +90,8 @@ def restarted(home: Home, name: str) -> None:
 def ask_to_stop(home: Home) -> bool:
     """Asks the running supervisord to stop everything, in its order; False when none answers."""
     try:
-        _connect(home).supervisor.shutdown()
+        with _connect(home) as supervisord:
+            supervisord.supervisor.shutdown()
     except (OSError, HTTPException, Fault):
         return False
     return True

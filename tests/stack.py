@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import psutil
+
 from dashboards.addresses import HEALTH
 from stack import clock, programs, servers
 from stack.home import ROOT, Home
@@ -92,10 +94,14 @@ class Stack:
             for line in said:
                 self.lines.append(line)
 
-    def stop(self) -> int:
+    def stop(self) -> None:
+        """Ctrl-C: nothing of it runs any more, and that was no error."""
         assert self.process is not None
+        names = [file.name for file in self.home.pids.glob("*")]
+        pids = [self.pid(name) for name in names]
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        assert self.process.wait(60) == 0
+        assert [name for name, pid in zip(names, pids, strict=True) if psutil.pid_exists(pid)] == []
 
     def pid(self, name: str) -> int:
         return int((self.home.pids / name).read_text().split()[0])
@@ -142,6 +148,7 @@ def make_stack(parent: Path) -> Stack:
         "SANDBOX_SMTP_PORT": str(free_port()),
         "FLEET_HEARTBEAT_INTERVAL_SECONDS": "5",
         "REFRESH_SECONDS": "3",
+        "SANDBOX_PACE": "0.3",
     }
     return Stack(Home(parent / "home"), environ)
 

@@ -21,6 +21,7 @@ class Fault(StrEnum):
     RESTARTS_MIDWAY = "restarts-midway"  # ... and comes back having forgotten the file, once
     DAMAGES = "damages"  # its memory spoils the first file: FWCOMMIT says BAD_SHA256, once
     WRONG_VERSION = "wrong-version"  # after the restart INFO names another version
+    NEVER_TAKES = "never-takes"  # it restarts with the old version, as if nothing had been sent
     NEVER_RETURNS = "never-returns"  # after the restart the port stays away
     FALLS_BACK = "falls-back"  # its own checks fail, it is back on the old version by itself
     UNWELL = "unwell"  # the new firmware reports an error
@@ -139,7 +140,8 @@ class Slots:
         if hashlib.sha256(self._content).hexdigest() != sha256:
             raise Refusal("BAD_SHA256")
         self._staged, self._content = None, bytearray()
-        self._next, self.wants_restart = version, True
+        self._next = None if self._fault is Fault.NEVER_TAKES else version
+        self.wants_restart = True
         self.is_dead = self._fault is Fault.NEVER_RETURNS
         return {}
 

@@ -86,7 +86,7 @@ def _sentence(found: Row, tried: Tried, shops: dict[int, Row]) -> str:
     if not found["reservations"]:
         return f"{service}には、この期間に店舗へ電話をかけた予約がありません。"
     if tried.shops != tried.present:
-        return f"{_names(tried.shops, shops)} の順に電話をかけていたら、{_verdict(found['tried'], found)}"
+        return f"{_names(tried.shops, shops)} の順に電話をかけていたら、{verdict(found['tried'], found)}"
     if found["suggested"] == tried.present:
         return f"{service}の{found['reservations']:,}件の予約では、**現在の順序よりよい順序は見つかりませんでした**。"
     better = _gain(found["suggested_score"], found["present"])
@@ -100,7 +100,8 @@ def _names(order: Sequence[int], shops: dict[int, Row]) -> str:
     return " → ".join(plain(shops[key]["name"]) for key in order)
 
 
-def _verdict(score: Row, found: Row) -> str:
+def verdict(score: Row, found: Row) -> str:
+    """How an order would have done, against the present one."""
     present = found["present"]
     gained = score["success"] - present["success"]
     sooner = _sooner(score, present)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -258,6 +258,23 @@ def test_after_the_restart_an_update_is_led_to_its_end_cancelled_or_not(
     desk.order_update(1, NEW, FILE)
     assert bench.done(1)["state"] == "done"
     assert (terminal.firmware.version, terminal.firmware.on_trial) == (NEW, False)
+
+
+def test_a_terminal_that_never_takes_it_is_restarted_three_times(
+    bench: Bench, desk: CommandService, plugged: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal, asked = plugged(Fault.NEVER_TAKES), list[str]()
+    answer = terminal.firmware.answer
+
+    def noted(name: str, words: Mapping[str, str]) -> dict[str, str]:
+        asked.append(name)
+        return answer(name, words)
+
+    monkeypatch.setattr(terminal.firmware, "answer", noted)
+    desk.order_update(1, NEW, FILE)
+    assert bench.done(1)["result"] == {"code": "wrong_version_after_restart", "rolled_back": True}
+    assert asked.count("FWCOMMIT") == 3
+    assert terminal.firmware.version == OLD
 
 
 @pytest.mark.parametrize(

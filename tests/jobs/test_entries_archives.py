@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.core import retention
 from service.core.areas import policies
+from service.core.audit import AuditEntry
 from service.core.files.records import File
 from service.core.files.storage import storage
 from service.entries.archives import actions, queries
@@ -72,6 +73,8 @@ def test_a_month_is_put_away_as_a_file_and_leaves_the_list_after_that(db: Sessio
     assert (kept[0].logs, kept[1].tenant_id) == (2, nursery.id)
     assert text.splitlines()[1].split(",")[1:5] == ["2025-01-10 09:15:32", "123456", "'=山田花子", "入"]
     assert (gone, logs(db)) == (2, 1)
+    entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "archive")).one()
+    assert (entry.action, entry.after and entry.after["logs"]) == ("create", 2)
 
 
 def test_what_is_in_no_file_stays_however_old_it_is(db: Session, nursery: Nursery) -> None:

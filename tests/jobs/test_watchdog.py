@@ -170,6 +170,14 @@ def test_the_thread_hears_every_half_hour_that_it_goes_on(
     assert replies[0]["text"].endswith(REFUSED)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(59.9, "59秒"), (60, "1分"), (3599, "59分"), (3600, "1時間0分"), (-1, "0秒")]
+)
+def test_how_long_it_lasted_is_said_in_seconds_minutes_or_hours(seconds: float, words: str) -> None:
+    begun = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+    assert outages.lasted(begun.isoformat(), (begun + timedelta(seconds=seconds)).isoformat()) == words
+
+
 def test_a_message_that_was_deleted_in_slack_holds_up_nothing(dog: Dog, sandbox: Sandbox) -> None:
     dog.sees(REFUSED, REFUSED)
     sandbox.fault("slack", "error", door="chat.update", code="message_not_found", count=1)

@@ -32,7 +32,7 @@ A_ROWS_PAUSE_SECONDS = 3
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     # Vendors take a moment, so that there is something to be killed in the midst of.
-    with running_stack(ENVIRON | {"SANDBOX_PACE": "0.3", "BACKUP_AT": "off"}) as stack:
+    with running_stack(ENVIRON | {"BACKUP_AT": "off"}) as stack:
         for vendor, door in (("twilio", "messages"), ("bland", "calls"), ("stripe", "sessions"), ("stripe", "refunds")):
             late = {"kind": "late", "seconds": 0.5, "probability": 0.5, "seed": 1}
             stack.control("faults", {"vendor": vendor, "door": f"{door}.create"} | late)

@@ -19,7 +19,6 @@ from service.core.problems import RESPONSES
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
-Reader = Annotated[Actor, allow("agencies:case:read")]
 Writer = Annotated[Actor, allow("agencies:case:update")]
 router = APIRouter(prefix="/api/agencies/cases/{case_id}", tags=["agencies"], responses=_REFUSALS)
 

@@ -66,7 +66,7 @@ def change(db: Session, by: Actor, chore_id: int, new: schemas.ChoreChange) -> N
             new.weekday if "weekday" in given else chore.weekday,
             new.business_day if "business_day" in given else chore.business_day,
         )
-        new = new.model_copy(update={name: value for name, value in shape.items() if value != getattr(chore, name)})
+        new = new.model_copy(update=shape)
     before = CHORES.change(db, by, chore, new)
     if before.keys() & set(_RHYTHM):
         plan(db)

@@ -28,6 +28,10 @@ def families(ground: Ground) -> list[tuple[object, ...]]:
 def test_families_come_by_file_and_again_without_doubling(ground: Ground) -> None:
     nurseries(ground)
     client = ground.person("alice", entries="admin")
+    ground.rows(
+        "INSERT INTO entries_children (nursery_id, name, kana) "
+        "SELECT id, '佐藤次郎', '' FROM entries_nurseries WHERE code = 'HMW456'"
+    )
 
     imported(ground, client, FILE, KIND)
     imported(ground, client, FILE.replace("山田次郎", "山田次郎、山田三郎"), KIND)
@@ -36,6 +40,8 @@ def test_families_come_by_file_and_again_without_doubling(ground: Ground) -> Non
         (123456, "山田花子", ["山田太郎", "山田次郎", "山田三郎"]),
         (123457, "佐藤太郎", ["佐藤次郎"]),
     ]
+    # The child of that name in the other nursery is another one.
+    assert ground.rows("SELECT count(*) FROM entries_children WHERE name = '佐藤次郎'") == [(2,)]
 
 
 def test_wrong_numbers_codes_and_anothers_numbers_are_wrong_rows(ground: Ground) -> None:

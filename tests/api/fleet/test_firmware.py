@@ -84,11 +84,16 @@ def offered(db: Session, agent: Enrolled) -> int:
 
 
 def test_a_signed_image_is_registered_and_written_into_the_trail(admin: TestClient, db: Session) -> None:
+    shop = factories.customer(db, "ABC商事")
+    for version in ("2.0.0", "2.0.0", "1.9.0"):
+        of = TerminalState.terminal_id == factories.terminal(db, shop).id
+        db.execute(update(TerminalState).where(of).values(firmware_version=version))
     answer = registered(admin, notes="読み取りが速くなりました。")
 
     assert answer.status_code == 201
     [item] = admin.get(f"{PATH}/firmwares").json()["items"]
     assert (item["version"], item["size"], item["withdrawn_at"]) == ("2.0.0", len(IMAGE), None)
+    assert item["terminals"] == 2
     entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "firmware")).one()
     assert (entry.action, entry.after and entry.after["version"]) == ("create", "2.0.0")
 

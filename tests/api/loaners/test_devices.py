@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from service.core.audit import AuditEntry
 from service.core.clock import app_now
 from service.loaners import queries
 from service.loaners.history.models import Event
@@ -169,6 +170,8 @@ def test_further_columns_are_asked_for_checked_and_kept(db: Session, sign_in: Si
     assert missing.json()["errors"] == [{"field": f"extra.{column}", "message": "「画面」を入力してください。"}]
     assert item(client, made["number"])["extra"] == {str(column): "15型"}
     assert "画面: 15型" in client.get(f"{PATH}/terminals.csv").text
+    changes = select(AuditEntry.after).where(AuditEntry.subject == "device", AuditEntry.action == "update")
+    assert db.scalars(changes).all() == [{"extra": ["画面: 15型"]}]
 
 
 def test_an_archived_device_leaves_the_lists_and_comes_back(db: Session, sign_in: SignIn) -> None:

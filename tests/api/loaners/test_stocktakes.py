@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.audit import AuditEntry
 from service.loaners.models import Alias
 from tests import cast
 from tests.api.loaners import stock
@@ -91,6 +93,11 @@ def test_a_wrong_scan_is_taken_back(filled: Session, auditor: TestClient) -> Non
 
     for one in (expected, other):
         assert auditor.delete(f"{PATH}/{stocktake}/rows/{one['id']}/scan").status_code == 204
+    taken_back = select(AuditEntry.before).where(AuditEntry.subject == "stocktake", AuditEntry.action == "delete")
+    assert [before and before["number"] for before in filled.scalars(taken_back.order_by(AuditEntry.id))] == [
+        LAPTOP,
+        PRINTER,
+    ]
 
     head = auditor.get(f"{PATH}/{stocktake}").json()
     assert (head["found"], head["missing"], head["misplaced"]) == (0, 2, 0)

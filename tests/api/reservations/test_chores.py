@@ -327,6 +327,8 @@ def test_an_admin_adds_changes_and_ends_a_chore_and_the_trail_has_it(anna: TestC
     assert anna.patch(path, json={"version": 1, "title": "x"}).json()["type"] == "urn:genba:stale"
     changed = chores(anna)["制服の在庫確認"]
     assert (changed["when"], changed["weekday"]) == ("月初2営業日以内", None)
+    assert anna.patch(path, json={"version": 2, "weekday": 4, "minutes": 15}).status_code == 204
+    assert chores(anna)["制服の在庫確認"]["weekday"] is None
     planned = listed(anna, chore_id=chore["id"], state="all")
     assert {one["rhythm"] for one in planned} == {"monthly"}
 
@@ -336,7 +338,7 @@ def test_an_admin_adds_changes_and_ends_a_chore_and_the_trail_has_it(anna: TestC
     assert anna.post(f"{path}/restore").status_code == 204
     assert len(listed(anna, chore_id=chore["id"], state="all")) == len(planned)
     entries = select(AuditEntry.action).where(AuditEntry.subject == "chore").order_by(AuditEntry.id)
-    assert db.scalars(entries).all() == ["create", "update", "status_change", "status_change"]
+    assert db.scalars(entries).all() == ["create", "update", "update", "status_change", "status_change"]
 
 
 def test_ending_a_chore_keeps_what_was_done_and_skips_what_has_begun(anna: TestClient, db: Session) -> None:

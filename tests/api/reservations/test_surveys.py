@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.audit import AuditEntry
 from service.core.clock import app_now
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO
@@ -153,13 +154,15 @@ def test_nothing_is_sent_twice_at_night_or_to_another_number_than_was_confirmed(
     assert len(letters(db, "sms")) == 1
 
 
-def test_a_quarter_has_one_survey_and_has_to_be_over(sally: TestClient) -> None:
+def test_a_quarter_has_one_survey_and_has_to_be_over(sally: TestClient, db: Session) -> None:
     made(sally)
     refused = {
         quarter: sally.post(SURVEYS, json={"quarter": quarter}).status_code
         for quarter in (QUARTER, "2031-Q1", "2031-Q2", "2029-Q4", "2030-Q5", "2030-Q1")
     }
     assert refused == {QUARTER: 409, "2031-Q1": 422, "2031-Q2": 422, "2029-Q4": 422, "2030-Q5": 422, "2030-Q1": 201}
+    entries = select(AuditEntry.after).where(AuditEntry.subject == "survey").order_by(AuditEntry.id)
+    assert [after and after["quarter"] for after in db.scalars(entries)] == [QUARTER, "2030-Q1"]
 
 
 def test_an_answer_is_given_once_and_may_be_changed(sally: TestClient, visitor: TestClient, db: Session) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
+from dashboards.entries import stations
 from service.core.clock import real_now
 from service.entries.models import Nursery
 from service.entries.station.models import Station
@@ -188,3 +189,11 @@ def test_before_there_is_a_nursery_each_page_leads_to_where_one_is_registered(de
     assert not page.error
     assert "まだ保育園が登録されていません" in "".join(element.value for element in page.markdown)
     assert any('href="/nurseries"' in element.value for element in page.html)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, "–"), (120, "正常"), (-120, "正常"), (121, "2分進み"), (-121, "2分遅れ"), (7200, "120分進み")],
+)
+def test_a_stations_clock_is_named_when_it_is_more_than_two_minutes_off(seconds: int | None, words: str) -> None:
+    assert stations.skew({"skew_seconds": seconds}) == words

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from dashboards.loaners import form_editor
 from service.loaners.forms.models import Form
 from tests.dashboards.conftest import opened_at
 from tests.dashboards.pages import press, said, texts
@@ -25,6 +26,24 @@ def page(screen: Screen) -> AppTest:
 def draft(db: Session) -> Form:
     db.expire_all()
     return db.scalars(select(Form).where(Form.kind == "terminal", Form.number == 3)).one()
+
+
+def test_a_question_is_shown_with_all_that_it_asks() -> None:
+    yes = {
+        "key": "1-4",
+        "header": "1-4.預り",
+        "type": "choice",
+        "required": True,
+        "choices": ["有り"],
+        "shown_when": [],
+    }
+    when = [{"key": "1-4", "one_of": ["有り", "無し"]}]
+    more = {"key": "0-8", "header": "0-8.付属品", "type": "text", "required": False, "choices": [], "shown_when": when}
+
+    assert "必須" in form_editor.lines([yes, more], yes)[0]
+    assert "選択肢: 有り" in form_editor.lines([yes, more], yes)[1]
+    assert "必須" not in form_editor.lines([yes, more], more)[0]
+    assert "預りが「有り」か「無し」のとき" in form_editor.lines([yes, more], more)[1]
 
 
 def test_the_versions_stand_there_by_kind(page: AppTest) -> None:

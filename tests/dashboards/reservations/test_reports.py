@@ -80,6 +80,7 @@ def test_the_page_says_that_drafts_wait_one_has_its_figures_taken_anew_and_one_t
     said = texts(draw(page))
     for word in (
         "期間中に発生した手動対応はありません。",
+        "期間中に検知したものと、作成した時点で対応中だったものです。",
         "期限を迎えた14件のうち、0件を実施しました。",
         "まだ書かれていません。",
         "花束 1件",

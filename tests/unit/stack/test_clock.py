@@ -12,13 +12,18 @@ from zoneinfo import ZoneInfo
 import psutil
 import psycopg
 import pytest
+from sqlalchemy import create_engine, func, select, update
+from sqlalchemy.orm import Session
 
+from service.fleet.models import Terminal, TerminalState
 from stack import servers
 from stack.clock import clock, move
 from stack.home import Home
+from tests import factories
 from tests.conftest import committed_database
 from tests.processes import free_port
 from tests.sandbox.process import Sandbox, running_sandbox
+from tests.sight import seeing_all
 
 DATABASE = "genba_clock"
 TWO_DAYS = timedelta(days=2)
@@ -51,6 +56,22 @@ def test_both_clocks_go_on_together_also_when_they_were_apart(owner: str, vendor
     assert move(owner, vendors.port, timedelta(hours=1)) == shift(owner) == timedelta(days=2, hours=1)
 
     assert vendors.clock()["shift"] == shift(owner).total_seconds()
+
+
+def test_all_terminals_are_heard_of_meanwhile_but_the_silent_one(owner: str, vendors: Sandbox) -> None:
+    engine = create_engine(seeing_all(owner))
+    with Session(engine) as db:
+        numbers = [factories.terminal(db).serial_number for _ in range(3)]
+        db.execute(update(TerminalState).values(offline_after=func.now()))
+        db.commit()
+        ends = select(TerminalState.offline_after).join(Terminal).order_by(Terminal.id)
+        before = db.scalars(ends).all()
+
+        move(owner, vendors.port, TWO_DAYS, silent=numbers[1])
+        db.expire_all()
+        moved = [after - then for after, then in zip(db.scalars(ends), before, strict=True) if after and then]
+    engine.dispose()
+    assert moved == [TWO_DAYS, timedelta(0), TWO_DAYS]
 
 
 def test_without_the_vendors_nothing_moves(owner: str) -> None:

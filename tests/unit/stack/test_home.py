@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
+from stack.__main__ import reset
 from stack.home import Home
 from tests.stack import some_folder
 
@@ -41,3 +43,16 @@ def test_a_secret_that_a_later_version_needs_is_added_and_the_others_stay(tmp_pa
     assert len(later["watchdog"]) > 32
     assert later == Home(tmp_path).secrets()
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("typed", "stays"), [("no", True), ("", True), ("yes", False)])
+def test_data_is_deleted_only_after_a_yes(typed: str, stays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with some_folder() as folder:
+        home = Home(folder / "home")
+        home.prepare()
+        monkeypatch.delenv("FORCE", raising=False)
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
+
+        assert reset(home) == (1 if stays else 0)
+
+        assert home.path.exists() is stays

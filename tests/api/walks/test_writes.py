@@ -1,0 +1,82 @@
+"""What is written stands in the audit log, and what is posted twice under one key is done once: at every door that
+somebody with a session may write to."""
+
+from __future__ import annotations
+
+import uuid
+from itertools import islice, product
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from service.core.once import HEADER, REPEATED
+from tests.api.walks.walk import OPERATIONS, Operation, Walker, bodies
+
+# All of a walk is one transaction, whose own doings the server counts. What it notes of a session is no work.
+CHANGES = text(
+    "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables "
+    "WHERE relname NOT IN ('answers', 'sessions')"
+)
+AUDIT_LOG = "audit_entries_p"
+# Who looks at a case now; who has read it; a scan of a stocktake, which is itself the record of who counted what when;
+# how a terminal stands, which is reckoned anew from its records.
+NOT_AUDITED = {"agencies_viewers", "agencies_reads", "loaners_counted", "fleet_terminal_states"}
+# People last: somebody may be signed out. Before them what is taken away.
+WRITING = sorted(
+    (one for one in OPERATIONS if one.method != "GET" and (one.permission or HEADER in one.asked)),
+    key=lambda one: (one.path.startswith(("/api/core/users", "/api/auth")), one.method == "DELETE"),
+)
+# Bodies are drawn, and most rows are in a state in which most things cannot be done: that much is done at least.
+AT_LEAST = 20
+TRIES = 4
+
+
+def test_what_is_written_is_audited_and_a_repeat_changes_nothing(db: Session, walkers: list[Walker]) -> None:
+    rights = {walker.login_id: walker.held for walker in walkers}  # before anybody ends somebody's session
+    told = [operation.path for operation in WRITING if _was_written(db, walkers, operation)]
+
+    assert all(rights.values())
+    assert len(told) >= min(AT_LEAST, len(WRITING) // 4), told
+
+
+def _was_written(db: Session, walkers: list[Walker], operation: Operation) -> bool:
+    """Whether any of the tries did something."""
+    may = (walker for walker in walkers if walker.may(operation))
+    return any(
+        _is_written(db, one, operation, place, body)
+        for one, body in product(islice(may, 2), bodies(operation))
+        for place in islice(one.places(operation.path), TRIES)
+    )
+
+
+def _is_written(db: Session, one: Walker, operation: Operation, place: str, body: object) -> bool:
+    if isinstance(body, dict) and (row := _row(one, place)).keys() & body.keys() & {"version"}:
+        body = body | {"version": row["version"]}
+    key = {HEADER: str(uuid.uuid4())}
+    untouched = _changes(db)
+    first = one.call(operation.method, place, json=body, headers=key)
+    assert first.status_code < 500, (operation.method, place, body)
+    if not first.is_success or one.call("GET", "/api/auth/me").status_code != 200:  # it has ended the session
+        return False
+    before = _changes(db)
+    changed = {table for table, count in before.items() if count != untouched.get(table)} - NOT_AUDITED
+    assert not changed or any(table.startswith(AUDIT_LOG) for table in changed), (operation.method, place, changed)
+    if HEADER in operation.asked:
+        again = one.call("POST", place, json=body, headers=key)
+        assert (again.status_code, again.content) == (first.status_code, first.content), place
+        assert again.headers.get(REPEATED) == "true", place
+        assert _changes(db) == before, place
+    # Of a changed row, often all that is drawn is what it says already.
+    return bool(changed) or operation.method == "POST"
+
+
+def _row(one: Walker, place: str) -> dict[str, Any]:
+    """As its list shows it; empty where there is none."""
+    above, _, last = place.rpartition("/")
+    return next((row for row in one.rows(above) if str(row.get("id")) == last), {})
+
+
+def _changes(db: Session) -> dict[str, int]:
+    """Rows put in, changed and taken out so far, by table."""
+    return {table: count for table, count in db.execute(CHANGES) if count}
