@@ -47,6 +47,10 @@ def operations() -> list[Operation]:
     return drawn(said | {"paths": without_keys})
 
 
+def is_deep() -> bool:
+    return settings().max_examples > settings.get_profile("everyday").max_examples
+
+
 def ask(
     operation: Operation, mode: GenerationMode, service: Service, everybody: Everybody, line: requests.Session
 ) -> None:
@@ -62,7 +66,7 @@ def ask(
     lock = permission(operation)
 
     # The simplest and one by chance every day, and each day another one; `make test-deep` asks the rest.
-    examples = max(settings().max_examples // (100 if dear else 40), 1 if dear else 2)
+    examples = settings().max_examples // (100 if dear else 40) if is_deep() else 1 if dear else 2
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(

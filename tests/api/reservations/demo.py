@@ -13,6 +13,7 @@ from tests.api.reservations import scene
 Moment = tuple[int, int, int, int]
 # In the middle of a working day, in the night, on a holiday, when shops have just opened, and when they are closing.
 MOMENTS: list[Moment] = [(1, 8, 11, 0), (1, 9, 3, 12), (1, 13, 14, 0), (1, 10, 9, 1), (1, 12, 19, 57)]
+OF_EVERY_DAY = 2
 
 
 def begin(db: Session, moment: Moment = MOMENTS[0]) -> None:

@@ -30,7 +30,7 @@ from service.reservations.roster.models import Shift
 from service.reservations.shops.models import Shop
 from stack.home import Home
 from tests import cast
-from tests.api.reservations.demo import MOMENTS, Moment, begin
+from tests.api.reservations.demo import MOMENTS, OF_EVERY_DAY, Moment, begin
 from tests.conftest import committed_database
 from tests.sight import seeing_all
 
@@ -55,6 +55,13 @@ def worlds(running_servers: Home) -> Iterator[Callable[[Moment], Engine]]:
         yield begun
 
 
+AT_EACH_MOMENT = pytest.mark.parametrize(
+    "moment",
+    [*MOMENTS[:OF_EVERY_DAY], *(pytest.param(one, marks=pytest.mark.deep) for one in MOMENTS[OF_EVERY_DAY:])],
+    indirect=True,
+)
+
+
 @pytest.fixture
 def moment(request: pytest.FixtureRequest) -> Moment:
     found: Moment = getattr(request, "param", MOMENTS[0])
@@ -74,7 +81,7 @@ def lived(db: Session) -> dict[int, list[TimelineEvent]]:
     return found
 
 
-@pytest.mark.parametrize("moment", MOMENTS, indirect=True)
+@AT_EACH_MOMENT
 def test_every_timeline_folds_into_the_case_that_is_stored(db: Session) -> None:
     now, timelines = app_now(db), lived(db)
     stored = {one.id: one for one in db.scalars(select(Reservation))}
@@ -91,7 +98,7 @@ def test_every_timeline_folds_into_the_case_that_is_stored(db: Session) -> None:
         assert events[-1].at <= now
 
 
-@pytest.mark.parametrize("moment", MOMENTS, indirect=True)
+@AT_EACH_MOMENT
 def test_there_is_one_in_each_state_a_task_of_each_kind_and_somebody_on_call(db: Session) -> None:
     assert set(db.scalars(select(Reservation.state))) == {state.value for state in State}
     now, waiting = app_now(db), db.scalars(select(Operation).where(Operation.resolved_at.is_(None))).all()

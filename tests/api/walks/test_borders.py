@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx2
 
-from tests.api.walks.walk import LOCKED, PARAMETER, Operation, Walker, bodies, strangers
+from tests.api.walks.walk import LOCKED, LOOKING, PARAMETER, Asking, Operation, Walker, bodies, strangers
 
 # Lists of an area that are the same for all its tenants, each for a reason of its own.
 SHARED_LISTS = frozenset(
@@ -30,14 +32,15 @@ def test_people_of_two_agencies_or_nurseries_have_no_row_in_common(walkers: list
             assert not common, (place, one.login_id, other.login_id, common)
 
 
-def test_rows_of_others_are_not_there_whatever_one_does_with_their_ids(walkers: list[Walker]) -> None:
+@LOOKING
+def test_rows_of_others_are_not_there_whatever_one_does_with_their_ids(walkers: list[Walker], looking: Asking) -> None:
     """Read, change, delete: absent and not-yours are the same 404. Who lacks the permission was refused above."""
-    wrong = []
+    wrong, who = list[tuple[Any, ...]](), looking(walkers)
     for operation in LOCKED:
         if not operation.parameters:
             continue
         places = {place for walker in walkers for place in walker.places(operation.path)}
-        for one in (walker for walker in walkers if walker.may(operation)):
+        for one in (walker for walker in who if walker.may(operation)):
             # All that one can list, and not only the first ROWS_FOLLOWED: what is further down is one's own too.
             for place in places - one.all_places(operation.path):
                 for body in bodies(operation):

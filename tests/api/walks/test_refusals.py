@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select
@@ -11,9 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.core.areas import AREAS, areas
 from service.core.identity import User
-from tests.api.walks.walk import LEFT_OUT, LOCKED, PARAMETER, Walker
-
-Asking = Callable[[list[Walker]], list[Walker]]
+from tests.api.walks.walk import LEFT_OUT, LOCKED, PARAMETER, Asking, Walker
 
 
 def test_there_is_an_account_for_every_role(db: Session, walkers: list[Walker]) -> None:

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from service.core.areas import AREAS, areas
 from service.core.trail import ACTION_WORDS
-from tests.api.walks.walk import OPERATIONS, TELLING, Walker
+from tests.api.walks.walk import LOOKING, OPERATIONS, TELLING, Asking, Walker
 
 # Names of areas, which jobs are called after, and of their records, fields, choices and actions, as the code and as the
 # trail says them.
@@ -25,13 +25,12 @@ PRODUCTS_OWN |= {chore[name] for chore in CHORES for name in ("code", "owner", "
 UNDIVIDED = {name for name, area in areas().items() if not any(role.scope for role in area.roles.values())}
 
 
-def test_words_of_others_are_nowhere_in_what_one_can_read(walkers: list[Walker]) -> None:
+@LOOKING
+def test_words_of_others_are_nowhere_in_what_one_can_read(walkers: list[Walker], looking: Asking) -> None:
     """Lists, details, searches, exports, pictures, the audit trail: not a word of another tenant's rows. What one is
     refused for want of a permission says the same of every row (test_refusals)."""
     words = {walker.login_id: walker.words() for walker in walkers}
-    # Who may the same in the same tenants reads the same.
-    one_of_each = {(walker.held, frozenset(walker.tenants.items())): walker for walker in walkers}
-    for one in one_of_each.values():
+    for one in looking(walkers):
         read = "\n".join(
             one.reads(place)
             for operation in OPERATIONS
@@ -50,7 +49,7 @@ def test_words_of_others_are_nowhere_in_what_one_can_read(walkers: list[Walker])
 
 
 def _of_colleagues(one: Walker, words: dict[str, set[str]]) -> set[str]:
-    area = one.login_id.split("-")[0]
+    area = one.home
     if area not in UNDIVIDED:
         return set()
     return set().union(*(known for login_id, known in words.items() if login_id.split("-")[0] == area))

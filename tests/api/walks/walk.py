@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
 import httpx2
 import openpyxl
+import pytest
 import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
@@ -140,6 +142,11 @@ class Walker:
         """The permissions of this person."""
         return frozenset(self.call("GET", "/api/auth/me").json()["permissions"])
 
+    @property
+    def home(self) -> str:
+        """The area that the demo named this person after."""
+        return self.login_id.split("-")[0]
+
     def may(self, operation: Operation) -> bool:
         return operation.permission is None or operation.permission in self.held
 
@@ -195,6 +202,25 @@ class Walker:
         id is no record: it lists what the product can do."""
         records = [row for _, rows in self.lists() for row in rows if "id" in row]
         return {text for row in records for text in _texts(row) if len(text) >= TELLING}
+
+
+Asking = Callable[[list[Walker]], list[Walker]]
+
+
+def _some(walkers: list[Walker]) -> list[Walker]:
+    """One of each set of permissions where people see one tenant only, and one of each other area: another each day."""
+    shuffled = random.sample(walkers, len(walkers))
+    return [*{walker.held if walker.tenants else walker.home: walker for walker in shuffled}.values()]
+
+
+def _each(walkers: list[Walker]) -> list[Walker]:
+    """Who may the same in the same tenants sees the same."""
+    return [*{(walker.held, frozenset(walker.tenants.items())): walker for walker in walkers}.values()]
+
+
+LOOKING = pytest.mark.parametrize(
+    "looking", [_some, pytest.param(_each, marks=pytest.mark.deep)], ids=["some", "everybody"]
+)
 
 
 def strangers(walkers: list[Walker]) -> Iterator[tuple[Walker, Walker]]:
