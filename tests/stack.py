@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import psutil
-
 from dashboards.addresses import HEALTH
 from stack import clock, programs, servers
 from stack.home import ROOT, Home
+from stack.supervise import leftovers
 from tests.processes import free_port, own_folder, tied
 
 # A machine that runs other tests beside takes its time.
@@ -97,11 +96,10 @@ class Stack:
     def stop(self) -> None:
         """Ctrl-C: nothing of it runs any more, and that was no error."""
         assert self.process is not None
-        names = [file.name for file in self.home.pids.glob("*")]
-        pids = [self.pid(name) for name in names]
+        ran = leftovers(self.home)
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(60) == 0
-        assert [name for name, pid in zip(names, pids, strict=True) if psutil.pid_exists(pid)] == []
+        assert [name for name, process in ran if process.is_running()] == []
 
     def pid(self, name: str) -> int:
         return int((self.home.pids / name).read_text().split()[0])

@@ -37,7 +37,7 @@ AT_ONCE = os.cpu_count() or 1
 FIRST = 50
 # Whoever may not does not get as far as the function: these ask every route who may.
 OF_PERMISSIONS = ["tests/house/test_structure.py", "tests/api/walks/test_refusals.py"]
-# And a second for each test: what is not done by then does not end.
+# Each test adds a second to these: what is not done by then does not end.
 PATIENCE_SECONDS = 300
 COPIED = (*ROOMS, "tests", "scanner_station", "docs", ".ci")
 

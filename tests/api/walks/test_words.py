@@ -49,10 +49,9 @@ def test_words_of_others_are_nowhere_in_what_one_can_read(walkers: list[Walker],
 
 
 def _of_colleagues(one: Walker, words: dict[str, set[str]]) -> set[str]:
-    area = one.home
-    if area not in UNDIVIDED:
+    if one.home not in UNDIVIDED:
         return set()
-    return set().union(*(known for login_id, known in words.items() if login_id.split("-")[0] == area))
+    return set().union(*(known for login_id, known in words.items() if login_id.startswith(f"{one.home}-")))
 
 
 def _is_shared(word: str, words: dict[str, set[str]], one: Walker) -> bool:
