@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
-from unittest.mock import patch
 
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from service.core import identity
 from service.core.auth import Actor, actor_of
 from service.core.identity import Membership, User, find_person, hash_password, open_session
 
@@ -18,9 +16,8 @@ PASSWORD = "correct horse battery staple"
 
 @cache
 def cheaply_hashed() -> str:
-    """One hash for everybody in tests, and a cheap one: a quarter of a second for each sign-in proves nothing more."""
-    with patch.object(identity, "BCRYPT_COST", 4):
-        return hash_password(PASSWORD)
+    """One hash for everybody in tests."""
+    return hash_password(PASSWORD)
 
 
 def person(db: Session, login_id: str, tenant_id: int | None = None, /, **roles: str) -> User:

@@ -15,6 +15,7 @@ from tests.stack import Stack
 from tests.waiting import wait_for
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 900}
 TABLET: ViewportSize = {"width": 1180, "height": 820}
 # A busy machine is slow, and that is nothing that a test may fail for.
 PATIENCE_MS = 30_000
@@ -38,7 +39,7 @@ def at_a_desk(browser: Browser, kept: StorageState | None = None, *, trusting: b
     made = browser.new_context(
         locale="ja-JP",
         timezone_id="Asia/Tokyo",
-        viewport={"width": 1440, "height": 900},
+        viewport=DESK,
         storage_state=kept,
         ignore_https_errors=trusting,
     )

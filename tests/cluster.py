@@ -31,7 +31,7 @@ MIGRATIONS = ROOT / "service" / "migrations"
 # A machine that loses its power loses the tests too. What a killed process has committed is there all the same.
 # Connections: each worker of the tests has a service or two with pools of their own.
 FOR_TESTS = (
-    *("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200"),
+    *("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "scram_iterations=1"),
     # Copies of databases are checkpoints; what they say in the log is nothing that a test is about.
     *("-c", "log_checkpoints=off", "-c", "shared_buffers=256MB", "-c", "autovacuum=off"),
 )

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import atexit
 import base64
+import gc
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import httpcore2
 import httpx2
 import psycopg
 import pytest
@@ -40,7 +44,7 @@ from tests.shared import Shared, known_of
 from tests.shares import Budget, Times
 from tests.shares import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
 from tests.shares import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
-from tests.sight import seeing_all
+from tests.sight import scopes_of, seeing_all
 from tests.whole import whole
 
 if TYPE_CHECKING:
@@ -92,6 +96,16 @@ def own_database(name: str) -> str:
     return f"{name}_{os.getpid()}"
 
 
+# What is imported to collect the tests stays to the end: the collector need not look through it again and again.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The controller of several workers starts the cluster for all of them, while they import the product."""
     if minutes := config.getoption("budget"):
@@ -109,6 +123,26 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--budget", type=float, help="minutes after which no further test begins")
     parser.addoption("--write-times", type=Path, help="where to write the seconds of each test file")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def what_is_slow_on_purpose_is_quick_here() -> Iterator[None]:
+    """Passwords of this process are hashed at bcrypt's lowest cost, and each file of certificate authorities is read
+    once: by default every HTTP client reads all of them again."""
+    from service.core import identity
+
+    read, of_system = httpcore2.default_ssl_context, cache(httpcore2.default_ssl_context)
+
+    def default_ssl_context(*, _trust_env: bool = True) -> ssl.SSLContext:
+        named = _trust_env and {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
+        return (read if named else of_system)(_trust_env=_trust_env)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "BCRYPT_COST", 4)
+        patch.setattr(identity, "_NOBODY", identity._NOBODY.replace("$12$", "$04$"))
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        patch.setattr(httpcore2, "default_ssl_context", default_ssl_context)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -166,9 +200,7 @@ def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     factory = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     monkeypatch.setattr(core_db, "session_factory", lambda: factory)
 
-    def see(scopes: core_db.Scopes) -> None:
-        for name, value in scopes.as_settings().items():
-            connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+    see = scopes_of(connection.connection.driver_connection)
 
     def begun(session: Session, transaction: SessionTransaction, _: object) -> None:
         if not transaction.nested and not session.info.get("sees_all"):

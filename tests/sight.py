@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
 
-from service.core.db import SYSTEM
+from service.core.db import SYSTEM, Scopes
 
+_SEE = "SELECT set_config('genba.areas', %s, true), set_config('genba.tenants', %s, true)"
 _OPTIONS = " ".join(f"-c {name}={value}" for name, value in SYSTEM.as_settings().items())
 
 
@@ -31,3 +32,40 @@ def rows(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]
     with connected(url) as connection:
         cursor = connection.execute(statement, list(parameters))
         return cursor.fetchall() if cursor.description else []
+
+
+def scopes_of(raw: psycopg.Connection) -> Callable[[Scopes], None]:
+    """see(scopes) says what the statements of this connection see from now on. They are told only when one comes that
+    has need of it: most of the hundred thousand transactions of a run say themselves what they see."""
+    wanted: Scopes | None = None
+    seen: Scopes | None = None
+    unsaid: dict[str, Scopes | None] = {}
+
+    def see(scopes: Scopes) -> None:
+        nonlocal wanted
+        wanted = scopes
+
+    def before(query: Any) -> None:
+        nonlocal wanted, seen
+        verb, _, rest = query.partition(" ") if isinstance(query, str) else ("", "", "")
+        if verb == "SAVEPOINT":
+            unsaid[rest] = wanted if wanted != seen else None
+        elif verb == "ROLLBACK":  # to a savepoint: what was said since then is forgotten
+            wanted, seen = unsaid.get(rest.rpartition(" ")[2]), None
+        elif rest.startswith("set_config('genba."):
+            wanted = seen = None
+        elif verb != "RELEASE" and wanted is not None and wanted != seen:
+            psycopg.Cursor(raw).execute(_SEE, list(wanted.as_settings().values()))
+            seen = wanted
+
+    class Seeing(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *given: Any, **options: Any) -> Any:
+            before(query)
+            return super().execute(query, *given, **options)
+
+        def executemany(self, query: Any, *given: Any, **options: Any) -> None:
+            before(query)
+            super().executemany(query, *given, **options)
+
+    raw.cursor_factory = Seeing
+    return see

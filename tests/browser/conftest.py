@@ -47,8 +47,11 @@ def phone(chromium: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
+    yield from pictured(context.new_page(), request)
+
+
+def pictured(made: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A failed test leaves a picture of what the person would have seen in test-results/."""
-    made = context.new_page()
     failed_before = request.session.testsfailed
     yield made
     if request.session.testsfailed > failed_before:

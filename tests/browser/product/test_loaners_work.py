@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from stack import servers
-from tests.chromium import PHONE, TABLET, in_a_hand
+from tests.chromium import PHONE, TABLET, await_drawn, in_a_hand
 from tests.sight import seeing_all
 from tests.stack import Stack
 
@@ -122,6 +122,7 @@ def test_scans_while_the_service_is_away_are_stored_when_it_is_back(storeroom: P
 def test_a_number_of_the_summary_leads_to_its_rows(page: Page, stack: Stack) -> None:
     sign_in(page, stack, "/loaners-summary", "loaners-staff")
     expect(page.locator("h1")).to_have_text("サマリー")
+    await_drawn(page)
     first = page.locator("td a").first
     count = first.inner_text()
 
