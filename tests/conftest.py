@@ -15,7 +15,7 @@ import shutil
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -30,7 +30,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from stack import servers
@@ -173,6 +173,24 @@ def committed_database(home: Home, name: str) -> Iterator[str]:
     servers.drop_database(home, name)
 
 
+@contextmanager
+def filled_database(home: Home, name: str, fill: Callable[[Session], None]) -> Iterator[Engine]:
+    """For an `_engine` of tests that all begin with the same: it is committed there once, and what a test does on top
+    is rolled back as everywhere."""
+    with committed_database(home, own_database(name)) as url:
+        filling = create_engine(seeing_all(url))
+        with filling.connect() as connection:
+            # All of it is one transaction, which looks idle while the demo thinks.
+            connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
+            connection.commit()
+            with Session(connection, expire_on_commit=False) as db, db.begin():
+                fill(db)
+        filling.dispose()
+        engine = create_engine(url)
+        yield engine
+        engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def database(running_servers: Home) -> str:
     """The URL of the database of rolled-back tests."""
@@ -181,7 +199,8 @@ def database(running_servers: Home) -> str:
 
 
 @pytest.fixture(scope="session")
-def _engine(database: str) -> Iterator[object]:
+def empty(database: str) -> Iterator[Engine]:
+    """As the migrations leave it."""
     from service.core.db import sqlalchemy_url
 
     engine = create_engine(sqlalchemy_url(database))
@@ -189,13 +208,19 @@ def _engine(database: str) -> Iterator[object]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def _engine(empty: Engine) -> Engine:
+    """Where `db` is; folders whose tests all begin with the same have one of their own (`filled_database`)."""
+    return empty
+
+
 @pytest.fixture
-def db(_engine: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+def db(_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """A session on the connection that the service uses too during this test; everything is rolled back after it."""
     from service.core import db as core_db
     from service.core import reading
 
-    connection = _engine.connect()  # type: ignore[attr-defined]
+    connection = _engine.connect()
     outer = connection.begin()
     factory = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     monkeypatch.setattr(core_db, "session_factory", lambda: factory)

@@ -1,13 +1,12 @@
-"""The demo's agencies: the document's own figures whatever day it is, and nothing that nobody could have typed."""
+"""The demo's agencies: nothing that nobody could have typed."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from service.agencies.corporations.models import Corporation
@@ -21,38 +20,22 @@ from service.core.files.records import File
 from service.core.identity import User
 from service.core.times import local_date
 from service.demo import fill
+from stack.home import Home
 from tests import cast
-from tests.api.agencies.test_figures import COLUMNS, TABLE
+from tests.conftest import filled_database
 
 
 def signed_in(db: Session, client: TestClient, login_id: str) -> TestClient:
     return cast.signed_in(db, client, db.scalars(select(User).where(User.login_id == login_id)).one())
 
 
-@pytest.mark.parametrize("days", [0, 3, 40, 300])
-def test_it_holds_the_documents_figures_on_any_day_and_nothing_of_the_future(
-    db: Session, client: TestClient, days: int
-) -> None:
-    db.execute(text("UPDATE app_clock SET shift = make_interval(days => :days)"), {"days": days})
-    fill(db, ["agencies"])
-    fill(db, ["agencies"])
-
-    found: list[dict[str, Any]] = signed_in(db, client, "agencies-admin").get("/api/agencies/figures").json()["items"]
-    assert [tuple(item[name] for name in COLUMNS) for item in found] == [*TABLE]
-    for moment in (Request.created_at, Site.entered_at, Comment.created_at):
-        latest = db.scalar(select(func.max(moment)))
-        assert latest is not None
-        assert latest <= app_now(db)
-    earliest = db.scalar(select(func.min(Request.created_at)))
-    assert earliest is not None
-    assert timedelta(days=50) < app_now(db) - earliest < timedelta(days=80)
-    assert list(db.scalars(select(Request.id).order_by(Request.created_at))) == list(
-        db.scalars(select(Request.id).order_by(Request.id))
-    )
+@pytest.fixture(scope="module")
+def _engine(running_servers: Home) -> Iterator[Engine]:
+    with filled_database(running_servers, "genba_agencies_demo", lambda db: fill(db, ["agencies"])) as engine:
+        yield engine
 
 
 def test_its_requests_are_what_their_sites_and_deficiencies_say(db: Session) -> None:
-    fill(db, ["agencies"])
     for request in db.scalars(select(Request)):
         statuses = queries.statuses(queries.sites(db, request))
         deficient = any(one.site_id is None for one in queries.open_deficiencies(db, request))
@@ -65,7 +48,6 @@ def test_its_requests_are_what_their_sites_and_deficiencies_say(db: Session) -> 
 
 
 def test_its_numbers_names_and_addresses_pass_the_products_own_checks(db: Session) -> None:
-    fill(db, ["agencies"])
     today = local_date(app_now(db))
     for one in db.scalars(select(Corporation)):
         if one.customer_type == "2":
@@ -102,7 +84,6 @@ def places(zip_code: str) -> list[tuple[str, str, str]]:
 
 
 def test_what_is_entered_begins_with_the_documents_example(db: Session, client: TestClient) -> None:
-    fill(db, ["agencies"])
     asked = {"mine": "false", "q": "株式会社ABC"}
     [abc] = signed_in(db, client, "agencies-sales-a").get("/api/agencies/acquired", params=asked).json()["items"]
     assert [(site["branch_name"], site["service_type"]) for site in abc["sites"]] == [
@@ -115,7 +96,6 @@ def test_what_is_entered_begins_with_the_documents_example(db: Session, client: 
 
 
 def test_its_images_are_its_agencies_and_are_seen_by_them_alone(db: Session, client: TestClient) -> None:
-    fill(db, ["agencies"])
     images = db.execute(select(Image.agency_id, File).join(File, File.id == Image.file_id)).all()
     assert 6 <= len(images) <= 12
     for agency_id, file in images:
@@ -129,7 +109,6 @@ def test_its_images_are_its_agencies_and_are_seen_by_them_alone(db: Session, cli
 
 
 def test_each_side_has_something_unread(db: Session) -> None:
-    fill(db, ["agencies"])
     ids = dict(db.execute(select(User.login_id, User.id)).all())
     for login_id, deficiencies in (
         ("agencies-sales-a", True),

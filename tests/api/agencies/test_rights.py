@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.api.agencies.scene import Scene
-from tests.api.walks.walk import OPERATIONS
+from tests.api.walks.walk import operations
 
 API = "/api/agencies"
 REQUESTS, CASES, CORPORATIONS, AGENCIES = (
@@ -132,7 +132,7 @@ def test_every_route_of_the_area_stands_in_the_table_or_is_named_here(team: Scen
     masters = ("/choices", "/options", "/carrier-fields")
     asked = {
         f"{one.method} {re.sub(r'{[^}]+}', '1', one.path).removeprefix(API)}"
-        for one in OPERATIONS
+        for one in operations()
         if one.path.startswith(f"{API}/")
     }
     told = {f"{method} {path.removeprefix(API)}" for routes in ROUTES.values() for method, path in routes}

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core import identity
 from service.core.audit import AuditEntry
 from service.core.identity import Membership
 from service.entries.models import Nursery
@@ -38,7 +39,9 @@ def test_an_administrator_founds_a_nursery_and_switches_its_station_on(
     assert (made.status_code, switched.status_code, on.status_code) == (201, 200, 200)
     assert off.status_code == 403
     assert "園情報" in off.json()["detail"]
-    assert str(db.get_one(Nursery, made.json()["id"]).station_password_hash).startswith("$2b$12$")
+    assert str(db.get_one(Nursery, made.json()["id"]).station_password_hash).startswith(
+        f"$2b${identity.BCRYPT_COST:02}$"
+    )
 
 
 def test_a_new_station_password_ends_the_sessions_of_the_old_one(

@@ -14,12 +14,17 @@ from service.core.identity import open_session
 from service.fleet import actions
 from tests import cast
 from tests.api.fleet.field import Agent
-from tests.api.walks.walk import OPERATIONS, PARAMETER, Operation
+from tests.api.walks.walk import PARAMETER, Operation, operations
 from tests.conftest import Service
 from tests.waiting import wait_for
 
-AGENTS = [one for one in OPERATIONS if one.path.startswith(("/api/fleet/heartbeats", "/api/fleet/agent/"))]
-PEOPLES = [one for one in OPERATIONS if one.permission or one.path in ("/api/auth/me", "/api/auth/logout")]
+
+def of_agents() -> list[Operation]:
+    return [one for one in operations() if one.path.startswith(("/api/fleet/heartbeats", "/api/fleet/agent/"))]
+
+
+def of_people() -> list[Operation]:
+    return [one for one in operations() if one.permission or one.path in ("/api/auth/me", "/api/auth/logout")]
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +52,21 @@ def answered(agent: Agent, operation: Operation, token: str) -> int:
 
 
 def test_the_document_names_both_kinds_of_doors() -> None:
-    assert {"/api/fleet/heartbeats", "/api/fleet/agent/token"} <= {one.path for one in AGENTS}
-    assert len(AGENTS) >= 5
-    assert len(PEOPLES) > 80
+    assert {"/api/fleet/heartbeats", "/api/fleet/agent/token"} <= {one.path for one in of_agents()}
+    assert len(of_agents()) >= 5
+    assert len(of_people()) > 80
 
 
 def test_a_terminals_token_opens_no_door_of_people(agent: Agent) -> None:
     assert agent.send().status_code == 200
 
-    assert [one for one in PEOPLES if answered(agent, one, agent.token) != 401] == []
+    assert [one for one in of_people() if answered(agent, one, agent.token) != 401] == []
 
 
 def test_a_persons_session_opens_no_door_of_agents(agent: Agent, person: str) -> None:
     assert agent.http.get("/api/auth/me", headers={"Authorization": f"Bearer {person}"}).status_code == 200
 
-    assert [one for one in AGENTS if answered(agent, one, person) != 401] == []
+    assert [one for one in of_agents() if answered(agent, one, person) != 401] == []
 
 
 def test_no_door_of_agents_is_left_out_of_what_a_revoked_token_loses(service: Service, other: Agent) -> None:
@@ -70,7 +75,7 @@ def test_no_door_of_agents_is_left_out_of_what_a_revoked_token_loses(service: Se
         actions.revoke_tokens(db, other.id)
     wait_for(lambda: other.send().status_code != 200, "the ingest hears of it by notification")
 
-    assert [one for one in AGENTS if answered(other, one, other.token) != 401] == []
+    assert [one for one in of_agents() if answered(other, one, other.token) != 401] == []
 
 
 def test_heartbeats_of_every_odd_kind_have_an_answer_and_corrupt_nothing(service: Service, other: Agent) -> None:

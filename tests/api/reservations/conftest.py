@@ -8,10 +8,18 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
+from service.demo.reservations import masters
 from stack.home import Home
 from tests.api.reservations import scene
-from tests.conftest import committed_database, own_database
+from tests.conftest import committed_database, filled_database, own_database
 from tests.sight import seeing_all
+
+
+@pytest.fixture(scope="session")
+def _engine(running_servers: Home) -> Iterator[Engine]:
+    """The demo's services and shops are there: `scene.fill` has nothing left to make."""
+    with filled_database(running_servers, "genba_stage", masters) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
@@ -26,7 +26,8 @@ _requests = itertools.count(1)
 
 def fill(db: Session) -> None:
     """The demo's services and shops, on a Wednesday at ten in Tokyo, when all of them answer the telephone."""
-    demo.masters(db)
+    if db.scalar(select(func.count()).select_from(Shop)) == 0:
+        demo.masters(db)
     set_clock(db, datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO))
 
 

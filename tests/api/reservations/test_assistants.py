@@ -197,11 +197,11 @@ def test_a_token_is_shown_once_and_never_stored(db: Session, sign_in: SignIn) ->
     client = sign_in("alice", reservations="admin")
 
     issued = client.post(ASSISTANTS, json={"name": "店頭の端末", "is_shared": True})
-    [item] = client.get(ASSISTANTS).json()["items"]
+    [item] = (one for one in client.get(ASSISTANTS).json()["items"] if one["name"] == "店頭の端末")
 
     assert issued.status_code == 201
     assert issued.json()["url"].endswith("/mcp")
-    made = db.scalars(select(Assistant)).one()
+    made = db.scalars(select(Assistant).where(Assistant.name == "店頭の端末")).one()
     assert made.token_hash == hash_token(issued.json()["token"])
     assert (item["name"], item["is_shared"], item["reservations"], item["last_used_at"]) == (
         "店頭の端末",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
@@ -31,8 +31,7 @@ from service.reservations.shops.models import Shop
 from stack.home import Home
 from tests import cast
 from tests.api.reservations.demo import MOMENTS, OF_EVERY_DAY, Moment, begin
-from tests.conftest import committed_database
-from tests.sight import seeing_all
+from tests.conftest import filled_database
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +42,7 @@ def worlds(running_servers: Home) -> Iterator[Callable[[Moment], Engine]]:
         @cache
         def begun(moment: Moment) -> Engine:
             name = f"genba_demo_{'_'.join(map(str, moment))}"
-            url = held.enter_context(committed_database(running_servers, name))
-            made = create_engine(seeing_all(url))
-            with Session(made) as db, db.begin():
-                begin(db, moment)
-            made.dispose()
-            engine = create_engine(url)
-            held.callback(engine.dispose)
-            return engine
+            return held.enter_context(filled_database(running_servers, name, lambda db: begin(db, moment)))
 
         yield begun
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
 from tests.api.reservations import partners
 from tests.api.reservations.partners import SERVICES
@@ -13,6 +14,12 @@ from tests.api.reservations.partners import SERVICES
 SignIn = Callable[..., TestClient]
 PLANS = "/api/reservations/plans"
 PLAN = {"code": "s", "name": "S（約10本）", "price": 3300}
+
+
+@pytest.fixture
+def _engine(empty: Engine) -> Engine:
+    """Without the demo's."""
+    return empty
 
 
 def test_a_service_is_made_with_its_sizes_and_listed_with_their_prices(sign_in: SignIn) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
 from tests.api.core.test_imports import begun, imported, preview
 from tests.api.reservations import partners
@@ -35,6 +36,12 @@ def codes(client: TestClient, **asked: str | int) -> list[str]:
 def one(client: TestClient, key: int) -> dict[str, Any]:
     found: dict[str, Any] = client.get(f"{SHOPS}/{key}").json()
     return found
+
+
+@pytest.fixture
+def _engine(empty: Engine) -> Engine:
+    """Without the demo's."""
+    return empty
 
 
 def test_a_shop_has_the_usual_hours_and_its_number_is_kept_for_dialling(sign_in: SignIn) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from service.core.clock import app_now
-from service.core.times import TOKYO
-from service.demo import people, reservations
-from service.reservations.flow.models import Reservation
 from service.reservations.services.models import Service
 from service.reservations.shops.models import Shop
+from stack.home import Home
 from tests import cast
-from tests.api.reservations import scene
+from tests.api.reservations.demo import begin
+from tests.conftest import filled_database
 
 PATH = "/api/reservations/simulation"
 
@@ -31,11 +30,16 @@ def operator(db: Session, client: TestClient) -> TestClient:
     return signed_in(db, client, "olivia", reservations="operator")
 
 
-def lived(db: Session) -> int:
-    """The demo's past; the id of the bouquet."""
-    scene.set_clock(db, datetime(2031, 1, 8, 11, 0, tzinfo=TOKYO))
-    people.fill(db)
-    reservations.fill(db)
+@pytest.fixture(scope="module")
+def _engine(running_servers: Home) -> Iterator[Engine]:
+    """The demo's past is in it."""
+    with filled_database(running_servers, "genba_simulation", begin) as engine:
+        yield engine
+
+
+@pytest.fixture
+def bouquet(db: Session) -> int:
+    """Its id."""
     return db.scalars(select(Service.id).where(Service.code == "bouquet")).one()
 
 
@@ -46,8 +50,7 @@ def ask(client: TestClient, service: int, **query: Any) -> dict[str, Any]:
     return found
 
 
-def test_the_present_order_is_compared_with_another_and_nothing_changes(db: Session, operator: TestClient) -> None:
-    bouquet = lived(db)
+def test_the_present_order_is_compared_with_another_and_nothing_changes(bouquet: int, operator: TestClient) -> None:
     found = ask(operator, bouquet)
     first, second = (shop["id"] for shop in found["shops"])
     assert found["order"] == [first, second]
@@ -67,8 +70,7 @@ def test_the_present_order_is_compared_with_another_and_nothing_changes(db: Sess
     assert [shop["id"] for shop in ask(operator, bouquet)["shops"]] == [first, second]
 
 
-def test_what_is_expected_of_the_order_that_was_used_is_near_what_happened(db: Session, operator: TestClient) -> None:
-    bouquet = lived(db)
+def test_what_is_expected_of_the_order_that_was_used_is_near_what_happened(bouquet: int, operator: TestClient) -> None:
     found = ask(operator, bouquet, months=4)
     assert found["present"]["measured"] > 0.99
     for name in ("success", "calls"):
@@ -76,8 +78,7 @@ def test_what_is_expected_of_the_order_that_was_used_is_near_what_happened(db: S
     assert found["reservations"] < ask(operator, bouquet)["reservations"]
 
 
-def test_a_shop_out_of_use_is_not_called(db: Session, operator: TestClient) -> None:
-    bouquet = lived(db)
+def test_a_shop_out_of_use_is_not_called(db: Session, bouquet: int, operator: TestClient) -> None:
     first, second = (shop["id"] for shop in ask(operator, bouquet)["shops"])
     db.execute(update(Shop).where(Shop.id == first).values(blacklisted_at=app_now(db), blacklist_reason="休業"))
     found = ask(operator, bouquet)
@@ -86,28 +87,3 @@ def test_a_shop_out_of_use_is_not_called(db: Session, operator: TestClient) -> N
         ask(operator, bouquet, order=f"{first},{second}")["tried"]
         == ask(operator, bouquet, order=f"{second},{first}")["tried"]
     )
-
-
-def test_without_a_past_there_is_nothing_to_compare(db: Session, operator: TestClient) -> None:
-    scene.fill(db)
-    found = ask(operator, db.scalars(select(Service.id).where(Service.code == "cake")).one())
-    assert (found["reservations"], found["trust"], found["suggested"]) == (0, "poor", found["order"])
-    assert found["tried"]["mean_minutes"] is None
-
-
-@pytest.mark.parametrize("order", ["1", "{first},{first}", "{first}", "a,b", ""])
-def test_an_order_that_is_not_the_services_is_refused(db: Session, operator: TestClient, order: str) -> None:
-    scene.fill(db)
-    service = db.scalars(select(Service.id).where(Service.code == "bouquet")).one()
-    first = ask(operator, service)["order"][0]
-    assert operator.get(f"{PATH}/{service}", params={"order": order.format(first=first)}).status_code == 422
-
-
-def test_it_is_for_operators_and_admins(db: Session, client: TestClient) -> None:
-    scene.fill(db)
-    service = db.scalar(select(func.min(Service.id)))
-    for role, status in (("admin", 200), ("operator", 200), ("support", 403), ("manager", 403)):
-        assert signed_in(db, client, role, reservations=role).get(f"{PATH}/{service}").status_code == status
-    assert db.scalar(select(func.count()).select_from(Reservation)) == 0
-    assert signed_in(db, client, "charlie", fleet="admin").get(f"{PATH}/{service}").status_code == 403
-    assert signed_in(db, client, "oscar", reservations="operator").get(f"{PATH}/999999").status_code == 404

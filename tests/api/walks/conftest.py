@@ -8,16 +8,15 @@ from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, create_engine, select, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from service.core.areas import AREAS
-from service.core.db import SYSTEM
 from service.core.identity import User, open_session
 from service.demo import fill
 from stack.home import Home
 from tests.api.walks.walk import LEFT_OUT, Walker
-from tests.conftest import committed_database, own_database
+from tests.conftest import filled_database
 
 
 def _walking(people: list[User]) -> list[User]:
@@ -30,20 +29,11 @@ def _walking(people: list[User]) -> list[User]:
 
 @pytest.fixture(scope="package")
 def _engine(running_servers: Home) -> Iterator[Engine]:
-    """On a database that the demo is in already: to live it takes as long as the longest walk. What a walk does is
-    rolled back as everywhere. Of areas that are left out nothing is walked, so nothing is filled."""
-    with committed_database(running_servers, own_database("genba_walks")) as url:
-        engine = create_engine(url)
-        with engine.connect() as connection:
-            for name, value in SYSTEM.as_settings().items():
-                connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value})
-            connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
-            connection.commit()
-            with Session(connection, expire_on_commit=False) as db, db.begin():
-                fill(db, [name for name in AREAS if not f"/api/{name}/".startswith(LEFT_OUT)])
-        engine.dispose()  # its connection sees everything
+    """The demo is in it: to live it takes as long as the longest walk. Of areas that are left out nothing is walked, so
+    nothing is filled."""
+    filled = [name for name in AREAS if not f"/api/{name}/".startswith(LEFT_OUT)]
+    with filled_database(running_servers, "genba_walks", lambda db: fill(db, filled)) as engine:
         yield engine
-        engine.dispose()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 
-from tests.api.walks.walk import LOCKED, LOOKING, PARAMETER, Asking, Operation, Walker, bodies, strangers
+from tests.api.walks.walk import LOOKING, PARAMETER, Asking, Operation, Walker, bodies, locked, strangers
 
 # Lists of an area that are the same for all its tenants, each for a reason of its own.
 SHARED_LISTS = frozenset(
@@ -36,7 +36,7 @@ def test_people_of_two_agencies_or_nurseries_have_no_row_in_common(walkers: list
 def test_rows_of_others_are_not_there_whatever_one_does_with_their_ids(walkers: list[Walker], looking: Asking) -> None:
     """Read, change, delete: absent and not-yours are the same 404. Who lacks the permission was refused above."""
     wrong, who = list[tuple[Any, ...]](), looking(walkers)
-    for operation in LOCKED:
+    for operation in locked():
         if not operation.parameters:
             continue
         places = {place for walker in walkers for place in walker.places(operation.path)}

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.core.areas import AREAS, areas
 from service.core.identity import User
-from tests.api.walks.walk import LEFT_OUT, LOCKED, PARAMETER, Asking, Walker
+from tests.api.walks.walk import LEFT_OUT, PARAMETER, Asking, Walker, locked
 
 
 def test_there_is_an_account_for_every_role(db: Session, walkers: list[Walker]) -> None:
@@ -37,7 +37,7 @@ def test_who_lacks_the_permission_is_refused_before_anything_else(walkers: list[
     """In the same words whatever was asked for: nothing of a row is in them."""
     one_of_each = {walker.held: walker for walker in walkers}
     said = set()
-    for operation in LOCKED:
+    for operation in locked():
         for walker in asking([walker for walker in one_of_each.values() if not walker.may(operation)]):
             answer = walker.call(operation.method, PARAMETER.sub("1", operation.path))
             assert answer.status_code == 403, (walker.login_id, operation)
@@ -49,7 +49,7 @@ def test_who_lacks_the_permission_is_refused_before_anything_else(walkers: list[
 @ASKING
 def test_who_holds_the_permission_is_answered(walkers: list[Walker], asking: Asking) -> None:
     """Reads only: a write without its body says nothing about permissions."""
-    for operation in (operation for operation in LOCKED if operation.method == "GET"):
+    for operation in (operation for operation in locked() if operation.method == "GET"):
         for walker in asking([walker for walker in walkers if walker.may(operation)]):
             for place in walker.places(operation.path):
                 answer = walker.call("GET", place)

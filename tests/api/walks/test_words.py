@@ -6,7 +6,7 @@ from importlib import import_module
 
 from service.core.areas import AREAS, areas
 from service.core.trail import ACTION_WORDS
-from tests.api.walks.walk import LOOKING, OPERATIONS, TELLING, Asking, Walker
+from tests.api.walks.walk import LOOKING, TELLING, Asking, Walker, operations
 
 # Names of areas, which jobs are called after, and of their records, fields, choices and actions, as the code and as the
 # trail says them.
@@ -33,7 +33,7 @@ def test_words_of_others_are_nowhere_in_what_one_can_read(walkers: list[Walker],
     for one in looking(walkers):
         read = "\n".join(
             one.reads(place)
-            for operation in OPERATIONS
+            for operation in operations()
             if operation.method == "GET" and one.may(operation)
             for place in one.places(operation.path)
             if not place.startswith(("/api/auth", "/api/health"))

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.core.once import HEADER, REPEATED
-from tests.api.walks.walk import OPERATIONS, Operation, Walker, bodies
+from tests.api.walks.walk import Operation, Walker, bodies, operations
 
 # All of a walk is one transaction, whose own doings the server counts. What it notes of a session is no work.
 CHANGES = text(
@@ -22,11 +22,6 @@ AUDIT_LOG = "audit_entries_p"
 # Who looks at a case now; who has read it; a scan of a stocktake, which is itself the record of who counted what when;
 # how a terminal stands, which is reckoned anew from its records.
 NOT_AUDITED = {"agencies_viewers", "agencies_reads", "loaners_counted", "fleet_terminal_states"}
-# People last: somebody may be signed out. Before them what is taken away.
-WRITING = sorted(
-    (one for one in OPERATIONS if one.method != "GET" and (one.permission or HEADER in one.asked)),
-    key=lambda one: (one.path.startswith(("/api/core/users", "/api/auth")), one.method == "DELETE"),
-)
 # Bodies are drawn, and most rows are in a state in which most things cannot be done: that much is done at least.
 AT_LEAST = 20
 TRIES = 4
@@ -34,11 +29,16 @@ TRIES = 4
 
 def test_what_is_written_is_audited_and_a_repeat_changes_nothing(db: Session, walkers: list[Walker]) -> None:
     rights = {walker.login_id: walker.held for walker in walkers}  # before anybody ends somebody's session
-    written = [operation for operation in WRITING if _was_written(db, walkers, operation)]
+    # People last: somebody may be signed out. Before them what is taken away.
+    writing = sorted(
+        (one for one in operations() if one.method != "GET" and (one.permission or HEADER in one.asked)),
+        key=lambda one: (one.path.startswith(("/api/core/users", "/api/auth")), one.method == "DELETE"),
+    )
+    written = [operation for operation in writing if _was_written(db, walkers, operation)]
     repeated = [operation.path for operation in written if HEADER in operation.asked]
 
     assert all(rights.values())
-    assert len(repeated) >= min(AT_LEAST, len([one for one in WRITING if HEADER in one.asked]) // 4), repeated
+    assert len(repeated) >= min(AT_LEAST, len([one for one in writing if HEADER in one.asked]) // 4), repeated
 
 
 def _was_written(db: Session, walkers: list[Walker], operation: Operation) -> bool:

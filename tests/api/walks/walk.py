@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 
 from tests import paper
+from tests.api.callers import Operation as Generated
 from tests.api.callers import drawn
 from tests.whole import whole
 
@@ -59,7 +60,9 @@ class Operation:
     def is_list(self) -> bool:
         answer = self.description["responses"].get("200", {}).get("content", {}).get("application/json", {})
         name = answer.get("schema", {}).get("$ref", "").rpartition("/")[2]
-        return self.method == "GET" and "items" in SCHEMAS.get(name, {}).get("properties", {})
+        return self.method == "GET" and "items" in document()["components"]["schemas"].get(name, {}).get(
+            "properties", {}
+        )
 
     @cached_property
     def asked(self) -> frozenset[str]:
@@ -69,36 +72,53 @@ class Operation:
 
 # Areas whose routes are left out: tests/house/test_sixth_area.py walks one area again, and not all of the product.
 LEFT_OUT = tuple(f"/api/{name}/" for name in os.environ.get("WALK_WITHOUT", "").split())
-_WHOLE = whole().fastapi.openapi()
-SCHEMAS: Mapping[str, Any] = _WHOLE["components"]["schemas"]
-DOCUMENT: Mapping[str, Any] = _WHOLE | {
-    "paths": {path: item for path, item in _WHOLE["paths"].items() if not path.startswith(LEFT_OUT)}
-}
-OPERATIONS = [
-    Operation(method.upper(), path, operation.get("x-permission"), operation)
-    for path, item in DOCUMENT["paths"].items()
-    for method, operation in item.items()
-]
-LOCKED = [operation for operation in OPERATIONS if operation.permission]
-# Without parameters first: /labels.pdf is no row of the list beside it.
-LISTS = sorted((operation for operation in OPERATIONS if operation.is_list), key=lambda one: one.parameters)
 
 
-GENERATED = {(operation.method.upper(), operation.path): operation for operation in drawn(dict(DOCUMENT))}
+@cache
+def document() -> Mapping[str, Any]:
+    """Without the routes of areas that are left out. To make it takes longer than most tests: none asks for it to be
+    collected."""
+    made = whole().fastapi.openapi()
+    return made | {"paths": {path: item for path, item in made["paths"].items() if not path.startswith(LEFT_OUT)}}
+
+
+@cache
+def operations() -> list[Operation]:
+    return [
+        Operation(method.upper(), path, operation.get("x-permission"), operation)
+        for path, item in document()["paths"].items()
+        for method, operation in item.items()
+    ]
+
+
+def locked() -> list[Operation]:
+    """Those that ask for a permission."""
+    return [operation for operation in operations() if operation.permission]
+
+
+@cache
+def lists() -> list[Operation]:
+    """Without parameters first: /labels.pdf is no row of the list beside it."""
+    return sorted((operation for operation in operations() if operation.is_list), key=lambda one: one.parameters)
+
+
+@cache
+def generated() -> Mapping[tuple[str, str], Generated]:
+    return {(operation.method.upper(), operation.path): operation for operation in drawn(dict(document()))}
 
 
 @cache
 def bodies(operation: Operation) -> list[object]:
     """Bodies that follow the document, so that a refusal is about the row and not about the form."""
-    generated = GENERATED[operation.method, operation.path]
-    if not generated.body:
+    drawn_from = generated()[operation.method, operation.path]
+    if not drawn_from.body:
         return [None]
     made: list[object] = []
 
     @settings(
         max_examples=2, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
     )
-    @given(case=generated.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    @given(case=drawn_from.as_strategy(generation_mode=GenerationMode.POSITIVE))
     def collect(case: schemathesis.Case[Any]) -> None:
         made.append(case.body)
 
@@ -158,7 +178,7 @@ class Walker:
         return self._lists[path]
 
     def _items(self, path: str) -> Iterator[dict[str, Any]]:
-        known = next((one for one in LISTS if one.pattern.fullmatch(path)), None)
+        known = next((one for one in lists() if one.pattern.fullmatch(path)), None)
         if known is None or not self.may(known):
             return
         # To be shown all of it: some begin with one's own rows.
@@ -194,7 +214,7 @@ class Walker:
 
     def lists(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """Every list this person can read, below every row they can list: (path, rows)."""
-        for operation in LISTS:
+        for operation in lists():
             yield from ((place, self.rows(place)) for place in self.places(operation.path))
 
     def words(self) -> set[str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
@@ -75,7 +75,8 @@ def test_without_a_past_the_page_says_so(screen: Screen, db: Session) -> None:
     assert "この期間に、電話をかけた予約がありません" in texts(opened(screen))
 
 
-def test_without_services_the_page_says_where_to_begin(screen: Screen) -> None:
+def test_without_services_the_page_says_where_to_begin(screen: Screen, db: Session) -> None:
+    db.execute(update(Service).values(archived_at=func.now()))
     assert "まだサービスが登録されていません" in texts(opened(screen))
 
 

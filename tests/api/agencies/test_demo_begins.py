@@ -1,0 +1,43 @@
+"""The demo's agencies hold the document's figures whatever day they begin on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from service.agencies.requests.models import Comment, Request, Site
+from service.core.clock import app_now
+from service.core.identity import User
+from service.demo import fill
+from tests import cast
+from tests.api.agencies.test_figures import COLUMNS, TABLE
+
+DAYS = [0, 300, *(pytest.param(days, marks=pytest.mark.deep) for days in (3, 40))]
+
+
+@pytest.mark.parametrize("days", DAYS)
+def test_it_holds_the_documents_figures_on_any_day_and_nothing_of_the_future(
+    db: Session, client: TestClient, days: int
+) -> None:
+    db.execute(text("UPDATE app_clock SET shift = make_interval(days => :days)"), {"days": days})
+    fill(db, ["agencies"])
+    fill(db, ["agencies"])
+
+    admin = db.scalars(select(User).where(User.login_id == "agencies-admin")).one()
+    found: list[dict[str, Any]] = cast.signed_in(db, client, admin).get("/api/agencies/figures").json()["items"]
+    assert [tuple(item[name] for name in COLUMNS) for item in found] == [*TABLE]
+    for moment in (Request.created_at, Site.entered_at, Comment.created_at):
+        latest = db.scalar(select(func.max(moment)))
+        assert latest is not None
+        assert latest <= app_now(db)
+    earliest = db.scalar(select(func.min(Request.created_at)))
+    assert earliest is not None
+    assert timedelta(days=50) < app_now(db) - earliest < timedelta(days=80)
+    assert list(db.scalars(select(Request.id).order_by(Request.created_at))) == list(
+        db.scalars(select(Request.id).order_by(Request.id))
+    )
