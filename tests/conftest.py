@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpcore2
 import httpx2
@@ -225,7 +225,8 @@ def db(_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     factory = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     monkeypatch.setattr(core_db, "session_factory", lambda: factory)
 
-    see = scopes_of(connection.connection.driver_connection)
+    raw: Any = connection.connection.driver_connection
+    see = scopes_of(raw)
 
     def begun(session: Session, transaction: SessionTransaction, _: object) -> None:
         if not transaction.nested and not session.info.get("sees_all"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 import streamlit as st
+import streamlit.config as streamlit_config
 from anyio.from_thread import BlockingPortal
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
@@ -95,9 +96,10 @@ def finished(runner: LocalScriptRunner, timeout: float) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def a_run_costs_what_the_page_costs() -> Iterator[None]:
     """AppTest makes each run as if it were the only one: it looks for components in the metadata of every installed
-    package, compiles every page, mocks the server method by method and asks a thousand times a second for the end.
-    Here two thousand runs follow one another, and without this half of each went there."""
+    package, compiles every page, mocks the server method by method, collects garbage and asks a thousand times a second
+    for the end. Here two thousand runs follow one another, and without this half of each went there."""
     compiled = ScriptCache()
+    streamlit_config.set_option("runner.postScriptGC", False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
         patch.setattr(app_test, "ScriptCache", lambda: compiled)
