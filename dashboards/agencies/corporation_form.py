@@ -126,7 +126,8 @@ class _Form:
         shown += " :red-badge[必須]" if required else ""
         options: dict[str, Any] = {"options": listed, "format_func": lambda code: known.get(code) or code}
         key = self.begun(field, now)
-        if st.session_state[key] not in listed:
+        # Only where it changes something: what is put here wins over what is chosen before the browser has drawn it.
+        if st.session_state[key] not in (now, *listed):
             st.session_state[key] = now
         draw = (
             (lambda: st.radio(shown, key=key, horizontal=True, **options))

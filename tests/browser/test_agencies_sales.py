@@ -16,7 +16,7 @@ from service.agencies.corporations.models import Corporation
 from service.agencies.requests.models import Image, Request
 from service.core.identity import open_session
 from tests.api.agencies import scene
-from tests.chromium import PHONE, await_drawn, in_a_hand
+from tests.chromium import PHONE, in_a_hand
 from tests.conftest import Service
 from tests.dashboards.dashboards import Dashboards, start
 from tests.pictures import picture
@@ -106,7 +106,6 @@ def test_a_request_is_typed_reloaded_confirmed_and_sent_once(phone: Page, servic
     phone.get_by_test_id("stDateInputField").first.get_by_role("spinbutton").first.click()
     phone.keyboard.type("19800505")
     phone.keyboard.press("Enter")
-    await_drawn(phone)
     choose(phone, "営業チャネル", "訪問")
     phone.get_by_role("button", name="内容を確認する").click()
     expect(phone.get_by_text("まだ送信されていません。")).to_be_visible()

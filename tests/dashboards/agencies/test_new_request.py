@@ -84,6 +84,13 @@ def test_sections_stand_in_the_documents_order_and_before_a_card_is_typed_it_is_
     assert told < number
 
 
+def test_what_is_chosen_while_the_page_is_drawn_anew_is_not_put_back(page: AppTest) -> None:
+    """A list that nothing was chosen in yet is given no value: it would take the place of a choice just made."""
+    box(page, "birthday").set_value("1980-05-05").run()
+
+    assert not box(page, "sales_channel_id").proto.set_value
+
+
 def test_a_request_is_corrected_confirmed_gone_back_to_and_sent_and_its_draft_is_gone(
     page: AppTest, db: Session, team: Scene
 ) -> None:
