@@ -17,7 +17,8 @@ import streamlit as st
 from dashboards import session
 from dashboards.ui import feedback
 
-_PAGE, _NOTED, _LEAVING, _DRAWING = "dialogs.page", "dialogs.noted", "dialogs.leaving", "dialogs.drawing"
+_PAGE, _NOTED, _OPENED = "dialogs.page", "dialogs.noted", "dialogs.opened"
+_LEAVING, _DRAWING = "dialogs.leaving", "dialogs.drawing"
 
 Draw = Callable[..., None]
 
@@ -38,7 +39,7 @@ def dialog(title: str, **options: Any) -> Callable[[Draw], Draw]:
             if drawing is None:
                 open(opened)
                 st.rerun()
-            st.session_state[_NOTED] = drawing
+            st.session_state[_NOTED] = st.session_state[_OPENED] = drawing
             st.dialog(title, on_dismiss=close, **options)(inside)()
 
         return opened
@@ -90,11 +91,16 @@ def after(page: str) -> Iterator[None]:
         st.session_state.pop(_NOTED, None)  # Somebody went on with the browser's own buttons.
     st.session_state[_PAGE] = page
     yield
-    draw = st.session_state.pop(_NOTED, None)
+    draw = noted()
     if draw is None:
         return
+    # One that is open stays noted meanwhile: a click in it may cut this run short anywhere.
+    if draw is not st.session_state.get(_OPENED):
+        st.session_state.pop(_NOTED)
     st.session_state[_DRAWING] = draw
     try:
         draw()
     finally:
-        st.session_state.pop(_DRAWING, None)
+        undrawn = st.session_state.pop(_DRAWING, None)
+    if undrawn and noted() is draw:  # This time it has opened nothing.
+        st.session_state.pop(_NOTED)

@@ -11,6 +11,11 @@ def page() -> None:
     from dashboards.ui import dialogs
 
     def first(about: str) -> None:
+        if st.session_state.pop("cut short", False):
+            st.rerun()
+        if st.session_state.get("nothing to show"):
+            return
+
         @dialogs.dialog("一つ目")
         def show() -> None:
             st.markdown(f"{about}の一つ目")
@@ -62,6 +67,28 @@ def test_a_dialog_stays_with_what_was_typed_until_another_takes_its_place() -> N
 
     assert press(at, "on") == ["新宿店の二つ目"]
     assert press(at, "third") == ["三つ目"]
+
+
+def test_a_run_that_the_next_click_cuts_short_leaves_the_dialog_open() -> None:
+    at = AppTest.from_function(page).run()
+    press(at, "open")
+    at.text_input(key="memo").input("途中まで").run()
+
+    at.session_state["cut short"] = True
+
+    assert texts(at.run()) == ["新宿店の一つ目"]
+    assert at.text_input(key="memo").value == "途中まで"
+
+
+def test_a_dialog_that_has_nothing_to_show_any_more_is_closed() -> None:
+    at = AppTest.from_function(page).run()
+    press(at, "open")
+    at.session_state["nothing to show"] = True
+    assert texts(at.run()) == []
+
+    at.session_state["nothing to show"] = False
+
+    assert texts(at.run()) == []
 
 
 def test_a_closed_dialog_stays_closed() -> None:
