@@ -95,7 +95,8 @@ def after(page: str) -> Iterator[None]:
     if draw is None:
         return
     # One that is open stays noted meanwhile: a click in it may cut this run short anywhere.
-    if draw is not st.session_state.get(_OPENED):
+    is_open = st.session_state.get(_OPENED) is draw
+    if not is_open:
         st.session_state.pop(_NOTED)
     st.session_state[_DRAWING] = draw
     try:
