@@ -8,7 +8,7 @@ import httpx2
 import psutil
 from playwright.sync_api import Page, expect
 
-from tests.chromium import sign_in
+from tests.chromium import await_drawn, sign_in
 from tests.stack import Stack
 
 # The last one of the demo's, so that no other test misses what it was called.
@@ -17,6 +17,8 @@ SERIAL, CUSTOMER, STORE = "TC200-000092", "田中ストア", "駅前店 レジ3�
 
 def choose(page: Page, file: Path, *rows: str) -> None:
     file.write_text("\r\n".join(["端末の札,会社名,店舗名", *rows]) + "\r\n", encoding="cp932")
+    # Nobody opens a file dialog while the field for the kind that was chosen before is still there.
+    await_drawn(page)
     page.locator("input[type=file]").first.set_input_files(file)
 
 
