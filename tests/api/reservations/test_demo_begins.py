@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import func, select
+import pytest
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from service.core.clock import real_now
@@ -13,6 +14,12 @@ from service.reservations.alarms import queries as alarms
 from service.reservations.alarms.models import Alarm
 from service.reservations.flow.models import Reservation
 from tests.api.reservations.demo import begin
+
+
+@pytest.fixture
+def _engine(empty: Engine) -> Engine:
+    """Its services and shops are to be made as well."""
+    return empty
 
 
 def test_a_second_time_adds_nothing_and_the_first_is_quick(db: Session) -> None:
