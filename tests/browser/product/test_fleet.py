@@ -192,7 +192,7 @@ def test_a_roll_out_is_planned_started_and_followed(at: Open) -> None:
     expect(page.get_by_text("1件の配信が進んでいます。")).to_be_visible()
 
 
-@pytest.mark.parametrize("asked", [6, pytest.param(len(LISTS), marks=pytest.mark.deep)])
+@pytest.mark.parametrize("asked", [3, pytest.param(len(LISTS), marks=pytest.mark.deep)])
 def test_every_list_shows_all_its_columns_and_its_action_at_a_desk(at: Open, asked: int) -> None:
     """Other ones each day."""
     for where, least in random.sample([*LISTS.items()], asked):

@@ -17,7 +17,7 @@ from tests.sight import seeing_all
 from tests.stack import Stack
 
 
-@pytest.fixture(params=[TABLET, PHONE], ids=["tablet", "phone"])
+@pytest.fixture(params=[pytest.param(TABLET, marks=pytest.mark.deep, id="tablet"), pytest.param(PHONE, id="phone")])
 def storeroom(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context = in_a_hand(chromium, request.param)
     yield context.new_page()

@@ -247,6 +247,7 @@ def test_only_the_backup_sees_the_backup_roles_address(stack: Stack) -> None:
     assert not [name for name in names if "DATABASE_OWNER_URL" in psutil.Process(stack.pid(name)).environ()]
 
 
+@pytest.mark.deep
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's end")
 def test_everything_ends_with_a_killed_launcher_and_the_next_start_finds_the_data(stack: Stack) -> None:
     assert stack.process is not None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
+import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from stack import servers
@@ -85,6 +86,7 @@ def test_a_tab_that_is_loaded_anew_before_the_answer(page: Page, relay: Relay, d
     assert_each_once(door, page, list(door.parents[:3]))
 
 
+@pytest.mark.deep
 def test_a_browser_that_is_closed_and_opened_again(chromium: Browser, relay: Relay, door: Door, tmp_path: Path) -> None:
     def opened() -> BrowserContext:
         context = chromium.browser_type.launch_persistent_context(
@@ -125,6 +127,7 @@ def test_a_browser_that_is_closed_and_opened_again(chromium: Browser, relay: Rel
     again.close()
 
 
+@pytest.mark.deep
 def test_two_tabs_share_one_queue(page: Page, context: BrowserContext, relay: Relay, door: Door) -> None:
     other = open_station(context, door)
     relay.go_away()
@@ -141,6 +144,7 @@ def test_two_tabs_share_one_queue(page: Page, context: BrowserContext, relay: Re
     assert_each_once(door, page, list(door.parents))
 
 
+@pytest.mark.deep
 def test_a_hundred_scans_without_a_network_and_the_hundred_and_first(
     chromium: Browser, own: Service, relay: Relay, hashed: str
 ) -> None:
@@ -225,6 +229,7 @@ def test_a_database_that_is_down_is_told_in_words_and_keeps_no_scan_out(
     expect(page.locator("#look")).to_have_text("要確認 1件")
 
 
+@pytest.mark.deep
 def test_a_newer_version_takes_over_when_nobody_scans_and_nothing_waits(
     chromium: Browser, relay: Relay, door: Door
 ) -> None:

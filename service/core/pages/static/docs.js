@@ -4,7 +4,7 @@ window.SwaggerUIBundle({
   dom_id: "#reference",
   deepLinking: true,
   docExpansion: "none",
-  defaultModelsExpandDepth: 0,
+  defaultModelsExpandDepth: -1,
   presets: [window.SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
   validatorUrl: null,
