@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 from collections.abc import AsyncIterator
@@ -61,10 +62,12 @@ async def request_failed(request: Request, error: Exception) -> HTMLResponse:
 
 @asynccontextmanager
 async def warmed_up(_: st.App) -> AsyncIterator[None]:
-    """Streamlit imports its heavy libraries on first use; the first visitor should not wait for that."""
+    """Streamlit imports its heavy libraries on first use; the first visitor should not wait for that. What is imported
+    stays for good, so the garbage collector need not look through it."""
     settings()  # a wrong setting ends the start, not the first visit
     for name in HEAVY_IMPORTS:
         await to_thread.run_sync(importlib.import_module, name)
+    gc.freeze()
     async with relay.open_client():
         yield
 

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocketClose
 from dashboards.addresses import FILES, HEALTH, LOGIN, LOGOUT, RELAYED, login_url
 from dashboards.client import ApiProblem
 from dashboards.plain import notice, refusal
-from dashboards.session import ADDRESS, COOKIE, User, sessions
+from dashboards.session import ADDRESS, BROWSER, COOKIE, User, sessions
 
 log = logging.getLogger(__name__)
 
@@ -43,28 +43,28 @@ SESSION_ENDED = (
 
 
 class Connections:
-    """The open pages by the token that they came with.
+    """The open pages by the browser that they are in.
 
-    A page keeps the cookie of the moment in which it was opened; one whose connection is closed opens another by
-    itself, with the cookie that is there now, and goes on as it was.
+    A page keeps the cookies of the moment in which it was opened; one whose connection is closed opens another by
+    itself, with the cookies that are there now, and goes on as it was.
     """
 
     def __init__(self) -> None:
         self._open: dict[str, set[Connection]] = {}
 
     @contextmanager
-    def held(self, token: str, connection: Connection) -> Iterator[None]:
-        self._open.setdefault(token, set()).add(connection)
+    def held(self, browser: str, connection: Connection) -> Iterator[None]:
+        self._open.setdefault(browser, set()).add(connection)
         try:
             yield
         finally:
-            self._open[token].discard(connection)
-            if not self._open[token]:
-                del self._open[token]
+            self._open[browser].discard(connection)
+            if not self._open[browser]:
+                del self._open[browser]
 
-    async def renew(self, token: str, login_id: str) -> None:
-        """The pages of this person that came with the token: never those of somebody else at the same browser."""
-        for connection in [*self._open.get(token, ())]:
+    async def renew(self, browser: str, login_id: str) -> None:
+        """The pages of this person in the browser: never those of somebody else."""
+        for connection in [*self._open.get(browser, ())]:
             if connection.login_id == login_id:
                 await connection.close()
 
@@ -144,7 +144,7 @@ class Gate:
             await WebSocketClose()(scope, receive, send)
             return
         connection = Connection(send, user.login_id)
-        with connections.held(HTTPConnection(scope).cookies[COOKIE], connection):
+        with connections.held(HTTPConnection(scope).cookies.get(BROWSER, ""), connection):
             await self.app(scope, receive, connection.send)
 
 

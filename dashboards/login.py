@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +20,7 @@ from dashboards.addresses import login_url, safe_next
 from dashboards.client import Api, ApiProblem
 from dashboards.gate import address_of, connections, same_origin, signed_in
 from dashboards.plain import notice, page
-from dashboards.session import COOKIE, sessions
+from dashboards.session import BROWSER, COOKIE, sessions
 from dashboards.settings import settings
 
 REASONS = {
@@ -32,6 +33,8 @@ NOT_NOW = "サービスに接続できないため、ログインできません
 # More than a login id and a password can be, each letter written as nine.
 MOST_BYTES = 32 * 1024
 LONGEST_SECONDS = 20
+# Browsers keep no cookie longer than 400 days.
+BROWSER_SECONDS = 400 * 24 * 3600
 
 
 async def login(request: Request) -> Response:
@@ -79,12 +82,13 @@ async def _sign_in(request: Request, target: str) -> Response:
         error = NOT_NOW if problem.temporary else IMPOSSIBLE if problem.errors else problem.detail
         return _form(problem.status or HTTPStatus.SERVICE_UNAVAILABLE, target, login_id=login_id, error=error)
     response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
-    response.set_cookie(
-        COOKIE, answer["token"], httponly=True, secure=settings().session_cookie_secure, samesite="lax", path="/"
-    )
-    if before := request.cookies.get(COOKIE):
-        # Once the browser has the new one.
-        response.background = BackgroundTask(connections.renew, before, answer["user"]["login_id"])
+    browser = request.cookies.get(BROWSER) or secrets.token_urlsafe(16)
+    for name, value, seconds in ((COOKIE, answer["token"], None), (BROWSER, browser, BROWSER_SECONDS)):
+        response.set_cookie(
+            name, value, seconds, httponly=True, secure=settings().session_cookie_secure, samesite="lax", path="/"
+        )
+    # Once the browser has the new one.
+    response.background = BackgroundTask(connections.renew, browser, answer["user"]["login_id"])
     return response
 
 

@@ -17,6 +17,8 @@ import streamlit as st
 from dashboards.client import PATIENCE_SECONDS, Api, ApiProblem, writes
 
 COOKIE = "genba_session"
+# A random id of the browser, from its first sign-in on: it stays when somebody signs out.
+BROWSER = "genba_browser"
 REMEMBER_SECONDS = 15
 # Requests that waited behind a question that failed share its failure, instead of waiting for a timeout each.
 REMEMBER_FAILURE_SECONDS = 1

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx2
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, ViewportSize, expect, sync_playwright
 
-from dashboards.session import COOKIE
+from dashboards.session import BROWSER, COOKIE
 from tests.ensure_browser import browser as browser_path
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -18,7 +18,8 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1440, "height": 900}
 TABLET: ViewportSize = {"width": 1180, "height": 820}
 # A busy machine is slow, and that is nothing that a test may fail for.
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @contextmanager
@@ -102,7 +103,8 @@ def token(stack: Stack, login_id: str) -> str:
 
 
 def carry(context: BrowserContext, stack: Stack, token: str) -> None:
-    context.add_cookies([{"name": COOKIE, "value": token, "url": stack.dashboards}])
+    cookies = {COOKIE: token, BROWSER: "this-one"}
+    context.add_cookies([{"name": name, "value": value, "url": stack.dashboards} for name, value in cookies.items()])
 
 
 def sign_in(page: Page, stack: Stack, login_id: str = "fleet-operator") -> None:

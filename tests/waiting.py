@@ -12,7 +12,7 @@ T = TypeVar("T")
 def wait_for(
     found: Callable[[], T],
     otherwise: object = "it did not happen",
-    seconds: float = 30,
+    seconds: float = 60,
     *,
     every: float = 0.05,
     passing: type[Exception] | tuple[type[Exception], ...] = (),

@@ -135,7 +135,7 @@ def _sent(call: Callable[[], None], chosen: Mapping[str, Chosen], what_else: str
         for error in problem.errors:
             _, _, place = error["field"].partition("memberships.")
             number, _, name = place.partition(".")
-            if number.isdecimal() and int(number) < len(listed):
+            if number.isdecimal():
                 error["field"] = _field(listed[int(number)], name)
         raise
 

@@ -88,7 +88,7 @@ class CommandService(SmallService):
             number = int(found[1])
             if number not in self.orders:
                 return problem(404, "コマンドがありません。")
-            self.reports.setdefault(number, []).append(body)
+            self.reports.setdefault(number, []).append({**body, "heartbeats": len(self.heartbeats)})
             if body["state"] in ("done", "failed"):
                 self.ends.setdefault(number, body)
             self._changed.notify_all()

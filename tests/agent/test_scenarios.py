@@ -89,11 +89,11 @@ def test_bad_firmware_fails_in_the_way_asked_for(
 ) -> None:
     desk.order_update(1, "2.0.0", FILE[:1000])
     more = ["--update-failures", 1, "--update-failure-kinds", kind, "--update-seconds", 0.2]
-    (beats,) = play("bad-firmware", 1.4, "--terminals", 1, *more).values()
+    (beats,) = play("bad-firmware", 2.0, "--terminals", 1, *more).values()
     assert desk.ends.get(1, {}).get("result") == end
     if kind == "silent":
         assert desk.steps(1)[-1] == "restarting"
-        assert len(beats) <= 3
+        assert len(beats) - desk.reports[1][-1]["heartbeats"] <= 1  # one may be on its way
     assert (beats[-1]["error"] is not None) == (kind == "errors")
     assert beats[-1]["firmware_version"] == ("2.0.0" if kind == "errors" else "1.0.0")
 

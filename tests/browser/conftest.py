@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from stack.home import ROOT
 from tests import chromium as real
 from tests.ensure_browser import browser as browser_path
 
 RESULTS = ROOT / "test-results"
-expect.set_options(timeout=real.PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -23,7 +23,7 @@ from streamlit.util import calc_hash
 
 import dashboards.app as dashboards_app
 from dashboards import client, session
-from dashboards.session import COOKIE
+from dashboards.session import BROWSER, COOKIE
 from service.core.identity import User, open_session
 from tests import cast
 from tests.conftest import at
@@ -201,4 +201,5 @@ def web(running: TestClient, line: Line) -> TestClient:
 def signed_in(web: TestClient, token_of: Callable[..., str]) -> TestClient:
     """The same browser with the cookie of an operator."""
     web.cookies.set(COOKIE, token_of("olivia", fleet="operator"))
+    web.cookies.set(BROWSER, "this-one")
     return web

@@ -19,7 +19,6 @@ from tests.production import Production, killed
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.production
-expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")

@@ -142,6 +142,7 @@ def test_the_dashboards_read_what_they_have_just_written(pair: Pair, monkeypatch
                 time.sleep(0.4)
 
 
+@pytest.mark.deep
 def test_a_replica_that_falls_behind_is_passed_over_until_it_has_caught_up(pair: Pair) -> None:
     with pair.signed_in(fleet="admin") as http:
         with pair.replica.paused():
@@ -169,6 +170,7 @@ def test_a_session_that_ended_is_refused_though_the_replica_still_knows_it(pair:
             assert http.get(SUMMARY, headers=LONG_AGO).status_code == 401
 
 
+@pytest.mark.deep
 def test_a_replica_that_was_killed_costs_no_answer(pair: Pair) -> None:
     with pair.signed_in(fleet="admin") as http:
         assert http.get(SUMMARY, headers=LONG_AGO).status_code == 200

@@ -95,4 +95,4 @@ def test_a_days_presence_is_written_and_the_address_keeps_the_day(at: Open, stac
 def test_the_rush_is_drawn(at: Open) -> None:
     page = at("entries-statistics")
     expect(page.get_by_text("が最も混み合いました。")).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_be_visible(timeout=60_000)
+    expect(page.locator(".js-plotly-plot")).to_be_visible()

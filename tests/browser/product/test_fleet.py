@@ -114,8 +114,8 @@ def test_a_bundle_is_asked_for_and_downloaded(at: Open) -> None:
     page = at("terminal?id=1&view=診断")
     press(page, "診断ファイルを取得する")
 
-    with page.expect_download(timeout=40_000) as downloading:
-        page.get_by_role("link", name="診断ファイルをダウンロード").first.click(timeout=40_000)
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="診断ファイルをダウンロード").first.click()
 
     assert downloading.value.path().read_bytes()[:2] == b"PK"
 
@@ -152,6 +152,7 @@ def test_the_charts_are_drawn_and_their_axes_can_be_read(at: Open) -> None:
         assert all(end < begin for (_, end), (begin, _) in pairwise(places))
 
 
+@pytest.mark.deep
 def test_who_saves_too_late_sees_both_versions_and_decides(at: Open, desk: BrowserContext) -> None:
     first, second = (at(f"terminal?id={EDITED}", desk.new_page()) for _ in range(2))
     for tab in (first, second):

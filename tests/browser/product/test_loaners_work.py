@@ -54,6 +54,7 @@ def counted(stack: Stack, room: str) -> list[tuple[object, ...]]:
     )
 
 
+@pytest.mark.deep
 def test_a_scanner_types_into_a_field_that_nobody_has_to_touch(storeroom: Page, stack: Stack) -> None:
     room = f"倉庫{time.time_ns()}"
     [(number, model)] = rows(
@@ -115,7 +116,7 @@ def test_scans_while_the_service_is_away_are_stored_when_it_is_back(storeroom: P
     expect(storeroom.get_by_text("つながり次第、自動で登録します。")).to_be_visible()
     expect(storeroom.get_by_text("登録待ち: 2件")).to_be_visible()
 
-    expect(storeroom.get_by_text("登録待ち")).to_be_hidden(timeout=60_000)
+    expect(storeroom.get_by_text("登録待ち")).to_be_hidden()
     assert counted(stack, room) == [("AWAY-1", False), ("AWAY-2", False)]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 import psutil
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.chromium import await_drawn, sign_in
@@ -22,6 +23,7 @@ def choose(page: Page, file: Path, *rows: str) -> None:
     page.locator("input[type=file]").first.set_input_files(file)
 
 
+@pytest.mark.deep
 def test_a_file_of_terminals_is_mapped_corrected_and_imported(page: Page, stack: Stack, tmp_path: Path) -> None:
     sign_in(page, stack, "fleet-admin")
     expect(page.get_by_role("heading", name="ダッシュボード")).to_be_visible()
@@ -43,7 +45,7 @@ def test_a_file_of_terminals_is_mapped_corrected_and_imported(page: Page, stack:
     choose(page, tmp_path / "端末2.csv", f"{SERIAL},{CUSTOMER},{STORE}")
     expect(page.get_by_text("0行を新しく登録し、1行を更新します。まだ何も保存されていません。")).to_be_visible()
     page.get_by_role("button", name="1行を取り込む").click()
-    expect(page.get_by_text("新規 0台、更新 1台、変更なし 0台です。")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("新規 0台、更新 1台、変更なし 0台です。")).to_be_visible()
 
     page.goto(f"{stack.dashboards}/terminals?q={SERIAL}")
     expect(page.locator("canvas [role=row][aria-rowindex='2']").first).to_contain_text(STORE)
@@ -76,7 +78,7 @@ def test_long_work_waits_is_cancelled_taken_up_again_and_its_result_saved(page: 
         finally:
             for process in asleep:
                 process.resume()
-    with page.expect_download(timeout=30_000) as downloading:
+    with page.expect_download() as downloading:
         page.get_by_role("link", name="結果をダウンロード").click()
     assert downloading.value.suggested_filename.startswith("端末一覧_")
     assert downloading.value.path().read_bytes()[:2] == b"PK"

@@ -61,7 +61,7 @@ def test_what_was_typed_when_the_session_ended_is_stored_after_signing_in_again(
     assert [row["company_name"] for row in found.json()["items"]] == [TYPED]
 
 
-def test_somebody_else_at_the_same_browser_does_not_take_the_page_over(
+def test_somebody_else_at_the_same_browser_does_not_take_the_page_over_and_leaves_it_to_its_owner(
     page: Page, context: BrowserContext, stack: Stack
 ) -> None:
     mine = token(stack, "fleet-admin")
@@ -82,3 +82,8 @@ def test_somebody_else_at_the_same_browser_does_not_take_the_page_over(
     # Who signs in again is let in through another connection: the first one is closed for that.
     assert not connected.value.is_closed()
     expect(over).to_be_visible()
+
+    other.get_by_role("link", name="ログアウト").click()
+    fill_in(other, "fleet-admin")
+    expect(over).to_be_hidden()
+    assert connected.value.is_closed()

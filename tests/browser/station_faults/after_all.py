@@ -34,7 +34,7 @@ def come_back(relay: Relay, *pages: Page) -> None:
 
 def await_sent(page: Page) -> None:
     """Until the station says itself that all is well."""
-    expect(page.locator("#state")).to_have_text("オンライン", timeout=30_000)
+    expect(page.locator("#state")).to_have_text("オンライン")
     page.wait_for_function("() => !document.querySelector('#recent .badge.waiting')")
 
 

@@ -223,7 +223,7 @@ def test_a_database_that_is_down_is_told_in_words_and_keeps_no_scan_out(
         finally:
             administrator.execute(f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS true")
 
-    expect(page.locator("#state")).to_have_text("オンライン", timeout=40_000)
+    expect(page.locator("#state")).to_have_text("オンライン")
     assert [row[0] for row in door.rows()] == list(door.parents[:2])
     expect(page.locator("#notices .notice")).to_have_count(0)
     expect(page.locator("#look")).to_have_text("要確認 1件")
