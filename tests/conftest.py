@@ -83,7 +83,7 @@ os.environ |= {
 
 # A busy machine is slow, and that is nothing that a test may fail for. `make test-deep` asks much more often.
 PATIENT = settings(deadline=None, derandomize=False, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("everyday", PATIENT, max_examples=25)
+settings.register_profile("everyday", PATIENT, max_examples=12)
 settings.register_profile("deep", PATIENT, max_examples=1000)
 settings.load_profile("everyday")
 

@@ -144,8 +144,7 @@ def make_stack(parent: Path) -> Stack:
         "DASHBOARDS_PORT": str(free_port()),
         "SANDBOX_PORT": str(free_port()),
         "SANDBOX_SMTP_PORT": str(free_port()),
-        "FLEET_HEARTBEAT_INTERVAL_SECONDS": "5",
-        "REFRESH_SECONDS": "3",
+        "FLEET_HEARTBEAT_INTERVAL_SECONDS": "10",
         "SANDBOX_PACE": "0.3",
     }
     return Stack(Home(parent / "home"), environ)

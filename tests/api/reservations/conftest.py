@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
+from service.core import holidays
 from service.demo.reservations import masters
+from service.reservations.chores import actions as chores
 from stack.home import Home
 from tests.api.reservations import scene
 from tests.conftest import committed_database, filled_database, own_database
@@ -19,6 +21,19 @@ from tests.sight import seeing_all
 def _engine(running_servers: Home) -> Iterator[Engine]:
     """The demo's services and shops are there: `scene.fill` has nothing left to make."""
     with filled_database(running_servers, "genba_stage", masters) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def planned(running_servers: Home) -> Iterator[Engine]:
+    """The coming weeks' 定期作業 are planned, too."""
+
+    def fill(db: Session) -> None:
+        scene.fill(db)
+        holidays.top_up(db)
+        chores.plan(db)
+
+    with filled_database(running_servers, "genba_planned", fill) as engine:
         yield engine
 
 

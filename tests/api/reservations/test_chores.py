@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import delete, func, select
+from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from service.core import holidays
@@ -31,12 +31,15 @@ def at(*moment: int) -> datetime:
     return datetime(*moment, tzinfo=TOKYO)  # type: ignore[misc,arg-type]
 
 
+@pytest.fixture(scope="module")
+def _engine(planned: Engine) -> Engine:
+    return planned
+
+
 @pytest.fixture(autouse=True)
 def world(db: Session) -> None:
     """Wednesday, 2031/1/8, at ten; the calendar is planned."""
     scene.fill(db)
-    holidays.top_up(db)
-    actions.plan(db)
     db.commit()
 
 

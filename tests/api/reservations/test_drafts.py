@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from pypdfium2 import PdfDocument
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from service.core import holidays
 from service.core.audit import AuditEntry
 from service.core.clock import app_now
 from service.core.files.records import File
@@ -42,12 +41,15 @@ def at(*moment: int) -> datetime:
     return datetime(*moment, tzinfo=TOKYO)  # type: ignore[misc,arg-type]
 
 
+@pytest.fixture(scope="module")
+def _engine(planned: Engine) -> Engine:
+    return planned
+
+
 @pytest.fixture(autouse=True)
 def world(db: Session) -> None:
-    """Wednesday, 2031/1/8, at ten: the fifth business day of January."""
+    """Wednesday, 2031/1/8, at ten: the fifth business day of January; the calendar is planned."""
     scene.fill(db)
-    holidays.top_up(db)
-    chores.plan(db)
     db.commit()
 
 
