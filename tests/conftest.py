@@ -106,6 +106,12 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    """pytest looks for garbage five times at the end: through what the tests have left, once is enough."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The controller of several workers starts the cluster for all of them, while they import the product."""
     if minutes := config.getoption("budget"):

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 # Each takes a gigabyte.
 MOST_WORKERS = 6
-# Folders whose tests share something that takes longer to make than they do.
-TOGETHER = ("tests/api/walks/", "tests/browser/product/")
+# Tests that share something that takes longer to make than they do: the OpenAPI document, the product.
+TOGETHER = (
+    ("tests/api/walks/", "tests/api/openapi/", "tests/api/fleet/test_cross_tokens.py"),
+    ("tests/browser/product/",),
+)
 TIMES = Path(__file__).parent / "times.tsv"
 # Of a file that the table does not know: it might be long.
 UNKNOWN_SECONDS = 30.0
@@ -46,7 +49,7 @@ class ByTimes(LoadFileScheduling):
     """The longest first."""
 
     def _split_scope(self, nodeid: str) -> str:
-        together = (folder for folder in TOGETHER if nodeid.startswith(folder))
+        together = (paths[0] for paths in TOGETHER if nodeid.startswith(paths))
         return next(together, "") or nodeid.partition("::")[0]
 
     def schedule(self) -> None:

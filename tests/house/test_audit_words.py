@@ -19,7 +19,10 @@ def entries_in_code() -> list[tuple[str, ast.Call]]:
     found = []
     for path in [*(ROOT / "service").rglob("*.py"), *(ROOT / "jobs").rglob("*.py")]:
         room, area = path.relative_to(ROOT).parts[:2]
-        for call in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        if not any(writer in text for writer in WRITERS):
+            continue
+        for call in ast.walk(ast.parse(text)):
             if isinstance(call, ast.Call) and ast.unparse(call.func) in WRITERS:
                 found.append((area if room == "service" and area in AREAS else CORE, call))
     return found

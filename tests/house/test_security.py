@@ -7,8 +7,9 @@ import re
 from dashboards import gate
 from dashboards.addresses import DOWNLOAD, FILES, HEALTH, LOGIN, LOGOUT
 from service.core.areas import AREAS
-from service.main import FrontDoor, locks
+from service.main import locks
 from stack.home import ROOT
+from tests.whole import whole
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
 QUOTED = set(re.findall(r"`([^`]+)`", PAGE))
@@ -34,7 +35,7 @@ def test_every_threat_has_a_test() -> None:
 
 
 def test_every_door_that_opens_without_a_permission_stands_there() -> None:
-    front = FrontDoor()
+    front = whole()
     doors = {path for path, _, declared in locks(front.fastapi) if not declared} | set(front.doors)
     groups = {"/".join(path.split("/")[:3]) for path, _, declared in locks(front.fastapi) if declared}
 
@@ -53,7 +54,7 @@ def test_every_door_of_the_dashboards_stands_there() -> None:
 
 
 def test_no_door_is_named_that_is_not_there() -> None:
-    front = FrontDoor()
+    front = whole()
     there = {path for path, _, _ in locks(front.fastapi)} | set(front.doors) | {"/api/openapi.json"}
     paths = {path for path in QUOTED if path.startswith("/") and "{" in path}
 

@@ -14,10 +14,11 @@ from alembic.config import Config
 import agent
 import service
 from service.core.areas import areas
-from service.main import FrontDoor, locks
+from service.main import locks
 from stack import servers
 from stack.home import ROOT, Home
 from tests.house.permissions import TABLE, table
+from tests.whole import whole
 
 AGENT_MAY_IMPORT = {"cryptography", "httpx2", "psutil", "serial"}
 # Doors without a permission, each for a reason of its own.
@@ -100,7 +101,7 @@ def doors() -> list[tuple[frozenset[str], list[str]]]:
     """Each route by its path, alone and with each method, and the permissions it declares."""
     return [
         (frozenset({path, *(f"{method} {path}" for method in route.methods or ())}), declared)
-        for path, route, declared in locks(FrontDoor().fastapi)
+        for path, route, declared in locks(whole().fastapi)
     ]
 
 

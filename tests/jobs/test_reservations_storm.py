@@ -22,7 +22,7 @@ from tests.api.reservations import scene
 from tests.jobs.reservations_world import FIRST, World
 
 # How many reservations, and the seconds between two runs of a job.
-EVERY_DAY, OFTEN = (4, 0.2), (10, 0.02)
+EVERY_DAY, OFTEN = (3, 0.4), (10, 0.02)
 
 
 @pytest.mark.parametrize(

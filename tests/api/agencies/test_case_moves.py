@@ -214,7 +214,10 @@ NEEDS_SITES = frozenset({"report", "go_on", "enter", "remove"})
 ONE_SITE = frozenset({"go_on", "enter", "remove"})
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=min(settings().max_examples * 2, 200),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(steps=STEPS)
 def test_whatever_is_done_in_whatever_order_the_oracle_agrees(team: Scene, steps: list[tuple[str, list[int]]]) -> None:
     db = team.db

@@ -94,7 +94,10 @@ HAPPENINGS = st.lists(
 
 
 @given(HAPPENINGS)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=min(settings().max_examples, 100),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_rotation_changes_nothing_that_holds_now_or_held_in_the_last_three_years(
     db: Session, staff: Actor, happened: list[tuple[int, str]]
 ) -> None:
