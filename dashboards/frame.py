@@ -55,10 +55,11 @@ def show(user: session.User) -> None:
             st.divider()
         account(user, entries[ACCOUNT])
         waiting.watch(mine, waits)
-    flash.show()
     bound.begin(page.url_path)
     with dialogs.after(page.url_path):
         page.run()
+    # After a dialog: both stand in one place of Streamlit's, and one that has moved there is drawn from nothing.
+    flash.show()
     if over:  # Last, so that nothing on the page loses its place, and with it what is typed there.
         feedback.session_over()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from streamlit.proto.RootContainer_pb2 import RootContainer
 from streamlit.testing.v1 import AppTest
 
 from service.core.identity import User
@@ -37,6 +38,11 @@ def titles(page: AppTest) -> list[str]:
 
 def toasts(page: AppTest) -> list[str]:
     return [toast.value for toast in page.toast]
+
+
+def outside(page: AppTest) -> list[str]:
+    """What stands outside of the page's flow, in Streamlit's order. What moves in it is drawn from nothing there."""
+    return [one.type for one in page._tree[RootContainer.EVENT].children.values()]
 
 
 def rows(page: AppTest, place: int = 0) -> list[dict[str, Any]]:

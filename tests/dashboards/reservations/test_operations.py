@@ -21,7 +21,7 @@ from service.reservations.roster.models import Shift
 from tests import cast
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, choose, fill, goes_away, html, keys, press, rows, texts
+from tests.dashboards.pages import Screen, act, choose, fill, goes_away, html, keys, outside, press, rows, texts
 
 LIST, KEY, ACT, ROSTER = (
     "reservations.operations.list",
@@ -111,6 +111,7 @@ def test_the_drawer_has_the_procedure_the_call_and_what_is_possible_and_the_task
     press(page, f"{KEY}.claim")
     assert db.scalars(select(Operation.owner_id)).one() is not None
     assert "担当 olivia さん" in texts(page)
+    assert outside(page)[-2:] == ["dialog", "toast"]
     press(page, f"{KEY}.release")
     assert db.scalars(select(Operation.owner_id)).one() is None
 
