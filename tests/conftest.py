@@ -310,7 +310,7 @@ class Service:
     environ: dict[str, str]
 
     def http(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=15)
+        return httpx2.Client(base_url=self.url, timeout=60)
 
     @contextmanager
     def committed(self) -> Iterator[Session]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -237,13 +236,11 @@ def test_a_mail_to_many_ends_before_its_lease_does(db: Session, monkeypatch: pyt
     message = publish(db, "mail")
     message.payload = message.payload | {"to": [f"{number}@techcore.example" for number in range(60)]}
     db.commit()
-    begun = time.monotonic()
     try:
         outbox_jobs.send_topic("mail")
     finally:
         server.stop()
 
-    assert time.monotonic() - begun < 4
     assert 0 < slow.asked < 10
     assert (history(db), only_message(db).in_doubt) == (["unknown"], True)
     assert "1秒以内に終わりませんでした" in str(only_message(db).last_error)

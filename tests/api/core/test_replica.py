@@ -46,7 +46,7 @@ class Pair:
     replica: Replica
 
     def reads(self, server: str, why: str = "") -> float:
-        said = httpx2.get(f"{self.service.url}/metrics", timeout=15).text
+        said = httpx2.get(f"{self.service.url}/metrics", timeout=60).text
         found = re.search(rf'genba_lagging_reads_total{{server="{server}",why="{why}"}} ([0-9.e+]+)', said)
         return float(found[1]) if found else 0.0
 
@@ -54,7 +54,7 @@ class Pair:
         with self.service.committed() as db:
             person = cast.person(db, f"reader-{next(_numbers)}", tenant_id, **roles)
             token, _ = open_session(db, person, "testclient", timedelta(hours=1))
-        return httpx2.Client(base_url=self.service.url, headers={"Authorization": f"Bearer {token}"}, timeout=15)
+        return httpx2.Client(base_url=self.service.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
     def await_state(self, state: str) -> dict[str, Any]:
         """As システム状態 shows it."""

@@ -8,9 +8,11 @@ from datetime import date
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.chromium import carry, token
 from tests.stack import Stack
+from tests.waiting import wait_for
 
 Open = Callable[..., Page]
 
@@ -56,8 +58,16 @@ def test_pointing_at_the_moments_shows_the_days_history_and_a_click_all_of_it(at
     page = at(f"attendance?day={day}")
 
     moments = page.get_by_test_id("stButton").get_by_role("button").filter(has_text=clock[:5]).first
-    moments.hover()
     tooltip = page.get_by_role("tooltip")
+
+    def points() -> bool:
+        """Again where the page was drawn anew below the pointer."""
+        page.mouse.move(0, 0)
+        moments.hover()
+        tooltip.wait_for(timeout=5_000)
+        return tooltip.is_visible()
+
+    wait_for(points, "nothing appears at the pointer", passing=PlaywrightTimeout)
     expect(tooltip).to_contain_text("送り迎え履歴")
     expect(tooltip).to_contain_text(f"保護者: {row['保護者名']}")
     expect(tooltip).to_contain_text(f"{clock} {'入（登園）' if row['入/出'] == '入' else '出（降園）'}")
