@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
+from openpyxl import Workbook
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
@@ -17,13 +21,18 @@ from tests.dashboards.pages import Screen, act, goes_away, keys, press, rows, te
 CUSTOMERS = "会社名,担当者,メール,電話番号,契約\nABC商事,青木 誠,aoki@abc.example,03-1234-5678,プレミアム\n"
 
 
-def begun(front_door: TestClient, content: str) -> str:
-    """The id of an import of the person who looks at the screen."""
+def imported(front_door: TestClient, name: str, content: bytes, **more: str) -> tuple[str, dict[str, Any]]:
+    """The file's id and the import that the person who looks at the screen has begun with it."""
     headers = {"Authorization": f"Bearer {session.token()}", "X-Request-Id": "test"}
-    params = {"name": "顧客.csv", "purpose": "fleet.import"}
-    file = front_door.put("/api/core/files", params=params, content=content.encode(), headers=headers).json()
-    new = {"kind": "fleet.customers", "file_id": file["id"]}
-    return str(front_door.post("/api/core/imports", json=new, headers=headers).json()["id"])
+    params = {"name": name, "purpose": "fleet.import"}
+    file = front_door.put("/api/core/files", params=params, content=content, headers=headers).json()
+    new = {"kind": "fleet.customers", "file_id": file["id"], **more}
+    return file["id"], front_door.post("/api/core/imports", json=new, headers=headers).json()
+
+
+def begun(front_door: TestClient, content: str) -> str:
+    """The import's id."""
+    return str(imported(front_door, "顧客.csv", content.encode())[1]["id"])
 
 
 @pytest.fixture
@@ -49,6 +58,25 @@ def test_the_first_step_says_what_a_file_needs_and_it_is_shown_and_only_then_imp
     assert "1行を取り込みます。" in texts(page)
     assert "順番を待っています" in texts(page)
     assert db.scalars(select(Task.kind)).all() == ["core.import"]
+
+
+def test_of_two_sheets_the_other_one_is_offered(admin: AppTest, front_door: TestClient) -> None:
+    page = opened_at(admin, "imports")
+    book = Workbook()
+    for name in ("表紙", "顧客"):
+        sheet = book.create_sheet(name)
+        for line in CUSTOMERS.splitlines():
+            sheet.append(line.split(","))
+    book.remove(book.worksheets[0])
+    book.save(out := io.BytesIO())
+    file, draft = imported(front_door, "顧客.xlsx", out.getvalue(), sheet="顧客")
+
+    page = opened_at(admin, "imports", id=str(draft["id"]))
+    assert f"core.imports.sheet.{draft['id']}" not in keys(page)
+    page.session_state["core.imports.sheets"] = (file, draft["sheets"], draft["format"])
+    page.run()
+    offered = page.selectbox(key=f"core.imports.sheet.{draft['id']}")
+    assert (offered.options, offered.value) == (["表紙", "顧客"], "顧客")
 
 
 def test_rows_in_error_are_listed_nothing_can_be_imported_and_to_others_it_is_not_there(
