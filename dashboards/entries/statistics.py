@@ -191,7 +191,7 @@ def late(found: Row, query: dict[str, Any]) -> None:
     if not found["late"]:
         feedback.empty("閉園後のお迎えはありませんでした", "この期間のお迎えは、すべて閉園時刻までに済んでいます。")
         return
-    tables.grid(f"{KEY}.late", "閉園後のお迎え", found["late"], LATE, height=280 if len(found["late"]) > 7 else None)
+    tables.grid(f"{KEY}.late", "閉園後のお迎え", found["late"], LATE, height="auto")
 
 
 def unusual(found: Row, query: dict[str, Any]) -> None:
@@ -201,13 +201,7 @@ def unusual(found: Row, query: dict[str, Any]) -> None:
             "いつもと違う入退はありませんでした", "同じ保護者のほかの日と比べて、大きく異なる記録を示します。"
         )
         return
-    tables.grid(
-        f"{KEY}.unusual",
-        "いつもと違う入退",
-        found["unusual"],
-        UNUSUAL,
-        height=280 if len(found["unusual"]) > 7 else None,
-    )
+    tables.grid(f"{KEY}.unusual", "いつもと違う入退", found["unusual"], UNUSUAL, height="auto")
 
 
 def _title(words: str, total: int, shown: int, address: str, query: dict[str, Any]) -> None:

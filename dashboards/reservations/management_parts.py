@@ -18,8 +18,6 @@ from dashboards.ui.links import link
 from dashboards.ui.text import plain
 
 PATH = "/api/reservations/management"
-SHOP_ROWS = 10
-SHOP_HEIGHT = 386
 SHOP_COLUMNS = (
     columns.number("順位", "place", width=56),
     columns.text("提携店", "name", width=160),
@@ -91,8 +89,7 @@ def shops(parts: Row, key: str) -> None:
     share = f"（全体の{found[0]['confirmed'] / total:.0%}）" if total else ""
     st.markdown(f"**最も多いのは{plain(found[0]['name'])}{share}**")
     # All of them, however many there are: the first ten without scrolling.
-    height = SHOP_HEIGHT if len(found) > SHOP_ROWS else None
-    tables.grid(f"{key}.shops.grid", "提携店別の予約件数", found, SHOP_COLUMNS, height=height)
+    tables.grid(f"{key}.shops.grid", "提携店別の予約件数", found, SHOP_COLUMNS, height="auto")
 
 
 def days(parts: Row, key: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -240,8 +240,16 @@ def _menu_width(words: Sequence[str]) -> int:
     return max(56, 20 + 13 * len(words[0])) if len(words) == 1 else 56
 
 
-def grid(key: str, alt: str, items: Sequence[Row], columns: Sequence[Column], *, height: int | None = None) -> None:
-    """Rows that are all here, in the manner of `table`; a click on a title sorts them in the browser."""
+def grid(
+    key: str,
+    alt: str,
+    items: Sequence[Row],
+    columns: Sequence[Column],
+    *,
+    height: Literal["content", "auto"] = "content",
+) -> None:
+    """Rows that are all here, in the manner of `table`; a click on a title sorts them in the browser. `height`: of all
+    rows, or of ten at most, in which one scrolls (auto)."""
     cells = {column.title: [column.cell(item) for item in items] for column in columns}
     st.dataframe(
         cells,
@@ -249,7 +257,7 @@ def grid(key: str, alt: str, items: Sequence[Row], columns: Sequence[Column], *,
         column_config={column.title: column.draw(column.title, cells[column.title]) for column in columns},
         hide_index=True,
         placeholder="–",
-        height=height or "content",
+        height=height,
         alt=alt,
     )
 

@@ -335,6 +335,12 @@ def test_a_file_says_who_is_called_when_and_others_make_room(ground: Ground) -> 
     assert "新規 1店、更新 1店" in done["message"]
     assert orders(client) == {"bouquet": ["S003", "S002", "S001"], "cake": []}
     assert again["same"] == 2
+    key = next(shop["id"] for shop in client.get(SHOPS).json()["items"] if shop["code"] == "S002")
+    told = [change for entry in partners.history(client, SHOPS, key) for change in entry["changes"]]
+    assert [(one["before"], one["after"]) for one in told if one["field"] == "services"] == [
+        ("花束:2、ケーキ:1", "花束:2"),
+        (None, "花束:2、ケーキ:1"),
+    ]
 
 
 def test_what_was_taken_along_comes_back_without_a_change(ground: Ground) -> None:
