@@ -108,6 +108,7 @@ def test_the_summary_counts_what_is_open_dead_and_sent_today(sign_in: SignIn, db
 
 
 def test_a_message_shows_its_text_and_every_try(sign_in: SignIn, db: Session) -> None:
+    give_up(db, publish(db), "別のお知らせ")
     message = publish(db, about=("alert", 7))
     give_up(db, message, "宛先を拒否されました（550）")
     client = sign_in("alice", fleet="admin")

@@ -77,6 +77,13 @@ def test_the_first_line_says_who_can_sign_in_and_the_list_is_narrowed_by_a_word(
     goes_away(page, line)
 
 
+def test_the_area_is_a_condition_only_for_who_manages_several(page: AppTest, screen: Screen) -> None:
+    assert "業務" not in {choice.label for choice in page.selectbox}
+
+    several = opened_at(screen("alice", fleet="admin", loaners="admin"), "users")
+    assert "業務" in {choice.label for choice in several.selectbox}
+
+
 def test_a_new_person_is_registered_once_all_fields_are_right_and_the_password_is_shown_once(
     page: AppTest, db: Session
 ) -> None:
