@@ -110,8 +110,8 @@ class Device:
 
 def _slice(content: bytes, offset: int, chunk: int, terminal: Terminal, _: Info) -> int:
     end = monotonic() + SLICE_SECONDS
-    while offset < len(content) and monotonic() < end:
-        wanted = terminal.send_firmware(offset, content[offset : offset + chunk])
+    while monotonic() < end and (piece := content[offset : offset + chunk]):
+        wanted = terminal.send_firmware(offset, piece)
         if wanted > len(content):
             raise Garbled("TC-200の応答の値が正しくありません（FWDATA）")
         if wanted <= offset:

@@ -98,7 +98,7 @@ def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
         filled = [cell for cell in row if cell.value is not None]
         if not filled:
             continue
-        if len(row) > MOST_COLUMNS and any(cell.column > MOST_COLUMNS for cell in filled):
+        if filled[-1].column > MOST_COLUMNS:
             raise TooLarge(f"列は{MOST_COLUMNS}列までです。不要な列を削除してください。")
         yield filled[0].row, [_text(cell) for cell in row[:MOST_COLUMNS]]
 

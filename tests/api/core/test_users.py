@@ -415,3 +415,12 @@ def test_two_administrators_who_take_each_other_out_at_once_leave_one(service: S
     # The later one is refused, or, if the earlier one was quick, no administrator any more, or signed out.
     assert statuses[0] == 200
     assert statuses[1] in (401, 403, 409)
+
+
+@pytest.mark.usefixtures("shops")
+def test_people_of_other_areas_are_not_counted(sign_in: Callable[..., TestClient], db: Session) -> None:
+    client, alone = sign_in("alice", fleet="admin"), {"active": 1, "one_time_password": 0, "inactive": 0}
+    assert client.get("/api/core/users/summary").json() == alone
+    cast.person(db, "stranger", shops="admin")
+    db.commit()
+    assert client.get("/api/core/users/summary").json() == alone

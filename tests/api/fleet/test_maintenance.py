@@ -106,7 +106,7 @@ def test_two_windows_never_overlap(operator: TestClient, db: Session, stores: li
     answer = operator.post(ROOT, json=window(db, customer_id=stores[0].customer_id))
 
     assert answer.status_code == 409
-    assert "T-2" in answer.json()["detail"]
+    assert "（T-2）" in answer.json()["detail"]
     assert operator.get(ROOT).json()["total"] == 1
     after = (app_now(db) + timedelta(hours=3)).isoformat()
     assert operator.post(ROOT, json=window(db, 4, terminal_ids=[stores[1].id], starts_at=after)).status_code == 201

@@ -219,6 +219,7 @@ def test_a_device_is_found_by_its_other_numbers_in_any_case_of_letters(db: Sessi
     assert added.status_code == 204
     assert [answer.status_code for answer in taken] == [409, 409]
     written = [" osa_pc_7.1 ", made["number"].lower()]
+    assert [*queries.sites_by_key(db, {"osaka"})] == ["osaka"]
     assert queries.numbered(db, written) == dict.fromkeys(written, made["id"])
     assert item(client, "pc_7.1")["aliases"] == ["OSA_PC_7.1"]
     assert client.delete(f"{PATH}/{made['id']}/aliases?alias=OSA_PC_7.1").status_code == 204

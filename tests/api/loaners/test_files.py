@@ -46,6 +46,9 @@ def test_devices_come_as_they_stand_in_the_sheets(ground: Ground) -> None:
         ("KOBE_Tablet_iPad-Pro-129_GHI33333_001", "terminal", "Tablet", "GHI33333", "ASSET_002"),
         ("OSAKA_SV_ThinkPad-X1-Carbon_ABC12345_001", "terminal", "Server", "ABC12345", "ASSET_001"),
     ]
+    assert ground.rows(
+        "SELECT after->>'serial' FROM audit_entries WHERE (subject, action) = ('device', 'create') ORDER BY 1"
+    ) == [("ABC12345",), ("GHI33333",), ("XYZ98765",)]
     assert ground.rows("SELECT alias FROM loaners_aliases") == [("KOBE_Tablet_iPad-Pro-12.9_GHI33333_001",)]
     assert ground.rows("SELECT count(*), min(effective_at)::text FROM loaners_events WHERE kind = 'registered'") == [
         (3, "2024-07-01 00:00:00+00")

@@ -19,7 +19,7 @@ from service.core.files.records import File
 from service.core.outbox import OutboxMessage
 from service.core.reports.render import content
 from service.core.settings import settings as floor
-from service.reservations.guides import actions, queries
+from service.reservations.guides import actions, queries, rules
 from service.reservations.guides.models import GuideFile, ShopManual
 from service.reservations.guides.rules import FOR_SHOPS, GUIDES, PUBLIC
 from service.reservations.services.models import Plan
@@ -276,6 +276,20 @@ def test_what_cannot_be_sent_again_is_refused_in_words(sign_in: SignIn, db: Sess
         assert said in refused.json()["detail"]
     assert client.post(f"{SHOPS}/999999/manual", json={"version": 1}).status_code == 404
     assert client.get(f"{SHOPS}/999999/manual").status_code == 404
+
+
+@pytest.mark.parametrize(("room", "attached"), [(0, 4), (-1, 0)])
+def test_guides_are_attached_where_they_are_not_too_large_for_a_mail(
+    db: Session, monkeypatch: pytest.MonkeyPatch, room: int, attached: int
+) -> None:
+    send(db)
+    sizes = [db.get_one(File, one).size for one in mails(db)[0].payload["attachments"]]
+    monkeypatch.setattr(rules, "MOST_ATTACHED", sum(sizes) + room)
+    db.execute(update(Shop).where(Shop.code == "S001").values(manual_sent_at=None))
+    db.commit()
+
+    assert send(db) == 1
+    assert len(mails(db)[-1].payload["attachments"]) == attached
 
 
 def test_a_guide_that_says_something_new_is_another_file_and_the_old_one_stays(

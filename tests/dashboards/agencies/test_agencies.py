@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from dashboards.agencies.master_forms import PPS_HELP
 from service.agencies.masters.models import CarrierField, Choice, Option
 from service.agencies.models import Agency
 from service.core.clock import app_now
@@ -171,11 +173,16 @@ def test_the_masters_say_what_they_hold_and_which_values_are_examples(masters: A
     assert rows(masters)[0]["元フィールド"] == "referral_shop_code"
 
 
+def name_of(page: AppTest) -> Any:
+    return next(one for one in page.text_input if one.label.startswith("名称"))
+
+
 def test_a_choice_is_added_to_the_list_that_is_open_and_made_inactive(masters: AppTest, db: Session) -> None:
     page = choices(masters, "job_type")
     assert {row["選択肢の種類"] for row in rows(page)} == {"業種"}
 
     press(page, "agencies.masters.new")
+    assert name_of(page).help == ""
     fill(page, "agencies.choice.new", code="12", name="医療")
     press(page, "agencies.choice.new.submit")
     made = db.scalars(select(Choice).where(Choice.list == "job_type", Choice.code == "12")).one()
@@ -200,6 +207,7 @@ def test_an_example_is_confirmed_by_taking_its_mark_away_and_a_fixed_list_stays_
     act(page, "agencies.masters.choices", "詳細")
     press(page, "agencies.masters.edit")
     key = f"agencies.choice.edit.{one.id}.1.False"
+    assert name_of(page).help == PPS_HELP
     fill(page, key, is_example=False)
     press(page, f"{key}.submit")
     db.expire_all()

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from dashboards.agencies import trends
 from service.agencies.acquired import queries
 from service.agencies.rules import Status
 from service.core.clock import app_now
@@ -161,3 +162,16 @@ def test_the_dashboard_says_what_waits_longest_and_shows_the_agencies(team: Scen
     assert "/case?id=" in texts(page)
     assert "田中代理店</a>" in html(page)
     goes_away(page, line)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "by"),
+    [
+        ({"month": "2026-11"}, "day"),
+        ({"since": "2026-01-01", "until": "2026-04-02"}, "day"),
+        ({"since": "2026-01-01", "until": "2026-04-03"}, "month"),
+        ({"since": "2026-01-01"}, "month"),
+    ],
+)
+def test_a_quarter_is_drawn_by_days_and_what_is_longer_by_months(chosen: dict[str, str], by: str) -> None:
+    assert trends.asked(chosen)["by"] == by

@@ -142,6 +142,12 @@ def test_rows_are_numbered_as_a_spreadsheet_shows_them() -> None:
     assert [(row.number, row.cells) for row in sheet.rows] == [(3, ["青木", "1行目\n2行目"]), (5, ["小林", ""])]
 
 
+def test_no_more_columns_are_read_than_a_table_may_have() -> None:
+    wide = ["x"] * sheets.MOST_COLUMNS
+    assert len(cells(records.read(as_workbook([wide], wide)))[0]) == sheets.MOST_COLUMNS
+    assert "列までです" in refusal(as_workbook([[*wide, "y"]], wide))
+
+
 def test_a_sheet_is_chosen_by_name() -> None:
     book = Workbook()
     first, second = book.active, book.create_sheet("二枚目")

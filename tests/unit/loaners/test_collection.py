@@ -8,7 +8,7 @@ import pytest
 
 from service.loaners.collection import rules
 from service.loaners.collection.rules import Version
-from service.loaners.forms.rules import Meaning, Question, Type
+from service.loaners.forms.rules import LONGEST_ANSWER, Meaning, Question, Type
 from service.loaners.rules import DEPOSIT_WORDS, STATUS_WORDS, Deposit, Status
 
 STATUS = Question("0-4", "ステータス", Type.CHOICE, tuple(STATUS_WORDS.values()), True, meaning=Meaning.STATUS)
@@ -32,6 +32,12 @@ V2 = Version(2, [STATUS, Question("1-1", "担当者"), Question("1-2", "貸出�
 )
 def test_a_header_says_which_question_it_is(header: str, key: str | None) -> None:
     assert rules.question_key(header) == key
+
+
+def test_an_answer_may_be_as_long_as_on_the_form() -> None:
+    status, longest = {"0-4.ステータス": "1.貸出中"}, "あ" * LONGEST_ANSWER
+    assert rules.read(V1, status | {"1-1.貸出先": longest}) == ({"0-4": STATUS_WORDS[Status.LENT], "1-1": longest}, {})
+    assert [*rules.read(V1, status | {"1-1.貸出先": longest + "あ"})[1]] == ["1-1.貸出先"]
 
 
 @pytest.mark.parametrize(
