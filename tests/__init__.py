@@ -1,0 +1,1 @@
+"""Tests of all rooms, and what they stand on."""

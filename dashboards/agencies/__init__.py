@@ -1,0 +1,1 @@
+"""Pages of 申込投入, one file per page."""

@@ -1,0 +1,1 @@
+"""Pages of 入退管理, one file per page."""

@@ -1,0 +1,1 @@
+"""Pages of 予約運用, one file per page."""

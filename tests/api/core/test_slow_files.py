@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,6 +26,7 @@ from service.core.settings import settings
 from tests import cast
 from tests.conftest import Service
 from tests.pictures import picture
+from tests.waiting import wait_for
 
 ADDRESS = "/api/core/files?name=a.jpg&purpose=fleet.terminal_photo"
 
@@ -43,13 +43,6 @@ def http(service: Service, token: str) -> Iterator[httpx2.Client]:
     with service.http() as client:
         client.headers["Authorization"] = f"Bearer {token}"
         yield client
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
-    deadline, waiting = time.monotonic() + seconds, threading.Event()
-    while not holds() and time.monotonic() < deadline:
-        waiting.wait(0.02)
-    return holds()
 
 
 def objects() -> int:
@@ -104,8 +97,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(service: Service, token: str, 
     for _ in range(3):
         with begin(service, token, 5_000_000) as connection:
             connection.sendall(b"\xff\xd8\xff" + b"x" * 3_000_000)
-            assert eventually(lambda: spools(service) == held + 1)
-        assert eventually(lambda: spools(service) == held)
+            wait_for(lambda: spools(service) == held + 1, "nothing is spooled")
+        wait_for(lambda: spools(service) == held, "the spool is still open")
     assert (objects(), service.rows("SELECT count(*) FROM files")) == (stored, files)
 
 
@@ -170,7 +163,7 @@ def test_the_same_upload_twice_at_once_is_one_file(service: Service, token: str)
 
     assert answers == [answers[0]] * 4
     assert service.rows("SELECT count(*) FROM files WHERE client_id = %s", key) == [(1,)]
-    assert eventually(lambda: objects() == stored + 2), "one picture and its thumbnail"
+    wait_for(lambda: objects() == stored + 2, "one picture and its thumbnail")
 
 
 def test_a_refusal_comes_though_the_sender_has_not_finished(service: Service, token: str) -> None:

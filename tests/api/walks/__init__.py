@@ -1,0 +1,1 @@
+"""What is asked of every route of the service."""

@@ -1,0 +1,1 @@
+"""The whole product in a real Chromium, as `make up` runs it."""

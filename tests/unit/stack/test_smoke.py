@@ -24,7 +24,7 @@ class Mirror(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(told)
 
-    do_GET = do_POST = answer  # noqa: N815
+    do_GET = do_POST = answer  # noqa: N815 (what http.server calls)
 
     def log_message(self, *_: object) -> None:
         pass
