@@ -73,8 +73,8 @@ def test_twenty_statements_of_ten_megabytes_are_sent_and_the_service_stays_small
     assert [image["file_id"] for image in images] == sent
     assert all(image["size"] > 9 * MEGABYTE for image in images)
     assert len(shown.content) > 9 * MEGABYTE
-    # Six on their way, four of them being looked at, one decoded. Of the 200 MB that went through little stays: what the
-    # allocator keeps for the next ones.
+    # Six on their way, four of them being looked at, one decoded. Of the 200 MB that went through little stays: what
+    # the allocator keeps for the next ones.
     assert (most[-1] - before) / MEGABYTE < 120
     assert (process.memory_info().rss - before) / MEGABYTE < 100
 
