@@ -46,7 +46,7 @@ def main() -> None:
         os.setuid(account.pw_uid)
     if own.ends_with_parent:
         # After the change of account, which would undo it.
-        _end_with(parent, signal.Signals[f"SIG{own.ends_with_parent}"])
+        end_with(parent, signal.Signals[f"SIG{own.ends_with_parent}"])
     os.execv(command[0], command)
 
 
@@ -57,7 +57,8 @@ def _leave_pid(file: Path) -> None:
     building.rename(file)
 
 
-def _end_with(parent: int, number: signal.Signals) -> None:
+def end_with(parent: int, number: signal.Signals) -> None:
+    """This process gets the signal when its parent is gone, and ends when that is so already."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:  # gone before it could be asked for

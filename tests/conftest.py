@@ -14,7 +14,6 @@ import os
 import shutil
 import ssl
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Transaction, create_engine, event, text
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from stack import servers
@@ -39,7 +38,7 @@ from tests import cluster
 from tests.audit_words import every_audited_word  # noqa: F401  # watches every test
 from tests.luhn import left_behind, nothing_of_a_card  # noqa: F401  # watches every test
 from tests.maker import PUBLIC_KEY
-from tests.processes import await_ok, end, free_port, own_folder, tied
+from tests.processes import Forked, await_ok, end, free_port, own_folder, tied
 from tests.shared import Shared, known_of
 from tests.shares import Budget, Times
 from tests.shares import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
@@ -216,21 +215,19 @@ def empty(database: str) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def _engine(empty: Engine) -> Engine:
-    """Where `db` is; folders whose tests all begin with the same have one of their own (`filled_database`)."""
+    """Where `db` is; folders and modules whose tests all begin with the same have one of their own (`filled_database`,
+    `begun`)."""
     return empty
 
 
-@pytest.fixture
-def db(_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    """A session on the connection that the service uses too during this test; everything is rolled back after it."""
+@contextmanager
+def shared_session(connection: Connection) -> Iterator[Session]:
+    """A session on the connection that the service uses too meanwhile. What is committed there is a savepoint of the
+    connection's own transaction."""
     from service.core import db as core_db
     from service.core import reading
 
-    connection = _engine.connect()
-    outer = connection.begin()
     factory = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
-    monkeypatch.setattr(core_db, "session_factory", lambda: factory)
-
     raw: Any = connection.connection.driver_connection
     see = scopes_of(raw)
 
@@ -242,19 +239,47 @@ def db(_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
         session.execute(text("SET TRANSACTION READ ONLY"))
         return session
 
-    # A door whose answer may lag would fail on a replica if it wrote.
-    monkeypatch.setattr(reading, "only_reads", only_reads)
-    see(core_db.SYSTEM)
-    # A transaction of the product is a savepoint here: it must see what it would see by itself, and what it may see
-    # must not outlive it. The test itself sees everything.
-    event.listen(factory, "after_begin", begun)
-    event.listen(factory, "after_commit", lambda _: see(core_db.SYSTEM))
-    with factory(info={"sees_all": True}) as session:
-        # Each request starts with an empty session, as in production; the test's own must not hold stale rows.
-        event.listen(session, "after_commit", lambda ended: ended.expire_all())
-        yield session
-    outer.rollback()
-    connection.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core_db, "session_factory", lambda: factory)
+        # A door whose answer may lag would fail on a replica if it wrote.
+        patch.setattr(reading, "only_reads", only_reads)
+        see(core_db.SYSTEM)
+        # A transaction of the product is a savepoint here: it must see what it would see by itself, and what it may see
+        # must not outlive it. The test itself sees everything.
+        event.listen(factory, "after_begin", begun)
+        event.listen(factory, "after_commit", lambda _: see(core_db.SYSTEM))
+        with factory(info={"sees_all": True}) as session:
+            # Each request starts with an empty session, as in production; the test's own must not hold stale rows.
+            event.listen(session, "after_commit", lambda ended: ended.expire_all())
+            yield session
+
+
+@contextmanager
+def begun(engine: Engine, fill: Callable[[Session], None]) -> Iterator[Connection]:
+    """For an `_engine` of a module whose tests all begin with the same: a transaction in which it is done once. What a
+    test does on top is rolled back to there. Its `now()` is that of the first test."""
+    with engine.connect() as connection, connection.begin() as outer:
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        with shared_session(connection) as db:
+            fill(db)
+            db.commit()
+        yield connection
+        outer.rollback()
+
+
+@pytest.fixture
+def db(_engine: Engine | Connection) -> Iterator[Session]:
+    """A session on the connection that the service uses too during this test; everything is rolled back after it."""
+    with ExitStack() as held:
+        if isinstance(_engine, Connection):
+            connection: Connection = _engine
+            outer: Transaction = _engine.begin_nested()
+        else:
+            connection = held.enter_context(_engine.connect())
+            outer = connection.begin()
+        with shared_session(connection) as session:
+            yield session
+        outer.rollback()
 
 
 @pytest.fixture(scope="session")
@@ -306,7 +331,7 @@ class Service:
     url: str
     database_url: str
     owner_url: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     environ: dict[str, str]
 
     def http(self) -> httpx2.Client:
@@ -337,11 +362,11 @@ def start_service(home: Home, database: str, more: Mapping[str, str] = MappingPr
         "DATABASE_OWNER_URL": servers.url(home, "owner", database),
         **more,
     }
-    command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:app", "--port", str(port)]
-    with (home.logs / f"{database}.log").open("wb") as log:
-        process = subprocess.Popen(
-            tied([*command, "--no-access-log", "--log-level", "warning"]), cwd=ROOT, env=environ, stdout=log, stderr=log
-        )
+    process = Forked(
+        *("uvicorn", "--factory", "service.main:app", "--port", str(port), "--no-access-log", "--log-level", "warning"),
+        environ=environ,
+        log=home.logs / f"{database}.log",
+    )
     url = f"http://127.0.0.1:{port}"
     started = Service(url, environ["DATABASE_URL"], environ["DATABASE_OWNER_URL"], process, dict(environ))
     await_ok(f"{url}/api/health/live", process)

@@ -5,8 +5,10 @@ Whatever a test starts ends with it, also when the run is killed: `tied`.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
+import runpy
 import shutil
 import signal
 import socket
@@ -17,10 +19,13 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import psutil
 
+from stack.child import end_with
 from stack.home import ROOT
 
 # Below the ports that the system gives to outgoing connections: none of those can take one between asking and starting.
@@ -58,7 +63,7 @@ def free_port() -> int:
             return port
 
 
-def await_ok(url: str, process: subprocess.Popen[bytes] | None = None, seconds: float = 120) -> None:
+def await_ok(url: str, process: subprocess.Popen[bytes] | Forked | None = None, seconds: float = 120) -> None:
     """A busy machine takes half a minute to start a service; one that ended is told at once."""
     deadline = time.monotonic() + seconds
     while True:
@@ -72,13 +77,64 @@ def await_ok(url: str, process: subprocess.Popen[bytes] | None = None, seconds: 
         time.sleep(0.05)
 
 
-def end(process: subprocess.Popen[bytes], by: signal.Signals = signal.SIGTERM) -> None:
+def end(process: subprocess.Popen[bytes] | Forked, by: signal.Signals = signal.SIGTERM) -> None:
     process.send_signal(by)
     try:
         process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(5)
+
+
+class Forked:
+    """A module run as `python -m` does, in a process that is forked from one that has imported the product: to import
+    it takes longer than most of what is asked of it. As far as tests need it, a `subprocess.Popen`."""
+
+    def __init__(self, module: str, *args: str, environ: Mapping[str, str], log: Path | None = None) -> None:
+        self.module, self.args = module, args
+        self._process = _server().Process(target=_become, args=(module, args, dict(environ), log), daemon=True)
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self._process.exitcode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+@cache
+def _server() -> ForkServerContext:
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload(["service.main", "jobs.long.kinds", "tests.sandbox.app", "tests.sandbox.people"])
+    return made
+
+
+def _become(module: str, args: Sequence[str], environ: Mapping[str, str], log: Path | None) -> None:
+    end_with(os.getppid(), signal.SIGTERM)
+    os.environ.clear()
+    os.environ.update(environ)
+    if log:
+        with log.open("wb") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+    sys.argv = [module, *args]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 @contextmanager

@@ -24,6 +24,9 @@ MOST_WORKERS = 6
 TOGETHER = (
     ("tests/api/walks/", "tests/api/openapi/", "tests/api/fleet/test_cross_tokens.py"),
     ("tests/browser/product/",),
+    ("tests/browser/station_faults/",),
+    ("tests/browser/test_agencies_", "tests/browser/test_files.py"),
+    ("tests/browser/test_guides.py", "tests/browser/test_reservation_pages.py"),
 )
 TIMES = Path(__file__).parent / "times.tsv"
 # Of a file that the table does not know: it might be long.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,10 +22,9 @@ from service.core.identity import open_session
 from service.core.tasks.runner import run_next
 from service.core.tasks.work import Run
 from service.main import FrontDoor
-from stack.home import ROOT
 from tests import cast
 from tests.conftest import at
-from tests.processes import tied
+from tests.processes import Forked
 from tests.restored import Restored
 
 
@@ -56,9 +53,8 @@ class Ground:
         return run_next(kinds or all_kinds(), stopping or threading.Event(), pulse_seconds=0.02)
 
     @contextmanager
-    def process(self) -> Iterator[subprocess.Popen[bytes]]:
-        environ = os.environ | {"DATABASE_URL": self.url}
-        worker = subprocess.Popen(tied([sys.executable, "-m", "jobs.long"]), cwd=ROOT, env=environ)
+    def process(self) -> Iterator[Forked]:
+        worker = Forked("jobs.long", environ=os.environ | {"DATABASE_URL": self.url})
         try:
             yield worker
         finally:

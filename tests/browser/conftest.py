@@ -7,9 +7,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from stack.home import ROOT
+from stack.home import ROOT, Home
 from tests import chromium as real
+from tests.conftest import Service, start_service
+from tests.dashboards.dashboards import Dashboards, start
 from tests.ensure_browser import browser as browser_path
+from tests.processes import end
 
 RESULTS = ROOT / "test-results"
 
@@ -28,6 +31,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def chromium() -> Iterator[Browser]:
     with real.chromium() as launched:
         yield launched
+
+
+@pytest.fixture(scope="package")
+def dashboards(service: Service) -> Iterator[Dashboards]:
+    started = start(service.url)
+    yield started
+    end(started.process)
+
+
+@pytest.fixture(scope="package")
+def clocked(running_servers: Home) -> Iterator[Service]:
+    """A service of its own, whose clock may be moved."""
+    started = start_service(running_servers, "genba_customers_pages")
+    yield started
+    end(started.process)
 
 
 @pytest.fixture

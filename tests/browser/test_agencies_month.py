@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
@@ -17,15 +15,7 @@ from tests import cast
 from tests import chromium as real
 from tests.api.agencies import scene
 from tests.conftest import Service
-from tests.dashboards.dashboards import Dashboards, start
-from tests.processes import end
-
-
-@pytest.fixture(scope="module")
-def dashboards(service: Service) -> Iterator[Dashboards]:
-    started = start(service.url)
-    yield started
-    end(started.process)
+from tests.dashboards.dashboards import Dashboards
 
 
 def test_a_month_that_is_not_in_the_list_is_typed(chromium: Browser, service: Service, dashboards: Dashboards) -> None:

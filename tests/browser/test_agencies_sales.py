@@ -18,16 +18,8 @@ from service.core.identity import open_session
 from tests.api.agencies import scene
 from tests.chromium import PHONE, in_a_hand
 from tests.conftest import Service
-from tests.dashboards.dashboards import Dashboards, start
+from tests.dashboards.dashboards import Dashboards
 from tests.pictures import picture
-from tests.processes import end
-
-
-@pytest.fixture(scope="module")
-def dashboards(service: Service) -> Iterator[Dashboards]:
-    started = start(service.url)
-    yield started
-    end(started.process)
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from dashboards.session import COOKIE
 from service.core.identity import open_session
 from tests import cast
 from tests.conftest import Service
-from tests.dashboards.dashboards import Dashboards, start
+from tests.dashboards.dashboards import Dashboards
 from tests.pictures import picture
-from tests.processes import end
 
 ADDRESS = "/files?name=%E7%8F%BE%E5%9C%B0.jpg&purpose=fleet.terminal_photo"
 SEND = """async ([address, content, headers]) => {
@@ -35,13 +34,6 @@ SHOW = """async (address) => {
   await image.decode();
   return [image.naturalWidth, image.naturalHeight];
 }"""
-
-
-@pytest.fixture(scope="module")
-def dashboards(service: Service) -> Iterator[Dashboards]:
-    started = start(service.url)
-    yield started
-    end(started.process)
 
 
 @pytest.fixture

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from service.reservations.guides.rules import GUIDES, PUBLIC
-from stack.home import Home
 from tests.api.reservations import scene
-from tests.conftest import Service, start_service
-from tests.processes import end
+from tests.conftest import Service
 
 
 @pytest.fixture(scope="module")
-def service(running_servers: Home) -> Iterator[Service]:
-    started = start_service(running_servers, "genba_guide_pages")
-    with started.committed() as db:
+def service(clocked: Service) -> Service:
+    with clocked.committed() as db:
         scene.fill(db)
-    yield started
-    end(started.process)
+    return clocked
 
 
 def test_every_guide_fits_a_phone_and_nothing_of_it_is_refused(service: Service, phone: Page) -> None:

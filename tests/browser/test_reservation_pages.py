@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,10 +11,8 @@ from playwright.sync_api import Page, expect
 from service.core.clock import app_now
 from service.reservations.events import rules as e
 from service.reservations.flow import actions
-from stack.home import Home
 from tests.api.reservations import scene
-from tests.conftest import Service, start_service
-from tests.processes import end
+from tests.conftest import Service
 
 
 @dataclass
@@ -24,13 +21,6 @@ class Stage:
 
     service: Service
     paths: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def clocked(running_servers: Home) -> Iterator[Service]:
-    service = start_service(running_servers, "genba_reservation_pages")
-    yield service
-    end(service.process)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The product with the scratch area laid over it and its name added to the list."""
     folder = tmp_path_factory.mktemp("sixth") / "genba"
     for room in ROOMS:
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "fonts", "scratch"))
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("fonts", "scratch"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.copytree(AREA, folder, dirs_exist_ok=True)
     for name in LISTS:

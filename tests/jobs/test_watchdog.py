@@ -230,6 +230,7 @@ def await_rounds(file: Path, several: int = 3) -> None:
     eventually(lambda: rounds() >= before + several)
 
 
+@pytest.mark.deep
 def test_a_service_that_is_away_is_told_within_moments_also_by_a_watchdog_that_was_killed(
     committed: Restored,
     portal: BlockingPortal,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +11,7 @@ from typing import Any
 
 import httpx2
 
-from stack.home import ROOT
-from tests.processes import await_ok, end, free_port, tied
+from tests.processes import Forked, await_ok, end, free_port
 
 TOKEN = "xoxb-for-tests"
 SIGNING_SECRET = "signing-secret-for-tests"
@@ -30,7 +27,7 @@ class Sandbox:
     http: httpx2.Client
     port: int
     smtp_port: int
-    process: subprocess.Popen[bytes]
+    process: Forked
 
     @property
     def slack_url(self) -> str:
@@ -170,7 +167,7 @@ def running_sandbox(
         "STRIPE_WEBHOOK_SECRETS": STRIPE_SECRET,
         "SANDBOX_STRIPE_URL": stripe_url,
     }
-    process = subprocess.Popen(tied([sys.executable, "-m", "tests.sandbox"]), cwd=ROOT, env=environ)
+    process = Forked("tests.sandbox", environ=environ)
     url = f"http://127.0.0.1:{port}"
     try:
         await_ok(f"{url}/health", process)

@@ -305,6 +305,7 @@ def test_a_lost_answer_is_a_call_all_the_same(sandbox: Sandbox) -> None:
     assert [call["effect"] for call in sandbox.calls()] == ["k-1", "k-1"]
 
 
+@pytest.mark.deep
 def test_a_restart_takes_up_where_it_was(tmp_path: Path) -> None:
     store = tmp_path / "sandbox.sqlite"
     with running_sandbox(store, pace=10) as first:

@@ -226,6 +226,7 @@ def test_a_late_answer_comes_after_the_callback(sandbox: Sandbox, ear: Ear) -> N
     assert ear.forms()[0]["MessageStatus"] == "sent"
 
 
+@pytest.mark.deep
 def test_a_restart_takes_up_where_it_was(tmp_path: Path) -> None:
     store = tmp_path / "sandbox.sqlite"
     with running_sandbox(store, pace=3) as first:

@@ -247,6 +247,7 @@ print(*grown())
 """
 
 
+@pytest.mark.deep
 def test_a_hundred_thousand_rows_leave_memory_as_it_was(ground: Ground) -> None:
     """The first run warms up; the second may not reach for more than a few megabytes on top."""
     ground.rows(

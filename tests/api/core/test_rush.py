@@ -36,6 +36,7 @@ def test_two_hundred_at_once_are_all_answered(service: Service) -> None:
     assert asyncio.run(rush()) == [200] * 200
 
 
+@pytest.mark.deep
 def test_a_rush_of_wrong_sign_ins_holds_nobody_up(service: Service) -> None:
     with service.committed() as db:
         db.execute(text("DELETE FROM throttles"))  # other tests sign in from here, too

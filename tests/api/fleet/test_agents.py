@@ -92,6 +92,7 @@ def test_a_wrong_code_is_refused_in_the_services_words(
     assert not (tmp_path / "state" / "credentials.json").exists()
 
 
+@pytest.mark.deep
 def test_a_storm_of_simulated_terminals_ends_with_every_one_online(tmp_path: Path, service: Service) -> None:
     with service.committed() as db:
         customer = factories.customer(db, f"顧客 {uuid.uuid4()}")

@@ -26,7 +26,8 @@ from service.fleet.watch import actions
 from stack import servers
 from stack.home import Home
 from tests import factories
-from tests.conftest import Service, committed_database
+from tests.conftest import committed_database, own_database
+from tests.restored import Restored
 from tests.sight import seeing_all
 
 
@@ -55,21 +56,28 @@ class Place:
         return dict(self.owner("SELECT terminal_id, count(*) FROM fleet_heartbeats GROUP BY 1"))
 
 
-@pytest.fixture
-def place(running_servers: Home) -> Iterator[Place]:
-    name = f"genba_{uuid.uuid4().hex[:8]}"
+@pytest.fixture(scope="module")
+def three(running_servers: Home) -> Iterator[tuple[Restored, Place]]:
+    name = own_database("genba_ingest")
     with committed_database(running_servers, name):
-        app_url = servers.url(running_servers, "app", name)
-        service = Service("", app_url, "", None, {})  # type: ignore[arg-type]  # only its database is used
-        tokens = {}
-        with service.committed() as db:
+        made, tokens = Restored(running_servers, name), dict[int, str]()
+        with made.session() as db, db.begin():
             customer = factories.customer(db)
             for _ in range(3):
                 terminal, token = factories.terminal(db, customer), new_token()
                 db.add(TerminalToken(token_hash=hash_token(token), terminal_id=terminal.id))
                 tokens[terminal.id] = token
-        owner_url, superuser_url = (servers.url(running_servers, role, name) for role in ("owner", "superuser"))
-        yield Place(app_url, owner_url, superuser_url, tokens)
+        made.keep()
+        yield made, Place(made.url, made.owner_url, servers.url(running_servers, "superuser", name), tokens)
+        made.close()
+
+
+@pytest.fixture
+def place(three: tuple[Restored, Place]) -> Place:
+    """As it was made, whatever the test before has done."""
+    restored, made = three
+    restored.restore()
+    return made
 
 
 def heartbeat(sequence: int = 1, stream: uuid.UUID | None = None) -> Heartbeat:
@@ -127,6 +135,7 @@ def test_in_a_batch_only_the_bad_row_fails(place: Place) -> None:
         return list(await asyncio.gather(*(one.answer for one in waiting), return_exceptions=True))
 
     refused, *answered = asyncio.run(one_batch())
+    place.owner("ALTER TABLE fleet_heartbeats DROP CONSTRAINT refuse")
 
     assert isinstance(refused, Invalid)
     assert all(isinstance(answer, bytes) for answer in answered)

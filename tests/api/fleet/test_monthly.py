@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
@@ -17,15 +17,15 @@ from service.fleet.models import Customer, Day
 from service.fleet.monthly import actions
 from service.fleet.monthly.models import MonthlyReport
 from tests import factories
+from tests.conftest import begun
 
 DOOR = "/api/fleet/reports/monthly"
 SignIn = Callable[..., TestClient]
 MONTH = Month(2026, 10)
 
 
-@pytest.fixture
-def customers(db: Session) -> list[Customer]:
-    """Two with a terminal each, up for a whole and for half a day, and their reports of September and October."""
+def two_months(db: Session) -> None:
+    """Two customers with a terminal each, up for a whole and for half a day; reports of September and October."""
     found = [factories.customer(db, "ABC商事"), factories.customer(db, "XYZ商店")]
     for customer, online in zip(found, (86400, 43200), strict=True):
         terminal = factories.terminal(db, customer)
@@ -37,7 +37,18 @@ def customers(db: Session) -> list[Customer]:
     for month in (MONTH.plus(-1), MONTH):
         for whose in [found[0].id, found[1].id, None]:
             assert actions.draft(partial(transaction, SYSTEM), "test", month, whose, anew=False)
-    return found
+
+
+@pytest.fixture(scope="module")
+def _engine(empty: Engine) -> Iterator[Connection]:
+    with begun(empty, two_months) as connection:
+        yield connection
+
+
+@pytest.fixture
+def customers(db: Session) -> list[Customer]:
+    """Those of `two_months`."""
+    return [*db.scalars(select(Customer).order_by(Customer.id))]
 
 
 def report(db: Session, customer: Customer | None) -> MonthlyReport:

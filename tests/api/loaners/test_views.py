@@ -5,35 +5,31 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from openpyxl import load_workbook
+from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
 from service.core.times import local_date
 from service.loaners.models import Alias
 from tests import cast
 from tests.api.loaners import stock
 from tests.api.loaners.stock import COLLECTED, LENT, STORED
+from tests.conftest import begun
 
 SignIn = Callable[..., TestClient]
 LISTS = "/api/loaners/lists"
 
 
-@pytest.fixture
-def staff(db: Session) -> Actor:
-    return cast.actor(db, "carol", loaners="staff")
-
-
-@pytest.fixture
-def filled(db: Session, staff: Actor) -> Session:
+def devices(db: Session) -> None:
     """A laptop lent with a deposit, a printer in Kobe that came back, a router on its shelf in Himeji, a tablet whose
     deposit nobody told of."""
+    staff = cast.actor(db, "carol", loaners="staff")
     laptop = stock.device(db, staff, "AAA1")
     stock.form(db, staff, laptop, 40, LENT)
     stock.deposit(db, staff, laptop, 30, 1)
@@ -46,7 +42,17 @@ def filled(db: Session, staff: Actor) -> Session:
     stock.form(db, staff, tablet, 5, LENT)
     stock.moved(db, staff, tablet, 3, "kobe")
     db.add(Alias(alias="OLD-DDD4", device_id=tablet.id))
-    db.commit()
+
+
+@pytest.fixture(scope="module")
+def _engine(empty: Engine) -> Iterator[Connection]:
+    with begun(empty, devices) as connection:
+        yield connection
+
+
+@pytest.fixture
+def filled(db: Session) -> Session:
+    """`devices` are there."""
     return db
 
 

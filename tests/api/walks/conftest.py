@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -36,8 +37,14 @@ def _engine(running_servers: Home) -> Iterator[Engine]:
         yield engine
 
 
+@pytest.fixture(scope="package")
+def listed() -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """What each person has been shown, by login ID and path. Walks that write look for themselves."""
+    return {}
+
+
 @pytest.fixture
-def walkers(db: Session, client: TestClient) -> list[Walker]:
+def walkers(db: Session, client: TestClient, listed: dict[str, dict[str, list[dict[str, Any]]]]) -> list[Walker]:
     """Every demo account, signed in, in front of the demo's data."""
     # All of a walk is one transaction, which looks idle while the test thinks.
     db.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
@@ -45,6 +52,12 @@ def walkers(db: Session, client: TestClient) -> list[Walker]:
     tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in people]
     db.commit()
     return [
-        Walker(user.login_id, token, client, {m.area: m.tenant_id for m in user.memberships if m.tenant_id})
+        Walker(
+            user.login_id,
+            token,
+            client,
+            {m.area: m.tenant_id for m in user.memberships if m.tenant_id},
+            listed.setdefault(user.login_id, {}),
+        )
         for user, token in zip(people, tokens, strict=True)
     ]

@@ -134,7 +134,7 @@ class Walker:
     token: str
     client: TestClient
     tenants: Mapping[str, int]  # area -> the agency or nursery this person is bound to there
-    _lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    seen: dict[str, list[dict[str, Any]]]  # path -> the rows that were listed there
 
     def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
@@ -173,9 +173,9 @@ class Walker:
     def rows(self, path: str) -> list[dict[str, Any]]:
         """The items of the list at a path, all of them, for its files hold them all; none when there is no such list
         for this person."""
-        if path not in self._lists:
-            self._lists[path] = [*self._items(path)]
-        return self._lists[path]
+        if path not in self.seen:
+            self.seen[path] = [*self._items(path)]
+        return self.seen[path]
 
     def _items(self, path: str) -> Iterator[dict[str, Any]]:
         known = next((one for one in lists() if one.pattern.fullmatch(path)), None)

@@ -104,6 +104,7 @@ def test_scans_that_come_faster_than_the_service_answers_are_all_stored(storeroo
     expect(field).to_have_value("")
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("storeroom", [PHONE], indirect=True, ids=["phone"])
 def test_scans_while_the_service_is_away_are_stored_when_it_is_back(storeroom: Page, stack: Stack) -> None:
     room = f"倉庫{time.time_ns()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx2
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dashboards.session import COOKIE
@@ -61,6 +62,7 @@ def test_what_was_typed_when_the_session_ended_is_stored_after_signing_in_again(
     assert [row["company_name"] for row in found.json()["items"]] == [TYPED]
 
 
+@pytest.mark.deep
 def test_somebody_else_at_the_same_browser_does_not_take_the_page_over_and_leaves_it_to_its_owner(
     page: Page, context: BrowserContext, stack: Stack
 ) -> None:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import datetime
 
 from playwright.sync_api import Page, expect
 
-from stack.home import ROOT
 from tests.browser.relay import Relay
 from tests.browser.stations import (
     Door,
     made,
 )
 from tests.conftest import Service, own_database
-from tests.processes import await_ok
+from tests.processes import Forked, await_ok
 
 DATABASE = own_database("genba_station")
 
 
 def begin_again(own: Service) -> None:
-    command = [*own.process.args, "--log-level", "error"]  # type: ignore[misc]  # a list, as it was started
-    own.process = subprocess.Popen(command, cwd=ROOT, env=own.environ)
+    assert isinstance(own.process, Forked)
+    own.process = Forked(own.process.module, *own.process.args, environ=own.environ)
     await_ok(f"{own.url}/api/health/live", own.process)
 
 

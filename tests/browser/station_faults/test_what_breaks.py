@@ -40,6 +40,7 @@ from tests.ensure_browser import browser as browser_path
 from tests.waiting import wait_for
 
 
+@pytest.mark.deep
 def test_a_service_that_is_killed_in_the_middle_of_scanning(page: Page, own: Service, door: Door) -> None:
     for parent in door.parents[:3]:
         scan(page, parent)
@@ -204,6 +205,7 @@ def test_a_clock_that_is_ten_minutes_ahead_is_pointed_out_and_believed(chromium:
     context.close()
 
 
+@pytest.mark.deep
 def test_a_database_that_is_down_is_told_in_words_and_keeps_no_scan_out(
     page: Page, running_servers: Home, door: Door
 ) -> None:

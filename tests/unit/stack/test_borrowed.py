@@ -31,6 +31,7 @@ def source(running_servers: Home) -> Iterator[str]:
         yield name
 
 
+@pytest.mark.deep
 def test_a_backup_comes_back_on_a_machine_where_nothing_runs(
     running_servers: Home, source: str, fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

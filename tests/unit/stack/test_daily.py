@@ -165,6 +165,7 @@ def rehearsed(nightly: Nightly, running_servers: Home) -> Iterator[Nightly]:
     servers.drop_database(running_servers, "genba_scratch")
 
 
+@pytest.mark.deep
 def test_a_backup_is_restored_once_a_week_compared_and_cleared_away(rehearsed: Nightly) -> None:
     def rehearsals() -> list[bool]:
         return [one["ok"] for one in rehearsed.memory.untold if one.get("kind") == "rehearsal"]
