@@ -22,6 +22,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
 
 import psutil
 
@@ -93,7 +95,9 @@ class Forked:
     def __init__(self, module: str, *args: str, environ: Mapping[str, str], log: Path | None = None) -> None:
         self.module, self.args = module, args
         self._process = _server().Process(target=_become, args=(module, args, dict(environ), log), daemon=True)
-        self._process.start()
+        # A child would run this process's `__main__` again, which is a page where pages are tested.
+        with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
+            self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
 

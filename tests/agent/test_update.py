@@ -417,8 +417,11 @@ def killed() -> Iterator[Callable[..., int]]:
 @pytest.mark.parametrize(
     "moment",
     [
-        *("written:installing", "FWBEGIN", "FWDATA", "write:restarting", "written:restarting"),
-        *("FWCOMMIT:answered", "write:confirming", "FWCONFIRM:answered", "forget"),
+        *("FWDATA", "written:restarting", "FWCONFIRM:answered", "forget"),
+        *(
+            pytest.param(other, marks=pytest.mark.deep)
+            for other in ("written:installing", "FWBEGIN", "write:restarting", "FWCOMMIT:answered", "write:confirming")
+        ),
     ],
 )
 def test_kill_9_at_every_step_ends_in_the_new_firmware_all_the_same(

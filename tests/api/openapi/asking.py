@@ -65,8 +65,8 @@ def ask(
     first, *others = [STRANGER] if signing else everybody.at(operation)
     lock = permission(operation)
 
-    # The simplest and one by chance every day, and each day another one; `make test-deep` asks the rest.
-    of_a_day = 2 if (operation.body or operation.query) and not dear else 1
+    # Of what writes the simplest and one by chance every day, and each day another one; `make test-deep` asks the rest.
+    of_a_day = 2 if operation.body and not dear else 1
     examples = settings().max_examples // (100 if dear else 40) if is_deep() else of_a_day
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)

@@ -228,9 +228,9 @@ Asking = Callable[[list[Walker]], list[Walker]]
 
 
 def _some(walkers: list[Walker]) -> list[Walker]:
-    """One of each set of permissions where people see one tenant only, and one of each other area: another each day."""
+    """Of each area one whose people see one tenant only, and one who sees all of it: another each day."""
     shuffled = random.sample(walkers, len(walkers))
-    return [*{walker.held if walker.tenants else walker.home: walker for walker in shuffled}.values()]
+    return [*{(walker.home, bool(walker.tenants)): walker for walker in shuffled}.values()]
 
 
 def _each(walkers: list[Walker]) -> list[Walker]:
