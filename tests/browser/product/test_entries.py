@@ -95,6 +95,8 @@ def test_a_days_presence_is_written_and_the_address_keeps_the_day(at: Open, stac
     dialog.get_by_text("遅刻", exact=True).click()
     dialog.get_by_label("備考").fill("通院のため")
     dialog.get_by_role("button", name="保存する").click()
+    # The field it was typed into says so too, until it is stored.
+    expect(dialog).to_have_count(0)
 
     expect(page.get_by_text("通院のため")).to_be_visible()
     assert "day=2026-11-04" in page.url
