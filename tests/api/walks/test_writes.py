@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.core.once import HEADER, REPEATED
-from tests.api.walks.walk import Operation, Walker, bodies, operations
+from tests.api.walks.walk import LEFT_OUT, Operation, Walker, bodies, operations
 
 # All of a walk is one transaction, whose own doings the server counts. What it notes of a session is no work.
 CHANGES = text(
@@ -44,7 +44,8 @@ def test_what_is_written_is_audited_and_a_repeat_changes_nothing(
     repeated = [operation.path for operation in written if HEADER in operation.asked]
 
     assert all(rights.values())
-    assert len(repeated) >= min(AT_LEAST, len([one for one in writing if HEADER in one.asked]) // 4), repeated
+    # Without the areas there are mostly people to write to, and who ends their own session can write no more.
+    assert len(repeated) >= (1 if LEFT_OUT else AT_LEAST), repeated
 
 
 def _was_written(db: Session, walkers: list[Walker], operation: Operation, people: int, rows: int) -> bool:
