@@ -45,7 +45,8 @@ def test_what_is_written_is_audited_and_a_repeat_changes_nothing(
 
     assert all(rights.values())
     # Without the areas there are mostly people to write to, and who ends their own session can write no more.
-    assert len(repeated) >= (1 if LEFT_OUT else AT_LEAST), repeated
+    possible = [one for one in writing if HEADER in one.asked]
+    assert len(repeated) >= (1 if LEFT_OUT else min(AT_LEAST, len(possible) // 4)), repeated
 
 
 def _was_written(db: Session, walkers: list[Walker], operation: Operation, people: int, rows: int) -> bool:
