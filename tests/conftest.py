@@ -231,7 +231,7 @@ def shared_session(connection: Connection) -> Iterator[Session]:
     raw: Any = connection.connection.driver_connection
     see = scopes_of(raw)
 
-    def begun(session: Session, transaction: SessionTransaction, _: object) -> None:
+    def sees_nothing_yet(session: Session, transaction: SessionTransaction, _: object) -> None:
         if not transaction.nested and not session.info.get("sees_all"):
             see(core_db.NOBODY)
 
@@ -246,7 +246,7 @@ def shared_session(connection: Connection) -> Iterator[Session]:
         see(core_db.SYSTEM)
         # A transaction of the product is a savepoint here: it must see what it would see by itself, and what it may see
         # must not outlive it. The test itself sees everything.
-        event.listen(factory, "after_begin", begun)
+        event.listen(factory, "after_begin", sees_nothing_yet)
         event.listen(factory, "after_commit", lambda _: see(core_db.SYSTEM))
         with factory(info={"sees_all": True}) as session:
             # Each request starts with an empty session, as in production; the test's own must not hold stale rows.
