@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from tests.workers import eventually
+from tests.waiting import wait_for
 
 
 def beside(several: Engine, first: Session, work: Callable[[Session], object], then: Callable[[], object]) -> None:
@@ -32,4 +32,4 @@ def _await_end_or_lock(several: Engine, doing: Future[None]) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     with several.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        eventually(lambda: doing.done() or connection.scalar(waiting))
+        wait_for(lambda: doing.done() or connection.scalar(waiting))

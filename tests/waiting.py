@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def wait_for(
-    found: Callable[[], T],
+    found: Callable[[], T | None],
     otherwise: object = "it did not happen",
     seconds: float = 60,
     *,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,15 +72,6 @@ class Ground:
     def session(self) -> Session:
         """To hold a lock with; rolled back."""
         return self.committed.session()
-
-
-def eventually(what: Callable[[], Any], seconds: float = 90) -> Any:
-    """The first true answer. A process of a busy machine takes half a minute to start."""
-    deadline = time.monotonic() + seconds
-    while not (answer := what()):
-        assert time.monotonic() < deadline, "it did not happen"
-        threading.Event().wait(0.05)
-    return answer
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ from starlette.routing import Route
 from dashboards.session import COOKIE
 from tests.dashboards.dashboards import Dashboards, start
 from tests.processes import await_ok, end, free_port
+from tests.waiting import wait_for
 
 MEGABYTE = 1024 * 1024
 LARGE = 200 * MEGABYTE
@@ -150,14 +150,6 @@ class Growth:
         self._thread.join()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    waiting = threading.Event()
-    while not holds() and time.monotonic() < deadline:
-        waiting.wait(0.02)
-    return holds()
-
-
 def megabytes(count: int) -> Iterator[bytes]:
     for _ in range(count * 16):
         yield b"x" * 65536
@@ -256,7 +248,7 @@ def test_a_browser_that_does_not_read_holds_up_the_service_and_fills_nothing(das
         far.given = 0
         slow.sendall(request.encode())
         assert slow.recv(100).startswith(b"HTTP/1.1 200")
-        assert eventually(lambda: far.given > 0)
+        wait_for(lambda: far.given > 0)
         # It stands still once the buffers on the way are full.
         seen = -1
         while far.given != seen:
@@ -266,16 +258,16 @@ def test_a_browser_that_does_not_read_holds_up_the_service_and_fills_nothing(das
     # The system's own buffers on two connections, which may grow to tens of megabytes each.
     assert far.given < LARGE / 2
     assert growth.most <= 16 * MEGABYTE
-    assert eventually(lambda: far.stopped), "who closes the tab ends the service's work too"
+    wait_for(lambda: far.stopped, "who closes the tab ends the service's work too")
 
 
 def test_a_browser_that_goes_away_while_sending_ends_it_at_the_service_too(dashboards: Dashboards, far: Far) -> None:
     with dashboards.connect() as leaving:
         head = f"PUT /files?name=a&purpose=b HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}=token-of-olivia\r\n"
         leaving.sendall(f"{head}X-Requested-With: genba\r\nContent-Length: 1000000\r\n\r\n".encode() + b"x" * 1000)
-        assert eventually(lambda: far.received == 1000)
+        wait_for(lambda: far.received == 1000)
 
-    assert eventually(lambda: far.broken_off)
+    wait_for(lambda: far.broken_off)
 
 
 def test_what_the_service_refuses_is_said_in_its_words(dashboards: Dashboards) -> None:
@@ -336,7 +328,7 @@ def test_more_than_any_file_may_have_is_refused_while_it_comes(far: Far) -> None
     for answer in (announced, trickling):
         assert answer.status_code == 413
         assert "1MB以下にして" in answer.json()["detail"]
-    assert eventually(lambda: far.broken_off)
+    wait_for(lambda: far.broken_off)
 
 
 def test_whatever_is_downloaded_is_saved_and_never_opened_as_a_page_of_ours(dashboards: Dashboards) -> None:
@@ -447,5 +439,5 @@ def test_who_only_looks_at_the_beginning_does_not_make_the_service_send_the_rest
     for _ in range(5):
         with dashboards.browser() as browser, browser.stream("GET", "/download/api/fleet/terminals.csv") as answer:
             assert answer.status_code == 200
-        assert eventually(lambda: far.stopped)
+        wait_for(lambda: far.stopped)
         assert far.given < 64 * MEGABYTE

@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 from datetime import date
 from typing import Any
 
@@ -29,7 +28,8 @@ from stack.programs import READER
 from tests import cast, statements
 from tests.api.agencies import scene
 from tests.processes import tied
-from tests.workers import Ground, eventually, ground
+from tests.waiting import wait_for
+from tests.workers import Ground, ground
 
 __all__ = ["ground"]
 
@@ -152,18 +152,18 @@ def test_the_image_of_a_reader_that_was_killed_is_read_by_the_next(ground: Groun
 
     def is_now(state: str) -> bool:
         app.send_task("agencies.read", queue=OCR_QUEUE)
-        time.sleep(0.2)
         return ground.rows("SELECT state FROM agencies_readings") == [(state,)]
 
     reader = subprocess.Popen(command, cwd=ROOT, env=environ)
     try:
-        eventually(lambda: is_now("reading"), 60)
+        wait_for(lambda: is_now("reading"), seconds=60)
         [child, *_] = psutil.Process(reader.pid).children(recursive=True)[-1:]
         child.kill()
-        time.sleep(1)
+        # The reader has noticed it once another child takes its place.
+        wait_for(lambda: child not in (now := psutil.Process(reader.pid).children(recursive=True)) and now)
         assert ground.rows("SELECT state, attempts FROM agencies_readings") == [("reading", 1)]
         ground.rows("UPDATE agencies_readings SET lease_until = now() - interval '1 s'")
-        eventually(lambda: is_now("done"), 120)
+        wait_for(lambda: is_now("done"), seconds=120)
     finally:
         reader.terminate()
         reader.wait(60)

@@ -15,7 +15,7 @@ from service.reservations.events import rules as e
 from service.reservations.events.rules import State
 from service.reservations.inbox.actions import take
 from tests.jobs.reservations_world import World
-from tests.workers import eventually
+from tests.waiting import wait_for
 
 TEN, ONE = timedelta(minutes=10), timedelta(minutes=1)
 TIMED_OUT = "決済期限が切れました。再度予約をお願いします"
@@ -270,9 +270,9 @@ def test_a_payment_that_is_told_before_we_know_the_page_waits_for_it(world: Worl
     a_shop_says_yes(world)
 
     with world.sending("payments"):
-        made = eventually(world.sandbox.sessions)[0]
+        made = wait_for(world.sandbox.sessions)[0]
         world.sandbox.pay(made["id"])
-        eventually(lambda: [one for one in world.webhooks("stripe") if one.kind == "checkout.session.completed"])
+        wait_for(lambda: [one for one in world.webhooks("stripe") if one.kind == "checkout.session.completed"])
         jobs.read_webhooks()
         assert world.state is State.CALLING_SUCCESS
         assert [one.tries for one in world.webhooks("stripe") if not one.processed_at] == [1]
@@ -288,7 +288,7 @@ def test_a_page_that_is_made_for_nobody_any_more_is_closed(world: World) -> None
     a_shop_says_yes(world)
 
     with world.sending("payments"):
-        eventually(world.sandbox.sessions)
+        wait_for(world.sandbox.sessions)
         world.happen(e.CancelAsked(by="customer"))
     world.until(lambda: session(world)["status"] == "expired")
     world.settle()

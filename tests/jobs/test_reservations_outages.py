@@ -18,7 +18,7 @@ from service.reservations.cases.rules import REMIND_BEFORE
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State
 from tests.jobs.reservations_world import FIRST, World
-from tests.workers import eventually
+from tests.waiting import wait_for
 
 
 def messages(topic: str) -> list[OutboxMessage]:
@@ -57,7 +57,7 @@ def test_no_shop_is_rung_for_who_cancelled_while_a_sender_was_at_it(world: World
     jobs.move_on()
 
     with world.sending("voice"):
-        eventually(lambda: messages("voice")[0].lease)
+        wait_for(lambda: messages("voice")[0].lease)
         world.happen(e.CancelAsked(by="customer"))
     a_while(world)
 
@@ -108,7 +108,7 @@ def test_what_a_slow_sender_reports_after_another_took_over_changes_nothing(worl
     jobs.move_on()
 
     with world.sending("voice"):
-        eventually(world.sandbox.calls)
+        wait_for(world.sandbox.calls)
         world.pass_time(timedelta(minutes=3))
         send_elsewhere("voice")
         placed = world.calls()[0].placed_at

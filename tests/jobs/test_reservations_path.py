@@ -17,7 +17,7 @@ from service.reservations.operations.models import Operation
 from service.reservations.shops.models import ShopService
 from tests.api.reservations import scene
 from tests.jobs.reservations_world import FIRST, SECOND, World
-from tests.workers import eventually
+from tests.waiting import wait_for
 
 
 def test_a_request_becomes_a_confirmed_reservation_and_each_vendor_did_each_thing_once(world: World) -> None:
@@ -194,7 +194,7 @@ def test_a_call_that_is_being_placed_while_the_customer_cancels_is_ended_when_it
     jobs.move_on()
 
     with world.sending("voice"):
-        eventually(world.sandbox.calls)
+        wait_for(world.sandbox.calls)
         world.happen(e.CancelAsked(by="customer"))
     world.settle()
 
@@ -209,7 +209,7 @@ def given_up_on_the_first(world: World) -> None:
     world.ask()
     jobs.move_on()
     world.send("voice")
-    eventually(lambda: [call["status"] for call in world.sandbox.calls()] == ["completed"])
+    wait_for(lambda: [call["status"] for call in world.sandbox.calls()] == ["completed"])
     look_at_first(world, None)
     world.pass_time(timedelta(minutes=15)).until(lambda: len(world.calls()) == 2 and world.calls()[1].placed_at)
     assert world.calls()[0].answer == "no_result"
@@ -264,7 +264,7 @@ def test_a_call_that_is_over_before_its_number_is_known_is_told_by_our_own_key(w
     jobs.move_on()
 
     with world.sending("voice"):
-        eventually(lambda: world.webhooks("bland"))
+        wait_for(lambda: world.webhooks("bland"))
         jobs.read_webhooks()
         assert world.calls()[0].external_id == world.sandbox.calls()[0]["call_id"]
     world.await_link()

@@ -18,7 +18,7 @@ from service.reservations.events.rules import State
 from service.reservations.flow.models import Letter
 from service.reservations.news.rules import PASSING_CODES, SMS_PAUSES
 from tests.jobs.reservations_world import World
-from tests.workers import eventually
+from tests.waiting import wait_for
 
 PASSING = {"kind": "undelivered", "code": 30003}
 
@@ -154,7 +154,7 @@ def test_an_sms_that_arrives_before_we_know_its_number_is_told_by_our_own_key(wo
     world.sandbox.fault("twilio", "late", door="messages.create", seconds=2, count=1)
     world.ask()
     with world.sending("sms"):
-        eventually(lambda: [one for one in world.webhooks("twilio") if one.kind == "delivered"])
+        wait_for(lambda: [one for one in world.webhooks("twilio") if one.kind == "delivered"])
         jobs.read_webhooks()
         assert first(world).status == "delivered"
     read(world)

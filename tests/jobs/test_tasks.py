@@ -17,7 +17,8 @@ from service.core.tasks import lease, records
 from service.core.tasks.records import Order, Task
 from service.core.tasks.work import Failed, Lost, Result, Work
 from tests import cast, factories
-from tests.workers import Ground, eventually, ground
+from tests.waiting import wait_for
+from tests.workers import Ground, ground
 
 __all__ = ["ground"]
 ORDER = Order("test.work", "fleet", "テストの処理", "fleet:terminal:read", {"import_id": 1})
@@ -83,7 +84,7 @@ def test_progress_is_seen_before_the_work_is_committed(ground: Ground) -> None:
         with work.transaction() as db:
             factories.customer(db)
             work.progress(30, 120, "確認しています")
-            now = eventually(lambda: (found := task(task_id)).total_count and found)
+            now = wait_for(lambda: found if (found := task(task_id)).total_count else None)
             seen.append((now.done_count, now.total_count, now.message))
             assert customers(ground) == 0
         return Result("できました。")
@@ -148,7 +149,7 @@ def test_a_task_cancelled_in_the_middle_keeps_nothing(ground: Ground) -> None:
                 work.progress(1, 2)
                 return False
 
-            eventually(go_on)
+            wait_for(go_on)
         return Result("届かない")
 
     ground.run({"test.work": cancelled_meanwhile})
@@ -329,7 +330,7 @@ def test_the_tick_starts_a_process_when_there_is_work_and_it_does_it(
 
     tasks_jobs.wake()
     try:
-        done = eventually(lambda: (found := client.get(path).json())["state"] == "done" and found)
+        done = wait_for(lambda: (found := client.get(path).json())["state"] == "done" and found)
         assert done["file"]["name"].startswith("端末一覧_")
         assert client.get(f"/api/core{done['result_url']}").content.startswith(b"PK")
         tasks_jobs.wake()
@@ -362,14 +363,14 @@ def test_a_worker_ends_with_the_process_that_started_it(ground: Ground) -> None:
     assert parent.stdin is not None
     pid = int(parent.stdout.readline())
     task_id = start(alice(), Order("core.export", "fleet", "x", "fleet:terminal:read", {"list": "-", "filters": {}}))
-    eventually(lambda: task(task_id).state == "failed")
+    wait_for(lambda: task(task_id).state == "failed")
 
     parent.kill()
     parent.wait(10)
     parent.stdin.close()
     parent.stdout.close()
 
-    eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_task_of_another_area_is_out_of_reach_by_the_database_too(ground: Ground) -> None:

@@ -27,8 +27,8 @@ from stack.watchdog import Probe
 from tests.processes import end, free_port, tied
 from tests.restored import Restored
 from tests.sandbox.process import TOKEN, Sandbox
+from tests.waiting import wait_for
 from tests.whole import answering
-from tests.workers import eventually
 
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
 BEGUN = in_words(BEGIN)
@@ -215,7 +215,7 @@ def await_posts(sandbox: Sandbox, *firsts: str) -> None:
     def found() -> list[str]:
         return [post["text"].splitlines()[0].split("（")[0] for post in posts(sandbox)]
 
-    eventually(lambda: found() == list(firsts))
+    wait_for(lambda: found() == list(firsts))
 
 
 def await_rounds(file: Path, several: int = 3) -> None:
@@ -227,7 +227,7 @@ def await_rounds(file: Path, several: int = 3) -> None:
         return 0
 
     before = rounds()
-    eventually(lambda: rounds() >= before + several)
+    wait_for(lambda: rounds() >= before + several)
 
 
 @pytest.mark.deep

@@ -19,7 +19,8 @@ from stack.programs import DEFAULTS, programs
 from tests.jobs.outbox_scene import MAIL, POST
 from tests.processes import tied
 from tests.sandbox.process import TOKEN, Sandbox
-from tests.workers import Ground, eventually
+from tests.waiting import wait_for
+from tests.workers import Ground
 from tests.workers import ground as ground
 
 MESSAGES = 12
@@ -74,7 +75,7 @@ def test_a_worker_ends_after_the_message_at_hand_and_the_next_one_does_the_rest(
         return int(ground.rows("SELECT count(*) FROM outbox_messages WHERE sent_at IS NOT NULL")[0][0])
 
     with worker(ground, sandbox, running_servers) as first:
-        eventually(lambda: beat() and sandbox.mails() and sandbox.posts(), 90)
+        wait_for(lambda: beat() and sandbox.mails() and sandbox.posts(), seconds=90)
         for _ in range(20):
             beat()
         first.terminate()
@@ -87,7 +88,7 @@ def test_a_worker_ends_after_the_message_at_hand_and_the_next_one_does_the_rest(
     for one in late:
         sandbox.switch_off(one)
     with worker(ground, sandbox, running_servers) as second:
-        eventually(lambda: beat() and sent() == 2 * MESSAGES, 90)
+        wait_for(lambda: beat() and sent() == 2 * MESSAGES, seconds=90)
         second.terminate()
         assert second.wait(30) == 0
     assert sorted(one["subject"] for one in sandbox.mails()) == sorted(f"件名 {number}" for number in range(MESSAGES))

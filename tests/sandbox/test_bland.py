@@ -11,8 +11,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.sandbox.ear import Ear, wait_for
+from tests.sandbox.ear import Ear
 from tests.sandbox.process import BLAND_KEY, BLAND_SECRET, Sandbox, running_sandbox
+from tests.waiting import wait_for
 
 SHOP = "+81312345678"
 WISH = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from tests.sandbox.ear import wait_for
 from tests.sandbox.process import Sandbox
 from tests.sandbox.test_bland import SHOP, over, place
 from tests.sandbox.test_stripe import create, refund
 from tests.sandbox.test_twilio import PHONE, send
+from tests.waiting import wait_for
 
 
 def test_a_phone_shows_its_messages_with_links_that_open(sandbox: Sandbox) -> None:

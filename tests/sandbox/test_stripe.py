@@ -12,8 +12,9 @@ import pytest
 import stripe
 from stripe import RequestsClient, StripeClient, WebhookSignature
 
-from tests.sandbox.ear import Ear, wait_for
+from tests.sandbox.ear import Ear
 from tests.sandbox.process import STRIPE_KEY, STRIPE_SECRET, Sandbox, running_sandbox
+from tests.waiting import wait_for
 
 HALF_HOUR = 1800
 

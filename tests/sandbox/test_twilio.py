@@ -13,8 +13,9 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from tests.sandbox.ear import Ear, wait_for
+from tests.sandbox.ear import Ear
 from tests.sandbox.process import TWILIO_SID, TWILIO_TOKEN, Sandbox, running_sandbox
+from tests.waiting import wait_for
 
 PHONE, SENDER = "+819012345678", "+815031234567"
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from slack_sdk.signature import SignatureVerifier
 
-from tests.sandbox.ear import Ear, listening_ear, wait_for
+from tests.sandbox.ear import Ear, listening_ear
 from tests.sandbox.process import SIGNING_SECRET, Sandbox, running_sandbox
 from tests.sandbox.test_doors import post
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,8 @@ from service.core.files import deposit
 from service.fleet.models import Terminal, TerminalState
 from stack.home import ROOT
 from tests import factories
-from tests.workers import Ground, eventually, ground
+from tests.waiting import wait_for
+from tests.workers import Ground, ground
 
 __all__ = ["ground"]
 SignIn = Callable[..., TestClient]
@@ -199,7 +200,7 @@ def test_no_transaction_stands_idle_while_the_file_is_packed_and_stored(
     def watched(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def watching(*given: Any, **named: Any) -> Any:
             seen.append(name)
-            eventually(lambda: ground.rows(IDLE) == [(0,)], seconds=3)  # the pulse has short ones
+            wait_for(lambda: ground.rows(IDLE) == [(0,)], seconds=3)  # the pulse has short ones
             return work(*given, **named)
 
         return watching

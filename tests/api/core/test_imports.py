@@ -22,7 +22,8 @@ from service.core.imports.sheets import Sheet
 from service.core.tasks.lease import MOST_ATTEMPTS
 from service.core.tasks.work import Work
 from tests import cast
-from tests.workers import Ground, eventually, ground
+from tests.waiting import wait_for
+from tests.workers import Ground, ground
 
 __all__ = ["ground"]
 CUSTOMERS = """会社名,担当者,メールアドレス,電話番号,契約種別
@@ -439,12 +440,12 @@ def test_a_worker_killed_in_the_middle_of_an_import_leaves_nothing_and_another_d
     with ground.session() as other:
         other.execute(text(LOCK))
         with ground.process() as worker:
-            eventually(lambda: is_waiting_for_the_lock(ground))
-            eventually(lambda: client.get(path).json()["percent"] == 50)
+            wait_for(lambda: is_waiting_for_the_lock(ground))
+            wait_for(lambda: client.get(path).json()["percent"] == 50)
             os.kill(worker.pid, signal.SIGKILL)
             worker.wait(10)
         assert client.get(path).json()["state"] == "running"
-    eventually(lambda: not is_waiting_for_the_lock(ground))
+    wait_for(lambda: not is_waiting_for_the_lock(ground))
     assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(1,)]
     assert not ground.run()
 
@@ -488,10 +489,10 @@ def test_an_import_cancelled_while_it_writes_leaves_nothing(ground: Ground) -> N
     with ground.process():
         with ground.session() as other:
             other.execute(text(LOCK))
-            eventually(lambda: is_waiting_for_the_lock(ground))
+            wait_for(lambda: is_waiting_for_the_lock(ground))
             cancelled = client.post(f"{path}/cancel").json()
             assert (cancelled["state"], cancelled["is_cancelling"]) == ("running", True)
-        eventually(lambda: client.get(path).json()["state"] == "cancelled")
+        wait_for(lambda: client.get(path).json()["state"] == "cancelled")
 
     assert ground.rows("SELECT count(*) FROM fleet_terminals") == [(1,)]
     assert "途中までの変更は保存されていません" in client.get(path).json()["message"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,10 +75,12 @@ def test_from_the_serial_line_to_the_database(
     assert state(service, serial_number) == ("online", "1.0.0", None, "渋谷店 レジ1番")
 
     terminal.send_signal(signal.SIGUSR2)  # the cable is pulled
-    deadline = time.monotonic() + 20
-    while state(service, serial_number)[0] != "error":
-        assert time.monotonic() < deadline, state(service, serial_number)
+
+    def is_told() -> bool:
         agent("once", "--config", settings)
+        return state(service, serial_number)[0] == "error"
+
+    wait_for(is_told, lambda: state(service, serial_number))
 
 
 def test_a_wrong_code_is_refused_in_the_services_words(
@@ -139,11 +140,12 @@ def test_what_people_ask_of_an_agent_is_done_and_told(
             tied([sys.executable, "-m", "agent", "run", "--config", settings]), cwd=ROOT, stdout=written, stderr=written
         )
     try:
-        deadline = time.monotonic() + 90
-        while set(states().values()) != {"done"}:
-            assert running.poll() is None, log.read_text()[-3000:]
-            assert time.monotonic() < deadline, (states(), log.read_text()[-3000:])
-            time.sleep(0.2)
+        wait_for(
+            lambda: set(states().values()) == {"done"} or running.poll() is not None,
+            lambda: (states(), log.read_text()[-3000:]),
+            90,
+        )
+        assert running.poll() is None, log.read_text()[-3000:]
     finally:
         running.terminate()
         running.wait(30)

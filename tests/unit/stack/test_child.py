@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from stack.home import ROOT
+from tests.waiting import wait_for
 
 CHILD = [sys.executable, "-m", "stack.child"]
 
@@ -64,18 +64,11 @@ def test_it_gets_its_signal_when_who_started_it_is_killed(tmp_path: Path, stop: 
     assert parent.stdin is not None
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
-    until(ready.exists)
+    wait_for(ready.exists)
 
     parent.kill()
     parent.communicate()
 
-    until(told.exists)
+    wait_for(told.exists)
     assert told.read_text() == str(int(signal.Signals[f"SIG{stop}"]))
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
