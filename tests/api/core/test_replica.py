@@ -141,7 +141,7 @@ def test_the_dashboards_read_what_they_have_just_written(pair: Pair, monkeypatch
             def is_passed_over() -> bool:
                 [row] = api.get(CUSTOMERS, q="株式会社ただいま登録")["items"]
                 assert row["company_name"] == "株式会社ただいま登録"
-                return pair.state(http)["state"] == "late"
+                return bool(pair.state(http)["state"] == "late")
 
             wait_for(is_passed_over)
 
