@@ -319,7 +319,9 @@ def served() -> FrontDoor:
 
 def at(door: FrontDoor, portal: BlockingPortal) -> TestClient:
     """Somebody new in front of it."""
-    client = TestClient(door, raise_server_exceptions=False)
+    from tests.audited import AuditedClient
+
+    client = AuditedClient(door, raise_server_exceptions=False)
     client.portal = portal
     return client
 

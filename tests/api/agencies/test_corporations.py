@@ -237,6 +237,7 @@ def test_duplicates_are_told_within_ones_agency_and_to_operators_across_all(team
 def test_a_corporations_page_says_how_many_requests_and_sites(team: Scene, db: Session) -> None:
     made = make(team)
     scene.request(db, made, team.alice, "working", "entered", "cancelled")
+    scene.request(db, make(team), team.alice, "working")
     db.commit()
     client = team.sign_in(team.alice)
 

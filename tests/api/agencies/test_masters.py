@@ -382,3 +382,16 @@ def test_a_long_list_is_read_page_by_page_in_its_order(team: Scene) -> None:
 
     assert len(found) == page["total"]
     assert [*dict.fromkeys(found)] == [*LISTS]
+
+
+def test_a_choice_comes_behind_those_of_its_own_list(team: Scene) -> None:
+    client, base = team.sign_in(team.adam), "/api/agencies/choices"
+
+    def positions(name: str) -> list[int]:
+        items = client.get(base, params={"list": name, "limit": 100}).json()["items"]
+        return [item["position"] for item in items]
+
+    before, longer = positions("sales_channel"), positions("job_type")
+    assert max(longer) > max(before)
+    assert client.post(base, json={"list": "sales_channel", "code": "77", "name": "その他の窓口"}).status_code == 201
+    assert positions("sales_channel") == [*before, max(before) + 1]

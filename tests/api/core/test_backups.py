@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from service.core import backups
 from service.core.backups import LATE_AFTER, Backup
 from service.core.clock import real_now
 from service.core.identity import User
@@ -127,3 +128,12 @@ def test_a_rehearsal_is_late_after_eight_days_and_its_failure_is_no_failed_backu
 
     found = client.get("/api/core/system").json()["backup"]
     assert (found["rehearsal"]["ok"], found["failed"]) == (False, False)
+
+
+def test_a_backup_is_late_after_its_span_and_not_on_it(db: Session) -> None:
+    at = real_now()
+    db.add(Backup(source="a", at=at, seconds=1, ok=True, bytes=1, kept=1))
+    db.flush()
+
+    assert backups.state(db, at + LATE_AFTER)["is_late"] is False
+    assert backups.state(db, at + LATE_AFTER + timedelta(microseconds=1))["is_late"] is True

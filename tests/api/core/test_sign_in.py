@@ -30,11 +30,13 @@ def actions_of(db: Session, actor: str) -> list[str]:
 
 
 def test_the_right_password_opens_a_session_that_knows_the_person(client: TestClient, db: Session) -> None:
-    person(db, "alice", fleet="operator")
+    alice, bob = (person(db, name, fleet="operator") for name in ("alice", "bob"))
     db.commit()
 
     answer = client.post("/api/auth/login", json={"login_id": "alice", "password": PASSWORD})
     assert answer.status_code == 200
+    db.expire_all()
+    assert (alice.last_signed_in_at is None, bob.last_signed_in_at) == (False, None)
     client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
     me = client.get("/api/auth/me").json()
 

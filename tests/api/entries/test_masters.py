@@ -131,6 +131,10 @@ def test_a_parent_is_listed_with_children_and_changed_with_them(
         "母",
     )
     assert (stale.status_code, stale.json()["current"]["name"]) == (409, "山田花子")
+    ours = (AuditEntry.subject == "parent", AuditEntry.action == "update")
+    last = db.scalars(select(AuditEntry).where(*ours).order_by(AuditEntry.id.desc())).first()
+    assert last is not None
+    assert [len((side or {}).get("children", [])) for side in (last.before, last.after)] == [2, 3]
 
 
 def test_what_is_wrong_with_a_parent_is_said_of_the_fields_that_the_form_has(
@@ -180,3 +184,14 @@ def test_staff_read_the_masters_and_change_nothing(db: Session, client: TestClie
     assert client.get("/api/entries/parents").json()["total"] == 2
     assert client.post("/api/entries/children", json={"nursery_id": sakura.id, "name": "x"}).status_code == 403
     assert client.patch("/api/entries/parents/123456", json={"version": 1, "name": "x"}).status_code == 403
+
+
+def test_people_are_counted_by_nursery(sakura: Nursery, himawari: Nursery, sign_in: SignIn) -> None:
+    admin = sign_in("alice", entries="admin")
+
+    def counted(**of: int) -> tuple[int, int]:
+        found = admin.get("/api/entries/people", params=of).json()
+        return found["parents"], found["children"]
+
+    assert counted() == (3, 4)
+    assert [counted(nursery_id=one.id) for one in (sakura, himawari)] == [(2, 3), (1, 1)]

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.audit import AuditEntry
 from service.entries.logs.models import EntryExitLog
 from service.entries.models import Nursery
 from tests.api.entries.conftest import PASSWORD, log_in
@@ -68,6 +69,16 @@ def test_a_scan_is_stored_once_however_often_it_is_sent(db: Session, client: Tes
     assert first[1]["childNames"] == ["山田太郎", "山田次郎"]
     assert first[1]["timestamp"] == "2026-01-14T09:15:32Z"
     assert len(db.scalars(select(EntryExitLog)).all()) == 1
+
+
+def test_who_logs_in_with_a_code_that_no_nursery_has_stands_in_the_audit_log_without_it(
+    db: Session, client: TestClient, sakura: Nursery
+) -> None:
+    refused = client.post("/api/auth/entry-exit-login", json={"nurseryCode": "SECRET", "password": "x"})
+
+    assert refused.status_code == 401
+    [entry] = db.scalars(select(AuditEntry).where(AuditEntry.action == "login_failed"))
+    assert (entry.area, entry.subject, entry.subject_id, entry.after) == ("entries", "station", "-", None)
 
 
 def test_the_same_parent_the_same_way_within_ten_seconds_is_recorded_already(

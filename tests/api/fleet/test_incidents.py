@@ -217,3 +217,17 @@ def test_the_counts_for_the_menu(db: Session, sign_in: SignIn, incident: Inciden
     assert (counts["open"], counts["unacknowledged"], counts["overdue"], counts["snoozed"]) == (1, 1, 0, 0)
     later(db, 6)
     assert client.get(f"{PATH}/counts").json()["overdue"] == 1
+
+
+def test_incidents_are_found_by_whose_they_are(db: Session, sign_in: SignIn, incident: Incident) -> None:
+    other = factories.terminal(db, factories.customer(db, "別の顧客"))
+    heard(db, other, status="error", error="紙切れ")
+    watch.watch(db)
+    alice = sign_in("alice", fleet="operator")
+    mine = alice.post(f"{PATH}/{incident.id}/acknowledge").json()["assignee"]["id"]
+
+    def found(client: TestClient, whose: str | int) -> list[str]:
+        return [item["customer_name"] for item in client.get(PATH, params={"assignee": whose}).json()["items"]]
+
+    assert (found(alice, "me"), found(alice, "none"), found(alice, mine)) == (["ABC商事"], ["別の顧客"], ["ABC商事"])
+    assert found(sign_in("bob", fleet="operator"), "me") == []

@@ -100,6 +100,8 @@ def test_labels_carry_the_serial_number_of_each_terminal_of_a_customer(
     customer = factories.customer(db, "ABC商事")
     serials = [factories.terminal(db, customer, store_name="とても長い名前の店舗 " * 6).serial_number for _ in range(3)]
     factories.terminal(db)
+    factories.terminal(db, customer).archived_at = app_now(db)
+    db.commit()
     client = sign_in("oscar", fleet="operator")
 
     answer = client.get(LABELS, params={"customer_id": customer.id, "layout": "24", "start": 23})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,7 @@ from service.loaners.history.models import Event
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Device, Site
 from tests import cast
+from tests.api.loaners import stock
 from tests.api.loaners.telling import COLLECTED, LENT, NUMBER, body, days, registered, state, stored, timeline
 
 SignIn = Callable[..., TestClient]
@@ -100,7 +102,7 @@ def test_a_deposit_on_a_state_that_is_over_is_a_conflict_that_shows_both_sides(a
     ],
 )
 def test_what_ends_the_condition_clears_the_deposit_by_an_event_of_its_own(
-    admin: TestClient, answers: dict[str, str], reason: str
+    admin: TestClient, db: Session, answers: dict[str, str], reason: str
 ) -> None:
     stored(admin, NUMBER, LENT | {"deposit": "1.返却可能"}, **at(1))
     answer = stored(admin, NUMBER, answers, **at(2))
@@ -109,6 +111,18 @@ def test_what_ends_the_condition_clears_the_deposit_by_an_event_of_its_own(
     assert (cleared["kind"], cleared["source"], cleared["reason"], cleared["who"]) == ("cleared", "system", reason, "")
     assert (cleared["effective_at"], form["kind"]) == (form["effective_at"], "form")
     assert (state(admin, NUMBER, days(1.5))["deposit"], state(admin, NUMBER)["deposit"]) == (1, None)
+    [entry] = db.scalars(select(AuditEntry).where(AuditEntry.actor == "system", AuditEntry.subject == "event"))
+    assert (entry.action, entry.subject_id, entry.after) == ("create", str(cleared["id"]), {"reason": reason})
+
+
+def test_what_happens_to_one_device_is_no_news_of_another(admin: TestClient, db: Session, device: Device) -> None:
+    other = stock.device(db, cast.actor(db, "ben", loaners="admin"), "OTHER2")
+    before = {"updated_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    db.execute(update(Device).values(before))
+    db.commit()
+    stored(admin, NUMBER, LENT)
+    db.expire_all()
+    assert device.updated_at > other.updated_at == before["updated_at"]
 
 
 def test_a_form_in_which_the_deposit_was_emptied_takes_it_away(admin: TestClient) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import Session
 
 from service.core.auth import Actor
@@ -17,20 +17,27 @@ from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO, local_date
 from service.loaners.lending import actions, queries
 from service.loaners.models import Device
+from stack.home import Home
 from tests import cast
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
+from tests.conftest import committed_database
+from tests.sight import seeing_all
 
 SignIn = Callable[..., TestClient]
 
 
-@pytest.fixture
-def staff(db: Session) -> Actor:
-    """At ten in the morning, when reminders are read."""
+def in_the_morning(db: Session) -> Actor:
+    """At ten, when reminders are read."""
     now = app_now(db).astimezone(TOKYO)
     shift = now.replace(hour=10, minute=0, second=0, microsecond=0) - now
     db.execute(text("UPDATE app_clock SET shift = shift + :by"), {"by": shift})
     return cast.actor(db, "carol", loaners="staff")
+
+
+@pytest.fixture
+def staff(db: Session) -> Actor:
+    return in_the_morning(db)
 
 
 def lend(db: Session, by: Actor, serial: str, days_ago: float, due_in: int | None, **given: Any) -> Device:
@@ -180,3 +187,19 @@ def test_nobody_is_reminded_at_night(filled: Session) -> None:
     filled.execute(text("UPDATE app_clock SET shift = shift - interval '2 hours'"))
 
     assert actions.remind(filled, stock.site(filled, "osaka").id) == 0
+
+
+def test_the_reminder_of_one_site_does_not_wait_for_work_at_another(running_servers: Home) -> None:
+    with committed_database(running_servers, "genba_lending") as url:
+        several = create_engine(seeing_all(url))
+        with Session(several) as db, db.begin():
+            staff = in_the_morning(db)
+            lend(db, staff, "LATE1", 40, -9)
+            lend(db, staff, "OPEN3", 40, -9, at="kobe")
+            osaka = stock.site(db, "osaka").id
+        with Session(several) as other, Session(several) as db:
+            at_kobe = select(Device.id).where(Device.serial == "OPEN3")
+            assert other.scalar(at_kobe.with_for_update()) is not None
+            db.execute(text("SET lock_timeout = '5s'"))
+            assert actions.remind(db, osaka) == 1
+        several.dispose()

@@ -209,6 +209,8 @@ def test_a_finding_that_is_none_is_set_aside_and_brought_back(muddled: Session, 
     assert (aside["reason"], aside["dismissed_by"]) == ("同じ番号の別の機器", "alice さん")
     assert admin.post(f"{PATH}/findings/reconsider", json={"finding": found["finding"]}).status_code == 204
     assert admin.get(f"{PATH}/findings").json()["counts"]["same_serial"] == 1
+    entries = select(AuditEntry.after).where(AuditEntry.subject == "finding").order_by(AuditEntry.id)
+    assert [after["dismissed"] for after in muddled.scalars(entries) if after] == [True, False]
 
 
 def test_of_two_who_decide_at_once_the_second_is_told_that_it_is_decided(running_servers: Home) -> None:

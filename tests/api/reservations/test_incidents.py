@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
 from service.core.clock import app_now
+from service.core.identity import User
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO
 from service.reservations.events import rules as e
@@ -129,6 +130,13 @@ def test_an_incident_begins_with_the_steps_of_its_level_and_slack_hears(olivia: 
 def test_of_critical_management_hears_at_once_by_mail_and_once(olivia: TestClient, db: Session) -> None:
     manager(db, "mona", "mona@qualfia.example")
     manager(db, "max", None)
+    cast.person(db, "oscar", reservations="operator").mail = "oscar@qualfia.example"
+    cast.person(db, "fred", fleet="admin").mail = "fred@qualfia.example"
+    suspended = cast.person(db, "sid", reservations="manager")
+    suspended.mail, suspended.memberships[0].is_suspended = "sid@qualfia.example", True
+    cast.person(db, "gone", reservations="manager").mail = "gone@qualfia.example"
+    db.execute(update(User).where(User.login_id == "gone").values(is_active=False))
+    db.commit()
     incident = made(olivia, "critical", impact="全機能")
 
     [mail] = sent(db, "mail")
@@ -207,6 +215,9 @@ def test_a_step_is_done_once_by_somebody_with_a_note(olivia: TestClient, db: Ses
     first = post(olivia, key, "marks/first_look", {"note": "Twilioのステータスページで障害を確認"})
     mark = marks(first)["first_look"]
     assert (mark["done_by"], mark["note"]) == ("olivia さん", "Twilioのステータスページで障害を確認")
+    entry = db.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+    assert entry is not None
+    assert (entry.action, entry.after) == ("status_change", {"mark": "first_look", "note": mark["note"]})
 
     again = post(sign_in("oscar", reservations="operator"), key, "marks/first_look", {}, 409)
     assert "olivia さんが完了しています" in again["detail"]

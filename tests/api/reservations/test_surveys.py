@@ -22,6 +22,7 @@ from service.reservations.enquiries.models import Enquiry
 from service.reservations.flow.models import Reservation
 from service.reservations.surveys import actions, queries
 from service.reservations.surveys.models import Invitation, Survey, SurveyLink
+from service.reservations.surveys.rules import LONGEST_COMMENT
 from tests.api.reservations import scene
 from tests.whole import whole
 
@@ -109,6 +110,17 @@ def later(db: Session, **span: float) -> int:
     db.commit()
     db.expire_all()
     return tended
+
+
+def test_a_comment_is_as_long_as_the_page_says_and_no_longer(
+    sally: TestClient, visitor: TestClient, db: Session
+) -> None:
+    served(db, phone="090-1111-0001")
+    send(sally, made(sally))
+    page, longest = path(letters(db, "sms")[0]), "あ" * LONGEST_COMMENT
+    assert rate(visitor, page, "4", longest + "あ") == 422
+    assert rate(visitor, page, "4", longest) == 303
+    assert longest in visitor.get(page).text
 
 
 def test_everybody_of_the_quarter_is_asked_once(sally: TestClient, db: Session) -> None:

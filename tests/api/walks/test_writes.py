@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from service.core.once import HEADER, REPEATED
 from tests.api.walks.walk import LEFT_OUT, Operation, Walker, bodies, operations
+from tests.audited import NOT_AUDITED
 
 # All of a walk is one transaction, whose own doings the server counts. What it notes of a session is no work.
 CHANGES = text(
@@ -21,9 +22,6 @@ CHANGES = text(
     "WHERE relname NOT IN ('answers', 'sessions')"
 )
 AUDIT_LOG = "audit_entries_p"
-# Who looks at a case now; who has read it; a scan of a stocktake, which is itself the record of who counted what when;
-# how a terminal stands, which is reckoned anew from its records.
-NOT_AUDITED = {"agencies_viewers", "agencies_reads", "loaners_counted", "fleet_terminal_states"}
 # Bodies are drawn, and most rows are in a state in which most things cannot be done: that much is done at least.
 AT_LEAST = 20
 

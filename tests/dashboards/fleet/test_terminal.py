@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from agent.simulator.obey import _CHECKS
+from dashboards.fleet import terminal_hours
 from dashboards.fleet.advice import ADVICE, sentence
 from dashboards.fleet.terminal_commands import CHECKS
 from dashboards.fleet.terminal_hours import in_words
@@ -252,6 +253,12 @@ def taught(db: Session, terminal: Terminal, days: int, week: str | None) -> None
     ahead = [0] * 192 if week else None
     db.add(LearnedHours(terminal_id=terminal.id, learned_until=midnight, days=days, week=week, ahead=ahead))
     db.commit()
+
+
+@pytest.mark.parametrize(("days", "said"), [(13, "学習中です（あと1日）"), (14, "通信のある時間帯が決まっていません")])
+def test_hours_are_being_learned_until_there_are_enough_days(days: int, said: str) -> None:
+    known = {"setting": True, "customer": True, "learned_hours": True, "week": None, "days": days, "days_needed": 14}
+    assert terminal_hours.sentence(known).startswith(said)
 
 
 def hours_shown(page: AppTest) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from dashboards.loaners import device_forms
 from dashboards.ui import dialogs
 from service.loaners.devices import actions, queries, schemas
 from service.loaners.history.models import DeviceState, Event
-from service.loaners.models import Alias, Device, Model, Site
+from service.loaners.models import Alias, Column, Device, Model, Site
 from tests import cast
 from tests.dashboards.conftest import opened_at
 from tests.dashboards.pages import press, texts
@@ -88,6 +89,29 @@ def test_a_device_is_edited_with_its_further_columns(page: AppTest, db: Session,
 
     db.expire_all()
     assert (device.os, device.version) == ("Windows 11", 2)
+
+
+def test_further_columns_are_asked_for_in_their_kind(page: AppTest, db: Session, device: Device) -> None:
+    kind = row(db, device)["kind"]
+    columns = {
+        value_type: Column(kind=kind, title=value_type, value_type=value_type, choices=choices, position=1)
+        for value_type, choices in (("choice", ["赤", "青"]), ("date", []), ("text", []))
+    }
+    db.add_all(columns.values())
+    db.commit()
+    opened(page, "edit", row(db, device))
+    form = f"loaners.device.edit.{device.id}.1.False.extra"
+    page.selectbox(key=f"{form}.{columns['choice'].id}.0").select("青")
+    page.date_input(key=f"{form}.{columns['date'].id}.0").set_value(date(2026, 11, 25))
+    page.text_input(key=f"{form}.{columns['text'].id}.0").input(" 窓側 ")
+    press(page, f"loaners.device.edit.{device.id}.1.False.submit")
+
+    db.expire_all()
+    assert device.extra == {
+        str(columns["choice"].id): "青",
+        str(columns["date"].id): "2026-11-25",
+        str(columns["text"].id): "窓側",
+    }
 
 
 def test_a_device_is_moved_with_a_reason(page: AppTest, db: Session, device: Device) -> None:

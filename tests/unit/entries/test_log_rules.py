@@ -1,10 +1,13 @@
-"""What a card's bar code may say."""
+"""What a card's bar code may say, and which scan repeats another."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from service.entries.logs.rules import parent_id
+from service.entries.logs.rules import double, parent_id
+from service.entries.rules import DOUBLE_SCAN
 
 
 @pytest.mark.parametrize(
@@ -22,3 +25,11 @@ from service.entries.logs.rules import parent_id
 )
 def test_a_parents_number_has_one_to_ten_digits(scanned: int | str, number: int | None) -> None:
     assert parent_id(scanned) == number
+
+
+def test_a_scan_repeats_another_within_ten_seconds_and_no_longer() -> None:
+    first, moment = datetime(2026, 1, 14, 9, tzinfo=UTC), timedelta(microseconds=1)
+    assert timedelta(seconds=10) == DOUBLE_SCAN
+    for sign in (1, -1):
+        assert double(first + sign * (DOUBLE_SCAN - moment), [first]) == first
+        assert double(first + sign * DOUBLE_SCAN, [first]) is None
