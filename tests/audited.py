@@ -18,7 +18,8 @@ NOT_AUDITED |= {"fleet_terminal_states", "loaners_counted"}
 _NO_RECORDS = {"sessions", "answers", "throttles", "outbox_messages", "files", "set"}
 # What machines tell is kept as they told it.
 _OF_MACHINES = re.compile(
-    r"/api/(fleet/agent|reservations/webhooks|entries/cards/open|entry-exit-logs|auth/heartbeat|core/(backups|probes))\b"
+    r"/api/(fleet/agent|reservations/webhooks|entries/(cards/open|station/logs)|entry-exit-logs|auth/heartbeat"
+    r"|core/(backups|probes))\b"
 )
 _WRITES = re.compile(r"(?<!FOR )(?<!KEY )(?<!DO )\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
 _changed: set[str] = set()
