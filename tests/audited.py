@@ -14,7 +14,7 @@ AUDIT_LOG = "audit_entries"
 # terminal stands, which is reckoned anew; a scan of a stocktake, itself the record of who counted.
 NOT_AUDITED = {"agencies_viewers", "agencies_reads", "agencies_drafts", "imports", "import_mappings"}
 NOT_AUDITED |= {"fleet_terminal_states", "loaners_counted"}
-# How a request is served, and what leaves.
+# How a request is served, and messages on their way out (outbox).
 _NO_RECORDS = {"sessions", "answers", "throttles", "outbox_messages", "files", "set"}
 # What machines tell is kept as they told it.
 _OF_MACHINES = re.compile(

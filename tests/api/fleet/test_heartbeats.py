@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from service.fleet import actions
 from tests.api.fleet.field import Agent
 from tests.conftest import Service
 from tests.sight import seeing_all
+from tests.waiting import wait_for
 
 
 def test_an_answered_heartbeat_is_in_the_database(agent: Agent) -> None:
@@ -200,15 +200,13 @@ def test_a_person_is_not_a_terminal_and_a_terminal_is_not_a_person(agent: Agent)
     assert agent.http.get("/api/auth/me", headers=headers).status_code == 401
 
 
-def test_a_revoked_token_is_refused_within_a_second(agent: Agent) -> None:
+def test_a_revoked_token_is_refused_by_a_running_service(agent: Agent) -> None:
     assert agent.send().status_code == 200
 
     with agent.service.committed() as db:
         actions.revoke_tokens(db, agent.id)
 
-    deadline = time.monotonic() + 1
-    while agent.send().status_code == 200:
-        assert time.monotonic() < deadline, "the revocation did not reach the ingest"
+    wait_for(lambda: agent.send().status_code == 401, "the revocation did not reach the ingest")
     count = len(agent.stored())
     assert agent.send().status_code == 401
     assert len(agent.stored()) == count
