@@ -15,6 +15,7 @@ from service.core.areas import policies
 from service.core.audit import AuditEntry
 from service.core.files.records import File
 from service.core.files.storage import storage
+from service.core.times import month_of
 from service.entries.archives import actions, queries
 from service.entries.archives.models import Archive
 from service.entries.logs.models import EntryExitLog
@@ -39,11 +40,11 @@ def nursery(db: Session) -> Nursery:
     return made
 
 
-def store(db: Session, nursery: Nursery, *moments: datetime) -> None:
+def store(db: Session, nursery: Nursery, *moments: datetime, parent_id: int = 123456) -> None:
     db.execute(
         insert(EntryExitLog),
         [
-            {"parent_id": 123456, "nursery_id": nursery.id, "entry_type": "Entry", "timestamp": at, "created_at": at}
+            {"parent_id": parent_id, "nursery_id": nursery.id, "entry_type": "Entry", "timestamp": at, "created_at": at}
             for at in moments
         ],
     )
@@ -75,6 +76,18 @@ def test_a_month_is_put_away_as_a_file_and_leaves_the_list_after_that(db: Sessio
     assert (gone, logs(db)) == (2, 1)
     entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "archive")).one()
     assert (entry.action, entry.after and entry.after["logs"]) == ("create", 2)
+
+
+def test_who_has_logs_of_another_month_only_gets_no_file_of_this_one(db: Session, nursery: Nursery) -> None:
+    later = Nursery(name="ひまわり保育園", code="XYZ789")
+    db.add(later)
+    db.flush()
+    db.add(Parent(id=654321, nursery_id=later.id, name="鈴木花子"))
+    db.flush()
+    store(db, nursery, LONG_AGO)
+    store(db, later, LONG_AGO + timedelta(days=31), parent_id=654321)
+
+    assert queries.nurseries_of(db, month_of(LONG_AGO)) == [(nursery.id, nursery.name)]
 
 
 def test_what_is_in_no_file_stays_however_old_it_is(db: Session, nursery: Nursery) -> None:

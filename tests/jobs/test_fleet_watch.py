@@ -139,6 +139,18 @@ def test_a_terminal_heard_again_resolves_its_alert(db: Session) -> None:
     assert alert.resolved_at is not None
 
 
+def test_the_others_stay_open_when_one_is_heard_again(db: Session) -> None:
+    back, silent = factories.terminal(db), factories.terminal(db)
+    heard(db, back, silent)
+    later(db, 12)
+    actions.watch(db)
+
+    heard(db, back)
+
+    assert actions.watch(db)["resolved"] == 1
+    assert open_alerts(db) == [(silent.id, "offline")]
+
+
 def test_an_error_opens_an_alert_with_the_agents_words(db: Session) -> None:
     terminal = factories.terminal(db)
     heard(db, terminal, status="error", error="カードリーダー応答なし", terminal_connected=True)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from jobs import loaners
 from service.core import outbox
+from service.core.audit import AuditEntry
 from service.core.clock import app_now
 from service.core.outbox import OutboxMessage
 from service.core.times import TOKYO, local_date
@@ -82,3 +83,5 @@ def test_the_archive_is_fed_and_the_month_checked_once(morning: Session) -> None
     # Each device's registration; the form of before the loan still held three years ago.
     assert morning.scalar(select(func.count()).select_from(ArchivedEvent)) == 3
     assert sorted(morning.scalars(select(UpkeepRun.job))) == ["checks", "rotation"]
+    told = select(AuditEntry.actor).where(AuditEntry.subject == "upkeep")
+    assert sorted(morning.scalars(told)) == ["loaners.checks", "loaners.rotation"]

@@ -56,11 +56,12 @@ class Recorded:
                 self._breadth.update(dict(tables.execute(BREADTH)))
 
     def tests(self, path: str, lines: Collection[int]) -> list[str]:
-        """Those that run one of these lines of the product's file, or any of it where none is named, those first that
-        run least beside it."""
-        found: set[str] = set()
-        for part in self._parts:
-            by_line = part.contexts_by_lineno(str(self._root / path))
-            found.update(name for line in lines or by_line for name in by_line.get(line, ()))
+        """Those that run one of these lines of the product's file, or any of it where none does, those first that run
+        least beside it."""
         # Of a line that is run by an import, no test is named.
-        return sorted(found - {""}, key=lambda name: (self._breadth[name], name))
+        found = self._found(path, lines) - {""} or self._found(path, ()) - {""}
+        return sorted(found, key=lambda name: (self._breadth[name], name))
+
+    def _found(self, path: str, lines: Collection[int]) -> set[str]:
+        by_lines = [part.contexts_by_lineno(str(self._root / path)) for part in self._parts]
+        return {name for by_line in by_lines for line in lines or by_line for name in by_line.get(line, ())}

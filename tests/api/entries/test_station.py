@@ -81,6 +81,15 @@ def test_who_logs_in_with_a_code_that_no_nursery_has_stands_in_the_audit_log_wit
     assert (entry.area, entry.subject, entry.subject_id, entry.after) == ("entries", "station", "-", None)
 
 
+def test_a_wrong_password_stands_in_the_audit_log_of_its_nursery(
+    db: Session, client: TestClient, sakura: Nursery
+) -> None:
+    client.post(LOGIN, json={"nurseryCode": "ABC123", "password": "x"})
+
+    [entry] = db.scalars(select(AuditEntry).where(AuditEntry.action == "login_failed"))
+    assert (entry.area, entry.after) == ("entries", {"code": "ABC123", "nursery_id": sakura.id})
+
+
 def test_the_same_parent_the_same_way_within_ten_seconds_is_recorded_already(
     client: TestClient, sakura: Nursery
 ) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from dashboards.agencies import case_talk
 from dashboards.ui import conflict, times
 from service.agencies.drafts.models import Draft
 from service.agencies.requests.models import Comment, Image, Request, Site
@@ -90,6 +91,20 @@ def test_a_case_says_what_is_entered_that_nobody_has_begun_and_who_else_has_it_o
 
     adams = open_page(team.adam, "case", id=str(case.id))
     assert "olga さんさんもこの案件を開いています" in texts(adams)
+
+
+def test_who_reads_what_others_have_changed_since_is_offered_the_newest(
+    page: AppTest, team: Scene, case: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "case.reload" not in keys(page)
+    viewers = case_talk.viewers
+    # The block looks by itself every half minute, the page does not: it was drawn with the version before.
+    monkeypatch.setattr(case_talk, "viewers", lambda path, version: viewers(path, version - 1))
+    run(page)
+    assert "ほかの人がこの案件を更新しました" in texts(page)
+    monkeypatch.undo()
+    press(page, "case.reload")
+    assert "ほかの人がこの案件を更新しました" not in texts(page)
 
 
 def complaints(page: AppTest) -> list[str]:

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from service.agencies import rules
 from service.agencies.settings import settings
-from service.core import backups, replica
+from service.core import backups, replica, traffic
 from service.core.areas import ticks
 from service.core.clock import real_now
 from service.core.health import record_job
@@ -97,6 +97,19 @@ def test_the_month_is_held_against_its_target(page: AppTest, db: Session) -> Non
     assert "のうち、停止は1回、合わせて30秒です。目標（月に43分以内の停止）を守れています。残りは42分です。" in told
     assert "稼働率" in [metric.label for metric in page.metric]
     assert "データサービス: データベースに接続できません" in told
+
+
+def test_answers_that_take_longer_than_five_seconds_are_named(page: AppTest, db: Session) -> None:
+    counting = traffic.Counting()
+    counting.count(200, 4.9)
+    traffic.write(db, counting.take())
+    db.commit()
+    assert wrong(page) == ""
+    for _ in range(20):
+        counting.count(200, 5.1)
+    traffic.write(db, counting.take())
+    db.commit()
+    assert "応答に時間がかかっています。" in wrong(page)
 
 
 def backed_up(db: Session, hours_ago: float, ok: bool = True, kind: str = backups.TAKEN, seconds: float = 2.5) -> None:

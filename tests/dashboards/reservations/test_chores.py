@@ -16,7 +16,7 @@ from service.reservations.chores import actions
 from service.reservations.chores.models import Chore, ChoreTurn
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, fill, goes_away, html, keys, press, rows, texts
+from tests.dashboards.pages import Screen, act, fill, goes_away, html, keys, press, rows, run, texts
 
 PAGE, KEY = "reservations.chores", "reservations.chore"
 LIST = f"{PAGE}.list"
@@ -134,6 +134,13 @@ def test_the_calendar_shows_a_week_and_a_month_and_leads_to_a_turn(screen: Scree
     assert any("週次レポート作成" in label for label in labels)
     press(page, f"{PAGE}.calendar.turn.{turn(db, '月次レポート作成').id}")
     assert "自動で作成される下書きの数字を確認" in texts(page)
+
+    # The weekend has no room of its own until there is something to do on one of its days.
+    weekly = turn(db, "週次レポート作成")
+    weekly.due_at = datetime(2031, 1, 11, 10, tzinfo=TOKYO)
+    db.commit()
+    run(page)
+    assert f"{PAGE}.calendar.turn.{weekly.id}" in keys(page)
 
     page = opened_at(screen("other", reservations="operator"), "chores", part="カレンダー", view="月")
     assert "2031年1月" in texts(page)
