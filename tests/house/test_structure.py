@@ -10,12 +10,10 @@ import grimp
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import CheckConstraint, create_engine, make_url, text
 
 import agent
 import service
 from service.core.areas import areas
-from service.core.db import Base, sqlalchemy_url
 from service.main import locks
 from stack import servers
 from stack.home import ROOT, Home
@@ -136,27 +134,6 @@ def test_migrations_go_up_and_down_and_up_and_match_the_models(
     command.downgrade(alembic, "base")
     command.upgrade(alembic, "head")
     command.check(alembic)
-
-
-def test_what_the_models_say_of_a_rows_values_is_what_the_database_checks(database: str, running_servers: Home) -> None:
-    """`alembic check` does not compare CHECK constraints."""
-    checks = text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass(:name)")
-    owner = servers.url(running_servers, "owner", make_url(database).database or "")
-    engine = create_engine(sqlalchemy_url(owner))
-    wrong = {}
-    with engine.connect() as connection:
-        for name, table in Base.metadata.tables.items():
-            declared = [one for one in table.constraints if isinstance(one, CheckConstraint)]
-            connection.execute(text(f'CREATE TEMP TABLE declared (LIKE public."{name}")'))
-            for one in declared:
-                connection.exec_driver_sql(f"ALTER TABLE declared ADD CHECK ({one.sqltext})")
-            there = {*connection.scalars(checks, {"name": f'public."{name}"'})}
-            if missing := {*connection.scalars(checks, {"name": "pg_temp.declared"})} - there:
-                wrong[name] = missing
-            connection.execute(text("DROP TABLE declared"))
-        connection.rollback()
-    engine.dispose()
-    assert wrong == {}
 
 
 def test_the_application_owns_nothing_and_bypasses_nothing(database: str) -> None:
