@@ -74,7 +74,7 @@ def test_a_scan_is_stored_once_however_often_it_is_sent(db: Session, client: Tes
 def test_who_logs_in_with_a_code_that_no_nursery_has_stands_in_the_audit_log_without_it(
     db: Session, client: TestClient, sakura: Nursery
 ) -> None:
-    refused = client.post("/api/auth/entry-exit-login", json={"nurseryCode": "SECRET", "password": "x"})
+    refused = client.post(LOGIN, json={"nurseryCode": "SECRET", "password": "x"})
 
     assert refused.status_code == 401
     [entry] = db.scalars(select(AuditEntry).where(AuditEntry.action == "login_failed"))

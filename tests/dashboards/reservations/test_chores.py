@@ -135,7 +135,7 @@ def test_the_calendar_shows_a_week_and_a_month_and_leads_to_a_turn(screen: Scree
     press(page, f"{PAGE}.calendar.turn.{turn(db, '月次レポート作成').id}")
     assert "自動で作成される下書きの数字を確認" in texts(page)
 
-    # The weekend has no room of its own until there is something to do on one of its days.
+    # A weekend with something to do on its Saturday is shown.
     weekly = turn(db, "週次レポート作成")
     weekly.due_at = datetime(2031, 1, 11, 10, tzinfo=TOKYO)
     db.commit()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from service.loaners.devices import rules as devices
 from service.loaners.forms.rules import LONGEST_ANSWER, Question, checked
+from service.loaners.models import Column
 
 
 def test_an_answer_has_an_end() -> None:
@@ -17,19 +16,13 @@ def test_an_answer_has_an_end() -> None:
     )
 
 
-@dataclass
-class Column:
-    title: str
-    id: int = 1
-    value_type: str = "text"
-    choices: list[str] = field(default_factory=list)
-    required: bool = False
-
-
 def test_a_further_column_has_an_end() -> None:
-    longest = "あ" * devices.LONGEST_VALUE
-    assert devices.checked([Column("備考")], {"1": longest}) == ({"1": longest}, {})
-    assert devices.checked([Column("備考")], {"1": longest + "あ"}) == (
+    asked, longest = (
+        Column(id=1, title="備考", value_type="text", choices=[], required=False),
+        "あ" * devices.LONGEST_VALUE,
+    )
+    assert devices.checked([asked], {"1": longest}) == ({"1": longest}, {})
+    assert devices.checked([asked], {"1": longest + "あ"}) == (
         {},
         {"1": f"「備考」は{devices.LONGEST_VALUE}文字以内で入力してください。"},
     )
