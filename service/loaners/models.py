@@ -97,7 +97,12 @@ class Device(Base):
         CheckConstraint("number ~ '^[A-Z]{1,20}_[A-Za-z]+_[A-Za-z0-9-]+_[A-Za-z0-9-]{1,20}_[0-9]{3}$'", name="number"),
         CheckConstraint("serial ~ '^[A-Za-z0-9-]{1,20}$'", name="serial"),
         CheckConstraint("kind <> 'terminal' OR asset_number <> ''", name="asset_number"),
-        one_of("kind", Kind),
+        CheckConstraint(
+            "(category IN ('Desktop', 'Laptop', 'Server', 'Tablet') AND kind = 'terminal')"
+            " OR (category = 'Printer' AND kind = 'printer')"
+            " OR (category IN ('Router', 'Hub', 'Other') AND kind = 'other')",
+            name="category",
+        ),
         Index("ix_loaners_devices_model_id_serial", "model_id", "serial"),
     )
 

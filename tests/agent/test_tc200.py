@@ -54,6 +54,14 @@ def test_any_text_travels_unharmed(number: int, values: dict[str, str]) -> None:
     assert decode(raw) == Line("<", number, "STATUS", "OK", values)
 
 
+def test_a_line_may_be_as_long_as_a_terminal_reads() -> None:
+    empty = len(encode(Line(">", 1, "SET", "", {"x": ""})))
+    longest = "a" * (tc200.MAX_LINE_BYTES - empty)
+    assert len(encode(Line(">", 1, "SET", "", {"x": longest}))) == tc200.MAX_LINE_BYTES
+    with pytest.raises(ValueError, match="512 bytes"):
+        encode(Line(">", 1, "SET", "", {"x": longest + "a"}))
+
+
 @given(st.binary(max_size=600))
 def test_no_bytes_whatever_pass_for_a_line_or_raise_anything_unnamed(raw: bytes) -> None:
     with pytest.raises(TerminalError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from service.core.auth import Actor
 from service.core.clock import real_now
 from service.core.db import SYSTEM, transaction
 from service.core.identity import User
+from service.core.settings import settings
 from service.core.tasks import lease, records
 from service.core.tasks.records import Order, Task
 from service.core.tasks.work import Failed, Lost, Result, Work
@@ -342,10 +344,23 @@ def test_the_tick_starts_a_process_when_there_is_work_and_it_does_it(
         tasks_jobs._processes.clear()
 
 
+def test_no_process_is_started_beyond_the_limit(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_id = start(alice())
+    ground.rows("UPDATE tasks SET created_at = created_at - interval '1 h' WHERE id = :id", id=task_id)
+    busy = [subprocess.Popen(["sleep", "600"]) for _ in range(settings().task_processes)]
+    monkeypatch.setattr(tasks_jobs, "_processes", [*busy])
+    try:
+        tasks_jobs.wake()
+        assert tasks_jobs._processes == busy
+    finally:
+        for process in tasks_jobs._processes:
+            process.kill()
+            process.wait(60)
+
+
 def test_a_worker_ends_with_the_process_that_started_it(ground: Ground) -> None:
     """As the tick's worker may be killed: nobody is left who would stop it."""
     import os
-    import subprocess
     import sys
 
     import psutil

@@ -52,12 +52,14 @@ def customers(db: Session) -> int:
 def test_a_repeat_is_answered_like_the_first_and_stores_nothing(admin: TestClient, db: Session) -> None:
     name = key()
 
-    first, again = sent(admin, name), sent(admin, str(uuid.UUID(name)))
+    first = sent(admin, name)
+    assert sent(admin, key(), SAID | {"company_name": "XYZ商店"}).status_code == 201
+    again = sent(admin, str(uuid.UUID(name)))
 
     assert (first.status_code, REPEATED in first.headers) == (201, False), first.text
     assert (again.status_code, again.json(), again.headers[REPEATED]) == (201, first.json(), "true")
     assert again.headers["content-type"] == first.headers["content-type"]
-    assert customers(db) == 1
+    assert customers(db) == 2
 
 
 def test_an_answer_without_a_body_is_repeated_too(admin: TestClient, db: Session) -> None:

@@ -47,7 +47,7 @@ def test_the_first_step_says_what_a_file_needs_and_it_is_shown_and_only_then_imp
     assert not page.exception
     assert "必要な列: 会社名、担当者、連絡先メール、電話番号" in texts(page)
     page.radio(key="kind").set_value("fleet.terminals").run()
-    assert "必要な列: シリアル番号、顧客企業、設置店舗名" in texts(page)
+    assert "必要な列: シリアル番号、顧客企業、設置店舗名　:gray[:small[あれば使う列: 設置日、タグ]]" in texts(page)
 
     page = opened_at(admin, "imports", id=begun(front_door, CUSTOMERS))
     assert [(metric.label, metric.value) for metric in page.metric][:2] == [("新規", "1行"), ("更新", "0行")]

@@ -103,6 +103,7 @@ def test_an_incident_is_looked_at_worked_on_step_by_step_given_to_somebody_and_n
     incident = open_drawer(alerts, db)
     assert "対応手順" in texts(alerts)
     assert "大（80点）: 店舗の端末1台中1台が停止、ベーシック保守、営業時間の目安の内" in texts(alerts)
+    assert "対象の端末（" not in texts(alerts)  # there is one, and a link to it
     press(alerts, "incident.acknowledge")
     assert toasts(alerts) == ["確認しました。担当になりました。"]
     assert db.get_one(IncidentStep, (incident.id, 2), populate_existing=True).done_by == "olivia さん"

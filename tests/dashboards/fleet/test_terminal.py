@@ -310,6 +310,7 @@ def test_hours_that_are_not_learned_yet_say_how_long_it_takes(db: Session, scree
     ("spans", "words"),
     [
         ([(0, 24)], "24時間"),
+        ([(10, 24)], "10:00～24:00"),
         ([(18, 26)], "18:00～翌2:00"),
         ([(9, 12), (15, 20)], "9:00～12:00、15:00～20:00"),
         ([], "休み"),

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import CheckConstraint
 
+from service.core.db import Base
 from stack import migrations, servers
 from stack.home import Home
-from tests.conftest import committed_database
+from tests.conftest import TEST_DATABASE, committed_database
 
 
 def test_a_release_leaves_the_schema_of_a_newer_one_as_it_is(
@@ -35,3 +37,22 @@ def test_a_release_leaves_the_schema_of_a_newer_one_as_it_is(
             migrations.migrate({"DATABASE_OWNER_URL": url})
         assert migrations.main() == 1
         assert "The migrations failed" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("database", "served")
+def test_what_a_table_checks_is_what_its_model_says(running_servers: Home) -> None:
+    """`alembic check` does not look at them."""
+    with psycopg.connect(servers.url(running_servers, "owner", TEST_DATABASE)) as owner:
+        for table in Base.metadata.tables.values():
+            declared = [check for check in table.constraints if isinstance(check, CheckConstraint)]
+            owner.execute(f"CREATE TEMP TABLE declared (LIKE {table.name})")
+            for check in declared:
+                owner.execute(f"ALTER TABLE declared ADD CONSTRAINT {check.name} CHECK ({check.sqltext})")
+            stored = _checks(owner, table.name)
+            assert _checks(owner, "declared") == {check.name: stored.get(str(check.name)) for check in declared}
+            owner.execute("DROP TABLE declared")
+
+
+def _checks(owner: psycopg.Connection, table: str) -> dict[str, str]:
+    definitions = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass"
+    return dict(owner.execute(f"{definitions} AND contype = 'c'", [table]).fetchall())
