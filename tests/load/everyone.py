@@ -91,7 +91,7 @@ class Everyone:
         for shop in self.shops:
             wait_for(shop.is_emptied, shop.said, 60)
         # Whatever a vendor was still at when its sender died.
-        wait_for(lambda: not self.scene.stack.control("ahead?seconds=0")["count"], "the vendors are not done")
+        wait_for(lambda: not self.scene.stack.control("rest", {"seconds": 0})["waited"], "the vendors are not done")
 
         def left() -> list[object]:
             return [*reservation_end.still_open(world).items(), *counting.overdue(self.scene)]
